@@ -1,0 +1,2 @@
+//! TBD
+pub const CATCH_UP: &str = "catch_up";

@@ -1,0 +1,334 @@
+//! The queue's message: versioned, under 1 KB, no payload, no personal data.
+//!
+//! The worker fetches what it needs; the envelope tells only where to look.
+//! Fields may be added to a version (unknown ones are skipped when reading); a
+//! change of meaning raises [`ENVELOPE_VERSION`], and a reader that meets a newer
+//! version says so instead of guessing.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::{AccountId, ChargeId, CustomerId, EventId, PriceId};
+
+/// The version this build writes, and the newest one that it reads.
+pub const ENVELOPE_VERSION: u32 = 1;
+
+/// Who said it first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Source {
+    /// A Stripe event (`evt_…`).
+    Stripe,
+    /// A Cognito trigger: a sign-up, or a sign-in that showed an unfinished account.
+    Cognito,
+    /// A CloudTrail record of an administrator's act on the user pool.
+    Cloudtrail,
+    /// Tollgate's own schedule: a due account, or drift.
+    Sweep,
+    /// A person with the operator's command.
+    Operator,
+    /// Something on the queue that no reader understands; its id is the message's.
+    Queue,
+}
+
+impl Source {
+    /// The name used in ledger keys and logs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Stripe => "stripe",
+            Self::Cognito => "cognito",
+            Self::Cloudtrail => "cloudtrail",
+            Self::Sweep => "sweep",
+            Self::Operator => "operator",
+            Self::Queue => "queue",
+        }
+    }
+}
+
+/// How this copy of the event came to the queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Via {
+    /// Stripe's webhook delivery.
+    Webhook,
+    /// A Cognito Lambda trigger.
+    Trigger,
+    /// An EventBridge rule.
+    Eventbridge,
+    /// The sweep's schedule.
+    Schedule,
+    /// A replay by the operator.
+    Replay,
+    /// The operator's command.
+    Operator,
+}
+
+/// An account that the payload names.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NamedAccount {
+    /// The Cognito user's `sub`.
+    pub id: AccountId,
+    /// Our HMAC over it, from the metadata of a Stripe object that Tollgate made.
+    /// `None` when the naming party is trusted itself (Cognito, the operator).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proof: Option<String>,
+}
+
+/// Whom the event is about: as much of it as the payload says.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Subject {
+    /// The account, where the payload names it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<NamedAccount>,
+    /// The Stripe customer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub customer: Option<CustomerId>,
+    /// The charge, on disputes and early fraud warnings, which have no customer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub charge: Option<ChargeId>,
+}
+
+impl Subject {
+    /// An account named by a party that we trust.
+    pub fn account(id: AccountId) -> Self {
+        Self { account: Some(NamedAccount { id, proof: None }), ..Self::default() }
+    }
+
+    /// A customer, and nothing else known.
+    pub fn customer(id: CustomerId) -> Self {
+        Self { customer: Some(id), ..Self::default() }
+    }
+}
+
+/// The entitlement fields of the event's object, as the event showed them.
+///
+/// Never applied: when what Stripe returns differs, the read may have lagged, and
+/// the account gets a second look.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hint {
+    /// The object's status, as Stripe spells it.
+    pub status: String,
+    /// The price of each subscription item, in the object's order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub prices: Vec<PriceId>,
+    /// When the subscription will be cancelled, in whole seconds.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "jiff::fmt::serde::timestamp::second::optional"
+    )]
+    pub cancel_at: Option<Timestamp>,
+    /// Whether the subscription ends with its period.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub cancel_at_period_end: bool,
+}
+
+/// What names an event in the ledger: the originator and its id.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct EventRef {
+    /// Who said it first.
+    pub source: Source,
+    /// The originator's id.
+    pub id: EventId,
+}
+
+impl std::fmt::Display for EventRef {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.source.as_str(), self.id)
+    }
+}
+
+/// One message on the queue: "look at this account".
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Envelope {
+    /// The envelope's version, [`ENVELOPE_VERSION`].
+    pub v: u32,
+    /// Who said it first.
+    pub source: Source,
+    /// The originator's id.
+    pub id: EventId,
+    /// The originator's type: `customer.subscription.updated`, `sign_up`, `due`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Whom it is about.
+    pub subject: Subject,
+    /// The id of the object that the event shows: `sub_…`, `cs_…`, `dp_…`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub object: Option<String>,
+    /// When it happened, by the originator's clock, in whole seconds.
+    #[serde(with = "jiff::fmt::serde::timestamp::second::required")]
+    pub occurred_at: Timestamp,
+    /// When Tollgate first accepted it, in whole seconds.
+    #[serde(with = "jiff::fmt::serde::timestamp::second::required")]
+    pub received_at: Timestamp,
+    /// Stripe's `livemode`; `None` for events that have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub livemode: Option<bool>,
+    /// The connected account of a Stripe Connect event (`account` at its top).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connect_account: Option<String>,
+    /// How this copy came.
+    pub via: Via,
+    /// Which replay or which due time made this copy; sets it apart for SQS's
+    /// deduplication, and for nothing else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<String>,
+    /// What the event's object said, for a second look at lagging reads.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<Hint>,
+}
+
+/// Why a queue message is not an envelope that this build can act on.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EnvelopeError {
+    /// Written by a newer Tollgate.
+    #[error(
+        "envelope version {version} is newer than {ENVELOPE_VERSION}, the newest this worker reads; \
+         deploy the newer worker and replay the event"
+    )]
+    FutureVersion {
+        /// The version it has.
+        version: u32,
+        /// The event it names, where that much could be read.
+        event: Option<EventRef>,
+    },
+    /// Not the JSON of an envelope.
+    #[error("the message is not an envelope")]
+    Malformed(#[source] serde_json::Error),
+}
+
+impl Envelope {
+    /// Reads an envelope of any version up to [`ENVELOPE_VERSION`].
+    ///
+    /// # Errors
+    /// [`EnvelopeError`]; the message cannot be acted on by this build.
+    pub fn decode(text: &str) -> Result<Self, EnvelopeError> {
+        #[derive(Deserialize)]
+        struct Probe {
+            v: u32,
+            source: Option<serde_json::Value>,
+            id: Option<serde_json::Value>,
+        }
+        let probe: Probe = serde_json::from_str(text).map_err(EnvelopeError::Malformed)?;
+        if probe.v > ENVELOPE_VERSION {
+            let source = probe.source.and_then(|value| serde_json::from_value(value).ok());
+            let id = probe.id.and_then(|value| serde_json::from_value(value).ok());
+            let event = source.zip(id).map(|(source, id)| EventRef { source, id });
+            return Err(EnvelopeError::FutureVersion { version: probe.v, event });
+        }
+        serde_json::from_str(text).map_err(EnvelopeError::Malformed)
+    }
+
+    /// The message body for the queue.
+    pub fn encode(&self) -> String {
+        serde_json::to_string(self).expect("an envelope has only string keys and finite numbers")
+    }
+
+    /// What names the event in the ledger.
+    pub fn event_ref(&self) -> EventRef {
+        EventRef { source: self.source, id: self.id.clone() }
+    }
+
+    /// The SQS message group: the account when the payload names it, else the
+    /// customer, else the charge, else the event alone.
+    pub fn group(&self) -> &str {
+        let subject = &self.subject;
+        subject
+            .account
+            .as_ref()
+            .map(|account| account.id.as_str())
+            .or_else(|| subject.customer.as_ref().map(CustomerId::as_str))
+            .or_else(|| subject.charge.as_ref().map(ChargeId::as_str))
+            .unwrap_or(self.id.as_str())
+    }
+
+    /// The SQS deduplication id: the event's id, set apart by its run when replayed.
+    /// SQS remembers it for five minutes only; the ledger is the real guard.
+    pub fn deduplication_id(&self) -> String {
+        match &self.run {
+            None => self.id.to_string(),
+            Some(run) => format!("{}@{run}", self.id),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn envelope() -> Envelope {
+        Envelope {
+            v: ENVELOPE_VERSION,
+            source: Source::Stripe,
+            id: EventId::parse("evt_1").unwrap(),
+            kind: "customer.subscription.updated".into(),
+            subject: Subject::customer(CustomerId::parse("cus_1").unwrap()),
+            object: Some("sub_1".into()),
+            occurred_at: Timestamp::from_second(1_700_000_000).unwrap(),
+            received_at: Timestamp::from_second(1_700_000_005).unwrap(),
+            livemode: Some(false),
+            connect_account: None,
+            via: Via::Webhook,
+            run: None,
+            hint: Some(Hint {
+                status: "active".into(),
+                prices: vec![PriceId::parse("price_pro").unwrap()],
+                cancel_at: None,
+                cancel_at_period_end: true,
+            }),
+        }
+    }
+
+    #[test]
+    fn reads_back_what_it_wrote() {
+        let envelope = envelope();
+        assert_eq!(Envelope::decode(&envelope.encode()).unwrap(), envelope);
+    }
+
+    /// The stored format: a change here breaks messages in flight and records at rest.
+    #[test]
+    fn version_1_is_spelled_like_this() {
+        assert_eq!(
+            envelope().encode(),
+            r#"{"v":1,"source":"stripe","id":"evt_1","type":"customer.subscription.updated","subject":{"customer":"cus_1"},"object":"sub_1","occurred_at":1700000000,"received_at":1700000005,"livemode":false,"via":"webhook","hint":{"status":"active","prices":["price_pro"],"cancel_at_period_end":true}}"#
+        );
+    }
+
+    #[test]
+    fn skips_fields_that_it_does_not_know() {
+        let text = envelope().encode().replacen('{', r#"{"new_field":[1],"#, 1);
+        assert_eq!(Envelope::decode(&text).unwrap(), envelope());
+    }
+
+    #[test]
+    fn says_so_when_the_version_is_newer() {
+        let text = r#"{"v":2,"source":"stripe","id":"evt_9","whatever":{}}"#;
+        let error = Envelope::decode(text).unwrap_err();
+        let EnvelopeError::FutureVersion { version: 2, event: Some(event) } = error else {
+            panic!("{error:?}");
+        };
+        assert_eq!(event.to_string(), "stripe/evt_9");
+    }
+
+    #[test]
+    fn the_group_is_the_account_when_named() {
+        let mut envelope = envelope();
+        assert_eq!(envelope.group(), "cus_1");
+        envelope.subject.account =
+            Some(NamedAccount { id: AccountId::parse("sub-1").unwrap(), proof: None });
+        assert_eq!(envelope.group(), "sub-1");
+    }
+
+    #[test]
+    fn stays_under_a_kilobyte_with_every_field_at_a_usual_length() {
+        let mut envelope = envelope();
+        envelope.subject.account = Some(NamedAccount {
+            id: AccountId::parse("2f0c1a2e-7d0c-4c1e-9f5e-0123456789ab").unwrap(),
+            proof: Some(format!("1:{}", "f".repeat(64))),
+        });
+        envelope.hint.as_mut().unwrap().prices =
+            vec![PriceId::parse("price_1PgafmB7WZ01zgkW6dKueIc5").unwrap(); 10];
+        assert!(envelope.encode().len() < 1024, "{}", envelope.encode().len());
+    }
+}

@@ -1,0 +1,29 @@
+//! What may arrive at Tollgate, and nothing about what it means.
+//!
+//! An event never carries a command: it says only "look at this account". This
+//! crate turns signed Stripe webhooks, Cognito triggers and CloudTrail records
+//! into the one thing that travels on the queue, the [`Envelope`]. It is pure:
+//! no clock, no network, no AWS.
+//!
+//! **Architecture invariant:** nothing here decides who may use the API, and no
+//! payload or personal data gets past this crate.
+#![warn(missing_docs)]
+
+pub mod cloudtrail;
+pub mod cognito;
+mod envelope;
+mod id;
+pub mod stripe;
+
+pub use envelope::{
+    ENVELOPE_VERSION, Envelope, EnvelopeError, EventRef, Hint, NamedAccount, Source, Subject, Via,
+};
+pub use id::{
+    AccountId, ChargeId, CustomerId, DisputeId, EventId, IdError, PriceId, ProductId,
+    SubscriptionId,
+};
+
+#[doc(hidden)]
+pub fn check_identifier(value: &str) -> Result<(), IdError> {
+    id::check(value)
+}

@@ -1,0 +1,126 @@
+//! The gate that every call to a stand-in passes: it is logged there, and there
+//! the simulation stops, fails or interleaves it.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+
+use tollgate_billing::ports::{PortError, PortResult, Service};
+
+/// One call, as the stand-in saw it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Call {
+    /// Which system.
+    pub service: Service,
+    /// The service's own name of the operation: `CreateUsagePlanKey`, `GET /v1/subscriptions`.
+    pub operation: &'static str,
+    /// What it was about: ids only, never a key's value or personal data.
+    pub subject: String,
+}
+
+/// What goes wrong, and when. The default lets everything pass.
+pub trait Weather: Send + Sync {
+    /// Asked before the call takes effect: an error means that it never does.
+    fn before(&self, _call: &Call) -> PortResult<()> {
+        Ok(())
+    }
+
+    /// Asked after the call took effect: an error means that its answer is lost.
+    fn after(&self, _call: &Call) -> PortResult<()> {
+        Ok(())
+    }
+}
+
+/// Nothing goes wrong.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Fair;
+
+impl Weather for Fair {}
+
+/// The gate, shared by every stand-in of one world.
+#[derive(Clone)]
+pub struct Gate {
+    weather: Arc<dyn Weather>,
+    log: Arc<Mutex<Vec<Call>>>,
+}
+
+impl Default for Gate {
+    fn default() -> Self {
+        Self::new(Arc::new(Fair))
+    }
+}
+
+impl Gate {
+    /// A gate under the given weather.
+    pub fn new(weather: Arc<dyn Weather>) -> Self {
+        Self { weather, log: Arc::default() }
+    }
+
+    /// Logs a call without passing it through the weather: the HTTP face.
+    pub fn log(&self, service: Service, operation: &'static str, subject: impl Into<String>) {
+        self.push(Call { service, operation, subject: subject.into() });
+    }
+
+    /// Runs a call: the ports face. Yields before and after, so that other tasks may
+    /// run in between and a simulation can stop the caller there.
+    ///
+    /// # Errors
+    /// What `act` returns, or the weather's fault.
+    pub async fn pass<T>(
+        &self,
+        service: Service,
+        operation: &'static str,
+        subject: impl Into<String>,
+        act: impl FnOnce() -> PortResult<T>,
+    ) -> PortResult<T> {
+        let call = Call { service, operation, subject: subject.into() };
+        Yield::default().await;
+        self.push(call.clone());
+        self.weather.before(&call)?;
+        let result = act();
+        Yield::default().await;
+        self.weather.after(&call)?;
+        result
+    }
+
+    /// All calls so far, in order.
+    pub fn calls(&self) -> Vec<Call> {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Takes the calls so far out of the log.
+    pub fn take_calls(&self) -> Vec<Call> {
+        std::mem::take(&mut *self.log.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn push(&self, call: Call) {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner).push(call);
+    }
+}
+
+/// A classified failure of a stand-in's operation.
+pub fn failure(
+    service: Service,
+    operation: &'static str,
+    class: tollgate_billing::ports::Class,
+    detail: impl Into<String>,
+) -> PortError {
+    PortError { service, operation, class, detail: detail.into() }
+}
+
+/// Pending once, then ready.
+#[derive(Default)]
+struct Yield(bool);
+
+impl Future for Yield {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        if std::mem::replace(&mut self.0, true) {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    }
+}

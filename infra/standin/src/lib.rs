@@ -1,0 +1,16 @@
+//! Strict in-memory models of exactly the AWS and Stripe operations that Tollgate calls.
+//!
+//! Each has two faces: the ports (for simulation, no network) and HTTP (for the
+//! real SDKs). Anything that is not modelled answers "not implemented", never a
+//! made-up success. No AWS SDK inside.
+//!
+//! **Architecture invariant:** nothing here knows what Tollgate wants; a stand-in
+//! does what the real service is documented to do, and every call is logged.
+
+pub mod api_gateway;
+pub mod clock;
+pub mod cognito;
+pub mod gate;
+pub mod ledger;
+pub mod sqs;
+pub mod stripe;

@@ -1,0 +1,1 @@
+//! Deterministic simulation of Tollgate and its oracle.

@@ -1,0 +1,1 @@
+//! Scenarios, contract suite and call counts over HTTP.

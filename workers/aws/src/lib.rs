@@ -1,0 +1,1 @@
+//! The Lambda functions: one adapter per port, configuration, thin binaries.

@@ -1,0 +1,312 @@
+//! An account as the ledger keeps it: one Cognito user and their access.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use tollgate_events::{AccountId, CustomerId, DisputeId, PriceId, SubscriptionId, identifier};
+
+identifier!(
+    /// A plan of the catalog: `free`, `basic`, `pro`.
+    PlanId
+);
+identifier!(
+    /// An API Gateway usage plan's id.
+    UsagePlanId
+);
+identifier!(
+    /// An API Gateway API key's id; never the key's value.
+    KeyId
+);
+
+/// What a key is for. One today: the account's own long-lived key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Slot {
+    /// The account's long-lived key.
+    Primary,
+}
+
+impl Slot {
+    /// The name used in key names and in the key's derivation.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Primary => "primary",
+        }
+    }
+}
+
+/// A key that the account has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyRecord {
+    /// API Gateway's id of the key.
+    pub id: KeyId,
+    /// Counts the keys that this slot has had, from 1. Survives every plan change.
+    pub generation: u32,
+}
+
+/// A key about to be made: committed before the call that makes it, so that
+/// whoever comes after a crash derives the same value and cannot make a second.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MintIntent {
+    /// The slot it will fill.
+    pub slot: Slot,
+    /// The generation it will have.
+    pub generation: u32,
+    /// The version of the derivation secret.
+    pub secret_version: u32,
+    /// 128 random bits, in hexadecimal.
+    pub nonce: String,
+}
+
+/// Where an account stands, in one word.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// Seen, but nothing decided yet.
+    #[default]
+    New,
+    /// The key works on its plan.
+    Active,
+    /// The key is disabled by a dispute or by an operator.
+    Held,
+    /// The key is disabled: the user is, or no plan is left and there is no default.
+    Disabled,
+    /// The user is gone; so is the key.
+    Closed,
+}
+
+/// Why the account has the access that it has.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    /// Nothing decided yet.
+    #[default]
+    New,
+    /// No live subscription: the default plan.
+    DefaultPlan,
+    /// No live subscription, and the catalog has no default plan.
+    NoPlan,
+    /// A live subscription.
+    Subscription {
+        /// Which one.
+        subscription: SubscriptionId,
+    },
+    /// A subscription that ends at a known time.
+    Ending {
+        /// Which one.
+        subscription: SubscriptionId,
+        /// When.
+        at: Timestamp,
+    },
+    /// A past-due subscription within its grace period.
+    Grace {
+        /// Which one.
+        subscription: SubscriptionId,
+        /// Until when.
+        until: Timestamp,
+    },
+    /// A live subscription to a price that the catalog does not know: the last plan stays.
+    UnknownPrice {
+        /// The price to add to the catalog.
+        price: PriceId,
+    },
+    /// An operator's grant.
+    Grant {
+        /// Until when, if it ends.
+        until: Option<Timestamp>,
+    },
+    /// A dispute is open or lost.
+    Dispute {
+        /// Which one.
+        dispute: DisputeId,
+    },
+    /// An operator holds the account.
+    OperatorHold {
+        /// What the operator wrote.
+        why: String,
+    },
+    /// The user is disabled in Cognito.
+    UserDisabled,
+    /// The user was not found; the account stays as it is until that is certain.
+    UserMissing,
+    /// The user was deleted.
+    UserDeleted,
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::New => write!(f, "nothing decided yet"),
+            Self::DefaultPlan => write!(f, "no live subscription"),
+            Self::NoPlan => write!(f, "no live subscription and no default plan"),
+            Self::Subscription { subscription } => write!(f, "{subscription} is live"),
+            Self::Ending { subscription, at } => write!(f, "{subscription} ends at {at}"),
+            Self::Grace { subscription, until } => {
+                write!(f, "{subscription} is past due, grace until {until}")
+            }
+            Self::UnknownPrice { price } => {
+                write!(f, "{price} is not in the catalog, the last plan stays")
+            }
+            Self::Grant { until: None } => write!(f, "granted by an operator"),
+            Self::Grant { until: Some(until) } => {
+                write!(f, "granted by an operator until {until}")
+            }
+            Self::Dispute { dispute } => write!(f, "dispute {dispute}"),
+            Self::OperatorHold { why } => write!(f, "held by an operator: {why}"),
+            Self::UserDisabled => write!(f, "the user is disabled"),
+            Self::UserMissing => write!(f, "the user was not found, looking again"),
+            Self::UserDeleted => write!(f, "the user was deleted"),
+        }
+    }
+}
+
+/// What Tollgate keeps in the user's Cognito attributes.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attributes {
+    /// `custom:apiid`: the key's id, never its value.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub api_id: Option<KeyId>,
+    /// `custom:plan`: the plan's id, or one of [`crate::catalog::RESERVED_PLAN_IDS`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<String>,
+}
+
+/// The Cognito user as last seen.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum User {
+    /// Never looked up.
+    #[default]
+    Unseen,
+    /// There, when last looked.
+    Present {
+        /// The user name, which admin calls need (a sub works for local users only).
+        username: String,
+        /// Whether they may sign in.
+        enabled: bool,
+    },
+    /// Not found, when last looked.
+    Missing {
+        /// When that was first seen; a second look an hour later makes it certain.
+        since: Timestamp,
+        /// The user name, for a last write.
+        username: Option<String>,
+    },
+    /// Deleted for certain.
+    Deleted,
+}
+
+/// An operator's grant of a plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Grant {
+    /// The plan granted.
+    pub plan: PlanId,
+    /// When it ends, if it does.
+    pub until: Option<Timestamp>,
+    /// Who granted it, and why.
+    pub why: String,
+}
+
+/// How a dispute stands in the ledger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DisputeMark {
+    /// Open or lost: it holds the account.
+    Holding,
+    /// Lifted by an operator: it holds no more, whatever becomes of it.
+    Lifted,
+}
+
+/// The part of an account that history tells: each entry has it before and after.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Access {
+    /// The plan whose usage plan the key is on.
+    pub plan: Option<PlanId>,
+    /// Where the account stands.
+    pub status: Status,
+    /// Why.
+    pub reason: Reason,
+    /// The keys, by slot.
+    #[serde(default)]
+    pub keys: BTreeMap<Slot, KeyRecord>,
+    /// The attributes as last written or seen.
+    #[serde(default)]
+    pub attributes: Attributes,
+    /// The linked Stripe customers.
+    #[serde(default)]
+    pub customers: BTreeSet<CustomerId>,
+    /// Disputes that hold the account, or did until an operator lifted them.
+    #[serde(default)]
+    pub disputes: BTreeMap<DisputeId, DisputeMark>,
+    /// When each past-due subscription was first seen so.
+    #[serde(default)]
+    pub grace: BTreeMap<SubscriptionId, Timestamp>,
+    /// An operator's hold, with its reason.
+    #[serde(default)]
+    pub hold: Option<String>,
+    /// An operator's grants.
+    #[serde(default)]
+    pub grants: Vec<Grant>,
+    /// The Cognito user as last seen.
+    #[serde(default)]
+    pub user: User,
+}
+
+/// The ledger's `STATE` item of an account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Account {
+    /// The Cognito user's `sub`.
+    pub id: AccountId,
+    /// Raised by every claim; a commit needs the epoch of its own claim.
+    pub epoch: u64,
+    /// A convergence began and did not commit: observe before acting.
+    pub open: bool,
+    /// Until when the claim excludes others.
+    #[serde(default)]
+    pub lease_until: Option<Timestamp>,
+    /// The newest history entry's version; 0 before the first.
+    pub version: u64,
+    /// The revision of the catalog that decided last.
+    pub catalog_revision: u64,
+    /// The commit that wrote this item; recognises our own success after a lost response.
+    #[serde(default)]
+    pub commit_id: Option<String>,
+    /// A key about to be made.
+    #[serde(default)]
+    pub intent: Option<MintIntent>,
+    /// When to look again, if a time is known.
+    #[serde(default)]
+    pub review_at: Option<Timestamp>,
+    /// How often a lagging read has already been given a second look.
+    #[serde(default)]
+    pub second_looks: u8,
+    /// What history tells.
+    #[serde(default)]
+    pub access: Access,
+}
+
+impl Account {
+    /// An account of which nothing is known yet.
+    pub fn new(id: AccountId) -> Self {
+        Self {
+            id,
+            epoch: 0,
+            open: false,
+            lease_until: None,
+            version: 0,
+            catalog_revision: 0,
+            commit_id: None,
+            intent: None,
+            review_at: None,
+            second_looks: 0,
+            access: Access::default(),
+        }
+    }
+
+    /// The account's long-lived key, if it has one.
+    pub fn key(&self) -> Option<&KeyRecord> {
+        self.access.keys.get(&Slot::Primary)
+    }
+}

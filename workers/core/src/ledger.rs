@@ -1,0 +1,221 @@
+//! What the ledger keeps besides the account: history, event records, commits.
+//!
+//! The ledger is one DynamoDB table; these types say what goes in and out of it,
+//! the [`Ledger`](crate::ports::Ledger) port says how.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use tollgate_events::{AccountId, CustomerId, Envelope, EventRef, Source};
+
+use crate::account::{Access, Account, Reason};
+
+/// What became of an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// The account changed.
+    Applied,
+    /// The account was looked at and is as it should be.
+    Unchanged,
+    /// Its customer is not linked yet.
+    Waiting,
+    /// It cannot be acted on and would not heal by retrying: alarmed on, replayable.
+    Parked,
+    /// It is not for this deployment (livemode, Connect).
+    Ignored,
+}
+
+impl Outcome {
+    /// The name used in the ledger and in logs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Applied => "applied",
+            Self::Unchanged => "unchanged",
+            Self::Waiting => "waiting",
+            Self::Parked => "parked",
+            Self::Ignored => "ignored",
+        }
+    }
+
+    /// Whether it needs a link or a person: such records are indexed.
+    pub fn is_stuck(self) -> bool {
+        matches!(self, Self::Waiting | Self::Parked)
+    }
+}
+
+/// What came from the queue, as it is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RecordBody {
+    /// An envelope, replayable as it is.
+    Envelope(Box<Envelope>),
+    /// Something that is not an envelope of a version that this build reads.
+    Unreadable(String),
+}
+
+/// What is written about an event each time it was handled: an upsert, never a condition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EventRecord {
+    /// Which event.
+    pub event: EventRef,
+    /// What it said.
+    pub body: RecordBody,
+    /// What became of it.
+    pub outcome: Outcome,
+    /// Why, for a person: the error of a parked event, a warning.
+    pub detail: Option<String>,
+    /// The account it was about, once known.
+    pub account: Option<AccountId>,
+    /// The account's version after it.
+    pub version: Option<u64>,
+    /// When it was handled.
+    pub at: Timestamp,
+}
+
+impl EventRecord {
+    /// The record of an envelope.
+    pub fn of(envelope: Envelope, outcome: Outcome, at: Timestamp) -> Self {
+        Self {
+            event: envelope.event_ref(),
+            body: RecordBody::Envelope(Box::new(envelope)),
+            outcome,
+            detail: None,
+            account: None,
+            version: None,
+            at,
+        }
+    }
+
+    /// The record of a message that is not an envelope: parked, its text kept.
+    pub fn unreadable(event: EventRef, text: String, detail: String, at: Timestamp) -> Self {
+        Self {
+            event,
+            body: RecordBody::Unreadable(text),
+            outcome: Outcome::Parked,
+            detail: Some(detail),
+            account: None,
+            version: None,
+            at,
+        }
+    }
+
+    /// The envelope, if it could be read.
+    pub fn envelope(&self) -> Option<&Envelope> {
+        match &self.body {
+            RecordBody::Envelope(envelope) => Some(envelope),
+            RecordBody::Unreadable(_) => None,
+        }
+    }
+
+    /// What an unlinked or parked event is indexed by: the customer it waits for,
+    /// else whatever its queue group was.
+    pub fn stuck_on(&self) -> Option<String> {
+        if !self.outcome.is_stuck() {
+            return None;
+        }
+        Some(match self.envelope() {
+            Some(envelope) => envelope
+                .subject
+                .customer
+                .as_ref()
+                .map_or_else(|| envelope.group().to_owned(), ToString::to_string),
+            None => self.event.id.to_string(),
+        })
+    }
+
+    /// Whether it is a wake of Tollgate's own, which leaves a record only when it changed something.
+    pub fn is_wake(&self) -> bool {
+        self.envelope().is_some_and(is_wake)
+    }
+}
+
+/// A wake has no id from outside: a due account, drift, a catch-up from a trigger.
+pub fn is_wake(envelope: &Envelope) -> bool {
+    envelope.source == Source::Sweep || envelope.kind == tollgate_events::cognito::CATCH_UP
+}
+
+/// An event record as the ledger returns it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredEvent {
+    /// What was last written.
+    pub record: EventRecord,
+    /// The first outcome it ever had.
+    pub first_outcome: Outcome,
+    /// When it was first recorded.
+    pub first_at: Timestamp,
+    /// How often it was handled; a count for people, not exact under retries.
+    pub attempts: u64,
+}
+
+/// One step that was taken, for history.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepTaken {
+    /// The step, as [`Step`](crate::plan::Step) displays it.
+    pub step: String,
+    /// When it was done.
+    pub at: Timestamp,
+}
+
+/// One line of an account's append-only history.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// Counts from 1 without a gap.
+    pub version: u64,
+    /// When it was committed.
+    pub at: Timestamp,
+    /// The access before: exactly the previous entry's `after`.
+    pub before: Access,
+    /// The access after.
+    pub after: Access,
+    /// The events that woke the account.
+    pub cause: Vec<EventRef>,
+    /// Why.
+    pub reason: Reason,
+    /// What was done.
+    pub steps: Vec<StepTaken>,
+}
+
+/// One transaction on an account: the state, perhaps a history entry, links, event records.
+#[derive(Debug, Clone)]
+pub struct Commit {
+    /// The state to write. Its `epoch` is the claim's, and the condition.
+    pub account: Account,
+    /// The history entry, when the access changed; its version is `account.version`.
+    pub entry: Option<Entry>,
+    /// Customers to link to the account: each fails the commit when linked elsewhere.
+    pub link: Vec<CustomerId>,
+    /// Event records to upsert along with it.
+    pub records: Vec<EventRecord>,
+}
+
+/// What a commit came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CommitResult {
+    /// It stands (now, or already: the same commit id was found).
+    Committed,
+    /// Another claim has been made since: nothing was written, start over.
+    Fenced,
+    /// A customer is linked to another account: nothing was written.
+    LinkTaken {
+        /// Which customer.
+        customer: CustomerId,
+        /// Whose it is.
+        account: AccountId,
+    },
+    /// A newer catalog has decided this account: nothing was written.
+    CatalogOutdated,
+}
+
+/// What a claim came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Claim {
+    /// The account is ours until the lease ends.
+    Taken {
+        /// The account, already with our epoch; `open` tells whether it was found open.
+        account: Box<Account>,
+    },
+    /// Another invocation holds it.
+    Leased {
+        /// Until when, at most.
+        until: Timestamp,
+    },
+}

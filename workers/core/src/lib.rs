@@ -1,0 +1,17 @@
+//! All meaning of Tollgate, and no AWS.
+//!
+//! An event wakes, state decides: the worker claims the account, loads the facts
+//! ([`ports`]), [`decide`](decide::decide)s the desired access with a pure function,
+//! [`plan`](plan::plan)s the steps from what is observed, applies them and commits
+//! ([`converge`]). Webhook, sign-up, schedule, replay and operator all enter by
+//! this path.
+//!
+//! **Architecture invariant:** `decide` and `plan` are total, deterministic and
+//! free of IO; neither sees [`ports`].
+#![warn(missing_docs)]
+
+pub mod account;
+pub mod derive;
+pub mod ledger;
+pub mod ports;
+pub mod stripe;

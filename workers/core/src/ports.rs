@@ -1,0 +1,494 @@
+//! What Tollgate needs of the world, one trait for each system.
+//!
+//! Two implementations each: the adapters in `tollgate-workers` (the real
+//! services) and the stand-ins in `tollgate-standin`; one contract suite keeps
+//! them honest. Every failure is classified ([`Class`]), so that the one error
+//! policy can match on it exhaustively.
+//!
+//! **Architecture invariant:** a port says what a service does, never what
+//! Tollgate wants; no rule of billing hides in an adapter.
+
+use std::fmt;
+use std::future::Future;
+
+use jiff::{SignedDuration, Timestamp};
+use tollgate_events::{
+    AccountId, ChargeId, CustomerId, DisputeId, Envelope, EventRef, NamedAccount, PriceId,
+    SubscriptionId,
+};
+
+use crate::account::{Account, Attributes, KeyId, UsagePlanId};
+use crate::derive::KeyValue;
+use crate::ledger::{Claim, Commit, CommitResult, Entry, EventRecord, StoredEvent};
+use crate::stripe::{Dispute, Subscription};
+
+/// Which system a call went to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Service {
+    /// Stripe's API.
+    Stripe,
+    /// API Gateway's control plane.
+    ApiGateway,
+    /// Cognito user pools.
+    Cognito,
+    /// DynamoDB, the ledger.
+    Ledger,
+    /// SQS.
+    Queue,
+}
+
+impl fmt::Display for Service {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Stripe => "Stripe",
+            Self::ApiGateway => "API Gateway",
+            Self::Cognito => "Cognito",
+            Self::Ledger => "DynamoDB",
+            Self::Queue => "SQS",
+        })
+    }
+}
+
+/// What kind of failure it was; all that the error policy looks at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Class {
+    /// Too many calls.
+    Throttled {
+        /// How long to wait, where the service says so.
+        after: Option<SignedDuration>,
+    },
+    /// The state of the resource is in the way. Never a verdict: observe.
+    Conflict,
+    /// No such resource.
+    NotFound,
+    /// A fixed quota of the service is used up (API Gateway's 10,000 keys).
+    LimitExceeded,
+    /// Our credentials do not allow it: systemic, alarmed on.
+    Denied,
+    /// The request can never succeed as it is.
+    Invalid,
+    /// The service failed, or the answer was lost: it may have taken effect.
+    Unavailable,
+}
+
+/// A call to a port that failed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{service} {operation}: {detail}")]
+pub struct PortError {
+    /// Which system.
+    pub service: Service,
+    /// The service's own name of the operation, `CreateUsagePlanKey`.
+    pub operation: &'static str,
+    /// What kind of failure.
+    pub class: Class,
+    /// What the service said; never a body, a secret or personal data.
+    pub detail: String,
+}
+
+/// What a port answers.
+pub type PortResult<T> = Result<T, PortError>;
+
+/// A page of a long listing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page<T> {
+    /// The items.
+    pub items: Vec<T>,
+    /// Where the next page begins; `None` on the last.
+    pub next: Option<String>,
+}
+
+// ---------------------------------------------------------------- Stripe
+
+/// A Stripe customer, as far as it tells whose it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CustomerRecord {
+    /// Its id.
+    pub id: CustomerId,
+    /// The account in its metadata, with our HMAC.
+    pub named: Option<NamedAccount>,
+}
+
+/// A Checkout session, as far as it tells whose it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CheckoutRecord {
+    /// Its id, `cs_…`.
+    pub id: String,
+    /// `open`, `complete` or `expired`.
+    pub status: String,
+    /// The hosted page, while it is open.
+    pub url: Option<String>,
+    /// The account in its metadata, with our HMAC.
+    pub named: Option<NamedAccount>,
+    /// What the link's visitor may have set (payment links): not to be trusted by itself.
+    pub client_reference_id: Option<String>,
+    /// The price in its metadata that Tollgate opened it for.
+    pub price: Option<PriceId>,
+}
+
+/// A Checkout session to be opened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewCheckout {
+    /// For whom: written to the session's and the subscription's metadata.
+    pub account: NamedAccount,
+    /// Who pays.
+    pub customer: CustomerId,
+    /// What is bought.
+    pub price: PriceId,
+    /// Where the browser goes afterwards.
+    pub success_url: String,
+    /// Where it goes when the customer turns back.
+    pub cancel_url: String,
+    /// Stripe's idempotency key (at most 255 characters).
+    pub idempotency_key: String,
+}
+
+/// Stripe's API.
+pub trait Stripe: Send + Sync {
+    /// All subscriptions of a customer that are not canceled, every page, each with
+    /// its latest invoice. A customer that is deleted or unknown has none.
+    fn subscriptions(
+        &self,
+        customer: &CustomerId,
+    ) -> impl Future<Output = PortResult<Vec<Subscription>>> + Send;
+
+    /// A customer; `None` when unknown or deleted.
+    fn customer(
+        &self,
+        customer: &CustomerId,
+    ) -> impl Future<Output = PortResult<Option<CustomerRecord>>> + Send;
+
+    /// The Checkout sessions of a customer, newest first, every page.
+    fn checkouts(
+        &self,
+        customer: &CustomerId,
+    ) -> impl Future<Output = PortResult<Vec<CheckoutRecord>>> + Send;
+
+    /// A dispute with its charge's customer; `None` when unknown.
+    fn dispute(
+        &self,
+        dispute: &DisputeId,
+    ) -> impl Future<Output = PortResult<Option<Dispute>>> + Send;
+
+    /// The customer of a charge; `None` when the charge is unknown or has none.
+    fn charge_customer(
+        &self,
+        charge: &ChargeId,
+    ) -> impl Future<Output = PortResult<Option<CustomerId>>> + Send;
+
+    /// Cancels a subscription at once. Cancelling a canceled or unknown one is no error.
+    fn cancel_subscription(
+        &self,
+        subscription: &SubscriptionId,
+    ) -> impl Future<Output = PortResult<()>> + Send;
+
+    /// Makes a customer for the account, at most one within Stripe's idempotency window (24 h).
+    fn create_customer(
+        &self,
+        account: &NamedAccount,
+    ) -> impl Future<Output = PortResult<CustomerId>> + Send;
+
+    /// The price that a lookup key points to now; `None` when there is none.
+    fn price_by_lookup_key(
+        &self,
+        lookup_key: &str,
+    ) -> impl Future<Output = PortResult<Option<PriceId>>> + Send;
+
+    /// Opens a Checkout session in subscription mode.
+    fn create_checkout(
+        &self,
+        checkout: &NewCheckout,
+    ) -> impl Future<Output = PortResult<CheckoutRecord>> + Send;
+
+    /// Expires an open Checkout session; one that is no longer open is no error.
+    fn expire_checkout(&self, session: &str) -> impl Future<Output = PortResult<()>> + Send;
+
+    /// Opens a billing portal session and returns its URL.
+    fn create_portal(
+        &self,
+        customer: &CustomerId,
+        return_url: &str,
+    ) -> impl Future<Output = PortResult<String>> + Send;
+}
+
+// ----------------------------------------------------------- API Gateway
+
+/// A key to be made.
+#[derive(Debug, Clone)]
+pub struct NewKey {
+    /// Its name: `tollgate/<stack>/<sub>/<slot>/<generation>`.
+    pub name: String,
+    /// Its value, derived; API Gateway refuses a value that exists.
+    pub value: KeyValue,
+    /// Whose it is (API Gateway's `customerId`).
+    pub customer_id: AccountId,
+    /// For people, and for a rebuild: slot and generation.
+    pub description: String,
+}
+
+/// An API key, as API Gateway tells it.
+#[derive(Debug, Clone)]
+pub struct ApiKey {
+    /// Its id.
+    pub id: KeyId,
+    /// Its name.
+    pub name: String,
+    /// Its value, where it was asked for.
+    pub value: Option<KeyValue>,
+    /// Whose it is, if that was set and is an identifier.
+    pub customer_id: Option<AccountId>,
+    /// Whether API Gateway accepts it.
+    pub enabled: bool,
+}
+
+/// How much of its quota a key has used in the current period.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Usage {
+    /// Requests so far.
+    pub used: u64,
+    /// Requests left, as API Gateway counts them (best effort).
+    pub remaining: u64,
+}
+
+/// API Gateway's control plane. Keys are made enabled.
+pub trait ApiGateway: Send + Sync {
+    /// `CreateApiKey`. [`Class::Conflict`] when the value exists, or by chance.
+    fn create_key(&self, key: &NewKey) -> impl Future<Output = PortResult<KeyId>> + Send;
+
+    /// `GetApiKey`, without its value; `None` when there is none.
+    fn key(&self, key: &KeyId) -> impl Future<Output = PortResult<Option<ApiKey>>> + Send;
+
+    /// `GetApiKey` with its value; `None` when there is none.
+    fn key_value(&self, key: &KeyId) -> impl Future<Output = PortResult<Option<KeyValue>>> + Send;
+
+    /// `GetApiKeys` by `customerId`, with values, every page; compared again here,
+    /// because not every implementation filters.
+    fn keys_of(&self, account: &AccountId)
+    -> impl Future<Output = PortResult<Vec<ApiKey>>> + Send;
+
+    /// `GetApiKeys`: all keys of the account and Region, one page of up to 500.
+    fn all_keys(
+        &self,
+        position: Option<&str>,
+    ) -> impl Future<Output = PortResult<Page<ApiKey>>> + Send;
+
+    /// `UpdateApiKey`: enables or disables.
+    fn set_enabled(
+        &self,
+        key: &KeyId,
+        enabled: bool,
+    ) -> impl Future<Output = PortResult<()>> + Send;
+
+    /// `DeleteApiKey`. [`Class::NotFound`] when it is gone.
+    fn delete_key(&self, key: &KeyId) -> impl Future<Output = PortResult<()>> + Send;
+
+    /// `GetUsagePlans` by `keyId`, every page: the plans that a key is on.
+    fn plans_of(&self, key: &KeyId) -> impl Future<Output = PortResult<Vec<UsagePlanId>>> + Send;
+
+    /// `GetUsagePlanKeys`: the keys on a plan, one page of up to 500.
+    fn keys_on(
+        &self,
+        plan: &UsagePlanId,
+        position: Option<&str>,
+    ) -> impl Future<Output = PortResult<Page<KeyId>>> + Send;
+
+    /// `CreateUsagePlanKey`. [`Class::Conflict`] when it is on a plan of the same
+    /// stage already, or by chance.
+    fn attach(
+        &self,
+        plan: &UsagePlanId,
+        key: &KeyId,
+    ) -> impl Future<Output = PortResult<()>> + Send;
+
+    /// `DeleteUsagePlanKey`. [`Class::NotFound`] when it is not on the plan.
+    fn detach(
+        &self,
+        plan: &UsagePlanId,
+        key: &KeyId,
+    ) -> impl Future<Output = PortResult<()>> + Send;
+
+    /// `GetUsage` of one key on one plan, for the days `from` to `to`, `YYYY-MM-DD`;
+    /// `None` when nothing was counted yet.
+    fn usage(
+        &self,
+        plan: &UsagePlanId,
+        key: &KeyId,
+        from: &str,
+        to: &str,
+    ) -> impl Future<Output = PortResult<Option<Usage>>> + Send;
+}
+
+// --------------------------------------------------------------- Cognito
+
+/// A Cognito user, as far as Tollgate looks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UserRecord {
+    /// The `sub`.
+    pub id: AccountId,
+    /// The user name, which every admin call takes.
+    pub username: String,
+    /// Whether they may sign in.
+    pub enabled: bool,
+    /// Tollgate's attributes.
+    pub attributes: Attributes,
+}
+
+/// The Cognito user pool.
+pub trait Users: Send + Sync {
+    /// `AdminGetUser`, by user name; `None` when there is none, or when the name
+    /// belongs to another sub by now.
+    fn user(
+        &self,
+        username: &str,
+        account: &AccountId,
+    ) -> impl Future<Output = PortResult<Option<UserRecord>>> + Send;
+
+    /// `ListUsers` filtered by sub; may lag behind. Works for federated users too.
+    fn find(
+        &self,
+        account: &AccountId,
+    ) -> impl Future<Output = PortResult<Option<UserRecord>>> + Send;
+
+    /// `ListUsers`: all users, one page of up to 60.
+    fn all_users(
+        &self,
+        page: Option<&str>,
+    ) -> impl Future<Output = PortResult<Page<UserRecord>>> + Send;
+
+    /// `AdminUpdateUserAttributes`: writes both attributes (an absent one as empty).
+    /// [`Class::Invalid`] when the pool does not define them, [`Class::NotFound`] without the user.
+    fn write_attributes(
+        &self,
+        username: &str,
+        attributes: &Attributes,
+    ) -> impl Future<Output = PortResult<()>> + Send;
+}
+
+// ---------------------------------------------------------------- Ledger
+
+/// The ledger. Reads are strongly consistent, except where an index is named.
+pub trait Ledger: Send + Sync {
+    /// Begins a convergence: raises the epoch, opens the account, takes the lease, and
+    /// returns the account as it was (with our epoch, and `open` as it was found).
+    /// Makes the account when there is none. Refused while another's lease lives.
+    fn claim(
+        &self,
+        account: &AccountId,
+        now: Timestamp,
+        lease_until: Timestamp,
+    ) -> impl Future<Output = PortResult<Claim>> + Send;
+
+    /// Writes all of a [`Commit`] or nothing, if the epoch is still the claim's.
+    fn commit(&self, commit: &Commit) -> impl Future<Output = PortResult<CommitResult>> + Send;
+
+    /// Upserts event records that change no account.
+    fn record(&self, records: &[EventRecord]) -> impl Future<Output = PortResult<()>> + Send;
+
+    /// Whose a customer is.
+    fn account_of(
+        &self,
+        customer: &CustomerId,
+    ) -> impl Future<Output = PortResult<Option<AccountId>>> + Send;
+
+    /// An account, without claiming it.
+    fn account(
+        &self,
+        account: &AccountId,
+    ) -> impl Future<Output = PortResult<Option<Account>>> + Send;
+
+    /// An account's history, newest first, at most `limit` entries.
+    fn history(
+        &self,
+        account: &AccountId,
+        limit: usize,
+    ) -> impl Future<Output = PortResult<Vec<Entry>>> + Send;
+
+    /// An event's record.
+    fn event(
+        &self,
+        event: &EventRef,
+    ) -> impl Future<Output = PortResult<Option<StoredEvent>>> + Send;
+
+    /// The waiting and parked events of a customer (index; may lag).
+    fn stuck_on(
+        &self,
+        customer: &CustomerId,
+    ) -> impl Future<Output = PortResult<Vec<StoredEvent>>> + Send;
+
+    /// All waiting and parked events, one page (index; may lag).
+    fn stuck(
+        &self,
+        page: Option<&str>,
+    ) -> impl Future<Output = PortResult<Page<StoredEvent>>> + Send;
+
+    /// Accounts whose `review_at` has come, each with that time, one page (index; may lag).
+    fn due(
+        &self,
+        now: Timestamp,
+        page: Option<&str>,
+    ) -> impl Future<Output = PortResult<Page<(AccountId, Timestamp)>>> + Send;
+}
+
+// ---------------------------------------------------------- everything else
+
+/// Which queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum QueueName {
+    /// Stripe's events and operators' acts: what was paid for goes first.
+    Events,
+    /// Sign-ups, wakes, replays.
+    Bulk,
+}
+
+/// SQS.
+pub trait Queue: Send + Sync {
+    /// Sends one envelope with its group and deduplication id; on success it is durable.
+    fn send(
+        &self,
+        queue: QueueName,
+        envelope: &Envelope,
+    ) -> impl Future<Output = PortResult<()>> + Send;
+}
+
+/// The only source of time.
+pub trait Clock: Send + Sync {
+    /// Now.
+    fn now(&self) -> Timestamp;
+
+    /// Waits.
+    fn sleep(&self, duration: SignedDuration) -> impl Future<Output = ()> + Send;
+}
+
+/// The only source of randomness.
+pub trait Entropy: Send + Sync {
+    /// 128 unpredictable bits.
+    fn bytes(&self) -> [u8; 16];
+}
+
+/// Everything that a worker needs, as one type parameter.
+pub trait Ports: Send + Sync {
+    /// Stripe's API.
+    type Stripe: Stripe;
+    /// API Gateway's control plane.
+    type ApiGateway: ApiGateway;
+    /// The Cognito user pool.
+    type Users: Users;
+    /// The ledger.
+    type Ledger: Ledger;
+    /// Time.
+    type Clock: Clock;
+    /// Randomness.
+    type Entropy: Entropy;
+
+    /// Stripe's API.
+    fn stripe(&self) -> &Self::Stripe;
+    /// API Gateway's control plane.
+    fn api_gateway(&self) -> &Self::ApiGateway;
+    /// The Cognito user pool.
+    fn users(&self) -> &Self::Users;
+    /// The ledger.
+    fn ledger(&self) -> &Self::Ledger;
+    /// Time.
+    fn clock(&self) -> &Self::Clock;
+    /// Randomness.
+    fn entropy(&self) -> &Self::Entropy;
+}

@@ -1,0 +1,151 @@
+//! Stripe's state as Tollgate reads it: the few fields that decide access.
+//!
+//! Statuses and enum values that this build does not know are kept as they came,
+//! never an error: Stripe adds some every year.
+
+use jiff::Timestamp;
+use tollgate_events::{ChargeId, CustomerId, DisputeId, PriceId, ProductId, SubscriptionId};
+
+/// A subscription's status.
+/// <https://docs.stripe.com/api/subscriptions/object#subscription_object-status>
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SubscriptionStatus {
+    /// The first payment has not been made yet.
+    Incomplete,
+    /// The first payment was not made within 23 hours. Final.
+    IncompleteExpired,
+    /// In its trial.
+    Trialing,
+    /// Paid.
+    Active,
+    /// A payment failed; Stripe is retrying.
+    PastDue,
+    /// Ended. Final.
+    Canceled,
+    /// Payments failed and Stripe has stopped retrying.
+    Unpaid,
+    /// The trial ended without a payment method.
+    Paused,
+    /// A status that is newer than this build; not counted as live.
+    Other(String),
+}
+
+impl From<&str> for SubscriptionStatus {
+    fn from(text: &str) -> Self {
+        match text {
+            "incomplete" => Self::Incomplete,
+            "incomplete_expired" => Self::IncompleteExpired,
+            "trialing" => Self::Trialing,
+            "active" => Self::Active,
+            "past_due" => Self::PastDue,
+            "canceled" => Self::Canceled,
+            "unpaid" => Self::Unpaid,
+            "paused" => Self::Paused,
+            other => Self::Other(other.to_owned()),
+        }
+    }
+}
+
+impl SubscriptionStatus {
+    /// The status as Stripe spells it.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Incomplete => "incomplete",
+            Self::IncompleteExpired => "incomplete_expired",
+            Self::Trialing => "trialing",
+            Self::Active => "active",
+            Self::PastDue => "past_due",
+            Self::Canceled => "canceled",
+            Self::Unpaid => "unpaid",
+            Self::Paused => "paused",
+            Self::Other(other) => other,
+        }
+    }
+}
+
+/// What a subscription item sells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Price {
+    /// The price.
+    pub id: PriceId,
+    /// Its lookup key now; Stripe can move one to a newer price.
+    pub lookup_key: Option<String>,
+    /// Its product.
+    pub product: Option<ProductId>,
+}
+
+/// A subscription as it is now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Subscription {
+    /// Its id.
+    pub id: SubscriptionId,
+    /// Who pays.
+    pub customer: CustomerId,
+    /// Its status.
+    pub status: SubscriptionStatus,
+    /// The price of each item.
+    pub prices: Vec<Price>,
+    /// When it will be cancelled, if that is set.
+    pub cancel_at: Option<Timestamp>,
+    /// Whether it ends with its period.
+    pub cancel_at_period_end: bool,
+    /// The end of the current period: the latest of its items' (Basil and later), or
+    /// the subscription's own (before Basil).
+    pub current_period_end: Option<Timestamp>,
+    /// `finalized_at` of the latest invoice, from which a grace period counts.
+    pub latest_invoice_finalized_at: Option<Timestamp>,
+}
+
+impl Subscription {
+    /// When it ends, if that is known: `cancel_at`, or the period's end.
+    pub fn ends_at(&self) -> Option<Timestamp> {
+        self.cancel_at.or(if self.cancel_at_period_end { self.current_period_end } else { None })
+    }
+}
+
+/// A dispute's status.
+/// <https://docs.stripe.com/api/disputes/object#dispute_object-status>
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DisputeStatus {
+    /// Open: evidence is wanted.
+    NeedsResponse,
+    /// Open: the bank looks at the evidence.
+    UnderReview,
+    /// Closed for us.
+    Won,
+    /// Closed against us.
+    Lost,
+    /// An inquiry (`warning_needs_response`, `warning_under_review`): no money moved.
+    Inquiry,
+    /// Ended without becoming a chargeback (`warning_closed`, `prevented`).
+    Withdrawn,
+    /// A status that is newer than this build.
+    Other(String),
+}
+
+impl From<&str> for DisputeStatus {
+    fn from(text: &str) -> Self {
+        match text {
+            "needs_response" => Self::NeedsResponse,
+            "under_review" => Self::UnderReview,
+            "won" => Self::Won,
+            "lost" => Self::Lost,
+            "warning_needs_response" | "warning_under_review" => Self::Inquiry,
+            "warning_closed" | "prevented" => Self::Withdrawn,
+            other => Self::Other(other.to_owned()),
+        }
+    }
+}
+
+/// A dispute as it is now, with the customer of its charge.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dispute {
+    /// Its id.
+    pub id: DisputeId,
+    /// Its status.
+    pub status: DisputeStatus,
+    /// The charge it disputes.
+    pub charge: ChargeId,
+    /// The charge's customer; a dispute itself has none.
+    pub customer: Option<CustomerId>,
+}
