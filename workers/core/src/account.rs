@@ -44,6 +44,8 @@ pub struct KeyRecord {
     pub id: KeyId,
     /// Counts the keys that this slot has had, from 1. Survives every plan change.
     pub generation: u32,
+    /// When it was made: API Gateway may not show a key in its first minute.
+    pub minted_at: Timestamp,
 }
 
 /// A key about to be made: committed before the call that makes it, so that
@@ -222,8 +224,11 @@ pub enum DisputeMark {
 /// The part of an account that history tells: each entry has it before and after.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Access {
-    /// The plan whose usage plan the key is on.
+    /// The plan that the account has.
     pub plan: Option<PlanId>,
+    /// The usage plan that the key is on: what the plan was mapped to when it was attached.
+    #[serde(default)]
+    pub usage_plan: Option<UsagePlanId>,
     /// Where the account stands.
     pub status: Status,
     /// Why.
@@ -279,7 +284,7 @@ pub struct Account {
     /// When to look again, if a time is known.
     #[serde(default)]
     pub review_at: Option<Timestamp>,
-    /// How often a lagging read has already been given a second look.
+    /// How many second looks are still to come after a read that seemed to lag.
     #[serde(default)]
     pub second_looks: u8,
     /// What history tells.

@@ -11,7 +11,17 @@
 #![warn(missing_docs)]
 
 pub mod account;
+pub mod batch;
+pub mod catalog;
+pub mod converge;
+pub mod decide;
 pub mod derive;
+pub mod error_policy;
+pub mod ingress;
 pub mod ledger;
+pub mod plan;
+pub mod policy;
 pub mod ports;
+pub mod resolve;
 pub mod stripe;
+pub mod sweep;

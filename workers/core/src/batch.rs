@@ -1,0 +1,244 @@
+//! A batch from the queue: parsed, resolved, grouped by account, coalesced.
+//!
+//! All events of one account in a batch cost one convergence. A group that fails is
+//! reported failed, with every later message of its FIFO groups; other groups are
+//! not touched, and a panic stays within its group.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::panic::AssertUnwindSafe;
+
+use futures_util::FutureExt;
+use jiff::Timestamp;
+use tollgate_events::{AccountId, Envelope, EnvelopeError, EventId, EventRef, Source};
+
+use crate::converge::{Converged, Stop, Worker};
+use crate::error_policy::Verdict;
+use crate::ledger::{EventRecord, Outcome};
+use crate::ports::{Clock, Ledger, PortResult, Ports};
+use crate::resolve::{Resolutions, Resolved};
+
+/// A message as the queue delivered it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    /// SQS's message id.
+    pub id: String,
+    /// SQS's message group.
+    pub group: String,
+    /// The body.
+    pub body: String,
+}
+
+/// What became of a batch.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct BatchReport {
+    /// The ids of the messages that must come again, in the batch's order.
+    pub failed: Vec<String>,
+    /// How many events had each outcome.
+    pub outcomes: BTreeMap<Outcome, usize>,
+    /// Convergences made.
+    pub converged: usize,
+    /// Failures that concern everybody: a person must act.
+    pub systemic: usize,
+}
+
+/// The events of one account, with the places of their messages in the batch.
+type Group = Vec<(usize, Envelope)>;
+
+impl<P: Ports> Worker<P> {
+    /// Handles a batch; no step starts after `deadline`.
+    pub async fn handle(&self, messages: &[Message], deadline: Timestamp) -> BatchReport {
+        let mut batch = Batch::new(messages);
+        let mut known = Resolutions::new();
+        for (place, message) in messages.iter().enumerate() {
+            if let Err(stop) = self.sort(place, message, &mut known, &mut batch).await {
+                batch.fail(&[place], &stop);
+            }
+        }
+        while let Some((account, group)) = batch.groups.pop_first() {
+            let (places, events): (Vec<_>, Vec<_>) = group.iter().cloned().unzip();
+            let work = AssertUnwindSafe(self.converge(&account, events, deadline));
+            match work.catch_unwind().await {
+                Ok(Ok(converged)) => batch.settle(&group, converged),
+                Ok(Err(stop)) => batch.fail(&places, &stop),
+                Err(_panic) => {
+                    tracing::error!(%account, "a convergence panicked; its messages come again");
+                    batch.panicked(&places);
+                }
+            }
+        }
+        batch.report()
+    }
+
+    /// Puts one message where it belongs: in an account's group, or on record.
+    async fn sort(
+        &self,
+        place: usize,
+        message: &Message,
+        known: &mut Resolutions,
+        batch: &mut Batch<'_>,
+    ) -> Result<(), Stop> {
+        let now = self.ports.clock().now();
+        let mut envelope = match Envelope::decode(&message.body) {
+            Ok(envelope) => envelope,
+            Err(error) => {
+                let record = unreadable(message, &error, now);
+                return Ok(self.put_on_record(record, batch).await?);
+            }
+        };
+        if let Some(why) = self.not_ours(&envelope) {
+            let record = EventRecord {
+                detail: Some(why.to_owned()),
+                ..EventRecord::of(envelope, Outcome::Ignored, now)
+            };
+            return Ok(self.put_on_record(record, batch).await?);
+        }
+        match self.resolve(&mut envelope, known).await? {
+            Resolved::Account(account) => {
+                batch.groups.entry(account).or_default().push((place, envelope));
+                Ok(())
+            }
+            Resolved::Unlinked(customer) => {
+                let waited = now.duration_since(envelope.received_at);
+                let (outcome, why) = if waited < self.policy.waiting() {
+                    (Outcome::Waiting, format!("{customer} is not linked to an account yet"))
+                } else {
+                    let mend = "link it with `tollgate account link`, then replay the event";
+                    (Outcome::Parked, format!("{customer} is not linked to an account; {mend}"))
+                };
+                let record =
+                    EventRecord { detail: Some(why), ..EventRecord::of(envelope, outcome, now) };
+                Ok(self.put_on_record(record, batch).await?)
+            }
+            Resolved::Nobody => {
+                let why = "it names neither an account nor a customer".to_owned();
+                let record = EventRecord {
+                    detail: Some(why),
+                    ..EventRecord::of(envelope, Outcome::Parked, now)
+                };
+                Ok(self.put_on_record(record, batch).await?)
+            }
+        }
+    }
+
+    /// Why an event is not for this deployment, if it is not.
+    fn not_ours(&self, envelope: &Envelope) -> Option<&'static str> {
+        if envelope.connect_account.is_some() {
+            return Some("it is of a connected account (Stripe Connect)");
+        }
+        (envelope.livemode.is_some_and(|livemode| livemode != self.livemode))
+            .then_some("its livemode is not this deployment's")
+    }
+
+    async fn put_on_record(&self, record: EventRecord, batch: &mut Batch<'_>) -> PortResult<()> {
+        let outcome = record.outcome;
+        self.ports.ledger().record(&[record]).await?;
+        batch.count(outcome, 1);
+        Ok(())
+    }
+
+    /// Records dead letters as parked, so that nothing expires with a queue.
+    pub async fn park_dead_letters(&self, messages: &[Message]) -> BatchReport {
+        let mut batch = Batch::new(messages);
+        for (place, message) in messages.iter().enumerate() {
+            let now = self.ports.clock().now();
+            let record = match Envelope::decode(&message.body) {
+                Err(error) => unreadable(message, &error, now),
+                Ok(envelope) => EventRecord {
+                    detail: Some("it failed too often; see the worker's log, then replay it".into()),
+                    ..EventRecord::of(envelope, Outcome::Parked, now)
+                },
+            };
+            if let Err(error) = self.put_on_record(record, &mut batch).await {
+                batch.fail(&[place], &Stop::Port(error));
+            }
+        }
+        batch.report()
+    }
+}
+
+/// The record of a message that is no envelope: under the event it names, if that much
+/// can be read, else under the message's own id.
+fn unreadable(message: &Message, error: &EnvelopeError, now: Timestamp) -> EventRecord {
+    let event = match error {
+        EnvelopeError::FutureVersion { event: Some(event), .. } => event.clone(),
+        _ => EventRef {
+            source: Source::Queue,
+            id: EventId::parse(message.id.clone()).unwrap_or_else(|_| {
+                EventId::parse("message-without-a-usable-id").expect("it is visible ASCII")
+            }),
+        },
+    };
+    EventRecord::unreadable(event, message.body.clone(), error.to_string(), now)
+}
+
+/// A batch under way.
+struct Batch<'a> {
+    messages: &'a [Message],
+    groups: BTreeMap<AccountId, Group>,
+    /// Accounts that an event has been looked at for already: a stray goes on once to
+    /// each, never in circles.
+    tried: BTreeSet<(usize, AccountId)>,
+    failed: BTreeSet<usize>,
+    report: BatchReport,
+}
+
+impl<'a> Batch<'a> {
+    fn new(messages: &'a [Message]) -> Self {
+        Self {
+            messages,
+            groups: BTreeMap::new(),
+            tried: BTreeSet::new(),
+            failed: BTreeSet::new(),
+            report: BatchReport::default(),
+        }
+    }
+
+    fn count(&mut self, outcome: Outcome, events: usize) {
+        *self.report.outcomes.entry(outcome).or_default() += events;
+    }
+
+    /// Counts what a convergence settled and sends its strays on to their own account.
+    fn settle(&mut self, group: &Group, converged: Converged) {
+        self.report.converged += 1;
+        self.count(converged.outcome, group.len().saturating_sub(converged.strays.len()));
+        for (owner, event) in converged.strays {
+            let name = event.event_ref();
+            for (place, _) in group.iter().filter(|(_, other)| other.event_ref() == name) {
+                if self.tried.insert((*place, owner.clone())) {
+                    self.groups.entry(owner.clone()).or_default().push((*place, event.clone()));
+                } else {
+                    self.failed.insert(*place);
+                }
+            }
+        }
+    }
+
+    fn fail(&mut self, places: &[usize], stop: &Stop) {
+        let systemic = matches!(stop.verdict(), Verdict::Retry { systemic: true, .. });
+        if systemic {
+            self.report.systemic += 1;
+            tracing::error!(error = %stop, "a failure that concerns everybody");
+        } else {
+            tracing::warn!(error = %stop, "messages come again");
+        }
+        self.failed.extend(places);
+    }
+
+    fn panicked(&mut self, places: &[usize]) {
+        self.report.systemic += 1;
+        self.failed.extend(places);
+    }
+
+    /// A failed message takes every later one of its FIFO group with it, so that SQS
+    /// keeps their order.
+    fn report(mut self) -> BatchReport {
+        let mut blocked = BTreeSet::new();
+        for (place, message) in self.messages.iter().enumerate() {
+            if self.failed.contains(&place) || blocked.contains(&message.group) {
+                blocked.insert(&message.group);
+                self.report.failed.push(message.id.clone());
+            }
+        }
+        self.report
+    }
+}

@@ -1,0 +1,244 @@
+//! Observing and acting: from the plan to the world, one step at a time.
+
+use std::collections::BTreeSet;
+
+use super::{Run, Stop};
+use crate::account::{
+    Attributes, KeyId, KeyRecord, MintIntent, Slot, Status, UsagePlanId, User,
+};
+use crate::decide::Desired;
+use crate::ledger::StepTaken;
+use crate::plan::{Observed, ObservedKey, Step, plan};
+use crate::policy::NEW_KEY_MAY_HIDE;
+use crate::ports::{ApiGateway, Class, Entropy, NewKey, PortError, PortResult, Ports, Service, Stripe, Users};
+
+/// How often a conflict is answered by observing and planning anew, before the events
+/// go back to the queue.
+const ROUNDS: u32 = 5;
+
+impl<P: Ports> Run<'_, P> {
+    /// Takes the steps from what is observed to what is desired. A conflict is never a
+    /// verdict: observe, and plan again.
+    pub(super) async fn apply(&mut self, desired: &Desired) -> Result<(), Stop> {
+        let attributes = self.attributes_known();
+        let mut observed = if self.must_observe() {
+            self.observe(attributes).await?
+        } else {
+            self.as_the_ledger_says(attributes)
+        };
+        let mut round = 0;
+        loop {
+            match self.take(plan(desired, &observed), &mut observed).await {
+                Ok(()) => return Ok(()),
+                Err(Stop::Port(error)) if calls_for_a_look(&error) && round < ROUNDS => {
+                    self.pause(round).await;
+                    round += 1;
+                    observed = self.observe(observed.attributes).await?;
+                }
+                Err(stop) => return Err(stop),
+            }
+        }
+    }
+
+    fn attributes_known(&self) -> Attributes {
+        self.attributes_read.clone().unwrap_or_else(|| self.account.access.attributes.clone())
+    }
+
+    /// An account that was closed properly is as the ledger says.
+    fn as_the_ledger_says(&self, attributes: Attributes) -> Observed {
+        let access = &self.account.access;
+        let key = self.account.key().map(|key| ObservedKey {
+            id: Some(key.id.clone()),
+            enabled: access.status == Status::Active,
+            usage_plans: access.usage_plan.iter().cloned().collect(),
+        });
+        Observed { key, attributes, cancelled: BTreeSet::new() }
+    }
+
+    /// Looks at API Gateway itself.
+    async fn observe(&mut self, attributes: Attributes) -> Result<Observed, Stop> {
+        let key = match self.key_as_it_is().await? {
+            None => None,
+            Some((id, enabled)) => {
+                let usage_plans = self.managed_plans_of(&id).await?;
+                self.account.access.usage_plan = usage_plans.first().cloned();
+                Some(ObservedKey { id: Some(id), enabled, usage_plans })
+            }
+        };
+        Ok(Observed { key, attributes, cancelled: BTreeSet::new() })
+    }
+
+    /// The key that an open intent made, else the ledger's.
+    async fn key_as_it_is(&mut self) -> Result<Option<(KeyId, bool)>, Stop> {
+        if let Some(intent) = self.account.intent.clone() {
+            return self.adopt(&intent).await;
+        }
+        let Some(record) = self.account.key().cloned() else { return Ok(None) };
+        match self.worker.ports.api_gateway().key(&record.id).await? {
+            Some(key) => Ok(Some((key.id, key.enabled))),
+            None if self.now.duration_since(record.minted_at) < NEW_KEY_MAY_HIDE => {
+                Err(Stop::Port(hidden("GetApiKey")))
+            }
+            None => Ok(None),
+        }
+    }
+
+    /// The usage plans that a key is on, those that we manage: the catalog's, and the one
+    /// that the ledger has from an older catalog.
+    async fn managed_plans_of(&self, key: &KeyId) -> PortResult<BTreeSet<UsagePlanId>> {
+        let plans = self.worker.ports.api_gateway().plans_of(key).await?;
+        let known = self.account.access.usage_plan.as_ref();
+        let ours = |plan: &UsagePlanId| self.worker.catalog.manages(plan) || known == Some(plan);
+        Ok(plans.into_iter().filter(ours).collect())
+    }
+
+    /// Takes steps in order; no step starts after the lease.
+    async fn take(&mut self, steps: Vec<Step>, observed: &mut Observed) -> Result<(), Stop> {
+        for step in steps {
+            if self.clock_now() >= self.deadline {
+                return Err(Stop::OutOfTime);
+            }
+            let key = observed.key.as_ref().and_then(|key| key.id.clone());
+            let minted = self.act(&step, key.as_ref()).await?;
+            observed.note(&step);
+            if let (Some(id), Some(key)) = (minted, observed.key.as_mut()) {
+                key.id = Some(id);
+            }
+            self.note(&step, observed);
+        }
+        Ok(())
+    }
+
+    /// Takes one step; returns the id of a key that it made.
+    async fn act(&mut self, step: &Step, key: Option<&KeyId>) -> Result<Option<KeyId>, Stop> {
+        let gateway = self.worker.ports.api_gateway();
+        let result = match (step, key) {
+            (Step::MintKey, _) => return Ok(Some(self.mint().await?)),
+            (Step::WriteAttributes(plan), key) => {
+                let attributes = Attributes { api_id: key.cloned(), plan: Some(plan.clone()) };
+                self.write_attributes(&attributes).await
+            }
+            (Step::CancelSubscription(id), _) => {
+                self.worker.ports.stripe().cancel_subscription(id).await
+            }
+            (Step::DetachPlan(plan), Some(key)) => gone_is_done(gateway.detach(plan, key).await),
+            (Step::DeleteKey, Some(key)) => gone_is_done(gateway.delete_key(key).await),
+            (Step::AttachPlan(plan), Some(key)) => gateway.attach(plan, key).await,
+            (Step::EnableKey, Some(key)) => gateway.set_enabled(key, true).await,
+            (Step::DisableKey, Some(key)) => gateway.set_enabled(key, false).await,
+            (
+                Step::DetachPlan(_)
+                | Step::DeleteKey
+                | Step::AttachPlan(_)
+                | Step::EnableKey
+                | Step::DisableKey,
+                None,
+            ) => unreachable!("a plan has steps on a key only when there is one"),
+        };
+        result?;
+        Ok(None)
+    }
+
+    /// Keeps the account in step with the world, so that even a parked commit tells what
+    /// was achieved.
+    fn note(&mut self, step: &Step, observed: &Observed) {
+        let at = self.clock_now();
+        let access = &mut self.account.access;
+        access.usage_plan =
+            observed.key.as_ref().and_then(|key| key.usage_plans.first().cloned());
+        access.attributes = observed.attributes.clone();
+        if *step == Step::DeleteKey {
+            access.keys.clear();
+        }
+        self.steps.push(StepTaken { step: step.to_string(), at });
+    }
+
+    /// Makes the key that the intent names, or finds that it was made already.
+    async fn mint(&mut self) -> Result<KeyId, Stop> {
+        let intent = match &self.account.intent {
+            Some(intent) => intent.clone(),
+            None => self.intend().await?,
+        };
+        let value = self.worker.deriver.key_value(&self.account.id, &intent)?;
+        let (slot, generation) = (intent.slot.as_str(), intent.generation);
+        let key = NewKey {
+            name: format!("tollgate/{}/{}/{slot}/{generation}", self.worker.stack, self.account.id),
+            value,
+            customer_id: self.account.id.clone(),
+            description: format!("Tollgate {slot} key, generation {generation}"),
+        };
+        match self.worker.ports.api_gateway().create_key(&key).await {
+            Ok(id) => {
+                self.hold_key(&intent, id.clone());
+                Ok(id)
+            }
+            Err(error) if error.class == Class::Conflict => {
+                let adopted = self.adopt(&intent).await?;
+                adopted.map(|(id, _)| id).ok_or(Stop::Port(error))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Commits what is about to be minted, before it is.
+    async fn intend(&mut self) -> Result<MintIntent, Stop> {
+        let intent = MintIntent {
+            slot: Slot::Primary,
+            generation: self.account.key().map_or(1, |key| key.generation + 1),
+            secret_version: self.worker.deriver.newest(),
+            nonce: hex::encode(self.worker.ports.entropy().bytes()),
+        };
+        self.account.intent = Some(intent.clone());
+        self.save().await?;
+        Ok(intent)
+    }
+
+    /// Finds the key that an intent made: the one whose value is the intent's, by our
+    /// own comparison. Returns its id and whether it is enabled.
+    async fn adopt(&mut self, intent: &MintIntent) -> Result<Option<(KeyId, bool)>, Stop> {
+        let value = self.worker.deriver.key_value(&self.account.id, intent)?;
+        let keys = self.worker.ports.api_gateway().keys_of(&self.account.id).await?;
+        let ours = keys.into_iter().find(|key| {
+            key.value.as_ref().is_some_and(|other| other.expose() == value.expose())
+        });
+        Ok(ours.map(|key| {
+            self.hold_key(intent, key.id.clone());
+            (key.id, key.enabled)
+        }))
+    }
+
+    fn hold_key(&mut self, intent: &MintIntent, id: KeyId) {
+        let record = KeyRecord { id, generation: intent.generation, minted_at: self.now };
+        self.account.access.keys.insert(intent.slot, record);
+    }
+
+    async fn write_attributes(&mut self, attributes: &Attributes) -> PortResult<()> {
+        let User::Present { username, .. } = &self.account.access.user else {
+            unreachable!("attributes are desired only for a user who is there");
+        };
+        self.worker.ports.users().write_attributes(username, attributes).await
+    }
+}
+
+/// What is not there any more need not be taken away.
+fn gone_is_done(result: PortResult<()>) -> PortResult<()> {
+    match result {
+        Err(error) if error.class == Class::NotFound => Ok(()),
+        other => other,
+    }
+}
+
+/// A conflict has many meanings (there already, on another plan, "try again"), and so
+/// has a missing key (new and not shown yet, deleted by hand): only a look tells.
+fn calls_for_a_look(error: &PortError) -> bool {
+    error.service == Service::ApiGateway && matches!(error.class, Class::Conflict | Class::NotFound)
+}
+
+fn hidden(operation: &'static str) -> PortError {
+    PortError {
+        service: Service::ApiGateway,
+        operation,
+        class: Class::Unavailable,
+        detail: "a key made within the last minute is not shown yet".into(),
+    }
+}

@@ -1,0 +1,172 @@
+//! Linking and facts: what is read after the claim, and what is believed of it.
+
+use std::collections::BTreeSet;
+
+use tollgate_events::{CustomerId, DisputeId, Envelope, Source, Via, cloudtrail, cognito};
+
+use super::{Run, Stop};
+use crate::account::{Status, User};
+use crate::decide::{Facts, UserFact};
+use crate::ledger::{Commit, CommitResult, Entry, StepTaken};
+use crate::policy::LAG_AT_MOST;
+use crate::ports::{Ledger, PortResult, Ports, Stripe, Users};
+use crate::stripe::Subscription;
+
+impl<P: Ports> Run<'_, P> {
+    /// Links the customers that are new to the account, each in a commit of its own. The
+    /// events that had waited for the link join this convergence; those whose customer
+    /// turns out to be another account's leave it. A closed account links nobody.
+    pub(super) async fn link(&mut self) -> Result<(), Stop> {
+        if self.account.access.status == Status::Closed {
+            return Ok(());
+        }
+        let named = self.events.iter().filter_map(|event| event.subject.customer.clone());
+        let new: BTreeSet<_> =
+            named.filter(|customer| !self.account.access.customers.contains(customer)).collect();
+        for customer in new {
+            self.link_one(customer).await?;
+        }
+        Ok(())
+    }
+
+    async fn link_one(&mut self, customer: CustomerId) -> Result<(), Stop> {
+        let mut account = self.account.clone();
+        account.access.customers.insert(customer.clone());
+        account.version += 1;
+        account.commit_id = Some(self.commit_id());
+        let at = self.clock_now();
+        let about = |event: &&Envelope| event.subject.customer.as_ref() == Some(&customer);
+        let entry = Entry {
+            version: account.version,
+            at,
+            before: self.committed.clone(),
+            after: account.access.clone(),
+            cause: self.events.iter().filter(about).map(Envelope::event_ref).collect(),
+            reason: account.access.reason.clone(),
+            steps: vec![StepTaken { step: format!("link customer {customer}"), at }],
+        };
+        let link = vec![customer.clone()];
+        let commit = Commit { account, entry: Some(entry), link, records: Vec::new() };
+        match self.ledger().commit(&commit).await? {
+            CommitResult::Committed => {
+                self.account = commit.account;
+                self.committed = self.account.access.clone();
+                self.join_stuck(&customer).await?;
+                Ok(())
+            }
+            CommitResult::LinkTaken { account: owner, .. } => {
+                let (strays, events) = std::mem::take(&mut self.events)
+                    .into_iter()
+                    .partition(|event| event.subject.customer.as_ref() == Some(&customer));
+                self.events = events;
+                self.strays.extend(strays.into_iter().map(|event: Envelope| (owner.clone(), event)));
+                Ok(())
+            }
+            CommitResult::Fenced => Err(Stop::Fenced),
+            CommitResult::CatalogOutdated => Err(Stop::CatalogOutdated),
+        }
+    }
+
+    /// The waiting and parked events of a customer are settled along with this one.
+    async fn join_stuck(&mut self, customer: &CustomerId) -> PortResult<()> {
+        for stuck in self.ledger().stuck_on(customer).await? {
+            let Some(envelope) = stuck.record.envelope() else { continue };
+            if !self.events.iter().any(|event| event.event_ref() == envelope.event_ref()) {
+                self.events.push(envelope.clone());
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads the facts; every read is made after the claim.
+    pub(super) async fn facts(&mut self) -> Result<Facts, Stop> {
+        let stripe = self.worker.ports.stripe();
+        let mut subscriptions = Vec::new();
+        for customer in &self.customers() {
+            subscriptions.extend(stripe.subscriptions(customer).await?);
+        }
+        let mut disputes = Vec::new();
+        for dispute in &self.dispute_ids() {
+            disputes.extend(stripe.dispute(dispute).await?);
+        }
+        let user = self.user().await?;
+        Ok(Facts { access: self.account.access.clone(), subscriptions, disputes, user })
+    }
+
+    /// The linked customers; for a closed account, which links nobody, also whoever an
+    /// event tells of: a payment on it must be seen.
+    fn customers(&self) -> BTreeSet<CustomerId> {
+        let mut customers = self.account.access.customers.clone();
+        customers.extend(self.events.iter().filter_map(|event| event.subject.customer.clone()));
+        customers
+    }
+
+    /// The disputes that the ledger or an event names.
+    fn dispute_ids(&self) -> BTreeSet<DisputeId> {
+        let named = self.events.iter().filter(|event| event.kind.starts_with("charge.dispute."));
+        let named = named.filter_map(|event| DisputeId::parse(event.object.clone()?).ok());
+        self.account.access.disputes.keys().cloned().chain(named).collect()
+    }
+
+    /// Looks the user up where there is a reason to: they were never seen or were
+    /// missing, the account was found open, or not (only) Stripe woke it.
+    async fn user(&mut self) -> PortResult<UserFact> {
+        let users = self.worker.ports.users();
+        let id = &self.account.id;
+        let found = match &self.account.access.user {
+            User::Deleted => return Ok(UserFact::AsLastSeen),
+            User::Present { .. } if !self.found_open && !self.woken_from_elsewhere() => {
+                return Ok(UserFact::AsLastSeen);
+            }
+            User::Present { username, .. } | User::Missing { username: Some(username), .. } => {
+                users.user(username, id).await?
+            }
+            User::Unseen | User::Missing { username: None, .. } => users.find(id).await?,
+        };
+        Ok(match found {
+            Some(user) => {
+                self.attributes_read = Some(user.attributes);
+                UserFact::Found { username: user.username, enabled: user.enabled }
+            }
+            None => UserFact::NotFound { delete_seen: self.woken_by(cloudtrail::USER_DELETED) },
+        })
+    }
+
+    fn woken_by(&self, kind: &str) -> bool {
+        self.events.iter().any(|event| event.kind == kind)
+    }
+
+    /// Whether a read does not show yet what a fresh event tells: then it is committed as
+    /// it was read, and looked at again soon.
+    pub(super) fn read_seems_to_lag(&self, facts: &Facts) -> bool {
+        let user_lags = match &facts.user {
+            UserFact::NotFound { delete_seen } => {
+                !delete_seen && self.woken_by(cognito::SIGN_UP)
+            }
+            UserFact::Found { .. } => self.woken_by(cloudtrail::USER_DELETED),
+            UserFact::AsLastSeen => false,
+        };
+        let fresh = |event: &&Envelope| {
+            event.source == Source::Stripe
+                && event.via != Via::Replay
+                && self.now.duration_since(event.occurred_at) < LAG_AT_MOST
+        };
+        let mut told = self.events.iter().filter(fresh);
+        user_lags || told.any(|event| differs(event, &facts.subscriptions))
+    }
+}
+
+/// Whether a subscription reads otherwise than its event told.
+fn differs(event: &Envelope, subscriptions: &[Subscription]) -> bool {
+    let (Some(hint), Some(object)) = (&event.hint, &event.object) else { return false };
+    if !event.kind.starts_with("customer.subscription.") {
+        return false;
+    }
+    let Some(read) = subscriptions.iter().find(|read| read.id.as_str() == object) else {
+        return !matches!(hint.status.as_str(), "canceled" | "incomplete_expired");
+    };
+    read.status.as_str() != hint.status
+        || read.cancel_at != hint.cancel_at
+        || read.cancel_at_period_end != hint.cancel_at_period_end
+        || !read.prices.iter().map(|price| &price.id).eq(&hint.prices)
+}

@@ -1,0 +1,250 @@
+//! Convergence: brings one account to where its facts say it should be.
+//!
+//! # Expected flow
+//! 1. **Claim**: one conditional write raises the account's epoch, opens it and takes
+//!    a lease; it replaces the read.
+//! 2. **Link**: a customer that is new to the account is linked, in a commit of its own,
+//!    before any fact is read.
+//! 3. **Facts**: Stripe's subscriptions and disputes as they are now; the Cognito user
+//!    where the events give a reason to look.
+//! 4. **Decide** and **plan**: pure.
+//! 5. **Apply**: step by step; a conflict is never a verdict, but a reason to observe.
+//! 6. **Commit**: state, history and event records in one transaction, if the epoch is
+//!    still ours.
+//!
+//! # Guarantees
+//! - Any number of copies of any events, in any order, end in the same access.
+//! - At most one key for each (account, slot, generation): its value is derived from an
+//!   intent that is committed first, and API Gateway refuses a second key with it.
+//! - No commit rests on facts that were read before its own claim.
+//! - No step starts after the lease.
+//!
+//! # Assumptions
+//! - A call that has not answered within the client's timeout takes effect, if at all,
+//!   before the lease is over. API Gateway has no conditional writes: what lands later
+//!   is drift.
+//! - An account that a claim finds open may be anywhere between two plans: it is
+//!   observed in full. One that is closed properly is as the ledger says.
+//!
+//! # Caveats
+//! - Between Detach and Attach the key answers 403. An interrupted switch is resumed by
+//!   the redelivery of its event.
+//!
+//! # Errors
+//! [`Stop`] tells why the events must stay on the queue. What can never succeed is no
+//! error here: it is committed as parked.
+
+mod act;
+mod commit;
+mod facts;
+
+use jiff::{SignedDuration, Timestamp};
+use tollgate_events::{AccountId, Envelope, Source, Via};
+
+use crate::account::{Access, Account};
+use crate::catalog::Catalog;
+use crate::decide::decide;
+use crate::derive::{DeriveError, Deriver};
+use crate::error_policy::{Verdict, error_policy};
+use crate::ledger::{Claim, Outcome, StepTaken};
+use crate::policy::Policy;
+use crate::ports::{Clock, Ledger, PortError, Ports};
+
+/// The `type` of a sweep's wake for an account whose time has come.
+pub const DUE: &str = "due";
+
+/// The `type` of a sweep's wake for an account that was seen to differ.
+pub const DRIFT: &str = "drift";
+
+/// A worker: the ports, and what it decides by. Built once.
+#[derive(Debug)]
+pub struct Worker<P> {
+    /// The world.
+    pub ports: P,
+    /// The plans.
+    pub catalog: Catalog,
+    /// The seller's choices.
+    pub policy: Policy,
+    /// Key values and proofs.
+    pub deriver: Deriver,
+    /// The deployment's name: keys are ours when named `tollgate/<stack>/…`.
+    pub stack: String,
+    /// Stripe's `livemode` of this deployment; other events are ignored.
+    pub livemode: bool,
+}
+
+/// What a convergence came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Converged {
+    /// What became of the events.
+    pub outcome: Outcome,
+    /// The account's version.
+    pub version: u64,
+    /// What was done.
+    pub steps: Vec<StepTaken>,
+    /// Events whose customer is another account's: look at that one.
+    pub strays: Vec<(AccountId, Envelope)>,
+}
+
+/// Why the events must stay on the queue.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Stop {
+    /// Another invocation holds the account.
+    #[error("the account is leased until {until}")]
+    Leased {
+        /// Until when, at most.
+        until: Timestamp,
+    },
+    /// A later claim has been made: its holder sees to the account.
+    #[error("a later claim was made on the account")]
+    Fenced,
+    /// A newer catalog has decided the account.
+    #[error("a newer catalog has decided the account; this worker's catalog is outdated")]
+    CatalogOutdated,
+    /// The lease was over before the work was.
+    #[error("the lease ended before the work was done")]
+    OutOfTime,
+    /// A key's derivation secret is missing.
+    #[error(transparent)]
+    Derive(#[from] DeriveError),
+    /// A call failed.
+    #[error(transparent)]
+    Port(#[from] PortError),
+}
+
+impl Stop {
+    /// The one error policy, applied.
+    pub fn verdict(&self) -> Verdict {
+        let later = Verdict::Retry { after: None, systemic: false };
+        match self {
+            Self::Port(error) => error_policy(error),
+            Self::Derive(_) => Verdict::Park,
+            Self::CatalogOutdated => Verdict::Retry { after: None, systemic: true },
+            Self::Leased { .. } | Self::Fenced | Self::OutOfTime => later,
+        }
+    }
+}
+
+impl<P: Ports> Worker<P> {
+    /// Brings an account to where its facts say it should be, on behalf of `events`.
+    /// No step starts after `deadline`, which is also the lease's end.
+    ///
+    /// # Errors
+    /// [`Stop`]: the events must come again.
+    pub async fn converge(
+        &self,
+        id: &AccountId,
+        events: Vec<Envelope>,
+        deadline: Timestamp,
+    ) -> Result<Converged, Stop> {
+        let now = self.ports.clock().now();
+        if now >= deadline {
+            return Err(Stop::OutOfTime);
+        }
+        let account = match self.ports.ledger().claim(id, now, deadline).await? {
+            Claim::Leased { until } => return Err(Stop::Leased { until }),
+            Claim::Taken { account } => *account,
+        };
+        let mut run = Run::new(self, account, events, now, deadline);
+        match run.go().await {
+            Ok(outcome) => Ok(run.converged(outcome)),
+            Err(stop) if stop.verdict() == Verdict::Park => {
+                run.park(stop.to_string()).await?;
+                Ok(run.converged(Outcome::Parked))
+            }
+            Err(stop) => Err(stop),
+        }
+    }
+}
+
+/// One convergence under way.
+struct Run<'a, P> {
+    worker: &'a Worker<P>,
+    /// The account as it will be committed; changes with every step that is done.
+    account: Account,
+    /// The access as last committed: the next history entry's `before`.
+    committed: Access,
+    /// The claim found the account open.
+    found_open: bool,
+    events: Vec<Envelope>,
+    strays: Vec<(AccountId, Envelope)>,
+    steps: Vec<StepTaken>,
+    /// The attributes, when the user was read.
+    attributes_read: Option<crate::account::Attributes>,
+    /// When the claim was made; the one time that decisions go by.
+    now: Timestamp,
+    deadline: Timestamp,
+}
+
+impl<'a, P: Ports> Run<'a, P> {
+    fn new(
+        worker: &'a Worker<P>,
+        account: Account,
+        events: Vec<Envelope>,
+        now: Timestamp,
+        deadline: Timestamp,
+    ) -> Self {
+        Self {
+            worker,
+            committed: account.access.clone(),
+            found_open: account.open,
+            account: Account { open: true, ..account },
+            events,
+            strays: Vec::new(),
+            steps: Vec::new(),
+            attributes_read: None,
+            now,
+            deadline,
+        }
+    }
+
+    async fn go(&mut self) -> Result<Outcome, Stop> {
+        self.link().await?;
+        let facts = self.facts().await?;
+        let desired = decide(&facts, &self.worker.catalog, &self.worker.policy, self.now);
+        let lagging = self.read_seems_to_lag(&facts);
+        self.account.access.user = desired.user.clone();
+        self.apply(&desired).await?;
+        self.finish(desired, lagging).await
+    }
+
+    fn converged(self, outcome: Outcome) -> Converged {
+        Converged {
+            outcome,
+            version: self.account.version,
+            steps: self.steps,
+            strays: self.strays,
+        }
+    }
+
+    fn ledger(&self) -> &'a P::Ledger {
+        self.worker.ports.ledger()
+    }
+
+    fn clock_now(&self) -> Timestamp {
+        self.worker.ports.clock().now()
+    }
+
+    /// Whether anything but Stripe's own delivery woke the account: then the rest of the
+    /// world is looked at as well.
+    fn woken_from_elsewhere(&self) -> bool {
+        self.events.iter().any(|event| event.source != Source::Stripe || event.via == Via::Replay)
+    }
+
+    /// Whether the ledger may not be trusted about API Gateway.
+    fn must_observe(&self) -> bool {
+        self.found_open
+            || self.account.intent.is_some()
+            || self.events.iter().any(|event| {
+                event.via == Via::Replay || event.source == Source::Operator || event.kind == DRIFT
+            })
+    }
+
+    /// A short, random wait that grows with the round.
+    async fn pause(&self, round: u32) {
+        let [random, ..] = crate::ports::Entropy::bytes(self.worker.ports.entropy());
+        let millis = (50 + i64::from(random)) << round.min(5);
+        self.worker.ports.clock().sleep(SignedDuration::from_millis(millis)).await;
+    }
+}

@@ -1,0 +1,421 @@
+//! The decision: from facts to desired access. Pure, total, deterministic.
+//!
+//! Nothing here remembers an event. The same facts at the same time give the same
+//! answer, whichever events came, in whatever order, however often.
+//!
+//! Precedence, strongest first: the user is deleted; an operator holds the account;
+//! a dispute holds it; the user is disabled; the best plan of all live subscription
+//! items and grants; the default plan.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use tollgate_events::{DisputeId, SubscriptionId};
+
+use crate::account::{Access, DisputeMark, PlanId, Reason, Status, UsagePlanId, User};
+use crate::catalog::{Catalog, Plan};
+use crate::policy::{MISSING_USER_CONFIRMED_AFTER, Policy};
+use crate::stripe::{Dispute, DisputeStatus, Subscription, SubscriptionStatus};
+
+/// What is known of the Cognito user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum UserFact {
+    /// Not read this time: as last seen.
+    AsLastSeen,
+    /// Read, and there.
+    Found {
+        /// The user name.
+        username: String,
+        /// Whether they may sign in.
+        enabled: bool,
+    },
+    /// Read, and not there.
+    NotFound {
+        /// Whether an event says that they were deleted.
+        delete_seen: bool,
+    },
+}
+
+/// All that a decision rests on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Facts {
+    /// The access that the ledger has.
+    pub access: Access,
+    /// The subscriptions of all linked customers, as they are now.
+    pub subscriptions: Vec<Subscription>,
+    /// The disputes that the ledger or an event names, as they are now.
+    pub disputes: Vec<Dispute>,
+    /// The Cognito user.
+    pub user: UserFact,
+}
+
+/// What the key should be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyState {
+    /// There, and accepted.
+    Enabled,
+    /// Refused, if there is one; none is made.
+    Disabled,
+    /// Deleted.
+    Closed,
+}
+
+/// Something that a person should look at, though the account is served.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Warning {
+    /// A live subscription to a price that the catalog does not know.
+    UnknownPrice(String),
+    /// A grant names a plan that the catalog does not have.
+    UnknownGrant(PlanId),
+    /// A closed account has a live subscription: somebody pays for nothing.
+    PaymentOnClosedAccount(SubscriptionId),
+}
+
+impl std::fmt::Display for Warning {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::UnknownPrice(price) => write!(
+                f,
+                "price {price} is not in the catalog, so the account keeps its last plan; \
+                 add the price to plans.toml"
+            ),
+            Self::UnknownGrant(plan) => {
+                write!(f, "a grant names plan `{plan}`, which is not in the catalog")
+            }
+            Self::PaymentOnClosedAccount(subscription) => write!(
+                f,
+                "{subscription} is live, but the account is closed; cancel and refund it in Stripe"
+            ),
+        }
+    }
+}
+
+/// The access that an account should have, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Desired {
+    /// The plan.
+    pub plan: Option<PlanId>,
+    /// The plan's usage plan.
+    pub usage_plan: Option<UsagePlanId>,
+    /// The key.
+    pub key: KeyState,
+    /// Where the account stands.
+    pub status: Status,
+    /// Why.
+    pub reason: Reason,
+    /// `custom:plan`; `None` when there is no user to write to.
+    pub plan_attribute: Option<String>,
+    /// When to look again; always later than now.
+    pub review_at: Option<Timestamp>,
+    /// Subscriptions to cancel.
+    pub cancel: Vec<SubscriptionId>,
+    /// The user as now known.
+    pub user: User,
+    /// The disputes that still count.
+    pub disputes: BTreeMap<DisputeId, DisputeMark>,
+    /// Since when each past-due subscription is so.
+    pub grace: BTreeMap<SubscriptionId, Timestamp>,
+    /// What a person should look at.
+    pub warnings: Vec<Warning>,
+}
+
+/// Decides the access of an account. `review_at` is later than `now`, or none.
+pub fn decide(facts: &Facts, catalog: &Catalog, policy: &Policy, now: Timestamp) -> Desired {
+    let user = user_now(facts, now);
+    if user == User::Deleted {
+        return closed(facts, policy);
+    }
+    let grace = grace_now(facts, now);
+    let disputes = disputes_now(facts, policy);
+    let mut standing = best_plan(facts, catalog, policy, &grace, now);
+    standing.review(user_confirmed_at(&user), now);
+    let hold = hold(facts, &disputes, &user);
+
+    let plan = standing.plan.map(|plan| plan.id.clone());
+    let (key, status, reason, word) = match (hold, &plan) {
+        (Some((status, reason, word)), _) => (KeyState::Disabled, status, reason, word.to_owned()),
+        (None, Some(plan)) => {
+            (KeyState::Enabled, Status::Active, standing.reason, plan.to_string())
+        }
+        (None, None) => (KeyState::Disabled, Status::Disabled, Reason::NoPlan, "none".to_owned()),
+    };
+    Desired {
+        usage_plan: standing.plan.map(|plan| plan.usage_plan.clone()),
+        plan,
+        key,
+        status,
+        reason,
+        plan_attribute: matches!(user, User::Present { .. }).then_some(word),
+        review_at: standing.review_at,
+        cancel: Vec::new(),
+        user,
+        disputes,
+        grace,
+        warnings: standing.warnings,
+    }
+}
+
+/// What follows from the last sight of the user and this one. Deleted is final.
+fn user_now(facts: &Facts, now: Timestamp) -> User {
+    let last = &facts.access.user;
+    match (&facts.user, last) {
+        (_, User::Deleted) => User::Deleted,
+        (UserFact::AsLastSeen, _) => last.clone(),
+        (UserFact::Found { username, enabled }, _) => {
+            User::Present { username: username.clone(), enabled: *enabled }
+        }
+        (UserFact::NotFound { delete_seen: true }, _) => User::Deleted,
+        (UserFact::NotFound { .. }, User::Missing { since, .. })
+            if now.duration_since(*since) >= MISSING_USER_CONFIRMED_AFTER =>
+        {
+            User::Deleted
+        }
+        (UserFact::NotFound { .. }, User::Missing { .. }) => last.clone(),
+        (UserFact::NotFound { .. }, User::Present { username, .. }) => {
+            User::Missing { since: now, username: Some(username.clone()) }
+        }
+        (UserFact::NotFound { .. }, User::Unseen) => User::Missing { since: now, username: None },
+    }
+}
+
+/// When a missing user is looked for again.
+fn user_confirmed_at(user: &User) -> Option<Timestamp> {
+    match user {
+        User::Missing { since, .. } => since.checked_add(MISSING_USER_CONFIRMED_AFTER).ok(),
+        User::Unseen | User::Present { .. } | User::Deleted => None,
+    }
+}
+
+/// The tombstone: no key, no plan, no user name; the customers stay, so that a late
+/// payment is recognised.
+fn closed(facts: &Facts, policy: &Policy) -> Desired {
+    let live = facts.subscriptions.iter().filter(|subscription| is_ongoing(subscription));
+    let already = facts.access.status == Status::Closed;
+    let (cancel, warnings) = if already || !policy.cancel_when_user_deleted {
+        let warn = |s: &Subscription| Warning::PaymentOnClosedAccount(s.id.clone());
+        (Vec::new(), live.map(warn).collect())
+    } else {
+        (live.map(|subscription| subscription.id.clone()).collect(), Vec::new())
+    };
+    Desired {
+        plan: None,
+        usage_plan: None,
+        key: KeyState::Closed,
+        status: Status::Closed,
+        reason: Reason::UserDeleted,
+        plan_attribute: None,
+        review_at: None,
+        cancel,
+        user: User::Deleted,
+        disputes: facts.access.disputes.clone(),
+        grace: BTreeMap::new(),
+        warnings,
+    }
+}
+
+/// Whether Stripe may still ask money for it.
+fn is_ongoing(subscription: &Subscription) -> bool {
+    match subscription.status {
+        SubscriptionStatus::Canceled | SubscriptionStatus::IncompleteExpired => false,
+        SubscriptionStatus::Incomplete
+        | SubscriptionStatus::Trialing
+        | SubscriptionStatus::Active
+        | SubscriptionStatus::PastDue
+        | SubscriptionStatus::Unpaid
+        | SubscriptionStatus::Paused
+        | SubscriptionStatus::Other(_) => true,
+    }
+}
+
+/// Since when each subscription is past due: as recorded, else since its latest invoice
+/// was finalized, else since now. Later invoices never move it. Only what is seen past
+/// due stays recorded.
+fn grace_now(facts: &Facts, now: Timestamp) -> BTreeMap<SubscriptionId, Timestamp> {
+    let past_due = facts.subscriptions.iter().filter(|s| s.status == SubscriptionStatus::PastDue);
+    past_due
+        .map(|s| {
+            let recorded = facts.access.grace.get(&s.id).copied();
+            let since = recorded
+                .unwrap_or_else(|| s.latest_invoice_finalized_at.map_or(now, |at| at.min(now)));
+            (s.id.clone(), since)
+        })
+        .collect()
+}
+
+/// The disputes that still count: those recorded, as they are now.
+fn disputes_now(facts: &Facts, policy: &Policy) -> BTreeMap<DisputeId, DisputeMark> {
+    let mut disputes = facts.access.disputes.clone();
+    for dispute in &facts.disputes {
+        let recorded = disputes.contains_key(&dispute.id);
+        let holds = policy.hold_on_dispute
+            && match dispute.status {
+                DisputeStatus::NeedsResponse | DisputeStatus::UnderReview | DisputeStatus::Lost => {
+                    true
+                }
+                DisputeStatus::Inquiry => policy.hold_on_inquiry,
+                DisputeStatus::Won | DisputeStatus::Withdrawn => false,
+                // A status newer than this build neither holds an account nor frees it.
+                DisputeStatus::Other(_) => recorded,
+            };
+        if holds {
+            disputes.entry(dispute.id.clone()).or_insert(DisputeMark::Holding);
+        } else {
+            disputes.remove(&dispute.id);
+        }
+    }
+    disputes
+}
+
+/// What disables the key, whatever the plan: status, reason, and the word that users see.
+fn hold(
+    facts: &Facts,
+    disputes: &BTreeMap<DisputeId, DisputeMark>,
+    user: &User,
+) -> Option<(Status, Reason, &'static str)> {
+    if let Some(why) = &facts.access.hold {
+        return Some((Status::Held, Reason::OperatorHold { why: why.clone() }, "held"));
+    }
+    let holding = disputes.iter().find(|(_, mark)| **mark == DisputeMark::Holding);
+    if let Some((dispute, _)) = holding {
+        return Some((Status::Held, Reason::Dispute { dispute: dispute.clone() }, "held"));
+    }
+    match user {
+        User::Present { enabled: false, .. } => {
+            Some((Status::Disabled, Reason::UserDisabled, "disabled"))
+        }
+        // Nothing is made for a user whom nobody has seen; what is there stays.
+        User::Unseen | User::Missing { .. } if facts.access.keys.is_empty() => {
+            Some((Status::New, Reason::UserMissing, "none"))
+        }
+        User::Unseen | User::Missing { .. } | User::Present { .. } | User::Deleted => None,
+    }
+}
+
+/// The best plan so far, and when something about it ends.
+struct Standing<'a> {
+    plan: Option<&'a Plan>,
+    reason: Reason,
+    until: Option<Timestamp>,
+    review_at: Option<Timestamp>,
+    warnings: Vec<Warning>,
+}
+
+impl<'a> Standing<'a> {
+    /// Takes a plan if it is better; of two claims to the same plan, the one that lasts
+    /// longer; of two that last alike, the first.
+    fn offer(&mut self, plan: &'a Plan, reason: Reason, until: Option<Timestamp>) {
+        let lasts = |until: Option<Timestamp>| until.unwrap_or(Timestamp::MAX);
+        let better = self.plan.is_none_or(|best| {
+            (plan.rank, lasts(until)) > (best.rank, lasts(self.until))
+        });
+        if better {
+            (self.plan, self.reason, self.until) = (Some(plan), reason, until);
+        }
+    }
+
+    fn review(&mut self, at: Option<Timestamp>, now: Timestamp) {
+        if let Some(at) = at.filter(|at| *at > now) {
+            self.review_at = Some(self.review_at.map_or(at, |sooner| sooner.min(at)));
+        }
+    }
+}
+
+fn best_plan<'a>(
+    facts: &Facts,
+    catalog: &'a Catalog,
+    policy: &Policy,
+    grace: &BTreeMap<SubscriptionId, Timestamp>,
+    now: Timestamp,
+) -> Standing<'a> {
+    let mut standing = Standing {
+        plan: None,
+        reason: Reason::NoPlan,
+        until: None,
+        review_at: None,
+        warnings: Vec::new(),
+    };
+    if let Some(plan) = catalog.default_plan() {
+        standing.offer(plan, Reason::DefaultPlan, None);
+    }
+    let mut subscriptions: Vec<_> = facts.subscriptions.iter().collect();
+    subscriptions.sort_by(|a, b| a.id.cmp(&b.id));
+    for subscription in subscriptions {
+        let since = grace.get(&subscription.id).copied();
+        let Some((until, reason)) = live(subscription, since, policy, now) else { continue };
+        standing.review(until, now);
+        let last_plan = facts.access.plan.as_ref();
+        offer_items(&mut standing, subscription, catalog, last_plan, reason, until);
+    }
+    offer_grants(&mut standing, &facts.access, catalog, now);
+    standing
+}
+
+/// Until when a subscription counts and what the reason then is; `None` when it does not.
+fn live(
+    subscription: &Subscription,
+    past_due_since: Option<Timestamp>,
+    policy: &Policy,
+    now: Timestamp,
+) -> Option<(Option<Timestamp>, Reason)> {
+    let id = || subscription.id.clone();
+    let ends = subscription.ends_at();
+    let (until, reason) = match subscription.status {
+        SubscriptionStatus::Trialing | SubscriptionStatus::Active => match ends {
+            None => (None, Reason::Subscription { subscription: id() }),
+            Some(at) => (Some(at), Reason::Ending { subscription: id(), at }),
+        },
+        SubscriptionStatus::PastDue => {
+            let since = past_due_since.unwrap_or(now);
+            let graced = since.saturating_add(policy.grace()).expect("a duration has no calendar");
+            let until = ends.map_or(graced, |at| at.min(graced));
+            (Some(until), Reason::Grace { subscription: id(), until })
+        }
+        SubscriptionStatus::Incomplete
+        | SubscriptionStatus::IncompleteExpired
+        | SubscriptionStatus::Canceled
+        | SubscriptionStatus::Unpaid
+        | SubscriptionStatus::Paused
+        | SubscriptionStatus::Other(_) => return None,
+    };
+    until.is_none_or(|until| until > now).then_some((until, reason))
+}
+
+/// Offers what a live subscription's items sell. One with no item that the catalog
+/// knows keeps the account's last plan, loudly; an unknown add-on beside a known plan
+/// changes nothing.
+fn offer_items<'a>(
+    standing: &mut Standing<'a>,
+    subscription: &Subscription,
+    catalog: &'a Catalog,
+    last_plan: Option<&PlanId>,
+    reason: Reason,
+    until: Option<Timestamp>,
+) {
+    let sold: Vec<_> = subscription.prices.iter().filter_map(|p| catalog.plan_of(p)).collect();
+    for plan in &sold {
+        standing.offer(plan, reason.clone(), until);
+    }
+    let Some(unknown) = subscription.prices.first().filter(|_| sold.is_empty()) else { return };
+    standing.warnings.push(Warning::UnknownPrice(unknown.id.to_string()));
+    if let Some(plan) = last_plan.and_then(|id| catalog.plan(id)) {
+        standing.offer(plan, Reason::UnknownPrice { price: unknown.id.clone() }, until);
+    }
+}
+
+fn offer_grants<'a>(
+    standing: &mut Standing<'a>,
+    access: &Access,
+    catalog: &'a Catalog,
+    now: Timestamp,
+) {
+    for grant in access.grants.iter().filter(|grant| grant.until.is_none_or(|until| until > now)) {
+        standing.review(grant.until, now);
+        match catalog.plan(&grant.plan) {
+            Some(plan) => standing.offer(plan, Reason::Grant { until: grant.until }, grant.until),
+            None => standing.warnings.push(Warning::UnknownGrant(grant.plan.clone())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,164 @@
+//! The plan: from what is desired and what is observed to the steps between them.
+//! Pure, total, deterministic; nothing to do is an empty plan.
+//!
+//! Each step is safe to run twice. A key may be on one usage plan per API stage, so
+//! a switch is Detach then Attach, back to back: the moment between them, in which
+//! the key answers 403, is kept as short as API Gateway allows. Whatever takes
+//! access away comes before whatever gives it.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use tollgate_events::SubscriptionId;
+
+use crate::account::{Attributes, KeyId, UsagePlanId};
+use crate::decide::{Desired, KeyState};
+
+/// A key as it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObservedKey {
+    /// Its id; `None` for one that a plan has only just asked to be made.
+    pub id: Option<KeyId>,
+    /// Whether it is accepted.
+    pub enabled: bool,
+    /// The usage plans that it is on, as far as the catalog manages them.
+    pub usage_plans: BTreeSet<UsagePlanId>,
+}
+
+/// An account as it is, in API Gateway, Cognito and Stripe.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Observed {
+    /// The key.
+    pub key: Option<ObservedKey>,
+    /// The attributes.
+    pub attributes: Attributes,
+    /// Subscriptions that were cancelled by this plan's own steps.
+    pub cancelled: BTreeSet<SubscriptionId>,
+}
+
+/// One change to the world.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// Make the key, enabled and on no plan.
+    MintKey,
+    /// Take the key off a usage plan.
+    DetachPlan(UsagePlanId),
+    /// Put the key on a usage plan.
+    AttachPlan(UsagePlanId),
+    /// Let the key be accepted.
+    EnableKey,
+    /// Let the key be refused.
+    DisableKey,
+    /// Delete the key for good.
+    DeleteKey,
+    /// Write both attributes of the user: the key's id, and this `custom:plan`.
+    WriteAttributes(String),
+    /// Cancel a subscription in Stripe.
+    CancelSubscription(SubscriptionId),
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::MintKey => write!(f, "mint key"),
+            Self::DetachPlan(plan) => write!(f, "detach from usage plan {plan}"),
+            Self::AttachPlan(plan) => write!(f, "attach to usage plan {plan}"),
+            Self::EnableKey => write!(f, "enable key"),
+            Self::DisableKey => write!(f, "disable key"),
+            Self::DeleteKey => write!(f, "delete key"),
+            Self::WriteAttributes(plan) => write!(f, "write attributes (custom:plan={plan})"),
+            Self::CancelSubscription(id) => write!(f, "cancel subscription {id}"),
+        }
+    }
+}
+
+/// The steps from `observed` to `desired`, in the order in which they are to be taken.
+pub fn plan(desired: &Desired, observed: &Observed) -> Vec<Step> {
+    let mut steps = Vec::new();
+    match (desired.key, &observed.key) {
+        (KeyState::Closed, Some(_)) => steps.push(Step::DeleteKey),
+        (KeyState::Closed | KeyState::Disabled, None) => {}
+        (KeyState::Enabled, None) => {
+            steps.push(Step::MintKey);
+            steps.extend(desired.usage_plan.clone().map(Step::AttachPlan));
+        }
+        (KeyState::Disabled, Some(key)) => {
+            steps.extend(key.enabled.then_some(Step::DisableKey));
+            switch(desired, key, &mut steps);
+        }
+        (KeyState::Enabled, Some(key)) => {
+            switch(desired, key, &mut steps);
+            steps.extend((!key.enabled).then_some(Step::EnableKey));
+        }
+    }
+    attributes(desired, observed, &mut steps);
+    let to_cancel = desired.cancel.iter().filter(|id| !observed.cancelled.contains(*id));
+    steps.extend(to_cancel.cloned().map(Step::CancelSubscription));
+    steps
+}
+
+/// Off every plan but the desired one, then onto it.
+fn switch(desired: &Desired, key: &ObservedKey, steps: &mut Vec<Step>) {
+    let wrong = key.usage_plans.iter().filter(|plan| Some(*plan) != desired.usage_plan.as_ref());
+    steps.extend(wrong.cloned().map(Step::DetachPlan));
+    let missing = desired.usage_plan.iter().filter(|plan| !key.usage_plans.contains(*plan));
+    steps.extend(missing.cloned().map(Step::AttachPlan));
+}
+
+/// Writes only on a difference: each write counts against 25/s for the Region and makes
+/// the user a monthly active one.
+fn attributes(desired: &Desired, observed: &Observed, steps: &mut Vec<Step>) {
+    let Some(word) = &desired.plan_attribute else { return };
+    let minted = steps.contains(&Step::MintKey);
+    let key_id = observed.key.as_ref().and_then(|key| key.id.as_ref());
+    let same = observed.attributes.plan.as_ref() == Some(word)
+        && observed.attributes.api_id.as_ref() == key_id;
+    if minted || !same {
+        steps.push(Step::WriteAttributes(word.clone()));
+    }
+}
+
+impl Observed {
+    /// Takes note of a step that was done; a minted key's id is set by who minted it.
+    pub fn note(&mut self, step: &Step) {
+        match step {
+            Step::MintKey => {
+                self.key =
+                    Some(ObservedKey { id: None, enabled: true, usage_plans: BTreeSet::new() });
+            }
+            Step::DeleteKey => self.key = None,
+            Step::WriteAttributes(plan) => {
+                let api_id = self.key.as_ref().and_then(|key| key.id.clone());
+                self.attributes = Attributes { api_id, plan: Some(plan.clone()) };
+            }
+            Step::CancelSubscription(id) => {
+                self.cancelled.insert(id.clone());
+            }
+            Step::DetachPlan(_) | Step::AttachPlan(_) | Step::EnableKey | Step::DisableKey => {
+                if let Some(key) = &mut self.key {
+                    note_on_key(key, step);
+                }
+            }
+        }
+    }
+}
+
+fn note_on_key(key: &mut ObservedKey, step: &Step) {
+    match step {
+        Step::DetachPlan(plan) => {
+            key.usage_plans.remove(plan);
+        }
+        Step::AttachPlan(plan) => {
+            key.usage_plans.insert(plan.clone());
+        }
+        Step::EnableKey => key.enabled = true,
+        Step::DisableKey => key.enabled = false,
+        Step::MintKey
+        | Step::DeleteKey
+        | Step::WriteAttributes(_)
+        | Step::CancelSubscription(_) => {}
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,64 @@
+//! What the seller may choose, with the defaults that suit most.
+
+use jiff::SignedDuration;
+use serde::Deserialize;
+
+/// The `[policy]` table of `plans.toml`; every field has a default.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Policy {
+    /// Days for which a past-due subscription keeps its plan.
+    pub grace_days: u32,
+    /// Whether an open or lost dispute disables the key.
+    pub hold_on_dispute: bool,
+    /// Whether an inquiry does too (`warning_…`: no money has moved yet).
+    pub hold_on_inquiry: bool,
+    /// Whether the subscriptions of a deleted user are cancelled.
+    pub cancel_when_user_deleted: bool,
+    /// Whether a bare `client_reference_id` may link a customer. A payment link's
+    /// visitor can set it to anybody's id: leave it off unless your links are private.
+    pub trust_payment_links: bool,
+    /// Minutes for which an event waits for its customer's link before it is parked.
+    pub waiting_minutes: u32,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            grace_days: 7,
+            hold_on_dispute: true,
+            hold_on_inquiry: false,
+            cancel_when_user_deleted: true,
+            trust_payment_links: false,
+            waiting_minutes: 15,
+        }
+    }
+}
+
+impl Policy {
+    /// How long a past-due subscription keeps its plan.
+    pub fn grace(&self) -> SignedDuration {
+        SignedDuration::from_hours(24 * i64::from(self.grace_days))
+    }
+
+    /// How long an event waits for its customer's link.
+    pub fn waiting(&self) -> SignedDuration {
+        SignedDuration::from_mins(i64::from(self.waiting_minutes))
+    }
+}
+
+/// How far apart two not-founds must be to say that a user is gone: Cognito's reads
+/// lag by seconds, and an hour outlasts any outage that answers "not found".
+pub const MISSING_USER_CONFIRMED_AFTER: SignedDuration = SignedDuration::from_hours(1);
+
+/// How long to wait before a read that seemed to lag is looked at again.
+pub const SECOND_LOOK_AFTER: SignedDuration = SignedDuration::from_secs(60);
+
+/// How many second looks there are.
+pub const SECOND_LOOKS: u8 = 3;
+
+/// For how long after an event its object may still be read as it was before.
+pub const LAG_AT_MOST: SignedDuration = SignedDuration::from_mins(10);
+
+/// For how long a new API key may be not found.
+pub const NEW_KEY_MAY_HIDE: SignedDuration = SignedDuration::from_secs(60);
