@@ -1,2 +1,126 @@
-//! TBD
+//! Cognito's Lambda triggers: who signed up, and who signed in without a key.
+//!
+//! A trigger's event is only looked at. Cognito wants it back as it came, with
+//! fields that no type here knows, so the caller echoes the JSON value itself.
+//! Which pool is ours is the caller's to know; nothing of the event but the `sub`
+//! gets into an envelope.
+//! <https://docs.aws.amazon.com/cognito/latest/developerguide/cognito-user-pools-working-with-lambda-triggers.html>
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use crate::{AccountId, Envelope, EventId, IdError, Source, Subject, Via};
+
+/// The kind of the event of a confirmed sign-up.
+pub const SIGN_UP: &str = "sign_up";
+
+/// The kind of the wake of a user who signs in without a key: one whom an
+/// administrator made, or whose sign-up was lost.
 pub const CATCH_UP: &str = "catch_up";
+
+/// The user attribute that holds the API key's id.
+pub const ATTRIBUTE_API_ID: &str = "custom:apiid";
+
+/// The user attribute that holds the plan's id, or says why there is no key.
+pub const ATTRIBUTE_PLAN: &str = "custom:plan";
+
+/// What [`ATTRIBUTE_PLAN`] says of users who are known to have no key: waking them
+/// at every sign-in would be for nothing.
+const KNOWN_WITHOUT_KEY: [&str; 2] = ["closed", "waiting"];
+
+/// What a trigger tells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trigger {
+    /// The user pool it comes from.
+    pub pool_id: String,
+    /// What to do about it.
+    pub reading: Reading,
+}
+
+/// What to do about a trigger.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reading {
+    /// Look at the account.
+    Wake(Box<Envelope>),
+    /// Only echo the event.
+    Nothing,
+}
+
+/// Why a value is not a trigger's event that can be acted on. None of them repeats
+/// an attribute.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CognitoError {
+    /// No `userPoolId`.
+    #[error("the trigger's event names no user pool")]
+    NoPool,
+    /// No `triggerSource`.
+    #[error("the trigger's event names no trigger source")]
+    NoTriggerSource,
+    /// No `sub` among the user's attributes.
+    #[error("the {trigger_source} event has no sub among the user's attributes")]
+    NoSub {
+        /// The trigger source.
+        trigger_source: String,
+    },
+    /// A `sub` that cannot name an account.
+    #[error("the {trigger_source} event's sub is not an identifier")]
+    BadSub {
+        /// The trigger source.
+        trigger_source: String,
+        /// What is wrong with it.
+        #[source]
+        source: IdError,
+    },
+}
+
+/// Reads a trigger's event of any version.
+///
+/// A sign-up (`PostConfirmation_ConfirmSignUp`) always wakes the account. A sign-in
+/// or token (`PostAuthentication_*`, `TokenGeneration_*`) does when the user has no
+/// key and nothing says that this is meant to be. A machine's token
+/// (`TokenGeneration_ClientCredentials`) has no user. Other triggers do nothing.
+///
+/// # Errors
+/// [`CognitoError`]; the event is to be echoed all the same.
+pub fn read(event: &Value, now: Timestamp) -> Result<Trigger, CognitoError> {
+    let pool_id = event["userPoolId"].as_str().ok_or(CognitoError::NoPool)?.to_owned();
+    let source = event["triggerSource"].as_str().ok_or(CognitoError::NoTriggerSource)?;
+    let attributes = &event["request"]["userAttributes"];
+    let reading = match source {
+        "PostConfirmation_ConfirmSignUp" => wake(SIGN_UP, source, attributes, now)?,
+        "TokenGeneration_ClientCredentials" => Reading::Nothing,
+        _ if is_sign_in(source) && lacks_key(attributes) => {
+            wake(CATCH_UP, source, attributes, now)?
+        }
+        _ => Reading::Nothing,
+    };
+    Ok(Trigger { pool_id, reading })
+}
+
+fn is_sign_in(trigger_source: &str) -> bool {
+    ["PostAuthentication_", "TokenGeneration_"].iter().any(|it| trigger_source.starts_with(it))
+}
+
+fn lacks_key(attributes: &Value) -> bool {
+    let text = |name: &str| attributes[name].as_str().unwrap_or_default();
+    text(ATTRIBUTE_API_ID).is_empty() && !KNOWN_WITHOUT_KEY.contains(&text(ATTRIBUTE_PLAN))
+}
+
+fn wake(
+    kind: &str,
+    trigger_source: &str,
+    attributes: &Value,
+    now: Timestamp,
+) -> Result<Reading, CognitoError> {
+    let named = || trigger_source.to_owned();
+    let bad = |source| CognitoError::BadSub { trigger_source: named(), source };
+    let sub = attributes["sub"]
+        .as_str()
+        .ok_or_else(|| CognitoError::NoSub { trigger_source: named() })?;
+    let account = AccountId::parse(sub).map_err(bad)?;
+    let id = EventId::parse(format!("{kind}:{sub}")).map_err(bad)?;
+    let subject = Subject::account(account);
+    let envelope = Envelope::received(Source::Cognito, Via::Trigger, id, kind, subject, now);
+    Ok(Reading::Wake(Box::new(envelope)))
+}

@@ -199,6 +199,34 @@ pub enum EnvelopeError {
 }
 
 impl Envelope {
+    /// What just came, with only what every event has; it happened now unless the
+    /// caller says otherwise.
+    pub(crate) fn received(
+        source: Source,
+        via: Via,
+        id: EventId,
+        kind: &str,
+        subject: Subject,
+        now: Timestamp,
+    ) -> Self {
+        let now = whole_second(now);
+        Self {
+            v: ENVELOPE_VERSION,
+            source,
+            id,
+            kind: kind.to_owned(),
+            subject,
+            object: None,
+            occurred_at: now,
+            received_at: now,
+            livemode: None,
+            connect_account: None,
+            via,
+            run: None,
+            hint: None,
+        }
+    }
+
     /// Reads an envelope of any version up to [`ENVELOPE_VERSION`].
     ///
     /// # Errors
@@ -251,6 +279,11 @@ impl Envelope {
             Some(run) => format!("{}@{run}", self.id),
         }
     }
+}
+
+/// The second that a time falls into: all that an envelope keeps of it.
+pub(crate) fn whole_second(at: Timestamp) -> Timestamp {
+    Timestamp::from_second(at.as_second()).unwrap_or(at)
 }
 
 #[cfg(test)]

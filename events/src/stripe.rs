@@ -1,1 +1,9 @@
-//! TBD
+//! What Stripe's webhook brings: its signature, and the little that is read of its events.
+
+mod event;
+mod lenient;
+mod signature;
+mod view;
+
+pub use event::{ACTED_ON, METADATA_ACCOUNT, METADATA_PROOF, ReadError, Reading, read};
+pub use signature::{MAX_HEADER_BYTES, SecretError, SignatureError, SigningSecret, sign, verify};

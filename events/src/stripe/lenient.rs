@@ -1,0 +1,49 @@
+//! Reading JSON so that one unexpected field does not cost the whole event.
+//!
+//! Stripe changes shapes with API versions, expands ids into objects, and sends
+//! null for what is not set. Each field is therefore taken as borrowed raw JSON
+//! and read on its own; what cannot be read counts as absent.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
+
+/// A field's value, or nothing when it is absent, null or of another type.
+pub(super) struct Lenient<T>(pub(super) Option<T>);
+
+impl<T> Default for Lenient<T> {
+    fn default() -> Self {
+        Self(None)
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Lenient<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let raw = <&RawValue>::deserialize(deserializer)?;
+        Ok(Self(serde_json::from_str(raw.get()).ok()))
+    }
+}
+
+/// A text, borrowed unless it has escapes.
+#[derive(Deserialize)]
+pub(super) struct Text<'a>(#[serde(borrow)] pub(super) Cow<'a, str>);
+
+/// An id, or the object that it was expanded into: then, the object's `id`.
+/// <https://docs.stripe.com/api/expanding_objects>
+pub(super) struct Expandable<'a>(pub(super) Cow<'a, str>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Expandable<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        struct Expanded<'e> {
+            #[serde(borrow)]
+            id: Text<'e>,
+        }
+        let raw = <&RawValue>::deserialize(deserializer)?.get();
+        serde_json::from_str::<Text<'de>>(raw)
+            .or_else(|_| serde_json::from_str::<Expanded<'de>>(raw).map(|object| object.id))
+            .map(|text| Self(text.0))
+            .map_err(serde::de::Error::custom)
+    }
+}

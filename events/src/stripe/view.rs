@@ -1,0 +1,104 @@
+//! The few fields of a Stripe event that are read, whatever its API version.
+
+use serde::Deserialize;
+
+use super::lenient::{Expandable, Lenient, Text};
+
+/// An event: <https://docs.stripe.com/api/events/object>
+#[derive(Deserialize)]
+pub(super) struct EventView<'a> {
+    #[serde(borrow, default)]
+    pub(super) id: Lenient<Text<'a>>,
+    /// `event`, or `v2.core.event` for a thin one.
+    #[serde(borrow, default)]
+    pub(super) object: Lenient<Text<'a>>,
+    #[serde(borrow, default, rename = "type")]
+    pub(super) kind: Lenient<Text<'a>>,
+    /// Unix time in seconds.
+    #[serde(default)]
+    pub(super) created: Lenient<i64>,
+    #[serde(default)]
+    pub(super) livemode: Lenient<bool>,
+    /// The connected account, on Connect events.
+    #[serde(borrow, default)]
+    pub(super) account: Lenient<Text<'a>>,
+    #[serde(borrow, default)]
+    pub(super) data: Lenient<Data<'a>>,
+}
+
+/// What the event shows.
+#[derive(Deserialize)]
+pub(super) struct Data<'a> {
+    #[serde(borrow, default)]
+    pub(super) object: Lenient<ObjectView<'a>>,
+}
+
+/// A subscription, an invoice, a Checkout session, a dispute, an early fraud
+/// warning or a customer: the fields of all that are read of any.
+#[derive(Deserialize)]
+pub(super) struct ObjectView<'a> {
+    #[serde(borrow, default)]
+    pub(super) id: Lenient<Text<'a>>,
+    #[serde(borrow, default)]
+    pub(super) customer: Lenient<Expandable<'a>>,
+    #[serde(borrow, default)]
+    pub(super) charge: Lenient<Expandable<'a>>,
+    /// A Checkout session's.
+    #[serde(borrow, default)]
+    pub(super) mode: Lenient<Text<'a>>,
+    #[serde(borrow, default)]
+    pub(super) status: Lenient<Text<'a>>,
+    #[serde(borrow, default)]
+    pub(super) metadata: Lenient<Metadata<'a>>,
+    /// A subscription's.
+    #[serde(borrow, default)]
+    pub(super) items: Lenient<Items<'a>>,
+    /// Unix time in seconds.
+    #[serde(default)]
+    pub(super) cancel_at: Lenient<i64>,
+    #[serde(default)]
+    pub(super) cancel_at_period_end: Lenient<bool>,
+    /// An invoice's, since API version 2025-03-31.basil.
+    #[serde(borrow, default)]
+    pub(super) parent: Lenient<InvoiceParent<'a>>,
+    /// An invoice's, before it.
+    #[serde(borrow, default)]
+    pub(super) subscription_details: Lenient<SubscriptionDetails<'a>>,
+}
+
+/// The keys that Tollgate sets.
+#[derive(Deserialize)]
+pub(super) struct Metadata<'a> {
+    #[serde(borrow, default, rename = "tollgate_account")]
+    pub(super) account: Lenient<Text<'a>>,
+    #[serde(borrow, default, rename = "tollgate_proof")]
+    pub(super) proof: Lenient<Text<'a>>,
+}
+
+/// A list of subscription items.
+#[derive(Deserialize)]
+pub(super) struct Items<'a> {
+    #[serde(borrow, default)]
+    pub(super) data: Lenient<Vec<Lenient<Item<'a>>>>,
+}
+
+/// A subscription item.
+#[derive(Deserialize)]
+pub(super) struct Item<'a> {
+    #[serde(borrow, default)]
+    pub(super) price: Lenient<Expandable<'a>>,
+}
+
+/// What an invoice was made for.
+#[derive(Deserialize)]
+pub(super) struct InvoiceParent<'a> {
+    #[serde(borrow, default)]
+    pub(super) subscription_details: Lenient<SubscriptionDetails<'a>>,
+}
+
+/// The subscription's metadata as it was when the invoice was finalized.
+#[derive(Deserialize)]
+pub(super) struct SubscriptionDetails<'a> {
+    #[serde(borrow, default)]
+    pub(super) metadata: Lenient<Metadata<'a>>,
+}
