@@ -344,7 +344,7 @@ fn best_plan<'a>(
         let Some((until, reason)) = live(subscription, since, policy, now) else { continue };
         standing.review(until, now);
         let last_plan = facts.access.plan.as_ref();
-        offer_items(&mut standing, subscription, catalog, last_plan, reason, until);
+        offer_items(&mut standing, subscription, catalog, last_plan, &reason, until);
     }
     offer_grants(&mut standing, &facts.access, catalog, now);
     standing
@@ -388,7 +388,7 @@ fn offer_items<'a>(
     subscription: &Subscription,
     catalog: &'a Catalog,
     last_plan: Option<&PlanId>,
-    reason: Reason,
+    reason: &Reason,
     until: Option<Timestamp>,
 ) {
     let sold: Vec<_> = subscription.prices.iter().filter_map(|p| catalog.plan_of(p)).collect();

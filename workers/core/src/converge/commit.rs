@@ -62,7 +62,7 @@ impl<P: Ports> Run<'_, P> {
         self.account.lease_until = None;
         self.account.commit_id = Some(self.commit_id());
         let entry = self.changed().then(|| self.entry(at));
-        let records = self.records(outcome, detail, at);
+        let records = self.records(outcome, detail.as_deref(), at);
         self.write(entry, records).await
     }
 
@@ -80,12 +80,12 @@ impl<P: Ports> Run<'_, P> {
     }
 
     /// A record for each event; a wake leaves one only when it changed something.
-    fn records(&self, outcome: Outcome, detail: Option<String>, at: Timestamp) -> Vec<EventRecord> {
+    fn records(&self, outcome: Outcome, detail: Option<&str>, at: Timestamp) -> Vec<EventRecord> {
         let silent = |event: &&Envelope| is_wake(event) && outcome == Outcome::Unchanged;
         let events = self.events.iter().filter(|event| !silent(event));
         events
             .map(|event| EventRecord {
-                detail: detail.clone(),
+                detail: detail.map(str::to_owned),
                 account: Some(self.account.id.clone()),
                 version: Some(self.account.version),
                 ..EventRecord::of(event.clone(), outcome, at)

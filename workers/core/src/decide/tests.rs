@@ -1,0 +1,478 @@
+use jiff::SignedDuration;
+use proptest::prelude::*;
+use tollgate_events::{ChargeId, CustomerId, PriceId};
+
+use super::*;
+use crate::account::{Attributes, Grant, KeyId, KeyRecord, Slot};
+use crate::catalog::CatalogFile;
+use crate::plan::{Observed, ObservedKey, Step, plan};
+use crate::stripe::Price;
+
+const NOW: i64 = 1_800_000_000;
+const DAY: i64 = 86_400;
+
+fn at(offset: i64) -> Timestamp {
+    Timestamp::from_second(NOW + offset).unwrap()
+}
+
+fn now() -> Timestamp {
+    at(0)
+}
+
+fn catalog_text(default: bool) -> String {
+    let default = if default { "default_plan = \"free\"\n" } else { "" };
+    let plans: String = [("free", 0), ("basic", 10), ("pro", 20)]
+        .map(|(id, rank)| {
+            format!(
+                "[[plans]]\nid = \"{id}\"\nrank = {rank}\nusage_plan = \"up-{id}\"\n\
+                 prices = [\"price_{id}\"]\n"
+            )
+        })
+        .concat();
+    format!("revision = 1\nstages = [\"api:prod\"]\n{default}{plans}")
+}
+
+fn catalog() -> Catalog {
+    CatalogFile::parse(&catalog_text(true)).unwrap().catalog
+}
+
+fn catalog_without_default() -> Catalog {
+    let text = catalog_text(false).replace("[[plans]]\nid = \"free\"\nrank = 0\nusage_plan = \"up-free\"\nprices = [\"price_free\"]\n", "");
+    CatalogFile::parse(&text).unwrap().catalog
+}
+
+fn subscription(id: &str, status: &str, price: &str) -> Subscription {
+    Subscription {
+        id: SubscriptionId::parse(id).unwrap(),
+        customer: CustomerId::parse("cus_1").unwrap(),
+        status: status.into(),
+        prices: vec![Price {
+            id: PriceId::parse(price).unwrap(),
+            lookup_key: None,
+            product: None,
+        }],
+        cancel_at: None,
+        cancel_at_period_end: false,
+        current_period_end: Some(at(20 * DAY)),
+        latest_invoice_finalized_at: Some(at(-DAY)),
+    }
+}
+
+fn dispute(status: &str) -> Dispute {
+    Dispute {
+        id: DisputeId::parse("dp_1").unwrap(),
+        status: status.into(),
+        charge: ChargeId::parse("ch_1").unwrap(),
+        customer: None,
+    }
+}
+
+fn plan_id(id: &str) -> PlanId {
+    PlanId::parse(id).unwrap()
+}
+
+/// A user who is there and has a key on the free plan.
+fn facts(subscriptions: Vec<Subscription>) -> Facts {
+    let key = KeyRecord { id: KeyId::parse("key1").unwrap(), generation: 1, minted_at: at(-DAY) };
+    Facts {
+        access: Access {
+            plan: Some(plan_id("free")),
+            status: Status::Active,
+            keys: BTreeMap::from([(Slot::Primary, key)]),
+            user: User::Present { username: "ann".into(), enabled: true },
+            ..Access::default()
+        },
+        subscriptions,
+        disputes: Vec::new(),
+        user: UserFact::AsLastSeen,
+    }
+}
+
+fn decided(facts: &Facts) -> Desired {
+    decide(facts, &catalog(), &Policy::default(), now())
+}
+
+fn plan_of(desired: &Desired) -> &str {
+    desired.plan.as_ref().map_or("-", PlanId::as_str)
+}
+
+#[test]
+fn each_status_gives_what_the_table_says() {
+    for (status, plan) in [
+        ("trialing", "pro"),
+        ("active", "pro"),
+        ("past_due", "pro"),
+        ("unpaid", "free"),
+        ("canceled", "free"),
+        ("incomplete", "free"),
+        ("incomplete_expired", "free"),
+        ("paused", "free"),
+        ("a_status_of_the_future", "free"),
+    ] {
+        let desired = decided(&facts(vec![subscription("sub_1", status, "price_pro")]));
+        assert_eq!((status, plan_of(&desired)), (status, plan));
+        assert_eq!(desired.key, KeyState::Enabled, "{status}");
+        assert_eq!(desired.plan_attribute.as_deref(), Some(plan), "{status}");
+    }
+}
+
+#[test]
+fn a_subscription_that_ends_keeps_its_plan_until_then() {
+    let mut ending = subscription("sub_1", "active", "price_pro");
+    ending.cancel_at = Some(at(DAY));
+    let desired = decided(&facts(vec![ending.clone()]));
+    assert_eq!((plan_of(&desired), desired.review_at), ("pro", Some(at(DAY))));
+
+    ending.cancel_at = Some(now());
+    let desired = decided(&facts(vec![ending.clone()]));
+    assert_eq!((plan_of(&desired), desired.review_at), ("free", None));
+
+    ending.cancel_at = None;
+    ending.cancel_at_period_end = true;
+    let desired = decided(&facts(vec![ending]));
+    assert_eq!((plan_of(&desired), desired.review_at), ("pro", Some(at(20 * DAY))));
+}
+
+#[test]
+fn grace_counts_from_the_invoice_and_no_later_invoice_moves_it() {
+    let mut late = subscription("sub_1", "past_due", "price_pro");
+    let first = decided(&facts(vec![late.clone()]));
+    assert_eq!(first.grace.values().collect::<Vec<_>>(), [&at(-DAY)]);
+    assert_eq!(first.review_at, Some(at(6 * DAY)));
+
+    late.latest_invoice_finalized_at = Some(at(2 * DAY));
+    let mut again = facts(vec![late.clone()]);
+    again.access.grace.clone_from(&first.grace);
+    let later = |offset| decide(&again, &catalog(), &Policy::default(), at(offset));
+    assert_eq!((plan_of(&later(6 * DAY - 1)), later(5 * DAY).review_at), ("pro", Some(at(6 * DAY))));
+    assert_eq!((plan_of(&later(6 * DAY)), later(6 * DAY).review_at), ("free", None));
+    assert_eq!(later(6 * DAY).grace, first.grace, "kept until it is seen not past due");
+
+    let paid = Facts { subscriptions: vec![subscription("sub_1", "active", "price_pro")], ..again };
+    assert!(decided(&paid).grace.is_empty());
+}
+
+#[test]
+fn the_best_of_all_live_subscriptions_wins() {
+    let mut all = facts(vec![
+        subscription("sub_1", "canceled", "price_free"),
+        subscription("sub_2", "active", "price_basic"),
+        subscription("sub_3", "active", "price_pro"),
+    ]);
+    assert_eq!(plan_of(&decided(&all)), "pro");
+    all.subscriptions.remove(2);
+    assert_eq!(plan_of(&decided(&all)), "basic");
+    all.access.grants =
+        vec![Grant { plan: plan_id("pro"), until: Some(at(DAY)), why: "a friend".into() }];
+    let granted = decided(&all);
+    assert_eq!((plan_of(&granted), granted.review_at), ("pro", Some(at(DAY))));
+}
+
+#[test]
+fn an_unknown_price_keeps_the_last_plan_and_says_so() {
+    let mut unknown = facts(vec![subscription("sub_1", "active", "price_new")]);
+    unknown.access.plan = Some(plan_id("pro"));
+    let desired = decided(&unknown);
+    assert_eq!(plan_of(&desired), "pro");
+    assert_eq!(desired.warnings, [Warning::UnknownPrice("price_new".into())]);
+
+    let mut add_on = subscription("sub_1", "active", "price_basic");
+    add_on.prices.push(subscription("x", "active", "price_new").prices.remove(0));
+    unknown.subscriptions = vec![add_on];
+    let desired = decided(&unknown);
+    assert_eq!((plan_of(&desired), desired.warnings.len()), ("basic", 0));
+}
+
+#[test]
+fn a_dispute_holds_until_it_is_won_or_lifted() {
+    for (status, held) in [
+        ("needs_response", true),
+        ("under_review", true),
+        ("lost", true),
+        ("won", false),
+        ("warning_needs_response", false),
+        ("warning_closed", false),
+        ("a_status_of_the_future", false),
+    ] {
+        let mut disputed = facts(vec![subscription("sub_1", "active", "price_pro")]);
+        disputed.disputes = vec![dispute(status)];
+        let desired = decided(&disputed);
+        assert_eq!(desired.key == KeyState::Disabled, held, "{status}");
+        assert_eq!(plan_of(&desired), "pro", "the plan is decided all the same");
+        assert_eq!(desired.disputes.len(), usize::from(held), "{status}");
+
+        disputed.access.disputes.insert(dispute(status).id, DisputeMark::Lifted);
+        assert_eq!(decided(&disputed).key, KeyState::Enabled, "lifted: {status}");
+    }
+    let mut recorded = facts(vec![]);
+    recorded.access.disputes.insert(dispute("x").id, DisputeMark::Holding);
+    recorded.disputes = vec![dispute("a_status_of_the_future")];
+    assert_eq!(decided(&recorded).status, Status::Held, "an unknown status frees nobody");
+}
+
+#[test]
+fn a_disabled_user_has_a_disabled_key_and_an_enabled_one_has_it_back() {
+    let mut user = facts(vec![subscription("sub_1", "active", "price_pro")]);
+    user.user = UserFact::Found { username: "ann".into(), enabled: false };
+    let desired = decided(&user);
+    assert_eq!((desired.key, desired.reason), (KeyState::Disabled, Reason::UserDisabled));
+    user.access.user = desired.user;
+    user.user = UserFact::Found { username: "ann".into(), enabled: true };
+    assert_eq!(decided(&user).key, KeyState::Enabled);
+}
+
+#[test]
+fn a_deleted_user_is_closed_for_good() {
+    let mut user = facts(vec![subscription("sub_1", "active", "price_pro")]);
+    user.user = UserFact::NotFound { delete_seen: true };
+    let desired = decided(&user);
+    assert_eq!((desired.key, desired.status), (KeyState::Closed, Status::Closed));
+    assert_eq!(desired.cancel.len(), 1);
+
+    user.access.user = desired.user;
+    user.access.status = Status::Closed;
+    user.user = UserFact::Found { username: "ann".into(), enabled: true };
+    let again = decided(&user);
+    assert_eq!(again.status, Status::Closed, "a tombstone is final");
+    assert_eq!(again.cancel, [], "a payment on it is a person's business");
+    assert!(matches!(again.warnings[..], [Warning::PaymentOnClosedAccount(_)]));
+}
+
+#[test]
+fn a_user_who_is_not_found_is_closed_only_by_a_second_look_an_hour_later() {
+    let mut user = facts(vec![subscription("sub_1", "active", "price_pro")]);
+    user.user = UserFact::NotFound { delete_seen: false };
+    let first = decided(&user);
+    assert_eq!((plan_of(&first), first.key), ("pro", KeyState::Enabled));
+    assert_eq!(first.plan_attribute, None, "nobody to write to");
+    assert_eq!(first.review_at, Some(at(3600)));
+
+    user.access.user = first.user;
+    let later = |offset| decide(&user, &catalog(), &Policy::default(), at(offset));
+    assert_eq!(later(3599).status, Status::Active);
+    assert_eq!(later(3600).status, Status::Closed);
+}
+
+#[test]
+fn nothing_is_made_for_a_user_whom_nobody_has_seen() {
+    let mut stranger = facts(vec![]);
+    stranger.access = Access::default();
+    stranger.user = UserFact::NotFound { delete_seen: false };
+    let desired = decided(&stranger);
+    assert_eq!((desired.key, desired.status), (KeyState::Disabled, Status::New));
+    assert_eq!(plan(&desired, &Observed::default()), []);
+}
+
+#[test]
+fn without_a_default_plan_the_key_is_disabled() {
+    let desired = decide(&facts(vec![]), &catalog_without_default(), &Policy::default(), now());
+    assert_eq!((desired.key, desired.reason), (KeyState::Disabled, Reason::NoPlan));
+    assert_eq!(desired.plan_attribute.as_deref(), Some("none"));
+}
+
+#[test]
+fn an_operators_hold_beats_everything_but_deletion() {
+    let mut held = facts(vec![subscription("sub_1", "active", "price_pro")]);
+    held.access.hold = Some("abuse".into());
+    assert_eq!(decided(&held).status, Status::Held);
+    held.user = UserFact::NotFound { delete_seen: true };
+    assert_eq!(decided(&held).status, Status::Closed);
+}
+
+// ------------------------------------------------------------- properties
+
+fn any_subscription() -> impl Strategy<Value = Subscription> {
+    let status = prop::sample::select(vec![
+        "incomplete", "incomplete_expired", "trialing", "active", "past_due", "canceled",
+        "unpaid", "paused", "newer",
+    ]);
+    let price = prop::sample::select(vec!["price_free", "price_basic", "price_pro", "price_new"]);
+    let when = || prop::option::of((-30 * DAY..30 * DAY).prop_map(at));
+    (0..5_u8, status, price, when(), any::<bool>(), when(), when()).prop_map(
+        |(id, status, price, cancel_at, cancel_at_period_end, current_period_end, finalized)| {
+            Subscription {
+                cancel_at,
+                cancel_at_period_end,
+                current_period_end,
+                latest_invoice_finalized_at: finalized,
+                ..subscription(&format!("sub_{id}"), status, price)
+            }
+        },
+    )
+}
+
+fn any_access() -> impl Strategy<Value = Access> {
+    let user = prop_oneof![
+        Just(User::Unseen),
+        any::<bool>().prop_map(|enabled| User::Present { username: "ann".into(), enabled }),
+        (-2 * 3600..0_i64).prop_map(|since| User::Missing { since: at(since), username: None }),
+        Just(User::Deleted),
+    ];
+    let plan = prop::option::of(prop::sample::select(vec!["free", "basic", "pro", "gone"]));
+    let mark = prop::option::of(prop_oneof![Just(DisputeMark::Holding), Just(DisputeMark::Lifted)]);
+    let grant = prop::option::of((
+        prop::sample::select(vec!["basic", "pro", "gone"]),
+        prop::option::of((-DAY..DAY).prop_map(at)),
+    ));
+    (user, plan, mark, grant, any::<bool>(), any::<bool>()).prop_map(
+        |(user, plan, mark, grant, hold, key)| Access {
+            plan: plan.map(plan_id),
+            keys: if key { facts(vec![]).access.keys } else { BTreeMap::new() },
+            disputes: mark.map(|mark| (dispute("x").id, mark)).into_iter().collect(),
+            grants: grant
+                .map(|(plan, until)| Grant { plan: plan_id(plan), until, why: "w".into() })
+                .into_iter()
+                .collect(),
+            hold: hold.then(|| "why".into()),
+            user,
+            ..Access::default()
+        },
+    )
+}
+
+fn any_facts() -> impl Strategy<Value = Facts> {
+    let user = prop_oneof![
+        Just(UserFact::AsLastSeen),
+        any::<bool>().prop_map(|enabled| UserFact::Found { username: "ann".into(), enabled }),
+        any::<bool>().prop_map(|delete_seen| UserFact::NotFound { delete_seen }),
+    ];
+    let disputes = prop::collection::vec(
+        prop::sample::select(vec!["needs_response", "won", "lost", "newer"]).prop_map(dispute),
+        0..2,
+    );
+    (any_access(), prop::collection::vec(any_subscription(), 0..4), disputes, user).prop_map(
+        |(access, subscriptions, disputes, user)| Facts { access, subscriptions, disputes, user },
+    )
+}
+
+fn any_observed() -> impl Strategy<Value = Observed> {
+    let plans = prop::collection::btree_set(
+        prop::sample::select(vec!["up-free", "up-basic", "up-pro", "up-old"])
+            .prop_map(|id| UsagePlanId::parse(id).unwrap()),
+        0..3,
+    );
+    let key = prop::option::of((any::<bool>(), plans)).prop_map(|key| {
+        key.map(|(enabled, usage_plans)| ObservedKey {
+            id: Some(KeyId::parse("key1").unwrap()),
+            enabled,
+            usage_plans,
+        })
+    });
+    let word = prop::option::of(prop::sample::select(vec!["free", "pro", "held", "none"]));
+    (key, word, any::<bool>()).prop_map(|(key, word, api_id)| Observed {
+        attributes: Attributes {
+            api_id: key
+                .as_ref()
+                .filter(|_| api_id)
+                .and_then(|key: &ObservedKey| key.id.clone()),
+            plan: word.map(str::to_owned),
+        },
+        key,
+        cancelled: Default::default(),
+    })
+}
+
+fn any_catalog() -> impl Strategy<Value = Catalog> {
+    any::<bool>().prop_map(|default| if default { catalog() } else { catalog_without_default() })
+}
+
+proptest! {
+    /// Total (it returns), deterministic, and blind to the order of what Stripe lists.
+    #[test]
+    fn the_same_facts_give_the_same_decision(facts in any_facts(), catalog in any_catalog()) {
+        let policy = Policy::default();
+        let desired = decide(&facts, &catalog, &policy, now());
+        prop_assert_eq!(&decide(&facts, &catalog, &policy, now()), &desired);
+        let ids: std::collections::BTreeSet<_> = facts.subscriptions.iter().map(|s| &s.id).collect();
+        if ids.len() == facts.subscriptions.len() {
+            let mut reversed = facts.clone();
+            reversed.subscriptions.reverse();
+            let mirrored = decide(&reversed, &catalog, &policy, now());
+            prop_assert_eq!(&mirrored.plan, &desired.plan);
+            prop_assert_eq!(&mirrored.reason, &desired.reason);
+        }
+    }
+
+    #[test]
+    fn a_review_is_later_than_now(facts in any_facts(), catalog in any_catalog()) {
+        let desired = decide(&facts, &catalog, &Policy::default(), now());
+        prop_assert!(desired.review_at.is_none_or(|at| at > now()));
+    }
+
+    /// What is decided is stable: deciding again on the state it leads to changes nothing.
+    #[test]
+    fn a_decision_is_its_own_fixed_point(facts in any_facts()) {
+        let desired = decided(&facts);
+        let mut settled = facts.clone();
+        settled.access.plan.clone_from(&desired.plan);
+        settled.access.status = desired.status;
+        settled.access.user.clone_from(&desired.user);
+        settled.access.disputes.clone_from(&desired.disputes);
+        settled.access.grace.clone_from(&desired.grace);
+        settled.subscriptions.retain(|s| !desired.cancel.contains(&s.id));
+        let again = decided(&settled);
+        prop_assert_eq!(again.plan, desired.plan);
+        prop_assert_eq!(again.key, desired.key);
+        prop_assert_eq!(again.reason, desired.reason);
+        prop_assert_eq!(again.review_at, desired.review_at);
+    }
+
+    /// Another subscription, whatever its state, never makes the plan worse.
+    #[test]
+    fn an_old_subscription_never_demotes(facts in any_facts(), extra in any_subscription()) {
+        let rank = |facts: &Facts| {
+            let desired = decided(facts);
+            desired.plan.and_then(|id| catalog().plan(&id).map(|plan| plan.rank))
+        };
+        let mut more = facts.clone();
+        more.subscriptions.retain(|s| s.id != extra.id);
+        let before = rank(&more);
+        more.subscriptions.push(extra);
+        prop_assert!(rank(&more) >= before);
+    }
+
+    /// Where an active subscription to the best plan is, that plan is what the account has.
+    #[test]
+    fn the_best_plan_wins(facts in any_facts()) {
+        let mut facts = facts;
+        facts.subscriptions.push(subscription("sub_best", "active", "price_pro"));
+        let desired = decided(&facts);
+        if desired.status != Status::Closed {
+            prop_assert_eq!(desired.plan, Some(plan_id("pro")));
+        }
+    }
+
+    /// Taking the planned steps leaves nothing to plan, from wherever one begins.
+    #[test]
+    fn a_plan_leads_where_it_should(facts in any_facts(), observed in any_observed()) {
+        let desired = decided(&facts);
+        let mut world = observed;
+        let steps = plan(&desired, &world);
+        for step in &steps {
+            world.note(step);
+            if *step == Step::MintKey {
+                world.key.as_mut().unwrap().id = Some(KeyId::parse("key2").unwrap());
+            }
+        }
+        prop_assert_eq!(plan(&desired, &world), []);
+        if let (KeyState::Enabled, Some(key)) = (desired.key, &world.key) {
+            prop_assert!(key.enabled);
+            prop_assert_eq!(&key.usage_plans, &desired.usage_plan.into_iter().collect());
+        }
+        // Detach and attach stand back to back: nothing lengthens the moment of 403.
+        let detach = steps.iter().rposition(|step| matches!(step, Step::DetachPlan(_)));
+        let attach = steps.iter().position(|step| matches!(step, Step::AttachPlan(_)));
+        if let (Some(detach), Some(attach)) = (detach, attach) {
+            prop_assert_eq!(detach + 1, attach);
+        }
+    }
+}
+
+#[test]
+fn an_absurdly_long_grace_is_no_panic() {
+    let policy = Policy { grace_days: u32::MAX, ..Policy::default() };
+    let late = facts(vec![subscription("sub_1", "past_due", "price_pro")]);
+    let desired = decide(&late, &catalog(), &policy, now());
+    assert_eq!(desired.plan, Some(plan_id("pro")));
+    assert!(policy.grace() > SignedDuration::ZERO);
+}

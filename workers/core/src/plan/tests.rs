@@ -1,0 +1,100 @@
+use std::collections::BTreeMap;
+
+use super::*;
+use crate::account::{PlanId, Reason, Status, User};
+
+fn usage_plan(id: &str) -> UsagePlanId {
+    UsagePlanId::parse(id).unwrap()
+}
+
+fn desired(plan: &str, key: KeyState) -> Desired {
+    Desired {
+        plan: Some(PlanId::parse(plan).unwrap()),
+        usage_plan: Some(usage_plan(plan)),
+        key,
+        status: Status::Active,
+        reason: Reason::DefaultPlan,
+        plan_attribute: Some(plan.to_owned()),
+        review_at: None,
+        cancel: Vec::new(),
+        user: User::Unseen,
+        disputes: BTreeMap::new(),
+        grace: BTreeMap::new(),
+        warnings: Vec::new(),
+    }
+}
+
+fn on(plan: &str) -> Observed {
+    let id = KeyId::parse("key1").unwrap();
+    Observed {
+        key: Some(ObservedKey {
+            id: Some(id.clone()),
+            enabled: true,
+            usage_plans: BTreeSet::from([usage_plan(plan)]),
+        }),
+        attributes: Attributes { api_id: Some(id), plan: Some(plan.to_owned()) },
+        cancelled: BTreeSet::new(),
+    }
+}
+
+fn written(steps: &[Step]) -> Vec<String> {
+    steps.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn a_new_account_gets_a_key_a_plan_and_attributes_in_this_order() {
+    let steps = plan(&desired("free", KeyState::Enabled), &Observed::default());
+    assert_eq!(
+        written(&steps),
+        ["mint key", "attach to usage plan free", "write attributes (custom:plan=free)"]
+    );
+}
+
+#[test]
+fn a_switch_detaches_then_attaches_then_tells_the_user() {
+    let steps = plan(&desired("pro", KeyState::Enabled), &on("free"));
+    assert_eq!(
+        written(&steps),
+        [
+            "detach from usage plan free",
+            "attach to usage plan pro",
+            "write attributes (custom:plan=pro)"
+        ]
+    );
+}
+
+#[test]
+fn an_interrupted_switch_only_attaches() {
+    let mut halfway = on("free");
+    halfway.key.as_mut().unwrap().usage_plans.clear();
+    halfway.attributes.plan = Some("pro".into());
+    let steps = plan(&desired("pro", KeyState::Enabled), &halfway);
+    assert_eq!(written(&steps), ["attach to usage plan pro"]);
+}
+
+#[test]
+fn access_is_taken_first_and_given_last() {
+    let disabled = plan(&desired("pro", KeyState::Disabled), &on("free"));
+    assert_eq!(disabled[0], Step::DisableKey);
+    let mut off = on("free");
+    off.key.as_mut().unwrap().enabled = false;
+    let enabled = plan(&desired("pro", KeyState::Enabled), &off);
+    assert_eq!(
+        written(&enabled)[..3],
+        ["detach from usage plan free", "attach to usage plan pro", "enable key"]
+    );
+}
+
+#[test]
+fn closing_deletes_the_key_and_cancels_what_is_paid() {
+    let mut closed = desired("free", KeyState::Closed);
+    (closed.plan, closed.usage_plan, closed.plan_attribute) = (None, None, None);
+    closed.cancel = vec![SubscriptionId::parse("sub_1").unwrap()];
+    let steps = plan(&closed, &on("pro"));
+    assert_eq!(written(&steps), ["delete key", "cancel subscription sub_1"]);
+}
+
+#[test]
+fn where_all_is_well_nothing_is_done() {
+    assert_eq!(plan(&desired("pro", KeyState::Enabled), &on("pro")), []);
+}
