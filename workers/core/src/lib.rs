@@ -11,6 +11,7 @@
 #![warn(missing_docs)]
 
 pub mod account;
+pub mod account_api;
 pub mod batch;
 pub mod catalog;
 pub mod converge;

@@ -1,0 +1,85 @@
+//! The worker and the dead-letter drain: batches from SQS, with partial failures.
+
+use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent};
+use jiff::{SignedDuration, Timestamp};
+use lambda_runtime::Diagnostic;
+use tollgate_billing::batch::{BatchReport, Message};
+use tollgate_billing::converge::Worker;
+use tollgate_billing::ports::Ports;
+
+use super::diagnostic;
+
+/// What is kept back of an invocation's time: to commit, and to answer.
+pub const RESERVED: SignedDuration = SignedDuration::from_secs(3);
+
+/// Handles a batch of events; `deadline` is the invocation's.
+///
+/// # Errors
+/// A message without an id, which SQS never sends: the whole batch comes again.
+pub async fn handle<P: Ports>(
+    worker: &Worker<P>,
+    event: SqsEvent,
+    deadline: Timestamp,
+) -> Result<SqsBatchResponse, Diagnostic> {
+    let messages = messages(event)?;
+    let lease_until = deadline.checked_sub(RESERVED).unwrap_or(deadline);
+    let report = worker.handle(&messages, lease_until).await;
+    log("worker", messages.len(), &report);
+    Ok(response(report))
+}
+
+/// Records dead letters as parked.
+///
+/// # Errors
+/// As for [`handle`].
+pub async fn dead_letters<P: Ports>(
+    worker: &Worker<P>,
+    event: SqsEvent,
+) -> Result<SqsBatchResponse, Diagnostic> {
+    let messages = messages(event)?;
+    let report = worker.park_dead_letters(&messages).await;
+    log("dead letters", messages.len(), &report);
+    Ok(response(report))
+}
+
+/// A message that cannot be named cannot be reported failed, and an empty identifier
+/// fails the whole batch anyway: say so at once.
+fn messages(event: SqsEvent) -> Result<Vec<Message>, Diagnostic> {
+    let read = event.records.into_iter().map(|record| {
+        let id = record.message_id.filter(|id| !id.is_empty())?;
+        let group = record.attributes.get("MessageGroupId").cloned().unwrap_or_default();
+        Some(Message { id, group, body: record.body.unwrap_or_default() })
+    });
+    read.collect::<Option<_>>()
+        .ok_or_else(|| diagnostic("MessageWithoutId", "a message of the batch has no id"))
+}
+
+fn response(report: BatchReport) -> SqsBatchResponse {
+    let failures = report.failed.into_iter().map(|id| {
+        let mut failure = BatchItemFailure::default();
+        failure.item_identifier = id;
+        failure
+    });
+    let mut response = SqsBatchResponse::default();
+    response.batch_item_failures = failures.collect();
+    response
+}
+
+/// One record for each invocation.
+fn log(function: &str, messages: usize, report: &BatchReport) {
+    let count = |outcome| report.outcomes.get(&outcome).copied().unwrap_or_default();
+    use tollgate_billing::ledger::Outcome;
+    tracing::info!(
+        function,
+        messages,
+        failed = report.failed.len(),
+        converged = report.converged,
+        applied = count(Outcome::Applied),
+        unchanged = count(Outcome::Unchanged),
+        waiting = count(Outcome::Waiting),
+        parked = count(Outcome::Parked),
+        ignored = count(Outcome::Ignored),
+        systemic = report.systemic,
+        "batch"
+    );
+}

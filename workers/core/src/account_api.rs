@@ -1,0 +1,289 @@
+//! What an account's owner may ask: their account, their key, a checkout, the portal.
+//!
+//! Read-only towards the ledger: only the event path provisions. A browser that comes
+//! back from paying changes nothing, so nobody is provisioned, or missed, by it.
+
+use jiff::Timestamp;
+use serde::Serialize;
+use tollgate_events::{AccountId, CustomerId, PriceId};
+
+use crate::account::{Account, PlanId, Status};
+use crate::catalog::{Plan, Quota};
+use crate::converge::Worker;
+use crate::derive::KeyValue;
+use crate::ledger::Entry;
+use crate::ports::{
+    ApiGateway, CheckoutRecord, Clock, Ledger, NewCheckout, PortError, Ports, Stripe, Usage,
+};
+use crate::stripe::SubscriptionStatus;
+
+/// The account API: what it needs besides a worker's ports.
+#[derive(Debug)]
+pub struct AccountApi<P> {
+    /// Ports, catalog and proofs.
+    pub worker: Worker<P>,
+    /// Where Stripe's pages send the browser back to.
+    pub return_url: String,
+}
+
+/// How many history entries an owner sees.
+const HISTORY: usize = 20;
+
+/// An account, as its owner sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct AccountView {
+    /// The plan, if there is one.
+    pub plan: Option<PlanId>,
+    /// Where the account stands.
+    pub status: Status,
+    /// Why, in words.
+    pub reason: String,
+    /// When that will be looked at again, if a time is known.
+    pub review_at: Option<Timestamp>,
+    /// The key's id, if there is a key.
+    pub key_id: Option<String>,
+    /// The use of the plan's quota in its current period.
+    pub usage: Option<UsageView>,
+    /// What happened, newest first.
+    pub history: Vec<HistoryLine>,
+}
+
+/// The use of a quota. Best effort, as API Gateway's quotas are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct UsageView {
+    /// Requests so far.
+    pub used: u64,
+    /// Requests left.
+    pub remaining: u64,
+    /// Requests in a period.
+    pub limit: u32,
+}
+
+/// One change, as its owner sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct HistoryLine {
+    /// When.
+    pub at: Timestamp,
+    /// The plan before.
+    pub from: Option<PlanId>,
+    /// The plan after.
+    pub to: Option<PlanId>,
+    /// Where the account stood after.
+    pub status: Status,
+    /// Why, in words.
+    pub reason: String,
+}
+
+/// Why a request is refused. The texts are for the owner.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// No account, or no key yet.
+    #[error("your account is still being set up; try again in a moment")]
+    NotReady,
+    /// The account is closed or held.
+    #[error("your account is on hold or closed; please contact us")]
+    NotAllowed,
+    /// No such plan.
+    #[error("there is no plan `{0}`")]
+    UnknownPlan(String),
+    /// Not sold through Checkout.
+    #[error("plan `{0}` cannot be bought")]
+    NotForSale(PlanId),
+    /// One live subscription per account.
+    #[error("you have a subscription already; change or cancel it in the billing portal")]
+    AlreadySubscribed,
+    /// Nothing was ever bought.
+    #[error("you have not bought anything yet")]
+    NothingBought,
+    /// A system is down.
+    #[error("something went wrong on our side; please try again")]
+    Unavailable(#[from] PortError),
+}
+
+impl<P: Ports> AccountApi<P> {
+    /// `GET /account`.
+    ///
+    /// # Errors
+    /// [`Refusal`].
+    pub async fn overview(&self, id: &AccountId) -> Result<AccountView, Refusal> {
+        let account = self.account(id).await?.ok_or(Refusal::NotReady)?;
+        let history = self.worker.ports.ledger().history(id, HISTORY).await?;
+        let usage = self.usage(&account).await?;
+        let access = &account.access;
+        Ok(AccountView {
+            plan: access.plan.clone(),
+            status: access.status,
+            reason: access.reason.to_string(),
+            review_at: account.review_at,
+            key_id: account.key().map(|key| key.id.to_string()),
+            usage,
+            history: history.into_iter().map(line).collect(),
+        })
+    }
+
+    /// `GET /account/key`: the value, read live from API Gateway, never kept.
+    ///
+    /// # Errors
+    /// [`Refusal`].
+    pub async fn key(&self, id: &AccountId) -> Result<KeyValue, Refusal> {
+        let account = self.account(id).await?.ok_or(Refusal::NotReady)?;
+        if account.access.status == Status::Closed {
+            return Err(Refusal::NotAllowed);
+        }
+        let key = account.key().ok_or(Refusal::NotReady)?;
+        let value = self.worker.ports.api_gateway().key_value(&key.id).await?;
+        value.ok_or(Refusal::NotReady)
+    }
+
+    /// `POST /account/checkout`: the URL of a Stripe Checkout session for a plan. One open
+    /// session, and one live subscription, per account.
+    ///
+    /// # Errors
+    /// [`Refusal`].
+    pub async fn checkout(&self, id: &AccountId, plan: &str) -> Result<String, Refusal> {
+        let plan = self.plan(plan)?;
+        let account = self.account(id).await?.unwrap_or_else(|| Account::new(id.clone()));
+        if matches!(account.access.status, Status::Closed | Status::Held) {
+            return Err(Refusal::NotAllowed);
+        }
+        for customer in &account.access.customers {
+            self.refuse_second_subscription(customer).await?;
+        }
+        let price = self.price(plan).await?;
+        let customer = self.customer(&account).await?;
+        let sessions = self.worker.ports.stripe().checkouts(&customer).await?;
+        if let Some(url) = self.reopen(&sessions, &price).await? {
+            return Ok(url);
+        }
+        let checkout = NewCheckout {
+            account: self.worker.deriver.name(id),
+            customer,
+            success_url: self.return_url.clone(),
+            cancel_url: self.return_url.clone(),
+            // Two clicks at once see the same number of sessions and get the same one.
+            idempotency_key: format!("tollgate-checkout-{id}-{price}-{}", sessions.len()),
+            price,
+        };
+        let session = self.worker.ports.stripe().create_checkout(&checkout).await?;
+        session.url.ok_or(Refusal::NotReady)
+    }
+
+    /// `POST /account/portal`: the URL of a Stripe billing portal session.
+    ///
+    /// # Errors
+    /// [`Refusal`].
+    pub async fn portal(&self, id: &AccountId) -> Result<String, Refusal> {
+        let account = self.account(id).await?.ok_or(Refusal::NotReady)?;
+        let customers = &account.access.customers;
+        let mut chosen = customers.first().ok_or(Refusal::NothingBought)?;
+        // Of several customers, the one who pays is the one to show.
+        if customers.len() > 1 {
+            for customer in customers {
+                if self.is_subscribed(customer).await? {
+                    chosen = customer;
+                    break;
+                }
+            }
+        }
+        Ok(self.worker.ports.stripe().create_portal(chosen, &self.return_url).await?)
+    }
+
+    async fn account(&self, id: &AccountId) -> Result<Option<Account>, PortError> {
+        self.worker.ports.ledger().account(id).await
+    }
+
+    fn plan(&self, id: &str) -> Result<&Plan, Refusal> {
+        let unknown = || Refusal::UnknownPlan(id.chars().take(64).collect());
+        let id = PlanId::parse(id).map_err(|_| unknown())?;
+        self.worker.catalog.plan(&id).ok_or_else(unknown)
+    }
+
+    async fn price(&self, plan: &Plan) -> Result<PriceId, Refusal> {
+        if let Some(key) = plan.lookup_keys.first()
+            && let Some(price) = self.worker.ports.stripe().price_by_lookup_key(key).await?
+        {
+            return Ok(price);
+        }
+        plan.prices.first().cloned().ok_or_else(|| Refusal::NotForSale(plan.id.clone()))
+    }
+
+    async fn refuse_second_subscription(&self, customer: &CustomerId) -> Result<(), Refusal> {
+        if self.is_subscribed(customer).await? {
+            return Err(Refusal::AlreadySubscribed);
+        }
+        Ok(())
+    }
+
+    /// Whether a customer has a subscription that is paid, or owed.
+    async fn is_subscribed(&self, customer: &CustomerId) -> Result<bool, PortError> {
+        let subscriptions = self.worker.ports.stripe().subscriptions(customer).await?;
+        Ok(subscriptions.iter().any(|subscription| match subscription.status {
+            SubscriptionStatus::Incomplete
+            | SubscriptionStatus::IncompleteExpired
+            | SubscriptionStatus::Canceled => false,
+            SubscriptionStatus::Trialing
+            | SubscriptionStatus::Active
+            | SubscriptionStatus::PastDue
+            | SubscriptionStatus::Unpaid
+            | SubscriptionStatus::Paused
+            | SubscriptionStatus::Other(_) => true,
+        }))
+    }
+
+    async fn customer(&self, account: &Account) -> Result<CustomerId, PortError> {
+        match account.access.customers.first() {
+            Some(customer) => Ok(customer.clone()),
+            None => {
+                let named = self.worker.deriver.name(&account.id);
+                self.worker.ports.stripe().create_customer(&named).await
+            }
+        }
+    }
+
+    /// Keeps the open session for the same price; expires every other.
+    async fn reopen(
+        &self,
+        sessions: &[CheckoutRecord],
+        price: &PriceId,
+    ) -> Result<Option<String>, PortError> {
+        let mut kept = None;
+        for session in sessions.iter().filter(|session| session.status == "open") {
+            if kept.is_none() && session.price.as_ref() == Some(price) {
+                kept.clone_from(&session.url);
+            } else {
+                self.worker.ports.stripe().expire_checkout(&session.id).await?;
+            }
+        }
+        Ok(kept)
+    }
+
+    /// The use of the current period: API Gateway counts by day, and what remains is that
+    /// of the newest day.
+    async fn usage(&self, account: &Account) -> Result<Option<UsageView>, PortError> {
+        let access = &account.access;
+        let plan = access.plan.as_ref().and_then(|id| self.worker.catalog.plan(id));
+        let (Some(key), Some(usage_plan), Some(Quota { limit, .. })) =
+            (account.key(), &access.usage_plan, plan.and_then(|plan| plan.quota))
+        else {
+            return Ok(None);
+        };
+        let today = self.worker.ports.clock().now().strftime("%Y-%m-%d").to_string();
+        let first = format!("{}-01", &today[..7]);
+        let gateway = self.worker.ports.api_gateway();
+        let usage = gateway.usage(usage_plan, &key.id, &first, &today).await?;
+        let Usage { used, remaining } =
+            usage.unwrap_or(Usage { used: 0, remaining: u64::from(limit) });
+        Ok(Some(UsageView { used, remaining, limit }))
+    }
+}
+
+fn line(entry: Entry) -> HistoryLine {
+    HistoryLine {
+        at: entry.at,
+        from: entry.before.plan,
+        to: entry.after.plan,
+        status: entry.after.status,
+        reason: entry.after.reason.to_string(),
+    }
+}
