@@ -89,7 +89,7 @@ pub enum ReadError {
         /// The event.
         event: EventId,
     },
-    /// No `data.object`.
+    /// No `data.object`, or one that is no object or has a field twice.
     #[error("event {event} ({kind}) shows no object")]
     NoObject {
         /// The event.
@@ -137,6 +137,10 @@ pub enum ReadError {
 /// # Errors
 /// [`ReadError`] when the body is not an event, or does not say whom it is about.
 pub fn read(body: &[u8], received_at: Timestamp) -> Result<Reading, ReadError> {
+    // serde would take an array for an object, its values in the fields' order.
+    if body.trim_ascii_start().starts_with(b"[") {
+        return Err(ReadError::NotAnObject);
+    }
     let view: EventView<'_> = serde_json::from_slice(body).map_err(unreadable)?;
     let id = event_id(&view.id)?;
     let Some(Text(kind)) = &view.kind.0 else {
@@ -263,9 +267,9 @@ impl Family {
 }
 
 fn prices(object: &ObjectView<'_>) -> Vec<PriceId> {
-    let items = object.items.0.as_ref().and_then(|items| items.data.0.as_deref());
-    let prices = items.unwrap_or_default().iter().map(|item| item.0.as_ref()?.price.0.as_ref());
-    prices.flatten().filter_map(|id| PriceId::parse(id.0.as_ref()).ok()).take(MAX_ITEMS).collect()
+    let items = object.items.0.iter().flat_map(|items| &items.data.0);
+    let prices = items.filter_map(|item| item.0.as_ref()?.price.0.as_ref());
+    prices.filter_map(|id| PriceId::parse(id.0.as_ref()).ok()).take(MAX_ITEMS).collect()
 }
 
 /// An account with something that can be a proof; both are identifiers in form.
@@ -317,5 +321,171 @@ impl Event {
 
     fn no_charge(&self) -> ReadError {
         ReadError::NoCharge { event: self.id.clone(), kind: self.kind }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn received_at() -> Timestamp {
+        Timestamp::from_second(1_700_000_005).unwrap()
+    }
+
+    fn event(kind: &str, object: &Value) -> Value {
+        json!({"id": "evt_1", "object": "event", "type": kind, "created": 1_700_000_000,
+               "livemode": false, "data": {"object": object}})
+    }
+
+    fn read_value(event: &Value) -> Result<Reading, ReadError> {
+        read(event.to_string().as_bytes(), received_at())
+    }
+
+    fn envelope(kind: &str, object: &Value) -> Envelope {
+        match read_value(&event(kind, object)) {
+            Ok(Reading::Envelope(envelope)) => *envelope,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    const UPDATED: &str = "customer.subscription.updated";
+
+    #[test]
+    fn each_unusable_body_says_why() {
+        let nested = |open: &str, close: &str| {
+            let data = format!("{}{}", open.repeat(9_999), close.repeat(9_999));
+            format!(r#"{{"id":"evt_1","type":"{UPDATED}","data":{data}}}"#)
+        };
+        let about = |object: &str| {
+            format!(r#"{{"id":"evt_1","type":"{UPDATED}","data":{{"object":{object}}}}}"#)
+        };
+        let long = format!(r#"{{"id":"sub_1","customer":"{}"}}"#, "c".repeat(129));
+        let not_one_object = "the body is JSON, but not one object with each field once";
+        let no_object = "event evt_1 (customer.subscription.updated) shows no object";
+        let no_customer = "event evt_1 (customer.subscription.updated) names no customer";
+        let bad_customer = "event evt_1 (customer.subscription.updated) has a customer that is \
+                            not an identifier";
+        for (body, expected) in [
+            ("", "the body is cut off"),
+            ("not json", "the body is not JSON"),
+            ("{} {}", "the body is not JSON"),
+            ("\u{feff}{}", "the body is not JSON"),
+            (r#"{"id":"evt_1""#, "the body is cut off"),
+            (r#" ["evt_1","event"]"#, not_one_object),
+            (r#""jenny@example.com""#, not_one_object),
+            (r#"{"id":"evt_1","id":"evt_2"}"#, not_one_object),
+            ("{}", "the event has no id"),
+            (r#"{"id":1}"#, "the event has no id"),
+            (r#"{"id":"sub_1"}"#, "the event's id is not an evt_ id"),
+            (r#"{"id":"evt_ 1"}"#, "the event's id is not an evt_ id"),
+            (r#"{"id":"evt_1"}"#, "event evt_1 has no type"),
+            (&nested("[", "]"), no_object),
+            (&nested(r#"{"a":"#, "}").replace(":}", ":1}"), no_object),
+            (&about("null"), no_object),
+            (&about(r#"["sub_1","cus_1"]"#), no_object),
+            (&about(r#"{"id":"sub_1"}"#), no_customer),
+            (&about(r#"{"id":"sub_1","customer":null}"#), no_customer),
+            (&about(r#"{"id":"sub_1","customer":{}}"#), no_customer),
+            (&about(r#"{"id":"sub_1","customer":["cus_1"]}"#), no_customer),
+            (&about(&long), bad_customer),
+        ] {
+            let error = read(body.as_bytes(), received_at()).unwrap_err();
+            assert_eq!(error.to_string(), expected, "{}", &body[..body.len().min(80)]);
+        }
+        for kind in ["charge.dispute.created", "radar.early_fraud_warning.created"] {
+            let error = read_value(&event(kind, &json!({"id": "dp_1"}))).unwrap_err();
+            assert!(matches!(error, ReadError::NoCharge { .. }), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_nothing_needs_is_told_by_type() {
+        let session = |mode: &str, customer: Value| {
+            event(
+                "checkout.session.completed",
+                &json!({"id": "cs_1", "mode": mode, "customer": customer}),
+            )
+        };
+        let mut thin = event(UPDATED, &Value::Null);
+        thin["object"] = "v2.core.event".into();
+        for event in [
+            event("product.created", &json!({"id": "prod_1"})),
+            event("v2.core.account.closed", &Value::Null),
+            event("v1.customer.subscription.updated", &Value::Null),
+            event(UPDATED, &json!({"customer": "cus_1"})),
+            session("payment", "cus_1".into()),
+            session("setup", "cus_1".into()),
+            session("subscription", Value::Null),
+            thin,
+        ] {
+            let expected = Reading::NotNeeded { kind: event["type"].as_str().unwrap().into() };
+            assert_eq!(read_value(&event).unwrap(), expected);
+        }
+    }
+
+    #[test]
+    fn an_expanded_object_is_as_good_as_its_id() {
+        let subscription = envelope(
+            UPDATED,
+            &json!({"id": "sub_1", "status": "active", "customer": {"id": "cus_\u{31}", "email": "x"},
+                    "items": {"data": [{"price": "price_1"}, {"price": {"id": "price_2"}}]}}),
+        );
+        assert_eq!(subscription.subject.customer.unwrap().as_str(), "cus_1");
+        let prices = subscription.hint.unwrap().prices;
+        assert_eq!(prices.iter().map(PriceId::as_str).collect::<Vec<_>>(), ["price_1", "price_2"]);
+        let dispute =
+            envelope("charge.dispute.created", &json!({"id": "dp_1", "charge": {"id": "ch_1"}}));
+        assert_eq!(dispute.subject.charge.unwrap().as_str(), "ch_1");
+    }
+
+    #[test]
+    fn strange_optional_fields_count_as_absent_and_unknown_values_are_kept() {
+        let object = json!({"id": "sub_1", "customer": "cus_1", "status": "on_holiday",
+            "metadata": [], "cancel_at": "soon", "cancel_at_period_end": 1,
+            "items": {"data": [null, 7, {"price": null}, {"price": "price_1"}, {"price": "p 2"}]}});
+        let mut event = event(UPDATED, &object);
+        event["created"] = "yesterday".into();
+        event["livemode"] = "no".into();
+        event["account"] = json!({});
+        let Reading::Envelope(envelope) = read_value(&event).unwrap() else { panic!() };
+        assert_eq!(envelope.occurred_at, received_at());
+        assert_eq!((envelope.livemode, envelope.connect_account), (None, None));
+        let prices = vec![PriceId::parse("price_1").unwrap()];
+        let hint = Hint { status: "on_holiday".into(), prices, ..Hint::default() };
+        assert_eq!(envelope.hint, Some(hint));
+    }
+
+    #[test]
+    fn an_account_is_read_from_our_metadata_alone_and_only_with_a_proof() {
+        let account = |kind: &str, object: Value| {
+            let mut whole = json!({"id": "x_1", "customer": "cus_1", "mode": "subscription",
+                                   "client_reference_id": "someone-else"});
+            whole.as_object_mut().unwrap().append(&mut object.as_object().unwrap().clone());
+            envelope(kind, &whole).subject.account.map(|named| (named.id.to_string(), named.proof))
+        };
+        let ours = json!({METADATA_ACCOUNT: "sub-1", METADATA_PROOF: "1:00"});
+        let named = Some(("sub-1".to_owned(), Some("1:00".to_owned())));
+        let (session, invoice) = ("checkout.session.completed", "invoice.paid");
+        let details = json!({"subscription_details": {"metadata": ours}});
+
+        assert_eq!(account(session, json!({"metadata": ours})), named);
+        assert_eq!(account(UPDATED, json!({"metadata": ours})), named);
+        assert_eq!(account(invoice, json!({"parent": details})), named);
+        assert_eq!(account(invoice, details.clone()), named);
+
+        assert_eq!(account(invoice, json!({"metadata": ours})), None);
+        assert_eq!(account("customer.deleted", json!({"metadata": ours})), None);
+        for metadata in [
+            json!({}),
+            json!({METADATA_ACCOUNT: "sub-1"}),
+            json!({METADATA_ACCOUNT: "sub-1", METADATA_PROOF: ""}),
+            json!({METADATA_ACCOUNT: "sub-1", METADATA_PROOF: "f".repeat(129)}),
+            json!({METADATA_ACCOUNT: "sub 1", METADATA_PROOF: "1:00"}),
+            json!({METADATA_PROOF: "1:00"}),
+        ] {
+            assert_eq!(account(session, json!({"metadata": metadata})), None, "{metadata}");
+        }
     }
 }
