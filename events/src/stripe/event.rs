@@ -8,11 +8,11 @@
 
 use jiff::Timestamp;
 
+use super::family::{Family, sells_subscription};
 use super::lenient::{Lenient, Text};
-use super::view::{EventView, Metadata, ObjectView};
+use super::view::{EventView, ObjectView};
 use crate::{
-    AccountId, ChargeId, CustomerId, Envelope, EventId, Hint, IdError, NamedAccount, PriceId,
-    Source, Subject, Via, check_identifier,
+    ChargeId, CustomerId, Envelope, EventId, IdError, Source, Subject, Via, check_identifier,
 };
 
 /// The event types that Tollgate acts on, and so what a webhook endpoint must send.
@@ -45,10 +45,6 @@ pub const METADATA_ACCOUNT: &str = "tollgate_account";
 /// The metadata key of Tollgate's HMAC over the account. Without it the account is
 /// not believed: whoever can write metadata could name another's.
 pub const METADATA_PROOF: &str = "tollgate_proof";
-
-/// As many items as Stripe lets a subscription have.
-/// <https://docs.stripe.com/billing/subscriptions/multiple-products>
-const MAX_ITEMS: usize = 20;
 
 /// What a verified body turned out to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -165,7 +161,8 @@ pub fn read(body: &[u8], received_at: Timestamp) -> Result<Reading, ReadError> {
     let subject = event.subject(&object)?;
     let mut envelope =
         Envelope::received(Source::Stripe, Via::Webhook, event.id, kind, subject, received_at);
-    envelope.occurred_at = view.created.0.and_then(from_second).unwrap_or(envelope.received_at);
+    let created = view.created.0.and_then(|second| Timestamp::from_second(second).ok());
+    envelope.occurred_at = created.unwrap_or(envelope.received_at);
     envelope.object = Some(object_id.as_ref().to_owned());
     envelope.livemode = view.livemode.0;
     envelope.connect_account = view.account.0.map(|text| text.0.into_owned());
@@ -196,89 +193,6 @@ fn event_id(id: &Lenient<Text<'_>>) -> Result<EventId, ReadError> {
         return Err(ReadError::BadEventId);
     }
     EventId::parse(id.as_ref()).map_err(|_| ReadError::BadEventId)
-}
-
-fn from_second(second: i64) -> Option<Timestamp> {
-    Timestamp::from_second(second).ok()
-}
-
-/// Whether a Checkout session can have led to a subscription of a customer.
-fn sells_subscription(session: &ObjectView<'_>) -> bool {
-    let subscribes = matches!(&session.mode.0, Some(Text(mode)) if mode == "subscription");
-    subscribes && session.customer.0.is_some()
-}
-
-/// What kind of object an event shows.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Family {
-    Session,
-    Subscription,
-    Invoice,
-    Dispute,
-    FraudWarning,
-    Customer,
-}
-
-impl Family {
-    /// Of a type in [`ACTED_ON`].
-    fn of(kind: &'static str) -> Self {
-        match kind {
-            _ if kind.starts_with("checkout.session.") => Self::Session,
-            _ if kind.starts_with("customer.subscription.") => Self::Subscription,
-            _ if kind.starts_with("invoice.") => Self::Invoice,
-            _ if kind.starts_with("charge.dispute.") => Self::Dispute,
-            _ if kind.starts_with("radar.early_fraud_warning.") => Self::FraudWarning,
-            _ => Self::Customer,
-        }
-    }
-
-    /// The account that Tollgate named on the object, if it did.
-    fn account(self, object: &ObjectView<'_>) -> Option<NamedAccount> {
-        match self {
-            Self::Session | Self::Subscription => named(&object.metadata),
-            Self::Invoice => {
-                let parent = object.parent.0.as_ref();
-                let newest = parent.and_then(|parent| parent.subscription_details.0.as_ref());
-                let before_basil = object.subscription_details.0.as_ref();
-                [newest, before_basil]
-                    .into_iter()
-                    .flatten()
-                    .find_map(|details| named(&details.metadata))
-            }
-            Self::Dispute | Self::FraudWarning | Self::Customer => None,
-        }
-    }
-
-    /// What the worker compares with its own read.
-    fn hint(self, object: &ObjectView<'_>) -> Option<Hint> {
-        let Text(status) = object.status.0.as_ref()?;
-        let status = status.as_ref().to_owned();
-        match self {
-            Self::Subscription => Some(Hint {
-                status,
-                prices: prices(object),
-                cancel_at: object.cancel_at.0.and_then(from_second),
-                cancel_at_period_end: object.cancel_at_period_end.0.unwrap_or(false),
-            }),
-            Self::Dispute => Some(Hint { status, ..Hint::default() }),
-            Self::Session | Self::Invoice | Self::FraudWarning | Self::Customer => None,
-        }
-    }
-}
-
-fn prices(object: &ObjectView<'_>) -> Vec<PriceId> {
-    let items = object.items.0.iter().flat_map(|items| &items.data.0);
-    let prices = items.filter_map(|item| item.0.as_ref()?.price.0.as_ref());
-    prices.filter_map(|id| PriceId::parse(id.0.as_ref()).ok()).take(MAX_ITEMS).collect()
-}
-
-/// An account with something that can be a proof; both are identifiers in form.
-fn named(metadata: &Lenient<Metadata<'_>>) -> Option<NamedAccount> {
-    let metadata = metadata.0.as_ref()?;
-    let (Text(account), Text(proof)) = (metadata.account.0.as_ref()?, metadata.proof.0.as_ref()?);
-    check_identifier(proof).ok()?;
-    let id = AccountId::parse(account.as_ref()).ok()?;
-    Some(NamedAccount { id, proof: Some(proof.as_ref().to_owned()) })
 }
 
 /// An event that is acted on, while it is read.
@@ -329,6 +243,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::{Hint, PriceId};
 
     fn received_at() -> Timestamp {
         Timestamp::from_second(1_700_000_005).unwrap()
