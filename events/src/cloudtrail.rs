@@ -142,3 +142,62 @@ fn wake(
     envelope.occurred_at = time.map_or(envelope.received_at, whole_second);
     Ok(Reading::Wake(Box::new(envelope)))
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn event(detail: &Value) -> Value {
+        json!({"source": "aws.cognito-idp", "detail-type": "AWS API Call via CloudTrail",
+               "detail": detail})
+    }
+
+    #[test]
+    fn each_unusable_record_says_why() {
+        let call = "DeleteUser";
+        let sub = |sub: &str| json!({"sub": sub});
+        for (detail, expected) in [
+            (json!({"eventName": call}), "the record of DeleteUser has no eventID"),
+            (
+                json!({"eventName": call, "eventID": ""}),
+                "the record of DeleteUser has an eventID that is not an identifier",
+            ),
+            (
+                json!({"eventName": call, "eventID": "1", "additionalEventData": null}),
+                "record 1 of DeleteUser does not name the user's sub",
+            ),
+            (
+                json!({"eventName": call, "eventID": "1", "additionalEventData": sub("a b")}),
+                "record 1 of DeleteUser has a sub that is not an identifier",
+            ),
+        ] {
+            let error = read(&event(&detail), Timestamp::UNIX_EPOCH).unwrap_err();
+            assert_eq!(error.to_string(), expected);
+        }
+    }
+
+    #[test]
+    fn other_services_and_failed_calls_are_nothing() {
+        let detail = json!({"eventName": "DeleteUser"});
+        let failed = json!({"eventName": "DeleteUser", "errorCode": "NotAuthorizedException"});
+        let mut other_source = event(&detail);
+        other_source["source"] = "aws.iam".into();
+        let mut other_type = event(&detail);
+        other_type["detail-type"] = "AWS Console Sign In via CloudTrail".into();
+        for event in [Value::Null, event(&failed), other_source, other_type] {
+            let record = read(&event, Timestamp::UNIX_EPOCH).unwrap();
+            assert_eq!(record, Record { pool_id: None, reading: Reading::Nothing });
+        }
+    }
+
+    #[test]
+    fn an_unreadable_time_is_now() {
+        let detail = json!({"eventName": "AdminEnableUser", "eventID": "1", "eventTime": "noon",
+                            "additionalEventData": {"sub": "a"}});
+        let now = Timestamp::from_second(1_700_000_000).unwrap();
+        let Reading::Wake(envelope) = read(&event(&detail), now).unwrap().reading else { panic!() };
+        assert_eq!(envelope.occurred_at, now);
+    }
+}

@@ -124,3 +124,48 @@ fn wake(
     let envelope = Envelope::received(Source::Cognito, Via::Trigger, id, kind, subject, now);
     Ok(Reading::Wake(Box::new(envelope)))
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn each_unusable_event_says_why_and_only_when_it_matters() {
+        let event = |source: &str, attributes: Value| {
+            json!({"userPoolId": "pool", "triggerSource": source,
+                   "request": {"userAttributes": attributes}})
+        };
+        let signed_up = "PostConfirmation_ConfirmSignUp";
+        for (event, expected) in [
+            (Value::Null, "the trigger's event names no user pool"),
+            (json!({"userPoolId": "pool"}), "the trigger's event names no trigger source"),
+            (
+                event(signed_up, Value::Null),
+                "the PostConfirmation_ConfirmSignUp event has no sub among the user's attributes",
+            ),
+            (
+                event("TokenGeneration_Authentication", json!({"sub": "a b"})),
+                "the TokenGeneration_Authentication event's sub is not an identifier",
+            ),
+            (
+                // Names an account, but with its kind no event.
+                event(signed_up, json!({"sub": "x".repeat(125)})),
+                "the PostConfirmation_ConfirmSignUp event's sub is not an identifier",
+            ),
+        ] {
+            let error = read(&event, Timestamp::UNIX_EPOCH).unwrap_err();
+            assert_eq!(error.to_string(), expected);
+        }
+        for event in [
+            event("CustomMessage_SignUp", Value::Null),
+            event("PreSignUp_AdminCreateUser", Value::Null),
+            event("PostAuthentication_Authentication", json!({ATTRIBUTE_API_ID: "key"})),
+            event("TokenGeneration_RefreshTokens", json!({ATTRIBUTE_PLAN: "closed"})),
+        ] {
+            let trigger = read(&event, Timestamp::UNIX_EPOCH).unwrap();
+            assert_eq!(trigger.reading, Reading::Nothing);
+        }
+    }
+}

@@ -12,6 +12,8 @@
 pub mod cloudtrail;
 pub mod cognito;
 mod envelope;
+#[cfg(test)]
+mod fixtures;
 mod id;
 pub mod stripe;
 

@@ -1,6 +1,7 @@
 //! What Stripe's webhook brings: its signature, and the little that is read of its events.
 
 mod event;
+mod family;
 mod lenient;
 mod signature;
 mod view;

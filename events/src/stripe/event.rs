@@ -8,11 +8,11 @@
 
 use jiff::Timestamp;
 
+use super::family::{Family, sells_subscription};
 use super::lenient::{Lenient, Text};
-use super::view::{EventView, Metadata, ObjectView};
+use super::view::{EventView, ObjectView};
 use crate::{
-    AccountId, ChargeId, CustomerId, Envelope, EventId, Hint, IdError, NamedAccount, PriceId,
-    Source, Subject, Via, check_identifier,
+    ChargeId, CustomerId, Envelope, EventId, IdError, Source, Subject, Via, check_identifier,
 };
 
 /// The event types that Tollgate acts on, and so what a webhook endpoint must send.
@@ -45,10 +45,6 @@ pub const METADATA_ACCOUNT: &str = "tollgate_account";
 /// The metadata key of Tollgate's HMAC over the account. Without it the account is
 /// not believed: whoever can write metadata could name another's.
 pub const METADATA_PROOF: &str = "tollgate_proof";
-
-/// As many items as Stripe lets a subscription have.
-/// <https://docs.stripe.com/billing/subscriptions/multiple-products>
-const MAX_ITEMS: usize = 20;
 
 /// What a verified body turned out to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,7 +85,7 @@ pub enum ReadError {
         /// The event.
         event: EventId,
     },
-    /// No `data.object`.
+    /// No `data.object`, or one that is no object or has a field twice.
     #[error("event {event} ({kind}) shows no object")]
     NoObject {
         /// The event.
@@ -137,6 +133,10 @@ pub enum ReadError {
 /// # Errors
 /// [`ReadError`] when the body is not an event, or does not say whom it is about.
 pub fn read(body: &[u8], received_at: Timestamp) -> Result<Reading, ReadError> {
+    // serde would take an array for an object, its values in the fields' order.
+    if body.trim_ascii_start().starts_with(b"[") {
+        return Err(ReadError::NotAnObject);
+    }
     let view: EventView<'_> = serde_json::from_slice(body).map_err(unreadable)?;
     let id = event_id(&view.id)?;
     let Some(Text(kind)) = &view.kind.0 else {
@@ -161,7 +161,8 @@ pub fn read(body: &[u8], received_at: Timestamp) -> Result<Reading, ReadError> {
     let subject = event.subject(&object)?;
     let mut envelope =
         Envelope::received(Source::Stripe, Via::Webhook, event.id, kind, subject, received_at);
-    envelope.occurred_at = view.created.0.and_then(from_second).unwrap_or(envelope.received_at);
+    let created = view.created.0.and_then(|second| Timestamp::from_second(second).ok());
+    envelope.occurred_at = created.unwrap_or(envelope.received_at);
     envelope.object = Some(object_id.as_ref().to_owned());
     envelope.livemode = view.livemode.0;
     envelope.connect_account = view.account.0.map(|text| text.0.into_owned());
@@ -192,89 +193,6 @@ fn event_id(id: &Lenient<Text<'_>>) -> Result<EventId, ReadError> {
         return Err(ReadError::BadEventId);
     }
     EventId::parse(id.as_ref()).map_err(|_| ReadError::BadEventId)
-}
-
-fn from_second(second: i64) -> Option<Timestamp> {
-    Timestamp::from_second(second).ok()
-}
-
-/// Whether a Checkout session can have led to a subscription of a customer.
-fn sells_subscription(session: &ObjectView<'_>) -> bool {
-    let subscribes = matches!(&session.mode.0, Some(Text(mode)) if mode == "subscription");
-    subscribes && session.customer.0.is_some()
-}
-
-/// What kind of object an event shows.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Family {
-    Session,
-    Subscription,
-    Invoice,
-    Dispute,
-    FraudWarning,
-    Customer,
-}
-
-impl Family {
-    /// Of a type in [`ACTED_ON`].
-    fn of(kind: &'static str) -> Self {
-        match kind {
-            _ if kind.starts_with("checkout.session.") => Self::Session,
-            _ if kind.starts_with("customer.subscription.") => Self::Subscription,
-            _ if kind.starts_with("invoice.") => Self::Invoice,
-            _ if kind.starts_with("charge.dispute.") => Self::Dispute,
-            _ if kind.starts_with("radar.early_fraud_warning.") => Self::FraudWarning,
-            _ => Self::Customer,
-        }
-    }
-
-    /// The account that Tollgate named on the object, if it did.
-    fn account(self, object: &ObjectView<'_>) -> Option<NamedAccount> {
-        match self {
-            Self::Session | Self::Subscription => named(&object.metadata),
-            Self::Invoice => {
-                let parent = object.parent.0.as_ref();
-                let newest = parent.and_then(|parent| parent.subscription_details.0.as_ref());
-                let before_basil = object.subscription_details.0.as_ref();
-                [newest, before_basil]
-                    .into_iter()
-                    .flatten()
-                    .find_map(|details| named(&details.metadata))
-            }
-            Self::Dispute | Self::FraudWarning | Self::Customer => None,
-        }
-    }
-
-    /// What the worker compares with its own read.
-    fn hint(self, object: &ObjectView<'_>) -> Option<Hint> {
-        let Text(status) = object.status.0.as_ref()?;
-        let status = status.as_ref().to_owned();
-        match self {
-            Self::Subscription => Some(Hint {
-                status,
-                prices: prices(object),
-                cancel_at: object.cancel_at.0.and_then(from_second),
-                cancel_at_period_end: object.cancel_at_period_end.0.unwrap_or(false),
-            }),
-            Self::Dispute => Some(Hint { status, ..Hint::default() }),
-            Self::Session | Self::Invoice | Self::FraudWarning | Self::Customer => None,
-        }
-    }
-}
-
-fn prices(object: &ObjectView<'_>) -> Vec<PriceId> {
-    let items = object.items.0.as_ref().and_then(|items| items.data.0.as_deref());
-    let prices = items.unwrap_or_default().iter().map(|item| item.0.as_ref()?.price.0.as_ref());
-    prices.flatten().filter_map(|id| PriceId::parse(id.0.as_ref()).ok()).take(MAX_ITEMS).collect()
-}
-
-/// An account with something that can be a proof; both are identifiers in form.
-fn named(metadata: &Lenient<Metadata<'_>>) -> Option<NamedAccount> {
-    let metadata = metadata.0.as_ref()?;
-    let (Text(account), Text(proof)) = (metadata.account.0.as_ref()?, metadata.proof.0.as_ref()?);
-    check_identifier(proof).ok()?;
-    let id = AccountId::parse(account.as_ref()).ok()?;
-    Some(NamedAccount { id, proof: Some(proof.as_ref().to_owned()) })
 }
 
 /// An event that is acted on, while it is read.
@@ -317,5 +235,172 @@ impl Event {
 
     fn no_charge(&self) -> ReadError {
         ReadError::NoCharge { event: self.id.clone(), kind: self.kind }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::{Hint, PriceId};
+
+    fn received_at() -> Timestamp {
+        Timestamp::from_second(1_700_000_005).unwrap()
+    }
+
+    fn event(kind: &str, object: &Value) -> Value {
+        json!({"id": "evt_1", "object": "event", "type": kind, "created": 1_700_000_000,
+               "livemode": false, "data": {"object": object}})
+    }
+
+    fn read_value(event: &Value) -> Result<Reading, ReadError> {
+        read(event.to_string().as_bytes(), received_at())
+    }
+
+    fn envelope(kind: &str, object: &Value) -> Envelope {
+        match read_value(&event(kind, object)) {
+            Ok(Reading::Envelope(envelope)) => *envelope,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    const UPDATED: &str = "customer.subscription.updated";
+
+    #[test]
+    fn each_unusable_body_says_why() {
+        let nested = |open: &str, close: &str| {
+            let data = format!("{}{}", open.repeat(9_999), close.repeat(9_999));
+            format!(r#"{{"id":"evt_1","type":"{UPDATED}","data":{data}}}"#)
+        };
+        let about = |object: &str| {
+            format!(r#"{{"id":"evt_1","type":"{UPDATED}","data":{{"object":{object}}}}}"#)
+        };
+        let long = format!(r#"{{"id":"sub_1","customer":"{}"}}"#, "c".repeat(129));
+        let not_one_object = "the body is JSON, but not one object with each field once";
+        let no_object = "event evt_1 (customer.subscription.updated) shows no object";
+        let no_customer = "event evt_1 (customer.subscription.updated) names no customer";
+        let bad_customer = "event evt_1 (customer.subscription.updated) has a customer that is \
+                            not an identifier";
+        for (body, expected) in [
+            ("", "the body is cut off"),
+            ("not json", "the body is not JSON"),
+            ("{} {}", "the body is not JSON"),
+            ("\u{feff}{}", "the body is not JSON"),
+            (r#"{"id":"evt_1""#, "the body is cut off"),
+            (r#" ["evt_1","event"]"#, not_one_object),
+            (r#""jenny@example.com""#, not_one_object),
+            (r#"{"id":"evt_1","id":"evt_2"}"#, not_one_object),
+            ("{}", "the event has no id"),
+            (r#"{"id":1}"#, "the event has no id"),
+            (r#"{"id":"sub_1"}"#, "the event's id is not an evt_ id"),
+            (r#"{"id":"evt_ 1"}"#, "the event's id is not an evt_ id"),
+            (r#"{"id":"evt_1"}"#, "event evt_1 has no type"),
+            (&nested("[", "]"), no_object),
+            (&nested(r#"{"a":"#, "}").replace(":}", ":1}"), no_object),
+            (&about("null"), no_object),
+            (&about(r#"["sub_1","cus_1"]"#), no_object),
+            (&about(r#"{"id":"sub_1"}"#), no_customer),
+            (&about(r#"{"id":"sub_1","customer":null}"#), no_customer),
+            (&about(r#"{"id":"sub_1","customer":{}}"#), no_customer),
+            (&about(r#"{"id":"sub_1","customer":["cus_1"]}"#), no_customer),
+            (&about(&long), bad_customer),
+        ] {
+            let error = read(body.as_bytes(), received_at()).unwrap_err();
+            assert_eq!(error.to_string(), expected, "{}", &body[..body.len().min(80)]);
+        }
+        for kind in ["charge.dispute.created", "radar.early_fraud_warning.created"] {
+            let error = read_value(&event(kind, &json!({"id": "dp_1"}))).unwrap_err();
+            assert!(matches!(error, ReadError::NoCharge { .. }), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_nothing_needs_is_told_by_type() {
+        let session = |mode: &str, customer: Value| {
+            event(
+                "checkout.session.completed",
+                &json!({"id": "cs_1", "mode": mode, "customer": customer}),
+            )
+        };
+        let mut thin = event(UPDATED, &Value::Null);
+        thin["object"] = "v2.core.event".into();
+        for event in [
+            event("product.created", &json!({"id": "prod_1"})),
+            event("v2.core.account.closed", &Value::Null),
+            event("v1.customer.subscription.updated", &Value::Null),
+            event(UPDATED, &json!({"customer": "cus_1"})),
+            session("payment", "cus_1".into()),
+            session("setup", "cus_1".into()),
+            session("subscription", Value::Null),
+            thin,
+        ] {
+            let expected = Reading::NotNeeded { kind: event["type"].as_str().unwrap().into() };
+            assert_eq!(read_value(&event).unwrap(), expected);
+        }
+    }
+
+    #[test]
+    fn an_expanded_object_is_as_good_as_its_id() {
+        let subscription = envelope(
+            UPDATED,
+            &json!({"id": "sub_1", "status": "active", "customer": {"id": "cus_\u{31}", "email": "x"},
+                    "items": {"data": [{"price": "price_1"}, {"price": {"id": "price_2"}}]}}),
+        );
+        assert_eq!(subscription.subject.customer.unwrap().as_str(), "cus_1");
+        let prices = subscription.hint.unwrap().prices;
+        assert_eq!(prices.iter().map(PriceId::as_str).collect::<Vec<_>>(), ["price_1", "price_2"]);
+        let dispute =
+            envelope("charge.dispute.created", &json!({"id": "dp_1", "charge": {"id": "ch_1"}}));
+        assert_eq!(dispute.subject.charge.unwrap().as_str(), "ch_1");
+    }
+
+    #[test]
+    fn strange_optional_fields_count_as_absent_and_unknown_values_are_kept() {
+        let object = json!({"id": "sub_1", "customer": "cus_1", "status": "on_holiday",
+            "metadata": [], "cancel_at": "soon", "cancel_at_period_end": 1,
+            "items": {"data": [null, 7, {"price": null}, {"price": "price_1"}, {"price": "p 2"}]}});
+        let mut event = event(UPDATED, &object);
+        event["created"] = "yesterday".into();
+        event["livemode"] = "no".into();
+        event["account"] = json!({});
+        let Reading::Envelope(envelope) = read_value(&event).unwrap() else { panic!() };
+        assert_eq!(envelope.occurred_at, received_at());
+        assert_eq!((envelope.livemode, envelope.connect_account), (None, None));
+        let prices = vec![PriceId::parse("price_1").unwrap()];
+        let hint = Hint { status: "on_holiday".into(), prices, ..Hint::default() };
+        assert_eq!(envelope.hint, Some(hint));
+    }
+
+    #[test]
+    fn an_account_is_read_from_our_metadata_alone_and_only_with_a_proof() {
+        let account = |kind: &str, object: Value| {
+            let mut whole = json!({"id": "x_1", "customer": "cus_1", "mode": "subscription",
+                                   "client_reference_id": "someone-else"});
+            whole.as_object_mut().unwrap().append(&mut object.as_object().unwrap().clone());
+            envelope(kind, &whole).subject.account.map(|named| (named.id.to_string(), named.proof))
+        };
+        let ours = json!({METADATA_ACCOUNT: "sub-1", METADATA_PROOF: "1:00"});
+        let named = Some(("sub-1".to_owned(), Some("1:00".to_owned())));
+        let (session, invoice) = ("checkout.session.completed", "invoice.paid");
+        let details = json!({"subscription_details": {"metadata": ours}});
+
+        assert_eq!(account(session, json!({"metadata": ours})), named);
+        assert_eq!(account(UPDATED, json!({"metadata": ours})), named);
+        assert_eq!(account(invoice, json!({"parent": details})), named);
+        assert_eq!(account(invoice, details.clone()), named);
+
+        assert_eq!(account(invoice, json!({"metadata": ours})), None);
+        assert_eq!(account("customer.deleted", json!({"metadata": ours})), None);
+        for metadata in [
+            json!({}),
+            json!({METADATA_ACCOUNT: "sub-1"}),
+            json!({METADATA_ACCOUNT: "sub-1", METADATA_PROOF: ""}),
+            json!({METADATA_ACCOUNT: "sub-1", METADATA_PROOF: "f".repeat(129)}),
+            json!({METADATA_ACCOUNT: "sub 1", METADATA_PROOF: "1:00"}),
+            json!({METADATA_PROOF: "1:00"}),
+        ] {
+            assert_eq!(account(session, json!({"metadata": metadata})), None, "{metadata}");
+        }
     }
 }

@@ -20,8 +20,26 @@ impl<T> Default for Lenient<T> {
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Lenient<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let raw = <&RawValue>::deserialize(deserializer)?;
-        Ok(Self(serde_json::from_str(raw.get()).ok()))
+        let raw = <&RawValue>::deserialize(deserializer)?.get();
+        // serde would take an array for an object, its values in the fields' order.
+        let value = if raw.starts_with('[') { None } else { serde_json::from_str(raw).ok() };
+        Ok(Self(value))
+    }
+}
+
+/// An array's values; none when it is absent or something else.
+pub(super) struct List<T>(pub(super) Vec<Lenient<T>>);
+
+impl<T> Default for List<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for List<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let raw = <&RawValue>::deserialize(deserializer)?.get();
+        Ok(Self(serde_json::from_str(raw).unwrap_or_default()))
     }
 }
 

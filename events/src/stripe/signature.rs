@@ -325,14 +325,16 @@ mod tests {
         let (a, b) = (v1("a"), v1("b"));
         for header in [
             format!("v1={b},t={T},v1={a}"),
+            format!("v1={a},t={T},v1={b}"),
             format!("t={T},v1=not-hex,v0={b},v1={a}"),
             format!("t={T},v2=abc==,note=,v1={a}"),
         ] {
             assert_eq!(check(&header, T), Ok(()), "{header}");
         }
-        let rolling = [secret("new"), secret("b")];
         let header = format!("t={T},v1={a},v1={b}");
-        assert_eq!(verify(Some(&header), BODY, &rolling, at(T), TOLERANCE), Ok(()));
+        for rolling in [[secret("new"), secret("b")], [secret("b"), secret("new")]] {
+            assert_eq!(verify(Some(&header), BODY, &rolling, at(T), TOLERANCE), Ok(()));
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::lenient::{Expandable, Lenient, Text};
+use super::lenient::{Expandable, Lenient, List, Text};
 
 /// An event: <https://docs.stripe.com/api/events/object>
 #[derive(Deserialize)]
@@ -79,7 +79,7 @@ pub(super) struct Metadata<'a> {
 #[derive(Deserialize)]
 pub(super) struct Items<'a> {
     #[serde(borrow, default)]
-    pub(super) data: Lenient<Vec<Lenient<Item<'a>>>>,
+    pub(super) data: List<Item<'a>>,
 }
 
 /// A subscription item.
