@@ -1,1 +1,4 @@
 //! The Lambda functions: one adapter per port, configuration, thin binaries.
+#![warn(missing_docs)]
+
+pub mod adapters;

@@ -1,0 +1,8 @@
+//! One adapter per port: the real services behind `tollgate_billing::ports`.
+//!
+//! **Architecture invariant:** an adapter translates calls and classifies failures;
+//! no rule of billing hides here.
+
+pub mod dynamodb;
+mod error;
+pub mod system;
