@@ -3,6 +3,11 @@
 //! **Architecture invariant:** an adapter translates calls and classifies failures;
 //! no rule of billing hides here.
 
+pub mod api_gateway;
+pub mod clients;
+pub mod cognito;
 pub mod dynamodb;
 mod error;
+pub mod sqs;
+pub mod stripe;
 pub mod system;
