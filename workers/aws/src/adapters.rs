@@ -10,4 +10,6 @@ pub mod dynamodb;
 mod error;
 pub mod sqs;
 pub mod stripe;
+#[cfg(test)]
+mod stub;
 pub mod system;

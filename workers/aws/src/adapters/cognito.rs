@@ -156,3 +156,96 @@ fn read(
         },
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::adapters::stub::{Answer, Stub};
+
+    fn pool(stub: &Stub) -> UserPool {
+        UserPool::new(Client::new(&stub.aws()), "pool-1")
+    }
+
+    fn account(id: &str) -> AccountId {
+        AccountId::parse(id).unwrap()
+    }
+
+    fn attributes(sub: &str) -> serde_json::Value {
+        json!([
+            { "Name": "sub", "Value": sub },
+            { "Name": "email", "Value": "someone@example.com" },
+            { "Name": "custom:apiid", "Value": "k1" },
+            { "Name": "custom:plan", "Value": "" },
+        ])
+    }
+
+    fn refused(code: &str, message: &str) -> Answer {
+        Answer::new(400, json!({ "__type": code, "message": message }))
+    }
+
+    #[tokio::test]
+    async fn a_user_is_read_and_an_emptied_attribute_is_absent() {
+        let user =
+            json!({ "Username": "someone", "Enabled": false, "UserAttributes": attributes("a") });
+        let stub = Stub::answering([Answer::new(200, &user), Answer::new(200, &user)]).await;
+        let read = pool(&stub).user("someone", &account("a")).await.unwrap().unwrap();
+        assert!(!read.enabled);
+        let api_id = KeyId::parse("k1").ok();
+        assert_eq!(read.attributes, Attributes { api_id, plan: None });
+        let other = pool(&stub).user("someone", &account("b")).await.unwrap();
+        assert_eq!(other, None, "the name belongs to another user by now");
+    }
+
+    /// A wrong pool id must never read as "the user is gone".
+    #[tokio::test]
+    async fn a_missing_user_is_none_and_a_missing_pool_is_not() {
+        let stub = Stub::answering([
+            refused("UserNotFoundException", "User does not exist."),
+            refused("ResourceNotFoundException", "User pool pool-1 does not exist."),
+        ])
+        .await;
+        assert_eq!(pool(&stub).user("someone", &account("a")).await.unwrap(), None);
+        let failed = pool(&stub).user("someone", &account("a")).await.unwrap_err();
+        assert_eq!(failed.class, Class::Denied);
+    }
+
+    #[tokio::test]
+    async fn a_user_is_found_by_an_escaped_sub_on_whatever_page() {
+        let user = json!({ "Username": "u", "Enabled": true, "Attributes": attributes("a\"b\\") });
+        let stub = Stub::answering([
+            Answer::new(200, json!({ "Users": [], "PaginationToken": "next" })),
+            Answer::new(200, json!({ "Users": [user] })),
+        ])
+        .await;
+        let found = pool(&stub).find(&account("a\"b\\")).await.unwrap().unwrap();
+        assert_eq!(found.username, "u");
+        let body: serde_json::Value = serde_json::from_str(&stub.asked()[1].body).unwrap();
+        assert_eq!(body["Filter"], r#"sub = "a\"b\\""#);
+        assert_eq!(body["PaginationToken"], "next");
+    }
+
+    #[tokio::test]
+    async fn absent_attributes_are_written_empty_and_names_stay_out_of_errors() {
+        let text = "someone@example.com: custom:plan: Attribute does not exist in the schema.";
+        let stub = Stub::answering([
+            Answer::new(200, json!({})),
+            refused("InvalidParameterException", text),
+        ])
+        .await;
+        let pool = pool(&stub);
+        let attributes = Attributes { api_id: None, plan: Some("pro".into()) };
+        pool.write_attributes("someone@example.com", &attributes).await.unwrap();
+        let body: serde_json::Value = serde_json::from_str(&stub.asked()[0].body).unwrap();
+        let expected = json!([
+            { "Name": "custom:apiid", "Value": "" },
+            { "Name": "custom:plan", "Value": "pro" },
+        ]);
+        assert_eq!(body["UserAttributes"], expected);
+        let failed = pool.write_attributes("someone@example.com", &attributes).await.unwrap_err();
+        assert_eq!(failed.class, Class::Invalid);
+        assert!(failed.detail.contains("Attribute does not exist"), "{failed}");
+        assert!(!failed.detail.contains("someone@example.com"), "{failed}");
+    }
+}

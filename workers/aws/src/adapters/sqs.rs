@@ -45,3 +45,40 @@ impl Queue for SqsQueue {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use tollgate_billing::ports::Class;
+
+    use super::*;
+    use crate::adapters::stub::{Answer, Stub};
+
+    const ENVELOPE: &str = r#"{"v":1,"source":"stripe","id":"evt_1","type":"t","subject":{"customer":"cus_1"},"occurred_at":1,"received_at":2,"via":"replay","run":"r1"}"#;
+
+    #[tokio::test]
+    async fn an_envelope_goes_to_its_queue_with_its_group_and_deduplication_id() {
+        let missing = json!({ "__type": "com.amazonaws.sqs#QueueDoesNotExist", "message": "no" });
+        let stub = Stub::answering([
+            Answer::new(200, json!({ "MessageId": "1" })),
+            Answer::new(400, missing),
+            Answer::new(503, "busy"),
+        ])
+        .await;
+        let queue =
+            SqsQueue::new(Client::new(&stub.aws()), "https://sqs/events", "https://sqs/bulk");
+        let envelope = Envelope::decode(ENVELOPE).unwrap();
+        queue.send(QueueName::Bulk, &envelope).await.unwrap();
+        let body: serde_json::Value = serde_json::from_str(&stub.asked()[0].body).unwrap();
+        let expected = json!({
+            "QueueUrl": "https://sqs/bulk",
+            "MessageGroupId": "cus_1",
+            "MessageDeduplicationId": "evt_1@r1",
+            "MessageBody": ENVELOPE,
+        });
+        assert_eq!(body, expected);
+        for class in [Class::Denied, Class::Unavailable] {
+            assert_eq!(queue.send(QueueName::Events, &envelope).await.unwrap_err().class, class);
+        }
+    }
+}
