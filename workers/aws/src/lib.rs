@@ -1,4 +1,5 @@
 //! The Lambda functions: one adapter per port, configuration, thin binaries.
 #![warn(missing_docs)]
 
+pub mod adapters;
 pub mod handlers;

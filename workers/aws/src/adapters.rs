@@ -1,0 +1,15 @@
+//! One adapter per port: the real services behind `tollgate_billing::ports`.
+//!
+//! **Architecture invariant:** an adapter translates calls and classifies failures;
+//! no rule of billing hides here.
+
+pub mod api_gateway;
+pub mod clients;
+pub mod cognito;
+pub mod dynamodb;
+mod error;
+pub mod sqs;
+pub mod stripe;
+#[cfg(test)]
+mod stub;
+pub mod system;

@@ -1,0 +1,323 @@
+//! The ledger on DynamoDB: one table, conditional writes, no scans of the table.
+//!
+//! Claims and commits are single requests, so that DynamoDB itself decides races.
+//! The SDK repeats a request whose answer was lost; both writes recognise their own
+//! earlier success (see [`DynamoLedger`]). Nothing here decides about access.
+
+mod claim;
+mod commit;
+mod items;
+mod json;
+pub mod table;
+#[cfg(test)]
+mod tests;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::AttributeValue;
+use futures_util::future::try_join_all;
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tollgate_billing::account::Account;
+use tollgate_billing::ledger::{Claim, Commit, CommitResult, Entry, EventRecord, StoredEvent};
+use tollgate_billing::ports::{Class, Ledger, Page, PortError, PortResult, Service};
+use tollgate_events::{AccountId, CustomerId, EventRef};
+
+use self::items::Key;
+use self::json::{Item, from_item, to_attribute};
+use self::table::{DUE, Index, PK, RECENT, RECENT_SHARDS, SK, STUCK};
+use super::error::Operation;
+use super::system::SystemEntropy;
+
+/// How many items a page of an index has at most.
+const PAGE: i32 = 100;
+
+pub(crate) fn operation(name: &'static str) -> Operation {
+    Operation { service: Service::Ledger, name }
+}
+
+/// The ledger port on a DynamoDB table.
+///
+/// # Lost answers
+/// A claim writes a random id into the item. Repeated by the SDK after a lost answer,
+/// it fails on its own lease, finds its own id in the item that DynamoDB returns with
+/// the failure, and is taken after all; `open` as it was before is kept beside it.
+///
+/// A commit carries `commit_id` as its `ClientRequestToken`, which DynamoDB remembers
+/// for ten minutes, and in `STATE`, which it refuses to write twice with the same id:
+/// later repetitions find their own id there. Commit ids must be unique in the Region.
+///
+/// # Retries
+/// The SDK repeats lost and throttled requests, but never a cancelled transaction:
+/// conflicts and throttling inside one come back as [`Class::Conflict`] and
+/// [`Class::Throttled`], for the error policy.
+/// <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html>
+#[derive(Debug, Clone)]
+pub struct DynamoLedger {
+    client: Client,
+    table: String,
+    retention: Option<SignedDuration>,
+    entropy: SystemEntropy,
+}
+
+impl DynamoLedger {
+    /// The ledger in a table. Event records other than stuck ones expire after
+    /// `retention`, if that is given and the table's TTL is on.
+    pub fn new(
+        client: Client,
+        table: impl Into<String>,
+        retention: Option<SignedDuration>,
+    ) -> Self {
+        Self { client, table: table.into(), retention, entropy: SystemEntropy }
+    }
+
+    /// Events first recorded on a day (`YYYY-MM-DD`, UTC), in order within each shard,
+    /// one page (index; may lag).
+    ///
+    /// # Errors
+    /// [`PortError`], classified.
+    pub async fn recent(&self, day: &str, page: Option<&str>) -> PortResult<Page<StoredEvent>> {
+        let shards = (0..RECENT_SHARDS).map(|shard| items::recent_shard_name(day, shard));
+        let page = self.sharded(RECENT, &shards.collect::<Vec<_>>(), None, page).await?;
+        map_page(page, |item| read_event(&item))
+    }
+
+    async fn get(&self, key: &Key) -> PortResult<Option<Item>> {
+        let request = self.client.get_item().table_name(&self.table).consistent_read(true);
+        let answer = request.set_key(Some(key.attributes())).send().await;
+        Ok(answer.map_err(|error| operation("GetItem").sdk(&error))?.item)
+    }
+
+    async fn upsert(&self, upsert: &items::Upsert<'_>) -> PortResult<()> {
+        let update = upsert.update(self.retention);
+        self.client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(upsert.key().attributes()))
+            .update_expression(update.expression())
+            .set_expression_attribute_names(Some(update.names))
+            .set_expression_attribute_values(Some(update.values))
+            .send()
+            .await
+            .map_err(|error| operation("UpdateItem").sdk(&error))?;
+        Ok(())
+    }
+
+    /// One query of an index's partition, up to `until`: its items, and the last key if there is more.
+    async fn partition(
+        &self,
+        index: Index,
+        hash: &AttributeValue,
+        until: Option<AttributeValue>,
+        start: Option<Item>,
+    ) -> PortResult<(Vec<Item>, Option<Item>)> {
+        let bound = if until.is_some() { " AND #range <= :until" } else { "" };
+        let mut request = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .index_name(index.name)
+            .limit(PAGE)
+            .key_condition_expression(format!("#hash = :hash{bound}"))
+            .expression_attribute_names("#hash", index.hash)
+            .expression_attribute_values(":hash", hash.clone())
+            .set_exclusive_start_key(start);
+        if let Some(until) = until {
+            request = request
+                .expression_attribute_names("#range", index.range)
+                .expression_attribute_values(":until", until);
+        }
+        let answer = request.send().await.map_err(|error| operation("Query").sdk(&error))?;
+        Ok((answer.items.unwrap_or_default(), answer.last_evaluated_key))
+    }
+
+    /// One page over all shards of an index, shard by shard. Empty shards are passed
+    /// over, so that an empty page means the end.
+    async fn sharded(
+        &self,
+        index: Index,
+        shards: &[AttributeValue],
+        until: Option<AttributeValue>,
+        page: Option<&str>,
+    ) -> PortResult<Page<Item>> {
+        let mut cursor = Cursor::decode(page)?;
+        while let Some(hash) = shards.get(cursor.shard) {
+            let (items, last) = self.partition(index, hash, until.clone(), cursor.start()).await?;
+            cursor = match last {
+                Some(last) => Cursor::after(cursor.shard, &last),
+                None => Cursor { shard: cursor.shard + 1, after: None },
+            };
+            if !items.is_empty() {
+                let next = (cursor.shard < shards.len()).then(|| cursor.encode());
+                return Ok(Page { items, next });
+            }
+        }
+        Ok(Page { items: Vec::new(), next: None })
+    }
+}
+
+impl Ledger for DynamoLedger {
+    async fn claim(
+        &self,
+        account: &AccountId,
+        now: Timestamp,
+        lease_until: Timestamp,
+    ) -> PortResult<Claim> {
+        claim::claim(self, account, now, lease_until).await
+    }
+
+    async fn commit(&self, commit: &Commit) -> PortResult<CommitResult> {
+        commit::commit(self, commit).await
+    }
+
+    /// One `UpdateItem` for each event: they promise nothing together, and so need not
+    /// pay for a transaction, nor fail like one.
+    async fn record(&self, records: &[EventRecord]) -> PortResult<()> {
+        let upserts = items::merge(records);
+        for some in upserts.chunks(10) {
+            try_join_all(some.iter().map(|upsert| self.upsert(upsert))).await?;
+        }
+        Ok(())
+    }
+
+    async fn account_of(&self, customer: &CustomerId) -> PortResult<Option<AccountId>> {
+        let Some(item) = self.get(&Key::customer(customer)).await? else { return Ok(None) };
+        link_owner(&item).map(Some).ok_or_else(|| unreadable(&item, "its account"))
+    }
+
+    async fn account(&self, account: &AccountId) -> PortResult<Option<Account>> {
+        self.get(&Key::state(account)).await?.map(|item| read_account(&item)).transpose()
+    }
+
+    async fn history(&self, account: &AccountId, limit: usize) -> PortResult<Vec<Entry>> {
+        let mut entries = Vec::new();
+        let mut start = None;
+        while entries.len() < limit {
+            let left = i32::try_from(limit - entries.len()).unwrap_or(i32::MAX);
+            let answer = self
+                .client
+                .query()
+                .table_name(&self.table)
+                .consistent_read(true)
+                .scan_index_forward(false)
+                .limit(left)
+                .key_condition_expression(format!("{PK} = :pk AND begins_with({SK}, :entry)"))
+                .expression_attribute_values(":pk", items::text(Key::state(account).pk))
+                .expression_attribute_values(":entry", items::text(items::ENTRY_PREFIX))
+                .set_exclusive_start_key(start)
+                .send()
+                .await
+                .map_err(|error| operation("Query").sdk(&error))?;
+            for item in answer.items() {
+                let entry = items::read_entry(item).map_err(|error| unreadable(item, error))?;
+                entries.push(entry);
+            }
+            start = answer.last_evaluated_key;
+            if start.is_none() {
+                break;
+            }
+        }
+        Ok(entries)
+    }
+
+    async fn event(&self, event: &EventRef) -> PortResult<Option<StoredEvent>> {
+        self.get(&Key::event(event)).await?.map(|item| read_event(&item)).transpose()
+    }
+
+    async fn stuck_on(&self, customer: &CustomerId) -> PortResult<Vec<StoredEvent>> {
+        let shard = [items::text(customer.as_str())];
+        let (mut events, mut page) = (Vec::new(), None);
+        loop {
+            let found = self.sharded(STUCK, &shard, None, page.as_deref()).await?;
+            for item in &found.items {
+                events.push(read_event(item)?);
+            }
+            page = found.next;
+            if page.is_none() {
+                return Ok(events);
+            }
+        }
+    }
+
+    async fn stuck(&self, page: Option<&str>) -> PortResult<Page<StoredEvent>> {
+        let answer = self
+            .client
+            .scan()
+            .table_name(&self.table)
+            .index_name(STUCK.name)
+            .limit(PAGE)
+            .set_exclusive_start_key(Cursor::decode(page)?.start())
+            .send()
+            .await
+            .map_err(|error| operation("Scan").sdk(&error))?;
+        let next = answer.last_evaluated_key.map(|key| Cursor::after(0, &key).encode());
+        map_page(Page { items: answer.items.unwrap_or_default(), next }, |item| read_event(&item))
+    }
+
+    async fn due(
+        &self,
+        now: Timestamp,
+        page: Option<&str>,
+    ) -> PortResult<Page<(AccountId, Timestamp)>> {
+        let shards: Vec<_> = (0..table::DUE_SHARDS).map(items::due_shard_name).collect();
+        let page = self.sharded(DUE, &shards, Some(items::instant(now)), page).await?;
+        map_page(page, |item| {
+            let account = read_account(&item)?;
+            let review_at = account.review_at.ok_or_else(|| unreadable(&item, "no review_at"))?;
+            Ok((account.id, review_at))
+        })
+    }
+}
+
+/// Where a page of a sharded index begins; callers see it as opaque text.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Cursor {
+    shard: usize,
+    after: Option<Value>,
+}
+
+impl Cursor {
+    fn after(shard: usize, key: &Item) -> Self {
+        Self { shard, after: Some(Value::Object(from_item(key))) }
+    }
+
+    fn decode(page: Option<&str>) -> PortResult<Self> {
+        let Some(page) = page else { return Ok(Self::default()) };
+        serde_json::from_str(page).map_err(|_| {
+            operation("Query").error(Class::Invalid, "the page token is not one of the ledger's")
+        })
+    }
+
+    fn encode(&self) -> String {
+        serde_json::json!(self).to_string()
+    }
+
+    fn start(&self) -> Option<Item> {
+        let Some(Value::Object(key)) = &self.after else { return None };
+        Some(key.iter().map(|(name, value)| (name.clone(), to_attribute(value.clone()))).collect())
+    }
+}
+
+fn map_page<T>(page: Page<Item>, read: impl FnMut(Item) -> PortResult<T>) -> PortResult<Page<T>> {
+    let items = page.items.into_iter().map(read).collect::<PortResult<_>>()?;
+    Ok(Page { items, next: page.next })
+}
+
+fn read_account(item: &Item) -> PortResult<Account> {
+    items::read_account(item).map_err(|error| unreadable(item, error))
+}
+
+fn read_event(item: &Item) -> PortResult<StoredEvent> {
+    items::read_event(item).map_err(|error| unreadable(item, error))
+}
+
+fn link_owner(item: &Item) -> Option<AccountId> {
+    AccountId::parse(items::text_of(item, items::ACCOUNT)?).ok()
+}
+
+/// An item that this build cannot read: written by a newer one, or by hand.
+fn unreadable(item: &Item, why: impl std::fmt::Display) -> PortError {
+    let key = [PK, SK].map(|name| items::text_of(item, name).unwrap_or("?"));
+    let detail = format!("the item {} / {} cannot be read: {why}", key[0], key[1]);
+    operation("read").error(Class::Invalid, detail)
+}

@@ -1,0 +1,349 @@
+//! How each of the ledger's items is spelled: keys, attributes, update expressions.
+//!
+//! The attributes of `STATE` are the fields of [`Account`] under their own names, so
+//! that a new field needs no code here, and unknown attributes survive: writes are
+//! updates, never replacements. Times that are compared or sorted are RFC 3339 text
+//! of one width (milliseconds, UTC), which DynamoDB orders as time.
+
+use std::collections::{BTreeMap, HashMap};
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use jiff::{SignedDuration, Timestamp};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use tollgate_billing::account::{Account, KeyId};
+use tollgate_billing::ledger::{Entry, EventRecord, Outcome, RecordBody, StoredEvent};
+use tollgate_events::{AccountId, CustomerId, Envelope, EventId, EventRef, Source};
+
+use super::json::{Item, from_attribute, from_item, to_attribute};
+use super::table::{DUE, DUE_SHARDS, EXPIRES_AT, PK, RECENT, RECENT_SHARDS, SK, STUCK};
+
+/// Partition and sort key of one item.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Key {
+    pub(crate) pk: String,
+    pub(crate) sk: String,
+}
+
+impl Key {
+    pub(crate) fn state(account: &AccountId) -> Self {
+        Self { pk: format!("ACCOUNT#{account}"), sk: "STATE".into() }
+    }
+
+    /// Zero-padded, so that versions sort as numbers.
+    pub(crate) fn entry(account: &AccountId, version: u64) -> Self {
+        Self { pk: format!("ACCOUNT#{account}"), sk: format!("{ENTRY_PREFIX}{version:012}") }
+    }
+
+    pub(crate) fn event(event: &EventRef) -> Self {
+        Self { pk: format!("EVENT#{}#{}", event.source.as_str(), event.id), sk: "EVENT".into() }
+    }
+
+    pub(crate) fn customer(customer: &CustomerId) -> Self {
+        Self { pk: format!("CUSTOMER#{customer}"), sk: "LINK".into() }
+    }
+
+    pub(crate) fn api_key(key: &KeyId) -> Self {
+        Self { pk: format!("KEY#{key}"), sk: "LINK".into() }
+    }
+
+    pub(crate) fn attributes(&self) -> Item {
+        HashMap::from([(PK.to_owned(), text(&self.pk)), (SK.to_owned(), text(&self.sk))])
+    }
+}
+
+/// What the sort key of every history entry begins with.
+pub(crate) const ENTRY_PREFIX: &str = "ENTRY#";
+/// The account that a link points to.
+pub(crate) const ACCOUNT: &str = "account";
+/// The claim that holds the lease: recognises our own claim after a lost answer.
+pub(crate) const CLAIM_ID: &str = "claim_id";
+/// `open` as the claim found it.
+pub(crate) const WAS_OPEN: &str = "was_open";
+
+/// A text attribute.
+pub(crate) fn text(value: impl Into<String>) -> AttributeValue {
+    AttributeValue::S(value.into())
+}
+
+/// A whole number.
+pub(crate) fn number(value: u64) -> AttributeValue {
+    AttributeValue::N(value.to_string())
+}
+
+/// A time as text of one width, in milliseconds: sorts and compares as time.
+pub(crate) fn instant(time: Timestamp) -> AttributeValue {
+    text(format!("{time:.3}"))
+}
+
+/// Reads a text attribute.
+pub(crate) fn text_of<'a>(item: &'a Item, name: &str) -> Option<&'a str> {
+    item.get(name)?.as_s().ok().map(String::as_str)
+}
+
+/// Reads a whole number.
+pub(crate) fn number_of(item: &Item, name: &str) -> Option<u64> {
+    item.get(name)?.as_n().ok()?.parse().ok()
+}
+
+/// Reads a time.
+pub(crate) fn instant_of(item: &Item, name: &str) -> Option<Timestamp> {
+    text_of(item, name)?.parse().ok()
+}
+
+/// An update expression in the making. Every name gets a placeholder, because
+/// DynamoDB reserves words like `open` and `plan`.
+#[derive(Debug, Default)]
+pub(crate) struct Update {
+    set: Vec<String>,
+    remove: Vec<String>,
+    pub(crate) names: HashMap<String, String>,
+    pub(crate) values: Item,
+}
+
+impl Update {
+    /// The placeholder of an attribute's name.
+    pub(crate) fn name(&mut self, name: &str) -> String {
+        let placeholder = format!("#{name}");
+        self.names.insert(placeholder.clone(), name.to_owned());
+        placeholder
+    }
+
+    /// The placeholder of a value.
+    pub(crate) fn value(&mut self, label: &str, value: AttributeValue) -> String {
+        let placeholder = format!(":{label}");
+        self.values.insert(placeholder.clone(), value);
+        placeholder
+    }
+
+    /// Sets an attribute.
+    pub(crate) fn set(&mut self, name: &str, value: AttributeValue) {
+        let (left, right) = (self.name(name), self.value(name, value));
+        self.set.push(format!("{left} = {right}"));
+    }
+
+    /// Sets an attribute unless it is there.
+    pub(crate) fn set_first(&mut self, name: &str, value: AttributeValue) {
+        let (left, right) = (self.name(name), self.value(name, value));
+        self.set.push(format!("{left} = if_not_exists({left}, {right})"));
+    }
+
+    /// Raises a counter that begins at zero.
+    pub(crate) fn raise(&mut self, name: &str, by: u64) {
+        let (left, right) = (self.name(name), self.value(name, number(by)));
+        let zero = self.value("zero", number(0));
+        self.set.push(format!("{left} = if_not_exists({left}, {zero}) + {right}"));
+    }
+
+    /// Sets an attribute to what another one is before this update.
+    pub(crate) fn copy(&mut self, name: &str, from: &str, otherwise: AttributeValue) {
+        let (left, from) = (self.name(name), self.name(from));
+        let otherwise = self.value(name, otherwise);
+        self.set.push(format!("{left} = if_not_exists({from}, {otherwise})"));
+    }
+
+    /// Removes an attribute.
+    pub(crate) fn remove(&mut self, name: &str) {
+        let name = self.name(name);
+        self.remove.push(name);
+    }
+
+    /// Sets an attribute, or removes it.
+    pub(crate) fn put(&mut self, name: &str, value: Option<AttributeValue>) {
+        match value {
+            Some(value) => self.set(name, value),
+            None => self.remove(name),
+        }
+    }
+
+    /// The expression.
+    pub(crate) fn expression(&self) -> String {
+        let mut expression = format!("SET {}", self.set.join(", "));
+        if !self.remove.is_empty() {
+            expression.push_str(" REMOVE ");
+            expression.push_str(&self.remove.join(", "));
+        }
+        expression
+    }
+}
+
+/// The update that writes an account's state and ends what its claim noted.
+pub(crate) fn state(account: &Account) -> Update {
+    let mut update = Update::default();
+    for (name, value) in object(account) {
+        match name.as_str() {
+            "lease_until" => update.put(&name, account.lease_until.map(instant)),
+            name if name == DUE.range => update.put(name, account.review_at.map(instant)),
+            _ => update.put(&name, Some(value).filter(|v| !v.is_null()).map(to_attribute)),
+        }
+    }
+    update.put(DUE.hash, account.review_at.map(|_| due_shard(&account.id)));
+    update.remove(CLAIM_ID);
+    update.remove(WAS_OPEN);
+    update
+}
+
+/// The shard of `due` that an account is in. Stable for ever: it is stored.
+fn due_shard(account: &AccountId) -> AttributeValue {
+    due_shard_name((fnv1a(account.as_str()) % u64::from(DUE_SHARDS)) as u8)
+}
+
+/// How a shard of `due` is spelled.
+pub(crate) fn due_shard_name(shard: u8) -> AttributeValue {
+    text(format!("{shard:02}"))
+}
+
+/// How a shard of a day of `recent` is spelled.
+pub(crate) fn recent_shard_name(day: &str, shard: u8) -> AttributeValue {
+    text(format!("{day}#{shard}"))
+}
+
+/// FNV-1a, 64 bits: spreads ids over shards, and means nothing else.
+/// <http://www.isthe.com/chongo/tech/comp/fnv/>
+fn fnv1a(text: &str) -> u64 {
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    })
+}
+
+/// A history entry as an item.
+pub(crate) fn entry(account: &AccountId, entry: &Entry) -> Item {
+    let mut item = Key::entry(account, entry.version).attributes();
+    item.extend(object(entry).into_iter().map(|(name, value)| (name, to_attribute(value))));
+    item
+}
+
+/// A link as an item.
+pub(crate) fn link(key: &Key, account: &AccountId) -> Item {
+    let mut item = key.attributes();
+    item.insert(ACCOUNT.to_owned(), text(account.as_str()));
+    item
+}
+
+/// All records of one event in one batch: a transaction may touch an item only once.
+#[derive(Debug)]
+pub(crate) struct Upsert<'a> {
+    first: &'a EventRecord,
+    last: &'a EventRecord,
+    attempts: u64,
+}
+
+/// One upsert for each event, in the order of the events' names.
+pub(crate) fn merge(records: &[EventRecord]) -> Vec<Upsert<'_>> {
+    let mut merged: BTreeMap<&EventRef, Upsert<'_>> = BTreeMap::new();
+    for record in records {
+        merged
+            .entry(&record.event)
+            .and_modify(|upsert| {
+                upsert.last = record;
+                upsert.attempts += 1;
+            })
+            .or_insert(Upsert { first: record, last: record, attempts: 1 });
+    }
+    merged.into_values().collect()
+}
+
+impl Upsert<'_> {
+    /// The record's key.
+    pub(crate) fn key(&self) -> Key {
+        Key::event(&self.last.event)
+    }
+
+    /// The update: what was first stays, the rest is as it was handled last. A stuck
+    /// record has no end, whatever the retention: it waits for a person.
+    pub(crate) fn update(&self, retention: Option<SignedDuration>) -> Update {
+        let (record, mut update) = (self.last, Update::default());
+        update.set("source", text(record.event.source.as_str()));
+        update.set("id", text(record.event.id.as_str()));
+        update.set("outcome", text(record.outcome.as_str()));
+        update.set("at", instant(record.at));
+        update.put("detail", record.detail.clone().map(text));
+        update.put(ACCOUNT, record.account.as_ref().map(|account| text(account.as_str())));
+        update.put("version", record.version.map(number));
+        update.put("envelope", record.envelope().map(|it| to_attribute(Value::Object(object(it)))));
+        update.put("unreadable", unreadable(record).map(text));
+        update.set_first("first_outcome", text(self.first.outcome.as_str()));
+        update.set_first("first_at", instant(self.first.at));
+        update.set_first(RECENT.hash, recent_shard(self.first));
+        update.put(STUCK.hash, record.stuck_on().map(text));
+        update.raise("attempts", self.attempts);
+        let end = retention.filter(|_| !record.outcome.is_stuck()).map(|kept| record.at + kept);
+        update.put(EXPIRES_AT, end.map(|end| AttributeValue::N(end.as_second().to_string())));
+        update
+    }
+}
+
+fn unreadable(record: &EventRecord) -> Option<&str> {
+    match &record.body {
+        RecordBody::Envelope(_) => None,
+        RecordBody::Unreadable(text) => Some(text),
+    }
+}
+
+fn recent_shard(record: &EventRecord) -> AttributeValue {
+    let shard = fnv1a(record.event.id.as_str()) % u64::from(RECENT_SHARDS);
+    recent_shard_name(&record.at.strftime("%Y-%m-%d").to_string(), shard as u8)
+}
+
+/// Reads a `STATE` item; attributes that this build does not know are skipped.
+pub(crate) fn read_account(item: &Item) -> Result<Account, serde_json::Error> {
+    read(item)
+}
+
+/// Reads an `ENTRY` item.
+pub(crate) fn read_entry(item: &Item) -> Result<Entry, serde_json::Error> {
+    read(item)
+}
+
+/// Reads an `EVENT` item.
+pub(crate) fn read_event(item: &Item) -> Result<StoredEvent, serde_json::Error> {
+    #[derive(Deserialize)]
+    struct Fields {
+        source: Source,
+        id: EventId,
+        outcome: Outcome,
+        at: Timestamp,
+        detail: Option<String>,
+        account: Option<AccountId>,
+        version: Option<u64>,
+        first_outcome: Outcome,
+        first_at: Timestamp,
+        attempts: u64,
+    }
+    let fields: Fields = read(item)?;
+    let record = EventRecord {
+        event: EventRef { source: fields.source, id: fields.id },
+        body: read_body(item),
+        outcome: fields.outcome,
+        detail: fields.detail,
+        account: fields.account,
+        version: fields.version,
+        at: fields.at,
+    };
+    let (first_outcome, first_at) = (fields.first_outcome, fields.first_at);
+    Ok(StoredEvent { record, first_outcome, first_at, attempts: fields.attempts })
+}
+
+/// An envelope that only a newer build can read comes back as its text: it can be
+/// shown, and not acted on.
+fn read_body(item: &Item) -> RecordBody {
+    let Some(envelope) = item.get("envelope") else {
+        return RecordBody::Unreadable(text_of(item, "unreadable").unwrap_or_default().to_owned());
+    };
+    let text = from_attribute(envelope).to_string();
+    match Envelope::decode(&text) {
+        Ok(envelope) => RecordBody::Envelope(Box::new(envelope)),
+        Err(_) => RecordBody::Unreadable(text),
+    }
+}
+
+fn read<T: serde::de::DeserializeOwned>(item: &Item) -> Result<T, serde_json::Error> {
+    serde_json::from_value(Value::Object(from_item(item)))
+}
+
+fn object<T: serde::Serialize>(value: &T) -> Map<String, Value> {
+    match serde_json::to_value(value) {
+        Ok(Value::Object(fields)) => fields,
+        _ => unreachable!("the ledger's types are structs with text keys and whole numbers"),
+    }
+}

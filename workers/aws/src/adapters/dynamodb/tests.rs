@@ -1,0 +1,512 @@
+//! The ledger's rules, each against an embedded DynamoDB through the real SDK.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
+use aws_sdk_dynamodb::types::AttributeValue;
+use tollgate_billing::account::{
+    Access, Attributes, DisputeMark, Grant, KeyId, KeyRecord, MintIntent, PlanId, Reason, Slot,
+    Status, User,
+};
+use tollgate_billing::ledger::{Outcome, RecordBody, StepTaken};
+use tollgate_events::{DisputeId, ENVELOPE_VERSION, EventId, PriceId, Source, Subject, Via};
+use tollgate_events::{Envelope, SubscriptionId};
+
+use super::*;
+
+const TABLE: &str = "ledger";
+
+/// A ledger on a database of its own, which ends with the test's runtime.
+async fn ledger() -> DynamoLedger {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let database = dynoxide::Database::memory().unwrap();
+    tokio::spawn(dynoxide::server::serve_on(listener, database));
+    let config = aws_sdk_dynamodb::Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new("eu-central-1"))
+        .credentials_provider(Credentials::new("test", "test", None, None, "test"))
+        .endpoint_url(url)
+        .build();
+    let client = Client::from_conf(config);
+    table::create_table(&client, TABLE).await.unwrap();
+    DynamoLedger::new(client, TABLE, None)
+}
+
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_second(1_800_000_000 + seconds).unwrap()
+}
+
+fn account_id(id: &str) -> AccountId {
+    AccountId::parse(id).unwrap()
+}
+
+fn customer(id: &str) -> CustomerId {
+    CustomerId::parse(id).unwrap()
+}
+
+async fn claimed(ledger: &DynamoLedger, id: &str, now: i64) -> Account {
+    match ledger.claim(&account_id(id), at(now), at(now + 60)).await.unwrap() {
+        Claim::Taken { account } => *account,
+        Claim::Leased { until } => panic!("leased until {until}"),
+    }
+}
+
+/// A commit that releases the account and changes nothing else.
+fn release(account: &Account, commit_id: &str) -> Commit {
+    let account = Account {
+        open: false,
+        lease_until: None,
+        commit_id: Some(commit_id.into()),
+        ..account.clone()
+    };
+    Commit { account, entry: None, link: vec![], records: vec![] }
+}
+
+fn entry(version: u64, before: Access, after: Access) -> Entry {
+    Entry {
+        version,
+        at: at(1),
+        before,
+        reason: after.reason.clone(),
+        after,
+        cause: vec![EventRef { source: Source::Stripe, id: EventId::parse("evt_1").unwrap() }],
+        steps: vec![StepTaken { step: "attach pro".into(), at: at(1) }],
+    }
+}
+
+fn envelope(id: &str, customer_id: &str) -> Envelope {
+    Envelope {
+        v: ENVELOPE_VERSION,
+        source: Source::Stripe,
+        id: EventId::parse(id).unwrap(),
+        kind: "customer.subscription.updated".into(),
+        subject: Subject::customer(customer(customer_id)),
+        object: Some("sub_1".into()),
+        occurred_at: at(0),
+        received_at: at(0),
+        livemode: Some(false),
+        connect_account: None,
+        via: Via::Webhook,
+        run: None,
+        hint: None,
+    }
+}
+
+fn record(id: &str, outcome: Outcome, seconds: i64) -> EventRecord {
+    EventRecord::of(envelope(id, "cus_1"), outcome, at(seconds))
+}
+
+/// Every field set, none at its default.
+fn full_access(reason: Reason) -> Access {
+    let subscription = SubscriptionId::parse("sub_1").unwrap();
+    let plan = PlanId::parse("pro").unwrap();
+    let key = KeyRecord { id: KeyId::parse("key1").unwrap(), generation: 3 };
+    Access {
+        plan: Some(plan.clone()),
+        status: Status::Held,
+        reason,
+        attributes: Attributes { api_id: Some(key.id.clone()), plan: Some("pro".into()) },
+        keys: BTreeMap::from([(Slot::Primary, key)]),
+        customers: BTreeSet::from([customer("cus_1"), customer("cus_2")]),
+        disputes: BTreeMap::from([(DisputeId::parse("dp_1").unwrap(), DisputeMark::Lifted)]),
+        grace: BTreeMap::from([(subscription, at(7))]),
+        hold: Some("asked by support".into()),
+        grants: vec![Grant { plan, until: Some(at(9)), why: "a friend".into() }],
+        user: User::Missing { since: at(3), username: Some("someone".into()) },
+    }
+}
+
+fn every_reason() -> Vec<Reason> {
+    let subscription = SubscriptionId::parse("sub_1").unwrap();
+    let every = vec![
+        Reason::New,
+        Reason::DefaultPlan,
+        Reason::NoPlan,
+        Reason::Subscription { subscription: subscription.clone() },
+        Reason::Ending { subscription: subscription.clone(), at: at(5) },
+        Reason::Grace { subscription, until: at(6) },
+        Reason::UnknownPrice { price: PriceId::parse("price_1").unwrap() },
+        Reason::Grant { until: None },
+        Reason::Grant { until: Some(at(7)) },
+        Reason::Dispute { dispute: DisputeId::parse("dp_1").unwrap() },
+        Reason::OperatorHold { why: "abuse".into() },
+        Reason::UserDisabled,
+        Reason::UserMissing,
+        Reason::UserDeleted,
+    ];
+    // A new variant does not compile until it is listed above.
+    for reason in &every {
+        match reason {
+            Reason::New | Reason::DefaultPlan | Reason::NoPlan => {}
+            Reason::Subscription { .. } | Reason::Ending { .. } | Reason::Grace { .. } => {}
+            Reason::UnknownPrice { .. } | Reason::Grant { .. } | Reason::Dispute { .. } => {}
+            Reason::OperatorHold { .. } | Reason::UserDisabled => {}
+            Reason::UserMissing | Reason::UserDeleted => {}
+        }
+    }
+    every
+}
+
+#[tokio::test]
+async fn a_full_account_and_its_history_come_back_as_they_were_written() {
+    let ledger = ledger().await;
+    let mut before = Access::default();
+    for (number, reason) in (1..).zip(every_reason()) {
+        let mut account = claimed(&ledger, "a", number * 100).await;
+        assert_eq!(account.access, before);
+        account.access = full_access(reason);
+        account.version += 1;
+        account.catalog_revision = 4;
+        account.review_at = Some(at(1_000_000));
+        account.second_looks = 2;
+        account.intent = Some(MintIntent {
+            slot: Slot::Primary,
+            generation: 4,
+            secret_version: 2,
+            nonce: "00ff".into(),
+        });
+        let mut commit = release(&account, &format!("commit-{number}"));
+        let entry = entry(account.version, before, account.access.clone());
+        commit.entry = Some(entry.clone());
+        assert_eq!(ledger.commit(&commit).await.unwrap(), CommitResult::Committed);
+        let stored = ledger.account(&account.id).await.unwrap();
+        assert_eq!(stored.as_ref(), Some(&commit.account));
+        assert_eq!(ledger.history(&account.id, 1).await.unwrap(), [entry]);
+        before = account.access;
+    }
+    let history = ledger.history(&account_id("a"), 100).await.unwrap();
+    let versions: Vec<_> = history.iter().map(|entry| entry.version).collect();
+    assert_eq!(versions, (1..=every_reason().len() as u64).rev().collect::<Vec<_>>());
+    let link = ledger.get(&Key::api_key(&KeyId::parse("key1").unwrap())).await.unwrap().unwrap();
+    assert_eq!(link_owner(&link), Some(account_id("a")));
+}
+
+#[tokio::test]
+async fn one_of_two_claims_wins_and_the_other_hears_until_when() {
+    let ledger = ledger().await;
+    let id = account_id("a");
+    let race = || ledger.claim(&id, at(0), at(60));
+    let (one, other) = tokio::join!(race(), race());
+    let mut claims = [one.unwrap(), other.unwrap()];
+    claims.sort_by_key(|claim| matches!(claim, Claim::Leased { .. }));
+    let [Claim::Taken { account }, Claim::Leased { until }] = claims else {
+        panic!("{claims:?}");
+    };
+    assert_eq!(*account, Account { epoch: 1, lease_until: Some(at(60)), ..Account::new(id) });
+    assert_eq!(until, at(60));
+}
+
+#[tokio::test]
+async fn a_lease_that_has_ended_is_taken_over_open() {
+    let ledger = ledger().await;
+    claimed(&ledger, "a", 0).await;
+    let id = account_id("a");
+    let early = ledger.claim(&id, at(59), at(119)).await.unwrap();
+    assert_eq!(early, Claim::Leased { until: at(60) });
+    let account = claimed(&ledger, "a", 60).await;
+    assert!(account.open, "the first claim never committed");
+    assert_eq!(account.epoch, 2);
+    ledger.commit(&release(&account, "c")).await.unwrap();
+    assert!(!claimed(&ledger, "a", 61).await.open, "released by the commit");
+}
+
+#[tokio::test]
+async fn a_claim_repeated_after_a_lost_answer_is_still_ours() {
+    let ledger = ledger().await;
+    let id = account_id("a");
+    let again = |claim_id| claim::claim_as(&ledger, &id, at(0), at(60), claim_id);
+    let first = again("mine").await.unwrap();
+    assert_eq!(again("mine").await.unwrap(), first, "not open, although it is open by now");
+    assert_eq!(again("another").await.unwrap(), Claim::Leased { until: at(60) });
+}
+
+#[tokio::test]
+async fn a_commit_on_an_older_epoch_writes_nothing() {
+    let ledger = ledger().await;
+    let stale = claimed(&ledger, "a", 0).await;
+    let current = claimed(&ledger, "a", 60).await;
+    let mut commit = release(&stale, "late");
+    commit.link.push(customer("cus_1"));
+    commit.records.push(record("evt_1", Outcome::Applied, 0));
+    assert_eq!(ledger.commit(&commit).await.unwrap(), CommitResult::Fenced);
+    assert_eq!(ledger.account_of(&customer("cus_1")).await.unwrap(), None);
+    assert_eq!(ledger.event(&commit.records[0].event).await.unwrap(), None);
+    let committed = ledger.commit(&release(&current, "on time")).await.unwrap();
+    assert_eq!(committed, CommitResult::Committed);
+}
+
+#[tokio::test]
+async fn a_commit_without_a_claim_is_fenced() {
+    let ledger = ledger().await;
+    let commit = release(&Account::new(account_id("a")), "c");
+    assert_eq!(ledger.commit(&commit).await.unwrap(), CommitResult::Fenced);
+    assert_eq!(ledger.account(&account_id("a")).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_history_entry_is_never_overwritten() {
+    let ledger = ledger().await;
+    let account = claimed(&ledger, "a", 0).await;
+    let mut commit = release(&account, "one");
+    commit.entry = Some(entry(1, Access::default(), full_access(Reason::New)));
+    ledger.commit(&commit).await.unwrap();
+    let account = claimed(&ledger, "a", 1).await;
+    let mut fork = release(&account, "two");
+    fork.entry = Some(entry(1, Access::default(), full_access(Reason::NoPlan)));
+    assert_eq!(ledger.commit(&fork).await.unwrap(), CommitResult::Fenced);
+    assert_eq!(ledger.history(&account.id, 9).await.unwrap(), [commit.entry.unwrap()]);
+}
+
+#[tokio::test]
+async fn a_link_is_never_moved() {
+    let ledger = ledger().await;
+    for (id, now) in [("a", 0), ("a", 1), ("b", 2)] {
+        let account = claimed(&ledger, id, now).await;
+        let mut commit = release(&account, &format!("commit-{now}"));
+        commit.link = vec![customer("cus_1"), customer("cus_1")];
+        let taken =
+            CommitResult::LinkTaken { customer: customer("cus_1"), account: account_id("a") };
+        let expected = if id == "a" { CommitResult::Committed } else { taken };
+        assert_eq!(ledger.commit(&commit).await.unwrap(), expected, "{id}");
+    }
+    assert_eq!(ledger.account_of(&customer("cus_1")).await.unwrap(), Some(account_id("a")));
+}
+
+#[tokio::test]
+async fn an_older_catalog_does_not_overrule_a_newer_one() {
+    let ledger = ledger().await;
+    let mut account = claimed(&ledger, "a", 0).await;
+    account.catalog_revision = 5;
+    ledger.commit(&release(&account, "one")).await.unwrap();
+    let mut account = claimed(&ledger, "a", 1).await;
+    account.catalog_revision = 4;
+    let outdated = ledger.commit(&release(&account, "two")).await.unwrap();
+    assert_eq!(outdated, CommitResult::CatalogOutdated);
+    account.catalog_revision = 5;
+    let same = ledger.commit(&release(&account, "three")).await.unwrap();
+    assert_eq!(same, CommitResult::Committed);
+}
+
+#[tokio::test]
+async fn a_commit_repeated_after_a_lost_answer_is_recognised() {
+    let ledger = ledger().await;
+    let account = claimed(&ledger, "a", 0).await;
+    let mut commit = release(&account, "mine");
+    commit.entry = Some(entry(1, Access::default(), full_access(Reason::New)));
+    commit.records.push(record("evt_1", Outcome::Applied, 0));
+    assert_eq!(ledger.commit(&commit).await.unwrap(), CommitResult::Committed);
+    assert_eq!(ledger.commit(&commit).await.unwrap(), CommitResult::Committed);
+    // As after ten minutes, when DynamoDB has forgotten the token.
+    let late = commit::commit_as(&ledger, &commit, Some("other".into())).await;
+    assert_eq!(late.unwrap(), CommitResult::Committed);
+    // And as after another claim.
+    claimed(&ledger, "a", 1).await;
+    let late = commit::commit_as(&ledger, &commit, Some("another".into())).await;
+    assert_eq!(late.unwrap(), CommitResult::Committed);
+    let stored = ledger.event(&commit.records[0].event).await.unwrap().unwrap();
+    assert_eq!(stored.attempts, 1, "written once");
+}
+
+#[tokio::test]
+async fn a_commit_that_no_transaction_can_hold_says_so() {
+    let ledger = ledger().await;
+    let mut commit = release(&claimed(&ledger, "a", 0).await, "c");
+    commit.records = (0..100).map(|n| record(&format!("evt_{n}"), Outcome::Applied, 0)).collect();
+    let error = ledger.commit(&commit).await.unwrap_err();
+    assert_eq!(error.class, Class::Invalid);
+    assert!(error.detail.contains("101 items"), "{error}");
+    commit.records.pop();
+    assert_eq!(ledger.commit(&commit).await.unwrap(), CommitResult::Committed);
+}
+
+#[tokio::test]
+async fn an_upsert_keeps_what_was_first_and_counts() {
+    let ledger = ledger().await;
+    let waiting = record("evt_1", Outcome::Waiting, 1);
+    ledger.record(std::slice::from_ref(&waiting)).await.unwrap();
+    let mut applied = record("evt_1", Outcome::Applied, 3);
+    applied.account = Some(account_id("a"));
+    applied.version = Some(7);
+    // Twice in one batch: one item, touched once.
+    let mut commit = release(&claimed(&ledger, "a", 0).await, "c");
+    commit.records = vec![record("evt_1", Outcome::Parked, 2), applied.clone()];
+    assert_eq!(ledger.commit(&commit).await.unwrap(), CommitResult::Committed);
+    let stored = ledger.event(&applied.event).await.unwrap().unwrap();
+    assert_eq!(stored.record, applied);
+    assert_eq!((stored.first_outcome, stored.first_at), (Outcome::Waiting, at(1)));
+    assert_eq!(stored.attempts, 3);
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_is_kept_as_it_came() {
+    let ledger = ledger().await;
+    let event = EventRef { source: Source::Queue, id: EventId::parse("message-1").unwrap() };
+    let unreadable = EventRecord::unreadable(event.clone(), "{]".into(), "not JSON".into(), at(0));
+    ledger.record(std::slice::from_ref(&unreadable)).await.unwrap();
+    assert_eq!(ledger.event(&event).await.unwrap().unwrap().record, unreadable);
+}
+
+#[tokio::test]
+async fn an_envelope_of_a_newer_version_can_be_shown() {
+    let ledger = ledger().await;
+    let record = record("evt_1", Outcome::Applied, 0);
+    ledger.record(std::slice::from_ref(&record)).await.unwrap();
+    let newer = [("v", serde_json::json!(99)), ("new", serde_json::json!({}))];
+    let newer = newer.into_iter().map(|(name, value)| (name.to_owned(), to_attribute(value)));
+    let update = ledger.client.update_item().table_name(TABLE);
+    update
+        .set_key(Some(Key::event(&record.event).attributes()))
+        .update_expression("SET envelope = :newer")
+        .expression_attribute_values(":newer", AttributeValue::M(newer.collect()))
+        .send()
+        .await
+        .unwrap();
+    let stored = ledger.event(&record.event).await.unwrap().unwrap();
+    assert_eq!(stored.record.body, RecordBody::Unreadable(r#"{"new":{},"v":99}"#.into()));
+}
+
+#[tokio::test]
+async fn only_stuck_events_are_in_the_index_of_stuck_ones() {
+    let ledger = ledger().await;
+    let records: Vec<_> =
+        (0..150).map(|n| record(&format!("evt_{n}"), Outcome::Waiting, n)).collect();
+    let other = EventRecord::of(envelope("evt_other", "cus_2"), Outcome::Parked, at(0));
+    ledger.record(&records).await.unwrap();
+    ledger.record(std::slice::from_ref(&other)).await.unwrap();
+    let stuck = ledger.stuck_on(&customer("cus_1")).await.unwrap();
+    assert_eq!(stuck.into_iter().map(|it| it.record).collect::<Vec<_>>(), records);
+    let (mut all, mut page) = (0, None);
+    loop {
+        let found = ledger.stuck(page.as_deref()).await.unwrap();
+        all += found.items.len();
+        page = found.next;
+        if page.is_none() {
+            break;
+        }
+    }
+    assert_eq!(all, 151);
+    ledger.record(&[record("evt_3", Outcome::Applied, 200)]).await.unwrap();
+    let stuck = ledger.stuck_on(&customer("cus_1")).await.unwrap();
+    assert_eq!(stuck.len(), 149);
+    assert!(stuck.iter().all(|it| it.record.event.id.as_str() != "evt_3"));
+}
+
+#[tokio::test]
+async fn due_accounts_are_found_page_by_page_and_only_when_due() {
+    let ledger = ledger().await;
+    let mut expected = BTreeSet::new();
+    for n in 0..40 {
+        let mut account = claimed(&ledger, &format!("account-{n}"), 0).await;
+        let review_at = at(if n % 2 == 0 { 10 } else { 11 });
+        account.review_at = Some(review_at);
+        ledger.commit(&release(&account, &format!("commit-{n}"))).await.unwrap();
+        if n % 2 == 0 {
+            expected.insert((account.id, review_at));
+        }
+    }
+    assert_eq!(all_due(&ledger, at(9)).await, (BTreeSet::new(), 1));
+    let (due, pages) = all_due(&ledger, at(10)).await;
+    assert_eq!(due, expected);
+    assert!(pages > 5, "{pages} pages: spread over the shards");
+    assert_eq!(all_due(&ledger, at(11)).await.0.len(), 40);
+    let mut account = claimed(&ledger, "account-0", 0).await;
+    account.review_at = None;
+    ledger.commit(&release(&account, "done")).await.unwrap();
+    assert_eq!(all_due(&ledger, at(11)).await.0.len(), 39);
+}
+
+/// All due accounts, and on how many pages.
+async fn all_due(
+    ledger: &DynamoLedger,
+    now: Timestamp,
+) -> (BTreeSet<(AccountId, Timestamp)>, usize) {
+    let (mut due, mut page, mut pages) = (BTreeSet::new(), None, 0);
+    loop {
+        let found = ledger.due(now, page.as_deref()).await.unwrap();
+        due.extend(found.items);
+        pages += 1;
+        page = found.next;
+        if page.is_none() {
+            return (due, pages);
+        }
+    }
+}
+
+#[tokio::test]
+async fn one_shard_with_many_due_accounts_pages_too() {
+    let ledger = ledger().await;
+    let shard = |n: &u32| items::state(&due_account(*n)).values[":due_shard"].clone();
+    let first = shard(&0);
+    let ids: Vec<_> = (0..).filter(|n| shard(n) == first).take(130).collect();
+    for n in &ids {
+        let account = claimed(&ledger, &format!("account-{n}"), 0).await;
+        let account = Account { epoch: account.epoch, ..due_account(*n) };
+        ledger.commit(&release(&account, &format!("commit-{n}"))).await.unwrap();
+    }
+    let (due, pages) = all_due(&ledger, at(0)).await;
+    assert_eq!((due.len(), pages), (130, 3), "100, 30, and none in the later shards");
+}
+
+fn due_account(n: u32) -> Account {
+    Account { review_at: Some(at(0)), ..Account::new(account_id(&format!("account-{n}"))) }
+}
+
+#[tokio::test]
+async fn events_are_listed_by_the_day_they_were_first_seen() {
+    let ledger = ledger().await;
+    let day = at(0).strftime("%Y-%m-%d").to_string();
+    let seen = [record("evt_1", Outcome::Applied, 0), record("evt_2", Outcome::Ignored, 1)];
+    ledger.record(&seen).await.unwrap();
+    ledger.record(&[record("evt_1", Outcome::Unchanged, 200_000)]).await.unwrap();
+    let (mut ids, mut page) = (BTreeSet::new(), None);
+    loop {
+        let found = ledger.recent(&day, page.as_deref()).await.unwrap();
+        ids.extend(found.items.into_iter().map(|it| it.record.event.id.to_string()));
+        page = found.next;
+        if page.is_none() {
+            break;
+        }
+    }
+    assert_eq!(ids, BTreeSet::from(["evt_1".to_owned(), "evt_2".to_owned()]));
+}
+
+#[tokio::test]
+async fn only_finished_events_expire_and_only_when_that_is_configured() {
+    let mut ledger = ledger().await;
+    let expiry = async |ledger: &DynamoLedger, record: EventRecord| {
+        ledger.record(std::slice::from_ref(&record)).await.unwrap();
+        let item = ledger.get(&Key::event(&record.event)).await.unwrap().unwrap();
+        items::number_of(&item, table::EXPIRES_AT)
+    };
+    assert_eq!(expiry(&ledger, record("evt_1", Outcome::Applied, 0)).await, None);
+    ledger.retention = Some(SignedDuration::from_hours(24));
+    let tomorrow = u64::try_from(at(86_400).as_second()).unwrap();
+    assert_eq!(expiry(&ledger, record("evt_1", Outcome::Applied, 0)).await, Some(tomorrow));
+    assert_eq!(expiry(&ledger, record("evt_1", Outcome::Parked, 0)).await, None);
+}
+
+#[tokio::test]
+async fn a_foreign_page_token_is_refused() {
+    let error = ledger().await.due(at(0), Some("nonsense")).await.unwrap_err();
+    assert_eq!(error.class, Class::Invalid);
+}
+
+/// What the table holds besides what this build knows survives its commits.
+#[tokio::test]
+async fn an_attribute_of_a_newer_build_survives_a_commit() {
+    let ledger = ledger().await;
+    let account = claimed(&ledger, "a", 0).await;
+    let update = ledger.client.update_item().table_name(TABLE);
+    update
+        .set_key(Some(Key::state(&account.id).attributes()))
+        .update_expression("SET newer = :yes")
+        .expression_attribute_values(":yes", AttributeValue::Bool(true))
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(ledger.commit(&release(&account, "c")).await.unwrap(), CommitResult::Committed);
+    let item = ledger.get(&Key::state(&account.id)).await.unwrap().unwrap();
+    assert_eq!(item.get("newer"), Some(&AttributeValue::Bool(true)));
+    assert!(!item.contains_key("claim_id") && !item.contains_key("was_open"));
+}

@@ -1,0 +1,355 @@
+//! Stripe's API over async-stripe's client and our own minimal views.
+//!
+//! Requests implement the library's public [`StripeRequest`]; none of its generated
+//! request crates is used (`docs/adr/0003-async-stripe.md`). Every call is tried once:
+//! the number of calls stays predictable under Stripe's rate limits, and the queue
+//! retries. The library shows neither `Retry-After` nor `Stripe-Rate-Limited-Reason`,
+//! so a throttle never says for how long.
+
+mod views;
+
+use std::marker::PhantomData;
+use std::time::Duration;
+
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::{Value, json};
+use stripe::{Client, ClientBuilder, IdempotencyKey, RequestStrategy, StripeError};
+use stripe_client_core::{RequestBuilder, StripeMethod, StripeRequest};
+use tollgate_billing::ports::{
+    CheckoutRecord, Class, CustomerRecord, NewCheckout, PortError, PortResult, Service, Stripe,
+};
+use tollgate_billing::stripe::{Dispute, Subscription};
+use tollgate_events::{
+    ChargeId, CustomerId, DisputeId, IdError, NamedAccount, PriceId, SubscriptionId,
+};
+
+use self::views::{
+    ChargeView, CheckoutView, CustomerView, DisputeView, IdView, ListView, Listed, PortalView,
+    SubscriptionView,
+};
+pub use self::views::{METADATA_ACCOUNT, METADATA_PRICE, METADATA_PROOF};
+use super::error::Operation;
+
+/// The version of Stripe's API that the library sends with every request. The library's
+/// version is pinned, and so is this: a test fails when it moves.
+/// <https://docs.stripe.com/api/versioning>
+pub const API_VERSION: &str = "2026-09-30.endive";
+/// How long one call may take.
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// The largest page that Stripe gives.
+const PAGE: u32 = 100;
+
+/// The Stripe port on `api.stripe.com`, or wherever it is pointed.
+#[derive(Debug, Clone)]
+pub struct StripeApi {
+    client: Client,
+}
+
+/// Why no client can be made.
+#[derive(Debug, thiserror::Error)]
+#[error("the Stripe client cannot be built; look at the secret key and the base URL")]
+pub struct StripeApiError(#[source] StripeError);
+
+impl StripeApi {
+    /// A client with a secret (better: restricted) key. `base` is an origin, `http` or
+    /// `https`, without a path; the default is Stripe's own.
+    ///
+    /// # Errors
+    /// [`StripeApiError`] when the key or the URL cannot go into a request.
+    pub fn new(key: &SecretString, base: Option<&str>) -> Result<Self, StripeApiError> {
+        let mut builder = ClientBuilder::new(key.expose_secret())
+            .request_strategy(RequestStrategy::Once)
+            .timeout(TIMEOUT)
+            .app_info("tollgate", Some(env!("CARGO_PKG_VERSION").to_owned()), None);
+        if let Some(base) = base {
+            builder = builder.url(base);
+        }
+        Ok(Self { client: builder.build().map_err(StripeApiError)? })
+    }
+
+    async fn send<T: miniserde::Deserialize>(&self, call: Call<T>) -> PortResult<T> {
+        let operation = call.operation;
+        let request = call.customize().request_strategy(call.strategy());
+        request.send(&self.client).await.map_err(|error| classify(operation, &error))
+    }
+
+    /// Every item of a list, page by page.
+    async fn list<T>(&self, name: &'static str, path: &str, query: Value) -> PortResult<Vec<T>>
+    where
+        T: miniserde::Deserialize + Listed,
+    {
+        let mut query = query;
+        query["limit"] = PAGE.into();
+        let mut all: Vec<T> = Vec::new();
+        loop {
+            let call = Call::<ListView<T>>::get(name, path).query(query.clone());
+            let page = self.send(call).await?;
+            let more = page.has_more == Some(true) && !page.data.is_empty();
+            all.extend(page.data);
+            match all.last() {
+                Some(last) if more => query["starting_after"] = last.id().into(),
+                _ => return Ok(all),
+            }
+        }
+    }
+
+    /// Stripe embeds the first items of a subscription; a list that goes on is read whole.
+    async fn with_all_items(&self, view: &mut SubscriptionView) -> PortResult<()> {
+        if view.items.as_ref().is_some_and(|items| items.has_more == Some(true)) {
+            let query = json!({ "subscription": view.id() });
+            let name = "GET /v1/subscription_items";
+            let data = self.list(name, "/subscription_items", query).await?;
+            view.items = Some(ListView { data, has_more: Some(false) });
+        }
+        Ok(())
+    }
+}
+
+impl Stripe for StripeApi {
+    async fn subscriptions(&self, customer: &CustomerId) -> PortResult<Vec<Subscription>> {
+        let name = "GET /v1/subscriptions";
+        let query = json!({ "customer": customer, "expand": ["data.latest_invoice"] });
+        let found = self.list::<SubscriptionView>(name, "/subscriptions", query).await;
+        let mut subscriptions = Vec::new();
+        for mut view in unless_not_found(found)?.unwrap_or_default() {
+            self.with_all_items(&mut view).await?;
+            subscriptions.push(readable(name, view.read(customer))?);
+        }
+        Ok(subscriptions)
+    }
+
+    async fn customer(&self, customer: &CustomerId) -> PortResult<Option<CustomerRecord>> {
+        let name = "GET /v1/customers/:id";
+        let path = format!("/customers/{}", segment(customer.as_str()));
+        let found = self.send(Call::<CustomerView>::get(name, path)).await;
+        unless_not_found(found)?.map_or(Ok(None), |view| readable(name, view.read()))
+    }
+
+    async fn checkouts(&self, customer: &CustomerId) -> PortResult<Vec<CheckoutRecord>> {
+        let name = "GET /v1/checkout/sessions";
+        let query = json!({ "customer": customer });
+        let found = self.list::<CheckoutView>(name, "/checkout/sessions", query).await;
+        let views = unless_not_found(found)?.unwrap_or_default();
+        Ok(views.into_iter().map(CheckoutView::read).collect())
+    }
+
+    async fn dispute(&self, dispute: &DisputeId) -> PortResult<Option<Dispute>> {
+        let name = "GET /v1/disputes/:id";
+        let path = format!("/disputes/{}", segment(dispute.as_str()));
+        let call = Call::<DisputeView>::get(name, path).query(json!({ "expand": ["charge"] }));
+        let found = unless_not_found(self.send(call).await)?;
+        found.map(|view| readable(name, view.read())).transpose()
+    }
+
+    async fn charge_customer(&self, charge: &ChargeId) -> PortResult<Option<CustomerId>> {
+        let name = "GET /v1/charges/:id";
+        let path = format!("/charges/{}", segment(charge.as_str()));
+        let found = self.send(Call::<ChargeView>::get(name, path)).await;
+        unless_not_found(found)?.map_or(Ok(None), |view| readable(name, view.read()))
+    }
+
+    /// Stripe answers that a canceled subscription is missing.
+    async fn cancel_subscription(&self, subscription: &SubscriptionId) -> PortResult<()> {
+        let path = format!("/subscriptions/{}", segment(subscription.as_str()));
+        let call = Call::<IdView>::delete("DELETE /v1/subscriptions/:id", path);
+        unless_not_found(self.send(call).await)?;
+        Ok(())
+    }
+
+    async fn create_customer(&self, account: &NamedAccount) -> PortResult<CustomerId> {
+        let name = "POST /v1/customers";
+        let form = json!({ "metadata": metadata(account) });
+        let key = format!("tollgate-customer-{}", account.id);
+        let call = Call::<IdView>::post(name, "/customers").form(form).idempotent(&key)?;
+        readable(name, CustomerId::parse(self.send(call).await?.id))
+    }
+
+    async fn price_by_lookup_key(&self, lookup_key: &str) -> PortResult<Option<PriceId>> {
+        let name = "GET /v1/prices";
+        let query = json!({ "lookup_keys": [lookup_key], "active": true, "limit": 1 });
+        let call = Call::<ListView<IdView>>::get(name, "/prices").query(query);
+        let found = self.send(call).await?.data.into_iter().next();
+        found.map(|price| readable(name, PriceId::parse(price.id))).transpose()
+    }
+
+    async fn create_checkout(&self, checkout: &NewCheckout) -> PortResult<CheckoutRecord> {
+        let mut session = metadata(&checkout.account);
+        session[METADATA_PRICE] = checkout.price.as_str().into();
+        let form = json!({
+            "mode": "subscription",
+            "customer": checkout.customer,
+            "client_reference_id": checkout.account.id,
+            "line_items": [{ "price": checkout.price, "quantity": 1 }],
+            "metadata": session,
+            "subscription_data": { "metadata": metadata(&checkout.account) },
+            "success_url": checkout.success_url,
+            "cancel_url": checkout.cancel_url,
+        });
+        let call = Call::<CheckoutView>::post("POST /v1/checkout/sessions", "/checkout/sessions");
+        let call = call.form(form).idempotent(&checkout.idempotency_key)?;
+        Ok(self.send(call).await?.read())
+    }
+
+    async fn expire_checkout(&self, session: &str) -> PortResult<()> {
+        let path = format!("/checkout/sessions/{}", segment(session));
+        let name = "POST /v1/checkout/sessions/:id/expire";
+        let call = Call::<IdView>::post(name, format!("{path}/expire"));
+        match self.send(call).await {
+            // Stripe refuses one that is no longer open, in words only: look.
+            Err(refused) if refused.class == Class::Invalid => {
+                let call = Call::<CheckoutView>::get("GET /v1/checkout/sessions/:id", path);
+                if self.send(call).await?.is_open() { Err(refused) } else { Ok(()) }
+            }
+            answer => unless_not_found(answer).map(|_| ()),
+        }
+    }
+
+    async fn create_portal(&self, customer: &CustomerId, return_url: &str) -> PortResult<String> {
+        let form = json!({ "customer": customer, "return_url": return_url });
+        let name = "POST /v1/billing_portal/sessions";
+        let call = Call::<PortalView>::post(name, "/billing_portal/sessions").form(form);
+        Ok(self.send(call).await?.url)
+    }
+}
+
+fn metadata(account: &NamedAccount) -> Value {
+    let mut metadata = json!({ METADATA_ACCOUNT: account.id });
+    if let Some(proof) = &account.proof {
+        metadata[METADATA_PROOF] = proof.as_str().into();
+    }
+    metadata
+}
+
+/// One request, and what its answer is read as.
+struct Call<T> {
+    operation: Operation,
+    method: StripeMethod,
+    path: String,
+    query: Option<Value>,
+    form: Option<Value>,
+    key: Option<IdempotencyKey>,
+    output: PhantomData<fn() -> T>,
+}
+
+impl<T> Call<T> {
+    fn new(name: &'static str, method: StripeMethod, path: impl Into<String>) -> Self {
+        let operation = Operation { service: Service::Stripe, name };
+        let path = path.into();
+        Self { operation, method, path, query: None, form: None, key: None, output: PhantomData }
+    }
+
+    fn get(name: &'static str, path: impl Into<String>) -> Self {
+        Self::new(name, StripeMethod::Get, path)
+    }
+
+    fn post(name: &'static str, path: impl Into<String>) -> Self {
+        Self::new(name, StripeMethod::Post, path)
+    }
+
+    fn delete(name: &'static str, path: impl Into<String>) -> Self {
+        Self::new(name, StripeMethod::Delete, path)
+    }
+
+    fn query(self, query: Value) -> Self {
+        Self { query: Some(query), ..self }
+    }
+
+    fn form(self, form: Value) -> Self {
+        Self { form: Some(form), ..self }
+    }
+
+    fn idempotent(self, key: &str) -> PortResult<Self> {
+        let invalid = |error: stripe::IdempotentKeyError| {
+            self.operation.error(Class::Invalid, error.to_string())
+        };
+        Ok(Self { key: Some(IdempotencyKey::new(key).map_err(invalid)?), ..self })
+    }
+
+    fn strategy(&self) -> RequestStrategy {
+        self.key.clone().map_or(RequestStrategy::Once, RequestStrategy::Idempotent)
+    }
+}
+
+impl<T> StripeRequest for Call<T> {
+    type Output = T;
+
+    fn build(&self) -> RequestBuilder {
+        let mut request = RequestBuilder::new(self.method, &self.path);
+        if let Some(query) = &self.query {
+            request = request.query(query);
+        }
+        match &self.form {
+            Some(form) => request.form(form),
+            None => request,
+        }
+    }
+}
+
+/// An id as one segment of a path: whatever an id holds, it stays a segment.
+fn segment(id: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
+    id.bytes()
+        .map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
+        .collect()
+}
+
+fn unless_not_found<T>(answer: PortResult<T>) -> PortResult<Option<T>> {
+    match answer {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if error.class == Class::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn readable<T>(name: &'static str, answer: Result<T, IdError>) -> PortResult<T> {
+    let operation = Operation { service: Service::Stripe, name };
+    answer.map_err(|error| operation.error(Class::Invalid, format!("in the answer: {error}")))
+}
+
+fn classify(operation: Operation, error: &StripeError) -> PortError {
+    match error {
+        StripeError::Stripe(api, status) => {
+            let code = api.code.as_ref().map_or("", |code| code.as_str());
+            let class = class(*status, api.type_.as_str(), code);
+            operation.error(class, describe(*status, api, code))
+        }
+        StripeError::ConfigError(why) => operation.error(Class::Invalid, why.clone()),
+        // A gateway's HTML page, or an answer without a field that we need: the library
+        // does not tell which. Either way the call may have taken effect.
+        StripeError::JSONDeserialize(why) => {
+            operation.error(Class::Unavailable, format!("the answer could not be read: {why}"))
+        }
+        StripeError::ClientError(why) => operation.error(Class::Unavailable, why.clone()),
+        StripeError::Timeout => operation.error(Class::Unavailable, "timed out"),
+    }
+}
+
+/// <https://docs.stripe.com/api/errors>
+fn class(status: u16, kind: &str, code: &str) -> Class {
+    match status {
+        _ if code == "resource_missing" => Class::NotFound,
+        _ if kind == "idempotency_error" => Class::Conflict,
+        429 => Class::Throttled { after: None },
+        401 | 403 => Class::Denied,
+        404 => Class::NotFound,
+        409 => Class::Conflict,
+        // A dependency of Stripe's own failed.
+        424 => Class::Unavailable,
+        400..=499 => Class::Invalid,
+        _ => Class::Unavailable,
+    }
+}
+
+/// Stripe's words are kept only where they speak of our own request.
+fn describe(status: u16, api: &stripe::ApiErrors, code: &str) -> String {
+    let message = match (status, api.type_.as_str()) {
+        (400 | 404, "invalid_request_error") => api.message.as_deref(),
+        _ => None,
+    };
+    let parts = [Some(api.type_.as_str()), Some(code), api.param.as_deref(), message];
+    let told: Vec<_> = parts.into_iter().flatten().filter(|part| !part.is_empty()).collect();
+    format!("HTTP {status}: {}", told.join(": "))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,172 @@
+use tollgate_events::AccountId;
+
+use super::*;
+use crate::adapters::stub::{Answer, Stub};
+
+fn api(stub: &Stub) -> StripeApi {
+    StripeApi::new(&SecretString::from("sk_test_1"), Some(&stub.url)).unwrap()
+}
+
+fn customer() -> CustomerId {
+    CustomerId::parse("cus_1").unwrap()
+}
+
+fn missing() -> Answer {
+    let error =
+        json!({ "code": "resource_missing", "type": "invalid_request_error", "param": "id" });
+    Answer::new(404, json!({ "error": error }))
+}
+
+#[test]
+fn the_version_sent_is_the_one_we_mean() {
+    assert_eq!(stripe_client_core::VERSION.as_str(), API_VERSION);
+}
+
+#[tokio::test]
+async fn every_page_is_read_and_each_request_says_who_and_which_version() {
+    let subscription = |id: &str| json!({ "id": id, "customer": "cus_1", "status": "active" });
+    let page = |id: &str, more| json!({ "data": [subscription(id)], "has_more": more });
+    let answers = [Answer::new(200, page("sub_1", true)), Answer::new(200, page("sub_2", false))];
+    let stub = Stub::answering(answers).await;
+    let found = api(&stub).subscriptions(&customer()).await.unwrap();
+    assert_eq!(found.iter().map(|s| s.id.as_str()).collect::<Vec<_>>(), ["sub_1", "sub_2"]);
+    let first = "GET /v1/subscriptions?customer=cus_1&expand[0]=data.latest_invoice&limit=100";
+    let lines: Vec<_> = stub.lines().iter().map(|line| unescape(line)).collect();
+    assert_eq!(lines, [first.to_owned(), format!("{first}&starting_after=sub_1")]);
+    let headers = &stub.asked()[0].headers;
+    assert_eq!(headers["authorization"], "Bearer sk_test_1");
+    assert_eq!(headers["stripe-version"], API_VERSION);
+}
+
+fn unescape(text: &str) -> String {
+    text.replace("%5B", "[").replace("%5D", "]")
+}
+
+#[tokio::test]
+async fn a_subscription_with_more_items_than_embedded_is_read_whole() {
+    let item = |n: u32| json!({ "id": format!("si_{n}"), "price": { "id": format!("price_{n}") } });
+    let items = json!({ "data": [item(1)], "has_more": true });
+    let subscription = json!({ "id": "sub_1", "status": "active", "items": items });
+    let stub = Stub::answering([
+        Answer::new(200, json!({ "data": [subscription], "has_more": false })),
+        Answer::new(200, json!({ "data": [item(1), item(2)], "has_more": false })),
+    ])
+    .await;
+    let found = api(&stub).subscriptions(&customer()).await.unwrap();
+    assert_eq!(found[0].prices.len(), 2);
+    assert_eq!(stub.lines()[1], "GET /v1/subscription_items?limit=100&subscription=sub_1");
+}
+
+#[tokio::test]
+async fn what_stripe_does_not_know_is_nothing_rather_than_an_error() {
+    let stub = Stub::answering((0..5).map(|_| missing())).await;
+    let api = api(&stub);
+    assert_eq!(api.subscriptions(&customer()).await.unwrap(), []);
+    assert_eq!(api.customer(&customer()).await.unwrap(), None);
+    let charge = ChargeId::parse("ch_1/../x").unwrap();
+    assert_eq!(api.charge_customer(&charge).await.unwrap(), None);
+    assert_eq!(api.dispute(&DisputeId::parse("dp_1").unwrap()).await.unwrap(), None);
+    api.cancel_subscription(&SubscriptionId::parse("sub_1").unwrap()).await.unwrap();
+    let lines = stub.lines();
+    assert_eq!(lines[2], "GET /v1/charges/ch_1%2F%2E%2E%2Fx", "an id never leaves its segment");
+    assert_eq!(unescape(&lines[3]), "GET /v1/disputes/dp_1?expand[0]=charge");
+    assert_eq!(lines[4], "DELETE /v1/subscriptions/sub_1");
+}
+
+#[tokio::test]
+async fn a_checkout_is_opened_in_the_name_of_the_account() {
+    let session = json!({ "id": "cs_1", "status": "open", "url": "https://stripe/cs_1" });
+    let stub = Stub::answering([Answer::new(200, session)]).await;
+    let account =
+        NamedAccount { id: AccountId::parse("sub-1").unwrap(), proof: Some("1:ff".into()) };
+    let checkout = NewCheckout {
+        account,
+        customer: customer(),
+        price: PriceId::parse("price_1").unwrap(),
+        success_url: "https://example.com/ok?a=b&c=d+e%20#{ID}".into(),
+        cancel_url: "https://example.com/back".into(),
+        idempotency_key: "key-1".into(),
+    };
+    let opened = api(&stub).create_checkout(&checkout).await.unwrap();
+    assert_eq!(opened.url.as_deref(), Some("https://stripe/cs_1"));
+    let asked = &stub.asked()[0];
+    assert_eq!(asked.headers["idempotency-key"], "key-1");
+    let mut fields: Vec<_> = asked.body.split('&').map(unescape).collect();
+    fields.sort();
+    assert_eq!(
+        fields,
+        [
+            "cancel_url=https://example.com/back",
+            "client_reference_id=sub-1",
+            "customer=cus_1",
+            "line_items[0][price]=price_1",
+            "line_items[0][quantity]=1",
+            "metadata[tollgate_account]=sub-1",
+            "metadata[tollgate_price]=price_1",
+            "metadata[tollgate_proof]=1:ff",
+            "mode=subscription",
+            "subscription_data[metadata][tollgate_account]=sub-1",
+            "subscription_data[metadata][tollgate_proof]=1:ff",
+            "success_url=https://example.com/ok?a%3Db%26c%3Dd%2Be%2520%23%7BID%7D",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_customer_is_made_once_for_an_account() {
+    let stub =
+        Stub::answering([Answer::new(200, json!({ "id": "cus_9", "object": "customer" }))]).await;
+    let account = NamedAccount { id: AccountId::parse("sub-1").unwrap(), proof: None };
+    assert_eq!(api(&stub).create_customer(&account).await.unwrap().as_str(), "cus_9");
+    let asked = &stub.asked()[0];
+    assert_eq!(asked.headers["idempotency-key"], "tollgate-customer-sub-1");
+    assert_eq!(unescape(&asked.body), "metadata[tollgate_account]=sub-1");
+}
+
+#[tokio::test]
+async fn expiring_a_session_that_is_no_longer_open_is_no_error() {
+    let refused = || Answer::new(400, json!({ "error": { "type": "invalid_request_error" } }));
+    for (status, fine) in [("complete", true), ("open", false)] {
+        let session = Answer::new(200, json!({ "id": "cs_1", "status": status }));
+        let stub = Stub::answering([refused(), session]).await;
+        assert_eq!(api(&stub).expire_checkout("cs_1").await.is_ok(), fine, "{status}");
+    }
+}
+
+#[tokio::test]
+async fn a_failure_is_classified_tried_once_and_says_nothing_personal() {
+    let error = |kind: &str, code: &str| {
+        let message = "No, someone@example.com";
+        json!({ "error": { "type": kind, "code": code, "message": message } }).to_string()
+    };
+    let invalid = "invalid_request_error";
+    let cases = [
+        (429, error(invalid, "rate_limit"), Class::Throttled { after: None }),
+        (401, error(invalid, ""), Class::Denied),
+        (403, error(invalid, "more_permissions_required"), Class::Denied),
+        (409, error(invalid, "lock_timeout"), Class::Conflict),
+        (400, error("idempotency_error", ""), Class::Conflict),
+        (402, error("card_error", "card_declined"), Class::Invalid),
+        (424, error("api_error", ""), Class::Unavailable),
+        (500, error("api_error", ""), Class::Unavailable),
+        (502, "<html>Bad Gateway".to_owned(), Class::Unavailable),
+        (200, "{}".to_owned(), Class::Unavailable),
+    ];
+    for (status, body, class) in cases {
+        let stub = Stub::answering([Answer::new(status, body)]).await;
+        let failed =
+            api(&stub).create_portal(&customer(), "https://example.com").await.unwrap_err();
+        assert_eq!(failed.class, class, "{status}: {failed}");
+        assert!(!failed.to_string().contains("someone@example.com"), "{failed}");
+        assert_eq!(stub.asked().len(), 1);
+    }
+    let nowhere = StripeApi::new(&SecretString::from("sk_test_1"), Some("http://127.0.0.1:1"));
+    let failed = nowhere.unwrap().customer(&customer()).await.unwrap_err();
+    assert_eq!(failed.class, Class::Unavailable);
+}
+
+#[test]
+fn the_key_is_in_no_debug_output() {
+    let api = StripeApi::new(&SecretString::from("sk_test_hidden"), None).unwrap();
+    assert!(!format!("{api:?}").contains("hidden"));
+}
