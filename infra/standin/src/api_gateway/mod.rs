@@ -1,1 +1,114 @@
-//! To be filled.
+//! API Gateway (REST): keys, usage plans and who is on which, and a data plane that
+//! enforces them. Two faces over one model: the port ([`tollgate_billing::ports::ApiGateway`])
+//! and the REST-JSON protocol that the real SDK speaks.
+//!
+//! Strict where Tollgate relies on it: every documented conflict, missing resource,
+//! malformed value and quota answers with the service's own exception. It
+//! deliberately knows no APIs, stages, deployments, tags policies or authorizers:
+//! a stage is only a name that plans mention, and whatever is not modelled answers
+//! 501. Where AWS leaves something open, the choice made here is said at its place.
+
+mod data_plane;
+mod error;
+mod http;
+mod keys;
+mod limits;
+mod model;
+mod plans;
+mod ports;
+#[cfg(test)]
+mod tests;
+mod usage;
+mod wire;
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use jiff::{SignedDuration, Timestamp};
+
+pub use data_plane::{DataPlaneAnswer, DataPlaneCall};
+pub use error::{Exception, Refusal};
+pub use keys::{Key, KeyPatch, KeyQuery, NewApiKey};
+pub use limits::Wall;
+pub use model::{Listing, Model, PageOf, Quotas};
+pub use plans::{ApiStage, NewPlan, Patch, PatchOp, Plan, Throttle};
+pub use usage::{DayUsage, Period, Quota};
+
+use crate::clock::VirtualClock;
+use crate::gate::Gate;
+
+/// The API Gateway stand-in; clones share one model.
+#[derive(Clone)]
+pub struct ApiGatewayStandin {
+    clock: VirtualClock,
+    gate: Gate,
+    inner: Arc<Mutex<Inner>>,
+}
+
+#[derive(Default)]
+struct Inner {
+    model: Model,
+    wall: Option<Wall>,
+}
+
+impl ApiGatewayStandin {
+    /// An empty account and Region, without a control-plane wall and without lag.
+    pub fn new(clock: VirtualClock, gate: Gate) -> Self {
+        Self { clock, gate, inner: Arc::default() }
+    }
+
+    /// Works on the model directly: to set a scene or to look at it. Not logged,
+    /// and no wall stands in the way.
+    pub fn scene<T>(&self, act: impl FnOnce(&mut Model, Timestamp) -> T) -> T {
+        act(&mut self.lock().model, self.clock.time())
+    }
+
+    /// Makes the next `n` calls of `CreateUsagePlanKey` fail with the
+    /// `ConflictException` that means "another change is in progress, try again".
+    pub fn conflict_next(&self, n: u32) {
+        self.lock().model.conflicts_to_come = n;
+    }
+
+    /// Builds the control plane's rate limits, or takes them away (`None`, the default).
+    pub fn set_wall(&self, wall: Option<Wall>) {
+        self.lock().wall = wall;
+    }
+
+    /// How long a change to a key or to its plans takes to reach the data plane;
+    /// none by default. Changes already made keep the lag they were made with.
+    pub fn set_propagation_lag(&self, lag: SignedDuration) {
+        self.lock().model.lag = lag;
+    }
+
+    /// Lowers (or restores) the account's quotas.
+    pub fn set_quotas(&self, quotas: Quotas) {
+        self.lock().model.quotas = quotas;
+    }
+
+    /// Sends a request to the protected API, as a customer of it would.
+    pub fn call(&self, stage: &ApiStage, resource: &str, key: Option<&str>) -> DataPlaneAnswer {
+        self.scene(|model, now| model.call(stage, resource, key, now))
+    }
+
+    /// Every request to the data plane so far, in order.
+    pub fn data_plane_calls(&self) -> Vec<DataPlaneCall> {
+        self.lock().model.data_plane_calls.clone()
+    }
+
+    /// One control-plane operation: past the wall, then on the model.
+    fn control<T>(
+        &self,
+        operation: &'static str,
+        act: impl FnOnce(&mut Model, Timestamp) -> Result<T, Refusal>,
+    ) -> Result<T, Refusal> {
+        let now = self.clock.time();
+        let mut inner = self.lock();
+        if let Some(wall) = &mut inner.wall {
+            wall.pass(operation, now)?;
+        }
+        act(&mut inner.model, now)
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,94 @@
+//! Token buckets on the virtual clock, and the control plane's rate limits.
+//!
+//! <https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html>
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::error::{Exception, Refusal};
+
+/// A token bucket: `rate` tokens a second, at most `burst` of them; full at first.
+#[derive(Debug, Clone)]
+pub(super) struct Bucket {
+    rate: f64,
+    burst: f64,
+    tokens: f64,
+    at: Option<Timestamp>,
+}
+
+impl Bucket {
+    pub(super) fn new(rate: f64, burst: f64) -> Self {
+        Self { rate, burst, tokens: burst, at: None }
+    }
+
+    /// Whether it is a bucket of these settings still.
+    pub(super) fn is(&self, rate: f64, burst: f64) -> bool {
+        self.rate == rate && self.burst == burst
+    }
+
+    /// How long until a token is there; zero when one is.
+    fn wait(&mut self, now: Timestamp) -> SignedDuration {
+        let since = self.at.replace(now).map_or(0.0, |at| now.duration_since(at).as_secs_f64());
+        self.tokens = (self.tokens + since * self.rate).min(self.burst);
+        // Rates such as 0.05 are not exact in binary: a token that is all but there, is.
+        if self.tokens >= 1.0 - 1e-9 {
+            return SignedDuration::ZERO;
+        }
+        if self.rate <= 0.0 {
+            return SignedDuration::from_hours(24);
+        }
+        SignedDuration::from_secs_f64((1.0 - self.tokens) / self.rate)
+    }
+
+    /// Takes a token, if there is one.
+    pub(super) fn take(&mut self, now: Timestamp) -> bool {
+        let there = self.wait(now).is_zero();
+        if there {
+            self.tokens -= 1.0;
+        }
+        there
+    }
+}
+
+/// The control plane's rate limits, none of which AWS raises: everything together
+/// 10/s (burst 40), `CreateApiKey` and `DeleteApiKey` 5/s each, `UpdateUsagePlan` once in 20 s.
+#[derive(Debug, Clone)]
+pub struct Wall {
+    together: Bucket,
+    create_key: Bucket,
+    delete_key: Bucket,
+    update_plan: Bucket,
+}
+
+impl Default for Wall {
+    fn default() -> Self {
+        Self {
+            together: Bucket::new(10.0, 40.0),
+            create_key: Bucket::new(5.0, 5.0),
+            delete_key: Bucket::new(5.0, 5.0),
+            update_plan: Bucket::new(1.0 / 20.0, 1.0),
+        }
+    }
+}
+
+impl Wall {
+    /// Lets a call through or refuses it; a refused call costs nothing.
+    pub(super) fn pass(&mut self, operation: &str, now: Timestamp) -> Result<(), Refusal> {
+        let own = match operation {
+            "CreateApiKey" => Some(&mut self.create_key),
+            "DeleteApiKey" => Some(&mut self.delete_key),
+            "UpdateUsagePlan" => Some(&mut self.update_plan),
+            _ => None,
+        };
+        let mut buckets: Vec<&mut Bucket> =
+            std::iter::once(&mut self.together).chain(own).collect();
+        let wait = buckets.iter_mut().map(|bucket| bucket.wait(now)).max().unwrap_or_default();
+        if !wait.is_zero() {
+            let after = SignedDuration::from_secs((wait.as_secs_f64().ceil() as i64).max(1));
+            return Err(Exception::TooManyRequests { after }.because("Too Many Requests"));
+        }
+        for bucket in buckets {
+            bucket.tokens -= 1.0;
+        }
+        Ok(())
+    }
+}

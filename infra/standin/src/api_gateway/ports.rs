@@ -1,0 +1,192 @@
+//! The ports face: what Tollgate's worker calls, through the gate, page by page.
+
+use jiff::Timestamp;
+use tollgate_billing::account::{KeyId, UsagePlanId};
+use tollgate_billing::derive::KeyValue;
+use tollgate_billing::ports::{
+    ApiGateway, ApiKey, Class, NewKey, Page, PortResult, Service, Usage,
+};
+use tollgate_events::AccountId;
+
+use super::ApiGatewayStandin;
+use super::error::Refusal;
+use super::keys::{Key, KeyPatch, KeyQuery, NewApiKey};
+use super::model::{Listing, Model};
+use crate::gate::failure;
+
+impl ApiGatewayStandin {
+    async fn through_gate<T>(
+        &self,
+        operation: &'static str,
+        subject: impl Into<String>,
+        act: impl FnOnce(&mut Model, Timestamp) -> Result<T, Refusal>,
+    ) -> PortResult<T> {
+        let act = || {
+            self.control(operation, act).map_err(|refusal| {
+                failure(
+                    Service::ApiGateway,
+                    operation,
+                    refusal.exception.class(),
+                    refusal.to_string(),
+                )
+            })
+        };
+        self.gate.pass(Service::ApiGateway, operation, subject, act).await
+    }
+
+    async fn get(&self, key: &KeyId) -> PortResult<Option<Key>> {
+        let get = |model: &mut Model, _| model.get_api_key(key.as_str()).cloned();
+        none_if_missing(self.through_gate("GetApiKey", key.as_str(), get).await)
+    }
+
+    async fn page_of_keys(
+        &self,
+        customer_id: Option<&AccountId>,
+        position: Option<String>,
+        values: bool,
+    ) -> PortResult<Page<ApiKey>> {
+        let query = KeyQuery {
+            customer_id: customer_id.map(ToString::to_string),
+            page: full_page(position),
+            ..KeyQuery::default()
+        };
+        let subject = query.customer_id.clone().unwrap_or_default();
+        let page = self.through_gate("GetApiKeys", subject, |m, _| m.get_api_keys(&query)).await?;
+        let items = page.items.into_iter().map(|key| api_key(key, values)).collect();
+        Ok(Page { items, next: page.position })
+    }
+}
+
+impl ApiGateway for ApiGatewayStandin {
+    async fn create_key(&self, key: &NewKey) -> PortResult<KeyId> {
+        let new = NewApiKey {
+            name: Some(key.name.clone()),
+            description: Some(key.description.clone()),
+            value: Some(key.value.clone()),
+            customer_id: Some(key.customer_id.to_string()),
+            enabled: true,
+            ..NewApiKey::default()
+        };
+        let create = |model: &mut Model, now| model.create_api_key(new, now);
+        let made = self.through_gate("CreateApiKey", key.name.clone(), create).await?;
+        Ok(key_id(&made.id))
+    }
+
+    async fn key(&self, key: &KeyId) -> PortResult<Option<ApiKey>> {
+        Ok(self.get(key).await?.map(|key| api_key(key, false)))
+    }
+
+    async fn key_value(&self, key: &KeyId) -> PortResult<Option<KeyValue>> {
+        Ok(self.get(key).await?.map(|key| key.value))
+    }
+
+    async fn keys_of(&self, account: &AccountId) -> PortResult<Vec<ApiKey>> {
+        let (mut keys, mut position) = (Vec::new(), None);
+        loop {
+            let page = self.page_of_keys(Some(account), position, true).await?;
+            keys.extend(page.items);
+            position = page.next;
+            if position.is_none() {
+                return Ok(keys);
+            }
+        }
+    }
+
+    async fn all_keys(&self, position: Option<&str>) -> PortResult<Page<ApiKey>> {
+        self.page_of_keys(None, position.map(str::to_owned), false).await
+    }
+
+    async fn set_enabled(&self, key: &KeyId, enabled: bool) -> PortResult<()> {
+        let patch = KeyPatch { enabled: Some(enabled), ..KeyPatch::default() };
+        let update = |model: &mut Model, now| model.update_api_key(key.as_str(), patch, now);
+        self.through_gate("UpdateApiKey", key.as_str(), update).await.map(drop)
+    }
+
+    async fn delete_key(&self, key: &KeyId) -> PortResult<()> {
+        let delete = |model: &mut Model, now| model.delete_api_key(key.as_str(), now);
+        self.through_gate("DeleteApiKey", key.as_str(), delete).await
+    }
+
+    async fn plans_of(&self, key: &KeyId) -> PortResult<Vec<UsagePlanId>> {
+        let (mut plans, mut page) = (Vec::new(), full_page(None));
+        loop {
+            let get = |model: &mut Model, _| model.get_usage_plans(Some(key.as_str()), &page);
+            let found = self.through_gate("GetUsagePlans", key.as_str(), get).await?;
+            plans.extend(found.items.iter().map(|plan| plan_id(&plan.id)));
+            if found.position.is_none() {
+                return Ok(plans);
+            }
+            page = full_page(found.position);
+        }
+    }
+
+    async fn keys_on(&self, plan: &UsagePlanId, position: Option<&str>) -> PortResult<Page<KeyId>> {
+        let page = full_page(position.map(str::to_owned));
+        let get = |model: &mut Model, _| model.get_usage_plan_keys(plan.as_str(), &page);
+        let found = self.through_gate("GetUsagePlanKeys", plan.as_str(), get).await?;
+        let items = found.items.iter().map(|key| key_id(&key.id)).collect();
+        Ok(Page { items, next: found.position })
+    }
+
+    async fn attach(&self, plan: &UsagePlanId, key: &KeyId) -> PortResult<()> {
+        let attach =
+            |model: &mut Model, now| model.create_usage_plan_key(plan.as_str(), key.as_str(), now);
+        self.through_gate("CreateUsagePlanKey", pair(plan, key), attach).await.map(drop)
+    }
+
+    async fn detach(&self, plan: &UsagePlanId, key: &KeyId) -> PortResult<()> {
+        let detach =
+            |model: &mut Model, now| model.delete_usage_plan_key(plan.as_str(), key.as_str(), now);
+        self.through_gate("DeleteUsagePlanKey", pair(plan, key), detach).await
+    }
+
+    async fn usage(
+        &self,
+        plan: &UsagePlanId,
+        key: &KeyId,
+        from: &str,
+        to: &str,
+    ) -> PortResult<Option<Usage>> {
+        let get = |model: &mut Model, now| {
+            model.get_usage(plan.as_str(), Some(key.as_str()), (from, to), now)
+        };
+        let mut usage = self.through_gate("GetUsage", pair(plan, key), get).await?;
+        let days = usage.remove(key.as_str()).unwrap_or_default();
+        let used: i64 = days.iter().map(|day| day.used).sum();
+        let count = |number: i64| u64::try_from(number).unwrap_or(0);
+        Ok(days.last().map(|day| Usage { used: count(used), remaining: count(day.remaining) }))
+    }
+}
+
+fn full_page(position: Option<String>) -> Listing {
+    Listing { limit: Some(500), position }
+}
+
+fn none_if_missing<T>(result: PortResult<T>) -> PortResult<Option<T>> {
+    match result {
+        Err(error) if error.class == Class::NotFound => Ok(None),
+        other => other.map(Some),
+    }
+}
+
+fn api_key(key: Key, with_value: bool) -> ApiKey {
+    ApiKey {
+        id: key_id(&key.id),
+        name: key.name.unwrap_or_default(),
+        value: with_value.then_some(key.value),
+        customer_id: key.customer_id.and_then(|id| AccountId::parse(id).ok()),
+        enabled: key.enabled,
+    }
+}
+
+fn pair(plan: &UsagePlanId, key: &KeyId) -> String {
+    format!("{plan}/{key}")
+}
+
+fn key_id(id: &str) -> KeyId {
+    KeyId::parse(id).expect("ids given here are ten letters and digits")
+}
+
+fn plan_id(id: &str) -> UsagePlanId {
+    UsagePlanId::parse(id).expect("ids given here are ten letters and digits")
+}
