@@ -1,0 +1,135 @@
+//! The ledger's port: each call passes the gate under DynamoDB's name for it.
+
+use jiff::Timestamp;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tollgate_billing::account::Account;
+use tollgate_billing::ledger::{Claim, Commit, CommitResult, Entry, EventRecord, StoredEvent};
+use tollgate_billing::ports::{Class, Ledger, Page, PortResult, Service};
+use tollgate_events::{AccountId, CustomerId, EventRef};
+
+use super::MemoryLedger;
+use crate::gate::failure;
+
+impl Ledger for MemoryLedger {
+    async fn claim(
+        &self,
+        account: &AccountId,
+        now: Timestamp,
+        lease_until: Timestamp,
+    ) -> PortResult<Claim> {
+        let act = || Ok(self.lock().claim(account, now, lease_until));
+        self.gate.pass(Service::Ledger, "UpdateItem", account.as_str(), act).await
+    }
+
+    async fn commit(&self, commit: &Commit) -> PortResult<CommitResult> {
+        let act = || Ok(self.lock().commit(commit));
+        let subject = commit.account.id.as_str();
+        self.gate.pass(Service::Ledger, "TransactWriteItems", subject, act).await
+    }
+
+    async fn record(&self, records: &[EventRecord]) -> PortResult<()> {
+        let subject: Vec<String> = records.iter().map(|record| record.event.to_string()).collect();
+        let act = || {
+            let mut store = self.lock();
+            records.iter().for_each(|record| store.upsert(record));
+            Ok(())
+        };
+        self.gate.pass(Service::Ledger, "TransactWriteItems", subject.join(" "), act).await
+    }
+
+    async fn account_of(&self, customer: &CustomerId) -> PortResult<Option<AccountId>> {
+        let act = || Ok(self.lock().links.get(customer).cloned());
+        self.gate.pass(Service::Ledger, "GetItem", customer.as_str(), act).await
+    }
+
+    async fn account(&self, account: &AccountId) -> PortResult<Option<Account>> {
+        let act = || Ok(self.lock().accounts.get(account).cloned());
+        self.gate.pass(Service::Ledger, "GetItem", account.as_str(), act).await
+    }
+
+    async fn history(&self, account: &AccountId, limit: usize) -> PortResult<Vec<Entry>> {
+        let act = || {
+            let store = self.lock();
+            let entries = store.entries.get(account).into_iter();
+            Ok(entries.flat_map(|entries| entries.values().rev()).take(limit).cloned().collect())
+        };
+        self.gate.pass(Service::Ledger, "Query", account.as_str(), act).await
+    }
+
+    async fn event(&self, event: &EventRef) -> PortResult<Option<StoredEvent>> {
+        let act = || Ok(self.lock().events.get(event).cloned());
+        self.gate.pass(Service::Ledger, "GetItem", event.to_string(), act).await
+    }
+
+    async fn stuck_on(&self, customer: &CustomerId) -> PortResult<Vec<StoredEvent>> {
+        let act = || {
+            let store = self.lock();
+            let found = store.stuck.get(customer.as_str()).into_iter().flatten();
+            Ok(found.filter_map(|event| store.events.get(event)).cloned().collect())
+        };
+        self.gate.pass(Service::Ledger, "Query", customer.as_str(), act).await
+    }
+
+    async fn stuck(&self, page: Option<&str>) -> PortResult<Page<StoredEvent>> {
+        let act = || {
+            let after: Option<EventRef> = read_token("Scan", page)?;
+            let store = self.lock();
+            let mut found: Vec<&EventRef> = store.stuck.values().flatten().collect();
+            found.sort();
+            let rest = found.into_iter().filter(|event| after.as_ref() < Some(*event)).cloned();
+            let page = self.page(rest);
+            let items = page.items.iter().filter_map(|event| store.events.get(event)).cloned();
+            Ok(Page { items: items.collect(), next: page.next })
+        };
+        self.gate.pass(Service::Ledger, "Scan", "stuck", act).await
+    }
+
+    async fn due(
+        &self,
+        now: Timestamp,
+        page: Option<&str>,
+    ) -> PortResult<Page<(AccountId, Timestamp)>> {
+        let act = || {
+            let after: Option<(Timestamp, AccountId)> = read_token("Query", page)?;
+            let mut found: Vec<(Timestamp, AccountId)> = self.lock().due(now);
+            found.sort();
+            let rest = found.into_iter().filter(|item| after.as_ref() < Some(item));
+            let Page { items, next } = self.page(rest);
+            Ok(Page { items: items.into_iter().map(|(at, id)| (id, at)).collect(), next })
+        };
+        self.gate.pass(Service::Ledger, "Query", "due", act).await
+    }
+}
+
+impl super::Store {
+    fn due(&self, now: Timestamp) -> Vec<(Timestamp, AccountId)> {
+        let due = |account: &Account| account.review_at.filter(|at| *at <= now);
+        self.accounts
+            .values()
+            .filter_map(|account| Some((due(account)?, account.id.clone())))
+            .collect()
+    }
+}
+
+impl MemoryLedger {
+    /// One page; its token is its last key, so that items that come and go between
+    /// two pages neither repeat nor hide others.
+    fn page<T: Serialize>(&self, mut items: impl Iterator<Item = T>) -> Page<T> {
+        let page: Vec<T> = items.by_ref().take(self.page_size).collect();
+        let more = items.next().is_some();
+        let last = page.last().filter(|_| more);
+        let next = last.map(|key| serde_json::to_string(key).expect("keys are plain strings"));
+        Page { items: page, next }
+    }
+}
+
+fn read_token<T: DeserializeOwned>(
+    operation: &'static str,
+    token: Option<&str>,
+) -> PortResult<Option<T>> {
+    token.map(serde_json::from_str).transpose().map_err(|_| {
+        let detail = "ValidationException: The provided starting key is invalid";
+        failure(Service::Ledger, operation, Class::Invalid, detail)
+    })
+}

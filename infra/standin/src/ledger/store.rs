@@ -1,0 +1,167 @@
+//! The table's items and the conditions on writing them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use tollgate_billing::account::{Account, KeyId};
+use tollgate_billing::ledger::{
+    Claim, Commit, CommitResult, Entry, EventRecord, RecordBody, StoredEvent,
+};
+use tollgate_events::{AccountId, CustomerId, EventRef};
+
+/// Everything stored, each kind of item under its key.
+#[derive(Default)]
+pub(super) struct Store {
+    pub(super) accounts: BTreeMap<AccountId, Account>,
+    pub(super) entries: BTreeMap<AccountId, BTreeMap<u64, Entry>>,
+    pub(super) events: BTreeMap<EventRef, StoredEvent>,
+    pub(super) links: BTreeMap<CustomerId, AccountId>,
+    pub(super) keys: BTreeMap<KeyId, AccountId>,
+    /// The sparse index of waiting and parked events.
+    pub(super) stuck: BTreeMap<String, BTreeSet<EventRef>>,
+}
+
+impl Store {
+    /// The conditional update that begins a convergence.
+    pub(super) fn claim(
+        &mut self,
+        id: &AccountId,
+        now: Timestamp,
+        lease_until: Timestamp,
+    ) -> Claim {
+        let stored = self.accounts.entry(id.clone()).or_insert_with(|| Account::new(id.clone()));
+        if let Some(until) = stored.lease_until.filter(|until| *until > now) {
+            return Claim::Leased { until };
+        }
+        stored.epoch += 1;
+        stored.lease_until = Some(lease_until);
+        let found_open = std::mem::replace(&mut stored.open, true);
+        Claim::Taken { account: Box::new(Account { open: found_open, ..stored.clone() }) }
+    }
+
+    /// The transaction: all of it or nothing.
+    pub(super) fn commit(&mut self, commit: &Commit) -> CommitResult {
+        if let Err(refused) = self.check(commit) {
+            return refused;
+        }
+        let id = &commit.account.id;
+        self.accounts.insert(id.clone(), commit.account.clone());
+        if let Some(entry) = &commit.entry {
+            self.entries.entry(id.clone()).or_default().insert(entry.version, entry.clone());
+        }
+        self.links.extend(commit.link.iter().map(|customer| (customer.clone(), id.clone())));
+        self.keys
+            .extend(commit.account.access.keys.values().map(|key| (key.id.clone(), id.clone())));
+        for record in &commit.records {
+            self.upsert(record);
+        }
+        CommitResult::Committed
+    }
+
+    /// The transaction's conditions, in the order in which the answer names them.
+    fn check(&self, commit: &Commit) -> Result<(), CommitResult> {
+        let Some(stored) = self.accounts.get(&commit.account.id) else {
+            return Err(CommitResult::Fenced);
+        };
+        if stored.epoch != commit.account.epoch || self.overwrites_history(commit) {
+            let ours = stored.commit_id.is_some() && stored.commit_id == commit.account.commit_id;
+            return Err(if ours { CommitResult::Committed } else { CommitResult::Fenced });
+        }
+        if stored.catalog_revision > commit.account.catalog_revision {
+            return Err(CommitResult::CatalogOutdated);
+        }
+        let taken = commit.link.iter().find_map(|customer| {
+            let owner = self.links.get(customer).filter(|owner| **owner != commit.account.id)?;
+            Some((customer.clone(), owner.clone()))
+        });
+        match taken {
+            Some((customer, account)) => Err(CommitResult::LinkTaken { customer, account }),
+            None => Ok(()),
+        }
+    }
+
+    fn overwrites_history(&self, commit: &Commit) -> bool {
+        let written = self.entries.get(&commit.account.id);
+        let versions = commit.entry.as_ref().zip(written);
+        versions.is_some_and(|(entry, written)| written.contains_key(&entry.version))
+    }
+
+    /// Writes an event record: the first outcome and time stay, the count goes up,
+    /// an account once known is not forgotten.
+    pub(super) fn upsert(&mut self, record: &EventRecord) {
+        let old = self.events.remove(&record.event);
+        if let Some(key) = old.as_ref().and_then(|old| old.record.stuck_on()) {
+            self.leave_index(&key, &record.event);
+        }
+        if let Some(key) = record.stuck_on() {
+            self.stuck.entry(key).or_default().insert(record.event.clone());
+        }
+        let stored = match old {
+            None => StoredEvent {
+                record: record.clone(),
+                first_outcome: record.outcome,
+                first_at: record.at,
+                attempts: 1,
+            },
+            Some(old) => StoredEvent {
+                record: EventRecord {
+                    account: record.account.clone().or(old.record.account),
+                    version: record.version.or(old.record.version),
+                    ..record.clone()
+                },
+                attempts: old.attempts + 1,
+                ..old
+            },
+        };
+        self.events.insert(record.event.clone(), stored);
+    }
+
+    fn leave_index(&mut self, key: &str, event: &EventRef) {
+        if let Some(events) = self.stuck.get_mut(key) {
+            events.remove(event);
+            if events.is_empty() {
+                self.stuck.remove(key);
+            }
+        }
+    }
+
+    pub(super) fn dump(&self) -> Value {
+        let events: Vec<Value> = self.events.values().map(dump_event).collect();
+        let accounts: Vec<&Account> = self.accounts.values().collect();
+        let entries: Vec<Value> = self
+            .entries
+            .iter()
+            .map(|(account, entries)| {
+                json!({ "account": account, "entries": entries.values().collect::<Vec<_>>() })
+            })
+            .collect();
+        json!({
+            "accounts": accounts,
+            "history": entries,
+            "events": events,
+            "links": self.links,
+            "keys": self.keys,
+        })
+    }
+}
+
+fn dump_event(stored: &StoredEvent) -> Value {
+    let StoredEvent { record, first_outcome, first_at, attempts } = stored;
+    let body = match &record.body {
+        RecordBody::Envelope(envelope) => json!({ "envelope": envelope }),
+        RecordBody::Unreadable(text) => json!({ "unreadable": text }),
+    };
+    json!({
+        "event": record.event,
+        "body": body,
+        "outcome": record.outcome,
+        "detail": record.detail,
+        "account": record.account,
+        "version": record.version,
+        "at": record.at,
+        "first_outcome": first_outcome,
+        "first_at": first_at,
+        "attempts": attempts,
+    })
+}
