@@ -9,7 +9,7 @@ use std::panic::AssertUnwindSafe;
 
 use futures_util::FutureExt;
 use jiff::Timestamp;
-use tollgate_events::{AccountId, Envelope, EnvelopeError, EventId, EventRef, Source};
+use tollgate_events::{AccountId, CustomerId, Envelope, EnvelopeError, EventId, EventRef, Source};
 
 use crate::converge::{Converged, Stop, Worker};
 use crate::error_policy::Verdict;
@@ -85,48 +85,55 @@ impl<P: Ports> Worker<P> {
                 return Ok(self.put_on_record(record, batch).await?);
             }
         };
-        if let Some(why) = self.not_ours(&envelope) {
-            let record = EventRecord {
-                detail: Some(why.to_owned()),
-                ..EventRecord::of(envelope, Outcome::Ignored, now)
-            };
-            return Ok(self.put_on_record(record, batch).await?);
-        }
-        match self.resolve(&mut envelope, known).await? {
-            Resolved::Account(account) => {
-                batch.groups.entry(account).or_default().push((place, envelope));
-                Ok(())
+        let (outcome, why) = if let Some(why) = self.not_ours(&envelope).await? {
+            (Outcome::Ignored, why.to_owned())
+        } else {
+            match self.resolve(&mut envelope, known).await? {
+                Resolved::Account(account) => {
+                    batch.groups.entry(account).or_default().push((place, envelope));
+                    return Ok(());
+                }
+                Resolved::Unlinked(customer) => self.unlinked(&customer, &envelope, now),
+                Resolved::Nobody => {
+                    (Outcome::Parked, "it names neither an account nor a customer".to_owned())
+                }
             }
-            Resolved::Unlinked(customer) => {
-                let waited = now.duration_since(envelope.received_at);
-                let (outcome, why) = if waited < self.policy.waiting() {
-                    (Outcome::Waiting, format!("{customer} is not linked to an account yet"))
-                } else {
-                    let mend = "link it with `tollgate account link`, then replay the event";
-                    (Outcome::Parked, format!("{customer} is not linked to an account; {mend}"))
-                };
-                let record =
-                    EventRecord { detail: Some(why), ..EventRecord::of(envelope, outcome, now) };
-                Ok(self.put_on_record(record, batch).await?)
-            }
-            Resolved::Nobody => {
-                let why = "it names neither an account nor a customer".to_owned();
-                let record = EventRecord {
-                    detail: Some(why),
-                    ..EventRecord::of(envelope, Outcome::Parked, now)
-                };
-                Ok(self.put_on_record(record, batch).await?)
-            }
-        }
+        };
+        let record = EventRecord { detail: Some(why), ..EventRecord::of(envelope, outcome, now) };
+        Ok(self.put_on_record(record, batch).await?)
     }
 
-    /// Why an event is not for this deployment, if it is not.
-    fn not_ours(&self, envelope: &Envelope) -> Option<&'static str> {
-        if envelope.connect_account.is_some() {
-            return Some("it is of a connected account (Stripe Connect)");
+    /// An event of a customer whom nobody is linked to waits for the link, but not for ever.
+    fn unlinked(
+        &self,
+        customer: &CustomerId,
+        envelope: &Envelope,
+        now: Timestamp,
+    ) -> (Outcome, String) {
+        if now.duration_since(envelope.received_at) < self.policy.waiting() {
+            return (Outcome::Waiting, format!("{customer} is not linked to an account yet"));
         }
-        (envelope.livemode.is_some_and(|livemode| livemode != self.livemode))
-            .then_some("its livemode is not this deployment's")
+        let mend = "link it with `tollgate account link`, then replay the event";
+        (Outcome::Parked, format!("{customer} is not linked to an account; {mend}"))
+    }
+
+    /// Why an event is not for this deployment, if it is not. A user's own `DeleteUser`
+    /// names no pool, so CloudTrail tells of users of every pool in the account: those
+    /// that the ledger has never seen are other pools'.
+    async fn not_ours(&self, envelope: &Envelope) -> PortResult<Option<&'static str>> {
+        if envelope.connect_account.is_some() {
+            return Ok(Some("it is of a connected account (Stripe Connect)"));
+        }
+        if envelope.livemode.is_some_and(|livemode| livemode != self.livemode) {
+            return Ok(Some("its livemode is not this deployment's"));
+        }
+        if envelope.source == Source::Cloudtrail
+            && let Some(named) = &envelope.subject.account
+            && self.ports.ledger().account(&named.id).await?.is_none()
+        {
+            return Ok(Some("the ledger has no such account"));
+        }
+        Ok(None)
     }
 
     async fn put_on_record(&self, record: EventRecord, batch: &mut Batch<'_>) -> PortResult<()> {
@@ -144,7 +151,9 @@ impl<P: Ports> Worker<P> {
             let record = match Envelope::decode(&message.body) {
                 Err(error) => unreadable(message, &error, now),
                 Ok(envelope) => EventRecord {
-                    detail: Some("it failed too often; see the worker's log, then replay it".into()),
+                    detail: Some(
+                        "it failed too often; see the worker's log, then replay it".into(),
+                    ),
                     ..EventRecord::of(envelope, Outcome::Parked, now)
                 },
             };

@@ -6,8 +6,8 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
-use toml::Spanned;
 use tollgate_events::{PriceId, ProductId};
+use toml::Spanned;
 
 use crate::account::{PlanId, UsagePlanId};
 use crate::policy::Policy;
@@ -234,7 +234,10 @@ impl Check<'_> {
         {
             return Err(self.rule(
                 &raw.id,
-                format!("plan `{}` has a throttle rate that lets nothing through", raw.id.get_ref()),
+                format!(
+                    "plan `{}` has a throttle rate that lets nothing through",
+                    raw.id.get_ref()
+                ),
                 "give a rate above 0, in requests per second",
             ));
         }

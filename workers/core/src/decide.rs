@@ -305,9 +305,8 @@ impl<'a> Standing<'a> {
     /// longer; of two that last alike, the first.
     fn offer(&mut self, plan: &'a Plan, reason: Reason, until: Option<Timestamp>) {
         let lasts = |until: Option<Timestamp>| until.unwrap_or(Timestamp::MAX);
-        let better = self.plan.is_none_or(|best| {
-            (plan.rank, lasts(until)) > (best.rank, lasts(self.until))
-        });
+        let better =
+            self.plan.is_none_or(|best| (plan.rank, lasts(until)) > (best.rank, lasts(self.until)));
         if better {
             (self.plan, self.reason, self.until) = (Some(plan), reason, until);
         }

@@ -262,8 +262,7 @@ pub trait ApiGateway: Send + Sync {
 
     /// `GetApiKeys` by `customerId`, with values, every page; compared again here,
     /// because not every implementation filters.
-    fn keys_of(&self, account: &AccountId)
-    -> impl Future<Output = PortResult<Vec<ApiKey>>> + Send;
+    fn keys_of(&self, account: &AccountId) -> impl Future<Output = PortResult<Vec<ApiKey>>> + Send;
 
     /// `GetApiKeys`: all keys of the account and Region, one page of up to 500.
     fn all_keys(

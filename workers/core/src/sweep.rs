@@ -70,8 +70,10 @@ fn due_wake(account: AccountId, review_at: Timestamp, now: Timestamp) -> Envelop
 
 /// A wake of Tollgate's own: it has no id from outside.
 pub fn wake(kind: &str, account: AccountId, run: Option<String>, now: Timestamp) -> Envelope {
-    let id = EventId::parse(format!("{kind}:{}", account.as_str()).chars().take(128).collect::<String>())
-        .expect("a kind and an account's id are visible ASCII");
+    let id = EventId::parse(
+        format!("{kind}:{}", account.as_str()).chars().take(128).collect::<String>(),
+    )
+    .expect("a kind and an account's id are visible ASCII");
     Envelope {
         v: ENVELOPE_VERSION,
         source: Source::Sweep,

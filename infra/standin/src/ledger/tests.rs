@@ -194,7 +194,11 @@ async fn a_key_stays_linked_when_the_account_has_another() {
     let ledger = ledger();
     for (now, key) in [(0, "key1"), (1, "key2")] {
         let mut account = take(&ledger, "a", now).await;
-        let record = KeyRecord { id: KeyId::parse(key).unwrap(), generation: 1 };
+        let record = KeyRecord {
+            id: KeyId::parse(key).unwrap(),
+            generation: 1,
+            minted_at: Timestamp::UNIX_EPOCH,
+        };
         account.access.keys.insert(Slot::Primary, record);
         ledger.commit(&closing(&account, key)).await.unwrap();
     }

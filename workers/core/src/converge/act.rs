@@ -3,14 +3,14 @@
 use std::collections::BTreeSet;
 
 use super::{Run, Stop};
-use crate::account::{
-    Attributes, KeyId, KeyRecord, MintIntent, Slot, Status, UsagePlanId, User,
-};
+use crate::account::{Attributes, KeyId, KeyRecord, MintIntent, Slot, Status, UsagePlanId, User};
 use crate::decide::Desired;
 use crate::ledger::StepTaken;
 use crate::plan::{Observed, ObservedKey, Step, plan};
 use crate::policy::NEW_KEY_MAY_HIDE;
-use crate::ports::{ApiGateway, Class, Entropy, NewKey, PortError, PortResult, Ports, Service, Stripe, Users};
+use crate::ports::{
+    ApiGateway, Class, Entropy, NewKey, PortError, PortResult, Ports, Service, Stripe, Users,
+};
 
 /// How often a conflict is answered by observing and planning anew, before the events
 /// go back to the queue.
@@ -144,8 +144,7 @@ impl<P: Ports> Run<'_, P> {
     fn note(&mut self, step: &Step, observed: &Observed) {
         let at = self.clock_now();
         let access = &mut self.account.access;
-        access.usage_plan =
-            observed.key.as_ref().and_then(|key| key.usage_plans.first().cloned());
+        access.usage_plan = observed.key.as_ref().and_then(|key| key.usage_plans.first().cloned());
         access.attributes = observed.attributes.clone();
         if *step == Step::DeleteKey {
             access.keys.clear();
@@ -198,9 +197,9 @@ impl<P: Ports> Run<'_, P> {
     async fn adopt(&mut self, intent: &MintIntent) -> Result<Option<(KeyId, bool)>, Stop> {
         let value = self.worker.deriver.key_value(&self.account.id, intent)?;
         let keys = self.worker.ports.api_gateway().keys_of(&self.account.id).await?;
-        let ours = keys.into_iter().find(|key| {
-            key.value.as_ref().is_some_and(|other| other.expose() == value.expose())
-        });
+        let ours = keys
+            .into_iter()
+            .find(|key| key.value.as_ref().is_some_and(|other| other.expose() == value.expose()));
         Ok(ours.map(|key| {
             self.hold_key(intent, key.id.clone());
             (key.id, key.enabled)

@@ -23,7 +23,11 @@ impl<P: Ports> Run<'_, P> {
     }
 
     /// Commits what was desired and is now so.
-    pub(super) async fn finish(&mut self, desired: Desired, lagging: bool) -> Result<Outcome, Stop> {
+    pub(super) async fn finish(
+        &mut self,
+        desired: Desired,
+        lagging: bool,
+    ) -> Result<Outcome, Stop> {
         let detail = (!desired.warnings.is_empty()).then(|| {
             let warnings: Vec<_> = desired.warnings.iter().map(ToString::to_string).collect();
             warnings.join("; ")
@@ -93,11 +97,7 @@ impl<P: Ports> Run<'_, P> {
             .collect()
     }
 
-    async fn write(
-        &mut self,
-        entry: Option<Entry>,
-        records: Vec<EventRecord>,
-    ) -> Result<(), Stop> {
+    async fn write(&mut self, entry: Option<Entry>, records: Vec<EventRecord>) -> Result<(), Stop> {
         let account = self.account.clone();
         let commit = Commit { account, entry, link: Vec::new(), records };
         match self.ledger().commit(&commit).await? {

@@ -59,7 +59,8 @@ impl<P: Ports> Run<'_, P> {
                     .into_iter()
                     .partition(|event| event.subject.customer.as_ref() == Some(&customer));
                 self.events = events;
-                self.strays.extend(strays.into_iter().map(|event: Envelope| (owner.clone(), event)));
+                self.strays
+                    .extend(strays.into_iter().map(|event: Envelope| (owner.clone(), event)));
                 Ok(())
             }
             CommitResult::Fenced => Err(Stop::Fenced),
@@ -140,9 +141,7 @@ impl<P: Ports> Run<'_, P> {
     /// it was read, and looked at again soon.
     pub(super) fn read_seems_to_lag(&self, facts: &Facts) -> bool {
         let user_lags = match &facts.user {
-            UserFact::NotFound { delete_seen } => {
-                !delete_seen && self.woken_by(cognito::SIGN_UP)
-            }
+            UserFact::NotFound { delete_seen } => !delete_seen && self.woken_by(cognito::SIGN_UP),
             UserFact::Found { .. } => self.woken_by(cloudtrail::USER_DELETED),
             UserFact::AsLastSeen => false,
         };

@@ -210,12 +210,7 @@ impl<'a, P: Ports> Run<'a, P> {
     }
 
     fn converged(self, outcome: Outcome) -> Converged {
-        Converged {
-            outcome,
-            version: self.account.version,
-            steps: self.steps,
-            strays: self.strays,
-        }
+        Converged { outcome, version: self.account.version, steps: self.steps, strays: self.strays }
     }
 
     fn ledger(&self) -> &'a P::Ledger {

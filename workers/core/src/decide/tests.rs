@@ -37,7 +37,10 @@ fn catalog() -> Catalog {
 }
 
 fn catalog_without_default() -> Catalog {
-    let text = catalog_text(false).replace("[[plans]]\nid = \"free\"\nrank = 0\nusage_plan = \"up-free\"\nprices = [\"price_free\"]\n", "");
+    let text = catalog_text(false).replace(
+        "[[plans]]\nid = \"free\"\nrank = 0\nusage_plan = \"up-free\"\nprices = [\"price_free\"]\n",
+        "",
+    );
     CatalogFile::parse(&text).unwrap().catalog
 }
 
@@ -46,11 +49,7 @@ fn subscription(id: &str, status: &str, price: &str) -> Subscription {
         id: SubscriptionId::parse(id).unwrap(),
         customer: CustomerId::parse("cus_1").unwrap(),
         status: status.into(),
-        prices: vec![Price {
-            id: PriceId::parse(price).unwrap(),
-            lookup_key: None,
-            product: None,
-        }],
+        prices: vec![Price { id: PriceId::parse(price).unwrap(), lookup_key: None, product: None }],
         cancel_at: None,
         cancel_at_period_end: false,
         current_period_end: Some(at(20 * DAY)),
@@ -144,7 +143,10 @@ fn grace_counts_from_the_invoice_and_no_later_invoice_moves_it() {
     let mut again = facts(vec![late.clone()]);
     again.access.grace.clone_from(&first.grace);
     let later = |offset| decide(&again, &catalog(), &Policy::default(), at(offset));
-    assert_eq!((plan_of(&later(6 * DAY - 1)), later(5 * DAY).review_at), ("pro", Some(at(6 * DAY))));
+    assert_eq!(
+        (plan_of(&later(6 * DAY - 1)), later(5 * DAY).review_at),
+        ("pro", Some(at(6 * DAY)))
+    );
     assert_eq!((plan_of(&later(6 * DAY)), later(6 * DAY).review_at), ("free", None));
     assert_eq!(later(6 * DAY).grace, first.grace, "kept until it is seen not past due");
 
@@ -283,8 +285,15 @@ fn an_operators_hold_beats_everything_but_deletion() {
 
 fn any_subscription() -> impl Strategy<Value = Subscription> {
     let status = prop::sample::select(vec![
-        "incomplete", "incomplete_expired", "trialing", "active", "past_due", "canceled",
-        "unpaid", "paused", "newer",
+        "incomplete",
+        "incomplete_expired",
+        "trialing",
+        "active",
+        "past_due",
+        "canceled",
+        "unpaid",
+        "paused",
+        "newer",
     ]);
     let price = prop::sample::select(vec!["price_free", "price_basic", "price_pro", "price_new"]);
     let when = || prop::option::of((-30 * DAY..30 * DAY).prop_map(at));
@@ -361,10 +370,7 @@ fn any_observed() -> impl Strategy<Value = Observed> {
     let word = prop::option::of(prop::sample::select(vec!["free", "pro", "held", "none"]));
     (key, word, any::<bool>()).prop_map(|(key, word, api_id)| Observed {
         attributes: Attributes {
-            api_id: key
-                .as_ref()
-                .filter(|_| api_id)
-                .and_then(|key: &ObservedKey| key.id.clone()),
+            api_id: key.as_ref().filter(|_| api_id).and_then(|key: &ObservedKey| key.id.clone()),
             plan: word.map(str::to_owned),
         },
         key,
