@@ -142,27 +142,30 @@ impl<P: Ports> Worker<P> {
         batch.count(outcome, 1);
         Ok(())
     }
+}
 
-    /// Records dead letters as parked, so that nothing expires with a queue.
-    pub async fn park_dead_letters(&self, messages: &[Message]) -> BatchReport {
-        let mut batch = Batch::new(messages);
-        for (place, message) in messages.iter().enumerate() {
-            let now = self.ports.clock().now();
-            let record = match Envelope::decode(&message.body) {
-                Err(error) => unreadable(message, &error, now),
-                Ok(envelope) => EventRecord {
-                    detail: Some(
-                        "it failed too often; see the worker's log, then replay it".into(),
-                    ),
-                    ..EventRecord::of(envelope, Outcome::Parked, now)
-                },
-            };
-            if let Err(error) = self.put_on_record(record, &mut batch).await {
-                batch.fail(&[place], &Stop::Port(error));
-            }
+/// Records dead letters as parked, so that nothing expires with a queue.
+pub async fn park_dead_letters<L: Ledger, C: Clock>(
+    ledger: &L,
+    clock: &C,
+    messages: &[Message],
+) -> BatchReport {
+    let mut batch = Batch::new(messages);
+    for (place, message) in messages.iter().enumerate() {
+        let now = clock.now();
+        let record = match Envelope::decode(&message.body) {
+            Err(error) => unreadable(message, &error, now),
+            Ok(envelope) => EventRecord {
+                detail: Some("it failed too often; see the worker's log, then replay it".into()),
+                ..EventRecord::of(envelope, Outcome::Parked, now)
+            },
+        };
+        match ledger.record(&[record]).await {
+            Ok(()) => batch.count(Outcome::Parked, 1),
+            Err(error) => batch.fail(&[place], &Stop::Port(error)),
         }
-        batch.report()
     }
+    batch.report()
 }
 
 /// The record of a message that is no envelope: under the event it names, if that much

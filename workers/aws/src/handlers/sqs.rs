@@ -3,9 +3,9 @@
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent};
 use jiff::{SignedDuration, Timestamp};
 use lambda_runtime::Diagnostic;
-use tollgate_billing::batch::{BatchReport, Message};
+use tollgate_billing::batch::{BatchReport, Message, park_dead_letters};
 use tollgate_billing::converge::Worker;
-use tollgate_billing::ports::Ports;
+use tollgate_billing::ports::{Clock, Ledger, Ports};
 
 use super::diagnostic;
 
@@ -32,12 +32,13 @@ pub async fn handle<P: Ports>(
 ///
 /// # Errors
 /// As for [`handle`].
-pub async fn dead_letters<P: Ports>(
-    worker: &Worker<P>,
+pub async fn dead_letters<L: Ledger, C: Clock>(
+    ledger: &L,
+    clock: &C,
     event: SqsEvent,
 ) -> Result<SqsBatchResponse, Diagnostic> {
     let messages = messages(event)?;
-    let report = worker.park_dead_letters(&messages).await;
+    let report = park_dead_letters(ledger, clock, &messages).await;
     log("dead letters", messages.len(), &report);
     Ok(response(report))
 }

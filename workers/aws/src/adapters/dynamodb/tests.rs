@@ -101,11 +101,7 @@ fn record(id: &str, outcome: Outcome, seconds: i64) -> EventRecord {
 fn full_access(reason: Reason) -> Access {
     let subscription = SubscriptionId::parse("sub_1").unwrap();
     let plan = PlanId::parse("pro").unwrap();
-    let key = KeyRecord {
-        id: KeyId::parse("key1").unwrap(),
-        generation: 3,
-        minted_at: at(1),
-    };
+    let key = KeyRecord { id: KeyId::parse("key1").unwrap(), generation: 3, minted_at: at(1) };
     Access {
         plan: Some(plan.clone()),
         usage_plan: Some(tollgate_billing::account::UsagePlanId::parse("up-pro").unwrap()),
