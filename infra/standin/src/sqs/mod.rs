@@ -1,1 +1,131 @@
-//! To be filled.
+//! SQS FIFO queues: groups, deduplication, visibility, retention and dead letters,
+//! on the virtual clock. Two faces over one model: the port
+//! ([`tollgate_billing::ports::Queue`]) and the JSON protocol that the real SDK speaks.
+//!
+//! Deliberately FIFO only, and nothing ever waits: `WaitTimeSeconds` is read and
+//! answered at once. Whatever is not modelled (standard queues, delays, message
+//! attributes, move tasks) is refused.
+
+mod error;
+mod http;
+mod model;
+mod ports;
+mod queue;
+mod settings;
+#[cfg(test)]
+mod tests;
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use jiff::{SignedDuration, Timestamp};
+
+pub use error::SqsError;
+pub use model::{Model, Sent};
+pub use ports::SqsPort;
+pub use queue::{Message, Outgoing};
+pub use settings::{Redrive, Settings};
+
+use crate::clock::VirtualClock;
+use crate::gate::Gate;
+
+/// The SQS stand-in; clones share one model.
+#[derive(Clone)]
+pub struct SqsStandin {
+    clock: VirtualClock,
+    gate: Gate,
+    inner: Arc<Mutex<Inner>>,
+}
+
+#[derive(Default)]
+struct Inner {
+    model: Model,
+    down: bool,
+}
+
+/// The simulation's and the local stack's own way to the queues: what Lambda's poller
+/// does. Not logged at the gate, and not stopped by [`set_down`](Self::set_down).
+impl SqsStandin {
+    /// No queues yet.
+    pub fn new(clock: VirtualClock, gate: Gate) -> Self {
+        Self { clock, gate, inner: Arc::default() }
+    }
+
+    /// Makes every call of both faces answer `ServiceUnavailable`, or lets them pass again.
+    pub fn set_down(&self, down: bool) {
+        self.lock().down = down;
+    }
+
+    /// Makes a FIFO queue; its dead-letter queue must be there already.
+    ///
+    /// # Errors
+    /// As `CreateQueue`.
+    pub fn create_queue(&self, name: &str, settings: Settings) -> Result<(), SqsError> {
+        self.scene(|model, now| model.create_queue(name, settings, now))
+    }
+
+    /// Receives up to `max` (1 to 10) messages.
+    ///
+    /// # Errors
+    /// As `ReceiveMessage`.
+    pub fn receive(&self, queue: &str, max: usize) -> Result<Vec<Message>, SqsError> {
+        self.scene(|model, now| model.receive_message(queue, max, None, now))
+    }
+
+    /// Deletes a received message.
+    ///
+    /// # Errors
+    /// As `DeleteMessage`: above all, when its visibility timeout has passed.
+    pub fn delete(&self, queue: &str, receipt: &str) -> Result<(), SqsError> {
+        self.scene(|model, now| model.delete_message(queue, receipt, now))
+    }
+
+    /// Makes a received message visible after `timeout` from now.
+    ///
+    /// # Errors
+    /// As `ChangeMessageVisibility`.
+    pub fn change_visibility(
+        &self,
+        queue: &str,
+        receipt: &str,
+        timeout: SignedDuration,
+    ) -> Result<(), SqsError> {
+        self.scene(|model, now| model.change_message_visibility(queue, receipt, timeout, now))
+    }
+
+    /// Messages in a queue, those in flight too; none when there is no such queue.
+    pub fn len(&self, queue: &str) -> usize {
+        self.scene(|model, now| model.queue(queue).map_or(0, |queue| queue.len(now)))
+    }
+
+    /// Whether a queue has no message, not even one in flight.
+    pub fn is_empty(&self, queue: &str) -> bool {
+        self.len(queue) == 0
+    }
+
+    /// When a receive would next find a message: now, if one is visible already.
+    pub fn next_visible_at(&self, queue: &str) -> Option<Timestamp> {
+        self.scene(|model, now| model.queue(queue).ok()?.next_visible_at(now))
+    }
+
+    /// Works on the model directly.
+    pub fn scene<T>(&self, act: impl FnOnce(&mut Model, Timestamp) -> T) -> T {
+        act(&mut self.lock().model, self.clock.time())
+    }
+
+    /// One operation of a face: refused while the service is down.
+    fn operate<T>(
+        &self,
+        act: impl FnOnce(&mut Model, Timestamp) -> Result<T, SqsError>,
+    ) -> Result<T, SqsError> {
+        let now = self.clock.time();
+        let mut inner = self.lock();
+        if inner.down {
+            return Err(SqsError::ServiceUnavailable);
+        }
+        act(&mut inner.model, now)
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,368 @@
+//! The HTTP face: SQS's JSON protocol, one `POST /` with the operation in `X-Amz-Target`.
+//!
+//! Signatures are not looked at. An operation that is not modelled, or a field of one,
+//! answers 501.
+
+use std::collections::BTreeMap;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use jiff::{SignedDuration, Timestamp};
+use md5::{Digest as _, Md5};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value, json};
+use tollgate_billing::ports::Service;
+
+use super::SqsStandin;
+use super::error::SqsError;
+use super::model::{Model, Sent};
+use super::queue::{Message, Outgoing};
+use super::settings::{Settings, arn};
+
+type Answer = Result<Value, SqsError>;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+struct CreateQueue {
+    queue_name: String,
+    #[serde(default)]
+    attributes: BTreeMap<String, String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+struct GetQueueUrl {
+    queue_name: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+struct GetQueueAttributes {
+    queue_url: String,
+    #[serde(default)]
+    attribute_names: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+struct SendMessage {
+    queue_url: String,
+    #[serde(default)]
+    message_body: String,
+    message_group_id: Option<String>,
+    message_deduplication_id: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+struct SendMessageBatch {
+    queue_url: String,
+    #[serde(default)]
+    entries: Vec<SendEntry>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+struct SendEntry {
+    id: String,
+    #[serde(default)]
+    message_body: String,
+    message_group_id: Option<String>,
+    message_deduplication_id: Option<String>,
+}
+
+/// `WaitTimeSeconds` and `MessageAttributeNames` are taken and have no effect.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+struct ReceiveMessage {
+    queue_url: String,
+    #[serde(default)]
+    attribute_names: Vec<String>,
+    #[serde(default)]
+    message_system_attribute_names: Vec<String>,
+    #[serde(default, rename = "MessageAttributeNames")]
+    _message_attribute_names: Vec<String>,
+    max_number_of_messages: Option<usize>,
+    visibility_timeout: Option<i64>,
+    #[serde(default, rename = "WaitTimeSeconds")]
+    _wait_time_seconds: Option<i64>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+struct DeleteMessage {
+    queue_url: String,
+    receipt_handle: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+struct DeleteMessageBatch {
+    queue_url: String,
+    #[serde(default)]
+    entries: Vec<DeleteEntry>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+struct DeleteEntry {
+    id: String,
+    receipt_handle: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+struct ChangeMessageVisibility {
+    queue_url: String,
+    receipt_handle: String,
+    visibility_timeout: i64,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+struct PurgeQueue {
+    queue_url: String,
+}
+
+impl SqsStandin {
+    /// The service, to be the SDK's endpoint.
+    pub fn service(&self) -> Router {
+        Router::new()
+            .route("/", post(serve))
+            // 1 MiB of text can be six times as long in JSON: SQS shall judge it, not the server.
+            .layer(DefaultBodyLimit::max(8 * 1024 * 1024))
+            .with_state(self.clone())
+    }
+
+    fn dispatch(&self, operation: &str, host: &str, body: &Bytes) -> Answer {
+        match operation {
+            "CreateQueue" => self.http_create_queue(host, &read(body)?),
+            "GetQueueUrl" => self.http_get_queue_url(host, &read(body)?),
+            "GetQueueAttributes" => self.http_get_queue_attributes(&read(body)?),
+            "SendMessage" => self.http_send(read(body)?),
+            "SendMessageBatch" => self.http_send_batch(read(body)?),
+            "ReceiveMessage" => self.http_receive(&read(body)?),
+            "DeleteMessage" => self.http_delete(&read(body)?),
+            "DeleteMessageBatch" => self.http_delete_batch(read(body)?),
+            "ChangeMessageVisibility" => self.http_change_visibility(&read(body)?),
+            "PurgeQueue" => self.http_purge(&read(body)?),
+            _ => Err(SqsError::NotImplemented(operation.to_owned())),
+        }
+    }
+
+    fn logged<T>(
+        &self,
+        operation: &'static str,
+        subject: &str,
+        act: impl FnOnce(&mut Model, Timestamp) -> Result<T, SqsError>,
+    ) -> Result<T, SqsError> {
+        self.gate.log(Service::Queue, operation, subject);
+        self.operate(act)
+    }
+
+    fn http_create_queue(&self, host: &str, request: &CreateQueue) -> Answer {
+        let name = &request.queue_name;
+        self.logged("CreateQueue", name, |model, now| {
+            model.create_queue(name, Settings::read(&request.attributes)?, now)
+        })?;
+        Ok(json!({ "QueueUrl": url(host, name) }))
+    }
+
+    fn http_get_queue_url(&self, host: &str, request: &GetQueueUrl) -> Answer {
+        let name = &request.queue_name;
+        self.logged("GetQueueUrl", name, |model, _| model.queue(name).map(drop))?;
+        Ok(json!({ "QueueUrl": url(host, name) }))
+    }
+
+    fn http_get_queue_attributes(&self, request: &GetQueueAttributes) -> Answer {
+        let name = queue_name(&request.queue_url);
+        let all = self.logged("GetQueueAttributes", name, |model, now| {
+            model.get_queue_attributes(name, now)
+        })?;
+        let attributes: Map<_, _> = all
+            .into_iter()
+            .filter(|(name, _)| wanted(&request.attribute_names, name))
+            .map(|(name, value)| (name.to_owned(), value.into()))
+            .collect();
+        Ok(json!({ "Attributes": attributes }))
+    }
+
+    fn http_send(&self, request: SendMessage) -> Answer {
+        let name = queue_name(&request.queue_url);
+        let md5 = md5(&request.message_body);
+        let outgoing = Outgoing {
+            body: request.message_body,
+            group: request.message_group_id,
+            dedup: request.message_deduplication_id,
+        };
+        let send = |model: &mut Model, now| model.send_message(name, outgoing, now);
+        Ok(sent(&self.logged("SendMessage", name, send)?, md5))
+    }
+
+    fn http_send_batch(&self, request: SendMessageBatch) -> Answer {
+        let name = queue_name(&request.queue_url);
+        let sums: Vec<_> = request.entries.iter().map(|entry| md5(&entry.message_body)).collect();
+        let outgoing = |entry: SendEntry| {
+            let (group, dedup) = (entry.message_group_id, entry.message_deduplication_id);
+            (entry.id, Outgoing { body: entry.message_body, group, dedup })
+        };
+        let entries = request.entries.into_iter().map(outgoing).collect();
+        let send = |model: &mut Model, now| model.send_message_batch(name, entries, now);
+        let results = self.logged("SendMessageBatch", name, send)?;
+        let results = results.into_iter().zip(sums);
+        Ok(batch(
+            results.map(|((id, result), sum)| (id, result.map(|message| sent(&message, sum)))),
+        ))
+    }
+
+    fn http_receive(&self, request: &ReceiveMessage) -> Answer {
+        let name = queue_name(&request.queue_url);
+        let max = request.max_number_of_messages.unwrap_or(1);
+        let visibility = request.visibility_timeout.map(SignedDuration::from_secs);
+        let messages = self.logged("ReceiveMessage", name, |model, now| {
+            model.receive_message(name, max, visibility, now)
+        })?;
+        let asked =
+            [&request.attribute_names[..], &request.message_system_attribute_names].concat();
+        let messages: Vec<_> = messages.iter().map(|message| received(message, &asked)).collect();
+        Ok(if messages.is_empty() { json!({}) } else { json!({ "Messages": messages }) })
+    }
+
+    fn http_delete(&self, request: &DeleteMessage) -> Answer {
+        let name = queue_name(&request.queue_url);
+        self.logged("DeleteMessage", name, |model, now| {
+            model.delete_message(name, &request.receipt_handle, now)
+        })?;
+        Ok(json!({}))
+    }
+
+    fn http_delete_batch(&self, request: DeleteMessageBatch) -> Answer {
+        let name = queue_name(&request.queue_url);
+        let entries =
+            request.entries.into_iter().map(|entry| (entry.id, entry.receipt_handle)).collect();
+        let delete = |model: &mut Model, now| model.delete_message_batch(name, entries, now);
+        let results = self.logged("DeleteMessageBatch", name, delete)?;
+        Ok(batch(results.into_iter().map(|(id, result)| (id, result.map(|()| json!({}))))))
+    }
+
+    fn http_change_visibility(&self, request: &ChangeMessageVisibility) -> Answer {
+        let name = queue_name(&request.queue_url);
+        let timeout = SignedDuration::from_secs(request.visibility_timeout);
+        self.logged("ChangeMessageVisibility", name, |model, now| {
+            model.change_message_visibility(name, &request.receipt_handle, timeout, now)
+        })?;
+        Ok(json!({}))
+    }
+
+    fn http_purge(&self, request: &PurgeQueue) -> Answer {
+        let name = queue_name(&request.queue_url);
+        self.logged("PurgeQueue", name, |model, now| model.purge_queue(name, now))?;
+        Ok(json!({}))
+    }
+}
+
+async fn serve(State(standin): State<SqsStandin>, headers: HeaderMap, body: Bytes) -> Response {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let operation = text("x-amz-target").and_then(|target| target.strip_prefix("AmazonSQS."));
+    let host = text("host").unwrap_or("localhost");
+    let json_type = [(header::CONTENT_TYPE, "application/x-amz-json-1.0")];
+    match standin.dispatch(operation.unwrap_or("a call without X-Amz-Target"), host, &body) {
+        Ok(answer) => (json_type, answer.to_string()).into_response(),
+        Err(error) => (json_type, refuse(&error)).into_response(),
+    }
+}
+
+fn refuse(error: &SqsError) -> Response {
+    let (name, code) = error.names();
+    let blame = if error.is_senders() { "Sender" } else { "Receiver" };
+    let body =
+        json!({ "__type": format!("com.amazonaws.sqs#{name}"), "message": error.to_string() });
+    let status = StatusCode::from_u16(error.status()).expect("errors have real statuses");
+    let mut response = (status, body.to_string()).into_response();
+    let code = HeaderValue::from_str(&format!("{code};{blame}")).expect("codes are visible ASCII");
+    response.headers_mut().insert("x-amzn-query-error", code);
+    response
+}
+
+fn read<T: DeserializeOwned>(body: &Bytes) -> Result<T, SqsError> {
+    serde_json::from_slice(body)
+        .map_err(|_| SqsError::NotImplemented("a field of the body, or its form,".into()))
+}
+
+fn url(host: &str, name: &str) -> String {
+    format!("http://{host}/000000000000/{name}")
+}
+
+/// A queue's name from its URL, whatever the host.
+fn queue_name(url: &str) -> &str {
+    url.rsplit('/').next().unwrap_or(url)
+}
+
+fn wanted(asked: &[String], name: &str) -> bool {
+    asked.iter().any(|asked| asked == "All" || asked == name)
+}
+
+fn md5(body: &str) -> String {
+    hex::encode(Md5::digest(body))
+}
+
+fn sent(sent: &Sent, md5: String) -> Value {
+    json!({
+        "MessageId": sent.id,
+        "SequenceNumber": format!("{:020}", sent.sequence),
+        "MD5OfMessageBody": md5,
+    })
+}
+
+fn received(message: &Message, asked: &[String]) -> Value {
+    let millis = |time: Timestamp| time.as_millisecond().to_string();
+    let mut all = vec![
+        ("ApproximateReceiveCount", message.receive_count.to_string()),
+        ("ApproximateFirstReceiveTimestamp", millis(message.first_received_at)),
+        ("MessageDeduplicationId", message.dedup.clone()),
+        ("MessageGroupId", message.group.clone()),
+        ("SenderId", "000000000000".to_owned()),
+        ("SentTimestamp", millis(message.sent_at)),
+        ("SequenceNumber", format!("{:020}", message.sequence)),
+    ];
+    all.extend(message.moved_from.iter().map(|from| ("DeadLetterQueueSourceArn", arn(from))));
+    let attributes: Map<_, _> = all
+        .into_iter()
+        .filter(|(name, _)| wanted(asked, name))
+        .map(|(name, value)| (name.to_owned(), value.into()))
+        .collect();
+    let mut json = json!({
+        "MessageId": message.id,
+        "ReceiptHandle": message.receipt,
+        "MD5OfBody": md5(&message.body),
+        "Body": message.body,
+    });
+    if !attributes.is_empty() {
+        json["Attributes"] = attributes.into();
+    }
+    json
+}
+
+fn batch(results: impl Iterator<Item = (String, Result<Value, SqsError>)>) -> Value {
+    let (mut successful, mut failed) = (Vec::new(), Vec::new());
+    for (id, result) in results {
+        match result {
+            Ok(mut entry) => {
+                entry["Id"] = id.into();
+                successful.push(entry);
+            }
+            Err(error) => failed.push(json!({
+                "Id": id,
+                "Code": error.names().1,
+                "Message": error.to_string(),
+                "SenderFault": error.is_senders(),
+            })),
+        }
+    }
+    json!({ "Successful": successful, "Failed": failed })
+}

@@ -1,0 +1,50 @@
+//! The ports face: sending envelopes, through the gate.
+
+use tollgate_billing::ports::{PortResult, Queue, QueueName, Service};
+use tollgate_events::Envelope;
+
+use super::SqsStandin;
+use super::queue::Outgoing;
+use crate::gate::failure;
+
+/// Tollgate's two queues on the stand-in.
+#[derive(Clone)]
+pub struct SqsPort {
+    sqs: SqsStandin,
+    events: String,
+    bulk: String,
+}
+
+impl SqsPort {
+    /// The port on the queues of these names.
+    pub fn new(sqs: SqsStandin, events: impl Into<String>, bulk: impl Into<String>) -> Self {
+        Self { sqs, events: events.into(), bulk: bulk.into() }
+    }
+
+    /// The name of a queue.
+    pub fn name(&self, queue: QueueName) -> &str {
+        match queue {
+            QueueName::Events => &self.events,
+            QueueName::Bulk => &self.bulk,
+        }
+    }
+}
+
+impl Queue for SqsPort {
+    async fn send(&self, queue: QueueName, envelope: &Envelope) -> PortResult<()> {
+        const OPERATION: &str = "SendMessage";
+        let name = self.name(queue);
+        let outgoing = Outgoing {
+            body: envelope.encode(),
+            group: Some(envelope.group().to_owned()),
+            dedup: Some(envelope.deduplication_id()),
+        };
+        let act = || {
+            self.sqs.operate(|model, now| model.send_message(name, outgoing, now)).map_err(
+                |error| failure(Service::Queue, OPERATION, error.class(), error.to_string()),
+            )
+        };
+        let subject = format!("{name} {}", envelope.event_ref());
+        self.sqs.gate.pass(Service::Queue, OPERATION, subject, act).await.map(drop)
+    }
+}
