@@ -1,0 +1,337 @@
+//! The operations of the HTTP face: request in, response out.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::{Value, json};
+
+use super::CognitoStandin;
+use super::error::{Code, CognitoError};
+use super::model::User;
+use super::requests::{self, read};
+use super::schema::{ACCOUNT, PoolConfig, STANDARD, TokenEvent};
+use super::session::SignIn;
+use super::tokens::Tokens;
+use super::triggers::Occasion;
+
+type Reply = Result<Value, CognitoError>;
+
+/// The operations that are modelled.
+pub(super) const OPERATIONS: [&str; 17] = [
+    "AdminCreateUser",
+    "AdminDeleteUser",
+    "AdminDisableUser",
+    "AdminEnableUser",
+    "AdminGetUser",
+    "AdminUpdateUserAttributes",
+    "ConfirmForgotPassword",
+    "ConfirmSignUp",
+    "DeleteUser",
+    "DescribeUserPool",
+    "DescribeUserPoolClient",
+    "ForgotPassword",
+    "InitiateAuth",
+    "ListUsers",
+    "RespondToAuthChallenge",
+    "SignUp",
+    "UpdateUserAttributes",
+];
+
+impl CognitoStandin {
+    /// Carries out an operation.
+    pub(super) async fn perform(&self, operation: &str, body: Value) -> Reply {
+        match operation {
+            "AdminGetUser" => self.admin(body, |name| self.lookup(name).map(|it| admin_view(&it))),
+            "AdminDisableUser" => self.admin(body, |name| self.disable_user(name).map(nothing)),
+            "AdminEnableUser" => self.admin(body, |name| self.enable_user(name).map(nothing)),
+            "AdminDeleteUser" => self.admin(body, |name| self.delete_user(name).map(nothing)),
+            "AdminUpdateUserAttributes" => self.admin_update(read(body)?),
+            "AdminCreateUser" => self.admin_create_over_http(read(body)?),
+            "ListUsers" => self.list_users(&read(body)?),
+            "DescribeUserPool" => self.describe_pool(&read(body)?),
+            "DescribeUserPoolClient" => self.describe_client(&read(body)?),
+            "SignUp" => self.sign_up_over_http(read(body)?),
+            "ConfirmSignUp" => self.confirm_over_http(read(body)?).await,
+            "ForgotPassword" => self.forgot_over_http(&read(body)?),
+            "ConfirmForgotPassword" => self.confirm_forgot_over_http(read(body)?).await,
+            "InitiateAuth" => self.initiate_auth(read(body)?).await,
+            "RespondToAuthChallenge" => self.respond(read(body)?).await,
+            "DeleteUser" => self.delete_own(&read(body)?),
+            "UpdateUserAttributes" => self.update_own(read(body)?),
+            other => Err(not_implemented(&format!("the operation {other}"))),
+        }
+    }
+
+    fn admin(&self, body: Value, act: impl FnOnce(&str) -> Reply) -> Reply {
+        let request: requests::AdminUser = read(body)?;
+        self.check_pool(&request.user_pool_id)?;
+        act(&request.username)
+    }
+
+    fn admin_update(&self, request: requests::AdminUpdateUserAttributes) -> Reply {
+        self.check_pool(&request.user_pool_id)?;
+        self.write(&request.username, request.user_attributes).map(nothing)
+    }
+
+    fn admin_create_over_http(&self, request: requests::AdminCreateUser) -> Reply {
+        self.check_pool(&request.user_pool_id)?;
+        let (name, password) = (&request.username, request.temporary_password);
+        let user = self.admin_create(name, password, request.user_attributes)?;
+        Ok(json!({ "User": user_view(&user, None) }))
+    }
+
+    fn list_users(&self, request: &requests::ListUsers) -> Reply {
+        self.check_pool(&request.user_pool_id)?;
+        let wanted = request.attributes_to_get.as_deref();
+        let undefined =
+            |name: &String| self.config.check_new(&[(name.clone(), String::new())].into());
+        if wanted.into_iter().flatten().any(|name| undefined(name).is_err()) {
+            return Err(CognitoError::invalid("One or more requested attributes do not exist."));
+        }
+        let token = request.pagination_token.as_deref();
+        let (users, next) = self.list(request.filter.as_deref(), request.limit, token)?;
+        let users: Vec<Value> = users.iter().map(|user| user_view(user, wanted)).collect();
+        let mut reply = json!({ "Users": users });
+        if let Some(next) = next {
+            reply["PaginationToken"] = json!(next);
+        }
+        Ok(reply)
+    }
+
+    fn describe_pool(&self, request: &requests::DescribeUserPool) -> Reply {
+        self.check_pool(&request.user_pool_id)?;
+        let config = &self.config;
+        let mut pool = json!({
+            "Id": config.pool_id,
+            "Name": "stand-in",
+            "Arn": config.arn(),
+            "SchemaAttributes": schema_view(config),
+            "LambdaConfig": lambda_view(config),
+            "EstimatedNumberOfUsers": self.lock().users.all().count(),
+        });
+        if config.email_as_username {
+            pool["UsernameAttributes"] = json!(["email"]);
+        }
+        Ok(json!({ "UserPool": pool }))
+    }
+
+    fn describe_client(&self, request: &requests::DescribeUserPoolClient) -> Reply {
+        self.check_pool(&request.user_pool_id)?;
+        let client = self.config.client(&request.client_id)?;
+        let mut view = json!({
+            "UserPoolId": self.config.pool_id,
+            "ClientName": client.id,
+            "ClientId": client.id,
+            "ExplicitAuthFlows": ["ALLOW_REFRESH_TOKEN_AUTH", "ALLOW_USER_PASSWORD_AUTH"],
+            "PreventUserExistenceErrors": "ENABLED",
+        });
+        if let Some(names) = &client.write_attributes {
+            view["WriteAttributes"] = json!(names);
+        }
+        Ok(json!({ "UserPoolClient": view }))
+    }
+
+    fn sign_up_over_http(&self, request: requests::SignUp) -> Reply {
+        let client = self.config.client(&request.client_id)?;
+        let (name, password) = (&request.username, &request.password);
+        let user = self.sign_up(client, name, password, request.user_attributes)?;
+        Ok(json!({ "UserConfirmed": false, "UserSub": user.id, "CodeDeliveryDetails": by_mail() }))
+    }
+
+    async fn confirm_over_http(&self, request: requests::ConfirmSignUp) -> Reply {
+        self.config.client(&request.client_id)?;
+        let confirmed = self.confirm_sign_up(&request.username, &request.confirmation_code);
+        let user = confirmed.map_err(conceal)?;
+        // The user stays confirmed when the trigger fails.
+        self.fire(&user, &request.client_id, &[Occasion::ConfirmSignUp]).await.map(nothing)
+    }
+
+    /// Whether there is such a user is not told.
+    fn forgot_over_http(&self, request: &requests::ForgotPassword) -> Reply {
+        self.config.client(&request.client_id)?;
+        match self.forgot_password(&request.username) {
+            Err(error) if error.code != Code::UserNotFound => Err(error),
+            _ => Ok(json!({ "CodeDeliveryDetails": by_mail() })),
+        }
+    }
+
+    async fn confirm_forgot_over_http(&self, request: requests::ConfirmForgotPassword) -> Reply {
+        self.config.client(&request.client_id)?;
+        let (name, code) = (&request.username, &request.confirmation_code);
+        let user = self.confirm_forgot_password(name, code, request.password).map_err(conceal)?;
+        let occasion = [Occasion::ConfirmForgotPassword];
+        self.fire(&user, &request.client_id, &occasion).await.map(nothing)
+    }
+
+    async fn initiate_auth(&self, request: requests::InitiateAuth) -> Reply {
+        let (client, parameters) = (&request.client_id, &request.auth_parameters);
+        match request.auth_flow.as_str() {
+            "USER_PASSWORD_AUTH" => {
+                let name = parameter(parameters, "USERNAME")?.expose_secret();
+                let password = parameter(parameters, "PASSWORD")?;
+                self.sign_in_with_password(client, name, password).await.map(|it| sign_in_view(&it))
+            }
+            "REFRESH_TOKEN_AUTH" | "REFRESH_TOKEN" => {
+                let token = parameter(parameters, "REFRESH_TOKEN")?.expose_secret();
+                let tokens = self.sign_in_with_refresh_token(client, token).await?;
+                Ok(tokens_view(&tokens))
+            }
+            other => Err(not_implemented(&format!("the flow {other}"))),
+        }
+    }
+
+    async fn respond(&self, request: requests::RespondToAuthChallenge) -> Reply {
+        if request.challenge_name != "NEW_PASSWORD_REQUIRED" {
+            let what = format!("the challenge {}", request.challenge_name);
+            return Err(not_implemented(&what));
+        }
+        let name = parameter(&request.challenge_responses, "USERNAME")?.expose_secret();
+        let password = parameter(&request.challenge_responses, "NEW_PASSWORD")?.clone();
+        let (client, session) = (&request.client_id, &request.session);
+        let tokens = self.answer_new_password(client, session, name, password).await?;
+        Ok(tokens_view(&tokens))
+    }
+
+    fn delete_own(&self, request: &requests::DeleteUser) -> Reply {
+        let (user, _) = self.user_of_access_token(&request.access_token)?;
+        self.delete_self(&user.username).map(nothing)
+    }
+
+    fn update_own(&self, request: requests::UpdateUserAttributes) -> Reply {
+        self.write_own(&request.access_token, request.user_attributes).map(nothing)
+    }
+
+    fn check_pool(&self, id: &str) -> Result<(), CognitoError> {
+        if id == self.config.pool_id {
+            return Ok(());
+        }
+        let message = format!("User pool {id} does not exist.");
+        Err(CognitoError::new(Code::ResourceNotFound, message))
+    }
+}
+
+fn not_implemented(what: &str) -> CognitoError {
+    CognitoError::new(Code::NotImplemented, format!("not implemented by the stand-in: {what}"))
+}
+
+fn nothing((): ()) -> Value {
+    json!({})
+}
+
+fn by_mail() -> Value {
+    json!({ "AttributeName": "email", "DeliveryMedium": "EMAIL", "Destination": "***" })
+}
+
+/// Whether there is such a user is not told: a code for nobody has expired.
+fn conceal(error: CognitoError) -> CognitoError {
+    if error.code != Code::UserNotFound {
+        return error;
+    }
+    let message = "Invalid code provided, please request a code again.";
+    CognitoError::new(Code::ExpiredCode, message)
+}
+
+fn parameter<'a>(
+    parameters: &'a BTreeMap<String, SecretString>,
+    name: &str,
+) -> Result<&'a SecretString, CognitoError> {
+    let message = || CognitoError::invalid(format!("Missing required parameter {name}"));
+    parameters.get(name).ok_or_else(message)
+}
+
+fn user_view(user: &User, wanted: Option<&[String]>) -> Value {
+    json!({
+        "Username": user.username,
+        "Attributes": attributes_view(user, wanted),
+        "UserCreateDate": seconds(user.created),
+        "UserLastModifiedDate": seconds(user.modified),
+        "Enabled": user.enabled,
+        "UserStatus": user.status.name(),
+    })
+}
+
+/// `AdminGetUser` names the attributes otherwise than everyone else.
+fn admin_view(user: &User) -> Value {
+    let mut view = user_view(user, None);
+    view["UserAttributes"] = view["Attributes"].take();
+    view.as_object_mut().map(|view| view.remove("Attributes"));
+    view
+}
+
+fn attributes_view(user: &User, wanted: Option<&[String]>) -> Vec<Value> {
+    let all = user.attributes.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    all.chain([("sub", user.id.as_str())])
+        .filter(|(name, _)| wanted.is_none_or(|wanted| wanted.iter().any(|it| it == name)))
+        .map(|(name, value)| json!({ "Name": name, "Value": value }))
+        .collect()
+}
+
+fn sign_in_view(sign_in: &SignIn) -> Value {
+    match sign_in {
+        SignIn::Tokens(tokens) => tokens_view(tokens),
+        SignIn::NewPassword { session, username } => json!({
+            "ChallengeName": "NEW_PASSWORD_REQUIRED",
+            "Session": session,
+            "ChallengeParameters": { "USER_ID_FOR_SRP": username, "requiredAttributes": "[]" },
+        }),
+    }
+}
+
+fn tokens_view(tokens: &Tokens) -> Value {
+    let mut result = json!({
+        "AccessToken": tokens.access_token,
+        "IdToken": tokens.id_token,
+        "ExpiresIn": tokens.expires_in.as_secs(),
+        "TokenType": "Bearer",
+    });
+    if let Some(token) = &tokens.refresh_token {
+        result["RefreshToken"] = json!(token);
+    }
+    json!({ "AuthenticationResult": result, "ChallengeParameters": {} })
+}
+
+fn schema_view(config: &PoolConfig) -> Vec<Value> {
+    let attribute = |name: &str, mutable: bool| {
+        let kind = if name.ends_with("_verified") { "Boolean" } else { "String" };
+        json!({
+            "Name": name,
+            "AttributeDataType": kind,
+            "DeveloperOnlyAttribute": false,
+            "Mutable": mutable,
+            "Required": name == "sub",
+        })
+    };
+    let standard = STANDARD.iter().map(|name| attribute(name, true));
+    let custom =
+        config.custom.iter().map(|it| attribute(&format!("custom:{}", it.name), it.mutable));
+    standard.chain([attribute("sub", false)]).chain(custom).collect()
+}
+
+fn lambda_view(config: &PoolConfig) -> Value {
+    let function = format!("arn:aws:lambda:{}:{ACCOUNT}:function:stand-in", config.region());
+    let triggers = &config.triggers;
+    let mut view = json!({});
+    if triggers.post_confirmation {
+        view["PostConfirmation"] = json!(function);
+    }
+    if triggers.post_authentication {
+        view["PostAuthentication"] = json!(function);
+    }
+    if let Some(version) = triggers.pre_token_generation {
+        let version = match version {
+            TokenEvent::V1 => "V1_0",
+            TokenEvent::V2 => "V2_0",
+            TokenEvent::V3 => "V3_0",
+        };
+        view["PreTokenGeneration"] = json!(function);
+        view["PreTokenGenerationConfig"] =
+            json!({ "LambdaArn": function, "LambdaVersion": version });
+    }
+    view
+}
+
+/// Seconds since 1970, as awsJson writes times.
+fn seconds(at: Timestamp) -> Value {
+    json!(jiff::SignedDuration::from_millis(at.as_millisecond()).as_secs_f64())
+}

@@ -1,0 +1,88 @@
+//! The port: what the workers ask of a user pool.
+
+use std::collections::BTreeMap;
+
+use tollgate_billing::account::{Attributes, KeyId};
+use tollgate_billing::ports::{Class, Page, PortError, PortResult, Service, UserRecord, Users};
+use tollgate_events::AccountId;
+
+use super::CognitoStandin;
+use super::error::{Code, CognitoError};
+use super::listing::PAGE;
+use super::model::User;
+use crate::gate::failure;
+
+const API_ID: &str = "custom:apiid";
+const PLAN: &str = "custom:plan";
+
+impl Users for CognitoStandin {
+    async fn user(&self, username: &str, account: &AccountId) -> PortResult<Option<UserRecord>> {
+        let act = || match self.lookup(username) {
+            Ok(user) => Ok((user.id == *account).then(|| record(&user))),
+            Err(error) if error.code == Code::UserNotFound => Ok(None),
+            Err(error) => Err(classified("AdminGetUser", &error)),
+        };
+        self.gate.pass(Service::Cognito, "AdminGetUser", account.as_str(), act).await
+    }
+
+    async fn find(&self, account: &AccountId) -> PortResult<Option<UserRecord>> {
+        let filter = format!("sub = \"{account}\"");
+        let act = || {
+            let (users, _) = self
+                .list(Some(&filter), 1, None)
+                .map_err(|error| classified("ListUsers", &error))?;
+            Ok(users.first().map(record))
+        };
+        self.gate.pass(Service::Cognito, "ListUsers", account.as_str(), act).await
+    }
+
+    async fn all_users(&self, page: Option<&str>) -> PortResult<Page<UserRecord>> {
+        let act = || {
+            let (users, next) =
+                self.list(None, PAGE, page).map_err(|error| classified("ListUsers", &error))?;
+            Ok(Page { items: users.iter().map(record).collect(), next })
+        };
+        self.gate.pass(Service::Cognito, "ListUsers", "", act).await
+    }
+
+    async fn write_attributes(&self, username: &str, attributes: &Attributes) -> PortResult<()> {
+        let operation = "AdminUpdateUserAttributes";
+        let act = || {
+            self.write(username, wire(attributes)).map_err(|error| classified(operation, &error))
+        };
+        self.gate.pass(Service::Cognito, operation, self.subject(username), act).await
+    }
+}
+
+impl CognitoStandin {
+    /// What a call is logged under: the sub, since a user name may be personal data.
+    pub(super) fn subject(&self, username: &str) -> String {
+        self.lookup(username).map_or_else(|_| String::new(), |user| user.id.into())
+    }
+}
+
+fn record(user: &User) -> UserRecord {
+    let api_id = user.attribute(API_ID).and_then(|value| KeyId::parse(value).ok());
+    let plan = user.attribute(PLAN).map(str::to_owned);
+    UserRecord {
+        id: user.id.clone(),
+        username: user.username.clone(),
+        enabled: user.enabled,
+        attributes: Attributes { api_id, plan },
+    }
+}
+
+fn wire(attributes: &Attributes) -> BTreeMap<String, String> {
+    let api_id = attributes.api_id.as_ref().map(ToString::to_string).unwrap_or_default();
+    let plan = attributes.plan.clone().unwrap_or_default();
+    [(API_ID.to_owned(), api_id), (PLAN.to_owned(), plan)].into()
+}
+
+fn classified(operation: &'static str, error: &CognitoError) -> PortError {
+    let class = match error.code {
+        Code::UserNotFound | Code::ResourceNotFound => Class::NotFound,
+        Code::NotAuthorized => Class::Denied,
+        _ => Class::Invalid,
+    };
+    failure(Service::Cognito, operation, class, error.to_string())
+}

@@ -1,0 +1,266 @@
+//! ID and access tokens: RS256 JSON Web Tokens with Cognito's claims.
+//!
+//! Verifying is what an authorizer does: signature, issuer, audience, use and
+//! time. Whether the user still exists is no part of it, as with Cognito.
+//! <https://docs.aws.amazon.com/cognito/latest/developerguide/amazon-cognito-user-pools-using-tokens-with-identity-providers.html>
+
+use std::fmt;
+
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::rsa::{KeyPair, KeySize, PublicKeyComponents};
+use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Map, Value, json};
+use tollgate_events::AccountId;
+
+use super::CognitoStandin;
+use super::error::CognitoError;
+use super::model::{Session, User};
+
+/// The scope of tokens that come from the API, not from the hosted page.
+pub(super) const SCOPE: &str = "aws.cognito.signin.user.admin";
+
+/// ID and access tokens live an hour.
+const LIFE: SignedDuration = SignedDuration::from_hours(1);
+
+/// Refresh tokens live 30 days.
+pub(super) const REFRESH_LIFE: SignedDuration = SignedDuration::from_hours(30 * 24);
+
+/// What a sign-in returns.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Tokens {
+    /// Says who the user is, with their attributes.
+    pub id_token: String,
+    /// Lets the user act on themselves.
+    pub access_token: String,
+    /// Gets new tokens; absent where it was just used for that.
+    pub refresh_token: Option<String>,
+    /// How long the first two live.
+    pub expires_in: SignedDuration,
+}
+
+impl fmt::Debug for Tokens {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Tokens(…)")
+    }
+}
+
+/// An ID token's claims, verified.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claims {
+    /// The `sub`.
+    pub id: AccountId,
+    /// All of them, as the token has them.
+    pub all: Map<String, Value>,
+}
+
+/// Why a token is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum TokenError {
+    /// It is no RS256 token with Cognito's claims.
+    #[error("the token is not one of a user pool")]
+    Malformed,
+    /// It is signed with another key, or was changed.
+    #[error("the token's signature is wrong")]
+    Signature,
+    /// Its time has passed.
+    #[error("the token has expired")]
+    Expired,
+    /// It is of another pool.
+    #[error("the token is of another issuer")]
+    Issuer,
+    /// It is for another app client.
+    #[error("the token is for another app client")]
+    Audience,
+    /// It is an access token where an ID token is asked for, or the other way round.
+    #[error("the token is for another use")]
+    Use,
+}
+
+/// The pool's signing key.
+pub(super) struct SigningKey {
+    pair: KeyPair,
+    id: String,
+    public: PublicKeyComponents<Vec<u8>>,
+}
+
+impl SigningKey {
+    fn generate() -> Self {
+        let pair = KeyPair::generate(KeySize::Rsa2048).expect("the system has randomness");
+        let public = PublicKeyComponents::from(pair.public_key());
+        let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &public.n);
+        Self { pair, id: BASE64.encode(digest), public }
+    }
+
+    fn sign(&self, claims: &Value) -> String {
+        let header = json!({ "kid": self.id, "alg": "RS256" });
+        let [header, claims] = [&header, claims].map(|part| BASE64.encode(part.to_string()));
+        let text = format!("{header}.{claims}");
+        let mut signature = vec![0; self.pair.public_modulus_len()];
+        self.pair
+            .sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), text.as_bytes(), &mut signature)
+            .expect("the buffer has the modulus's length");
+        format!("{text}.{}", BASE64.encode(signature))
+    }
+
+    /// The claims of a token that this key signed.
+    fn open(&self, token: &str) -> Result<Map<String, Value>, TokenError> {
+        let (text, signature) = token.rsplit_once('.').ok_or(TokenError::Malformed)?;
+        let (header, claims) = text.split_once('.').ok_or(TokenError::Malformed)?;
+        let header = decode(header)?;
+        if header.get("alg") != Some(&json!("RS256")) {
+            return Err(TokenError::Malformed);
+        }
+        let signature = BASE64.decode(signature).map_err(|_| TokenError::Malformed)?;
+        self.public
+            .verify(&RSA_PKCS1_2048_8192_SHA256, text.as_bytes(), &signature)
+            .map_err(|_| TokenError::Signature)?;
+        decode(claims)
+    }
+
+    fn jwks(&self) -> Value {
+        let [n, e] = [&self.public.n, &self.public.e].map(|number| BASE64.encode(number));
+        json!({ "keys": [
+            { "kid": self.id, "alg": "RS256", "kty": "RSA", "use": "sig", "n": n, "e": e }
+        ] })
+    }
+}
+
+fn decode(part: &str) -> Result<Map<String, Value>, TokenError> {
+    let bytes = BASE64.decode(part).map_err(|_| TokenError::Malformed)?;
+    serde_json::from_slice(&bytes).map_err(|_| TokenError::Malformed)
+}
+
+impl CognitoStandin {
+    /// Who the tokens say they come from.
+    pub fn issuer(&self) -> String {
+        format!("{}/{}", self.lock().endpoint, self.config.pool_id)
+    }
+
+    /// The pool's JSON Web Key Set, as served at `/<pool>/.well-known/jwks.json`.
+    pub fn jwks(&self) -> Value {
+        self.signing_key().jwks()
+    }
+
+    /// Verifies an ID token as an authorizer of this pool does.
+    ///
+    /// # Errors
+    /// [`TokenError`].
+    pub fn verify_id_token(&self, token: &str) -> Result<Claims, TokenError> {
+        let claims = self.verify(token, "id", "aud")?;
+        Ok(Claims { id: subject(&claims)?, all: claims })
+    }
+
+    /// The user and the app client of an access token.
+    pub(super) fn verify_access_token(
+        &self,
+        token: &str,
+    ) -> Result<(AccountId, String), TokenError> {
+        let claims = self.verify(token, "access", "client_id")?;
+        let client = claims["client_id"].as_str().ok_or(TokenError::Malformed)?;
+        Ok((subject(&claims)?, client.to_owned()))
+    }
+
+    /// Makes the tokens of a session from the user as they are now.
+    pub(super) fn issue(&self, session: &Session) -> Result<Tokens, CognitoError> {
+        let user = self.user_of(session)?;
+        let common = self.common_claims(session);
+        let id = with(&common, id_claims(&user, session));
+        let access = with(&common, access_claims(&user, session));
+        let key = self.signing_key();
+        Ok(Tokens {
+            id_token: key.sign(&id),
+            access_token: key.sign(&access),
+            refresh_token: None,
+            expires_in: LIFE,
+        })
+    }
+
+    fn common_claims(&self, session: &Session) -> Map<String, Value> {
+        let now = self.clock.time();
+        let issuer = self.issuer();
+        let token = self.lock().uuid();
+        let claims = json!({
+            "sub": session.id,
+            "iss": issuer,
+            "origin_jti": session.origin,
+            "jti": token,
+            "auth_time": session.signed_in.as_second(),
+            "iat": now.as_second(),
+            "exp": (now + LIFE).as_second(),
+        });
+        claims.as_object().cloned().unwrap_or_default()
+    }
+
+    fn verify(
+        &self,
+        token: &str,
+        used_for: &str,
+        audience: &str,
+    ) -> Result<Map<String, Value>, TokenError> {
+        let claims = self.signing_key().open(token)?;
+        let text = |name: &str| claims.get(name).and_then(Value::as_str).unwrap_or_default();
+        if text("iss") != self.issuer() {
+            return Err(TokenError::Issuer);
+        }
+        if text("token_use") != used_for {
+            return Err(TokenError::Use);
+        }
+        if self.config.client(text(audience)).is_err() {
+            return Err(TokenError::Audience);
+        }
+        if expiry(&claims)? <= self.clock.time() {
+            return Err(TokenError::Expired);
+        }
+        Ok(claims)
+    }
+
+    fn signing_key(&self) -> &SigningKey {
+        self.key.get_or_init(SigningKey::generate)
+    }
+}
+
+fn subject(claims: &Map<String, Value>) -> Result<AccountId, TokenError> {
+    let sub = claims.get("sub").and_then(Value::as_str).ok_or(TokenError::Malformed)?;
+    AccountId::parse(sub).map_err(|_| TokenError::Malformed)
+}
+
+fn expiry(claims: &Map<String, Value>) -> Result<Timestamp, TokenError> {
+    let second = claims.get("exp").and_then(Value::as_i64).ok_or(TokenError::Malformed)?;
+    Timestamp::from_second(second).map_err(|_| TokenError::Malformed)
+}
+
+fn id_claims(user: &User, session: &Session) -> Map<String, Value> {
+    let mut claims: Map<String, Value> =
+        user.attributes.iter().map(|(name, value)| (name.clone(), claim(name, value))).collect();
+    claims.insert("token_use".into(), json!("id"));
+    claims.insert("aud".into(), json!(session.client));
+    claims.insert("cognito:username".into(), json!(user.username));
+    claims
+}
+
+fn access_claims(user: &User, session: &Session) -> Map<String, Value> {
+    let claims = [
+        ("token_use", json!("access")),
+        ("client_id", json!(session.client)),
+        ("scope", json!(SCOPE)),
+        ("username", json!(user.username)),
+    ];
+    claims.map(|(name, value)| (name.to_owned(), value)).into_iter().collect()
+}
+
+/// An attribute as a claim: two are booleans there, one is JSON.
+fn claim(name: &str, value: &str) -> Value {
+    match name {
+        "email_verified" | "phone_number_verified" => json!(value == "true"),
+        "identities" => serde_json::from_str(value).unwrap_or_else(|_| json!(value)),
+        _ => json!(value),
+    }
+}
+
+fn with(common: &Map<String, Value>, own: Map<String, Value>) -> Value {
+    Value::Object(common.clone().into_iter().chain(own).collect())
+}
