@@ -8,8 +8,11 @@ pub mod clients;
 pub mod cognito;
 pub mod dynamodb;
 mod error;
+mod ports;
 pub mod sqs;
 pub mod stripe;
 #[cfg(test)]
 mod stub;
 pub mod system;
+
+pub use ports::AwsPorts;

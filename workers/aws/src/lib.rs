@@ -2,4 +2,6 @@
 #![warn(missing_docs)]
 
 pub mod adapters;
+pub mod config;
 pub mod handlers;
+pub mod telemetry;

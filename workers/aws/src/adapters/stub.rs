@@ -26,6 +26,7 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
+    #[expect(clippy::needless_pass_by_value, reason = "tests pass literals")]
     pub(crate) fn new(status: u16, body: impl ToString) -> Self {
         Self { status, headers: vec![("content-type", "application/json")], body: body.to_string() }
     }

@@ -107,7 +107,7 @@ async fn a_checkout_is_opened_in_the_name_of_the_account() {
             "mode=subscription",
             "subscription_data[metadata][tollgate_account]=sub-1",
             "subscription_data[metadata][tollgate_proof]=1:ff",
-            "success_url=https://example.com/ok?a%3Db%26c%3Dd%2Be%2520%23%7BID%7D",
+            "success_url=https://example.com/ok?a%3Db%26c%3Dd%2Be%2520%23{ID}",
         ]
     );
 }

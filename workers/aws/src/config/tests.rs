@@ -1,0 +1,126 @@
+use secrecy::ExposeSecret;
+
+use super::*;
+
+const ALL: [(&str, &str); 13] = [
+    ("TOLLGATE_STACK", "shop-1"),
+    ("TOLLGATE_TABLE", "ledger"),
+    ("TOLLGATE_EVENTS_QUEUE_URL", "https://sqs/events.fifo"),
+    ("TOLLGATE_BULK_QUEUE_URL", "https://sqs/bulk.fifo"),
+    ("TOLLGATE_USER_POOL_ID", "pool"),
+    ("TOLLGATE_API_STAGES", "api1/prod, api2/v1"),
+    ("TOLLGATE_LIVEMODE", "false"),
+    ("TOLLGATE_CATALOG", "revision = 1"),
+    ("STRIPE_SECRET_KEY", "rk_test_hidden"),
+    ("STRIPE_API_BASE", ""),
+    ("STRIPE_WEBHOOK_SECRETS", "whsec_hidden1, whsec_hidden2"),
+    (
+        "TOLLGATE_KEY_SECRETS",
+        "1=hidden-0123456789-0123456789-0123=,2=hidden-0123456789-0123456789-0124",
+    ),
+    ("TOLLGATE_TRUST_PAYMENT_LINKS", "true"),
+];
+
+/// All settings, with some changed.
+fn with(changes: &'static [(&str, &str)]) -> impl Fn(&str) -> Option<String> {
+    |name| {
+        let found = changes.iter().chain(&ALL).find(|(variable, _)| *variable == name);
+        found.map(|(_, value)| (*value).to_owned())
+    }
+}
+
+#[test]
+fn everything_is_read() {
+    let config = WorkerConfig::read(with(&[])).unwrap();
+    assert_eq!(config.stack, "shop-1");
+    assert_eq!(config.ledger, LedgerConfig { table: "ledger".into(), event_retention: None });
+    assert_eq!(config.queues.bulk_url, "https://sqs/bulk.fifo");
+    assert_eq!(config.api_stages[1], ApiStage { api: "api2".into(), stage: "v1".into() });
+    assert_eq!(config.catalog, "revision = 1");
+    assert_eq!(config.stripe.key.expose_secret(), "rk_test_hidden");
+    assert_eq!(config.stripe.base, None, "blank is not set");
+    assert_eq!(config.deriver.newest(), 2);
+    assert!(config.trust_payment_links && !config.livemode);
+    let webhook = WebhookConfig::read(with(&[])).unwrap();
+    assert_eq!(webhook.secrets[1].expose_secret(), "whsec_hidden2");
+    let kept = with(&[("TOLLGATE_EVENT_RETENTION_DAYS", "30")]);
+    let ledger = DeadLetterConfig::read(kept).unwrap().ledger;
+    assert_eq!(ledger.event_retention, Some(SignedDuration::from_hours(720)));
+}
+
+#[test]
+fn all_that_is_missing_is_named_at_once_and_only_what_is_needed() {
+    fn missing<T: std::fmt::Debug>(read: Result<T, ConfigError>) -> Vec<&'static str> {
+        read.unwrap_err().problems.iter().map(|problem| problem.variable).collect()
+    }
+    let nothing = |_: &str| None;
+    assert_eq!(
+        missing(WebhookConfig::read(nothing)),
+        [
+            "TOLLGATE_EVENTS_QUEUE_URL",
+            "TOLLGATE_BULK_QUEUE_URL",
+            "STRIPE_WEBHOOK_SECRETS",
+            "TOLLGATE_LIVEMODE",
+        ]
+    );
+    assert_eq!(
+        missing(TriggerConfig::read(nothing)),
+        ["TOLLGATE_EVENTS_QUEUE_URL", "TOLLGATE_BULK_QUEUE_URL", "TOLLGATE_USER_POOL_ID"]
+    );
+    assert_eq!(missing(DeadLetterConfig::read(nothing)), ["TOLLGATE_TABLE"]);
+    assert_eq!(
+        missing(WorkerConfig::read(nothing)),
+        [
+            "TOLLGATE_STACK",
+            "TOLLGATE_TABLE",
+            "TOLLGATE_EVENTS_QUEUE_URL",
+            "TOLLGATE_BULK_QUEUE_URL",
+            "TOLLGATE_USER_POOL_ID",
+            "TOLLGATE_LIVEMODE",
+            "TOLLGATE_CATALOG",
+            "STRIPE_SECRET_KEY",
+            "TOLLGATE_KEY_SECRETS",
+        ]
+    );
+}
+
+#[test]
+fn what_is_wrong_is_told_without_telling_secrets() {
+    type Case = (&'static [(&'static str, &'static str)], &'static str);
+    let cases: [Case; 13] = [
+        (&[("TOLLGATE_LIVEMODE", "yes")], "TOLLGATE_LIVEMODE is neither"),
+        (&[("TOLLGATE_LIVEMODE", "true")], "STRIPE_SECRET_KEY is a sandbox key"),
+        (&[("STRIPE_SECRET_KEY", "sk_live_hidden")], "STRIPE_SECRET_KEY is a live key"),
+        (&[("STRIPE_SECRET_KEY", "pk_test_hidden")], "STRIPE_SECRET_KEY is not a secret key"),
+        (&[("STRIPE_API_BASE", "stripe.com")], "STRIPE_API_BASE is not a URL"),
+        (&[("TOLLGATE_STACK", "a/b")], "TOLLGATE_STACK may have"),
+        (&[("TOLLGATE_TABLE", "  ")], "TOLLGATE_TABLE is not set"),
+        (
+            &[("TOLLGATE_EVENT_RETENTION_DAYS", "0")],
+            "TOLLGATE_EVENT_RETENTION_DAYS is not a number",
+        ),
+        (&[("TOLLGATE_API_STAGES", "api1")], "TOLLGATE_API_STAGES has `api1`"),
+        (&[("TOLLGATE_CATALOG", "/no/such/plans.toml")], "TOLLGATE_CATALOG names the file"),
+        (&[("TOLLGATE_KEY_SECRETS", "1=hidden")], "TOLLGATE_KEY_SECRETS is refused"),
+        (&[("TOLLGATE_KEY_SECRETS", "hidden")], "TOLLGATE_KEY_SECRETS has a part without"),
+        (
+            &[("TOLLGATE_KEY_SECRETS", "1=hidden,1=hidden")],
+            "TOLLGATE_KEY_SECRETS has version 1 twice",
+        ),
+    ];
+    for (changes, expected) in cases {
+        let error = WorkerConfig::read(with(changes)).unwrap_err().to_string();
+        assert!(error.contains(expected), "{error}");
+        assert!(!error.contains("hidden"), "{error}");
+        assert_eq!(error.lines().count(), 2, "one problem: {error}");
+    }
+    let swapped = WebhookConfig::read(with(&[("STRIPE_WEBHOOK_SECRETS", "sk_test_hidden")]));
+    let error = swapped.unwrap_err().to_string();
+    assert!(error.contains("does not begin with whsec_") && !error.contains("hidden"), "{error}");
+}
+
+#[test]
+fn no_secret_shows_in_debug_output() {
+    let text = format!("{:?}{:?}", WorkerConfig::read(with(&[])), WebhookConfig::read(with(&[])));
+    assert!(!text.contains("hidden"), "{text}");
+}
