@@ -1,6 +1,7 @@
 //! The users, and all else that a pool remembers.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use jiff::Timestamp;
 use rand::{Rng, SeedableRng};
@@ -56,6 +57,14 @@ pub struct User {
     /// When they were last written.
     pub modified: Timestamp,
     pub(super) password: Option<SecretString>,
+}
+
+/// Without what is personal.
+impl fmt::Debug for User {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { id, status, enabled, .. } = self;
+        write!(f, "User({id}, {}, enabled: {enabled})", status.name())
+    }
 }
 
 impl User {

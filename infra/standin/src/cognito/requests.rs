@@ -19,6 +19,14 @@ struct Attribute {
     value: String,
 }
 
+/// What to do about the invitation.
+#[derive(Deserialize)]
+pub(super) enum MessageAction {
+    /// Send none.
+    #[serde(rename = "SUPPRESS")]
+    Suppress,
+}
+
 fn attributes<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<String, String>, D::Error> {
     let list = Vec::<Attribute>::deserialize(from)?;
     Ok(list.into_iter().map(|attribute| (attribute.name, attribute.value)).collect())
@@ -49,6 +57,8 @@ requests! {
         user_pool_id: String,
         username: String,
         temporary_password: Option<SecretString>,
+        #[expect(dead_code, reason = "no message is ever sent, so suppressing it changes nothing")]
+        message_action: Option<MessageAction>,
         #[serde(default, deserialize_with = "attributes")]
         user_attributes: BTreeMap<String, String>,
     }
@@ -117,8 +127,12 @@ requests! {
 pub(super) fn read<T: DeserializeOwned>(body: Value) -> Result<T, CognitoError> {
     serde_json::from_value(body).map_err(|error| {
         let text = error.to_string();
-        let known = text.starts_with("missing field") || text.starts_with("unknown field");
-        let message = if known { text } else { "a member has another type".to_owned() };
+        if text.starts_with("unknown") {
+            let message = format!("not implemented by the stand-in: {text}");
+            return CognitoError::new(Code::NotImplemented, message);
+        }
+        let missing = text.starts_with("missing field");
+        let message = if missing { text } else { "a member has another type".to_owned() };
         CognitoError::new(Code::Serialization, message)
     })
 }

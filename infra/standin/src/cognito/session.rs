@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::CognitoStandin;
-use super::actions::check_password;
+use super::changes::check_password;
 use super::error::CognitoError;
 use super::model::{Session, User, UserStatus};
 use super::tokens::{REFRESH_LIFE, Tokens};

@@ -9,6 +9,7 @@ use tollgate_billing::ports::{Class, Ledger, Page, PortResult, Service};
 use tollgate_events::{AccountId, CustomerId, EventRef};
 
 use super::MemoryLedger;
+use super::store::Store;
 use crate::gate::failure;
 
 impl Ledger for MemoryLedger {
@@ -102,7 +103,7 @@ impl Ledger for MemoryLedger {
     }
 }
 
-impl super::Store {
+impl Store {
     fn due(&self, now: Timestamp) -> Vec<(Timestamp, AccountId)> {
         let due = |account: &Account| account.review_at.filter(|at| *at <= now);
         self.accounts

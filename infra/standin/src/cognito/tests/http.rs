@@ -355,9 +355,8 @@ async fn the_key_set_verifies_the_tokens() {
 #[tokio::test]
 async fn what_is_not_modelled_says_so() {
     let served = serve(config()).await;
-    let pool = json!({ "UserPoolId": POOL });
     for (operation, body) in [
-        ("AdminSetUserPassword", pool.clone()),
+        ("AdminSetUserPassword", json!({ "UserPoolId": POOL })),
         ("", json!({})),
         (
             "InitiateAuth",
@@ -368,9 +367,14 @@ async fn what_is_not_modelled_says_so() {
         assert_eq!(status, 501, "{operation}");
         assert_eq!(reply["__type"], "UnsupportedOperation");
     }
-    let mut unknown = pool;
-    unknown["Sort"] = json!("email");
-    assert_eq!(served.refused("ListUsers", unknown).await, "SerializationException");
+    let with = |name: &str, value: &str| {
+        let mut body = json!({ "UserPoolId": POOL, "Username": "bob" });
+        body[name] = json!(value);
+        body
+    };
+    assert_eq!(served.call("AdminGetUser", with("Sort", "email")).await.0, 501);
+    assert_eq!(served.call("AdminCreateUser", with("MessageAction", "RESEND")).await.0, 501);
+    assert_eq!(served.call("AdminCreateUser", with("MessageAction", "SUPPRESS")).await.0, 200);
     assert_eq!(served.refused("AdminGetUser", json!([])).await, "SerializationException");
 }
 

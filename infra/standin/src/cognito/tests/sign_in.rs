@@ -18,7 +18,7 @@ fn secret(text: &str) -> SecretString {
 fn with_ada(clock: &VirtualClock) -> CognitoStandin {
     let pool = CognitoStandin::new(clock.clone(), Gate::default(), config()).unwrap();
     pool.sign_up_confirmed("ada", "a@example.com").unwrap();
-    pool.set_password("ada", secret("correct horse")).ok().unwrap();
+    pool.set_password("ada", secret("correct horse")).unwrap();
     pool.take_triggers();
     pool
 }
@@ -135,7 +135,7 @@ async fn a_wrong_password_and_an_unknown_user_look_alike() {
 async fn a_user_of_an_administrator_must_change_the_password_first() {
     let pool = pool();
     let temporary = secret("temporary");
-    pool.admin_create("bob", Some(temporary.clone()), set(&[])).ok().unwrap();
+    pool.admin_create("bob", Some(temporary.clone()), set(&[])).unwrap();
     let challenged = pool.sign_in_with_password(CLIENT, "bob", &temporary).await.unwrap();
     let SignIn::NewPassword { session, .. } = challenged else { panic!("{challenged:?}") };
     assert!(pool.take_triggers().is_empty(), "the sign-in has not happened yet");

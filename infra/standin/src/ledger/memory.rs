@@ -1,0 +1,69 @@
+//! The ledger itself, and what tests may look at.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tollgate_billing::account::{Account, KeyId};
+use tollgate_billing::ledger::{Entry, StoredEvent};
+use tollgate_events::{AccountId, CustomerId};
+
+use super::store::Store;
+use crate::gate::Gate;
+
+/// How many items a page of an index has, unless told otherwise.
+pub const PAGE_SIZE: usize = 100;
+
+/// The ledger; clones share what is stored.
+#[derive(Clone)]
+pub struct MemoryLedger {
+    pub(super) gate: Gate,
+    pub(super) page_size: usize,
+    store: Arc<Mutex<Store>>,
+}
+
+impl MemoryLedger {
+    /// An empty ledger behind a gate.
+    pub fn new(gate: Gate) -> Self {
+        Self { gate, page_size: PAGE_SIZE, store: Arc::default() }
+    }
+
+    /// The same ledger with another page size (at least 1), for tests of paging.
+    #[must_use]
+    pub fn with_page_size(self, page_size: usize) -> Self {
+        Self { page_size: page_size.max(1), ..self }
+    }
+
+    /// Every account, by id.
+    pub fn accounts(&self) -> Vec<Account> {
+        self.lock().accounts.values().cloned().collect()
+    }
+
+    /// An account's history, oldest first.
+    pub fn entries(&self, account: &AccountId) -> Vec<Entry> {
+        self.lock().entries.get(account).into_iter().flat_map(BTreeMap::values).cloned().collect()
+    }
+
+    /// Every event record, by source and id.
+    pub fn events(&self) -> Vec<StoredEvent> {
+        self.lock().events.values().cloned().collect()
+    }
+
+    /// Whose each linked customer is.
+    pub fn links(&self) -> BTreeMap<CustomerId, AccountId> {
+        self.lock().links.clone()
+    }
+
+    /// Whose each key is that any account ever had.
+    pub fn key_links(&self) -> BTreeMap<KeyId, AccountId> {
+        self.lock().keys.clone()
+    }
+
+    /// All that is stored, as one JSON value: to be searched for what must not be there.
+    pub fn dump(&self) -> serde_json::Value {
+        self.lock().dump()
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, Store> {
+        self.store.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
