@@ -11,10 +11,12 @@ mod reader;
 
 use jiff::SignedDuration;
 use secrecy::SecretString;
+use tollgate_billing::catalog::CatalogFile;
 use tollgate_billing::derive::Deriver;
+use tollgate_events::stripe::SigningSecret;
 
 use self::reader::Reader;
-pub use self::reader::{ApiStage, ConfigError, Problem};
+pub use self::reader::{ConfigError, Problem};
 
 /// The process's environment, for the `read` functions.
 #[expect(clippy::disallowed_methods, reason = "this is the place that reads the environment")]
@@ -62,9 +64,7 @@ pub struct WebhookConfig {
     pub queues: QueueConfig,
     /// `STRIPE_WEBHOOK_SECRETS`, comma-separated: the endpoint's signing secrets, more
     /// than one while rolling.
-    pub secrets: Vec<SecretString>,
-    /// `TOLLGATE_LIVEMODE`: whether this deployment takes real payments.
-    pub livemode: bool,
+    pub secrets: Vec<SigningSecret>,
 }
 
 /// What the Cognito triggers and the EventBridge target need.
@@ -83,30 +83,43 @@ pub struct DeadLetterConfig {
     pub ledger: LedgerConfig,
 }
 
-/// What the worker, the sweep, the account API and the operator's command need.
+/// What the sweep needs.
+#[derive(Debug, Clone)]
+pub struct SweepConfig {
+    /// The ledger.
+    pub ledger: LedgerConfig,
+    /// The queues.
+    pub queues: QueueConfig,
+    /// `TOLLGATE_CATALOG`, of which the sweep reads the policy.
+    pub catalog: CatalogFile,
+}
+
+/// What the worker needs.
 #[derive(Debug, Clone)]
 pub struct WorkerConfig {
     /// `TOLLGATE_STACK`: the stack's name, part of every key's name.
     pub stack: String,
     /// The ledger.
     pub ledger: LedgerConfig,
-    /// The queues.
-    pub queues: QueueConfig,
     /// `TOLLGATE_USER_POOL_ID`.
     pub user_pool_id: String,
-    /// `TOLLGATE_API_STAGES`, `api/stage` comma-separated: what the plans must cover, if
-    /// that is to be checked.
-    pub api_stages: Vec<ApiStage>,
-    /// `TOLLGATE_LIVEMODE`.
+    /// `TOLLGATE_LIVEMODE`: whether this deployment takes real payments.
     pub livemode: bool,
-    /// The text of `plans.toml`; `TOLLGATE_CATALOG` holds it, or the path of the file.
-    pub catalog: String,
+    /// `TOLLGATE_CATALOG`: the text of `plans.toml`, or the path of that file.
+    pub catalog: CatalogFile,
     /// Access to Stripe.
     pub stripe: StripeConfig,
     /// `TOLLGATE_KEY_SECRETS`, `1=…,2=…`: the key-derivation secrets by version.
     pub deriver: Deriver,
-    /// `TOLLGATE_TRUST_PAYMENT_LINKS`: whether a bare `client_reference_id` links.
-    pub trust_payment_links: bool,
+}
+
+/// What the account API needs.
+#[derive(Debug, Clone)]
+pub struct AccountConfig {
+    /// What it shares with the worker.
+    pub worker: WorkerConfig,
+    /// `TOLLGATE_RETURN_URL`: where Stripe's pages send the browser back to.
+    pub return_url: String,
 }
 
 impl WebhookConfig {
@@ -118,8 +131,7 @@ impl WebhookConfig {
         let mut reader = Reader::new(&get);
         let queues = reader.queues();
         let secrets = reader.webhook_secrets();
-        let livemode = reader.livemode();
-        reader.finish(Self { queues, secrets, livemode })
+        reader.finish(Self { queues, secrets })
     }
 }
 
@@ -148,6 +160,20 @@ impl DeadLetterConfig {
     }
 }
 
+impl SweepConfig {
+    /// Reads the settings of the sweep.
+    ///
+    /// # Errors
+    /// [`ConfigError`], which lists everything that is missing or wrong.
+    pub fn read(get: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        let mut reader = Reader::new(&get);
+        let ledger = reader.ledger();
+        let queues = reader.queues();
+        let Some(catalog) = reader.catalog() else { return Err(reader.into_error()) };
+        reader.finish(Self { ledger, queues, catalog })
+    }
+}
+
 impl WorkerConfig {
     /// Reads the settings of the worker.
     ///
@@ -155,29 +181,35 @@ impl WorkerConfig {
     /// [`ConfigError`], which lists everything that is missing or wrong.
     pub fn read(get: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         let mut reader = Reader::new(&get);
+        let Some(config) = Self::read_with(&mut reader) else { return Err(reader.into_error()) };
+        reader.finish(config)
+    }
+
+    fn read_with(reader: &mut Reader<'_>) -> Option<Self> {
         let stack = reader.stack();
         let ledger = reader.ledger();
-        let queues = reader.queues();
         let user_pool_id = reader.user_pool_id();
-        let api_stages = reader.api_stages();
         let livemode = reader.livemode();
         let catalog = reader.catalog();
         let stripe = reader.stripe(livemode);
         let deriver = reader.deriver();
-        let trust_payment_links = reader.flag("TOLLGATE_TRUST_PAYMENT_LINKS").unwrap_or(false);
-        let Some(deriver) = deriver else { return Err(reader.into_error()) };
-        reader.finish(Self {
-            stack,
-            ledger,
-            queues,
-            user_pool_id,
-            api_stages,
-            livemode,
-            catalog,
-            stripe,
-            deriver,
-            trust_payment_links,
-        })
+        let (catalog, deriver) = (catalog?, deriver?);
+        Some(Self { stack, ledger, user_pool_id, livemode, catalog, stripe, deriver })
+    }
+}
+
+impl AccountConfig {
+    /// Reads the settings of the account API.
+    ///
+    /// # Errors
+    /// [`ConfigError`], which lists everything that is missing or wrong.
+    pub fn read(get: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        let mut reader = Reader::new(&get);
+        let return_url = reader.return_url();
+        let Some(worker) = WorkerConfig::read_with(&mut reader) else {
+            return Err(reader.into_error());
+        };
+        reader.finish(Self { worker, return_url })
     }
 }
 

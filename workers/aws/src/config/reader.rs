@@ -7,18 +7,11 @@ use std::fmt;
 
 use jiff::SignedDuration;
 use secrecy::SecretString;
+use tollgate_billing::catalog::CatalogFile;
 use tollgate_billing::derive::Deriver;
+use tollgate_events::stripe::SigningSecret;
 
 use super::{LedgerConfig, QueueConfig, StripeConfig};
-
-/// One stage of one REST API.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ApiStage {
-    /// The API's id.
-    pub api: String,
-    /// The stage's name.
-    pub stage: String,
-}
 
 /// One setting that is missing or wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -143,20 +136,6 @@ impl<'a> Reader<'a> {
         self.required("TOLLGATE_USER_POOL_ID", "the id of the Cognito user pool")
     }
 
-    pub(super) fn api_stages(&mut self) -> Vec<ApiStage> {
-        let variable = "TOLLGATE_API_STAGES";
-        let mut stages = Vec::new();
-        for text in list(&self.optional(variable).unwrap_or_default()) {
-            match text.split_once('/') {
-                Some((api, stage)) if !api.is_empty() && !stage.is_empty() => {
-                    stages.push(ApiStage { api: api.to_owned(), stage: stage.to_owned() });
-                }
-                _ => self.problem(variable, format!("has `{text}`: write each as `api-id/stage`")),
-            }
-        }
-        stages
-    }
-
     pub(super) fn livemode(&mut self) -> bool {
         let variable = "TOLLGATE_LIVEMODE";
         if self.optional(variable).is_none() {
@@ -166,17 +145,28 @@ impl<'a> Reader<'a> {
         self.flag(variable).unwrap_or(false)
     }
 
-    /// The text itself has a line with `=`; a path has neither.
-    pub(super) fn catalog(&mut self) -> String {
+    /// The catalog. The text itself has a line with `=`; a path has neither.
+    pub(super) fn catalog(&mut self) -> Option<CatalogFile> {
         let variable = "TOLLGATE_CATALOG";
-        let text = self.required(variable, "the text of plans.toml, or the path of that file");
-        if text.is_empty() || text.contains(['\n', '=']) {
-            return text;
+        let mut text = self.required(variable, "the text of plans.toml, or the path of that file");
+        if text.is_empty() {
+            return None;
         }
-        std::fs::read_to_string(&text).unwrap_or_else(|error| {
-            self.problem(variable, format!("names the file {text}, which cannot be read: {error}"));
-            String::new()
-        })
+        if !text.contains(['\n', '=']) {
+            let read = std::fs::read_to_string(&text).map_err(|error| {
+                self.problem(
+                    variable,
+                    format!("names the file {text}, which cannot be read: {error}"),
+                );
+            });
+            text = read.ok()?;
+        }
+        let catalog = CatalogFile::parse(&text);
+        catalog.map_err(|error| self.problem(variable, format!("is refused: {error}"))).ok()
+    }
+
+    pub(super) fn return_url(&mut self) -> String {
+        self.url("TOLLGATE_RETURN_URL", "where Stripe's pages send your customers back to")
     }
 
     pub(super) fn stripe(&mut self, livemode: bool) -> StripeConfig {
@@ -197,7 +187,7 @@ impl<'a> Reader<'a> {
         StripeConfig { key: SecretString::from(key), base }
     }
 
-    pub(super) fn webhook_secrets(&mut self) -> Vec<SecretString> {
+    pub(super) fn webhook_secrets(&mut self) -> Vec<SigningSecret> {
         let variable = "STRIPE_WEBHOOK_SECRETS";
         let what = "the endpoint's signing secret (whsec_…), or several separated by commas";
         let secrets = self.required(variable, what);
@@ -207,7 +197,11 @@ impl<'a> Reader<'a> {
                 format!("has one that does not begin with whsec_: set it to {what}"),
             );
         }
-        list(&secrets).map(SecretString::from).collect()
+        let secrets = list(&secrets).map(SigningSecret::new).collect::<Result<_, _>>();
+        secrets.unwrap_or_else(|error| {
+            self.problem(variable, format!("is refused: {error}"));
+            Vec::new()
+        })
     }
 
     pub(super) fn deriver(&mut self) -> Option<Deriver> {

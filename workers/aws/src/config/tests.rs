@@ -2,15 +2,17 @@ use secrecy::ExposeSecret;
 
 use super::*;
 
-const ALL: [(&str, &str); 13] = [
+const CATALOG: &str = "revision = 7\nstages = [\"api1:prod\"]\n\
+    [[plans]]\nid = \"pro\"\nrank = 1\nusage_plan = \"up\"\n";
+
+const ALL: [(&str, &str); 12] = [
     ("TOLLGATE_STACK", "shop-1"),
     ("TOLLGATE_TABLE", "ledger"),
     ("TOLLGATE_EVENTS_QUEUE_URL", "https://sqs/events.fifo"),
     ("TOLLGATE_BULK_QUEUE_URL", "https://sqs/bulk.fifo"),
     ("TOLLGATE_USER_POOL_ID", "pool"),
-    ("TOLLGATE_API_STAGES", "api1/prod, api2/v1"),
     ("TOLLGATE_LIVEMODE", "false"),
-    ("TOLLGATE_CATALOG", "revision = 1"),
+    ("TOLLGATE_CATALOG", CATALOG),
     ("STRIPE_SECRET_KEY", "rk_test_hidden"),
     ("STRIPE_API_BASE", ""),
     ("STRIPE_WEBHOOK_SECRETS", "whsec_hidden1, whsec_hidden2"),
@@ -18,7 +20,7 @@ const ALL: [(&str, &str); 13] = [
         "TOLLGATE_KEY_SECRETS",
         "1=hidden-0123456789-0123456789-0123=,2=hidden-0123456789-0123456789-0124",
     ),
-    ("TOLLGATE_TRUST_PAYMENT_LINKS", "true"),
+    ("TOLLGATE_RETURN_URL", "https://shop.example/account"),
 ];
 
 /// All settings, with some changed.
@@ -34,15 +36,17 @@ fn everything_is_read() {
     let config = WorkerConfig::read(with(&[])).unwrap();
     assert_eq!(config.stack, "shop-1");
     assert_eq!(config.ledger, LedgerConfig { table: "ledger".into(), event_retention: None });
-    assert_eq!(config.queues.bulk_url, "https://sqs/bulk.fifo");
-    assert_eq!(config.api_stages[1], ApiStage { api: "api2".into(), stage: "v1".into() });
-    assert_eq!(config.catalog, "revision = 1");
+    assert_eq!(config.catalog.catalog.revision, 7);
     assert_eq!(config.stripe.key.expose_secret(), "rk_test_hidden");
     assert_eq!(config.stripe.base, None, "blank is not set");
     assert_eq!(config.deriver.newest(), 2);
-    assert!(config.trust_payment_links && !config.livemode);
+    assert!(!config.livemode);
     let webhook = WebhookConfig::read(with(&[])).unwrap();
-    assert_eq!(webhook.secrets[1].expose_secret(), "whsec_hidden2");
+    assert_eq!(webhook.secrets.len(), 2);
+    assert_eq!(webhook.queues.bulk_url, "https://sqs/bulk.fifo");
+    assert_eq!(SweepConfig::read(with(&[])).unwrap().catalog.catalog.revision, 7);
+    let account = AccountConfig::read(with(&[])).unwrap();
+    assert_eq!(account.return_url, "https://shop.example/account");
     let kept = with(&[("TOLLGATE_EVENT_RETENTION_DAYS", "30")]);
     let ledger = DeadLetterConfig::read(kept).unwrap().ledger;
     assert_eq!(ledger.event_retention, Some(SignedDuration::from_hours(720)));
@@ -56,12 +60,7 @@ fn all_that_is_missing_is_named_at_once_and_only_what_is_needed() {
     let nothing = |_: &str| None;
     assert_eq!(
         missing(WebhookConfig::read(nothing)),
-        [
-            "TOLLGATE_EVENTS_QUEUE_URL",
-            "TOLLGATE_BULK_QUEUE_URL",
-            "STRIPE_WEBHOOK_SECRETS",
-            "TOLLGATE_LIVEMODE",
-        ]
+        ["TOLLGATE_EVENTS_QUEUE_URL", "TOLLGATE_BULK_QUEUE_URL", "STRIPE_WEBHOOK_SECRETS",]
     );
     assert_eq!(
         missing(TriggerConfig::read(nothing)),
@@ -73,8 +72,6 @@ fn all_that_is_missing_is_named_at_once_and_only_what_is_needed() {
         [
             "TOLLGATE_STACK",
             "TOLLGATE_TABLE",
-            "TOLLGATE_EVENTS_QUEUE_URL",
-            "TOLLGATE_BULK_QUEUE_URL",
             "TOLLGATE_USER_POOL_ID",
             "TOLLGATE_LIVEMODE",
             "TOLLGATE_CATALOG",
@@ -99,7 +96,7 @@ fn what_is_wrong_is_told_without_telling_secrets() {
             &[("TOLLGATE_EVENT_RETENTION_DAYS", "0")],
             "TOLLGATE_EVENT_RETENTION_DAYS is not a number",
         ),
-        (&[("TOLLGATE_API_STAGES", "api1")], "TOLLGATE_API_STAGES has `api1`"),
+        (&[("TOLLGATE_CATALOG", "revision = 1")], "TOLLGATE_CATALOG is refused"),
         (&[("TOLLGATE_CATALOG", "/no/such/plans.toml")], "TOLLGATE_CATALOG names the file"),
         (&[("TOLLGATE_KEY_SECRETS", "1=hidden")], "TOLLGATE_KEY_SECRETS is refused"),
         (&[("TOLLGATE_KEY_SECRETS", "hidden")], "TOLLGATE_KEY_SECRETS has a part without"),
@@ -112,7 +109,7 @@ fn what_is_wrong_is_told_without_telling_secrets() {
         let error = WorkerConfig::read(with(changes)).unwrap_err().to_string();
         assert!(error.contains(expected), "{error}");
         assert!(!error.contains("hidden"), "{error}");
-        assert_eq!(error.lines().count(), 2, "one problem: {error}");
+        assert_eq!(error.matches("\n- ").count(), 1, "one problem: {error}");
     }
     let swapped = WebhookConfig::read(with(&[("STRIPE_WEBHOOK_SECRETS", "sk_test_hidden")]));
     let error = swapped.unwrap_err().to_string();

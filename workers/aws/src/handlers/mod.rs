@@ -11,7 +11,14 @@ pub mod sweep;
 pub mod trigger;
 pub mod webhook;
 
-use lambda_runtime::Diagnostic;
+use jiff::Timestamp;
+use lambda_runtime::{Context, Diagnostic};
+
+/// When Lambda will stop the invocation.
+pub fn deadline(context: &Context) -> Timestamp {
+    let millis = i64::try_from(context.deadline).unwrap_or(i64::MAX);
+    Timestamp::from_millisecond(millis).unwrap_or(Timestamp::MAX)
+}
 
 /// What Lambda is told of a failed invocation: a type that people can alarm on, and a
 /// text without bodies or personal data.

@@ -1,0 +1,23 @@
+//! The sweep, as a scheduled Lambda function.
+
+use lambda_runtime::{Diagnostic, Error, LambdaEvent, service_fn};
+use serde_json::Value;
+use tollgate_workers::adapters::clients::sdk_config;
+use tollgate_workers::adapters::system::SystemClock;
+use tollgate_workers::config::{SweepConfig, environment, log_filter};
+use tollgate_workers::{handlers, setup, telemetry};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    telemetry::init(&log_filter(environment));
+    let config = SweepConfig::read(environment)?;
+    let sdk = sdk_config().await;
+    let ledger = &setup::ledger(&config.ledger, &sdk);
+    let queue = &setup::queue(&config.queues, &sdk);
+    let policy = &config.catalog.policy;
+    let handle = async |_schedule: LambdaEvent<Value>| {
+        handlers::sweep::handle(ledger, queue, &SystemClock, policy).await?;
+        Ok::<_, Diagnostic>(())
+    };
+    lambda_runtime::run(service_fn(handle)).await
+}

@@ -1,0 +1,76 @@
+//! From configuration to what a function runs on: every client, built once.
+//!
+//! The clock is the caller's: Lambda passes the system's, the local stack one that can
+//! be moved.
+
+use aws_config::SdkConfig;
+use tollgate_billing::account_api::AccountApi;
+use tollgate_billing::converge::Worker;
+use tollgate_billing::ingress::{DEFAULT_TOLERANCE, PoolIngress, Webhook};
+use tollgate_billing::ports::Clock;
+
+use crate::adapters::AwsPorts;
+use crate::adapters::dynamodb::DynamoLedger;
+use crate::adapters::sqs::SqsQueue;
+use crate::adapters::stripe::StripeApiError;
+use crate::config::{
+    AccountConfig, LedgerConfig, QueueConfig, TriggerConfig, WebhookConfig, WorkerConfig,
+};
+
+/// The queues.
+pub fn queue(config: &QueueConfig, sdk: &SdkConfig) -> SqsQueue {
+    SqsQueue::new(aws_sdk_sqs::Client::new(sdk), &config.events_url, &config.bulk_url)
+}
+
+/// The ledger.
+pub fn ledger(config: &LedgerConfig, sdk: &SdkConfig) -> DynamoLedger {
+    DynamoLedger::new(aws_sdk_dynamodb::Client::new(sdk), &config.table, config.event_retention)
+}
+
+/// The webhook endpoint.
+pub fn webhook<C: Clock>(config: WebhookConfig, sdk: &SdkConfig, clock: C) -> Webhook<SqsQueue, C> {
+    let queue = queue(&config.queues, sdk);
+    Webhook { secrets: config.secrets, tolerance: DEFAULT_TOLERANCE, queue, clock }
+}
+
+/// What listens to the user pool.
+pub fn pool<C: Clock>(
+    config: TriggerConfig,
+    sdk: &SdkConfig,
+    clock: C,
+) -> PoolIngress<SqsQueue, C> {
+    let queue = queue(&config.queues, sdk);
+    PoolIngress { pool_id: config.user_pool_id, queue, clock }
+}
+
+/// The worker.
+///
+/// # Errors
+/// [`StripeApiError`] when Stripe's key or URL cannot go into a request.
+pub fn worker<C: Clock>(
+    config: WorkerConfig,
+    sdk: &SdkConfig,
+    clock: C,
+) -> Result<Worker<AwsPorts<C>>, StripeApiError> {
+    Ok(Worker {
+        ports: AwsPorts::new(&config, sdk, clock)?,
+        catalog: config.catalog.catalog,
+        policy: config.catalog.policy,
+        deriver: config.deriver,
+        stack: config.stack,
+        livemode: config.livemode,
+    })
+}
+
+/// The account API.
+///
+/// # Errors
+/// As for [`worker`].
+pub fn account_api<C: Clock>(
+    config: AccountConfig,
+    sdk: &SdkConfig,
+    clock: C,
+) -> Result<AccountApi<AwsPorts<C>>, StripeApiError> {
+    let return_url = config.return_url;
+    Ok(AccountApi { worker: worker(config.worker, sdk, clock)?, return_url })
+}
