@@ -56,8 +56,8 @@ impl<P: Ports> Worker<P> {
         }
         while let Some((account, group)) = batch.groups.pop_first() {
             let (places, events): (Vec<_>, Vec<_>) = group.iter().cloned().unzip();
-            // Boxed: the future of a whole convergence is large.
-            let work = AssertUnwindSafe(Box::pin(self.converge(&account, events, deadline)));
+            // Boxed: the future of a whole convergence is large, and its type deep.
+            let work = AssertUnwindSafe(self.converge(&account, events, deadline).boxed());
             match work.catch_unwind().await {
                 Ok(Ok(converged)) => batch.settle(&group, converged),
                 Ok(Err(stop)) => batch.fail(&places, &stop),

@@ -1,6 +1,7 @@
 //! The worker and the dead-letter drain: batches from SQS, with partial failures.
 
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent};
+use futures_util::FutureExt;
 use jiff::{SignedDuration, Timestamp};
 use lambda_runtime::Diagnostic;
 use tollgate_billing::batch::{BatchReport, Message, park_dead_letters};
@@ -23,7 +24,8 @@ pub async fn handle<P: Ports>(
 ) -> Result<SqsBatchResponse, Diagnostic> {
     let messages = messages(event)?;
     let lease_until = deadline.checked_sub(RESERVED).unwrap_or(deadline);
-    let report = worker.handle(&messages, lease_until).await;
+    // Boxed: with everything that a worker does inside, the type is too deep for the compiler.
+    let report = worker.handle(&messages, lease_until).boxed().await;
     log("worker", messages.len(), &report);
     Ok(response(report))
 }
