@@ -1,0 +1,99 @@
+//! One endpoint for all of AWS: what `AWS_ENDPOINT_URL` points at locally.
+//!
+//! The JSON protocols name their operation in `X-Amz-Target`; whatever has no target is
+//! API Gateway's REST protocol. DynamoDB is the embedded dynoxide, behind a proxy that
+//! only logs the call.
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use tollgate_billing::ports::Service;
+use tollgate_standin::gate::Gate;
+use tower::ServiceExt;
+
+/// What stands behind the endpoint.
+#[derive(Clone)]
+pub struct Front {
+    /// SQS.
+    pub sqs: Router,
+    /// Cognito, with its key set.
+    pub cognito: Router,
+    /// API Gateway's control plane.
+    pub api_gateway: Router,
+    /// Where dynoxide listens.
+    pub dynamodb: String,
+    /// For the proxy.
+    pub http: reqwest::Client,
+    /// Where calls are logged.
+    pub gate: Gate,
+}
+
+/// The endpoint.
+pub fn router(front: Front) -> Router {
+    Router::new().fallback(dispatch).with_state(front)
+}
+
+/// The largest request of any of the services (SQS: 1 MiB of messages, and its frame).
+const MAX_REQUEST_BYTES: usize = 4 * 1024 * 1024;
+
+async fn dispatch(State(front): State<Front>, request: Request) -> Response {
+    let target = header(request.headers(), "x-amz-target");
+    let router = match target.split_once('.') {
+        Some(("AmazonSQS", _)) => front.sqs,
+        Some(("AWSCognitoIdentityProviderService", _)) => front.cognito,
+        Some((service, operation)) if service.starts_with("DynamoDB_") => {
+            front.gate.log(Service::Ledger, known(operation), "");
+            return forward(&front, request).await;
+        }
+        Some(_) => return not_implemented(&target),
+        None if request.uri().path().contains("/.well-known/") => front.cognito,
+        None => front.api_gateway,
+    };
+    match router.oneshot(request).await {
+        Ok(response) => response,
+        Err(never) => match never {},
+    }
+}
+
+fn header(headers: &HeaderMap, name: &str) -> String {
+    headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned()
+}
+
+/// The operations that Tollgate calls, by the name under which they are logged.
+fn known(operation: &str) -> &'static str {
+    const KNOWN: [&str; 7] = [
+        "GetItem",
+        "PutItem",
+        "UpdateItem",
+        "Query",
+        "Scan",
+        "TransactWriteItems",
+        "CreateTable",
+    ];
+    KNOWN.into_iter().find(|known| *known == operation).unwrap_or("another operation")
+}
+
+/// Passes a request on to dynoxide, and its answer back.
+async fn forward(front: &Front, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let Ok(body) = to_bytes(body, MAX_REQUEST_BYTES).await else {
+        return StatusCode::PAYLOAD_TOO_LARGE.into_response();
+    };
+    let mut headers = parts.headers;
+    headers.remove("host");
+    let sent = front.http.post(&front.dynamodb).headers(headers).body(body).send().await;
+    let Ok(answer) = sent else { return StatusCode::BAD_GATEWAY.into_response() };
+    let (status, headers) = (answer.status(), answer.headers().clone());
+    let Ok(bytes) = answer.bytes().await else { return StatusCode::BAD_GATEWAY.into_response() };
+    let mut response = Response::new(Body::from(bytes));
+    *response.status_mut() = status;
+    *response.headers_mut() = headers;
+    response
+}
+
+fn not_implemented(target: &str) -> Response {
+    let message = format!("{target}: not implemented by the local stack");
+    (StatusCode::NOT_IMPLEMENTED, message).into_response()
+}

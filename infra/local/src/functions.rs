@@ -1,0 +1,190 @@
+//! Tollgate's Lambda functions, run in this process: the same handlers, the real SDKs,
+//! the local endpoints. What API Gateway, Cognito and SQS do around a function is done
+//! here: events in, answers out.
+
+use std::sync::Arc;
+
+use anyhow::Context;
+use aws_config::SdkConfig;
+use aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse};
+use aws_lambda_events::encodings::Body as LambdaBody;
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::{HeaderMap, Method, StatusCode, Uri};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use serde_json::{Value, json};
+use tollgate_billing::account_api::AccountApi;
+use tollgate_billing::converge::Worker;
+use tollgate_billing::ingress::{PoolIngress, Webhook};
+use tollgate_standin::clock::VirtualClock;
+use tollgate_standin::cognito::{CognitoStandin, TriggerFuture, Triggers};
+use tollgate_workers::adapters::AwsPorts;
+use tollgate_workers::adapters::dynamodb::DynamoLedger;
+use tollgate_workers::adapters::sqs::SqsQueue;
+use tollgate_workers::config::{AccountConfig, SweepConfig, TriggerConfig, WebhookConfig};
+use tollgate_workers::{handlers, setup};
+
+/// The ports that the functions run on.
+pub type LocalPorts = AwsPorts<VirtualClock>;
+
+/// The functions, each with what it would have in Lambda.
+pub struct Functions {
+    /// `stripe-webhook`.
+    pub webhook: Webhook<SqsQueue, VirtualClock>,
+    /// `cognito-trigger` and `eventbridge`.
+    pub pool: PoolIngress<SqsQueue, VirtualClock>,
+    /// `worker`.
+    pub worker: Worker<LocalPorts>,
+    /// `account`.
+    pub account: AccountApi<LocalPorts>,
+    /// What `sweep` and `deadletter` read and write.
+    pub ledger: DynamoLedger,
+    /// Where `sweep` sends wakes.
+    pub queue: SqsQueue,
+}
+
+impl Functions {
+    /// Builds every function from the settings that its binary would read.
+    ///
+    /// # Errors
+    /// A setting is missing or wrong.
+    pub fn new(
+        settings: impl Fn(&str) -> Option<String> + Copy,
+        sdk: &SdkConfig,
+        clock: &VirtualClock,
+    ) -> anyhow::Result<Self> {
+        let account = AccountConfig::read(settings)?;
+        let sweep = SweepConfig::read(settings)?;
+        let clock = || clock.clone();
+        Ok(Self {
+            webhook: setup::webhook(WebhookConfig::read(settings)?, sdk, clock()),
+            pool: setup::pool(TriggerConfig::read(settings)?, sdk, clock()),
+            worker: setup::worker(account.worker.clone(), sdk, clock())?,
+            account: setup::account_api(account, sdk, clock())?,
+            ledger: setup::ledger(&sweep.ledger, sdk),
+            queue: setup::queue(&sweep.queues, sdk),
+        })
+    }
+}
+
+/// Lambda takes events of at most 6 MB.
+const MAX_LAMBDA_EVENT_BYTES: usize = 6 * 1024 * 1024;
+
+/// What the HTTP routes need.
+#[derive(Clone)]
+struct Routes {
+    functions: Arc<Functions>,
+    cognito: CognitoStandin,
+}
+
+/// Tollgate's own HTTP endpoints: the webhook, and the account API behind its authorizer.
+pub fn router(functions: Arc<Functions>, cognito: CognitoStandin) -> Router {
+    Router::new()
+        .route("/webhook", post(webhook))
+        .route("/account", get(account))
+        .route("/account/{*rest}", get(account).post(account))
+        .layer(DefaultBodyLimit::max(MAX_LAMBDA_EVENT_BYTES))
+        .with_state(Routes { functions, cognito })
+}
+
+async fn webhook(
+    State(routes): State<Routes>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let request = match http_event(&method, &uri, &headers, &body, None) {
+        Ok(request) => request,
+        Err(error) => return broken(&error),
+    };
+    answer(handlers::webhook::handle(&routes.functions.webhook, &request).await)
+}
+
+async fn account(
+    State(routes): State<Routes>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    // The JWT authorizer: without a valid ID token, the function is not run.
+    let authorization = headers.get("authorization").and_then(|value| value.to_str().ok());
+    let token = authorization.map(|value| value.trim_start_matches("Bearer ").trim());
+    let claims = token.and_then(|token| routes.cognito.verify_id_token(token).ok());
+    let Some(claims) = claims else {
+        let body = json!({"message": "Unauthorized"}).to_string();
+        return (StatusCode::UNAUTHORIZED, body).into_response();
+    };
+    let request = match http_event(&method, &uri, &headers, &body, Some(&claims.sub.to_string())) {
+        Ok(request) => request,
+        Err(error) => return broken(&error),
+    };
+    answer(handlers::account::handle(&routes.functions.account, &request).await)
+}
+
+/// An HTTP request as a function gets it (payload format 2.0); a body that is not text
+/// comes in base64.
+fn http_event(
+    method: &Method,
+    uri: &Uri,
+    headers: &HeaderMap,
+    body: &Bytes,
+    sub: Option<&str>,
+) -> anyhow::Result<ApiGatewayV2httpRequest> {
+    use std::str::from_utf8;
+    let text = from_utf8(body);
+    let headers: serde_json::Map<String, Value> = headers
+        .iter()
+        .map(|(name, value)| {
+            (name.to_string(), json!(String::from_utf8_lossy(value.as_bytes())))
+        })
+        .collect();
+    let mut event = json!({
+        "version": "2.0",
+        "routeKey": "$default",
+        "rawPath": uri.path(),
+        "rawQueryString": uri.query().unwrap_or_default(),
+        "headers": headers,
+        "requestContext": {
+            "http": { "method": method.as_str(), "path": uri.path(), "protocol": "HTTP/1.1" },
+        },
+        "body": text.map_or_else(|_| base64(body), str::to_owned),
+        "isBase64Encoded": text.is_err(),
+    });
+    if let Some(sub) = sub {
+        event["requestContext"]["authorizer"] = json!({ "jwt": { "claims": { "sub": sub } } });
+    }
+    serde_json::from_value(event).context("the request does not fit a function's event")
+}
+
+fn base64(bytes: &[u8]) -> String {
+    use base64::Engine;
+    base64::engine::general_purpose::STANDARD.encode(bytes)
+}
+
+fn answer(response: ApiGatewayV2httpResponse) -> Response {
+    let status = u16::try_from(response.status_code).ok();
+    let status = status.and_then(|status| StatusCode::from_u16(status).ok());
+    let body = match response.body {
+        Some(LambdaBody::Text(text)) => text.into_bytes(),
+        Some(LambdaBody::Binary(bytes)) => bytes,
+        _ => Vec::new(),
+    };
+    (status.unwrap_or(StatusCode::BAD_GATEWAY), response.headers, body).into_response()
+}
+
+fn broken(error: &anyhow::Error) -> Response {
+    (StatusCode::BAD_GATEWAY, error.to_string()).into_response()
+}
+
+/// Cognito's way to the trigger function.
+pub struct TriggerFunction(pub Arc<Functions>);
+
+impl Triggers for TriggerFunction {
+    fn invoke(&self, _trigger: &str, event: Value) -> TriggerFuture<'_> {
+        Box::pin(async move { Ok(handlers::trigger::handle(&self.0.pool, event).await) })
+    }
+}
