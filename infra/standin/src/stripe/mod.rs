@@ -1,1 +1,91 @@
-//! To be filled.
+//! A stand-in for Stripe: customers, prices, Checkout, subscriptions, invoices,
+//! disputes, events and webhooks, as far as Tollgate meets them.
+//!
+//! [`Stripe`] is the account: pure synchronous state, scripted by its methods, with a
+//! time of its own. [`StripeStandin`] shares it and keeps it at the clock's time:
+//! whoever looks finds everything done that has fallen due. Its two faces are the port
+//! ([`ports`]) and HTTP ([`http`]).
+//!
+//! Not modelled: tax, coupons, quantities beyond multiplication, refunds, one-off
+//! invoices, Connect, meters, payment methods other than one card per customer. What is
+//! asked for and not modelled answers 501, never a made-up success.
+
+mod billing;
+mod catalog;
+mod checkout;
+mod clockwork;
+mod customers;
+mod delivery;
+mod disputes;
+mod error;
+mod events;
+pub mod http;
+mod legacy;
+mod model;
+mod objects;
+mod pages;
+mod ports;
+mod state;
+mod subscriptions;
+pub mod transitions;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use jiff::Timestamp;
+
+pub use catalog::NewPrice;
+pub use checkout::{NewSession, SESSION_LIFETIME};
+pub use clockwork::DRAFT_TIME;
+pub use customers::NewCustomer;
+pub use delivery::{Answer, Delivery, Endpoint, NewEndpoint, RETRY_FOR};
+pub use error::{ErrorKind, StripeError, StripeResult};
+pub use events::{Event, RETENTION};
+
+pub use model::{
+    BillingReason, Card, Charge, Customer, Dispute, Interval, Invoice, InvoiceStatus, Item,
+    Metadata, MissingPaymentMethod, PauseBehavior, Period, Portal, Price, Product, Session,
+    SessionStatus, Settings, Subscription, SubscriptionData, Warning, WhenExhausted,
+};
+pub use objects::API_VERSION;
+pub use state::Stripe;
+pub use subscriptions::{FIRST_PAYMENT_WINDOW, TRIAL_NOTICE, When};
+pub use transitions::Status;
+
+use crate::clock::VirtualClock;
+use crate::gate::Gate;
+
+/// The key under which Tollgate writes the price that a Checkout session sells.
+pub const METADATA_PRICE: &str = "tollgate_price";
+
+/// A shared Stripe account that keeps to the virtual clock.
+#[derive(Clone)]
+pub struct StripeStandin {
+    account: Arc<Mutex<Stripe>>,
+    clock: VirtualClock,
+    gate: Gate,
+}
+
+impl StripeStandin {
+    /// An empty account at the clock's time.
+    pub fn new(clock: VirtualClock, gate: Gate, settings: Settings) -> Self {
+        let account = Arc::new(Mutex::new(Stripe::new(clock.time(), settings)));
+        Self { account, clock, gate }
+    }
+
+    /// The account, after everything that the clock has made due. Drop the guard before
+    /// awaiting anything.
+    pub fn account(&self) -> MutexGuard<'_, Stripe> {
+        let mut account = self.account.lock().unwrap_or_else(PoisonError::into_inner);
+        account.advance(self.clock.time());
+        account
+    }
+
+    /// Moves the shared clock, and everything due happens in the order of its time.
+    pub fn advance_to(&self, to: Timestamp) {
+        self.clock.advance_to(to);
+        drop(self.account());
+    }
+}

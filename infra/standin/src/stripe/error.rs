@@ -1,0 +1,152 @@
+//! Stripe's errors, as its API spells them.
+//! <https://docs.stripe.com/api/errors>, <https://docs.stripe.com/error-codes>
+
+use serde_json::{Value, json};
+
+/// The `type` of an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ErrorKind {
+    /// The request cannot be carried out as it is.
+    InvalidRequest,
+    /// The card cannot be charged.
+    Card,
+    /// An idempotency key was used again with other parameters.
+    Idempotency,
+    /// Stripe's own failure; here also: not modelled.
+    Api,
+}
+
+impl ErrorKind {
+    /// As Stripe spells it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::InvalidRequest => "invalid_request_error",
+            Self::Card => "card_error",
+            Self::Idempotency => "idempotency_error",
+            Self::Api => "api_error",
+        }
+    }
+}
+
+/// An error that Stripe answers.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct StripeError {
+    /// The HTTP status.
+    pub status: u16,
+    /// The `type`.
+    pub kind: ErrorKind,
+    /// The `code`, where Stripe gives one.
+    pub code: Option<&'static str>,
+    /// For people.
+    pub message: String,
+    /// The parameter at fault.
+    pub param: Option<String>,
+    /// Found while the parameters were checked: such an error is not kept under an
+    /// idempotency key. <https://docs.stripe.com/api/idempotent_requests>
+    pub before_execution: bool,
+}
+
+/// What a model operation answers.
+pub type StripeResult<T> = Result<T, StripeError>;
+
+impl StripeError {
+    /// The request cannot be carried out: 400.
+    pub fn invalid(message: impl Into<String>) -> Self {
+        Self {
+            status: 400,
+            kind: ErrorKind::InvalidRequest,
+            code: None,
+            message: message.into(),
+            param: None,
+            before_execution: false,
+        }
+    }
+
+    /// The object in the path does not exist: 404.
+    pub fn missing(object: &str, id: &str) -> Self {
+        Self { status: 404, ..Self::no_such(object, id, "id") }
+    }
+
+    /// An object that a parameter names does not exist: 400.
+    pub fn no_such(object: &str, id: &str, param: &str) -> Self {
+        Self {
+            code: Some("resource_missing"),
+            param: Some(param.to_owned()),
+            ..Self::invalid(format!("No such {object}: '{id}'"))
+        }
+    }
+
+    /// A parameter that the operation does not take: 400.
+    pub fn unknown_parameter(name: &str) -> Self {
+        Self {
+            code: Some("parameter_unknown"),
+            param: Some(name.to_owned()),
+            before_execution: true,
+            ..Self::invalid(format!("Received unknown parameter: {name}"))
+        }
+    }
+
+    /// A parameter that the operation needs: 400.
+    pub fn missing_parameter(name: &str) -> Self {
+        Self {
+            code: Some("parameter_missing"),
+            param: Some(name.to_owned()),
+            before_execution: true,
+            ..Self::invalid(format!("Missing required param: {name}."))
+        }
+    }
+
+    /// A parameter with a value that the operation does not take: 400.
+    pub fn bad_parameter(name: &str, message: impl Into<String>) -> Self {
+        Self { param: Some(name.to_owned()), before_execution: true, ..Self::invalid(message) }
+    }
+
+    /// The card was refused: 402.
+    pub fn card(code: &'static str, message: &str) -> Self {
+        Self { status: 402, kind: ErrorKind::Card, code: Some(code), ..Self::invalid(message) }
+    }
+
+    /// No, or no usable, API key: 401.
+    pub fn unauthorized(message: &str) -> Self {
+        Self { status: 401, before_execution: true, ..Self::invalid(message) }
+    }
+
+    /// The key was used with other parameters: 400.
+    pub fn idempotency(key: &str) -> Self {
+        Self {
+            kind: ErrorKind::Idempotency,
+            before_execution: true,
+            ..Self::invalid(format!(
+                "Keys for idempotent requests can only be used with the same parameters they \
+                 were first used with. Try using a key other than '{key}' if you meant to \
+                 execute a different request."
+            ))
+        }
+    }
+
+    /// Real Stripe may do this; the stand-in does not: 501.
+    pub fn not_implemented(what: &str) -> Self {
+        Self {
+            status: 501,
+            kind: ErrorKind::Api,
+            code: Some("not_implemented"),
+            before_execution: true,
+            ..Self::invalid(format!("{what} is not implemented by the stand-in"))
+        }
+    }
+
+    /// The body of the answer.
+    pub fn body(&self) -> Value {
+        let mut error = json!({ "type": self.kind.as_str(), "message": self.message });
+        if let Some(code) = self.code {
+            error["code"] = json!(code);
+            error["doc_url"] =
+                json!(format!("https://docs.stripe.com/error-codes#{}", code.replace('_', "-")));
+        }
+        if let Some(param) = &self.param {
+            error["param"] = json!(param);
+        }
+        json!({ "error": error })
+    }
+}

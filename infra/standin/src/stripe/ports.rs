@@ -1,0 +1,257 @@
+//! The port's face: the same model, without HTTP.
+
+use serde_json::json;
+use tollgate_billing::ports::{
+    CheckoutRecord, Class, CustomerRecord, NewCheckout, PortError, PortResult, Service,
+};
+use tollgate_billing::stripe as seen;
+use tollgate_events::{
+    AccountId, ChargeId, CustomerId, DisputeId, NamedAccount, PriceId, ProductId, SubscriptionId,
+};
+
+use super::checkout::NewSession;
+use super::customers::NewCustomer;
+use super::error::{StripeError, StripeResult};
+use super::model::{Metadata, Session, SessionStatus, Subscription, SubscriptionData};
+use super::state::Stripe;
+use super::subscriptions::When;
+use super::transitions::Status;
+use super::{METADATA_PRICE, StripeStandin};
+use crate::gate::failure;
+
+/// Where Tollgate names the account; the same as in its metadata reader.
+const METADATA_ACCOUNT: &str = "tollgate_account";
+/// Where Tollgate proves it.
+const METADATA_PROOF: &str = "tollgate_proof";
+
+impl StripeStandin {
+    /// One call through the gate.
+    async fn call<T>(
+        &self,
+        operation: &'static str,
+        subject: &str,
+        act: impl FnOnce(&mut Stripe) -> StripeResult<T>,
+    ) -> PortResult<T> {
+        let act = || act(&mut self.account()).map_err(|error| classify(operation, &error));
+        self.gate.pass(Service::Stripe, operation, subject, act).await
+    }
+}
+
+/// How Stripe's errors are classified, as the adapter does it.
+fn classify(operation: &'static str, error: &StripeError) -> PortError {
+    let class = match (error.status, error.code) {
+        (404, _) | (_, Some("resource_missing")) => Class::NotFound,
+        (401 | 403, _) => Class::Denied,
+        (409, _) => Class::Conflict,
+        (429, _) => Class::Throttled { after: None },
+        (500.., _) => Class::Unavailable,
+        _ => Class::Invalid,
+    };
+    failure(Service::Stripe, operation, class, error.message.clone())
+}
+
+/// What is not there is `None`.
+fn found<T>(result: PortResult<T>) -> PortResult<Option<T>> {
+    match result {
+        Err(error) if error.class == Class::NotFound => Ok(None),
+        other => other.map(Some),
+    }
+}
+
+/// The model mints these ids itself.
+macro_rules! id {
+    ($kind:ident, $text:expr) => {
+        $kind::parse($text.as_str()).expect("the model's ids are visible ASCII")
+    };
+}
+
+fn metadata_of(account: &NamedAccount) -> Metadata {
+    let mut metadata = Metadata::from([(METADATA_ACCOUNT.into(), account.id.to_string())]);
+    if let Some(proof) = &account.proof {
+        metadata.insert(METADATA_PROOF.into(), proof.clone());
+    }
+    metadata
+}
+
+fn named_in(metadata: &Metadata) -> Option<NamedAccount> {
+    let id = AccountId::parse(metadata.get(METADATA_ACCOUNT)?.as_str()).ok()?;
+    Some(NamedAccount { id, proof: metadata.get(METADATA_PROOF).cloned() })
+}
+
+fn see_subscription(stripe: &Stripe, row: &Subscription) -> seen::Subscription {
+    let price = |id: &String| {
+        let price = stripe.price(id).ok();
+        seen::Price {
+            id: id!(PriceId, id),
+            lookup_key: price.and_then(|price| price.lookup_key.clone()),
+            product: price.map(|price| id!(ProductId, price.product)),
+        }
+    };
+    let invoice = row.latest_invoice.as_ref().and_then(|id| stripe.invoice(id).ok());
+    seen::Subscription {
+        id: id!(SubscriptionId, row.id),
+        customer: id!(CustomerId, row.customer),
+        status: row.status.as_str().into(),
+        prices: row.items.iter().map(|item| price(&item.price)).collect(),
+        cancel_at: row.cancel_at,
+        cancel_at_period_end: row.cancel_at_period_end,
+        current_period_end: Some(row.period.end),
+        latest_invoice_finalized_at: invoice.and_then(|invoice| invoice.finalized_at),
+    }
+}
+
+fn see_checkout(stripe: &Stripe, row: &Session) -> CheckoutRecord {
+    let open = row.status == SessionStatus::Open;
+    CheckoutRecord {
+        id: row.id.clone(),
+        status: row.status.as_str().to_owned(),
+        url: open.then(|| stripe.checkout_url(&row.id)),
+        named: named_in(&row.metadata),
+        client_reference_id: row.client_reference_id.clone(),
+        price: row.metadata.get(METADATA_PRICE).and_then(|id| PriceId::parse(id.as_str()).ok()),
+    }
+}
+
+fn session_for(checkout: &NewCheckout) -> NewSession {
+    let named = metadata_of(&checkout.account);
+    let mut metadata = named.clone();
+    metadata.insert(METADATA_PRICE.into(), checkout.price.to_string());
+    NewSession {
+        customer: Some(checkout.customer.to_string()),
+        client_reference_id: Some(checkout.account.id.to_string()),
+        metadata,
+        subscription_data: SubscriptionData { metadata: named, ..SubscriptionData::default() },
+        success_url: Some(checkout.success_url.clone()),
+        cancel_url: Some(checkout.cancel_url.clone()),
+        ..NewSession::for_price(checkout.price.as_str())
+    }
+}
+
+impl tollgate_billing::ports::Stripe for StripeStandin {
+    async fn subscriptions(&self, customer: &CustomerId) -> PortResult<Vec<seen::Subscription>> {
+        let rows = self
+            .call("GET /v1/subscriptions", customer.as_str(), |stripe| {
+                stripe.live_customer(customer.as_str())?;
+                let rows = stripe.subscriptions_of(customer.as_str()).into_iter();
+                let rows = rows.filter(|row| row.status != Status::Canceled);
+                Ok(rows.map(|row| see_subscription(stripe, row)).collect())
+            })
+            .await;
+        Ok(found(rows)?.unwrap_or_default())
+    }
+
+    async fn customer(&self, customer: &CustomerId) -> PortResult<Option<CustomerRecord>> {
+        let row = self
+            .call("GET /v1/customers/{id}", customer.as_str(), |stripe| {
+                let row = stripe.customer(customer.as_str())?;
+                Ok((!row.deleted).then(|| CustomerRecord {
+                    id: customer.clone(),
+                    named: named_in(&row.metadata),
+                }))
+            })
+            .await;
+        Ok(found(row)?.flatten())
+    }
+
+    async fn checkouts(&self, customer: &CustomerId) -> PortResult<Vec<CheckoutRecord>> {
+        let rows = self
+            .call("GET /v1/checkout/sessions", customer.as_str(), |stripe| {
+                let row = stripe.live_customer(customer.as_str())?;
+                let rows = row.sessions.iter().rev().filter_map(|id| stripe.session(id).ok());
+                Ok(rows.map(|row| see_checkout(stripe, row)).collect())
+            })
+            .await;
+        Ok(found(rows)?.unwrap_or_default())
+    }
+
+    async fn dispute(&self, dispute: &DisputeId) -> PortResult<Option<seen::Dispute>> {
+        let row = self
+            .call("GET /v1/disputes/{id}", dispute.as_str(), |stripe| {
+                let row = stripe.dispute(dispute.as_str())?;
+                let charge = stripe.charge(&row.charge).ok();
+                Ok(seen::Dispute {
+                    id: dispute.clone(),
+                    status: row.status.into(),
+                    charge: id!(ChargeId, row.charge),
+                    customer: charge.map(|charge| id!(CustomerId, charge.customer)),
+                })
+            })
+            .await;
+        found(row)
+    }
+
+    async fn charge_customer(&self, charge: &ChargeId) -> PortResult<Option<CustomerId>> {
+        let customer = self
+            .call("GET /v1/charges/{id}", charge.as_str(), |stripe| {
+                Ok(id!(CustomerId, stripe.charge(charge.as_str())?.customer))
+            })
+            .await;
+        found(customer)
+    }
+
+    async fn cancel_subscription(&self, subscription: &SubscriptionId) -> PortResult<()> {
+        let cancelled = self
+            .call("DELETE /v1/subscriptions/{id}", subscription.as_str(), |stripe| {
+                stripe.cancel(subscription.as_str(), When::Now)
+            })
+            .await;
+        found(cancelled).map(|_| ())
+    }
+
+    async fn create_customer(&self, account: &NamedAccount) -> PortResult<CustomerId> {
+        let metadata = metadata_of(account);
+        let key = format!("tollgate-customer-{}", account.id);
+        self.call("POST /v1/customers", account.id.as_str(), |stripe| {
+            let fingerprint = format!("POST /v1/customers {metadata:?}");
+            let (made, _) = stripe.idempotent(&key, &fingerprint, |stripe| {
+                let new = NewCustomer { metadata, ..NewCustomer::default() };
+                Ok(json!({ "id": stripe.create_customer(new) }))
+            });
+            made.map(|made| CustomerId::parse(text(&made)).expect("the model's ids are ASCII"))
+        })
+        .await
+    }
+
+    async fn price_by_lookup_key(&self, lookup_key: &str) -> PortResult<Option<PriceId>> {
+        self.call("GET /v1/prices", lookup_key, |stripe| {
+            Ok(stripe.price_by_lookup_key(lookup_key).map(|price| id!(PriceId, price.id)))
+        })
+        .await
+    }
+
+    async fn create_checkout(&self, checkout: &NewCheckout) -> PortResult<CheckoutRecord> {
+        let operation = "POST /v1/checkout/sessions";
+        self.call(operation, checkout.customer.as_str(), |stripe| {
+            let fingerprint = format!("{operation} {checkout:?}");
+            let new = session_for(checkout);
+            let (made, _) = stripe.idempotent(&checkout.idempotency_key, &fingerprint, |stripe| {
+                Ok(json!({ "id": stripe.open_checkout(new)? }))
+            });
+            let id = made.map(|made| text(&made).to_owned())?;
+            Ok(see_checkout(stripe, stripe.session(&id)?))
+        })
+        .await
+    }
+
+    async fn expire_checkout(&self, session: &str) -> PortResult<()> {
+        let expired = self
+            .call("POST /v1/checkout/sessions/{id}/expire", session, |stripe| {
+                let open = stripe.session(session)?.status == SessionStatus::Open;
+                if open { stripe.expire_checkout(session) } else { Ok(()) }
+            })
+            .await;
+        found(expired).map(|_| ())
+    }
+
+    async fn create_portal(&self, customer: &CustomerId, return_url: &str) -> PortResult<String> {
+        self.call("POST /v1/billing_portal/sessions", customer.as_str(), |stripe| {
+            let id = stripe.open_portal(customer.as_str(), Some(return_url))?;
+            Ok(format!("{}/portal/{id}", stripe.settings_mut().base_url))
+        })
+        .await
+    }
+}
+
+fn text(made: &serde_json::Value) -> &str {
+    made["id"].as_str().unwrap_or_default()
+}

@@ -1,0 +1,228 @@
+//! The account: every object, the agenda of what time will do, and the outbox.
+
+use std::collections::{BTreeSet, HashMap};
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::clockwork::Due;
+use super::delivery::Endpoint;
+use super::error::{StripeError, StripeResult};
+use super::events::Event;
+use super::model::{
+    Charge, Customer, Dispute, Invoice, Portal, Price, Product, Session, Settings, Subscription,
+    Table, Warning,
+};
+
+/// One Stripe account, as pure synchronous state. Its methods are the scripting
+/// interface; the HTTP and ports faces call them too.
+#[derive(Debug)]
+pub struct Stripe {
+    pub(super) now: Timestamp,
+    pub(super) settings: Settings,
+    pub(super) minted: u64,
+    pub(super) customers: Table<Customer>,
+    pub(super) products: Table<Product>,
+    pub(super) prices: Table<Price>,
+    pub(super) sessions: Table<Session>,
+    pub(super) subscriptions: Table<Subscription>,
+    pub(super) invoices: Table<Invoice>,
+    pub(super) charges: Table<Charge>,
+    pub(super) disputes: Table<Dispute>,
+    pub(super) warnings: Table<Warning>,
+    pub(super) portals: Table<Portal>,
+    pub(super) endpoints: Table<Endpoint>,
+    pub(super) events: Table<Event>,
+    /// Which event has which number.
+    pub(super) by_number: HashMap<u64, String>,
+    pub(super) agenda: BTreeSet<(Timestamp, Due)>,
+    pub(super) outbox: BTreeSet<(Timestamp, u64, String)>,
+    pub(super) replies: HashMap<String, (String, StripeResult<Value>)>,
+    pub(super) request: Option<RequestInfo>,
+}
+
+/// The API request that caused an event.
+#[derive(Debug, Clone)]
+pub(super) struct RequestInfo {
+    pub(super) id: String,
+    pub(super) idempotency_key: Option<String>,
+}
+
+impl Stripe {
+    /// An empty account at `now`.
+    pub fn new(now: Timestamp, settings: Settings) -> Self {
+        Self {
+            now: whole_seconds(now),
+            settings,
+            minted: 0,
+            customers: Table::default(),
+            products: Table::default(),
+            prices: Table::default(),
+            sessions: Table::default(),
+            subscriptions: Table::default(),
+            invoices: Table::default(),
+            charges: Table::default(),
+            disputes: Table::default(),
+            warnings: Table::default(),
+            portals: Table::default(),
+            endpoints: Table::default(),
+            events: Table::default(),
+            by_number: HashMap::new(),
+            agenda: BTreeSet::new(),
+            outbox: BTreeSet::new(),
+            replies: HashMap::new(),
+            request: None,
+        }
+    }
+
+    /// The time up to which everything due has been done; whole seconds.
+    pub fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// The account's settings, to be changed at will.
+    pub fn settings_mut(&mut self) -> &mut Settings {
+        &mut self.settings
+    }
+
+    /// A new id: the same in every run with the same seed and the same acts, and no
+    /// hint of the order in which objects were made.
+    pub(super) fn mint(&mut self, prefix: &str) -> String {
+        self.minted += 1;
+        let bits = scramble(self.minted ^ (self.settings.seed << 40));
+        let tail = scramble(bits);
+        format!("{prefix}{}{}", base62(bits), &base62(tail)[..3])
+    }
+
+    /// Runs a request under an idempotency key: the first answer is kept, errors
+    /// included, and given again; other parameters are refused.
+    /// <https://docs.stripe.com/api/idempotent_requests>
+    ///
+    /// # Errors
+    /// What `act` answers, or the key's refusal.
+    pub(super) fn idempotent(
+        &mut self,
+        key: &str,
+        fingerprint: &str,
+        act: impl FnOnce(&mut Self) -> StripeResult<Value>,
+    ) -> (StripeResult<Value>, bool) {
+        if let Some((first, answer)) = self.replies.get(key) {
+            if first != fingerprint {
+                return (Err(StripeError::idempotency(key)), false);
+            }
+            return (answer.clone(), true);
+        }
+        let answer = act(self);
+        if !answer.as_ref().is_err_and(|error| error.before_execution) {
+            self.replies.insert(key.to_owned(), (fingerprint.to_owned(), answer.clone()));
+        }
+        (answer, false)
+    }
+
+    /// A customer that is not deleted, named by a parameter.
+    pub(super) fn live_customer(&self, id: &str) -> StripeResult<&Customer> {
+        self.customers
+            .get(id)
+            .filter(|customer| !customer.deleted)
+            .ok_or_else(|| StripeError::no_such("customer", id, "customer"))
+    }
+
+    /// A subscription.
+    ///
+    /// # Errors
+    /// No such subscription.
+    pub fn subscription(&self, id: &str) -> StripeResult<&Subscription> {
+        self.subscriptions.get(id).ok_or_else(|| StripeError::missing("subscription", id))
+    }
+
+    /// All subscriptions of a customer, newest first, whatever their status.
+    pub fn subscriptions_of(&self, customer: &str) -> Vec<&Subscription> {
+        let ids = self.customers.get(customer).map_or(&[][..], |c| &c.subscriptions);
+        ids.iter().rev().filter_map(|id| self.subscriptions.get(id)).collect()
+    }
+
+    /// An invoice.
+    ///
+    /// # Errors
+    /// No such invoice.
+    pub fn invoice(&self, id: &str) -> StripeResult<&Invoice> {
+        self.invoices.get(id).ok_or_else(|| StripeError::missing("invoice", id))
+    }
+
+    /// A customer, deleted ones too.
+    ///
+    /// # Errors
+    /// No such customer.
+    pub fn customer(&self, id: &str) -> StripeResult<&Customer> {
+        self.customers.get(id).ok_or_else(|| StripeError::missing("customer", id))
+    }
+
+    /// All customers, newest first, deleted ones too.
+    pub fn customers(&self) -> impl Iterator<Item = &Customer> {
+        self.customers.newest_first()
+    }
+
+    /// A Checkout session.
+    ///
+    /// # Errors
+    /// No such session.
+    pub fn session(&self, id: &str) -> StripeResult<&Session> {
+        self.sessions.get(id).ok_or_else(|| StripeError::missing("checkout.session", id))
+    }
+
+    /// A price.
+    ///
+    /// # Errors
+    /// No such price.
+    pub fn price(&self, id: &str) -> StripeResult<&Price> {
+        self.prices.get(id).ok_or_else(|| StripeError::missing("price", id))
+    }
+
+    /// A dispute.
+    ///
+    /// # Errors
+    /// No such dispute.
+    pub fn dispute(&self, id: &str) -> StripeResult<&Dispute> {
+        self.disputes.get(id).ok_or_else(|| StripeError::missing("dispute", id))
+    }
+
+    /// A charge.
+    ///
+    /// # Errors
+    /// No such charge.
+    pub fn charge(&self, id: &str) -> StripeResult<&Charge> {
+        self.charges.get(id).ok_or_else(|| StripeError::missing("charge", id))
+    }
+
+    /// A billing portal session (Stripe has no request for this; the hosted page has).
+    ///
+    /// # Errors
+    /// No such session.
+    pub fn portal(&self, id: &str) -> StripeResult<&Portal> {
+        self.portals.get(id).ok_or_else(|| StripeError::missing("billing_portal.session", id))
+    }
+}
+
+/// Stripe's times are whole seconds.
+pub(super) fn whole_seconds(time: Timestamp) -> Timestamp {
+    Timestamp::from_second(time.as_second()).expect("a timestamp's own second is in range")
+}
+
+/// A bijection of 64 bits (SplitMix64's finalizer): distinct in, distinct out.
+fn scramble(seed: u64) -> u64 {
+    let mut z = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+/// Eleven letters and digits.
+fn base62(mut bits: u64) -> String {
+    const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    let digit = |bits: &mut u64| {
+        let digit = DIGITS[usize::try_from(*bits % 62).expect("less than 62")];
+        *bits /= 62;
+        char::from(digit)
+    };
+    (0..11).map(|_| digit(&mut bits)).collect()
+}
