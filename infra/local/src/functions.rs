@@ -118,7 +118,7 @@ async fn account(
         let body = json!({"message": "Unauthorized"}).to_string();
         return (StatusCode::UNAUTHORIZED, body).into_response();
     };
-    let request = match http_event(&method, &uri, &headers, &body, Some(&claims.sub.to_string())) {
+    let request = match http_event(&method, &uri, &headers, &body, Some(&claims.id.to_string())) {
         Ok(request) => request,
         Err(error) => return broken(&error),
     };
@@ -138,9 +138,7 @@ fn http_event(
     let text = from_utf8(body);
     let headers: serde_json::Map<String, Value> = headers
         .iter()
-        .map(|(name, value)| {
-            (name.to_string(), json!(String::from_utf8_lossy(value.as_bytes())))
-        })
+        .map(|(name, value)| (name.to_string(), json!(String::from_utf8_lossy(value.as_bytes()))))
         .collect();
     let mut event = json!({
         "version": "2.0",
@@ -184,7 +182,7 @@ fn broken(error: &anyhow::Error) -> Response {
 pub struct TriggerFunction(pub Arc<Functions>);
 
 impl Triggers for TriggerFunction {
-    fn invoke(&self, _trigger: &str, event: Value) -> TriggerFuture<'_> {
+    fn invoke<'a>(&'a self, _trigger: &'a str, event: Value) -> TriggerFuture<'a> {
         Box::pin(async move { Ok(handlers::trigger::handle(&self.0.pool, event).await) })
     }
 }

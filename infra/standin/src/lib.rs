@@ -14,3 +14,4 @@ pub mod gate;
 pub mod ledger;
 pub mod sqs;
 pub mod stripe;
+pub mod world;

@@ -1,1 +1,3 @@
 //! Deterministic simulation of Tollgate and its oracle.
+
+pub mod executor;

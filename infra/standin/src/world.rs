@@ -1,0 +1,213 @@
+//! One of each: a whole world of stand-ins that share a clock and a gate, set up as
+//! Tollgate's template would.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use jiff::{SignedDuration, Timestamp};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use tollgate_billing::catalog::CatalogFile;
+use tollgate_billing::ports::{Entropy, Ports};
+
+use crate::api_gateway::{self, ApiGatewayStandin, ApiStage, NewPlan, Quota, Throttle};
+use crate::clock::VirtualClock;
+use crate::cognito::{CognitoStandin, PoolConfig};
+use crate::gate::{Gate, Weather};
+use crate::ledger::MemoryLedger;
+use crate::sqs::{Redrive, Settings, SqsPort, SqsStandin};
+use crate::stripe::{self, Interval, StripeStandin};
+
+/// The queue for what was paid for.
+pub const EVENTS_QUEUE: &str = "tollgate-events.fifo";
+/// The queue for sign-ups, wakes and replays.
+pub const BULK_QUEUE: &str = "tollgate-bulk.fifo";
+/// Their dead-letter queues.
+pub const DEAD_LETTER_QUEUES: [&str; 2] = ["tollgate-events-dlq.fifo", "tollgate-bulk-dlq.fifo"];
+/// The user pool.
+pub const POOL_ID: &str = "us-east-1_Tollgate1";
+/// The protected API.
+pub const API_ID: &str = "api1";
+/// Its stage.
+pub const STAGE: &str = "prod";
+/// How long a received message stays hidden: six times the worker's timeout.
+pub const VISIBILITY: SignedDuration = SignedDuration::from_secs(180);
+/// How often a message is received before it is a dead letter.
+pub const MAX_RECEIVES: u32 = 5;
+
+/// What the seller of the sample API charges, in cents: plan, month, lookup key.
+const PRICES: [(&str, i64, &str); 2] =
+    [("Basic", 900, "basic_monthly"), ("Pro", 4900, "pro_monthly")];
+
+/// A world of stand-ins.
+#[derive(Clone)]
+pub struct World {
+    /// The one clock.
+    pub clock: VirtualClock,
+    /// The one gate.
+    pub gate: Gate,
+    /// Stripe.
+    pub stripe: StripeStandin,
+    /// API Gateway, control plane and data plane.
+    pub api_gateway: ApiGatewayStandin,
+    /// Cognito.
+    pub cognito: CognitoStandin,
+    /// SQS.
+    pub sqs: SqsStandin,
+    /// The ledger, for simulations; the local stack has an embedded DynamoDB instead.
+    pub ledger: MemoryLedger,
+    /// The randomness of the ports face.
+    pub entropy: SeededEntropy,
+    /// `plans.toml` of the sample API.
+    pub plans_toml: String,
+}
+
+impl World {
+    /// A world at `start`, under the given weather, whose ids and randomness follow from
+    /// the seed: queues, user pool, usage plans, and prices to be sold.
+    pub fn new(start: Timestamp, seed: u64, base_url: &str, weather: Arc<dyn Weather>) -> Self {
+        let clock = VirtualClock::starting_at(start);
+        let gate = Gate::new(weather);
+        let settings =
+            stripe::Settings { seed, base_url: base_url.to_owned(), ..Default::default() };
+        let stripe = StripeStandin::new(clock.clone(), gate.clone(), settings);
+        let api_gateway = ApiGatewayStandin::new(clock.clone(), gate.clone());
+        let cognito =
+            CognitoStandin::new(clock.clone(), gate.clone(), PoolConfig::tollgate(POOL_ID))
+                .expect("the pool's configuration is fixed");
+        let sqs = SqsStandin::new(clock.clone(), gate.clone());
+        create_queues(&sqs);
+        let plans_toml = sample_catalog(&api_gateway);
+        sell(&stripe);
+        let ledger = MemoryLedger::new(gate.clone());
+        let entropy = SeededEntropy::new(seed);
+        Self { clock, gate, stripe, api_gateway, cognito, sqs, ledger, entropy, plans_toml }
+    }
+
+    /// The sample API's catalog and policy.
+    pub fn catalog(&self) -> CatalogFile {
+        CatalogFile::parse(&self.plans_toml).expect("the sample catalog is valid")
+    }
+
+    /// The way to the two queues.
+    pub fn queue(&self) -> SqsPort {
+        SqsPort::new(self.sqs.clone(), EVENTS_QUEUE, BULK_QUEUE)
+    }
+
+    /// The protected API's stage.
+    pub fn stage(&self) -> ApiStage {
+        ApiStage::new(API_ID, STAGE)
+    }
+}
+
+/// Both queues and their dead-letter queues, as the template has them.
+fn create_queues(sqs: &SqsStandin) {
+    let high_throughput = Settings {
+        deduplicate_per_group: true,
+        throughput_per_group: true,
+        visibility_timeout: VISIBILITY,
+        ..Settings::default()
+    };
+    for (queue, dead_letters) in [EVENTS_QUEUE, BULK_QUEUE].into_iter().zip(DEAD_LETTER_QUEUES) {
+        let retention = SignedDuration::from_hours(14 * 24);
+        let dead = Settings { retention, ..high_throughput.clone() };
+        let redrive =
+            Redrive { dead_letter_queue: dead_letters.to_owned(), max_receive_count: MAX_RECEIVES };
+        let settings = Settings { redrive: Some(redrive), ..high_throughput.clone() };
+        sqs.create_queue(dead_letters, dead).expect("the settings are fixed");
+        sqs.create_queue(queue, settings).expect("the settings are fixed");
+    }
+}
+
+/// `plans.toml` of a sample API: free, basic and pro; makes its usage plans.
+fn sample_catalog(api_gateway: &ApiGatewayStandin) -> String {
+    let mut text =
+        format!("revision = 1\ndefault_plan = \"free\"\nstages = [\"{API_ID}:{STAGE}\"]\n");
+    let plans = [
+        ("free", 0, 5, 1.0, 2, ""),
+        ("basic", 10, 1_000, 5.0, 10, "basic_monthly"),
+        ("pro", 20, 100_000, 50.0, 100, "pro_monthly"),
+    ];
+    for (id, rank, limit, rate, burst, lookup_key) in plans {
+        let new = NewPlan {
+            name: id.to_owned(),
+            stages: [ApiStage::new(API_ID, STAGE)].into(),
+            throttle: Some(Throttle { rate, burst }),
+            quota: Some(Quota {
+                limit: i64::from(limit),
+                offset: 0,
+                period: api_gateway::Period::Month,
+            }),
+            ..NewPlan::default()
+        };
+        let made = api_gateway.scene(|model, _| model.create_usage_plan(new));
+        let usage_plan = made.expect("the sample plans are valid").id;
+        let keys = if lookup_key.is_empty() { String::new() } else { format!("\"{lookup_key}\"") };
+        text.push_str(&format!(
+            "\n[[plans]]\nid = \"{id}\"\nrank = {rank}\nusage_plan = \"{usage_plan}\"\n\
+             quota = {{ limit = {limit}, period = \"MONTH\" }}\n\
+             throttle = {{ rate = {rate:.1}, burst = {burst} }}\nlookup_keys = [{keys}]\n"
+        ));
+    }
+    text
+}
+
+fn sell(stripe: &StripeStandin) {
+    let mut account = stripe.account();
+    for (name, cents, lookup_key) in PRICES {
+        account
+            .add_product_price(name, Interval::Month, cents, lookup_key)
+            .expect("the lookup keys are new");
+    }
+}
+
+/// Randomness that repeats.
+#[derive(Clone)]
+pub struct SeededEntropy(Arc<Mutex<ChaCha8Rng>>);
+
+impl SeededEntropy {
+    /// The same seed, the same bytes.
+    pub fn new(seed: u64) -> Self {
+        Self(Arc::new(Mutex::new(ChaCha8Rng::seed_from_u64(seed))))
+    }
+}
+
+impl Entropy for SeededEntropy {
+    fn bytes(&self) -> [u8; 16] {
+        let mut bytes = [0; 16];
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).fill_bytes(&mut bytes);
+        bytes
+    }
+}
+
+impl Ports for World {
+    type Stripe = StripeStandin;
+    type ApiGateway = ApiGatewayStandin;
+    type Users = CognitoStandin;
+    type Ledger = MemoryLedger;
+    type Clock = VirtualClock;
+    type Entropy = SeededEntropy;
+
+    fn stripe(&self) -> &StripeStandin {
+        &self.stripe
+    }
+
+    fn api_gateway(&self) -> &ApiGatewayStandin {
+        &self.api_gateway
+    }
+
+    fn users(&self) -> &CognitoStandin {
+        &self.cognito
+    }
+
+    fn ledger(&self) -> &MemoryLedger {
+        &self.ledger
+    }
+
+    fn clock(&self) -> &VirtualClock {
+        &self.clock
+    }
+
+    fn entropy(&self) -> &SeededEntropy {
+        &self.entropy
+    }
+}
