@@ -225,9 +225,8 @@ impl Stripe {
     /// A retry is due. When it was the last, the account's setting decides.
     pub(super) fn retry(&mut self, id: &str) {
         let Ok(subscription) = self.invoice(id).map(|i| i.subscription.clone()) else { return };
-        let last = self.invoices.get(id).is_some_and(|i| {
-            i.attempt_count >= self.settings.retries.len()
-        });
+        let last =
+            self.invoices.get(id).is_some_and(|i| i.attempt_count >= self.settings.retries.len());
         let failed = match self.settings.when_exhausted {
             _ if !last => Action::RetryFails,
             super::model::WhenExhausted::Cancel => Action::RetriesExhaustedCancel,
@@ -235,9 +234,8 @@ impl Stripe {
             super::model::WhenExhausted::LeavePastDue => Action::RetriesExhaustedLeave,
         };
         let paid = self.attempt(id, true).is_ok();
-        let latest = self
-            .subscription(&subscription)
-            .is_ok_and(|s| s.latest_invoice.as_deref() == Some(id));
+        let latest =
+            self.subscription(&subscription).is_ok_and(|s| s.latest_invoice.as_deref() == Some(id));
         // Exhausted retries of any invoice end a subscription that is still past due.
         if latest || (last && !paid) {
             let _ = self.act(&subscription, if paid { Action::OpenInvoicePaid } else { failed });
@@ -259,7 +257,12 @@ impl Stripe {
             InvoiceStatus::Open | InvoiceStatus::Uncollectible => {}
         }
         if status == Status::Incomplete {
-            return self.collect(id, false, Action::FirstPaymentSucceeds, Action::FirstPaymentFails);
+            return self.collect(
+                id,
+                false,
+                Action::FirstPaymentSucceeds,
+                Action::FirstPaymentFails,
+            );
         }
         // A failed attempt of the customer changes nothing: the metadata row of the table.
         self.collect(id, false, Action::OpenInvoicePaid, Action::UpdateMetadata)

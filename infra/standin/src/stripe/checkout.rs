@@ -120,7 +120,8 @@ impl Stripe {
             let found = self.prices.get(price);
             let found = found.ok_or_else(|| StripeError::no_such("price", price, &param))?;
             if !found.active {
-                let message = "The price specified is inactive. This field only accepts active prices.";
+                let message =
+                    "The price specified is inactive. This field only accepts active prices.";
                 return Err(StripeError { param: Some(param), ..StripeError::invalid(message) });
             }
         }
@@ -229,7 +230,11 @@ impl Stripe {
     ///
     /// # Errors
     /// No such customer.
-    pub fn open_portal(&mut self, customer: &str, return_url: Option<&str>) -> StripeResult<String> {
+    pub fn open_portal(
+        &mut self,
+        customer: &str,
+        return_url: Option<&str>,
+    ) -> StripeResult<String> {
         self.live_customer(customer)?;
         let id = self.mint("bps_1");
         let portal = Portal {

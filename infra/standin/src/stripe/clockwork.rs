@@ -133,8 +133,7 @@ impl Stripe {
         let Some(row) = self.subscriptions.get(id) else { return };
         let price = row.items.first().and_then(|item| self.prices.get(&item.price));
         let Some(price) = price else { return };
-        let period =
-            Period { start: self.now, end: period_after(row.anchor, price, self.now) };
+        let period = Period { start: self.now, end: period_after(row.anchor, price, self.now) };
         let (old, pause) = (row.period, row.pause_collection);
         let (pending, before) = (row.pending_amount, row.latest_invoice.clone());
         let collect = row.status != Status::Unpaid && pause.is_none();

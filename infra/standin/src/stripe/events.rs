@@ -144,12 +144,7 @@ impl Stripe {
     }
 
     /// Changes an object and, when that shows, tells it with `previous_attributes`.
-    pub(super) fn change(
-        &mut self,
-        kind: &'static str,
-        id: &str,
-        change: impl FnOnce(&mut Self),
-    ) {
+    pub(super) fn change(&mut self, kind: &'static str, id: &str, change: impl FnOnce(&mut Self)) {
         let before = self.object(id);
         change(self);
         let after = self.object(id);

@@ -44,6 +44,7 @@ pub use delivery::{Answer, Delivery, Endpoint, NewEndpoint, RETRY_FOR};
 pub use error::{ErrorKind, StripeError, StripeResult};
 pub use events::{Event, RETENTION};
 
+pub use http::{DeliveryReport, router, webhook_client};
 pub use model::{
     BillingReason, Card, Charge, Customer, Dispute, Interval, Invoice, InvoiceStatus, Item,
     Metadata, MissingPaymentMethod, PauseBehavior, Period, Portal, Price, Product, Session,

@@ -77,7 +77,8 @@ impl Stripe {
     ) -> StripeResult<String> {
         let first = items.first().ok_or_else(|| StripeError::missing_parameter("items"))?;
         let price = self.prices.get(&first.0);
-        let price = price.ok_or_else(|| StripeError::no_such("price", &first.0, "items[0][price]"))?;
+        let price =
+            price.ok_or_else(|| StripeError::no_such("price", &first.0, "items[0][price]"))?;
         let period = Period { start: self.now, end: period_after(self.now, price, self.now) };
         let trial = (data.trial_period_days > 0).then(|| Period {
             start: self.now,
@@ -288,9 +289,11 @@ impl Stripe {
         }
         let (status, period) = (row.status, row.period);
         let old = row.items.iter().find(|i| i.id == item).map(|i| i.price.clone());
-        let old = old.ok_or_else(|| StripeError::no_such("subscription_item", item, "items[0][id]"))?;
+        let old =
+            old.ok_or_else(|| StripeError::no_such("subscription_item", item, "items[0][id]"))?;
         let new = self.prices.get(price);
-        let new = new.ok_or_else(|| StripeError::no_such("price", price, "items[0][price]"))?.clone();
+        let new =
+            new.ok_or_else(|| StripeError::no_such("price", price, "items[0][price]"))?.clone();
         let same = self.prices.get(&old).is_some_and(|old| {
             (old.interval, old.interval_count) == (new.interval, new.interval_count)
         });
@@ -392,8 +395,7 @@ impl Stripe {
             }
             When::At(time) => (super::state::whole_seconds(time), false),
         };
-        let action =
-            if with_period { Action::SetCancelAtPeriodEnd } else { Action::SetCancelAt };
+        let action = if with_period { Action::SetCancelAtPeriodEnd } else { Action::SetCancelAt };
         self.act_with(id, action, |row| {
             row.cancel_at = Some(at);
             row.cancel_at_period_end = with_period;
