@@ -134,7 +134,7 @@ impl Stripe {
 
     /// The customer pays on the hosted page. Events: `customer.created` for one without,
     /// `payment_method.attached`, then those of a new subscription
-    /// ([`subscriptions`](super::subscriptions)), and `checkout.session.completed`. With
+    /// (as listed in the module of subscriptions), and `checkout.session.completed`. With
     /// a card that does not pay, the session stays open: `charge.failed`.
     ///
     /// # Errors

@@ -4,7 +4,7 @@
 //! [`Stripe`] is the account: pure synchronous state, scripted by its methods, with a
 //! time of its own. [`StripeStandin`] shares it and keeps it at the clock's time:
 //! whoever looks finds everything done that has fallen due. Its two faces are the port
-//! ([`ports`]) and HTTP ([`http`]).
+//! [`Stripe`](tollgate_billing::ports::Stripe) and HTTP ([`http`]).
 //!
 //! Not modelled: tax, coupons, quantities beyond multiplication, refunds, one-off
 //! invoices, Connect, meters, payment methods other than one card per customer. What is

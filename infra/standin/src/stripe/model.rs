@@ -42,7 +42,7 @@ pub struct Settings {
     pub livemode: bool,
     /// Where the hosted pages are, without a slash at the end.
     pub base_url: String,
-    /// How long after the previous attempt each retry comes.
+    /// How long after the previous attempt each retry comes; at least one.
     pub retries: Vec<SignedDuration>,
     /// What follows the last one.
     pub when_exhausted: WhenExhausted,
@@ -484,8 +484,8 @@ pub struct Charge {
     pub created: Timestamp,
     /// Who was charged.
     pub customer: String,
-    /// For which invoice.
-    pub invoice: String,
+    /// For which invoice; none for a card refused at the checkout.
+    pub invoice: Option<String>,
     /// In the currency's smallest unit.
     pub amount: i64,
     /// The currency.

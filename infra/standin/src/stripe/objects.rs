@@ -19,8 +19,8 @@ pub(super) fn unix(time: Option<Timestamp>) -> Value {
 }
 
 /// A list object.
-pub(super) fn list(url: &str, data: Vec<Value>, has_more: bool) -> Value {
-    json!({ "object": "list", "data": data, "has_more": has_more, "url": url })
+pub(super) fn list(url: &str, data: impl Iterator<Item = Value>, has_more: bool) -> Value {
+    json!({ "object": "list", "data": data.collect::<Value>(), "has_more": has_more, "url": url })
 }
 
 /// Fields of an invoice that are null while no feature uses them.
@@ -292,7 +292,7 @@ impl Stripe {
 
     /// <https://docs.stripe.com/api/subscriptions/object>
     pub(super) fn show_subscription(&self, subscription: &Subscription) -> Value {
-        let items = subscription.items.iter().map(|i| self.show_item(subscription, i)).collect();
+        let items = subscription.items.iter().map(|i| self.show_item(subscription, i));
         let items_url = format!("/v1/subscription_items?subscription={}", subscription.id);
         let mut items = list(&items_url, items, false);
         items["total_count"] = json!(subscription.items.len());
@@ -306,7 +306,6 @@ impl Stripe {
             "billing_schedules": [],
             "billing_thresholds": null,
             "collection_method": "charge_automatically",
-            "currency": "usd",
             "customer_account": null,
             "days_until_due": null,
             "default_payment_method": null,
@@ -339,6 +338,7 @@ impl Stripe {
                 "comment": null, "feedback": null, "reason": subscription.cancel_reason,
             },
             "created": subscription.created.as_second(),
+            "currency": self.currency_of(&subscription.id),
             "customer": subscription.customer,
             "ended_at": unix(subscription.ended_at),
             "items": items,
@@ -363,7 +363,7 @@ impl Stripe {
     pub(super) fn show_invoice(&self, invoice: &Invoice) -> Value {
         let paid = invoice.status == InvoiceStatus::Paid;
         let due = invoice.amount;
-        let lines = invoice.lines.iter().map(|line| self.show_line(invoice, line)).collect();
+        let lines = invoice.lines.iter().map(|line| self.show_line(invoice, line));
         let customer = self.customers.get(&invoice.customer);
         let unused = json!({
             "account_country": "US",
@@ -526,7 +526,7 @@ impl Stripe {
                 "type": if succeeded { "authorized" } else { "issuer_declined" },
             },
             "paid": succeeded,
-            "payment_intent": charge.invoice.replace("in_", "pi_"),
+            "payment_intent": charge.invoice.as_ref().map(|id| id.replace("in_", "pi_")),
             "payment_method": charge.customer.replace("cus_", "pm_1"),
             "status": if succeeded { "succeeded" } else { "failed" },
         });
@@ -535,7 +535,8 @@ impl Stripe {
 
     /// <https://docs.stripe.com/api/disputes/object>: a charge, no customer.
     pub(super) fn show_dispute(&self, dispute: &Dispute) -> Value {
-        let intent = self.charges.get(&dispute.charge).map(|c| c.invoice.replace("in_", "pi_"));
+        let charge = self.charges.get(&dispute.charge);
+        let intent = charge.and_then(|c| c.invoice.as_ref()).map(|id| id.replace("in_", "pi_"));
         let inquiry = dispute.status.starts_with("warning_");
         json!({
             "id": dispute.id,
@@ -596,6 +597,13 @@ impl Stripe {
             "return_url": portal.return_url,
             "url": format!("{}/portal/{}", self.settings.base_url, portal.id),
         })
+    }
+
+    /// The currency of a subscription: that of its first price.
+    pub(super) fn currency_of(&self, subscription: &str) -> String {
+        let items = self.subscriptions.get(subscription).map(|row| &row.items);
+        let price = items.and_then(|items| self.prices.get(&items.first()?.price));
+        price.map_or_else(|| "usd".to_owned(), |price| price.currency.clone())
     }
 
     /// What one unit of a price costs.

@@ -121,13 +121,14 @@ impl Stripe {
         }
         match trial {
             Some(trial) => self.begin_trial(&id, trial),
-            None => self.begin_paying(&id, payment),
+            None => self.begin_paying(&id, period, payment),
         }
         Ok(id)
     }
 
     fn begin_trial(&mut self, id: &str, trial: Period) {
-        let invoice = self.draw_up(id, BillingReason::Create, 0, true);
+        let invoice = self.draw_up(id, BillingReason::Create, trial, 0, true);
+        self.set_latest(id, &invoice);
         self.tell("customer.subscription.created", id);
         self.finalize(&invoice);
         // Nothing is due, so nothing can fail.
@@ -137,9 +138,10 @@ impl Stripe {
         self.agenda.insert((notice, Due::TrialWillEnd(id.to_owned())));
     }
 
-    fn begin_paying(&mut self, id: &str, payment: FirstPayment) {
+    fn begin_paying(&mut self, id: &str, period: Period, payment: FirstPayment) {
         let amount = self.period_amount(id);
-        let invoice = self.draw_up(id, BillingReason::Create, amount, true);
+        let invoice = self.draw_up(id, BillingReason::Create, period, amount, true);
+        self.set_latest(id, &invoice);
         self.finalize(&invoice);
         self.tell("customer.subscription.created", id);
         let expiry = self.now + FIRST_PAYMENT_WINDOW;
@@ -151,7 +153,7 @@ impl Stripe {
                 &invoice,
                 true,
                 Action::FirstPaymentSucceeds,
-                Action::FirstPaymentFails,
+                Some(Action::FirstPaymentFails),
             );
         }
     }
@@ -361,10 +363,17 @@ impl Stripe {
             return Ok(());
         }
         let amount = (self.period_amount(id) + credit).max(0);
-        let invoice = self.draw_up(id, BillingReason::Update, amount, true);
+        let pause = self.subscription(id)?.pause_collection;
+        let period = Period { start: now, end };
+        let invoice = self.draw_up(id, BillingReason::Update, period, amount, pause.is_none());
+        self.act_with(id, Action::UpdatePrice, |row| row.latest_invoice = Some(invoice.clone()))?;
+        if let Some((behavior, _)) = pause {
+            self.put_aside(&invoice, behavior);
+            return Ok(());
+        }
         self.finalize(&invoice);
         // A refused card makes the subscription past due; the update itself stands.
-        let _ = self.collect(&invoice, true, Action::RenewalPaid, Action::RenewalFails);
+        let _ = self.collect(&invoice, true, Action::RenewalPaid, Some(Action::RenewalFails));
         Ok(())
     }
 
@@ -455,16 +464,18 @@ impl Stripe {
         let now = self.now;
         let price = row.items.first().and_then(|item| self.prices.get(&item.price)).cloned();
         let price = price.ok_or_else(|| StripeError::invalid("the subscription has no price"))?;
-        let end = period_after(now, &price, now);
-        if let Some(row) = self.subscriptions.get_mut(id) {
-            row.anchor = now;
-            row.period = Period { start: now, end };
-        }
-        self.await_period_end(id);
+        let period = Period { start: now, end: period_after(now, &price, now) };
         let amount = self.period_amount(id);
-        let invoice = self.draw_up(id, BillingReason::Update, amount, true);
+        let invoice = self.draw_up(id, BillingReason::Update, period, amount, true);
         self.finalize(&invoice);
-        let _ = self.collect(&invoice, true, Action::ResumePaid, Action::ResumeFails);
+        let paid = self.attempt(&invoice, true).is_ok();
+        let action = if paid { Action::ResumePaid } else { Action::ResumeFails };
+        self.act_with(id, action, |row| {
+            row.anchor = now;
+            row.period = period;
+            row.latest_invoice = Some(invoice);
+        })?;
+        self.await_period_end(id);
         Ok(())
     }
 }

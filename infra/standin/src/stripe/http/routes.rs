@@ -93,7 +93,7 @@ fn list_customers(stripe: &mut Stripe, _: &str, form: &mut Form) -> StripeResult
         !row.deleted && created.holds(row.created) && (email.is_none() || row.email == email)
     });
     let (rows, more) = page.cut(rows, "customer", |row: &Customer| &row.id)?;
-    let rows = rows.into_iter().map(|row| stripe.show_customer(row)).collect();
+    let rows = rows.into_iter().map(|row| stripe.show_customer(row));
     Ok(list("/v1/customers", rows, more))
 }
 
@@ -134,7 +134,7 @@ fn list_products(stripe: &mut Stripe, _: &str, form: &mut Form) -> StripeResult<
     form.finish()?;
     let rows = stripe.products.newest_first().filter(|_| active);
     let (rows, more) = page.cut(rows, "product", |row| &row.id)?;
-    let rows = rows.into_iter().map(|row| stripe.show_product(row)).collect();
+    let rows = rows.into_iter().map(|row| stripe.show_product(row));
     Ok(list("/v1/products", rows, more))
 }
 
@@ -167,7 +167,7 @@ fn list_prices(stripe: &mut Stripe, _: &str, form: &mut Form) -> StripeResult<Va
             && active.is_none_or(|active| active == row.active)
     });
     let (rows, more) = page.cut(rows, "price", |row| &row.id)?;
-    let rows = rows.into_iter().map(|row| stripe.show_price(row)).collect();
+    let rows = rows.into_iter().map(|row| stripe.show_price(row));
     Ok(list("/v1/prices", rows, more))
 }
 
@@ -222,7 +222,7 @@ fn list_sessions(stripe: &mut Stripe, _: &str, form: &mut Form) -> StripeResult<
             && status.as_ref().is_none_or(|status| status == row.status.as_str())
     });
     let (rows, more) = page.cut(rows, "checkout.session", |row| &row.id)?;
-    let rows = rows.into_iter().map(|row| stripe.show_session(row)).collect();
+    let rows = rows.into_iter().map(|row| stripe.show_session(row));
     Ok(list("/v1/checkout/sessions", rows, more))
 }
 
@@ -317,7 +317,7 @@ fn list_subscriptions(stripe: &mut Stripe, _: &str, form: &mut Form) -> StripeRe
             && price.as_ref().is_none_or(|price| row.items.iter().any(|i| i.price == *price))
     });
     let (rows, more) = page.cut(rows, "subscription", |row| &row.id)?;
-    let rows = rows.into_iter().map(|row| stripe.show_subscription(row)).collect();
+    let rows = rows.into_iter().map(|row| stripe.show_subscription(row));
     Ok(list("/v1/subscriptions", rows, more))
 }
 
@@ -395,7 +395,7 @@ fn list_invoices(stripe: &mut Stripe, _: &str, form: &mut Form) -> StripeResult<
             && status.as_ref().is_none_or(|status| status == row.status.as_str())
     });
     let (rows, more) = page.cut(rows, "invoice", |row| &row.id)?;
-    let rows = rows.into_iter().map(|row| stripe.show_invoice(row)).collect();
+    let rows = rows.into_iter().map(|row| stripe.show_invoice(row));
     Ok(list("/v1/invoices", rows, more))
 }
 
@@ -422,7 +422,7 @@ fn list_disputes(stripe: &mut Stripe, _: &str, form: &mut Form) -> StripeResult<
         created.holds(row.created) && charge.as_ref().is_none_or(|charge| *charge == row.charge)
     });
     let (rows, more) = page.cut(rows, "dispute", |row| &row.id)?;
-    let rows = rows.into_iter().map(|row| stripe.show_dispute(row)).collect();
+    let rows = rows.into_iter().map(|row| stripe.show_dispute(row));
     Ok(list("/v1/disputes", rows, more))
 }
 
@@ -449,7 +449,7 @@ fn list_events(stripe: &mut Stripe, _: &str, form: &mut Form) -> StripeResult<Va
             && delivered.is_none_or(|delivered| delivered == row.delivered())
     });
     let (rows, more) = page.cut(rows, "event", |row| &row.id)?;
-    let rows = rows.into_iter().map(crate::stripe::events::Event::render).collect();
+    let rows = rows.into_iter().map(crate::stripe::events::Event::render);
     Ok(list("/v1/events", rows, more))
 }
 
@@ -465,7 +465,7 @@ fn list_endpoints(stripe: &mut Stripe, _: &str, form: &mut Form) -> StripeResult
     let rows = stripe.endpoints.newest_first();
     let (rows, more) = page.cut(rows, "webhook_endpoint", |row| &row.id)?;
     let live = stripe.settings.livemode;
-    let rows = rows.into_iter().map(|row| row.show(live)).collect();
+    let rows = rows.into_iter().map(|row| row.show(live));
     Ok(list("/v1/webhook_endpoints", rows, more))
 }
 

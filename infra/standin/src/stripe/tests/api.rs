@@ -108,6 +108,13 @@ async fn from_checkout_page_to_cancellation_over_http() {
     assert_eq!(row["status"], "active");
     assert_eq!(row["metadata"], json!({ "tollgate_account": "sub-1" }));
     assert_eq!(row["latest_invoice"]["status_transitions"]["finalized_at"], START);
+    let dispute = api.standin.account().open_dispute(&customer).unwrap();
+    let dispute = format!("/v1/disputes/{dispute}");
+    assert!(api.get(&dispute, &[]).await.get("customer").is_none());
+    let expanded = api.get(&dispute, &[("expand[0]", "charge")]).await;
+    assert_eq!(expanded["charge"]["customer"], customer.as_str());
+    let (status, _) = api.call(Method::GET, &dispute, &[("expand[]", "reason")]).await;
+    assert_eq!(status, 400, "a word is no id");
     let done = api.get(&format!("/v1/checkout/sessions/{id}"), &[]).await;
     assert_eq!((&done["status"], &done["payment_status"]), (&json!("complete"), &json!("paid")));
     assert_eq!(done["url"], Value::Null);
@@ -299,7 +306,7 @@ async fn the_port_sees_what_http_shows() {
     };
     let checkout = standin.create_checkout(&new).await.unwrap();
     assert_eq!(standin.create_checkout(&new).await.unwrap(), checkout);
-    assert_eq!(standin.checkouts(&customer).await.unwrap(), [checkout.clone()]);
+    assert_eq!(standin.checkouts(&customer).await.unwrap(), std::slice::from_ref(&checkout));
     assert_eq!((checkout.named, checkout.price), (Some(named), Some(found)));
 
     let id = standin.account().complete_checkout(&checkout.id, Card::Pays).unwrap();

@@ -45,6 +45,10 @@ fn signature(secret: &str, time: i64, body: &str) -> String {
     hex::encode(mac.finalize().into_bytes())
 }
 
+fn next_delivery(standin: &StripeStandin) -> Option<Timestamp> {
+    standin.account().next_delivery()
+}
+
 #[tokio::test]
 async fn a_failed_delivery_comes_again_signed_afresh_for_three_days() {
     let (hook, url) = receiver().await;
@@ -60,10 +64,7 @@ async fn a_failed_delivery_comes_again_signed_afresh_for_three_days() {
 
     *hook.answer.lock().unwrap() = 500;
     let mut waits = Vec::new();
-    while let Some(next) = {
-        let next = standin.account().next_delivery();
-        next
-    } {
+    while let Some(next) = next_delivery(&standin) {
         waits.push((next - start()).total(jiff::Unit::Minute).unwrap());
         standin.advance_to(next);
         standin.deliver_due(&http).await;
