@@ -45,6 +45,7 @@ impl Stripe {
             self.happen(time, due);
         }
         self.now = self.now.max(to);
+        self.forget_old_events();
     }
 
     /// When something is due next. It may turn out to be void.

@@ -12,6 +12,7 @@
 
 mod billing;
 mod catalog;
+mod changes;
 mod checkout;
 mod clockwork;
 mod customers;
@@ -37,6 +38,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use jiff::Timestamp;
 
 pub use catalog::NewPrice;
+pub use changes::When;
 pub use checkout::{NewSession, SESSION_LIFETIME};
 pub use clockwork::DRAFT_TIME;
 pub use customers::NewCustomer;
@@ -51,8 +53,8 @@ pub use model::{
     SessionStatus, Settings, Subscription, SubscriptionData, Warning, WhenExhausted,
 };
 pub use objects::API_VERSION;
-pub use state::Stripe;
-pub use subscriptions::{FIRST_PAYMENT_WINDOW, TRIAL_NOTICE, When};
+pub use state::{KEY_LIFETIME, Stripe};
+pub use subscriptions::{FIRST_PAYMENT_WINDOW, TRIAL_NOTICE};
 pub use transitions::Status;
 
 use crate::clock::VirtualClock;

@@ -12,10 +12,10 @@ use serde::Deserialize;
 use tollgate_billing::ports::Service;
 
 use super::StripeStandin;
+use super::changes::When;
 use super::error::{StripeError, StripeResult};
 use super::model::{Card, SessionStatus, Subscription};
 use super::state::Stripe;
-use super::subscriptions::When;
 
 pub(super) fn router() -> Router<StripeStandin> {
     Router::new()

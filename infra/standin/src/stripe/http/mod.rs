@@ -1,10 +1,13 @@
 //! The HTTP face: Stripe's API as its libraries speak it, the hosted pages, and the
 //! sender of webhooks.
 
+mod billing;
+mod catalog;
 mod deliver;
 mod form;
 mod page;
 mod routes;
+mod webhooks;
 
 use axum::Router;
 use axum::body::Bytes;

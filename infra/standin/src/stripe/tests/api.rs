@@ -215,6 +215,11 @@ async fn an_idempotency_key_replays_answers_and_errors_and_refuses_other_paramet
     assert_eq!(status, 400);
     let (status, _) = post("/v1/customers", vec![("name", "c")], "k3").await;
     assert_eq!(status, 200, "bad parameters use no key up");
+
+    api.standin.advance_to(start() + KEY_LIFETIME);
+    assert_eq!(post("/v1/customers", vec![("name", "a")], "k1").await, first, "for a day");
+    api.standin.advance_to(start() + KEY_LIFETIME + SignedDuration::from_secs(1));
+    assert_ne!(post("/v1/customers", vec![("name", "a")], "k1").await, first, "and no longer");
 }
 
 #[tokio::test]
