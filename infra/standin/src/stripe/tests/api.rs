@@ -332,6 +332,7 @@ async fn the_port_sees_what_http_shows() {
     for _ in 0..2 {
         standin.cancel_subscription(&subscription).await.unwrap();
     }
+    assert_eq!(standin.subscriptions(&customer).await.unwrap(), [], "canceled ones are not listed");
     standin.account().delete_customer(customer.as_str()).unwrap();
     assert_eq!(standin.subscriptions(&customer).await.unwrap(), []);
     assert_eq!(standin.customer(&customer).await.unwrap(), None);

@@ -212,8 +212,16 @@ fn a_paused_subscription_resumes_with_a_paid_invoice() {
     let id = world.buy_with(data);
     let customer = world.customer.clone();
     world.stripe.set_card(&customer, None).unwrap();
-    world.wait(days(40));
+    world.wait(days(7) - SignedDuration::from_secs(1));
+    let mut seen = world.stripe.events().count();
+    world.wait(SignedDuration::from_secs(1));
+    assert_eq!(
+        world.news(&mut seen),
+        ["customer.subscription.updated", "customer.subscription.paused"]
+    );
+    world.wait(days(20));
     assert_eq!(world.status(&id), Status::Paused);
+    assert!(world.news(&mut seen).is_empty(), "a paused subscription has no invoices");
     world.stripe.set_card(&customer, Card::Pays).unwrap();
     let mut seen = world.stripe.events().count();
     world.stripe.resume(&id).unwrap();
@@ -257,7 +265,22 @@ fn another_interval_begins_a_new_period_that_is_paid_at_once() {
     let invoice = world.stripe.invoice(row.latest_invoice.as_ref().unwrap()).unwrap();
     assert_eq!((invoice.status, invoice.amount), (InvoiceStatus::Paid, 29_000 - 2900 / 2));
     world.wait(days(30));
-    assert_eq!(world.stripe.subscription(&id).unwrap().invoices.len(), 2, "no monthly renewal");
+    let row = world.stripe.subscription(&id).unwrap();
+    assert_eq!(row.invoices.len(), 2, "no monthly renewal");
+    assert_eq!(row.cancel_at, None);
+}
+
+#[test]
+fn a_cancellation_with_the_period_moves_with_the_period() {
+    let mut world = world();
+    let yearly = world.stripe.add_product_price("Year", Interval::Year, 29_000, "year").unwrap();
+    let id = world.buy();
+    world.stripe.cancel(&id, When::PeriodEnd).unwrap();
+    world.stripe.change_price(&id, &yearly).unwrap();
+    world.wait(days(29));
+    assert_eq!(world.status(&id), Status::Active);
+    world.wait(days(365 - 29));
+    assert_eq!(world.status(&id), Status::Canceled);
 }
 
 #[test]

@@ -18,15 +18,23 @@ struct Receiver {
     got: Arc<Mutex<Vec<(String, String)>>>,
 }
 
-async fn receive(State(me): State<Receiver>, headers: HeaderMap, body: String) -> StatusCode {
+async fn receive(
+    State(me): State<Receiver>,
+    headers: HeaderMap,
+    body: String,
+) -> (StatusCode, [(&'static str, &'static str); 1]) {
     let signature = headers["stripe-signature"].to_str().unwrap().to_owned();
     me.got.lock().unwrap().push((signature, body));
-    StatusCode::from_u16(*me.answer.lock().unwrap()).unwrap()
+    let status = StatusCode::from_u16(*me.answer.lock().unwrap()).unwrap();
+    (status, [("location", "/elsewhere")])
 }
 
 async fn receiver() -> (Receiver, String) {
     let me = Receiver { answer: Arc::new(Mutex::new(200)), got: Arc::default() };
-    let app = Router::new().route("/hook", post(receive)).with_state(me.clone());
+    let app = Router::new()
+        .route("/hook", post(receive))
+        .route("/elsewhere", post(async || StatusCode::OK))
+        .with_state(me.clone());
     (me, format!("{}/hook", serve(app).await))
 }
 
@@ -57,7 +65,7 @@ async fn a_failed_delivery_comes_again_signed_afresh_for_three_days() {
     standin.account().create_customer(NewCustomer::default());
     let http = webhook_client().unwrap();
 
-    *hook.answer.lock().unwrap() = 301;
+    *hook.answer.lock().unwrap() = 307;
     let report = standin.deliver_due(&http).await;
     assert_eq!(report, DeliveryReport { succeeded: 0, failed: 1 }, "a redirect is a failure");
     assert_eq!(standin.deliver_due(&http).await, DeliveryReport::default(), "not due yet");
