@@ -118,6 +118,35 @@ fn a_failing_renewal_is_past_due_and_retried_until_the_settings_decide() {
 }
 
 #[test]
+fn periods_shorter_than_the_retries_end_with_the_oldest_invoice() {
+    let mut world = world();
+    world.pro = world.stripe.add_product_price("Week", Interval::Week, 700, "week").unwrap();
+    let id = world.buy();
+    let customer = world.customer.clone();
+    world.stripe.set_card(&customer, Card::Declines).unwrap();
+    world.wait(days(7 + 15));
+    assert_eq!(world.status(&id), Status::PastDue);
+    world.wait(DRAFT_TIME);
+    assert_eq!(world.status(&id), Status::Canceled, "though two newer invoices are open");
+    assert_eq!(world.stripe.subscription(&id).unwrap().invoices.len(), 4);
+}
+
+#[test]
+fn a_trial_begins_with_a_card_that_will_not_pay() {
+    let mut world = world();
+    let session = NewSession {
+        subscription_data: SubscriptionData { trial_period_days: 7, ..SubscriptionData::default() },
+        ..NewSession::for_price(&world.pro)
+    };
+    let session = world.stripe.open_checkout(session).unwrap();
+    assert!(world.stripe.complete_checkout_without_card(&session).is_err(), "a card is asked for");
+    let id = world.stripe.complete_checkout(&session, Card::Declines).unwrap();
+    assert_eq!(world.status(&id), Status::Trialing);
+    let session = world.stripe.session(&session).unwrap();
+    assert_eq!(session.payment_status, "no_payment_required");
+}
+
+#[test]
 fn a_retry_with_a_better_card_recovers() {
     let mut world = world();
     let id = world.buy();
