@@ -1,4 +1,4 @@
-//! Subscriptions: how they begin, change and end.
+//! Subscriptions: how they begin, step from status to status, and end.
 //!
 //! The status after each act is read from [`transitions`](super::transitions); here
 //! stand periods, dates and the events.
@@ -9,6 +9,8 @@
 //! (active). With a trial: `customer.subscription.created` (trialing), then an invoice of
 //! zero, created, finalized and paid. Stripe promises no order.
 
+use jiff::{SignedDuration, Span, Timestamp, tz::TimeZone};
+
 use super::clockwork::Due;
 use super::error::{StripeError, StripeResult};
 use super::model::{
@@ -16,7 +18,6 @@ use super::model::{
 };
 use super::state::Stripe;
 use super::transitions::{Action, Cell, Status, cell};
-use jiff::{SignedDuration, Span, Timestamp, tz::TimeZone};
 
 /// When the first invoice's payment is tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,10 +58,12 @@ impl Stripe {
         data: SubscriptionData,
         payment: FirstPayment,
     ) -> StripeResult<String> {
-        let first = items.first().ok_or_else(|| StripeError::missing_parameter("items"))?;
-        let price = self.prices.get(&first.0);
-        let price =
-            price.ok_or_else(|| StripeError::no_such("price", &first.0, "items[0][price]"))?;
+        let (first, _) = items.first().ok_or_else(|| StripeError::missing_parameter("items"))?;
+        for (price, _) in items {
+            let found = self.prices.get(price);
+            found.ok_or_else(|| StripeError::no_such("price", price, "items[0][price]"))?;
+        }
+        let price = self.price(first)?;
         let period = Period { start: self.now, end: period_after(self.now, price, self.now) };
         let trial = (data.trial_period_days > 0).then(|| Period {
             start: self.now,

@@ -250,6 +250,34 @@ async fn refusals_are_spelled_as_stripe_spells_them() {
     ] {
         assert_eq!(error(get.clone(), path, form).await, expected, "{path}");
     }
+    let price = api.standin.account().add_product_price("Pro", Interval::Month, 1, "pro").unwrap();
+    let price: &'static str = price.leak();
+    for (name, value) in [
+        ("subscription_data[trial_period_days]", "99999999999"),
+        ("line_items[0][quantity]", "0"),
+        ("expires_at", "1"),
+    ] {
+        let form = vec![
+            ("mode", "subscription"),
+            ("line_items[0][price]", price),
+            ("success_url", "https://shop.invalid/"),
+            (name, value),
+        ];
+        let (status, _, param) = error(Method::POST, "/v1/checkout/sessions", form).await;
+        assert_eq!((status, param), (400, json!(name)));
+    }
+    let product = api.standin.account().create_product("Odd", Metadata::new());
+    for count in ["0", "37", "-1"] {
+        let form = vec![
+            ("product", product.clone().leak() as &str),
+            ("currency", "usd"),
+            ("unit_amount", "1"),
+            ("recurring[interval]", "month"),
+            ("recurring[interval_count]", count),
+        ];
+        let (status, _, param) = error(Method::POST, "/v1/prices", form).await;
+        assert_eq!((status, param), (400, json!("recurring[interval_count]")));
+    }
     let missing = error(Method::POST, "/v1/checkout/sessions", vec![]).await;
     assert_eq!(missing, (400, json!("parameter_missing"), json!("mode")));
     let url = format!("{}/v1/customers", api.base);
