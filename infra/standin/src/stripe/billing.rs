@@ -15,23 +15,27 @@ use serde_json::{Value, json};
 
 use super::clockwork::Due;
 use super::error::{StripeError, StripeResult};
-use super::model::{BillingReason, Card, Charge, Invoice, InvoiceStatus, PauseBehavior};
+use super::model::{
+    BillingReason, Card, Charge, Invoice, InvoiceStatus, PauseBehavior, Period, WhenExhausted,
+};
 use super::state::Stripe;
 use super::transitions::{Action, Refusal, Status};
 
 impl Stripe {
-    /// Draws up a subscription's invoice, and makes it its latest.
+    /// Draws up a subscription's invoice for a period. It becomes the subscription's latest
+    /// when the caller says so, for that shows in an event of its own.
     pub(super) fn draw_up(
         &mut self,
         subscription: &str,
         reason: BillingReason,
+        period: Period,
         amount: i64,
         auto_advance: bool,
     ) -> String {
         let id = self.mint("in_1");
+        let currency = self.currency_of(subscription);
         let now = self.now;
         let Some(row) = self.subscriptions.get_mut(subscription) else { return id };
-        row.latest_invoice = Some(id.clone());
         row.invoices.push(id.clone());
         let invoice = Invoice {
             id: id.clone(),
@@ -40,11 +44,11 @@ impl Stripe {
             subscription: subscription.to_owned(),
             metadata: row.metadata.clone(),
             lines: row.items.clone(),
-            period: row.period,
+            period,
             reason,
             status: InvoiceStatus::Draft,
             amount,
-            currency: "usd".into(),
+            currency,
             auto_advance,
             attempt_count: 0,
             next_payment_attempt: None,
@@ -57,6 +61,13 @@ impl Stripe {
         self.invoices.insert(&id, invoice);
         self.tell("invoice.created", &id);
         id
+    }
+
+    /// Makes an invoice the latest, where another event will show it.
+    pub(super) fn set_latest(&mut self, subscription: &str, invoice: &str) {
+        if let Some(row) = self.subscriptions.get_mut(subscription) {
+            row.latest_invoice = Some(invoice.to_owned());
+        }
     }
 
     pub(super) fn finalize(&mut self, id: &str) {
@@ -107,7 +118,7 @@ impl Stripe {
     }
 
     /// Tries to pay an invoice and lets the subscription follow: with `paid` or `failed`
-    /// if it is the latest invoice.
+    /// if it is the latest invoice. Without `failed`, a failure changes nothing.
     ///
     /// # Errors
     /// The card's refusal.
@@ -116,13 +127,14 @@ impl Stripe {
         id: &str,
         automatic: bool,
         paid: Action,
-        failed: Action,
+        failed: Option<Action>,
     ) -> StripeResult<()> {
         let outcome = self.attempt(id, automatic);
         let subscription = self.invoice(id)?.subscription.clone();
         let latest = self.subscription(&subscription)?.latest_invoice.as_deref() == Some(id);
-        if latest {
-            self.act(&subscription, if outcome.is_ok() { paid } else { failed })?;
+        let action = if outcome.is_ok() { Some(paid) } else { failed };
+        if let Some(action) = action.filter(|_| latest) {
+            self.act(&subscription, action)?;
         }
         outcome
     }
@@ -225,19 +237,17 @@ impl Stripe {
     /// A retry is due. When it was the last, the account's setting decides.
     pub(super) fn retry(&mut self, id: &str) {
         let Ok(subscription) = self.invoice(id).map(|i| i.subscription.clone()) else { return };
-        let last = self.invoices.get(id).is_some_and(|i| {
-            i.attempt_count >= self.settings.retries.len()
-        });
+        let last =
+            self.invoices.get(id).is_some_and(|i| i.attempt_count >= self.settings.retries.len());
         let failed = match self.settings.when_exhausted {
             _ if !last => Action::RetryFails,
-            super::model::WhenExhausted::Cancel => Action::RetriesExhaustedCancel,
-            super::model::WhenExhausted::MarkUnpaid => Action::RetriesExhaustedUnpaid,
-            super::model::WhenExhausted::LeavePastDue => Action::RetriesExhaustedLeave,
+            WhenExhausted::Cancel => Action::RetriesExhaustedCancel,
+            WhenExhausted::MarkUnpaid => Action::RetriesExhaustedUnpaid,
+            WhenExhausted::LeavePastDue => Action::RetriesExhaustedLeave,
         };
         let paid = self.attempt(id, true).is_ok();
-        let latest = self
-            .subscription(&subscription)
-            .is_ok_and(|s| s.latest_invoice.as_deref() == Some(id));
+        let latest =
+            self.subscription(&subscription).is_ok_and(|s| s.latest_invoice.as_deref() == Some(id));
         // Exhausted retries of any invoice end a subscription that is still past due.
         if latest || (last && !paid) {
             let _ = self.act(&subscription, if paid { Action::OpenInvoicePaid } else { failed });
@@ -259,10 +269,10 @@ impl Stripe {
             InvoiceStatus::Open | InvoiceStatus::Uncollectible => {}
         }
         if status == Status::Incomplete {
-            return self.collect(id, false, Action::FirstPaymentSucceeds, Action::FirstPaymentFails);
+            let failed = Some(Action::FirstPaymentFails);
+            return self.collect(id, false, Action::FirstPaymentSucceeds, failed);
         }
-        // A failed attempt of the customer changes nothing: the metadata row of the table.
-        self.collect(id, false, Action::OpenInvoicePaid, Action::UpdateMetadata)
+        self.collect(id, false, Action::OpenInvoicePaid, None)
     }
 
     /// Pays the latest invoice of a subscription.
@@ -294,7 +304,7 @@ impl Stripe {
                 id: id.clone(),
                 created: self.now,
                 customer,
-                invoice: session.to_owned(),
+                invoice: None,
                 amount,
                 currency: "usd".into(),
                 failure: Some("card_declined"),
@@ -312,7 +322,7 @@ impl Stripe {
             id: id.clone(),
             created: self.now,
             customer: invoice.customer.clone(),
-            invoice: invoice.id.clone(),
+            invoice: Some(invoice.id.clone()),
             amount: invoice.amount,
             currency: invoice.currency.clone(),
             failure,

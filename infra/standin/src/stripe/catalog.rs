@@ -66,10 +66,24 @@ impl Stripe {
     /// key, then `plan.created` and `price.created`.
     ///
     /// # Errors
-    /// No such product; the lookup key is another price's and is not to be transferred.
+    /// No such product; a period of no or more than three years; an amount out of range;
+    /// the lookup key is another price's and is not to be transferred.
     pub fn create_price(&mut self, new: NewPrice) -> StripeResult<String> {
         if self.products.get(&new.product).is_none() {
             return Err(StripeError::no_such("product", &new.product, "product"));
+        }
+        let longest = match new.interval {
+            Interval::Day => 3 * 365,
+            Interval::Week => 156,
+            Interval::Month => 36,
+            Interval::Year => 3,
+        };
+        if !(1..=longest).contains(&new.interval_count) {
+            let message = "The maximum number of years is three";
+            return Err(StripeError::bad_parameter("recurring[interval_count]", message));
+        }
+        if !(0..=99_999_999).contains(&new.unit_amount) {
+            return Err(StripeError::bad_parameter("unit_amount", "Invalid unit amount"));
         }
         if let Some(key) = &new.lookup_key {
             self.free_lookup_key(key, new.transfer_lookup_key)?;

@@ -52,7 +52,7 @@ impl Stripe {
     ///
     /// # Errors
     /// No such customer or price; a price out of sale; a reference longer than 200
-    /// characters.
+    /// characters; a quantity, trial or expiry out of range.
     pub fn open_checkout(&mut self, new: NewSession) -> StripeResult<String> {
         self.open_session(new, None)
     }
@@ -120,9 +120,27 @@ impl Stripe {
             let found = self.prices.get(price);
             let found = found.ok_or_else(|| StripeError::no_such("price", price, &param))?;
             if !found.active {
-                let message = "The price specified is inactive. This field only accepts active prices.";
+                let message =
+                    "The price specified is inactive. This field only accepts active prices.";
                 return Err(StripeError { param: Some(param), ..StripeError::invalid(message) });
             }
+        }
+        if let Some((index, _)) =
+            new.line_items.iter().enumerate().find(|(_, (_, n))| !(1..=999_999).contains(n))
+        {
+            let param = format!("line_items[{index}][quantity]");
+            return Err(StripeError::bad_parameter(&param, "Invalid quantity"));
+        }
+        if !(0..=730).contains(&new.subscription_data.trial_period_days) {
+            let param = "subscription_data[trial_period_days]";
+            let message = "The maximum number of trial period days is 730 (2 years).";
+            return Err(StripeError::bad_parameter(param, message));
+        }
+        let soonest = self.now + SignedDuration::from_mins(30);
+        let window = soonest..=self.now + SESSION_LIFETIME;
+        if new.expires_at.is_some_and(|time| !window.contains(&time)) {
+            let message = "The `expires_at` timestamp must be between 30 minutes and 24 hours from Checkout Session creation.";
+            return Err(StripeError::bad_parameter("expires_at", message));
         }
         if new.client_reference_id.as_ref().is_some_and(|id| id.chars().count() > 200) {
             let message = "Invalid string: must be at most 200 characters";
@@ -133,7 +151,7 @@ impl Stripe {
 
     /// The customer pays on the hosted page. Events: `customer.created` for one without,
     /// `payment_method.attached`, then those of a new subscription
-    /// ([`subscriptions`](super::subscriptions)), and `checkout.session.completed`. With
+    /// (as listed in the module of subscriptions), and `checkout.session.completed`. With
     /// a card that does not pay, the session stays open: `charge.failed`.
     ///
     /// # Errors
@@ -229,7 +247,11 @@ impl Stripe {
     ///
     /// # Errors
     /// No such customer.
-    pub fn open_portal(&mut self, customer: &str, return_url: Option<&str>) -> StripeResult<String> {
+    pub fn open_portal(
+        &mut self,
+        customer: &str,
+        return_url: Option<&str>,
+    ) -> StripeResult<String> {
         self.live_customer(customer)?;
         let id = self.mint("bps_1");
         let portal = Portal {

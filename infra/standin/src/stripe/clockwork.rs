@@ -45,6 +45,7 @@ impl Stripe {
             self.happen(time, due);
         }
         self.now = self.now.max(to);
+        self.forget_old_events();
     }
 
     /// When something is due next. It may turn out to be void.
@@ -133,24 +134,14 @@ impl Stripe {
         let Some(row) = self.subscriptions.get(id) else { return };
         let price = row.items.first().and_then(|item| self.prices.get(&item.price));
         let Some(price) = price else { return };
-        let period =
-            Period { start: self.now, end: period_after(row.anchor, price, self.now) };
-        let (old, pause) = (row.period, row.pause_collection);
-        let (pending, before) = (row.pending_amount, row.latest_invoice.clone());
+        let period = Period { start: self.now, end: period_after(row.anchor, price, self.now) };
+        let (pause, pending) = (row.pause_collection, row.pending_amount);
         let collect = row.status != Status::Unpaid && pause.is_none();
         let amount = (self.period_amount(id) + pending).max(0);
-        if let Some(row) = self.subscriptions.get_mut(id) {
-            row.period = period;
-            row.pending_amount = 0;
-        }
-        let invoice = self.draw_up(id, BillingReason::Cycle, amount, collect);
-        // The event shows the old period and invoice as previous attributes.
-        if let Some(row) = self.subscriptions.get_mut(id) {
-            row.period = old;
-            row.latest_invoice = before;
-        }
+        let invoice = self.draw_up(id, BillingReason::Cycle, period, amount, collect);
         let _ = self.act_with(id, action, |row| {
             row.period = period;
+            row.pending_amount = 0;
             row.latest_invoice = Some(invoice.clone());
         });
         if let Some((behavior, _)) = pause {
@@ -169,7 +160,7 @@ impl Stripe {
             .is_some_and(|i| i.status == InvoiceStatus::Draft && i.auto_advance);
         if draft {
             self.finalize(id);
-            let _ = self.collect(id, true, Action::RenewalPaid, Action::RenewalFails);
+            let _ = self.collect(id, true, Action::RenewalPaid, Some(Action::RenewalFails));
         }
     }
 

@@ -74,7 +74,11 @@ impl Stripe {
     ///
     /// # Errors
     /// No such customer.
-    pub fn set_customer_metadata(&mut self, customer: &str, metadata: &Metadata) -> StripeResult<()> {
+    pub fn set_customer_metadata(
+        &mut self,
+        customer: &str,
+        metadata: &Metadata,
+    ) -> StripeResult<()> {
         self.live_customer(customer)?;
         self.change("customer.updated", customer, |stripe| {
             if let Some(row) = stripe.customers.get_mut(customer) {

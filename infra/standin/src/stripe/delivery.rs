@@ -270,8 +270,8 @@ impl Stripe {
 /// Stands here on its own so that a mistake in Tollgate's verifier cannot hide behind
 /// the same mistake in the signer.
 fn hmac(secret: &str, time: i64, body: &str) -> String {
-    let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes())
-        .expect("HMAC takes a key of any length");
+    let mut mac =
+        Hmac::<Sha256>::new_from_slice(secret.as_bytes()).expect("HMAC takes a key of any length");
     mac.update(format!("{time}.{body}").as_bytes());
     hex::encode(mac.finalize().into_bytes())
 }

@@ -98,15 +98,22 @@ impl Stripe {
         self.events.insert(&id, event);
     }
 
+    /// Forgets the events that are out of the Events API's reach.
+    pub(super) fn forget_old_events(&mut self) {
+        let oldest = self.now - RETENTION;
+        for event in self.events.forget(|event| event.created < oldest) {
+            self.by_number.remove(&event.number);
+        }
+    }
+
     /// An event.
     pub fn event(&self, id: &str) -> Option<&Event> {
-        self.events.get(id).filter(|event| event.created + RETENTION >= self.now)
+        self.events.get(id)
     }
 
     /// The events of the last 30 days, newest first.
     pub fn events(&self) -> impl Iterator<Item = &Event> {
-        let oldest = self.now - RETENTION;
-        self.events.newest_first().take_while(move |event| event.created >= oldest)
+        self.events.newest_first()
     }
 }
 
@@ -144,12 +151,7 @@ impl Stripe {
     }
 
     /// Changes an object and, when that shows, tells it with `previous_attributes`.
-    pub(super) fn change(
-        &mut self,
-        kind: &'static str,
-        id: &str,
-        change: impl FnOnce(&mut Self),
-    ) {
+    pub(super) fn change(&mut self, kind: &'static str, id: &str, change: impl FnOnce(&mut Self)) {
         let before = self.object(id);
         change(self);
         let after = self.object(id);

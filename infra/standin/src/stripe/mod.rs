@@ -4,7 +4,7 @@
 //! [`Stripe`] is the account: pure synchronous state, scripted by its methods, with a
 //! time of its own. [`StripeStandin`] shares it and keeps it at the clock's time:
 //! whoever looks finds everything done that has fallen due. Its two faces are the port
-//! ([`ports`]) and HTTP ([`http`]).
+//! [`Stripe`](tollgate_billing::ports::Stripe) and HTTP ([`http`]).
 //!
 //! Not modelled: tax, coupons, quantities beyond multiplication, refunds, one-off
 //! invoices, Connect, meters, payment methods other than one card per customer. What is
@@ -12,6 +12,7 @@
 
 mod billing;
 mod catalog;
+mod changes;
 mod checkout;
 mod clockwork;
 mod customers;
@@ -37,6 +38,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use jiff::Timestamp;
 
 pub use catalog::NewPrice;
+pub use changes::When;
 pub use checkout::{NewSession, SESSION_LIFETIME};
 pub use clockwork::DRAFT_TIME;
 pub use customers::NewCustomer;
@@ -44,14 +46,15 @@ pub use delivery::{Answer, Delivery, Endpoint, NewEndpoint, RETRY_FOR};
 pub use error::{ErrorKind, StripeError, StripeResult};
 pub use events::{Event, RETENTION};
 
+pub use http::{DeliveryReport, router, webhook_client};
 pub use model::{
     BillingReason, Card, Charge, Customer, Dispute, Interval, Invoice, InvoiceStatus, Item,
     Metadata, MissingPaymentMethod, PauseBehavior, Period, Portal, Price, Product, Session,
     SessionStatus, Settings, Subscription, SubscriptionData, Warning, WhenExhausted,
 };
 pub use objects::API_VERSION;
-pub use state::Stripe;
-pub use subscriptions::{FIRST_PAYMENT_WINDOW, TRIAL_NOTICE, When};
+pub use state::{KEY_LIFETIME, Stripe};
+pub use subscriptions::{FIRST_PAYMENT_WINDOW, TRIAL_NOTICE};
 pub use transitions::Status;
 
 use crate::clock::VirtualClock;

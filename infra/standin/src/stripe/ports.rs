@@ -9,12 +9,12 @@ use tollgate_events::{
     AccountId, ChargeId, CustomerId, DisputeId, NamedAccount, PriceId, ProductId, SubscriptionId,
 };
 
+use super::changes::When;
 use super::checkout::NewSession;
 use super::customers::NewCustomer;
 use super::error::{StripeError, StripeResult};
 use super::model::{Metadata, Session, SessionStatus, Subscription, SubscriptionData};
 use super::state::Stripe;
-use super::subscriptions::When;
 use super::transitions::Status;
 use super::{METADATA_PRICE, StripeStandin};
 use crate::gate::failure;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use super::clockwork::Due;
@@ -37,9 +37,21 @@ pub struct Stripe {
     pub(super) by_number: HashMap<u64, String>,
     pub(super) agenda: BTreeSet<(Timestamp, Due)>,
     pub(super) outbox: BTreeSet<(Timestamp, u64, String)>,
-    pub(super) replies: HashMap<String, (String, StripeResult<Value>)>,
+    pub(super) replies: HashMap<String, Reply>,
     pub(super) request: Option<RequestInfo>,
 }
+
+/// An answer kept under an idempotency key.
+#[derive(Debug)]
+pub(super) struct Reply {
+    at: Timestamp,
+    fingerprint: String,
+    answer: StripeResult<Value>,
+}
+
+/// For how long an answer is kept for certain; Stripe may forget it afterwards, so the
+/// stand-in does. <https://docs.stripe.com/api/idempotent_requests>
+pub const KEY_LIFETIME: SignedDuration = SignedDuration::from_hours(24);
 
 /// The API request that caused an event.
 #[derive(Debug, Clone)]
@@ -95,7 +107,7 @@ impl Stripe {
     }
 
     /// Runs a request under an idempotency key: the first answer is kept, errors
-    /// included, and given again; other parameters are refused.
+    /// included, and given again for a day; other parameters are refused.
     /// <https://docs.stripe.com/api/idempotent_requests>
     ///
     /// # Errors
@@ -106,15 +118,18 @@ impl Stripe {
         fingerprint: &str,
         act: impl FnOnce(&mut Self) -> StripeResult<Value>,
     ) -> (StripeResult<Value>, bool) {
-        if let Some((first, answer)) = self.replies.get(key) {
-            if first != fingerprint {
+        let oldest = self.now - KEY_LIFETIME;
+        if let Some(reply) = self.replies.get(key).filter(|reply| reply.at >= oldest) {
+            if reply.fingerprint != fingerprint {
                 return (Err(StripeError::idempotency(key)), false);
             }
-            return (answer.clone(), true);
+            return (reply.answer.clone(), true);
         }
         let answer = act(self);
         if !answer.as_ref().is_err_and(|error| error.before_execution) {
-            self.replies.insert(key.to_owned(), (fingerprint.to_owned(), answer.clone()));
+            let (at, fingerprint) = (self.now, fingerprint.to_owned());
+            let reply = Reply { at, fingerprint, answer: answer.clone() };
+            self.replies.insert(key.to_owned(), reply);
         }
         (answer, false)
     }

@@ -1,1 +1,166 @@
-//! placeholder
+//! The HTTP face: Stripe's API as its libraries speak it, the hosted pages, and the
+//! sender of webhooks.
+
+mod billing;
+mod catalog;
+mod deliver;
+mod form;
+mod page;
+mod routes;
+mod webhooks;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::Value;
+use tollgate_billing::ports::Service;
+
+pub use deliver::{DeliveryReport, webhook_client};
+
+use self::form::Form;
+use super::error::{StripeError, StripeResult};
+use super::state::{RequestInfo, Stripe};
+use super::{StripeStandin, objects, pages};
+
+/// Stripe's API under `/v1`, the checkout page under `/pay/{session}` and the billing
+/// portal under `/portal/{session}`. Set [`Settings::base_url`](super::Settings) to
+/// where this is served.
+pub fn router(standin: StripeStandin) -> Router {
+    pages::router().fallback(answer).with_state(standin)
+}
+
+/// One request to the API.
+async fn answer(
+    State(standin): State<StripeStandin>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let request = Request {
+        method: method.as_str(),
+        path: uri.path(),
+        form: read_form(uri.query(), &headers, &body),
+        key: text(&headers, "idempotency-key").filter(|_| method == Method::POST),
+        authorization: text(&headers, header::AUTHORIZATION.as_str()),
+    };
+    let mut stripe = standin.account();
+    let id = stripe.mint("req_");
+    let (result, replayed) = request.run(&standin, &mut stripe, &id);
+    drop(stripe);
+    respond(&result, &id, replayed)
+}
+
+/// Query and body of a request are one set of parameters.
+fn read_form(query: Option<&str>, headers: &HeaderMap, body: &[u8]) -> StripeResult<Form> {
+    let query = Form::parse(query.unwrap_or_default());
+    if body.is_empty() {
+        return Ok(query);
+    }
+    let kind = text(headers, header::CONTENT_TYPE.as_str()).unwrap_or_default();
+    if !kind.starts_with("application/x-www-form-urlencoded") {
+        let message = "Request content type must be `application/x-www-form-urlencoded`.";
+        return Err(StripeError { before_execution: true, ..StripeError::invalid(message) });
+    }
+    let body = std::str::from_utf8(body).map_err(|_| StripeError::invalid("Invalid UTF-8"))?;
+    Ok(query.and(Form::parse(body)))
+}
+
+struct Request<'a> {
+    method: &'a str,
+    path: &'a str,
+    form: StripeResult<Form>,
+    key: Option<&'a str>,
+    authorization: Option<&'a str>,
+}
+
+impl Request<'_> {
+    fn run(
+        self,
+        standin: &StripeStandin,
+        stripe: &mut Stripe,
+        id: &str,
+    ) -> (StripeResult<Value>, bool) {
+        let Some((operation, subject, handler)) = routes::find(self.method, self.path) else {
+            let what = format!("{} {}", self.method, self.path);
+            return (Err(StripeError::not_implemented(&what)), false);
+        };
+        standin.gate.log(Service::Stripe, operation, subject.as_str());
+        let form = authorize(self.authorization, stripe.settings.livemode).and(self.form);
+        let mut form = match form {
+            Ok(form) => form,
+            Err(error) => return (Err(error), false),
+        };
+        let fingerprint = format!("{} {} {}", self.method, self.path, form.fingerprint());
+        stripe.request =
+            Some(RequestInfo { id: id.to_owned(), idempotency_key: self.key.map(str::to_owned) });
+        let mut act = |stripe: &mut Stripe| {
+            let expand = form.list("expand");
+            let mut answer = handler(stripe, &subject, &mut form)?;
+            page::expand_all(stripe, &mut answer, &expand)?;
+            Ok(answer)
+        };
+        let outcome = match self.key {
+            Some(key) if key.len() > 255 => {
+                let message = "Idempotency keys can be at most 255 characters long.";
+                (Err(StripeError::bad_parameter("Idempotency-Key", message)), false)
+            }
+            Some(key) => stripe.idempotent(key, &fingerprint, act),
+            None => (act(stripe), false),
+        };
+        stripe.request = None;
+        outcome
+    }
+}
+
+/// A secret or restricted key of the account's mode, as bearer token or as the user of
+/// basic authentication. <https://docs.stripe.com/api/authentication>
+fn authorize(given: Option<&str>, livemode: bool) -> StripeResult<()> {
+    let given = given.ok_or_else(|| {
+        StripeError::unauthorized(
+            "You did not provide an API key. You need to provide your API key in the \
+             Authorization header, using Bearer auth (e.g. 'Authorization: Bearer YOUR_SECRET_KEY').",
+        )
+    })?;
+    let key = match given.split_once(' ') {
+        Some(("Bearer", key)) => Some(key.to_owned()),
+        Some(("Basic", encoded)) => STANDARD
+            .decode(encoded)
+            .ok()
+            .and_then(|bytes| String::from_utf8(bytes).ok())
+            .map(|pair| pair.split(':').next().unwrap_or_default().to_owned()),
+        _ => None,
+    };
+    let prefixes = if livemode { ["sk_live_", "rk_live_"] } else { ["sk_test_", "rk_test_"] };
+    let valid = key.is_some_and(|key| prefixes.iter().any(|prefix| key.starts_with(prefix)));
+    if valid { Ok(()) } else { Err(StripeError::unauthorized("Invalid API Key provided")) }
+}
+
+fn respond(result: &StripeResult<Value>, id: &str, replayed: bool) -> Response {
+    let (status, body) = match result {
+        Ok(value) => (StatusCode::OK, value.to_string()),
+        Err(error) => (
+            StatusCode::from_u16(error.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
+            error.body().to_string(),
+        ),
+    };
+    let mut response = (status, body).into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert("stripe-version", HeaderValue::from_static(objects::API_VERSION));
+    if let Ok(id) = HeaderValue::from_str(id) {
+        headers.insert("request-id", id);
+    }
+    if replayed {
+        headers.insert("idempotent-replayed", HeaderValue::from_static("true"));
+    }
+    response
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
+}

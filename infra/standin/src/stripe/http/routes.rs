@@ -1,0 +1,75 @@
+//! The endpoints: those that Tollgate calls, and those that its tests and `doctor` need.
+
+use serde_json::Value;
+
+use super::form::Form;
+use super::{billing, catalog, webhooks};
+use crate::stripe::error::{StripeError, StripeResult};
+use crate::stripe::state::Stripe;
+
+/// Answers one request: the account, the id in the path, the parameters.
+pub(super) type Handler = fn(&mut Stripe, &str, &mut Form) -> StripeResult<Value>;
+
+/// Every endpoint, under the name that the gate logs.
+const ROUTES: &[(&str, Handler)] = &[
+    ("GET /v1/customers", catalog::list_customers),
+    ("POST /v1/customers", catalog::create_customer),
+    ("GET /v1/customers/{id}", catalog::get_customer),
+    ("POST /v1/customers/{id}", catalog::update_customer),
+    ("DELETE /v1/customers/{id}", catalog::delete_customer),
+    ("GET /v1/products", catalog::list_products),
+    ("POST /v1/products", catalog::create_product),
+    ("GET /v1/products/{id}", catalog::get_product),
+    ("GET /v1/prices", catalog::list_prices),
+    ("POST /v1/prices", catalog::create_price),
+    ("GET /v1/prices/{id}", catalog::get_price),
+    ("POST /v1/prices/{id}", catalog::update_price),
+    ("GET /v1/checkout/sessions", billing::list_sessions),
+    ("POST /v1/checkout/sessions", billing::create_session),
+    ("GET /v1/checkout/sessions/{id}", billing::get_session),
+    ("POST /v1/checkout/sessions/{id}/expire", billing::expire_session),
+    ("GET /v1/subscriptions", billing::list_subscriptions),
+    ("GET /v1/subscriptions/{id}", billing::get_subscription),
+    ("POST /v1/subscriptions/{id}", billing::update_subscription),
+    ("DELETE /v1/subscriptions/{id}", billing::cancel_subscription),
+    ("POST /v1/subscriptions/{id}/resume", billing::resume_subscription),
+    ("GET /v1/invoices", billing::list_invoices),
+    ("GET /v1/invoices/{id}", billing::get_invoice),
+    ("POST /v1/invoices/{id}/pay", billing::pay_invoice),
+    ("GET /v1/charges/{id}", billing::get_charge),
+    ("GET /v1/disputes", billing::list_disputes),
+    ("GET /v1/disputes/{id}", billing::get_dispute),
+    ("POST /v1/billing_portal/sessions", billing::create_portal),
+    ("GET /v1/events", webhooks::list_events),
+    ("GET /v1/events/{id}", webhooks::get_event),
+    ("GET /v1/webhook_endpoints", webhooks::list_endpoints),
+    ("POST /v1/webhook_endpoints", webhooks::create_endpoint),
+    ("GET /v1/webhook_endpoints/{id}", webhooks::get_endpoint),
+];
+
+/// The endpoint for a method and a path, with the id in the path.
+pub(super) fn find(method: &str, path: &str) -> Option<(&'static str, String, Handler)> {
+    ROUTES.iter().find_map(|(name, handler)| {
+        let (verb, pattern) = name.split_once(' ')?;
+        let id = if verb == method { matches(pattern, path)? } else { return None };
+        Some((*name, id, *handler))
+    })
+}
+
+fn matches(pattern: &str, path: &str) -> Option<String> {
+    let mut id = String::new();
+    let (mut wanted, mut given) = (pattern.split('/'), path.split('/'));
+    loop {
+        match (wanted.next(), given.next()) {
+            (None, None) => return Some(id),
+            (Some("{id}"), Some(part)) if !part.is_empty() => part.clone_into(&mut id),
+            (Some(a), Some(b)) if a == b => {}
+            _ => return None,
+        }
+    }
+}
+
+/// The object that an operation has just made or changed.
+pub(super) fn shown(stripe: &Stripe, id: &str) -> StripeResult<Value> {
+    stripe.object(id).ok_or_else(|| StripeError::missing("object", id))
+}

@@ -1,0 +1,42 @@
+//! The account's settings.
+
+use jiff::SignedDuration;
+
+/// What happens when the last retry has failed.
+/// <https://docs.stripe.com/billing/revenue-recovery/smart-retries>
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WhenExhausted {
+    /// Cancel the subscription.
+    Cancel,
+    /// Mark it as unpaid.
+    MarkUnpaid,
+    /// Leave it past due.
+    LeavePastDue,
+}
+
+/// The account's settings.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Makes ids differ between worlds.
+    pub seed: u64,
+    /// Live mode instead of test mode.
+    pub livemode: bool,
+    /// Where the hosted pages are, without a slash at the end.
+    pub base_url: String,
+    /// How long after the previous attempt each retry comes; at least one.
+    pub retries: Vec<SignedDuration>,
+    /// What follows the last one.
+    pub when_exhausted: WhenExhausted,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            seed: 0,
+            livemode: false,
+            base_url: "https://stripe.invalid".into(),
+            retries: [3, 5, 7].map(|days| SignedDuration::from_hours(24 * days)).to_vec(),
+            when_exhausted: WhenExhausted::Cancel,
+        }
+    }
+}

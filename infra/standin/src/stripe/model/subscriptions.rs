@@ -1,0 +1,128 @@
+//! Subscriptions.
+
+use jiff::Timestamp;
+
+use super::Metadata;
+use crate::stripe::transitions::Status;
+
+/// What happens at a trial's end without a payment method.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum MissingPaymentMethod {
+    /// Cancel the subscription.
+    Cancel,
+    /// Pause it.
+    Pause,
+    /// Draw up an invoice, which fails.
+    #[default]
+    CreateInvoice,
+}
+
+impl MissingPaymentMethod {
+    /// As Stripe spells it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Cancel => "cancel",
+            Self::Pause => "pause",
+            Self::CreateInvoice => "create_invoice",
+        }
+    }
+
+    /// Reads Stripe's spelling.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Cancel, Self::Pause, Self::CreateInvoice].into_iter().find(|m| m.as_str() == text)
+    }
+}
+
+/// A billing period.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Period {
+    /// Its beginning.
+    pub start: Timestamp,
+    /// Its end.
+    pub end: Timestamp,
+}
+
+/// One thing that a subscription sells.
+#[derive(Debug, Clone)]
+pub struct Item {
+    /// `si_…`
+    pub id: String,
+    /// When it was made.
+    pub created: Timestamp,
+    /// Its price.
+    pub price: String,
+    /// How many.
+    pub quantity: i64,
+}
+
+/// What becomes of invoices while collection is paused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PauseBehavior {
+    /// They stay drafts.
+    KeepAsDraft,
+    /// They are marked uncollectible.
+    MarkUncollectible,
+    /// They are voided.
+    Void,
+}
+
+impl PauseBehavior {
+    /// As Stripe spells it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::KeepAsDraft => "keep_as_draft",
+            Self::MarkUncollectible => "mark_uncollectible",
+            Self::Void => "void",
+        }
+    }
+
+    /// Reads Stripe's spelling.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::KeepAsDraft, Self::MarkUncollectible, Self::Void]
+            .into_iter()
+            .find(|b| b.as_str() == text)
+    }
+}
+
+/// A subscription.
+#[derive(Debug, Clone)]
+pub struct Subscription {
+    /// `sub_…`
+    pub id: String,
+    /// When it was made.
+    pub created: Timestamp,
+    /// Who pays.
+    pub customer: String,
+    /// Its status.
+    pub status: Status,
+    /// Its metadata.
+    pub metadata: Metadata,
+    /// What it sells.
+    pub items: Vec<Item>,
+    /// The period of all its items.
+    pub period: Period,
+    /// The time from which periods are counted.
+    pub anchor: Timestamp,
+    /// When it will be cancelled.
+    pub cancel_at: Option<Timestamp>,
+    /// Whether it ends with its period.
+    pub cancel_at_period_end: bool,
+    /// When cancellation was asked for.
+    pub canceled_at: Option<Timestamp>,
+    /// When it ended.
+    pub ended_at: Option<Timestamp>,
+    /// Why: `cancellation_requested`, `payment_failed`, `payment_disputed`.
+    pub cancel_reason: Option<&'static str>,
+    /// Paused collection, and until when.
+    pub pause_collection: Option<(PauseBehavior, Option<Timestamp>)>,
+    /// The trial.
+    pub trial: Option<Period>,
+    /// The trial's end without a payment method.
+    pub missing_payment_method: MissingPaymentMethod,
+    /// Its newest invoice.
+    pub latest_invoice: Option<String>,
+    /// All its invoices, oldest first.
+    pub invoices: Vec<String>,
+    /// Prorations for the next invoice.
+    pub pending_amount: i64,
+}

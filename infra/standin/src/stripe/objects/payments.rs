@@ -1,0 +1,117 @@
+//! Charges, disputes and early fraud warnings, as shown.
+
+use serde_json::{Value, json};
+
+use super::join;
+use crate::stripe::model::{Charge, Dispute, Warning};
+use crate::stripe::state::Stripe;
+
+impl Stripe {
+    /// <https://docs.stripe.com/api/charges/object>
+    pub(in crate::stripe) fn show_charge(&self, charge: &Charge) -> Value {
+        let succeeded = charge.failure.is_none();
+        let unused = json!({
+            "amount_refunded": 0,
+            "application": null,
+            "application_fee": null,
+            "application_fee_amount": null,
+            "balance_transaction": null,
+            "billing_details": {
+                "address": null, "email": null, "name": null, "phone": null, "tax_id": null,
+            },
+            "description": "Subscription update",
+            "failure_balance_transaction": null,
+            "fraud_details": {},
+            "metadata": {},
+            "on_behalf_of": null,
+            "payment_method_details": {
+                "card": { "brand": "visa", "country": "US", "last4": "4242" }, "type": "card",
+            },
+            "receipt_email": null,
+            "receipt_number": null,
+            "receipt_url": null,
+            "refunded": false,
+            "review": null,
+            "shipping": null,
+            "source_transfer": null,
+            "statement_descriptor": null,
+            "statement_descriptor_suffix": null,
+            "transfer_data": null,
+            "transfer_group": null,
+        });
+        let shown = json!({
+            "id": charge.id,
+            "object": "charge",
+            "amount": charge.amount,
+            "amount_captured": if succeeded { charge.amount } else { 0 },
+            "captured": succeeded,
+            "created": charge.created.as_second(),
+            "currency": charge.currency,
+            "customer": charge.customer,
+            "disputed": charge.disputed,
+            "failure_code": charge.failure,
+            "failure_message": charge.failure.map(|_| "Your card was declined."),
+            "livemode": self.settings.livemode,
+            "outcome": {
+                "network_status":
+                    if succeeded { "approved_by_network" } else { "declined_by_network" },
+                "reason": charge.failure, "risk_level": "normal",
+                "seller_message": null,
+                "type": if succeeded { "authorized" } else { "issuer_declined" },
+            },
+            "paid": succeeded,
+            "payment_intent": charge.invoice.as_ref().map(|id| id.replace("in_", "pi_")),
+            "payment_method": charge.customer.replace("cus_", "pm_1"),
+            "status": if succeeded { "succeeded" } else { "failed" },
+        });
+        join(shown, unused)
+    }
+
+    /// <https://docs.stripe.com/api/disputes/object>: a charge, no customer.
+    pub(in crate::stripe) fn show_dispute(&self, dispute: &Dispute) -> Value {
+        let charge = self.charges.get(&dispute.charge);
+        let intent = charge.and_then(|c| c.invoice.as_ref()).map(|id| id.replace("in_", "pi_"));
+        let inquiry = dispute.status.starts_with("warning_");
+        json!({
+            "id": dispute.id,
+            "object": "dispute",
+            "amount": dispute.amount,
+            "balance_transactions": [],
+            "charge": dispute.charge,
+            "created": dispute.created.as_second(),
+            "currency": dispute.currency,
+            "enhanced_eligibility_types": [],
+            "evidence": {},
+            "evidence_details": {
+                "due_by": null, "enhanced_eligibility": {}, "has_evidence": false,
+                "past_due": false, "submission_count": 0,
+            },
+            "is_charge_refundable": inquiry,
+            "livemode": self.settings.livemode,
+            "metadata": {},
+            "payment_intent": intent,
+            "payment_method_details": {
+                "card": {
+                    "brand": "visa", "case_type": if inquiry { "inquiry" } else { "chargeback" },
+                    "network_reason_code": "10.4",
+                },
+                "type": "card",
+            },
+            "reason": "fraudulent",
+            "status": dispute.status,
+        })
+    }
+
+    /// <https://docs.stripe.com/api/radar/early_fraud_warnings/object>
+    pub(in crate::stripe) fn show_warning(&self, warning: &Warning) -> Value {
+        json!({
+            "id": warning.id,
+            "object": "radar.early_fraud_warning",
+            "actionable": true,
+            "charge": warning.charge,
+            "created": warning.created.as_second(),
+            "fraud_type": "unauthorized_use_of_card",
+            "livemode": self.settings.livemode,
+        })
+    }
+}
