@@ -201,7 +201,7 @@ impl SqsStandin {
             dedup: request.message_deduplication_id,
         };
         let send = |model: &mut Model, now| model.send_message(name, outgoing, now);
-        Ok(sent(&self.logged("SendMessage", name, send)?, md5))
+        Ok(sent(&self.logged("SendMessage", name, send)?, &md5))
     }
 
     fn http_send_batch(&self, request: SendMessageBatch) -> Answer {
@@ -216,7 +216,7 @@ impl SqsStandin {
         let results = self.logged("SendMessageBatch", name, send)?;
         let results = results.into_iter().zip(sums);
         Ok(batch(
-            results.map(|((id, result), sum)| (id, result.map(|message| sent(&message, sum)))),
+            results.map(|((id, result), sum)| (id, result.map(|message| sent(&message, &sum)))),
         ))
     }
 
@@ -311,7 +311,7 @@ fn md5(body: &str) -> String {
     hex::encode(Md5::digest(body))
 }
 
-fn sent(sent: &Sent, md5: String) -> Value {
+fn sent(sent: &Sent, md5: &str) -> Value {
     json!({
         "MessageId": sent.id,
         "SequenceNumber": format!("{:020}", sent.sequence),

@@ -20,9 +20,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use jiff::{SignedDuration, Timestamp};
 
 pub use error::SqsError;
-pub use model::{Model, Sent};
+pub use model::{BatchOf, Model, Sent};
 pub use ports::SqsPort;
-pub use queue::{Message, Outgoing};
+pub use queue::{Message, Outgoing, Queue};
 pub use settings::{Redrive, Settings};
 
 use crate::clock::VirtualClock;

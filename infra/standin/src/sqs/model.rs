@@ -24,6 +24,9 @@ pub struct Sent {
     pub sequence: u64,
 }
 
+/// What each entry of a batch came to, by the entry's id.
+pub type BatchOf<T> = Vec<(String, Result<T, SqsError>)>;
+
 impl Model {
     /// `CreateQueue`. The same name with the same settings again is no error.
     ///
@@ -111,7 +114,7 @@ impl Model {
         queue: &str,
         entries: Vec<(String, Outgoing)>,
         now: Timestamp,
-    ) -> Result<Vec<(String, Result<Sent, SqsError>)>, SqsError> {
+    ) -> Result<BatchOf<Sent>, SqsError> {
         self.queue(queue)?;
         check_entries(entries.iter().map(|(id, _)| id.as_str()))?;
         if entries.iter().map(|(_, entry)| entry.body.len()).sum::<usize>() > MAX_MESSAGE_BYTES {
@@ -178,7 +181,7 @@ impl Model {
         queue: &str,
         entries: Vec<(String, String)>,
         now: Timestamp,
-    ) -> Result<Vec<(String, Result<(), SqsError>)>, SqsError> {
+    ) -> Result<BatchOf<()>, SqsError> {
         let queue = self.queue_mut(queue)?;
         check_entries(entries.iter().map(|(id, _)| id.as_str()))?;
         let delete = |(id, receipt): (String, String)| {
