@@ -9,11 +9,13 @@
 mod error;
 mod http;
 mod model;
+mod outgoing;
 mod ports;
 mod queue;
 mod settings;
 #[cfg(test)]
 mod tests;
+mod wire;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -21,8 +23,9 @@ use jiff::{SignedDuration, Timestamp};
 
 pub use error::SqsError;
 pub use model::{BatchOf, Model, Sent};
+pub use outgoing::Outgoing;
 pub use ports::SqsPort;
-pub use queue::{Message, Outgoing, Queue};
+pub use queue::{Message, Queue};
 pub use settings::{Redrive, Settings};
 
 use crate::clock::VirtualClock;

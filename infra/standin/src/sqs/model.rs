@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, HashSet};
 use jiff::{SignedDuration, Timestamp};
 
 use super::error::SqsError;
-use super::queue::{Message, Outgoing, Queue, later};
+use super::outgoing::Outgoing;
+use super::queue::{Message, Queue, later};
 use super::settings::{MAX_MESSAGE_BYTES, Settings, arn};
 
 /// The state. Its methods are the operations, by the service's own names.
