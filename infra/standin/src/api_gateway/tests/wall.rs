@@ -10,6 +10,8 @@ fn the_wall_lets_forty_calls_through_at_once_and_then_ten_a_second() {
     assert_eq!(after, SignedDuration::from_secs(1), "whole seconds");
     w.advance(1);
     assert_eq!((0..60).filter(|_| call().is_ok()).count(), 10);
+    w.advance(3600);
+    assert_eq!((0..60).filter(|_| call().is_ok()).count(), 40, "rest saves up no more");
 }
 
 #[test]
