@@ -4,7 +4,7 @@
 //!
 //! Strict where Tollgate relies on it: every documented conflict, missing resource,
 //! malformed value and quota answers with the service's own exception. It
-//! deliberately knows no APIs, stages, deployments, tags policies or authorizers:
+//! deliberately knows no APIs, stages, deployments or authorizers:
 //! a stage is only a name that plans mention, and whatever is not modelled answers
 //! 501. Where AWS leaves something open, the choice made here is said at its place.
 
@@ -14,6 +14,8 @@ mod http;
 mod keys;
 mod limits;
 mod model;
+mod patches;
+mod plan_keys;
 mod plans;
 mod ports;
 #[cfg(test)]
@@ -30,7 +32,8 @@ pub use error::{Exception, Refusal};
 pub use keys::{Key, KeyPatch, KeyQuery, NewApiKey};
 pub use limits::Wall;
 pub use model::{Listing, Model, PageOf, Quotas};
-pub use plans::{ApiStage, NewPlan, Patch, PatchOp, Plan, Throttle};
+pub use patches::{Patch, PatchOp};
+pub use plans::{ApiStage, NewPlan, Plan, Throttle};
 pub use usage::{DayUsage, Period, Quota};
 
 use crate::clock::VirtualClock;

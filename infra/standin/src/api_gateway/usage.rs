@@ -132,7 +132,6 @@ impl Counter {
 
     fn set_remaining(&mut self, quota: &Quota, day: Date, remaining: i64) {
         let begin = quota.period.first_day(day);
-        self.adjusted.remove(&begin);
         let used: i64 = self.days.range(begin..=day).map(|(_, used)| used).sum();
         let offset = match self.first {
             Some(first) if quota.period.first_day(first) != begin => 0,

@@ -12,7 +12,8 @@ use tollgate_billing::derive::KeyValue;
 use super::error::{Exception, Refusal};
 use super::keys::{Key, KeyPatch, NewApiKey};
 use super::model::PageOf;
-use super::plans::{ApiStage, NewPlan, Patch, PatchOp, Plan, Throttle};
+use super::patches::{Patch, PatchOp};
+use super::plans::{ApiStage, NewPlan, Plan, Throttle};
 use super::usage::{DayUsage, Period, Quota};
 
 #[derive(Deserialize)]

@@ -3,8 +3,6 @@
 //! Signatures are not looked at. An operation that is not modelled, or a field of one,
 //! answers 501.
 
-use std::collections::BTreeMap;
-
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, State};
@@ -12,122 +10,22 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use jiff::{SignedDuration, Timestamp};
-use md5::{Digest as _, Md5};
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 use tollgate_billing::ports::Service;
 
 use super::SqsStandin;
 use super::error::SqsError;
-use super::model::{Model, Sent};
-use super::queue::{Message, Outgoing};
-use super::settings::{Settings, arn};
+use super::model::Model;
+use super::outgoing::Outgoing;
+use super::settings::Settings;
+use super::wire::{
+    ChangeMessageVisibility, CreateQueue, DeleteMessage, DeleteMessageBatch, GetQueueAttributes,
+    GetQueueUrl, PurgeQueue, ReceiveMessage, SendEntry, SendMessage, SendMessageBatch, batch, md5,
+    queue_name, received, sent, url, wanted,
+};
 
 type Answer = Result<Value, SqsError>;
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase", deny_unknown_fields)]
-struct CreateQueue {
-    queue_name: String,
-    #[serde(default)]
-    attributes: BTreeMap<String, String>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase", deny_unknown_fields)]
-struct GetQueueUrl {
-    queue_name: String,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase", deny_unknown_fields)]
-struct GetQueueAttributes {
-    queue_url: String,
-    #[serde(default)]
-    attribute_names: Vec<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase", deny_unknown_fields)]
-struct SendMessage {
-    queue_url: String,
-    #[serde(default)]
-    message_body: String,
-    message_group_id: Option<String>,
-    message_deduplication_id: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase", deny_unknown_fields)]
-struct SendMessageBatch {
-    queue_url: String,
-    #[serde(default)]
-    entries: Vec<SendEntry>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase", deny_unknown_fields)]
-struct SendEntry {
-    id: String,
-    #[serde(default)]
-    message_body: String,
-    message_group_id: Option<String>,
-    message_deduplication_id: Option<String>,
-}
-
-/// `WaitTimeSeconds` and `MessageAttributeNames` are taken and have no effect.
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase", deny_unknown_fields)]
-struct ReceiveMessage {
-    queue_url: String,
-    #[serde(default)]
-    attribute_names: Vec<String>,
-    #[serde(default)]
-    message_system_attribute_names: Vec<String>,
-    #[serde(default, rename = "MessageAttributeNames")]
-    _message_attribute_names: Vec<String>,
-    max_number_of_messages: Option<usize>,
-    visibility_timeout: Option<i64>,
-    #[serde(default, rename = "WaitTimeSeconds")]
-    _wait_time_seconds: Option<i64>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase", deny_unknown_fields)]
-struct DeleteMessage {
-    queue_url: String,
-    receipt_handle: String,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase", deny_unknown_fields)]
-struct DeleteMessageBatch {
-    queue_url: String,
-    #[serde(default)]
-    entries: Vec<DeleteEntry>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase", deny_unknown_fields)]
-struct DeleteEntry {
-    id: String,
-    receipt_handle: String,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase", deny_unknown_fields)]
-struct ChangeMessageVisibility {
-    queue_url: String,
-    receipt_handle: String,
-    visibility_timeout: i64,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase", deny_unknown_fields)]
-struct PurgeQueue {
-    queue_url: String,
-}
 
 impl SqsStandin {
     /// The service, to be the SDK's endpoint.
@@ -201,7 +99,7 @@ impl SqsStandin {
             dedup: request.message_deduplication_id,
         };
         let send = |model: &mut Model, now| model.send_message(name, outgoing, now);
-        Ok(sent(&self.logged("SendMessage", name, send)?, md5))
+        Ok(sent(&self.logged("SendMessage", name, send)?, &md5))
     }
 
     fn http_send_batch(&self, request: SendMessageBatch) -> Answer {
@@ -216,7 +114,7 @@ impl SqsStandin {
         let results = self.logged("SendMessageBatch", name, send)?;
         let results = results.into_iter().zip(sums);
         Ok(batch(
-            results.map(|((id, result), sum)| (id, result.map(|message| sent(&message, sum)))),
+            results.map(|((id, result), sum)| (id, result.map(|message| sent(&message, &sum)))),
         ))
     }
 
@@ -292,77 +190,4 @@ fn refuse(error: &SqsError) -> Response {
 fn read<T: DeserializeOwned>(body: &Bytes) -> Result<T, SqsError> {
     serde_json::from_slice(body)
         .map_err(|_| SqsError::NotImplemented("a field of the body, or its form,".into()))
-}
-
-fn url(host: &str, name: &str) -> String {
-    format!("http://{host}/000000000000/{name}")
-}
-
-/// A queue's name from its URL, whatever the host.
-fn queue_name(url: &str) -> &str {
-    url.rsplit('/').next().unwrap_or(url)
-}
-
-fn wanted(asked: &[String], name: &str) -> bool {
-    asked.iter().any(|asked| asked == "All" || asked == name)
-}
-
-fn md5(body: &str) -> String {
-    hex::encode(Md5::digest(body))
-}
-
-fn sent(sent: &Sent, md5: String) -> Value {
-    json!({
-        "MessageId": sent.id,
-        "SequenceNumber": format!("{:020}", sent.sequence),
-        "MD5OfMessageBody": md5,
-    })
-}
-
-fn received(message: &Message, asked: &[String]) -> Value {
-    let millis = |time: Timestamp| time.as_millisecond().to_string();
-    let mut all = vec![
-        ("ApproximateReceiveCount", message.receive_count.to_string()),
-        ("ApproximateFirstReceiveTimestamp", millis(message.first_received_at)),
-        ("MessageDeduplicationId", message.dedup.clone()),
-        ("MessageGroupId", message.group.clone()),
-        ("SenderId", "000000000000".to_owned()),
-        ("SentTimestamp", millis(message.sent_at)),
-        ("SequenceNumber", format!("{:020}", message.sequence)),
-    ];
-    all.extend(message.moved_from.iter().map(|from| ("DeadLetterQueueSourceArn", arn(from))));
-    let attributes: Map<_, _> = all
-        .into_iter()
-        .filter(|(name, _)| wanted(asked, name))
-        .map(|(name, value)| (name.to_owned(), value.into()))
-        .collect();
-    let mut json = json!({
-        "MessageId": message.id,
-        "ReceiptHandle": message.receipt,
-        "MD5OfBody": md5(&message.body),
-        "Body": message.body,
-    });
-    if !attributes.is_empty() {
-        json["Attributes"] = attributes.into();
-    }
-    json
-}
-
-fn batch(results: impl Iterator<Item = (String, Result<Value, SqsError>)>) -> Value {
-    let (mut successful, mut failed) = (Vec::new(), Vec::new());
-    for (id, result) in results {
-        match result {
-            Ok(mut entry) => {
-                entry["Id"] = id.into();
-                successful.push(entry);
-            }
-            Err(error) => failed.push(json!({
-                "Id": id,
-                "Code": error.names().1,
-                "Message": error.to_string(),
-                "SenderFault": error.is_senders(),
-            })),
-        }
-    }
-    json!({ "Successful": successful, "Failed": failed })
 }

@@ -9,20 +9,23 @@
 mod error;
 mod http;
 mod model;
+mod outgoing;
 mod ports;
 mod queue;
 mod settings;
 #[cfg(test)]
 mod tests;
+mod wire;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
 
 pub use error::SqsError;
-pub use model::{Model, Sent};
+pub use model::{BatchOf, Model, Sent};
+pub use outgoing::Outgoing;
 pub use ports::SqsPort;
-pub use queue::{Message, Outgoing};
+pub use queue::{Message, Queue};
 pub use settings::{Redrive, Settings};
 
 use crate::clock::VirtualClock;

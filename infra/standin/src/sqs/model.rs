@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, HashSet};
 use jiff::{SignedDuration, Timestamp};
 
 use super::error::SqsError;
-use super::queue::{Message, Outgoing, Queue, later};
+use super::outgoing::Outgoing;
+use super::queue::{Message, Queue, later};
 use super::settings::{MAX_MESSAGE_BYTES, Settings, arn};
 
 /// The state. Its methods are the operations, by the service's own names.
@@ -23,6 +24,9 @@ pub struct Sent {
     /// The message's place in the order.
     pub sequence: u64,
 }
+
+/// What each entry of a batch came to, by the entry's id.
+pub type BatchOf<T> = Vec<(String, Result<T, SqsError>)>;
 
 impl Model {
     /// `CreateQueue`. The same name with the same settings again is no error.
@@ -111,7 +115,7 @@ impl Model {
         queue: &str,
         entries: Vec<(String, Outgoing)>,
         now: Timestamp,
-    ) -> Result<Vec<(String, Result<Sent, SqsError>)>, SqsError> {
+    ) -> Result<BatchOf<Sent>, SqsError> {
         self.queue(queue)?;
         check_entries(entries.iter().map(|(id, _)| id.as_str()))?;
         if entries.iter().map(|(_, entry)| entry.body.len()).sum::<usize>() > MAX_MESSAGE_BYTES {
@@ -178,7 +182,7 @@ impl Model {
         queue: &str,
         entries: Vec<(String, String)>,
         now: Timestamp,
-    ) -> Result<Vec<(String, Result<(), SqsError>)>, SqsError> {
+    ) -> Result<BatchOf<()>, SqsError> {
         let queue = self.queue_mut(queue)?;
         check_entries(entries.iter().map(|(id, _)| id.as_str()))?;
         let delete = |(id, receipt): (String, String)| {

@@ -4,7 +4,7 @@ use tollgate_billing::ports::{PortResult, Queue, QueueName, Service};
 use tollgate_events::Envelope;
 
 use super::SqsStandin;
-use super::queue::Outgoing;
+use super::outgoing::Outgoing;
 use crate::gate::failure;
 
 /// Tollgate's two queues on the stand-in.

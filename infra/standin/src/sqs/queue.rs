@@ -7,23 +7,13 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::{SignedDuration, Timestamp};
 
 use super::error::SqsError;
-use super::settings::{MAX_MESSAGE_BYTES, Settings};
+use super::outgoing::Outgoing;
+use super::settings::Settings;
 
 /// How long a deduplication id is remembered, from its first acceptance on; also after
 /// the message was received and deleted.
 /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/using-messagededuplicationid-property.html>
 const DEDUPLICATION: SignedDuration = SignedDuration::from_mins(5);
-
-/// A message to be sent.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Outgoing {
-    /// `MessageBody`, at most 1 MiB.
-    pub body: String,
-    /// `MessageGroupId`, which a FIFO queue requires.
-    pub group: Option<String>,
-    /// `MessageDeduplicationId`, required unless the queue deduplicates by content.
-    pub dedup: Option<String>,
-}
 
 /// A received message.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -99,7 +89,8 @@ impl Queue {
         sequence: u64,
         now: Timestamp,
     ) -> Result<(String, u64), SqsError> {
-        let (group, dedup) = self.check(&outgoing)?;
+        let by_content = self.settings.content_based_deduplication;
+        let (group, dedup) = outgoing.check(by_content)?;
         let scope = if self.settings.deduplicate_per_group { group.clone() } else { String::new() };
         self.forget_old(now);
         let key = (scope, dedup.clone());
@@ -282,58 +273,10 @@ impl Queue {
         let (sequence, receive) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
         own.then_some((sequence, receive))
     }
-
-    /// The group and the deduplication id of a message that may be sent.
-    fn check(&self, outgoing: &Outgoing) -> Result<(String, String), SqsError> {
-        let group = outgoing.group.clone().ok_or(SqsError::MissingParameter("MessageGroupId"))?;
-        check_id("MessageGroupId", &group)?;
-        check_body(&outgoing.body)?;
-        let dedup = match &outgoing.dedup {
-            Some(dedup) => dedup.clone(),
-            None if self.settings.content_based_deduplication => content_id(&outgoing.body),
-            None => {
-                return Err(SqsError::InvalidParameterValue {
-                    parameter: "MessageDeduplicationId",
-                    reason: "The queue should either have ContentBasedDeduplication enabled \
-                             or MessageDeduplicationId provided explicitly",
-                });
-            }
-        };
-        check_id("MessageDeduplicationId", &dedup)?;
-        Ok((group, dedup))
-    }
 }
 
 pub(super) fn later(now: Timestamp, by: SignedDuration) -> Timestamp {
     now.saturating_add(by).unwrap_or(Timestamp::MAX)
-}
-
-/// 1 to 128 letters, digits and punctuation.
-fn check_id(parameter: &'static str, id: &str) -> Result<(), SqsError> {
-    if (1..=128).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Ok(());
-    }
-    let reason = "It can only include 1 to 128 alphanumeric and punctuation characters.";
-    Err(SqsError::InvalidParameterValue { parameter, reason })
-}
-
-/// XML's characters only: no control characters but tab, line feed and carriage return.
-fn check_body(body: &str) -> Result<(), SqsError> {
-    let allowed = |c: char| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{FFFD}' | '\u{10000}'..);
-    if body.is_empty() {
-        return Err(SqsError::MissingParameter("MessageBody"));
-    }
-    if body.len() > MAX_MESSAGE_BYTES {
-        return Err(SqsError::InvalidParameterValue {
-            parameter: "MessageBody",
-            reason: "Message must be shorter than 1048576 bytes.",
-        });
-    }
-    if body.chars().all(allowed) { Ok(()) } else { Err(SqsError::InvalidMessageContents) }
-}
-
-fn content_id(body: &str) -> String {
-    hex::encode(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, body.as_bytes()))
 }
 
 /// Of the form of a UUID, the same in every run.
