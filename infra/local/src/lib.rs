@@ -1,4 +1,9 @@
 //! The whole product in one process on the stand-ins.
 
+pub mod customer;
+pub mod demo;
 pub mod front;
 pub mod functions;
+pub mod invariants;
+pub mod stack;
+pub mod timeline;

@@ -13,7 +13,7 @@ use crate::converge::Worker;
 use crate::derive::KeyValue;
 use crate::ledger::Entry;
 use crate::ports::{
-    ApiGateway, CheckoutRecord, Clock, Ledger, NewCheckout, PortError, Ports, Stripe, Usage,
+    ApiGateway, CheckoutRecord, Clock, Ledger, NewCheckout, PortError, Ports, Stripe,
 };
 use crate::stripe::SubscriptionStatus;
 
@@ -272,8 +272,9 @@ impl<P: Ports> AccountApi<P> {
         let first = format!("{}-01", &today[..7]);
         let gateway = self.worker.ports.api_gateway();
         let usage = gateway.usage(usage_plan, &key.id, &first, &today).await?;
-        let Usage { used, remaining } =
-            usage.unwrap_or(Usage { used: 0, remaining: u64::from(limit) });
+        // What a period has left is the same whichever period it is; days only add up to a month.
+        let remaining = usage.map_or(u64::from(limit), |usage| usage.remaining);
+        let used = u64::from(limit).saturating_sub(remaining);
         Ok(Some(UsageView { used, remaining, limit }))
     }
 }

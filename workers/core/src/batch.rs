@@ -48,7 +48,7 @@ impl<P: Ports> Worker<P> {
     /// Handles a batch; no step starts after `deadline`.
     pub async fn handle(&self, messages: &[Message], deadline: Timestamp) -> BatchReport {
         let mut batch = Batch::new(messages);
-        let mut known = Resolutions::new();
+        let mut known = Resolutions::default();
         for (place, message) in messages.iter().enumerate() {
             if let Err(stop) = self.sort(place, message, &mut known, &mut batch).await {
                 batch.fail(&[place], &stop);

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use tollgate_events::{AccountId, CustomerId, Envelope, NamedAccount, Source};
+use tollgate_events::{AccountId, ChargeId, CustomerId, Envelope, NamedAccount, Source};
 
 use crate::converge::Worker;
 use crate::ports::{CheckoutRecord, Ledger, PortResult, Ports, Stripe};
@@ -23,7 +23,11 @@ pub enum Resolved {
 }
 
 /// What has been resolved in this batch already: one account's burst costs one look-up.
-pub type Resolutions = BTreeMap<CustomerId, Option<AccountId>>;
+#[derive(Debug, Default)]
+pub struct Resolutions {
+    accounts: BTreeMap<CustomerId, Option<AccountId>>,
+    customers: BTreeMap<ChargeId, Option<CustomerId>>,
+}
 
 impl<P: Ports> Worker<P> {
     /// Finds whose event it is; fills in the customer of a charge.
@@ -41,19 +45,20 @@ impl<P: Ports> Worker<P> {
         if envelope.subject.customer.is_none()
             && let Some(charge) = &envelope.subject.charge
         {
-            envelope.subject.customer = self.ports.stripe().charge_customer(charge).await?;
+            if !known.customers.contains_key(charge) {
+                let customer = self.ports.stripe().charge_customer(charge).await?;
+                known.customers.insert(charge.clone(), customer);
+            }
+            envelope.subject.customer = known.customers.get(charge).cloned().flatten();
         }
         let Some(customer) = envelope.subject.customer.clone() else {
             return Ok(Resolved::Nobody);
         };
-        if let Some(Some(account)) = known.get(&customer) {
-            return Ok(Resolved::Account(account.clone()));
-        }
-        if !known.contains_key(&customer) {
+        if !known.accounts.contains_key(&customer) {
             let account = self.account_of(&customer).await?;
-            known.insert(customer.clone(), account);
+            known.accounts.insert(customer.clone(), account);
         }
-        let account = known.get(&customer).cloned().flatten();
+        let account = known.accounts.get(&customer).cloned().flatten();
         Ok(account.map_or(Resolved::Unlinked(customer), Resolved::Account))
     }
 

@@ -146,6 +146,11 @@ impl Stripe {
         (id, secret)
     }
 
+    /// The webhook endpoints, newest first.
+    pub fn endpoints(&self) -> impl Iterator<Item = &Endpoint> {
+        self.endpoints.newest_first()
+    }
+
     /// Rolls an endpoint's secret: until `overlap` has passed, at most 24 hours, both
     /// sign. <https://docs.stripe.com/webhooks#roll-endpoint-secrets>
     ///

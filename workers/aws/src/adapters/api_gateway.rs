@@ -190,27 +190,11 @@ impl ApiGateway for ControlPlane {
         from: &str,
         to: &str,
     ) -> PortResult<Option<Usage>> {
-        let (mut days, mut position) = (Vec::new(), None);
-        loop {
-            let answer = self
-                .client
-                .get_usage()
-                .usage_plan_id(plan.as_str())
-                .key_id(key.as_str())
-                .start_date(from)
-                .end_date(to)
-                .limit(PAGE)
-                .set_position(position)
-                .send()
-                .await
-                .map_err(|error| operation("GetUsage").sdk(&error))?;
-            let mut items = answer.items.unwrap_or_default();
-            days.extend(items.remove(key.as_str()).unwrap_or_default());
-            position = answer.position;
-            if position.is_none() {
-                return Ok(sum(&days));
-            }
-        }
+        // One key has one line, so there is no second page.
+        let request = self.client.get_usage().usage_plan_id(plan.as_str()).key_id(key.as_str());
+        let answer = request.start_date(from).end_date(to).send().await;
+        let answer = answer.map_err(|error| operation("GetUsage").sdk(&error))?;
+        Ok(answer.items().and_then(|lines| lines.get(key.as_str())).and_then(|days| sum(days)))
     }
 }
 

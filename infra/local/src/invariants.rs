@@ -1,0 +1,223 @@
+//! The invariants, checked on a stack at rest by looking at all four systems.
+//!
+//! Deliberately without `decide`: what an account is entitled to is worked out here
+//! from Stripe's state alone, in a few lines that know nothing of events.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use tollgate_billing::account::{Account, PlanId, Status, UsagePlanId};
+use tollgate_billing::catalog::Catalog;
+use tollgate_billing::ports::Ledger;
+use tollgate_billing::stripe::Price;
+use tollgate_events::{AccountId, EventId, EventRef, PriceId, Source};
+use tollgate_standin::stripe::Status as Subscribed;
+use tollgate_standin::world::{BULK_QUEUE, DEAD_LETTER_QUEUES, EVENTS_QUEUE};
+
+use crate::stack::{Stack, TABLE};
+
+/// What a check came to.
+#[derive(Debug, Clone)]
+pub struct Check {
+    /// The invariant.
+    pub name: &'static str,
+    /// How much was looked at.
+    pub looked_at: String,
+    /// What breaks it.
+    pub violations: Vec<String>,
+}
+
+/// Checks a stack at rest. `minted` are the key values that anybody was ever shown.
+///
+/// # Errors
+/// A system cannot be read.
+pub async fn check(stack: &Stack, minted: &[String]) -> anyhow::Result<Vec<Check>> {
+    let items = scan(stack).await?;
+    let mut accounts = Vec::new();
+    for id in account_ids(&items) {
+        accounts.extend(stack.functions.ledger.account(&id).await?);
+    }
+    Ok(vec![
+        access(stack, &accounts),
+        keys(stack, &accounts),
+        records(stack).await?,
+        history(stack, &accounts).await?,
+        secrets(stack, &items, minted),
+    ])
+}
+
+type Items = Vec<std::collections::HashMap<String, AttributeValue>>;
+
+async fn scan(stack: &Stack) -> anyhow::Result<Items> {
+    let client = aws_sdk_dynamodb::Client::new(&stack.sdk);
+    let pages = client.scan().table_name(TABLE).into_paginator().items().send();
+    Ok(pages.collect::<Result<Vec<_>, _>>().await?)
+}
+
+fn account_ids(items: &Items) -> BTreeSet<AccountId> {
+    let key = |item: &std::collections::HashMap<String, AttributeValue>| {
+        let pk = item.get("pk")?.as_s().ok()?.strip_prefix("ACCOUNT#")?.to_owned();
+        AccountId::parse(pk).ok()
+    };
+    items.iter().filter_map(key).collect()
+}
+
+/// Invariant 1: every key is where Stripe's state puts it; ledger and attributes agree.
+fn access(stack: &Stack, accounts: &[Account]) -> Check {
+    let mut violations = Vec::new();
+    for user in stack.world.cognito.users() {
+        if !accounts.iter().any(|account| account.id == user.id) {
+            violations.push(format!("user {} has no account", user.id));
+        }
+    }
+    for account in accounts {
+        violations.extend(wrong_with(stack, account).map(|what| format!("{}: {what}", account.id)));
+    }
+    Check {
+        name: "1 access is what Stripe's state entitles to, everywhere",
+        looked_at: format!("{} accounts", accounts.len()),
+        violations,
+    }
+}
+
+/// The first thing that is wrong with an account.
+fn wrong_with(stack: &Stack, account: &Account) -> Option<String> {
+    let access = &account.access;
+    if account.open || account.lease_until.is_some() {
+        return Some("it is still open".into());
+    }
+    let Some(user) = stack.world.cognito.user_by_id(&account.id) else {
+        let closed = access.status == Status::Closed && access.keys.is_empty();
+        return (!closed).then(|| "its user is gone, but it is not closed".into());
+    };
+    let catalog = &stack.functions.worker.catalog;
+    let entitled = entitled(stack, account, catalog);
+    if access.plan != entitled {
+        return Some(format!("it has {:?}, but Stripe says {entitled:?}", access.plan));
+    }
+    let Some(key) = account.key() else { return Some("it has no key".into()) };
+    let wanted = entitled.as_ref().and_then(|id| catalog.plan(id)).map(|plan| &plan.usage_plan);
+    let is_on: Vec<_> = stack.world.api_gateway.scene(|model, _| {
+        let on = model.plans().filter(|plan| plan.keys.contains_key(key.id.as_str()));
+        on.map(|plan| plan.id.clone()).collect()
+    });
+    if is_on.iter().map(String::as_str).ne(wanted.map(UsagePlanId::as_str)) {
+        return Some(format!("its key is on {is_on:?}, not on {wanted:?}"));
+    }
+    let enabled = stack
+        .world
+        .api_gateway
+        .scene(|model, _| model.get_api_key(key.id.as_str()).is_ok_and(|key| key.enabled));
+    if enabled != (access.status == Status::Active) {
+        return Some(format!("it is {:?}, but its key's enabled is {enabled}", access.status));
+    }
+    let attribute = |name| user.attribute(name).map(str::to_owned);
+    let word = if enabled { entitled.map(|plan| plan.to_string()) } else { Some("held".into()) };
+    if attribute("custom:apiid").as_deref() != Some(key.id.as_str())
+        || (enabled && attribute("custom:plan") != word)
+    {
+        return Some("its attributes differ".into());
+    }
+    None
+}
+
+/// The best plan of all subscriptions that Stripe calls live.
+fn entitled(stack: &Stack, account: &Account, catalog: &Catalog) -> Option<PlanId> {
+    let stripe = stack.world.stripe.account();
+    let live = account
+        .access
+        .customers
+        .iter()
+        .flat_map(|customer| stripe.subscriptions_of(customer.as_str()))
+        .filter(|row| matches!(row.status, Subscribed::Active | Subscribed::Trialing));
+    let prices = live.flat_map(|row| &row.items).filter_map(|item| stripe.price(&item.price).ok());
+    let plans = prices.filter_map(|price| {
+        let price = Price {
+            id: PriceId::parse(price.id.clone()).ok()?,
+            lookup_key: price.lookup_key.clone(),
+            product: None,
+        };
+        catalog.plan_of(&price)
+    });
+    let best = plans.chain(catalog.default_plan()).max_by_key(|plan| plan.rank);
+    best.map(|plan| plan.id.clone())
+}
+
+/// Invariant 2: one key for each account and generation, each named by its account.
+fn keys(stack: &Stack, accounts: &[Account]) -> Check {
+    let named: BTreeSet<&str> =
+        accounts.iter().filter_map(Account::key).map(|key| key.id.as_str()).collect();
+    let ours: BTreeMap<String, Vec<String>> = stack.world.api_gateway.scene(|model, _| {
+        let mut ours: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for key in model.keys() {
+            let name = key.name.clone().filter(|name| name.starts_with("tollgate/"));
+            if let Some(name) = name {
+                ours.entry(name).or_default().push(key.id.clone());
+            }
+        }
+        ours
+    });
+    let twice = ours.iter().filter(|(_, ids)| ids.len() > 1);
+    let mut violations: Vec<_> = twice.map(|(name, _)| format!("{name} exists twice")).collect();
+    let nameless = ours.values().flatten().filter(|id| !named.contains(id.as_str()));
+    violations.extend(nameless.map(|id| format!("key {id} belongs to no account")));
+    let looked_at = format!("{} keys", ours.len());
+    Check { name: "2 one key for each account and generation", looked_at, violations }
+}
+
+/// Invariant 3: every event that is acted on has a record, and nothing is left behind.
+async fn records(stack: &Stack) -> anyhow::Result<Check> {
+    let acted_on: Vec<String> = {
+        let stripe = stack.world.stripe.account();
+        let needed =
+            stripe.events().filter(|event| tollgate_events::stripe::ACTED_ON.contains(&event.kind));
+        needed.map(|event| event.id.clone()).collect()
+    };
+    let mut violations = Vec::new();
+    for id in &acted_on {
+        let event = EventRef { source: Source::Stripe, id: EventId::parse(id.clone())? };
+        if stack.functions.ledger.event(&event).await?.is_none() {
+            violations.push(format!("{event} has no record"));
+        }
+    }
+    for queue in [EVENTS_QUEUE, BULK_QUEUE].into_iter().chain(DEAD_LETTER_QUEUES) {
+        let left = stack.world.sqs.len(queue);
+        if left > 0 {
+            violations.push(format!("{left} messages are left in {queue}"));
+        }
+    }
+    let looked_at = format!("{} events", acted_on.len());
+    Ok(Check { name: "3 every accepted event is on record", looked_at, violations })
+}
+
+/// Invariant 4: history has no gap and no fork.
+async fn history(stack: &Stack, accounts: &[Account]) -> anyhow::Result<Check> {
+    let mut violations = Vec::new();
+    let mut count = 0;
+    for account in accounts {
+        let entries = stack.functions.ledger.history(&account.id, 1000).await?;
+        count += entries.len();
+        let newest = entries.first().map_or(0, |entry| entry.version);
+        if newest != account.version {
+            violations.push(format!("{}: the newest entry is not the state's", account.id));
+        }
+        for pair in entries.windows(2) {
+            let gap = pair[0].version != pair[1].version + 1 || pair[0].before != pair[1].after;
+            violations.extend(gap.then(|| format!("{}: a gap at {}", account.id, pair[0].version)));
+        }
+    }
+    let looked_at = format!("{count} entries");
+    Ok(Check { name: "4 history has no gap and no fork", looked_at, violations })
+}
+
+/// Invariant 7: no key's value is in the ledger or in the log of calls.
+fn secrets(stack: &Stack, items: &Items, minted: &[String]) -> Check {
+    let ledger = format!("{items:?}");
+    let log = format!("{:?}", stack.world.gate.calls());
+    let found = minted.iter().filter(|value| ledger.contains(*value) || log.contains(*value));
+    Check {
+        name: "7 no key's value is written anywhere",
+        looked_at: format!("{} values in {} items", minted.len(), items.len()),
+        violations: found.map(|_| "a key's value was found".to_owned()).collect(),
+    }
+}

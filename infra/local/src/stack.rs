@@ -1,0 +1,391 @@
+//! The whole product in one process: stand-ins behind HTTP, an embedded DynamoDB, and
+//! Tollgate's functions on the real SDKs between them.
+//!
+//! What AWS does between the services is done here, on request and in order: SQS's
+//! event source mappings, EventBridge, the sweep's schedule. Time is a virtual clock.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use anyhow::{Context, bail};
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_lambda_events::sqs::SqsEvent;
+use aws_sdk_sqs::config::{Credentials, SharedCredentialsProvider};
+use aws_sdk_sqs::types::MessageSystemAttributeName;
+use axum::Router;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tollgate_billing::ports::Ledger;
+use tollgate_standin::clock::VirtualClock;
+use tollgate_standin::cognito;
+use tollgate_standin::gate::Fair;
+use tollgate_standin::stripe::NewEndpoint;
+use tollgate_standin::stripe::http::{router as stripe_router, webhook_client};
+use tollgate_standin::world::{BULK_QUEUE, DEAD_LETTER_QUEUES, EVENTS_QUEUE, POOL_ID, World};
+use tollgate_workers::adapters::dynamodb::table::create_table;
+use tollgate_workers::handlers;
+
+use crate::front::{self, Front};
+use crate::functions::{self, Functions, TriggerFunction};
+
+/// The ledger's table.
+pub const TABLE: &str = "tollgate-ledger";
+
+/// Where the stack is reached.
+#[derive(Debug, Clone)]
+pub struct Urls {
+    /// Tollgate's own endpoints: `/webhook`, `/account`, …
+    pub tollgate: String,
+    /// The protected API: `/prod/hello`.
+    pub api: String,
+    /// The Stripe stand-in: its API, its checkout and portal pages.
+    pub stripe: String,
+    /// All of AWS: `AWS_ENDPOINT_URL`.
+    pub aws: String,
+}
+
+/// A function that can be broken on purpose, to show that it would be noticed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Broken {
+    /// The worker takes its messages and does nothing.
+    Worker,
+    /// The webhook answers 200 and does nothing.
+    Webhook,
+    /// The EventBridge target does nothing.
+    Eventbridge,
+}
+
+/// How to start a stack.
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    /// The first of four ports in a row; any free ones without it.
+    pub port: Option<u16>,
+    /// What the clock shows at first.
+    pub start: Timestamp,
+    /// What is broken.
+    pub broken: Option<Broken>,
+}
+
+/// A running stack; it ends with this value.
+pub struct Stack {
+    /// The far ends.
+    pub world: World,
+    /// Tollgate.
+    pub functions: Arc<Functions>,
+    /// Where it is.
+    pub urls: Urls,
+    /// A client that follows no redirect.
+    pub http: reqwest::Client,
+    /// The clients' configuration, for whoever wants to look at the table or the queues.
+    pub sdk: SdkConfig,
+    sqs: aws_sdk_sqs::Client,
+    broken: Option<Broken>,
+    servers: Vec<JoinHandle<()>>,
+}
+
+impl Drop for Stack {
+    fn drop(&mut self) {
+        self.servers.iter().for_each(JoinHandle::abort);
+    }
+}
+
+impl Stack {
+    /// Starts everything.
+    ///
+    /// # Errors
+    /// A port is taken (the message says what to do), or a part does not start.
+    pub async fn start(options: Options) -> anyhow::Result<Self> {
+        let [tollgate, api, stripe, aws] = listeners(options.port).await?;
+        let dynamodb = listen(None).await?;
+        let urls = Urls {
+            tollgate: url(&tollgate)?,
+            api: url(&api)?,
+            stripe: url(&stripe)?,
+            aws: url(&aws)?,
+        };
+        let dynamodb_url = url(&dynamodb)?;
+        let http = webhook_client().context("no HTTP client")?;
+        let world = World::new(options.start, 1, &urls.stripe, Arc::new(Fair));
+        world.cognito.set_endpoint(&urls.aws);
+        let front = Front {
+            sqs: world.sqs.service(),
+            cognito: cognito::router(world.cognito.clone()),
+            api_gateway: world.api_gateway.control_plane(),
+            dynamodb: dynamodb_url,
+            http: http.clone(),
+            gate: world.gate.clone(),
+        };
+        let database = dynoxide::Database::memory().context("the embedded DynamoDB")?;
+        let mut servers = vec![
+            tokio::spawn(dynoxide::server::serve_on(dynamodb, database)),
+            serve(aws, front::router(front)),
+            serve(stripe, stripe_router(world.stripe.clone())),
+            serve(api, world.api_gateway.data_plane(tollgate_standin::world::API_ID)),
+        ];
+        let sdk = sdk(&urls.aws);
+        create_table(&aws_sdk_dynamodb::Client::new(&sdk), TABLE).await?;
+        let webhook = register_webhook(&world, &urls);
+        let settings = settings(&world, &urls, &webhook);
+        let functions = Functions::new(|name| settings.get(name).cloned(), &sdk, &world.clock)?;
+        let functions = Arc::new(functions);
+        world.cognito.set_triggers(Arc::new(TriggerFunction(functions.clone())));
+        let broken_webhook = options.broken == Some(Broken::Webhook);
+        let routes = functions::router(functions.clone(), world.cognito.clone(), broken_webhook);
+        servers.push(serve(tollgate, routes));
+        let sqs = aws_sdk_sqs::Client::new(&sdk);
+        world.gate.take_calls();
+        Ok(Self { world, functions, urls, http, sdk, sqs, broken: options.broken, servers })
+    }
+
+    /// The clock.
+    pub fn clock(&self) -> &VirtualClock {
+        &self.world.clock
+    }
+
+    /// Delivers everything that is under way, until nothing is: Stripe's webhooks,
+    /// CloudTrail's records, the queues.
+    ///
+    /// # Errors
+    /// A part of the stack failed; not: a message did, it comes again in its time.
+    pub async fn settle(&self) -> anyhow::Result<()> {
+        loop {
+            let delivered = self.world.stripe.deliver_due(&self.http).await;
+            let records = self.pass_on_cloudtrail().await?;
+            let messages = self.pump().await?;
+            if delivered.succeeded + records + messages == 0 {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Moves the clock, and does everything that falls due on the way in its order.
+    ///
+    /// # Errors
+    /// As for [`settle`](Self::settle).
+    pub async fn advance(&self, by: SignedDuration) -> anyhow::Result<()> {
+        let target = self.clock().time().checked_add(by).context("the clock's end")?;
+        loop {
+            self.settle().await?;
+            let next = self.next_due().await?.filter(|next| *next < target);
+            self.world.stripe.advance_to(next.unwrap_or(target));
+            self.sweep().await?;
+            self.settle().await?;
+            if next.is_none() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Runs the sweep once, as its schedule does.
+    ///
+    /// # Errors
+    /// The sweep failed.
+    pub async fn sweep(&self) -> anyhow::Result<()> {
+        let Functions { ledger, queue, worker, .. } = &*self.functions;
+        handlers::sweep::handle(ledger, queue, self.clock(), &worker.policy)
+            .await
+            .map_err(|diagnostic| anyhow::anyhow!(diagnostic.error_message))?;
+        Ok(())
+    }
+
+    /// When something will happen next: in Stripe, on the way from it, in an account, or
+    /// on a queue.
+    async fn next_due(&self) -> anyhow::Result<Option<Timestamp>> {
+        let now = self.clock().time();
+        let (stripe, delivery) = {
+            let account = self.world.stripe.account();
+            (account.next_due(), account.next_delivery())
+        };
+        let mut times = vec![stripe, delivery];
+        let far = Timestamp::from_second(253_370_764_800)?;
+        let mut page = None;
+        loop {
+            let due = self.functions.ledger.due(far, page.as_deref()).await?;
+            times.extend(due.items.into_iter().map(|(_, at)| Some(at)));
+            page = due.next;
+            if page.is_none() {
+                break;
+            }
+        }
+        let queues = [EVENTS_QUEUE, BULK_QUEUE].into_iter().chain(DEAD_LETTER_QUEUES);
+        times.extend(queues.map(|queue| self.world.sqs.next_visible_at(queue)));
+        Ok(times.into_iter().flatten().filter(|at| *at > now).min())
+    }
+
+    /// EventBridge: from CloudTrail to the function.
+    async fn pass_on_cloudtrail(&self) -> anyhow::Result<usize> {
+        let records = self.world.cognito.take_cloudtrail();
+        for record in &records {
+            if self.broken != Some(Broken::Eventbridge) {
+                let handled = handlers::eventbridge::handle(&self.functions.pool, record).await;
+                handled.map_err(|diagnostic| anyhow::anyhow!(diagnostic.error_message))?;
+            }
+        }
+        Ok(records.len())
+    }
+
+    /// SQS's event source mappings: every visible message of every queue goes to its
+    /// function; what the function does not report as failed is deleted.
+    async fn pump(&self) -> anyhow::Result<usize> {
+        let mut handled = 0;
+        for queue in [EVENTS_QUEUE, BULK_QUEUE].into_iter().chain(DEAD_LETTER_QUEUES) {
+            while let messages @ 1.. = self.pump_batch(queue).await? {
+                handled += messages;
+            }
+        }
+        Ok(handled)
+    }
+
+    async fn pump_batch(&self, queue: &str) -> anyhow::Result<usize> {
+        let url = queue_url(&self.urls, queue);
+        let received = self
+            .sqs
+            .receive_message()
+            .queue_url(&url)
+            .max_number_of_messages(10)
+            .message_system_attribute_names(MessageSystemAttributeName::All)
+            .send()
+            .await?
+            .messages
+            .unwrap_or_default();
+        if received.is_empty() {
+            return Ok(0);
+        }
+        let failed = self.invoke(queue, sqs_event(&received)?).await?;
+        for message in &received {
+            let id = message.message_id().unwrap_or_default();
+            let receipt = message.receipt_handle().unwrap_or_default();
+            if !failed.iter().any(|failed| failed == id) {
+                self.sqs.delete_message().queue_url(&url).receipt_handle(receipt).send().await?;
+            }
+        }
+        Ok(received.len() - failed.len())
+    }
+
+    /// Invokes a queue's function; returns the ids that it reports as failed.
+    async fn invoke(&self, queue: &str, event: SqsEvent) -> anyhow::Result<Vec<String>> {
+        let functions = &*self.functions;
+        let timeout = SignedDuration::from_secs(30);
+        let deadline = self.clock().time().checked_add(timeout)?;
+        let response = if DEAD_LETTER_QUEUES.contains(&queue) {
+            handlers::sqs::dead_letters(&functions.ledger, self.clock(), event).await
+        } else if self.broken == Some(Broken::Worker) {
+            return Ok(Vec::new());
+        } else {
+            handlers::sqs::handle(&functions.worker, event, deadline).await
+        };
+        let response = response.map_err(|diagnostic| anyhow::anyhow!(diagnostic.error_message))?;
+        Ok(response.batch_item_failures.into_iter().map(|item| item.item_identifier).collect())
+    }
+}
+
+/// A batch as Lambda passes it to a function.
+fn sqs_event(messages: &[aws_sdk_sqs::types::Message]) -> anyhow::Result<SqsEvent> {
+    let records: Vec<_> = messages
+        .iter()
+        .map(|message| {
+            let attributes: BTreeMap<_, _> = message
+                .attributes()
+                .into_iter()
+                .flatten()
+                .map(|(name, value)| (name.as_str(), value))
+                .collect();
+            json!({
+                "messageId": message.message_id(),
+                "receiptHandle": message.receipt_handle(),
+                "body": message.body(),
+                "attributes": attributes,
+            })
+        })
+        .collect();
+    serde_json::from_value(json!({ "Records": records })).context("SQS's batch")
+}
+
+/// The environment that the functions would have in Lambda.
+fn settings(world: &World, urls: &Urls, webhook_secret: &str) -> BTreeMap<&'static str, String> {
+    BTreeMap::from([
+        ("TOLLGATE_STACK", "local".to_owned()),
+        ("TOLLGATE_TABLE", TABLE.to_owned()),
+        ("TOLLGATE_EVENTS_QUEUE_URL", queue_url(urls, EVENTS_QUEUE)),
+        ("TOLLGATE_BULK_QUEUE_URL", queue_url(urls, BULK_QUEUE)),
+        ("TOLLGATE_USER_POOL_ID", POOL_ID.to_owned()),
+        ("TOLLGATE_LIVEMODE", "false".to_owned()),
+        ("TOLLGATE_CATALOG", world.plans_toml.clone()),
+        ("TOLLGATE_RETURN_URL", format!("{}/account", urls.tollgate)),
+        ("TOLLGATE_KEY_SECRETS", "1=local-derivation-secret-of-32-characters".to_owned()),
+        ("STRIPE_SECRET_KEY", "sk_test_local".to_owned()),
+        ("STRIPE_API_BASE", urls.stripe.clone()),
+        ("STRIPE_WEBHOOK_SECRETS", webhook_secret.to_owned()),
+    ])
+}
+
+fn queue_url(urls: &Urls, queue: &str) -> String {
+    format!("{}/000000000000/{queue}", urls.aws)
+}
+
+/// Registers the webhook endpoint for every type, and returns its signing secret.
+fn register_webhook(world: &World, urls: &Urls) -> String {
+    let endpoint = NewEndpoint::for_all(&format!("{}/webhook", urls.tollgate));
+    let (_, secret) = world.stripe.account().create_endpoint(endpoint);
+    secret
+}
+
+fn sdk(endpoint: &str) -> SdkConfig {
+    let credentials = Credentials::new("local", "local", None, None, "local");
+    SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new("us-east-1"))
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
+        .endpoint_url(endpoint)
+        .build()
+}
+
+fn serve(listener: TcpListener, router: Router) -> JoinHandle<()> {
+    tokio::spawn(async move {
+        // It ends with its task; an error would show at the next request.
+        let _ = axum::serve(listener, router).await;
+    })
+}
+
+async fn listeners(first: Option<u16>) -> anyhow::Result<[TcpListener; 4]> {
+    let port = |offset: u16| first.map(|first| first.saturating_add(offset));
+    Ok([
+        listen(port(0)).await?,
+        listen(port(1)).await?,
+        listen(port(2)).await?,
+        listen(port(3)).await?,
+    ])
+}
+
+async fn listen(port: Option<u16>) -> anyhow::Result<TcpListener> {
+    let address = SocketAddr::from(([127, 0, 0, 1], port.unwrap_or(0)));
+    match TcpListener::bind(address).await {
+        Ok(listener) => Ok(listener),
+        Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => bail!(
+            "port {} is taken: stop what listens there, or choose four other ports in a row \
+             with `--port <first>`",
+            address.port()
+        ),
+        Err(error) => Err(error).with_context(|| format!("cannot listen on {address}")),
+    }
+}
+
+fn url(listener: &TcpListener) -> anyhow::Result<String> {
+    Ok(format!("http://{}", listener.local_addr()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_taken_port_says_what_to_do() {
+        let taken = listen(None).await.unwrap();
+        let port = taken.local_addr().unwrap().port();
+        let error = listen(Some(port)).await.unwrap_err().to_string();
+        assert!(error.contains(&format!("port {port} is taken")) && error.contains("--port"));
+    }
+}
