@@ -4,6 +4,7 @@ pub mod customer;
 pub mod demo;
 pub mod front;
 pub mod functions;
+pub mod guide;
 pub mod invariants;
 pub mod stack;
 pub mod timeline;

@@ -118,7 +118,7 @@ impl<P: Ports> AccountApi<P> {
             review_at: account.review_at,
             key_id: account.key().map(|key| key.id.to_string()),
             usage,
-            history: history.into_iter().map(line).collect(),
+            history: history.into_iter().filter(shows).map(line).collect(),
         })
     }
 
@@ -277,6 +277,11 @@ impl<P: Ports> AccountApi<P> {
         let used = u64::from(limit).saturating_sub(remaining);
         Ok(Some(UsageView { used, remaining, limit }))
     }
+}
+
+/// Whether an entry changed anything that its owner can see; a link by itself does not.
+fn shows(entry: &Entry) -> bool {
+    (&entry.before.plan, entry.before.status) != (&entry.after.plan, entry.after.status)
 }
 
 fn line(entry: Entry) -> HistoryLine {

@@ -362,14 +362,8 @@ mod tests {
 
     #[tokio::test]
     async fn usage_is_all_days_used_and_the_last_one_left() {
-        let days = |days: serde_json::Value| Answer::new(200, json!({ "values": { "k1": days } }));
-        let first = json!({ "values": { "k1": [[10, 90], [0, 90]] }, "position": "p" });
-        let stub = Stub::answering([
-            Answer::new(200, first),
-            days(json!([[5, 85]])),
-            Answer::new(200, json!({})),
-        ])
-        .await;
+        let days = json!({ "values": { "k1": [[10, 90], [0, 90], [5, 85]] } });
+        let stub = Stub::answering([Answer::new(200, days), Answer::new(200, json!({}))]).await;
         let plane = plane(&stub);
         let usage = plane.usage(&plan(), &key(), "2026-11-01", "2026-11-30").await.unwrap();
         assert_eq!(usage, Some(Usage { used: 15, remaining: 85 }));

@@ -1,0 +1,51 @@
+//! What `cargo local` prints: where everything is, and a first walk through it.
+
+use std::collections::BTreeSet;
+use std::fmt::Write;
+
+use crate::stack::Stack;
+
+/// The URLs, and commands to paste.
+///
+/// # Errors
+/// Never: a string takes whatever is written to it.
+pub fn guide(stack: &Stack) -> Result<String, std::fmt::Error> {
+    let urls = &stack.urls;
+    let mut text = String::new();
+    writeln!(text, "Tollgate runs on this machine until Ctrl-C; nothing is kept.\n")?;
+    writeln!(text, "  Tollgate       {}   /webhook, /account, /account/key, …", urls.tollgate)?;
+    writeln!(text, "  protected API  {}   GET /prod/hello with x-api-key", urls.api)?;
+    writeln!(text, "  Stripe         {}   API, checkout and portal pages", urls.stripe)?;
+    writeln!(text, "  AWS            {}   AWS_ENDPOINT_URL for SDK and command line", urls.aws)?;
+    writeln!(text, "\nA first walk (needs curl and jq):\n")?;
+    writeln!(text, "{}", walk(stack))?;
+    Ok(text)
+}
+
+/// A sign-up, a key, a purchase, as commands.
+fn walk(stack: &Stack) -> String {
+    let (aws, tollgate, api) = (&stack.urls.aws, &stack.urls.tollgate, &stack.urls.api);
+    format!(
+        r#"  cognito() {{ curl -s {aws} -H "x-amz-target: AWSCognitoIdentityProviderService.$1" \
+    -H 'content-type: application/x-amz-json-1.1' -d "$2"; }}
+  cognito SignUp '{{"ClientId":"tollgate-local","Username":"ann","Password":"Correct-horse-7",
+    "UserAttributes":[{{"Name":"email","Value":"ann@example.com"}}]}}'
+  read -p 'the code below: ' CODE   # Cognito's mail is printed here
+  cognito ConfirmSignUp '{{"ClientId":"tollgate-local","Username":"ann","ConfirmationCode":"'$CODE'"}}'
+  TOKEN=$(cognito InitiateAuth '{{"ClientId":"tollgate-local","AuthFlow":"USER_PASSWORD_AUTH",
+    "AuthParameters":{{"USERNAME":"ann","PASSWORD":"Correct-horse-7"}}}}' | jq -r .AuthenticationResult.IdToken)
+  curl -s {tollgate}/account -H "authorization: Bearer $TOKEN" | jq
+  KEY=$(curl -s {tollgate}/account/key -H "authorization: Bearer $TOKEN" | jq -r .key)
+  curl -i {api}/prod/hello -H "x-api-key: $KEY"
+  curl -s {tollgate}/account/checkout -H "authorization: Bearer $TOKEN" -d '{{"plan":"pro"}}' | jq -r .url
+"#
+    )
+}
+
+/// The mails that Cognito would have sent since: one line for each code.
+pub fn mails(stack: &Stack, sent: &mut BTreeSet<(String, String)>) -> Vec<String> {
+    let users = stack.world.cognito.users().into_iter().map(|user| user.username);
+    let codes = users.filter_map(|name| Some((name.clone(), stack.world.cognito.code(&name)?)));
+    let new: Vec<_> = codes.filter(|mail| sent.insert(mail.clone())).collect();
+    new.iter().map(|(name, code)| format!("mail to {name}: your code is {code}")).collect()
+}
