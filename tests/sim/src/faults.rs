@@ -24,7 +24,7 @@ impl Storm {
     /// A storm; some seeds have none, some a bad one.
     pub fn new(seed: u64) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(seed ^ 0x57_0712);
-        let of_a_thousand = [0, 4, 15, 40][rng.random_range(0..4)];
+        let of_a_thousand = [0, 8, 30, 80][rng.random_range(0..4)];
         Self(Mutex::new(State { rng, of_a_thousand, faults: 0 }))
     }
 

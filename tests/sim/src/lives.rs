@@ -141,7 +141,16 @@ impl Lives {
             Err(refusal) => return Some(format!("{name} may not check out: {refusal}")),
         };
         let session = url.rsplit('/').next()?.to_owned();
-        self.complete(stage, &session, vec![id], &format!("{name} buys {plan}"))
+        let owners = self.owners_with(stage, &session, id);
+        self.complete(stage, &session, owners, &format!("{name} buys {plan}"))
+    }
+
+    /// The accounts for which a session's customer has paid so far, and this one.
+    fn owners_with(&self, stage: &Stage<'_>, session: &str, id: AccountId) -> Vec<AccountId> {
+        let stripe = stage.world.stripe.account();
+        let customer = stripe.session(session).ok().and_then(|row| row.customer.as_deref());
+        let known = customer.and_then(|customer| self.pays_for.get(customer));
+        known.into_iter().flatten().cloned().chain([id]).collect()
     }
 
     /// A customer of the account's whom Tollgate did not choose: two browsers at once.
@@ -181,7 +190,7 @@ impl Lives {
         } else {
             stripe.complete_checkout(session, card).ok()?
         };
-        self.pays_for.entry(customer.clone()).or_insert(owners);
+        self.pays_for.insert(customer.clone(), owners);
         self.subscriptions.push(subscription.clone());
         Some(format!("{told}: {customer} {subscription}"))
     }

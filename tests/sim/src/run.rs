@@ -209,7 +209,7 @@ impl Sim {
 
     /// Lives, failures and deaths, in an order that follows from the seed.
     pub fn storm(&mut self) {
-        let mut acts = self.rng.random_range(8..45);
+        let mut acts = self.rng.random_range(8..60);
         let kills = self.rng.random_bool(0.7);
         let lag = SignedDuration::from_secs(self.rng.random_range(0..3) * 4);
         self.world.cognito.set_list_lag(lag);
@@ -253,6 +253,7 @@ impl Sim {
             && self.pick_delivery().is_none()
             && self.cloudtrail.is_empty();
         let seconds = match self.rng.random_range(0..10) {
+            0..8 if !self.tasks.is_empty() => self.rng.random_range(1..6),
             _ if !quiet => self.rng.random_range(1..240),
             0..4 => self.rng.random_range(1..3600),
             4..8 => self.rng.random_range(3600..90_000),
