@@ -39,6 +39,11 @@ impl<L, T> Executor<L, T> {
         self.tasks.is_empty()
     }
 
+    /// Where the first task is whose label is of this kind.
+    pub fn position(&self, wanted: impl Fn(&L) -> bool) -> Option<usize> {
+        self.tasks.iter().position(|task| wanted(&task.label))
+    }
+
     /// Runs the task at `place` up to its next await; returns it when it is done.
     pub fn poll(&mut self, place: usize) -> Option<(L, T)> {
         let waker = Waker::from(Arc::new(Ignore));

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use tollgate_events::Envelope;
 
 use super::{Run, Stop};
-use crate::account::{Attributes, Status, User};
+use crate::account::{Account, Attributes, Status, User};
 use crate::decide::{Desired, KeyState};
 use crate::ledger::{Commit, CommitResult, Entry, EventRecord, Outcome, is_wake};
 use crate::policy::{MISSING_USER_CONFIRMED_AFTER, SECOND_LOOK_AFTER, SECOND_LOOKS};
@@ -16,10 +16,13 @@ impl<P: Ports> Run<'_, P> {
         hex::encode(self.worker.ports.entropy().bytes())
     }
 
-    /// Commits the state as it is, still open: an intent.
+    /// Commits the intent, still open. The access stays as history last told it: what
+    /// this run has found and done so far gets its entry at the end, and when the run
+    /// does not live to see that, whoever comes next observes.
     pub(super) async fn save(&mut self) -> Result<(), Stop> {
         self.account.commit_id = Some(self.commit_id());
-        self.write(None, Vec::new()).await
+        let account = Account { access: self.committed.clone(), ..self.account.clone() };
+        self.write(account, None, Vec::new()).await
     }
 
     /// Commits what was desired and is now so.
@@ -67,7 +70,7 @@ impl<P: Ports> Run<'_, P> {
         self.account.commit_id = Some(self.commit_id());
         let entry = self.changed().then(|| self.entry(at));
         let records = self.records(outcome, detail.as_deref(), at);
-        self.write(entry, records).await
+        self.write(self.account.clone(), entry, records).await
     }
 
     fn entry(&mut self, at: Timestamp) -> Entry {
@@ -97,8 +100,12 @@ impl<P: Ports> Run<'_, P> {
             .collect()
     }
 
-    async fn write(&mut self, entry: Option<Entry>, records: Vec<EventRecord>) -> Result<(), Stop> {
-        let account = self.account.clone();
+    async fn write(
+        &mut self,
+        account: Account,
+        entry: Option<Entry>,
+        records: Vec<EventRecord>,
+    ) -> Result<(), Stop> {
         let commit = Commit { account, entry, link: Vec::new(), records };
         match self.ledger().commit(&commit).await? {
             CommitResult::Committed => {

@@ -122,7 +122,12 @@ impl<P: Ports> Run<'_, P> {
             User::Present { username, .. } | User::Missing { username: Some(username), .. } => {
                 users.user(username, id).await?
             }
-            User::Unseen | User::Missing { username: None, .. } => users.find(id).await?,
+            // The listing tells the user name, and lags: an act on the user that came before
+            // this claim may not show in it yet, while its event is already dealt with.
+            User::Unseen | User::Missing { username: None, .. } => match users.find(id).await? {
+                Some(listed) => users.user(&listed.username, id).await?,
+                None => None,
+            },
         };
         Ok(match found {
             Some(user) => {

@@ -1,0 +1,333 @@
+//! What users, customers, banks and administrators do, at random.
+//!
+//! Every act may be refused (there is nothing to cancel, the card was declined, the
+//! account API is down): then nothing happened, as in life. What was done is kept, so
+//! that later acts find somebody to act on, and the oracle knows who meant to pay for whom.
+
+use std::collections::BTreeMap;
+
+use jiff::SignedDuration;
+use rand::RngExt;
+use rand_chacha::ChaCha8Rng;
+use tollgate_billing::account_api::AccountApi;
+use tollgate_billing::derive::Deriver;
+use tollgate_events::{AccountId, NamedAccount};
+use tollgate_standin::stripe::{
+    Card, Metadata, NewCustomer, NewSession, PauseBehavior, Stripe, SubscriptionData, When,
+};
+use tollgate_standin::world::World;
+
+use crate::executor::block_on;
+
+/// The lookup keys that are sold; the last is in no catalog.
+const PLANS: [&str; 2] = ["basic", "pro"];
+
+/// Everybody, and what they have.
+#[derive(Debug, Default)]
+pub struct Lives {
+    /// Users by name; a name can be taken again after a deletion.
+    pub users: BTreeMap<String, AccountId>,
+    /// Every user there ever was.
+    pub ever: Vec<AccountId>,
+    /// Customers who went through a checkout of ours: for whom they pay. One who went
+    /// through checkouts for several accounts stands here with the first.
+    pub pays_for: BTreeMap<String, Vec<AccountId>>,
+    /// Every subscription.
+    pub subscriptions: Vec<String>,
+    /// Every dispute.
+    pub disputes: Vec<String>,
+    born: usize,
+}
+
+/// One act's stage.
+pub struct Stage<'a> {
+    /// The world.
+    pub world: &'a World,
+    /// The account API.
+    pub api: &'a AccountApi<World>,
+    /// The seed's randomness.
+    pub rng: &'a mut ChaCha8Rng,
+}
+
+impl Lives {
+    /// Does something; tells what, or `None` when nothing came of it.
+    pub fn act(&mut self, stage: &mut Stage<'_>) -> Option<String> {
+        let pick = stage.rng.random_range(0..100);
+        match pick {
+            _ if self.users.is_empty() => self.sign_up(stage),
+            0..12 => self.sign_up(stage),
+            12..16 => self.admin_create(stage),
+            16..20 => self.federated(stage),
+            20..26 => self.sign_in(stage),
+            26..45 => self.checkout(stage),
+            45..48 => self.second_customer(stage),
+            48..49 => self.checkout_for_another(stage),
+            49..51 => Self::stranger(stage, self),
+            51..53 => self.switch_user(stage, false),
+            53..57 => self.switch_user(stage, true),
+            57..60 => self.delete_user(stage),
+            60..61 => self.delete_customer(stage),
+            61..66 => self.dispute(stage),
+            66..71 => self.settle_dispute(stage),
+            _ => self.subscription(stage),
+        }
+    }
+
+    fn born(&mut self, name: String, id: AccountId) {
+        self.ever.push(id.clone());
+        self.users.insert(name, id);
+    }
+
+    fn sign_up(&mut self, stage: &mut Stage<'_>) -> Option<String> {
+        // Names are few, so that the name of a deleted user is taken again.
+        let name = format!("user-{}", stage.rng.random_range(0..8));
+        let id = stage.world.cognito.sign_up_confirmed(&name, "a@example.com").ok()?;
+        let told = format!("{name} signs up as {id}");
+        self.born(name, id);
+        Some(told)
+    }
+
+    fn admin_create(&mut self, stage: &mut Stage<'_>) -> Option<String> {
+        self.born += 1;
+        let name = format!("made-{}", self.born);
+        let id = stage.world.cognito.admin_create_user(&name, "b@example.com").ok()?;
+        let told = format!("an administrator makes {name} as {id}");
+        self.born(name, id);
+        Some(told)
+    }
+
+    fn federated(&mut self, stage: &mut Stage<'_>) -> Option<String> {
+        let number = stage.rng.random_range(0..3).to_string();
+        let name = format!("Google_{number}");
+        let id = stage.world.cognito.federated_sign_in("Google", &number, "c@example.com").ok()?;
+        let told = format!("{name} signs in as {id}");
+        if self.users.get(&name) != Some(&id) {
+            self.born(name, id);
+        }
+        Some(told)
+    }
+
+    fn sign_in(&mut self, stage: &mut Stage<'_>) -> Option<String> {
+        let (name, _) = self.somebody(stage)?;
+        if stage.rng.random_bool(0.5) {
+            stage.world.cognito.sign_in(&name).ok()?;
+        } else {
+            stage.world.cognito.refresh(&name).ok()?;
+        }
+        Some(format!("{name} signs in"))
+    }
+
+    fn switch_user(&mut self, stage: &mut Stage<'_>, on: bool) -> Option<String> {
+        let (name, _) = self.somebody(stage)?;
+        let cognito = &stage.world.cognito;
+        if on { cognito.enable_user(&name) } else { cognito.disable_user(&name) }.ok()?;
+        Some(format!("{name} is {}", if on { "enabled" } else { "disabled" }))
+    }
+
+    fn delete_user(&mut self, stage: &mut Stage<'_>) -> Option<String> {
+        let (name, _) = self.somebody(stage)?;
+        let cognito = &stage.world.cognito;
+        let by_self = stage.rng.random_bool(0.5);
+        if by_self { cognito.delete_self(&name) } else { cognito.delete_user(&name) }.ok()?;
+        self.users.remove(&name);
+        Some(format!("{name} is deleted"))
+    }
+
+    fn checkout(&mut self, stage: &mut Stage<'_>) -> Option<String> {
+        let (name, id) = self.somebody(stage)?;
+        let plan = PLANS[stage.rng.random_range(0..PLANS.len())];
+        let url = match block_on(stage.api.checkout(&id, plan)) {
+            Ok(url) => url,
+            Err(refusal) => return Some(format!("{name} may not check out: {refusal}")),
+        };
+        let session = url.rsplit('/').next()?.to_owned();
+        let owners = self.owners_with(stage, &session, id);
+        self.complete(stage, &session, owners, &format!("{name} buys {plan}"))
+    }
+
+    /// The accounts for which a session's customer has paid so far, and this one.
+    fn owners_with(&self, stage: &Stage<'_>, session: &str, id: AccountId) -> Vec<AccountId> {
+        let stripe = stage.world.stripe.account();
+        let customer = stripe.session(session).ok().and_then(|row| row.customer.as_deref());
+        let known = customer.and_then(|customer| self.pays_for.get(customer));
+        known.into_iter().flatten().cloned().chain([id]).collect()
+    }
+
+    /// A customer of the account's whom Tollgate did not choose: two browsers at once.
+    fn second_customer(&mut self, stage: &mut Stage<'_>) -> Option<String> {
+        let (name, id) = self.somebody(stage)?;
+        let named = stage.api.worker.deriver.name(&id);
+        let customer = stage.world.stripe.account().create_customer(NewCustomer::default());
+        let session = open(stage, &customer, &named)?;
+        self.complete(stage, &session, vec![id], &format!("{name} buys with {customer}"))
+    }
+
+    /// A customer of one account goes through a checkout of another's.
+    fn checkout_for_another(&mut self, stage: &mut Stage<'_>) -> Option<String> {
+        let (name, id) = self.somebody(stage)?;
+        let place = stage.rng.random_range(0..self.pays_for.len().max(1));
+        let (customer, mut owners) =
+            self.pays_for.iter().nth(place).map(|(c, o)| (c.clone(), o.clone()))?;
+        let session = open(stage, &customer, &stage.api.worker.deriver.name(&id))?;
+        owners.push(id);
+        self.complete(stage, &session, owners, &format!("{customer} buys for {name} as well"))
+    }
+
+    fn complete(
+        &mut self,
+        stage: &mut Stage<'_>,
+        session: &str,
+        owners: Vec<AccountId>,
+        told: &str,
+    ) -> Option<String> {
+        let card = if stage.rng.random_bool(0.9) { Card::Pays } else { Card::Declines };
+        let mut stripe = stage.world.stripe.account();
+        let customer = stripe.session(session).ok()?.customer.clone()?;
+        let subscription = if stage.rng.random_bool(0.1) {
+            let id = stripe.complete_checkout_unpaid(session).ok()?;
+            let _ = stripe.settle_delayed_payment(session, stage.rng.random_bool(0.7));
+            id
+        } else {
+            stripe.complete_checkout(session, card).ok()?
+        };
+        self.pays_for.insert(customer.clone(), owners);
+        self.subscriptions.push(subscription.clone());
+        Some(format!("{told}: {customer} {subscription}"))
+    }
+
+    /// Somebody who names a user and has no proof: through a payment link, or a
+    /// subscription that other code made.
+    fn stranger(stage: &mut Stage<'_>, lives: &mut Self) -> Option<String> {
+        let (name, id) = lives.somebody(stage)?;
+        let mut stripe = stage.world.stripe.account();
+        let price = stripe.price_by_lookup_key("pro_monthly")?.id.clone();
+        if stage.rng.random_bool(0.5) {
+            let session =
+                stripe.follow_payment_link(&price, Some(id.as_str()), "m@example.com").ok()?;
+            stripe.complete_checkout(&session, Card::Pays).ok()?;
+        } else {
+            let customer = stripe.create_customer(NewCustomer::default());
+            stripe.set_card(&customer, Card::Pays).ok()?;
+            let metadata = Metadata::from([("tollgate_account".to_owned(), id.to_string())]);
+            let data = SubscriptionData { metadata, ..SubscriptionData::default() };
+            stripe.subscribe(&customer, &[&price], data).ok()?;
+        }
+        Some(format!("a stranger pays and names {name}"))
+    }
+
+    fn delete_customer(&mut self, stage: &mut Stage<'_>) -> Option<String> {
+        let place = stage.rng.random_range(0..self.pays_for.len().max(1));
+        let customer = self.pays_for.keys().nth(place)?;
+        stage.world.stripe.account().delete_customer(customer).ok()?;
+        Some(format!("{customer} is deleted"))
+    }
+
+    fn dispute(&mut self, stage: &mut Stage<'_>) -> Option<String> {
+        let place = stage.rng.random_range(0..self.pays_for.len().max(1));
+        let customer = self.pays_for.keys().nth(place)?;
+        let mut stripe = stage.world.stripe.account();
+        let dispute = match stage.rng.random_range(0..4) {
+            0 => stripe.open_inquiry(customer).ok()?,
+            1 => return stripe.warn_of_fraud(customer).ok(),
+            _ => stripe.open_dispute(customer).ok()?,
+        };
+        self.disputes.push(dispute.clone());
+        Some(format!("{customer} disputes: {dispute}"))
+    }
+
+    fn settle_dispute(&mut self, stage: &mut Stage<'_>) -> Option<String> {
+        let dispute = pick(&self.disputes, stage.rng)?;
+        let mut stripe = stage.world.stripe.account();
+        let (told, done) = match stage.rng.random_range(0..5) {
+            0 => ("escalates", stripe.escalate_inquiry(&dispute)),
+            1 => ("is answered", stripe.submit_evidence(&dispute)),
+            2 => ("is lost", stripe.close_dispute(&dispute, false)),
+            _ => ("is won", stripe.close_dispute(&dispute, true)),
+        };
+        done.ok().map(|()| format!("{dispute} {told}"))
+    }
+
+    fn subscription(&mut self, stage: &mut Stage<'_>) -> Option<String> {
+        let id = pick(&self.subscriptions, stage.rng)?;
+        let mut stripe = stage.world.stripe.account();
+        let customer = stripe.subscription(&id).ok()?.customer.clone();
+        let (told, done) = change(&mut stripe, &id, &customer, stage.rng)?;
+        done.then(|| format!("{id} {told}"))
+    }
+
+    fn somebody(&self, stage: &mut Stage<'_>) -> Option<(String, AccountId)> {
+        let place = stage.rng.random_range(0..self.users.len().max(1));
+        self.users.iter().nth(place).map(|(name, id)| (name.clone(), id.clone()))
+    }
+}
+
+/// Something that happens to a subscription: what, and whether Stripe let it.
+fn change(
+    stripe: &mut Stripe,
+    id: &str,
+    customer: &str,
+    rng: &mut ChaCha8Rng,
+) -> Option<(&'static str, bool)> {
+    Some(match rng.random_range(0..18) {
+        0..3 => {
+            let key = format!("{}_monthly", PLANS[rng.random_range(0..PLANS.len())]);
+            let price = stripe.price_by_lookup_key(&key)?.id.clone();
+            ("changes its price", stripe.change_price(id, &price).is_ok())
+        }
+        3..5 => ("is cancelled", stripe.cancel(id, When::Now).is_ok()),
+        5 => ("will end with its period", stripe.cancel(id, When::PeriodEnd).is_ok()),
+        6 => (
+            "will end with its period (portal)",
+            stripe.cancel(id, When::PeriodEndInPortal).is_ok(),
+        ),
+        7 => {
+            let at = stripe.now() + SignedDuration::from_hours(rng.random_range(1..200));
+            ("will end", stripe.cancel(id, When::At(at)).is_ok())
+        }
+        8 => ("is kept", stripe.keep(id).is_ok()),
+        9..13 => ("has a failing card", stripe.set_card(customer, Card::Declines).is_ok()),
+        13..15 => {
+            let _ = stripe.set_card(customer, Card::Pays);
+            let _ = stripe.pay_latest_invoice(id);
+            ("is paid up", true)
+        }
+        15 => {
+            let pause = (PauseBehavior::Void, None);
+            ("collects no more", stripe.pause_collection(id, Some(pause)).is_ok())
+        }
+        16 => ("collects again", stripe.pause_collection(id, None).is_ok()),
+        _ => ("has no card", stripe.set_card(customer, None).is_ok()),
+    })
+}
+
+/// A session for a customer that names an account with our proof.
+fn open(stage: &mut Stage<'_>, customer: &str, named: &NamedAccount) -> Option<String> {
+    let mut stripe = stage.world.stripe.account();
+    let key = format!("{}_monthly", PLANS[stage.rng.random_range(0..PLANS.len())]);
+    let price = stripe.price_by_lookup_key(&key)?.id.clone();
+    let metadata = proof(named);
+    let data = SubscriptionData { metadata: metadata.clone(), ..SubscriptionData::default() };
+    let new = NewSession {
+        customer: Some(customer.to_owned()),
+        metadata,
+        subscription_data: data,
+        ..NewSession::for_price(&price)
+    };
+    stripe.open_checkout(new).ok()
+}
+
+/// The metadata that Tollgate writes: the account and its proof.
+pub fn proof(named: &NamedAccount) -> Metadata {
+    let mut metadata = Metadata::from([("tollgate_account".to_owned(), named.id.to_string())]);
+    metadata.extend(named.proof.clone().map(|proof| ("tollgate_proof".to_owned(), proof)));
+    metadata
+}
+
+/// The proof of an account, as a checkout of ours would carry it.
+pub fn named(deriver: &Deriver, id: &AccountId) -> NamedAccount {
+    deriver.name(id)
+}
+
+fn pick(from: &[String], rng: &mut ChaCha8Rng) -> Option<String> {
+    (!from.is_empty()).then(|| from[rng.random_range(0..from.len())].clone())
+}

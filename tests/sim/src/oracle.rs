@@ -1,0 +1,447 @@
+//! What should be: a small model of entitlement of its own.
+//!
+//! It calls neither `decide` nor `plan`: it reads Stripe's and Cognito's state from
+//! the stand-ins, and from the ledger only who is linked to whom and since when a
+//! grace period runs, and says on which usage plan each account's key must be.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use jiff::{SignedDuration, Timestamp};
+use tollgate_billing::account::{Access, Account, Status};
+use tollgate_billing::ledger::is_wake;
+use tollgate_events::{AccountId, Envelope};
+use tollgate_standin::api_gateway::Key;
+use tollgate_standin::stripe::{self, Stripe};
+use tollgate_standin::world::{BULK_QUEUE, DEAD_LETTER_QUEUES, EVENTS_QUEUE};
+
+use crate::run::Sim;
+
+/// How long a past-due subscription keeps its plan by default.
+const GRACE: SignedDuration = SignedDuration::from_hours(7 * 24);
+
+/// Something that must not be.
+#[derive(Debug, Clone)]
+pub struct Violation {
+    /// The seed that shows it.
+    pub seed: u64,
+    /// Which invariant of the design; 0 for what no invariant names.
+    pub invariant: u8,
+    /// What was found.
+    pub problem: String,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { seed, invariant, problem } = self;
+        write!(
+            f,
+            "seed {seed}, invariant {invariant}: {problem}\n  \
+             cargo run -p tollgate-sim --bin sim -- --from {seed} --seeds 1 --transcript"
+        )
+    }
+}
+
+/// An account without what every convergence changes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AtRest {
+    /// Whose.
+    pub id: AccountId,
+    /// The history's length.
+    pub version: u64,
+    /// When it will be looked at again.
+    pub review_at: Option<Timestamp>,
+    /// Everything that history tells.
+    pub access: Access,
+}
+
+/// All accounts.
+pub fn accounts(sim: &Sim) -> Vec<AtRest> {
+    let at_rest = |a: Account| AtRest {
+        id: a.id,
+        version: a.version,
+        review_at: a.review_at,
+        access: a.access,
+    };
+    sim.world.ledger.accounts().into_iter().map(at_rest).collect()
+}
+
+/// Compares a world at rest with what it should be.
+pub fn judge(sim: &Sim) -> Vec<Violation> {
+    let mut oracle = Oracle::new(sim);
+    oracle.rest();
+    for account in sim.world.ledger.accounts() {
+        oracle.account(&account);
+        oracle.history(&account);
+    }
+    oracle.users_without_account();
+    oracle.payers();
+    oracle.keys();
+    oracle.events();
+    oracle.secrets();
+    oracle.found
+}
+
+/// What an account should have.
+#[derive(Debug, PartialEq, Eq)]
+struct Entitled {
+    plan: &'static str,
+    usage_plan: String,
+    enabled: bool,
+    word: &'static str,
+}
+
+struct Oracle<'a> {
+    sim: &'a Sim,
+    now: Timestamp,
+    /// Usage plans by the plan's name.
+    usage_plans: BTreeMap<String, String>,
+    keys: Vec<Key>,
+    /// Accounts of which an event was given up: they say so, and may be behind.
+    behind: BTreeSet<AccountId>,
+    found: Vec<Violation>,
+}
+
+impl<'a> Oracle<'a> {
+    fn new(sim: &'a Sim) -> Self {
+        let mut usage_plans = BTreeMap::new();
+        let mut keys = Vec::new();
+        sim.world.api_gateway.scene(|model, _| {
+            let all = model.get_usage_plans(None, &Default::default()).expect("a first page");
+            usage_plans.extend(all.items.into_iter().map(|plan| (plan.name, plan.id)));
+            keys.extend(model.keys().cloned());
+        });
+        let now = sim.world.clock.time();
+        let behind = Self::behind(sim);
+        Self { sim, now, usage_plans, keys, behind, found: Vec::new() }
+    }
+
+    fn behind(sim: &Sim) -> BTreeSet<AccountId> {
+        let links = sim.world.ledger.links();
+        let stuck = sim.world.ledger.events().into_iter().map(|event| event.record);
+        let stuck: Vec<_> = stuck.filter(|record| record.outcome.is_stuck()).collect();
+        let mut behind = BTreeSet::new();
+        for record in stuck {
+            behind.extend(record.account.clone());
+            let Some(envelope) = record.envelope() else { continue };
+            let subject = &envelope.subject;
+            behind.extend(subject.account.as_ref().map(|named| named.id.clone()));
+            let mut stripe = sim.world.stripe.account();
+            let charged = subject.charge.as_ref();
+            let charged = charged.and_then(|id| stripe.charge(id.as_str()).ok());
+            let customers = subject.customer.as_ref().map(|id| id.as_str().to_owned());
+            let customers = customers.into_iter().chain(charged.map(|c| c.customer.clone()));
+            let customers: Vec<_> = customers.collect();
+            let _ = &mut stripe;
+            for customer in customers {
+                behind.extend(
+                    links.iter().filter(|(id, _)| id.as_str() == customer).map(|(_, a)| a.clone()),
+                );
+                behind.extend(sim.lives.pays_for.get(&customer).into_iter().flatten().cloned());
+            }
+        }
+        behind
+    }
+
+    fn violate(&mut self, invariant: u8, problem: impl Into<String>) {
+        let (seed, problem) = (self.sim.seed, problem.into());
+        self.found.push(Violation { seed, invariant, problem });
+    }
+
+    /// Queues empty, nothing due, no lease held.
+    fn rest(&mut self) {
+        for queue in [EVENTS_QUEUE, BULK_QUEUE].iter().chain(&DEAD_LETTER_QUEUES) {
+            if !self.sim.world.sqs.is_empty(queue) {
+                self.violate(1, format!("{queue} is not empty"));
+            }
+        }
+        for account in self.sim.world.ledger.accounts() {
+            if account.review_at.is_some_and(|at| at <= self.now) {
+                self.violate(1, format!("{} is due and stays so", account.id));
+            }
+            if account.lease_until.is_some_and(|until| until > self.now) {
+                self.violate(1, format!("{} is leased", account.id));
+            }
+            if account.open && !self.behind.contains(&account.id) {
+                self.violate(1, format!("{} is open, and nothing says so", account.id));
+            }
+        }
+    }
+
+    /// Invariant 1 for one account.
+    fn account(&mut self, account: &Account) {
+        if self.behind.contains(&account.id) && account.access.status != Status::Closed {
+            return;
+        }
+        let problems = match self.sim.world.cognito.user_by_id(&account.id) {
+            None => self.closed(account),
+            Some(user) => self.served(account, &user),
+        };
+        for problem in problems {
+            let line = format!("{}: {problem}; {:?}", account.id, account.access);
+            self.violate(1, line);
+        }
+    }
+
+    fn closed(&self, account: &Account) -> Vec<String> {
+        let mut problems = Vec::new();
+        if account.access.status != Status::Closed {
+            problems.push(format!("the user is gone, and it is {:?}", account.access.status));
+        }
+        if self.key_of(&account.id).is_some() {
+            problems.push("the user is gone, and the key is not".into());
+        }
+        let stripe = self.sim.world.stripe.account();
+        for customer in &account.access.customers {
+            let live = stripe.subscriptions_of(customer.as_str()).into_iter();
+            let live = live.filter(|row| !row.status.is_final());
+            if live.count() > 0 && !self.behind.contains(&account.id) {
+                problems.push(format!("the user is gone, and {customer} still pays"));
+            }
+        }
+        problems
+    }
+
+    fn served(&self, account: &Account, user: &tollgate_standin::cognito::User) -> Vec<String> {
+        let mut problems = Vec::new();
+        let expected = self.entitled(account, user.enabled);
+        let key = self.key_of(&account.id);
+        let recorded = account.key();
+        let access = &account.access;
+        match key {
+            None if expected.enabled => problems.push("there is no key".into()),
+            None => {}
+            Some(key) => {
+                let on = [expected.usage_plan.clone()].into();
+                if key.plans != on {
+                    problems.push(format!("the key is on {:?}, not on {on:?}", key.plans));
+                }
+                if key.enabled != expected.enabled {
+                    problems.push(format!("the key's enabled is {}", key.enabled));
+                }
+                let usage_plan = access.usage_plan.as_ref().map(|plan| plan.as_str());
+                if usage_plan != Some(expected.usage_plan.as_str()) {
+                    problems.push(format!("the ledger has usage plan {usage_plan:?}"));
+                }
+            }
+        }
+        let id = key.map(|key| key.id.as_str());
+        if recorded.map(|record| record.id.as_str()) != id {
+            problems.push(format!("the ledger has key {recorded:?}, API Gateway has {id:?}"));
+        }
+        if recorded.is_some_and(|record| record.generation != 1) {
+            problems.push("a second key was made".into());
+        }
+        if access.plan.as_ref().map(|plan| plan.as_str()) != Some(expected.plan) {
+            problems.push(format!("the ledger has plan {:?}, not {}", access.plan, expected.plan));
+        }
+        if user.attribute("custom:apiid") != id {
+            problems.push(format!("custom:apiid is {:?}", user.attribute("custom:apiid")));
+        }
+        if user.attribute("custom:plan") != Some(expected.word) {
+            let word = user.attribute("custom:plan");
+            problems.push(format!("custom:plan is {word:?}, not {}", expected.word));
+        }
+        let seen = access.attributes.plan.as_deref();
+        if seen != Some(expected.word)
+            || access.attributes.api_id.as_ref().map(|id| id.as_str()) != id
+        {
+            problems.push("the ledger has other attributes".into());
+        }
+        problems
+    }
+
+    /// The best live subscription of all linked customers; a dispute, then a disabled
+    /// user, stand above it.
+    fn entitled(&self, account: &Account, user_enabled: bool) -> Entitled {
+        let stripe = self.sim.world.stripe.account();
+        let links = self.sim.world.ledger.links();
+        let customers: Vec<_> =
+            links.iter().filter(|(_, owner)| **owner == account.id).map(|(id, _)| id).collect();
+        let mut best = 0;
+        for customer in &customers {
+            if stripe.customer(customer.as_str()).is_ok_and(|row| row.deleted) {
+                continue;
+            }
+            for row in stripe.subscriptions_of(customer.as_str()) {
+                if self.counts(account, row) {
+                    best = best.max(rank(&stripe, row));
+                }
+            }
+        }
+        let plan = ["free", "basic", "pro"][best];
+        let held = self.sim.lives.disputes.iter().any(|id| {
+            stripe.dispute(id).is_ok_and(|dispute| {
+                let charge = stripe.charge(&dispute.charge);
+                let ours = charge.is_ok_and(|charge| {
+                    customers.iter().any(|customer| customer.as_str() == charge.customer)
+                });
+                ours && matches!(dispute.status, "needs_response" | "under_review" | "lost")
+            })
+        });
+        let word = match (held, user_enabled) {
+            (true, _) => "held",
+            (false, false) => "disabled",
+            (false, true) => plan,
+        };
+        let usage_plan = self.usage_plans[plan].clone();
+        Entitled { plan, usage_plan, enabled: !held && user_enabled, word }
+    }
+
+    /// Whether a subscription entitles now.
+    fn counts(&self, account: &Account, row: &stripe::Subscription) -> bool {
+        match row.status.as_str() {
+            "active" | "trialing" => true,
+            "past_due" => {
+                let since = account.access.grace.iter().find(|(id, _)| id.as_str() == row.id);
+                since.is_some_and(|(_, since)| *since + GRACE > self.now)
+            }
+            _ => false,
+        }
+    }
+
+    fn key_of(&self, account: &AccountId) -> Option<&Key> {
+        let prefix = format!("tollgate/sim/{account}/");
+        self.keys.iter().find(|key| key.name.as_ref().is_some_and(|n| n.starts_with(&prefix)))
+    }
+
+    /// Who may use the API has an account.
+    fn users_without_account(&mut self) {
+        let known: BTreeSet<_> =
+            self.sim.world.ledger.accounts().into_iter().map(|a| a.id).collect();
+        for user in self.sim.world.cognito.users() {
+            let served = known.contains(&user.id) || self.behind.contains(&user.id);
+            if user.enabled && !served {
+                self.violate(1, format!("{} has no account", user.id));
+            }
+        }
+    }
+
+    /// Who paid for an account is linked to it, or something says why not.
+    fn payers(&mut self) {
+        let links = self.sim.world.ledger.links();
+        for (customer, owners) in &self.sim.lives.pays_for {
+            let link = links.iter().find(|(id, _)| id.as_str() == customer).map(|(_, a)| a);
+            match link {
+                Some(owner) if !owners.contains(owner) => {
+                    self.violate(8, format!("{customer} is linked to {owner}, not to {owners:?}"));
+                }
+                None if !owners.iter().any(|owner| self.behind.contains(owner)) => {
+                    let closed = self.sim.world.ledger.accounts().into_iter().any(|account| {
+                        owners.contains(&account.id) && account.access.status == Status::Closed
+                    });
+                    if !closed {
+                        self.violate(1, format!("{customer} pays and is linked to nobody"));
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Invariant 2.
+    fn keys(&mut self) {
+        let mut named = BTreeSet::new();
+        for account in self.sim.world.ledger.accounts() {
+            named.extend(account.access.keys.values().map(|key| key.id.as_str().to_owned()));
+            let open = account.intent.map(|intent| {
+                format!(
+                    "tollgate/sim/{}/{}/{}",
+                    account.id,
+                    intent.slot.as_str(),
+                    intent.generation
+                )
+            });
+            named.extend(open);
+        }
+        let mut names = BTreeSet::new();
+        let mut problems = Vec::new();
+        for key in &self.keys {
+            let name = key.name.clone().unwrap_or_default();
+            if !name.starts_with("tollgate/") {
+                continue;
+            }
+            if !named.contains(&key.id) && !named.contains(&name) {
+                problems.push(format!("key {} ({name}) is nobody's", key.id));
+            }
+            if !names.insert(name.clone()) {
+                problems.push(format!("there are two keys {name}"));
+            }
+        }
+        problems.into_iter().for_each(|problem| self.violate(2, problem));
+    }
+
+    /// Invariant 3.
+    fn events(&mut self) {
+        let recorded: BTreeSet<_> =
+            self.sim.world.ledger.events().into_iter().map(|event| event.record.event).collect();
+        let lost: Vec<&Envelope> = self
+            .sim
+            .accepted
+            .values()
+            .filter(|event| !is_wake(event) && !recorded.contains(&event.event_ref()))
+            .collect();
+        for event in lost {
+            self.violate(3, format!("{} ({}) has no record", event.event_ref(), event.kind));
+        }
+    }
+
+    /// Invariant 4.
+    fn history(&mut self, account: &Account) {
+        let entries = self.sim.world.ledger.entries(&account.id);
+        let mut last = Access::default();
+        for (version, entry) in (1..).zip(&entries) {
+            if entry.version != version {
+                self.violate(4, format!("{}: entry {version} is missing", account.id));
+            }
+            if entry.before != last {
+                let (before, id) = (&entry.before, &account.id);
+                self.violate(
+                    4,
+                    format!(
+                        "{id}: entry {version} begins with\n  {before:?}, not with\n  {last:?}"
+                    ),
+                );
+            }
+            last = entry.after.clone();
+        }
+        if account.version != entries.len() as u64 {
+            self.violate(4, format!("{} is at version {}", account.id, account.version));
+        }
+        if account.access != last && !self.behind.contains(&account.id) {
+            let (access, id) = (&account.access, &account.id);
+            self.violate(
+                4,
+                format!("{id}: the state\n  {access:?} is not the last entry's\n  {last:?}"),
+            );
+        }
+    }
+
+    /// Invariant 7.
+    fn secrets(&mut self) {
+        let ledger = self.sim.world.ledger.dump().to_string();
+        let calls = self.sim.world.gate.calls();
+        let mut leaks = Vec::new();
+        for (id, value) in &self.sim.values {
+            let places = [
+                ("the ledger", ledger.contains(value)),
+                ("a message", self.sim.bodies.iter().any(|body| body.contains(value))),
+                ("the log", calls.iter().any(|call| call.subject.contains(value))),
+            ];
+            let leaked = places.into_iter().filter(|(_, leaked)| *leaked);
+            leaks.extend(leaked.map(|(place, _)| format!("the value of {id} is in {place}")));
+        }
+        leaks.into_iter().for_each(|leak| self.violate(7, leak));
+    }
+}
+
+/// What a subscription sells: 0 nothing that we know, 1 basic, 2 pro.
+fn rank(stripe: &Stripe, row: &stripe::Subscription) -> usize {
+    let keys = row.items.iter().filter_map(|item| stripe.price(&item.price).ok());
+    let rank = |key: &str| match key {
+        "basic_monthly" => 1,
+        "pro_monthly" => 2,
+        _ => 0,
+    };
+    keys.filter_map(|price| price.lookup_key.as_deref()).map(rank).max().unwrap_or(0)
+}
