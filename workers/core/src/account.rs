@@ -254,9 +254,6 @@ pub struct Access {
     /// An operator's grants.
     #[serde(default)]
     pub grants: Vec<Grant>,
-    /// The Cognito user as last seen.
-    #[serde(default)]
-    pub user: User,
 }
 
 /// The ledger's `STATE` item of an account.
@@ -287,6 +284,10 @@ pub struct Account {
     /// How many second looks are still to come after a read that seemed to lag.
     #[serde(default)]
     pub second_looks: u8,
+    /// The Cognito user as last seen. Not part of the access: a user name may be an
+    /// e-mail address, and history is kept for ever.
+    #[serde(default)]
+    pub user: User,
     /// What history tells.
     #[serde(default)]
     pub access: Access,
@@ -306,6 +307,7 @@ impl Account {
             intent: None,
             review_at: None,
             second_looks: 0,
+            user: User::Unseen,
             access: Access::default(),
         }
     }

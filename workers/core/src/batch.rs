@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use tollgate_events::{AccountId, CustomerId, Envelope, EnvelopeError, EventId, EventRef, Source};
 
 use crate::converge::{Converged, Stop, Worker};
-use crate::error_policy::Verdict;
+use crate::error_policy::{Verdict, error_policy};
 use crate::ledger::{EventRecord, Outcome};
 use crate::ports::{Clock, Ledger, PortResult, Ports};
 use crate::resolve::{Resolutions, Resolved};
@@ -89,13 +89,17 @@ impl<P: Ports> Worker<P> {
         let (outcome, why) = if let Some(why) = self.not_ours(&envelope).await? {
             (Outcome::Ignored, why.to_owned())
         } else {
-            match self.resolve(&mut envelope, known).await? {
-                Resolved::Account(account) => {
+            match self.resolve(&mut envelope, known).await {
+                Err(error) if error_policy(&error) == Verdict::Park => {
+                    (Outcome::Parked, error.to_string())
+                }
+                Err(error) => return Err(error.into()),
+                Ok(Resolved::Account(account)) => {
                     batch.groups.entry(account).or_default().push((place, envelope));
                     return Ok(());
                 }
-                Resolved::Unlinked(customer) => self.unlinked(&customer, &envelope, now),
-                Resolved::Nobody => {
+                Ok(Resolved::Unlinked(customer)) => self.unlinked(&customer, &envelope, now),
+                Ok(Resolved::Nobody) => {
                     (Outcome::Parked, "it names neither an account nor a customer".to_owned())
                 }
             }

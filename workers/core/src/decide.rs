@@ -41,6 +41,8 @@ pub enum UserFact {
 pub struct Facts {
     /// The access that the ledger has.
     pub access: Access,
+    /// The Cognito user as last seen.
+    pub last_seen: User,
     /// The subscriptions of all linked customers, as they are now.
     pub subscriptions: Vec<Subscription>,
     /// The disputes that the ledger or an event names, as they are now.
@@ -157,7 +159,7 @@ pub fn decide(facts: &Facts, catalog: &Catalog, policy: &Policy, now: Timestamp)
 
 /// What follows from the last sight of the user and this one. Deleted is final.
 fn user_now(facts: &Facts, now: Timestamp) -> User {
-    let last = &facts.access.user;
+    let last = &facts.last_seen;
     match (&facts.user, last) {
         (_, User::Deleted) => User::Deleted,
         (UserFact::AsLastSeen, _) => last.clone(),

@@ -212,7 +212,7 @@ impl<P: Ports> Run<'_, P> {
     }
 
     async fn write_attributes(&mut self, attributes: &Attributes) -> PortResult<()> {
-        let User::Present { username, .. } = &self.account.access.user else {
+        let User::Present { username, .. } = &self.account.user else {
             unreachable!("attributes are desired only for a user who is there");
         };
         self.worker.ports.users().write_attributes(username, attributes).await

@@ -10,6 +10,17 @@ use crate::ledger::{Commit, CommitResult, Entry, EventRecord, Outcome, is_wake};
 use crate::policy::{MISSING_USER_CONFIRMED_AFTER, SECOND_LOOK_AFTER, SECOND_LOOKS};
 use crate::ports::{Entropy, Ledger, Ports};
 
+/// What a person must be told of an event, whatever becomes of the account: an early
+/// fraud warning closes nobody, but the charge should be refunded before it is disputed.
+/// <https://docs.stripe.com/api/radar/early_fraud_warnings>
+fn alarm(event: &Envelope) -> Option<&'static str> {
+    let warns = event.kind == "radar.early_fraud_warning.created";
+    warns.then(|| {
+        tracing::error!(event = %event.id, "early fraud warning");
+        "Stripe warns of fraud on this charge; refund it before it becomes a dispute"
+    })
+}
+
 impl<P: Ports> Run<'_, P> {
     /// Names a commit, so that a lost response is recognised as our own success.
     pub(super) fn commit_id(&self) -> String {
@@ -92,7 +103,7 @@ impl<P: Ports> Run<'_, P> {
         let events = self.events.iter().filter(|event| !silent(event));
         events
             .map(|event| EventRecord {
-                detail: detail.map(str::to_owned),
+                detail: detail.or_else(|| alarm(event)).map(str::to_owned),
                 account: Some(self.account.id.clone()),
                 version: Some(self.account.version),
                 ..EventRecord::of(event.clone(), outcome, at)
@@ -145,7 +156,7 @@ impl<P: Ports> Run<'_, P> {
     /// user vanished meanwhile.
     fn review_at(&mut self, desired: &Desired, lagging: bool) -> Option<Timestamp> {
         let mut times: Vec<_> = desired.review_at.into_iter().collect();
-        if let User::Missing { since, .. } = &self.account.access.user {
+        if let User::Missing { since, .. } = &self.account.user {
             times.extend(since.checked_add(MISSING_USER_CONFIRMED_AFTER));
         }
         let looks = if lagging { SECOND_LOOKS } else { self.account.second_looks };

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use tollgate_events::{CustomerId, DisputeId, Envelope, Source, Via, cloudtrail, cognito};
 
 use super::{Run, Stop};
-use crate::account::{Status, User};
+use crate::account::{Account, Status, User};
 use crate::decide::{Facts, UserFact};
 use crate::ledger::{Commit, CommitResult, Entry, StepTaken};
 use crate::policy::LAG_AT_MOST;
@@ -91,7 +91,8 @@ impl<P: Ports> Run<'_, P> {
             disputes.extend(stripe.dispute(dispute).await?);
         }
         let user = self.user().await?;
-        Ok(Facts { access: self.account.access.clone(), subscriptions, disputes, user })
+        let Account { access, user: last_seen, .. } = self.account.clone();
+        Ok(Facts { access, last_seen, subscriptions, disputes, user })
     }
 
     /// The linked customers; for a closed account, which links nobody, also whoever an
@@ -114,7 +115,7 @@ impl<P: Ports> Run<'_, P> {
     async fn user(&mut self) -> PortResult<UserFact> {
         let users = self.worker.ports.users();
         let id = &self.account.id;
-        let found = match &self.account.access.user {
+        let found = match &self.account.user {
             User::Deleted => return Ok(UserFact::AsLastSeen),
             User::Present { .. } if !self.found_open && !self.woken_from_elsewhere() => {
                 return Ok(UserFact::AsLastSeen);

@@ -204,7 +204,7 @@ impl<'a, P: Ports> Run<'a, P> {
         let facts = self.facts().await?;
         let desired = decide(&facts, &self.worker.catalog, &self.worker.policy, self.now);
         let lagging = self.read_seems_to_lag(&facts);
-        self.account.access.user = desired.user.clone();
+        self.account.user = desired.user.clone();
         self.apply(&desired).await?;
         self.finish(desired, lagging).await
     }

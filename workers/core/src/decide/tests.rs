@@ -78,9 +78,9 @@ fn facts(subscriptions: Vec<Subscription>) -> Facts {
             plan: Some(plan_id("free")),
             status: Status::Active,
             keys: BTreeMap::from([(Slot::Primary, key)]),
-            user: User::Present { username: "ann".into(), enabled: true },
             ..Access::default()
         },
+        last_seen: User::Present { username: "ann".into(), enabled: true },
         subscriptions,
         disputes: Vec::new(),
         user: UserFact::AsLastSeen,
@@ -218,7 +218,7 @@ fn a_disabled_user_has_a_disabled_key_and_an_enabled_one_has_it_back() {
     user.user = UserFact::Found { username: "ann".into(), enabled: false };
     let desired = decided(&user);
     assert_eq!((desired.key, desired.reason), (KeyState::Disabled, Reason::UserDisabled));
-    user.access.user = desired.user;
+    user.last_seen = desired.user;
     user.user = UserFact::Found { username: "ann".into(), enabled: true };
     assert_eq!(decided(&user).key, KeyState::Enabled);
 }
@@ -231,7 +231,7 @@ fn a_deleted_user_is_closed_for_good() {
     assert_eq!((desired.key, desired.status), (KeyState::Closed, Status::Closed));
     assert_eq!(desired.cancel.len(), 1);
 
-    user.access.user = desired.user;
+    user.last_seen = desired.user;
     user.access.status = Status::Closed;
     user.user = UserFact::Found { username: "ann".into(), enabled: true };
     let again = decided(&user);
@@ -249,7 +249,7 @@ fn a_user_who_is_not_found_is_closed_only_by_a_second_look_an_hour_later() {
     assert_eq!(first.plan_attribute, None, "nobody to write to");
     assert_eq!(first.review_at, Some(at(3600)));
 
-    user.access.user = first.user;
+    user.last_seen = first.user;
     let later = |offset| decide(&user, &catalog(), &Policy::default(), at(offset));
     assert_eq!(later(3599).status, Status::Active);
     assert_eq!(later(3600).status, Status::Closed);
@@ -259,6 +259,7 @@ fn a_user_who_is_not_found_is_closed_only_by_a_second_look_an_hour_later() {
 fn nothing_is_made_for_a_user_whom_nobody_has_seen() {
     let mut stranger = facts(vec![]);
     stranger.access = Access::default();
+    stranger.last_seen = User::Unseen;
     stranger.user = UserFact::NotFound { delete_seen: false };
     let desired = decided(&stranger);
     assert_eq!((desired.key, desired.status), (KeyState::Disabled, Status::New));
@@ -310,21 +311,24 @@ fn any_subscription() -> impl Strategy<Value = Subscription> {
     )
 }
 
-fn any_access() -> impl Strategy<Value = Access> {
-    let user = prop_oneof![
+fn any_user() -> impl Strategy<Value = User> {
+    prop_oneof![
         Just(User::Unseen),
         any::<bool>().prop_map(|enabled| User::Present { username: "ann".into(), enabled }),
         (-2 * 3600..0_i64).prop_map(|since| User::Missing { since: at(since), username: None }),
         Just(User::Deleted),
-    ];
+    ]
+}
+
+fn any_access() -> impl Strategy<Value = Access> {
     let plan = prop::option::of(prop::sample::select(vec!["free", "basic", "pro", "gone"]));
     let mark = prop::option::of(prop_oneof![Just(DisputeMark::Holding), Just(DisputeMark::Lifted)]);
     let grant = prop::option::of((
         prop::sample::select(vec!["basic", "pro", "gone"]),
         prop::option::of((-DAY..DAY).prop_map(at)),
     ));
-    (user, plan, mark, grant, any::<bool>(), any::<bool>()).prop_map(
-        |(user, plan, mark, grant, hold, key)| Access {
+    (plan, mark, grant, any::<bool>(), any::<bool>()).prop_map(|(plan, mark, grant, hold, key)| {
+        Access {
             plan: plan.map(plan_id),
             keys: if key { facts(vec![]).access.keys } else { BTreeMap::new() },
             disputes: mark.map(|mark| (dispute("x").id, mark)).into_iter().collect(),
@@ -333,10 +337,9 @@ fn any_access() -> impl Strategy<Value = Access> {
                 .into_iter()
                 .collect(),
             hold: hold.then(|| "why".into()),
-            user,
             ..Access::default()
-        },
-    )
+        }
+    })
 }
 
 fn any_facts() -> impl Strategy<Value = Facts> {
@@ -349,8 +352,15 @@ fn any_facts() -> impl Strategy<Value = Facts> {
         prop::sample::select(vec!["needs_response", "won", "lost", "newer"]).prop_map(dispute),
         0..2,
     );
-    (any_access(), prop::collection::vec(any_subscription(), 0..4), disputes, user).prop_map(
-        |(access, subscriptions, disputes, user)| Facts { access, subscriptions, disputes, user },
+    let subscriptions = prop::collection::vec(any_subscription(), 0..4);
+    (any_access(), any_user(), subscriptions, disputes, user).prop_map(
+        |(access, last_seen, subscriptions, disputes, user)| Facts {
+            access,
+            last_seen,
+            subscriptions,
+            disputes,
+            user,
+        },
     )
 }
 
@@ -412,7 +422,7 @@ proptest! {
         let mut settled = facts.clone();
         settled.access.plan.clone_from(&desired.plan);
         settled.access.status = desired.status;
-        settled.access.user.clone_from(&desired.user);
+        settled.last_seen.clone_from(&desired.user);
         settled.access.disputes.clone_from(&desired.disputes);
         settled.access.grace.clone_from(&desired.grace);
         settled.subscriptions.retain(|s| !desired.cancel.contains(&s.id));

@@ -114,7 +114,6 @@ fn full_access(reason: Reason) -> Access {
         grace: BTreeMap::from([(subscription, at(7))]),
         hold: Some("asked by support".into()),
         grants: vec![Grant { plan, until: Some(at(9)), why: "a friend".into() }],
-        user: User::Missing { since: at(3), username: Some("someone".into()) },
     }
 }
 
@@ -161,6 +160,7 @@ async fn a_full_account_and_its_history_come_back_as_they_were_written() {
         account.catalog_revision = 4;
         account.review_at = Some(at(1_000_000));
         account.second_looks = 2;
+        account.user = User::Missing { since: at(3), username: Some("someone".into()) };
         account.intent = Some(MintIntent {
             slot: Slot::Primary,
             generation: 4,
