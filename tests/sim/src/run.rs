@@ -547,6 +547,14 @@ impl Sim {
         busy || before != QUEUES.map(|queue| self.world.sqs.len(queue))
     }
 
+    /// Somebody signs up, and the event is on the queue.
+    #[cfg(test)]
+    pub(crate) fn sign_up_and_queue(&mut self, name: &str) {
+        self.world.cognito.sign_up_confirmed(name, "z@example.com").expect("the name is free");
+        self.carry_pool();
+        self.finish_tasks();
+    }
+
     fn finish_tasks(&mut self) {
         while !self.tasks.is_empty() {
             self.world.clock.advance(SignedDuration::from_millis(self.rng.random_range(0..2)));

@@ -1,1 +1,106 @@
-//! Tests.
+//! The simulation's own tests: it repeats, it can fail, and it holds.
+
+mod permutations;
+
+use tollgate_billing::account::UsagePlanId;
+use tollgate_standin::api_gateway::NewApiKey;
+use tollgate_standin::world::{BULK_QUEUE, EVENTS_QUEUE};
+
+use crate::oracle::Violation;
+use crate::run::{Sim, run};
+
+/// How many seeds every test run tries; `cargo run -p tollgate-sim --bin sim` tries more.
+const SEEDS: u64 = 60;
+
+#[test]
+fn no_seed_breaks_an_invariant() {
+    let broken: Vec<Violation> = (0..SEEDS).flat_map(|seed| run(seed).violations).collect();
+    let told: Vec<String> = broken.iter().map(ToString::to_string).collect();
+    assert!(broken.is_empty(), "{}", told.join("\n"));
+}
+
+#[test]
+fn a_seed_repeats_to_the_last_call() {
+    for seed in [3, 55] {
+        let (first, second) = (run(seed), run(seed));
+        assert_eq!(first.transcript, second.transcript);
+        assert_eq!(first.digest, second.digest);
+    }
+    assert_ne!(run(3).digest, run(4).digest);
+}
+
+/// Which invariants a world breaks after somebody meddled with it.
+fn found_after(meddle: impl FnOnce(&mut Sim)) -> Vec<u8> {
+    let mut sim = Sim::new(1);
+    sim.storm();
+    sim.settle();
+    sim.judge();
+    assert!(sim.violations.is_empty(), "{:?}", sim.violations);
+    meddle(&mut sim);
+    sim.judge();
+    let mut found: Vec<_> = sim.violations.iter().map(|violation| violation.invariant).collect();
+    found.dedup();
+    found
+}
+
+/// Some account's key and the usage plan that it is on.
+fn some_key(sim: &Sim) -> (String, UsagePlanId) {
+    let accounts = sim.world.ledger.accounts();
+    let mut keys = accounts.iter().filter_map(|a| Some((a.key()?, a.access.usage_plan.clone()?)));
+    keys.next().map(|(key, plan)| (key.id.to_string(), plan)).expect("seed 1 has a key")
+}
+
+#[test]
+fn the_oracle_sees_a_key_that_was_moved_by_hand() {
+    let found = found_after(|sim| {
+        let (key, plan) = some_key(sim);
+        sim.world.api_gateway.scene(|model, now| {
+            model.delete_usage_plan_key(plan.as_str(), &key, now).expect("it is there");
+        });
+    });
+    assert_eq!(found, [1]);
+}
+
+#[test]
+fn the_oracle_sees_an_attribute_that_was_edited() {
+    let found = found_after(|sim| {
+        let (name, _) = sim.lives.users.first_key_value().expect("seed 1 has users");
+        let attributes = [("custom:plan".to_owned(), "pro-for-ever".to_owned())].into();
+        sim.world.cognito.write(name, attributes).expect("the schema allows it");
+    });
+    assert_eq!(found, [1]);
+}
+
+#[test]
+fn the_oracle_sees_a_key_that_nobody_has() {
+    let found = found_after(|sim| {
+        let new =
+            NewApiKey { name: Some("tollgate/sim/x/primary/1".into()), ..NewApiKey::default() };
+        sim.world.api_gateway.scene(|model, now| {
+            model.create_api_key(new, now).expect("the value is new");
+        });
+    });
+    assert_eq!(found, [2]);
+}
+
+#[test]
+fn the_oracle_sees_an_event_that_was_dropped() {
+    let found = found_after(|sim| {
+        sim.sign_up_and_queue("somebody-else");
+        for queue in [EVENTS_QUEUE, BULK_QUEUE] {
+            for message in sim.world.sqs.receive(queue, 10).expect("the queue is there") {
+                sim.world.sqs.delete(queue, &message.receipt).expect("it is in flight");
+            }
+        }
+    });
+    assert_eq!(found, [1, 3], "no account, and no record");
+}
+
+#[test]
+fn the_oracle_sees_a_key_value_in_a_message() {
+    let found = found_after(|sim| {
+        let value = sim.values.values().next().expect("seed 1 has a key").clone();
+        sim.bodies.push(format!("{{\"leak\":\"{value}\"}}"));
+    });
+    assert_eq!(found, [7]);
+}
