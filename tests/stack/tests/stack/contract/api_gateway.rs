@@ -79,6 +79,14 @@ pub(super) async fn a_value_that_exists_is_refused_with_conflict<F: Face>(stand:
     assert!(!refused.to_string().contains(VALUE), "{refused}");
 }
 
+pub(super) async fn one_of_two_keys_with_one_value_is_made<F: Face>(stand: Stand<F>) {
+    let (one, other) = tokio::join!(stand.make("sub-1", VALUE), stand.make("sub-1", VALUE));
+    assert!(one.is_ok() != other.is_ok());
+    let refused = one.and(other).unwrap_err();
+    assert_eq!(refused.class, Class::Conflict);
+    assert_eq!(stand.ports.api_gateway().keys_of(&account("sub-1")).await.unwrap().len(), 1);
+}
+
 pub(super) async fn a_value_has_20_to_128_letters_and_digits<F: Face>(stand: Stand<F>) {
     for bad in ["a".repeat(19), "a".repeat(129), format!("{}-", "a".repeat(30))] {
         assert_eq!(stand.make("sub-1", &bad).await.unwrap_err().class, Class::Invalid);
@@ -107,11 +115,14 @@ pub(super) async fn values_only_when_asked_for<F: Face>(stand: Stand<F>) {
 pub(super) async fn keys_are_found_by_customer_id_on_every_page<F: Face>(stand: Stand<F>) {
     stand.many_keys("sub-1", 501);
     stand.many_keys("sub-11", 3);
+    stand.many_keys("a+b&c=%20", 1);
     let keys = stand.ports.api_gateway().keys_of(&account("sub-1")).await.unwrap();
     assert_eq!(keys.len(), 501);
     assert!(keys.iter().all(|key| key.customer_id == Some(account("sub-1"))));
-    let keys = stand.ports.api_gateway().keys_of(&account("sub-2")).await.unwrap();
-    assert!(keys.is_empty());
+    for (id, count) in [("sub-2", 0), ("a+b&c=%20", 1)] {
+        let keys = stand.ports.api_gateway().keys_of(&account(id)).await.unwrap();
+        assert_eq!(keys.len(), count, "{id}");
+    }
 }
 
 pub(super) async fn a_page_has_at_most_500_keys<F: Face>(stand: Stand<F>) {

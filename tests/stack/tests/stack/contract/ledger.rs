@@ -134,6 +134,12 @@ pub(super) async fn a_claim_is_refused_while_a_lease_lives<F: Face>(stand: Stand
     assert_eq!(stand.claimed("a", 60).await.epoch, 2);
 }
 
+pub(super) async fn one_of_two_claims_at_once_is_taken<F: Face>(stand: Stand<F>) {
+    let (one, other) = tokio::join!(stand.claim("a", 0), stand.claim("a", 0));
+    let leased = Claim::Leased { until: at(60) };
+    assert!((one == leased) != (other == leased), "{one:?} {other:?}");
+}
+
 pub(super) async fn a_claim_makes_the_account<F: Face>(stand: Stand<F>) {
     assert_eq!(stand.stored("a").await, None);
     let claimed = stand.claimed("a", 0).await;

@@ -46,6 +46,7 @@ contract! {
     api_gateway:
         a_new_key_is_enabled_and_shown_without_its_value,
         a_value_that_exists_is_refused_with_conflict,
+        one_of_two_keys_with_one_value_is_made,
         a_value_has_20_to_128_letters_and_digits,
         names_are_not_unique,
         values_only_when_asked_for,
@@ -85,6 +86,7 @@ contract! {
         ;
     ledger:
         a_claim_is_refused_while_a_lease_lives,
+        one_of_two_claims_at_once_is_taken,
         a_claim_makes_the_account,
         a_claim_tells_whether_it_found_the_account_open,
         the_epoch_fences_a_commit,
@@ -127,6 +129,8 @@ contract! {
         a_cancellation_is_planned_in_two_ways,
         past_due_tells_when_its_invoice_was_final,
         a_trial_is_trialing,
+        a_trial_without_a_card_can_end_in_a_pause,
+        paused_collection_keeps_the_status,
         a_first_payment_has_23_hours,
         a_dispute_has_its_charges_customer,
         a_dispute_is_read_as_it_stands,
@@ -135,11 +139,13 @@ contract! {
         cancelling_twice_is_no_error,
         an_expired_subscription_is_cancelled_without_error,
         a_lookup_key_moves,
+        a_lookup_key_is_taken_literally,
         a_lookup_key_finds_no_archived_price,
         a_customer_is_made_once_for_an_account,
         a_customer_names_its_account,
         a_checkout_carries_account_and_proof,
         a_completed_checkout_may_not_be_paid_yet,
+        a_declined_card_leaves_the_checkout_open,
         a_payment_links_reference_is_the_visitors,
         checkouts_come_newest_first_on_every_page,
         an_idempotency_key_replays,

@@ -7,7 +7,8 @@ use tollgate_events::{
     AccountId, ChargeId, CustomerId, DisputeId, NamedAccount, PriceId, SubscriptionId,
 };
 use tollgate_standin::stripe::{
-    Card, Interval, Metadata, NewCustomer, NewPrice, SubscriptionData, When,
+    Card, Interval, Metadata, MissingPaymentMethod, NewCustomer, NewPrice, NewSession,
+    PauseBehavior, SubscriptionData, When,
 };
 
 use super::face::{Face, Stand};
@@ -200,6 +201,28 @@ pub(super) async fn a_trial_is_trialing<F: Face>(stand: Stand<F>) {
     assert_eq!(stand.subscription(&customer).await.status, SubscriptionStatus::Active);
 }
 
+pub(super) async fn a_trial_without_a_card_can_end_in_a_pause<F: Face>(stand: Stand<F>) {
+    let customer = stand.customer();
+    stand.world.stripe.account().set_card(customer.as_str(), None).unwrap();
+    let data = SubscriptionData {
+        trial_period_days: 7,
+        missing_payment_method: MissingPaymentMethod::Pause,
+        ..SubscriptionData::default()
+    };
+    stand.subscribe_with(&customer, "pro_monthly", data);
+    stand.world.clock.advance(days(8));
+    assert_eq!(stand.subscription(&customer).await.status, SubscriptionStatus::Paused);
+}
+
+pub(super) async fn paused_collection_keeps_the_status<F: Face>(stand: Stand<F>) {
+    let customer = stand.customer();
+    let id = stand.subscribe(&customer, "pro_monthly");
+    let pause = Some((PauseBehavior::Void, None));
+    stand.world.stripe.account().pause_collection(id.as_str(), pause).unwrap();
+    stand.world.clock.advance(days(40));
+    assert_eq!(stand.subscription(&customer).await.status, SubscriptionStatus::Active);
+}
+
 pub(super) async fn a_first_payment_has_23_hours<F: Face>(stand: Stand<F>) {
     let customer = stand.customer();
     stand.world.stripe.account().set_card(customer.as_str(), Card::Declines).unwrap();
@@ -288,6 +311,15 @@ pub(super) async fn a_lookup_key_moves<F: Face>(stand: Stand<F>) {
     assert_eq!((&paid.id, &paid.lookup_key), (&old, &None), "who pays the old price stays on it");
 }
 
+pub(super) async fn a_lookup_key_is_taken_literally<F: Face>(stand: Stand<F>) {
+    for key in ["pro & more", "a=b", "100%+", "[0]", "größer"] {
+        let made =
+            stand.world.stripe.account().add_product_price("P", Interval::Month, 100, key).unwrap();
+        let found = stand.ports.stripe().price_by_lookup_key(key).await.unwrap();
+        assert_eq!(found, Some(PriceId::parse(made).unwrap()), "{key}");
+    }
+}
+
 pub(super) async fn a_lookup_key_finds_no_archived_price<F: Face>(stand: Stand<F>) {
     let stripe = stand.ports.stripe();
     assert_eq!(stripe.price_by_lookup_key("no_such_key").await.unwrap(), None);
@@ -321,7 +353,7 @@ pub(super) async fn a_checkout_carries_account_and_proof<F: Face>(stand: Stand<F
     assert_eq!(opened.client_reference_id.as_deref(), Some("sub-1"));
     assert_eq!(opened.price, Some(stand.price("basic_monthly")));
     assert_eq!((opened.status.as_str(), opened.url.is_some()), ("open", true));
-    assert_eq!(stand.checkouts(&customer).await, [opened.clone()]);
+    assert_eq!(stand.checkouts(&customer).await, std::slice::from_ref(&opened));
 
     let bought = {
         let mut stripe = stand.world.stripe.account();
@@ -347,6 +379,15 @@ pub(super) async fn a_completed_checkout_may_not_be_paid_yet<F: Face>(stand: Sta
     assert_eq!(stand.subscription(&customer).await.status, SubscriptionStatus::Active);
 }
 
+pub(super) async fn a_declined_card_leaves_the_checkout_open<F: Face>(stand: Stand<F>) {
+    let customer = stand.customer();
+    let opened = stand.checkout(&customer, "c-1").await;
+    let declined = stand.world.stripe.account().complete_checkout(&opened.id, Card::Declines);
+    assert_eq!(declined.unwrap_err().status, 402);
+    assert_eq!(stand.checkouts(&customer).await, [opened]);
+    assert!(stand.subscriptions(&customer).await.is_empty());
+}
+
 pub(super) async fn a_payment_links_reference_is_the_visitors<F: Face>(stand: Stand<F>) {
     let price = stand.price("basic_monthly");
     let customer = {
@@ -366,9 +407,9 @@ pub(super) async fn checkouts_come_newest_first_on_every_page<F: Face>(stand: St
     let price = stand.price("basic_monthly");
     let mut expected = Vec::new();
     for _ in 0..101 {
-        let new = tollgate_standin::stripe::NewSession {
+        let new = NewSession {
             customer: Some(customer.to_string()),
-            ..tollgate_standin::stripe::NewSession::for_price(price.as_str())
+            ..NewSession::for_price(price.as_str())
         };
         expected.insert(0, stand.world.stripe.account().open_checkout(new).unwrap());
     }
