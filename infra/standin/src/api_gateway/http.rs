@@ -189,12 +189,10 @@ impl ApiGatewayStandin {
         let key = query.key_id.as_deref();
         let from = query.start_date.as_deref().unwrap_or_default();
         let to = query.end_date.as_deref().unwrap_or_default();
-        if query.limit.is_some() || query.position.is_some() {
-            return Err(not_implemented("paging of GetUsage"));
-        }
+        let page = Listing { limit: query.limit, position: query.position.clone() };
         let get = |model: &mut Model, now| {
             let usage = model.get_usage(plan, key, (from, to), now)?;
-            Ok(wire::usage(plan, (from, to), &usage))
+            wire::page_of_usage(plan, (from, to), usage, &page)
         };
         ok(self.logged("GetUsage", pair(plan, key.unwrap_or_default()), get))
     }

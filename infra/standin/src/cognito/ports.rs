@@ -80,8 +80,9 @@ fn wire(attributes: &Attributes) -> BTreeMap<String, String> {
 
 fn classified(operation: &'static str, error: &CognitoError) -> PortError {
     let class = match error.code {
-        Code::UserNotFound | Code::ResourceNotFound => Class::NotFound,
-        Code::NotAuthorized => Class::Denied,
+        Code::UserNotFound => Class::NotFound,
+        // A missing pool must not read as "the user is gone".
+        Code::ResourceNotFound | Code::NotAuthorized => Class::Denied,
         _ => Class::Invalid,
     };
     failure(Service::Cognito, operation, class, error.to_string())

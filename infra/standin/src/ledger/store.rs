@@ -59,17 +59,20 @@ impl Store {
         CommitResult::Committed
     }
 
-    /// The transaction's conditions, in the order in which the answer names them.
+    /// The transaction's conditions, in the order in which the answer names them. A commit
+    /// that stands already is answered so, and nothing of it is written again.
     fn check(&self, commit: &Commit) -> Result<(), CommitResult> {
         let Some(stored) = self.accounts.get(&commit.account.id) else {
             return Err(CommitResult::Fenced);
         };
-        if stored.epoch != commit.account.epoch || self.overwrites_history(commit) {
-            let ours = stored.commit_id.is_some() && stored.commit_id == commit.account.commit_id;
-            return Err(if ours { CommitResult::Committed } else { CommitResult::Fenced });
+        if stored.commit_id.is_some() && stored.commit_id == commit.account.commit_id {
+            return Err(CommitResult::Committed);
         }
         if stored.catalog_revision > commit.account.catalog_revision {
             return Err(CommitResult::CatalogOutdated);
+        }
+        if stored.epoch != commit.account.epoch || self.overwrites_history(commit) {
+            return Err(CommitResult::Fenced);
         }
         let taken = commit.link.iter().find_map(|customer| {
             let owner = self.links.get(customer).filter(|owner| **owner != commit.account.id)?;

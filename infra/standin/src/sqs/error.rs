@@ -127,7 +127,8 @@ impl SqsError {
     /// Its class at the port.
     pub fn class(&self) -> Class {
         match self {
-            Self::QueueDoesNotExist => Class::NotFound,
+            // Not `NotFound`: the deployment is configured wrongly.
+            Self::QueueDoesNotExist => Class::Denied,
             Self::QueueNameExists(_) | Self::PurgeQueueInProgress => Class::Conflict,
             Self::ServiceUnavailable => Class::Unavailable,
             _ => Class::Invalid,

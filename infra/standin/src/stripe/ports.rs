@@ -12,7 +12,7 @@ use tollgate_events::{
 use super::changes::When;
 use super::checkout::NewSession;
 use super::customers::NewCustomer;
-use super::error::{StripeError, StripeResult};
+use super::error::{ErrorKind, StripeError, StripeResult};
 use super::model::{Metadata, Session, SessionStatus, Subscription, SubscriptionData};
 use super::state::Stripe;
 use super::transitions::Status;
@@ -41,6 +41,7 @@ impl StripeStandin {
 fn classify(operation: &'static str, error: &StripeError) -> PortError {
     let class = match (error.status, error.code) {
         (404, _) | (_, Some("resource_missing")) => Class::NotFound,
+        _ if error.kind == ErrorKind::Idempotency => Class::Conflict,
         (401 | 403, _) => Class::Denied,
         (409, _) => Class::Conflict,
         (429, _) => Class::Throttled { after: None },
@@ -214,7 +215,8 @@ impl tollgate_billing::ports::Stripe for StripeStandin {
 
     async fn price_by_lookup_key(&self, lookup_key: &str) -> PortResult<Option<PriceId>> {
         self.call("GET /v1/prices", lookup_key, |stripe| {
-            Ok(stripe.price_by_lookup_key(lookup_key).map(|price| id!(PriceId, price.id)))
+            let found = stripe.price_by_lookup_key(lookup_key).filter(|price| price.active);
+            Ok(found.map(|price| id!(PriceId, price.id)))
         })
         .await
     }
@@ -228,7 +230,12 @@ impl tollgate_billing::ports::Stripe for StripeStandin {
                 Ok(json!({ "id": stripe.open_checkout(new)? }))
             });
             let id = made.map(|made| text(&made).to_owned())?;
-            Ok(see_checkout(stripe, stripe.session(&id)?))
+            // A replay is the first answer, whatever became of the session since.
+            Ok(CheckoutRecord {
+                status: SessionStatus::Open.as_str().to_owned(),
+                url: Some(stripe.checkout_url(&id)),
+                ..see_checkout(stripe, stripe.session(&id)?)
+            })
         })
         .await
     }

@@ -118,6 +118,10 @@ impl Stripe {
         fingerprint: &str,
         act: impl FnOnce(&mut Self) -> StripeResult<Value>,
     ) -> (StripeResult<Value>, bool) {
+        if key.len() > 255 {
+            let message = "Idempotency keys can be at most 255 characters long.";
+            return (Err(StripeError::bad_parameter("Idempotency-Key", message)), false);
+        }
         let oldest = self.now - KEY_LIFETIME;
         if let Some(reply) = self.replies.get(key).filter(|reply| reply.at >= oldest) {
             if reply.fingerprint != fingerprint {

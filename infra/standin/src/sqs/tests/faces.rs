@@ -44,7 +44,7 @@ async fn the_port_sends_an_envelope_once_and_a_replay_of_it_again() {
     w.sqs.set_down(false);
     let nowhere = SqsPort::new(w.sqs.clone(), "nowhere.fifo", "nowhere.fifo");
     let missing = nowhere.send(QueueName::Bulk, &envelope(None)).await.unwrap_err();
-    assert_eq!(missing.class, Class::NotFound);
+    assert_eq!(missing.class, Class::Denied);
 }
 
 struct Http(String);

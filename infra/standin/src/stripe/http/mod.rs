@@ -105,10 +105,6 @@ impl Request<'_> {
             Ok(answer)
         };
         let outcome = match self.key {
-            Some(key) if key.len() > 255 => {
-                let message = "Idempotency keys can be at most 255 characters long.";
-                (Err(StripeError::bad_parameter("Idempotency-Key", message)), false)
-            }
             Some(key) => stripe.idempotent(key, &fingerprint, act),
             None => (act(stripe), false),
         };

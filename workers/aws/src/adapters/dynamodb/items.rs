@@ -225,6 +225,8 @@ pub(crate) fn link(key: &Key, account: &AccountId) -> Item {
 pub(crate) struct Upsert<'a> {
     first: &'a EventRecord,
     last: &'a EventRecord,
+    account: Option<&'a AccountId>,
+    version: Option<u64>,
     attempts: u64,
 }
 
@@ -236,9 +238,17 @@ pub(crate) fn merge(records: &[EventRecord]) -> Vec<Upsert<'_>> {
             .entry(&record.event)
             .and_modify(|upsert| {
                 upsert.last = record;
+                upsert.account = record.account.as_ref().or(upsert.account);
+                upsert.version = record.version.or(upsert.version);
                 upsert.attempts += 1;
             })
-            .or_insert(Upsert { first: record, last: record, attempts: 1 });
+            .or_insert_with(|| Upsert {
+                first: record,
+                last: record,
+                account: record.account.as_ref(),
+                version: record.version,
+                attempts: 1,
+            });
     }
     merged.into_values().collect()
 }
@@ -249,8 +259,9 @@ impl Upsert<'_> {
         Key::event(&self.last.event)
     }
 
-    /// The update: what was first stays, the rest is as it was handled last. A stuck
-    /// record has no end, whatever the retention: it waits for a person.
+    /// The update: what was first stays, an account once known is not forgotten, the rest
+    /// is as it was handled last. A stuck record has no end, whatever the retention: it
+    /// waits for a person.
     pub(crate) fn update(&self, retention: Option<SignedDuration>) -> Update {
         let (record, mut update) = (self.last, Update::default());
         update.set("source", text(record.event.source.as_str()));
@@ -258,8 +269,12 @@ impl Upsert<'_> {
         update.set("outcome", text(record.outcome.as_str()));
         update.set("at", instant(record.at));
         update.put("detail", record.detail.clone().map(text));
-        update.put(ACCOUNT, record.account.as_ref().map(|account| text(account.as_str())));
-        update.put("version", record.version.map(number));
+        if let Some(account) = self.account {
+            update.set(ACCOUNT, text(account.as_str()));
+        }
+        if let Some(version) = self.version {
+            update.set("version", number(version));
+        }
         update.put("envelope", record.envelope().map(|it| to_attribute(Value::Object(object(it)))));
         update.put("unreadable", unreadable(record).map(text));
         update.set_first("first_outcome", text(self.first.outcome.as_str()));

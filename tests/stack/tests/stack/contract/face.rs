@@ -1,0 +1,153 @@
+//! The two faces of a world of stand-ins, and how a case opens one.
+//!
+//! A case sets its scene on the [`World`], which both faces have underneath, and acts
+//! and looks through the ports.
+
+use std::sync::Arc;
+
+use aws_config::retry::RetryConfig;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
+use axum::Router;
+use jiff::Timestamp;
+use tollgate_billing::ports::{Ports, Queue};
+use tollgate_local::front::{self, Front};
+use tollgate_standin::clock::VirtualClock;
+use tollgate_standin::gate::Fair;
+use tollgate_standin::sqs::SqsPort;
+use tollgate_standin::stripe;
+use tollgate_standin::world::{BULK_QUEUE, EVENTS_QUEUE, POOL_ID, World};
+use tollgate_workers::adapters::AwsPorts;
+use tollgate_workers::adapters::api_gateway::ControlPlane;
+use tollgate_workers::adapters::dynamodb::table;
+use tollgate_workers::adapters::sqs::SqsQueue;
+use tollgate_workers::config::{QueueConfig, WorkerConfig};
+use tollgate_workers::setup;
+
+/// The ledger's table.
+const TABLE: &str = "tollgate";
+/// What Stripe's pages are called under; nobody opens them here.
+const STRIPE_PAGES: &str = "https://stripe.test";
+
+/// A face of a world: what a case acts through.
+pub(crate) trait Face: Sized {
+    type Ports: Ports;
+    type Queue: Queue;
+
+    async fn open(world: World) -> Stand<Self>;
+}
+
+/// A world, and one face of it.
+pub(crate) struct Stand<F: Face> {
+    pub(crate) ports: F::Ports,
+    pub(crate) queue: F::Queue,
+    pub(crate) world: World,
+}
+
+/// The ports face: the stand-ins themselves.
+pub(crate) struct OnThePorts;
+
+/// The HTTP face behind the real adapters; the ledger is an embedded DynamoDB.
+pub(crate) struct OnTheWire;
+
+/// A new world, as the sample API's.
+pub(crate) fn world() -> World {
+    let start = Timestamp::from_second(1_800_000_000).expect("in range");
+    World::new(start, 1, STRIPE_PAGES, Arc::new(Fair))
+}
+
+/// A face of a new world.
+pub(crate) async fn stand<F: Face>() -> Stand<F> {
+    F::open(world()).await
+}
+
+impl Face for OnThePorts {
+    type Ports = World;
+    type Queue = SqsPort;
+
+    async fn open(world: World) -> Stand<Self> {
+        Stand { ports: world.clone(), queue: world.queue(), world }
+    }
+}
+
+impl Face for OnTheWire {
+    type Ports = AwsPorts<VirtualClock>;
+    type Queue = SqsQueue;
+
+    async fn open(world: World) -> Stand<Self> {
+        let front = Front {
+            sqs: world.sqs.service(),
+            cognito: tollgate_standin::cognito::router(world.cognito.clone()),
+            api_gateway: world.api_gateway.control_plane(),
+            dynamodb: serve_dynamodb().await,
+            http: reqwest::Client::builder().no_proxy().build().expect("no options to go wrong"),
+            gate: world.gate.clone(),
+        };
+        let aws = serve(front::router(front)).await;
+        let stripe = serve(stripe::router(world.stripe.clone())).await;
+        let sdk = sdk(&aws);
+        let database = aws_sdk_dynamodb::Client::new(&sdk);
+        table::create_table(&database, TABLE).await.expect("the database is new");
+        let config = WorkerConfig::read(settings(&world, &stripe)).expect("all is set");
+        let mut ports = AwsPorts::new(&config, &sdk, world.clock.clone()).expect("the key is text");
+        // Without the client's own retries: a refusal is looked at, not waited out.
+        ports.api_gateway = ControlPlane::new(aws_sdk_apigateway::Client::new(&sdk));
+        Stand { ports, queue: queue(&aws, &sdk), world }
+    }
+}
+
+/// Serves on a free port until the test's runtime ends; returns the URL.
+async fn serve(router: Router) -> String {
+    let (listener, url) = listen().await;
+    tokio::spawn(async { axum::serve(listener, router).await });
+    url
+}
+
+async fn serve_dynamodb() -> String {
+    let (listener, url) = listen().await;
+    let database = dynoxide::Database::memory().expect("memory is there");
+    tokio::spawn(dynoxide::server::serve_on(listener, database));
+    url
+}
+
+async fn listen() -> (tokio::net::TcpListener, String) {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
+    let url = format!("http://{}", listener.local_addr().expect("it is bound"));
+    (listener, url)
+}
+
+/// Nothing from the environment: one endpoint, and credentials that nobody checks.
+fn sdk(endpoint: &str) -> SdkConfig {
+    let credentials = Credentials::new("test", "test", None, None, "test");
+    SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new("us-east-1"))
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
+        .retry_config(RetryConfig::disabled())
+        .endpoint_url(endpoint)
+        .build()
+}
+
+fn settings(world: &World, stripe: &str) -> impl Fn(&str) -> Option<String> {
+    let (catalog, stripe) = (world.plans_toml.clone(), stripe.to_owned());
+    move |name| {
+        let value = match name {
+            "TOLLGATE_STACK" => "contract",
+            "TOLLGATE_TABLE" => TABLE,
+            "TOLLGATE_USER_POOL_ID" => POOL_ID,
+            "TOLLGATE_LIVEMODE" => "false",
+            "TOLLGATE_CATALOG" => &catalog,
+            "STRIPE_SECRET_KEY" => "sk_test_contract",
+            "STRIPE_API_BASE" => &stripe,
+            "TOLLGATE_KEY_SECRETS" => "1=contract-0123456789-0123456789-01",
+            _ => return None,
+        };
+        Some(value.to_owned())
+    }
+}
+
+fn queue(endpoint: &str, sdk: &SdkConfig) -> SqsQueue {
+    let url = |name: &str| format!("{endpoint}/000000000000/{name}");
+    let config = QueueConfig { events_url: url(EVENTS_QUEUE), bulk_url: url(BULK_QUEUE) };
+    setup::queue(&config, sdk)
+}

@@ -1,0 +1,409 @@
+//! The ledger: claims, commits, records and indexes, as DynamoDB's conditions keep them.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use tollgate_billing::account::{Access, Account, KeyId, KeyRecord, PlanId, Reason, Slot, Status};
+use tollgate_billing::ledger::{
+    Claim, Commit, CommitResult, Entry, EventRecord, Outcome, RecordBody, StepTaken, StoredEvent,
+};
+use tollgate_billing::ports::{Class, Ledger as _, Ports as _};
+use tollgate_events::{AccountId, CustomerId, Envelope, EventId, EventRef, Source, Subject, Via};
+
+use super::face::{Face, Stand};
+
+/// So many seconds after a time that is good for all.
+pub(super) fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_second(1_800_000_000 + seconds).unwrap()
+}
+
+pub(super) fn customer(id: &str) -> CustomerId {
+    CustomerId::parse(id).unwrap()
+}
+
+fn account(id: &str) -> AccountId {
+    AccountId::parse(id).unwrap()
+}
+
+fn event(id: &str) -> EventRef {
+    EventRef { source: Source::Stripe, id: EventId::parse(id).unwrap() }
+}
+
+/// The record of an event about a customer.
+fn record(id: &str, customer_id: &str, outcome: Outcome, seconds: i64) -> EventRecord {
+    let envelope = Envelope {
+        v: tollgate_events::ENVELOPE_VERSION,
+        source: Source::Stripe,
+        id: EventId::parse(id).unwrap(),
+        kind: "invoice.paid".into(),
+        subject: Subject::customer(customer(customer_id)),
+        object: None,
+        occurred_at: at(0),
+        received_at: at(0),
+        livemode: Some(false),
+        connect_account: None,
+        via: Via::Webhook,
+        run: None,
+        hint: None,
+    };
+    EventRecord::of(envelope, outcome, at(seconds))
+}
+
+/// A commit as a worker makes it: closed, the lease given back, an id of its own.
+fn closing(account: &Account, commit_id: &str) -> Commit {
+    let account = Account {
+        open: false,
+        lease_until: None,
+        commit_id: Some(commit_id.to_owned()),
+        ..account.clone()
+    };
+    Commit { account, entry: None, link: vec![], records: vec![] }
+}
+
+/// A commit that gives the account a plan, as its next version.
+fn changing(account: &Account, commit_id: &str) -> Commit {
+    let mut commit = closing(account, commit_id);
+    commit.account.version += 1;
+    commit.account.access = Access {
+        plan: Some(PlanId::parse("pro").unwrap()),
+        status: Status::Active,
+        reason: Reason::DefaultPlan,
+        keys: [(Slot::Primary, key(&account.id))].into(),
+        ..Access::default()
+    };
+    commit.entry = Some(Entry {
+        version: commit.account.version,
+        at: at(1),
+        before: account.access.clone(),
+        after: commit.account.access.clone(),
+        cause: vec![event("evt_1")],
+        reason: Reason::DefaultPlan,
+        steps: vec![StepTaken { step: "attach pro".into(), at: at(1) }],
+    });
+    commit
+}
+
+fn key(account: &AccountId) -> KeyRecord {
+    let id = KeyId::parse(format!("key-of-{account}")).unwrap();
+    KeyRecord { id, generation: 1, minted_at: at(0) }
+}
+
+fn names(events: &[StoredEvent]) -> BTreeSet<&str> {
+    events.iter().map(|stored| stored.record.event.id.as_str()).collect()
+}
+
+impl<F: Face> Stand<F> {
+    /// Claims for a minute.
+    async fn claim(&self, id: &str, now: i64) -> Claim {
+        self.ports.ledger().claim(&account(id), at(now), at(now + 60)).await.unwrap()
+    }
+
+    async fn claimed(&self, id: &str, now: i64) -> Account {
+        match self.claim(id, now).await {
+            Claim::Taken { account } => *account,
+            Claim::Leased { until } => panic!("leased until {until}"),
+        }
+    }
+
+    async fn commit(&self, commit: &Commit) -> CommitResult {
+        self.ports.ledger().commit(commit).await.unwrap()
+    }
+
+    async fn stored(&self, id: &str) -> Option<Account> {
+        self.ports.ledger().account(&account(id)).await.unwrap()
+    }
+
+    async fn record(&self, records: &[EventRecord]) {
+        self.ports.ledger().record(records).await.unwrap();
+    }
+
+    async fn recorded(&self, id: &str) -> Option<StoredEvent> {
+        self.ports.ledger().event(&event(id)).await.unwrap()
+    }
+
+    async fn history(&self, id: &str, limit: usize) -> Vec<u64> {
+        let entries = self.ports.ledger().history(&account(id), limit).await.unwrap();
+        entries.iter().map(|entry| entry.version).collect()
+    }
+}
+
+pub(super) async fn a_claim_is_refused_while_a_lease_lives<F: Face>(stand: Stand<F>) {
+    assert_eq!(stand.claimed("a", 0).await.epoch, 1);
+    assert_eq!(stand.claim("a", 59).await, Claim::Leased { until: at(60) });
+    assert_eq!(stand.claimed("b", 59).await.epoch, 1);
+    assert_eq!(stand.claimed("a", 60).await.epoch, 2);
+}
+
+pub(super) async fn one_of_two_claims_at_once_is_taken<F: Face>(stand: Stand<F>) {
+    let (one, other) = tokio::join!(stand.claim("a", 0), stand.claim("a", 0));
+    let leased = Claim::Leased { until: at(60) };
+    assert!((one == leased) != (other == leased), "{one:?} {other:?}");
+}
+
+pub(super) async fn a_claim_makes_the_account<F: Face>(stand: Stand<F>) {
+    assert_eq!(stand.stored("a").await, None);
+    let claimed = stand.claimed("a", 0).await;
+    let new = Account { epoch: 1, lease_until: Some(at(60)), ..Account::new(account("a")) };
+    assert_eq!(claimed, new);
+    assert_eq!(stand.stored("a").await, Some(Account { open: true, ..new }));
+}
+
+pub(super) async fn a_claim_tells_whether_it_found_the_account_open<F: Face>(stand: Stand<F>) {
+    assert!(!stand.claimed("a", 0).await.open);
+    let second = stand.claimed("a", 60).await;
+    assert!(second.open, "the first claim did not commit");
+    assert_eq!(stand.commit(&closing(&second, "c1")).await, CommitResult::Committed);
+    assert!(!stand.claimed("a", 61).await.open);
+}
+
+pub(super) async fn the_epoch_fences_a_commit<F: Face>(stand: Stand<F>) {
+    let stale = stand.claimed("a", 0).await;
+    let fresh = stand.claimed("a", 60).await;
+    let mut late = changing(&stale, "late");
+    late.link.push(customer("cus_1"));
+    late.records.push(record("evt_1", "cus_1", Outcome::Applied, 61));
+    assert_eq!(stand.commit(&late).await, CommitResult::Fenced);
+    assert_eq!(stand.stored("a").await, Some(Account { open: true, ..fresh.clone() }));
+    assert!(stand.history("a", 10).await.is_empty());
+    assert_eq!(stand.recorded("evt_1").await, None);
+    assert_eq!(stand.ports.ledger().account_of(&customer("cus_1")).await.unwrap(), None);
+    assert_eq!(stand.commit(&changing(&fresh, "c2")).await, CommitResult::Committed);
+}
+
+pub(super) async fn a_commit_without_a_claim_is_fenced<F: Face>(stand: Stand<F>) {
+    let never_claimed = Account::new(account("a"));
+    assert_eq!(stand.commit(&closing(&never_claimed, "c1")).await, CommitResult::Fenced);
+    assert_eq!(stand.stored("a").await, None);
+}
+
+pub(super) async fn a_commit_writes_everything_at_once<F: Face>(stand: Stand<F>) {
+    let mut commit = changing(&stand.claimed("a", 0).await, "c1");
+    commit.link.push(customer("cus_1"));
+    commit.records.push(record("evt_1", "cus_1", Outcome::Applied, 1));
+    assert_eq!(stand.commit(&commit).await, CommitResult::Committed);
+    assert_eq!(stand.stored("a").await, Some(commit.account));
+    let history = stand.ports.ledger().history(&account("a"), 10).await.unwrap();
+    assert_eq!(history, [commit.entry.unwrap()]);
+    let owner = stand.ports.ledger().account_of(&customer("cus_1")).await.unwrap();
+    assert_eq!(owner, Some(account("a")));
+    assert_eq!(stand.recorded("evt_1").await.unwrap().record, commit.records[0]);
+}
+
+pub(super) async fn a_link_that_is_taken_moves_nothing<F: Face>(stand: Stand<F>) {
+    let mut first = closing(&stand.claimed("a", 0).await, "c1");
+    first.link.push(customer("cus_1"));
+    assert_eq!(stand.commit(&first).await, CommitResult::Committed);
+    let claimed = stand.claimed("b", 0).await;
+    let mut second = changing(&claimed, "c2");
+    second.link.extend([customer("cus_2"), customer("cus_1")]);
+    let taken = CommitResult::LinkTaken { customer: customer("cus_1"), account: account("a") };
+    assert_eq!(stand.commit(&second).await, taken);
+    assert_eq!(stand.ports.ledger().account_of(&customer("cus_2")).await.unwrap(), None);
+    assert!(stand.history("b", 10).await.is_empty());
+    let mut again = closing(&stand.claimed("a", 1).await, "c3");
+    again.link.push(customer("cus_1"));
+    assert_eq!(stand.commit(&again).await, CommitResult::Committed, "its own link");
+}
+
+pub(super) async fn a_lost_response_is_recognised_by_commit_id<F: Face>(stand: Stand<F>) {
+    let mut commit = closing(&stand.claimed("a", 0).await, "c1");
+    commit.records.push(record("evt_1", "cus_1", Outcome::Unchanged, 1));
+    for _ in 0..2 {
+        assert_eq!(stand.commit(&commit).await, CommitResult::Committed);
+    }
+    assert_eq!(stand.recorded("evt_1").await.unwrap().attempts, 1, "written once");
+    stand.claimed("a", 1).await;
+    assert_eq!(stand.commit(&commit).await, CommitResult::Committed, "after another claim too");
+    assert!(stand.stored("a").await.unwrap().open, "and it undoes nothing");
+}
+
+pub(super) async fn a_newer_catalog_is_not_overruled<F: Face>(stand: Stand<F>) {
+    let mut newer = closing(&stand.claimed("a", 0).await, "c1");
+    newer.account.catalog_revision = 8;
+    assert_eq!(stand.commit(&newer).await, CommitResult::Committed);
+    let mut older = closing(&stand.claimed("a", 1).await, "c2");
+    older.account.catalog_revision = 7;
+    assert_eq!(stand.commit(&older).await, CommitResult::CatalogOutdated);
+    older.account.catalog_revision = 8;
+    assert_eq!(stand.commit(&older).await, CommitResult::Committed);
+}
+
+pub(super) async fn a_newer_catalog_is_named_before_a_lost_claim<F: Face>(stand: Stand<F>) {
+    let stale = stand.claimed("a", 0).await;
+    let mut newer = closing(&stand.claimed("a", 60).await, "c1");
+    newer.account.catalog_revision = 8;
+    assert_eq!(stand.commit(&newer).await, CommitResult::Committed);
+    assert_eq!(stand.commit(&closing(&stale, "c2")).await, CommitResult::CatalogOutdated);
+}
+
+pub(super) async fn history_is_never_overwritten<F: Face>(stand: Stand<F>) {
+    assert_eq!(
+        stand.commit(&changing(&stand.claimed("a", 0).await, "c1")).await,
+        CommitResult::Committed
+    );
+    let mut fork = changing(&stand.claimed("a", 1).await, "c2");
+    fork.account.version = 1;
+    fork.entry.as_mut().unwrap().version = 1;
+    assert_eq!(stand.commit(&fork).await, CommitResult::Fenced);
+    assert_eq!(stand.history("a", 10).await, [1]);
+}
+
+pub(super) async fn history_comes_newest_first<F: Face>(stand: Stand<F>) {
+    for version in 0..12 {
+        let claimed = stand.claimed("a", version).await;
+        let commit = changing(&claimed, &format!("c{version}"));
+        assert_eq!(stand.commit(&commit).await, CommitResult::Committed);
+    }
+    assert_eq!(stand.history("a", 3).await, [12, 11, 10]);
+    assert_eq!(stand.history("a", 100).await, (1..=12).rev().collect::<Vec<_>>());
+    assert!(stand.history("b", 3).await.is_empty());
+}
+
+pub(super) async fn reads_see_the_last_write<F: Face>(stand: Stand<F>) {
+    for round in 0..5 {
+        let mut commit = changing(&stand.claimed("a", round).await, &format!("c{round}"));
+        let linked = customer(&format!("cus_{round}"));
+        commit.link.push(linked.clone());
+        commit.records.push(record(&format!("evt_{round}"), "cus_1", Outcome::Applied, round));
+        stand.commit(&commit).await;
+        assert_eq!(stand.stored("a").await, Some(commit.account.clone()));
+        let owner = stand.ports.ledger().account_of(&linked).await.unwrap();
+        assert_eq!(owner, Some(account("a")));
+        assert!(stand.recorded(&format!("evt_{round}")).await.is_some());
+        assert_eq!(stand.history("a", 1).await, [commit.account.version]);
+    }
+}
+
+pub(super) async fn a_record_keeps_its_first_outcome<F: Face>(stand: Stand<F>) {
+    stand.record(&[record("evt_1", "cus_1", Outcome::Waiting, 0)]).await;
+    let parked = EventRecord {
+        detail: Some("nobody's".into()),
+        ..record("evt_1", "cus_1", Outcome::Parked, 5)
+    };
+    stand.record(std::slice::from_ref(&parked)).await;
+    let stored = stand.recorded("evt_1").await.unwrap();
+    let expected = StoredEvent {
+        record: parked,
+        first_outcome: Outcome::Waiting,
+        first_at: at(0),
+        attempts: 2,
+    };
+    assert_eq!(stored, expected);
+    stand.record(&[record("evt_1", "cus_1", Outcome::Applied, 9)]).await;
+    assert_eq!(stand.recorded("evt_1").await.unwrap().record.detail, None, "no error is left");
+}
+
+pub(super) async fn an_account_once_known_is_not_forgotten<F: Face>(stand: Stand<F>) {
+    let known = EventRecord {
+        account: Some(account("a")),
+        version: Some(3),
+        ..record("evt_1", "cus_1", Outcome::Applied, 0)
+    };
+    stand.record(&[known]).await;
+    stand.record(&[record("evt_1", "cus_1", Outcome::Parked, 1)]).await;
+    let stored = stand.recorded("evt_1").await.unwrap().record;
+    assert_eq!((stored.account, stored.version), (Some(account("a")), Some(3)));
+}
+
+pub(super) async fn two_records_of_one_event_count_twice<F: Face>(stand: Stand<F>) {
+    let twice = [
+        record("evt_1", "cus_1", Outcome::Waiting, 0),
+        record("evt_1", "cus_1", Outcome::Applied, 1),
+    ];
+    stand.record(&twice).await;
+    let mut commit = closing(&stand.claimed("a", 0).await, "c1");
+    commit.records.extend(twice.clone());
+    stand.commit(&commit).await;
+    let stored = stand.recorded("evt_1").await.unwrap();
+    assert_eq!((stored.attempts, stored.first_outcome), (4, Outcome::Waiting));
+    assert_eq!(stored.record, twice[1]);
+}
+
+pub(super) async fn what_cannot_be_read_is_kept_as_it_came<F: Face>(stand: Stand<F>) {
+    let unreadable =
+        EventRecord::unreadable(event("evt_1"), "not JSON".into(), "malformed".into(), at(0));
+    stand.record(std::slice::from_ref(&unreadable)).await;
+    let stored = stand.recorded("evt_1").await.unwrap();
+    assert_eq!(stored.record.body, RecordBody::Unreadable("not JSON".into()));
+    assert_eq!(stored.record, unreadable);
+    assert_eq!(names(&stand.ports.ledger().stuck(None).await.unwrap().items), ["evt_1"].into());
+}
+
+pub(super) async fn waiting_and_parked_events_are_found_by_customer<F: Face>(stand: Stand<F>) {
+    stand
+        .record(&[
+            record("evt_1", "cus_1", Outcome::Waiting, 0),
+            record("evt_2", "cus_1", Outcome::Parked, 0),
+            record("evt_3", "cus_1", Outcome::Ignored, 0),
+            record("evt_4", "cus_2", Outcome::Waiting, 0),
+        ])
+        .await;
+    let ledger = stand.ports.ledger();
+    let on_1 = ledger.stuck_on(&customer("cus_1")).await.unwrap();
+    assert_eq!(names(&on_1), ["evt_1", "evt_2"].into());
+    stand.record(&[record("evt_1", "cus_1", Outcome::Applied, 1)]).await;
+    let on_1 = ledger.stuck_on(&customer("cus_1")).await.unwrap();
+    assert_eq!(names(&on_1), ["evt_2"].into());
+    let all = ledger.stuck(None).await.unwrap();
+    assert_eq!((names(&all.items), all.next), (["evt_2", "evt_4"].into(), None));
+}
+
+pub(super) async fn stuck_events_come_in_pages<F: Face>(stand: Stand<F>) {
+    let records: Vec<_> = (0..150)
+        .map(|n| record(&format!("evt_{n}"), &format!("cus_{}", n % 7), Outcome::Waiting, n))
+        .collect();
+    stand.record(&records).await;
+    let (mut found, mut page) = (Vec::new(), None);
+    loop {
+        let next = stand.ports.ledger().stuck(page.as_deref()).await.unwrap();
+        assert!(next.items.len() <= 100);
+        found.extend(next.items);
+        page = next.next;
+        if page.is_none() {
+            break;
+        }
+    }
+    assert_eq!((found.len(), names(&found).len()), (150, 150));
+}
+
+pub(super) async fn accounts_are_due_when_their_time_has_come<F: Face>(stand: Stand<F>) {
+    for (id, review_at) in [("a", Some(at(100))), ("b", Some(at(101))), ("c", None)] {
+        let mut commit = closing(&stand.claimed(id, 0).await, &format!("c-{id}"));
+        commit.account.review_at = review_at;
+        stand.commit(&commit).await;
+    }
+    let due = async |now| stand.ports.ledger().due(at(now), None).await.unwrap().items;
+    assert!(due(99).await.is_empty());
+    assert_eq!(due(100).await, [(account("a"), at(100))]);
+    let mut done = closing(&stand.claimed("a", 100).await, "c-2");
+    done.account.review_at = None;
+    stand.commit(&done).await;
+    assert!(due(100).await.is_empty());
+}
+
+pub(super) async fn due_accounts_come_in_pages<F: Face>(stand: Stand<F>) {
+    let expected: BTreeSet<_> = (0..120).map(|n| account(&format!("sub-{n}"))).collect();
+    for id in &expected {
+        let mut commit = closing(&stand.claimed(id.as_str(), 0).await, &format!("c-{id}"));
+        commit.account.review_at = Some(at(10));
+        stand.commit(&commit).await;
+    }
+    let (mut found, mut page) = (Vec::new(), None);
+    loop {
+        let next = stand.ports.ledger().due(at(10), page.as_deref()).await.unwrap();
+        found.extend(next.items.into_iter().map(|(id, _)| id));
+        page = next.next;
+        if page.is_none() {
+            break;
+        }
+    }
+    assert_eq!(found.len(), expected.len());
+    assert_eq!(found.into_iter().collect::<BTreeSet<_>>(), expected);
+}
+
+pub(super) async fn a_foreign_page_is_invalid<F: Face>(stand: Stand<F>) {
+    let refused = stand.ports.ledger().stuck(Some("no page")).await.unwrap_err();
+    assert_eq!(refused.class, Class::Invalid);
+    let refused = stand.ports.ledger().due(at(0), Some("no page")).await.unwrap_err();
+    assert_eq!(refused.class, Class::Invalid);
+}

@@ -1,0 +1,160 @@
+//! The contract: what AWS and Stripe really do, as far as Tollgate relies on it
+//! (`docs/contract.md`).
+//!
+//! Each case runs twice, on two faces of the same stand-ins: `contract::ports::…` calls
+//! their ports face, on which the simulation runs, `contract::wire::…` calls the real
+//! adapters, through the real SDKs and over HTTP. A case that holds on one face only is
+//! a disagreement, and one of the two is wrong.
+//!
+//! Deliberately not here: what no port reaches, and what only the real services can
+//! show. A stand-in's own rules are tested beside it.
+
+mod face;
+
+mod api_gateway;
+mod cognito;
+mod ledger;
+mod sqs;
+mod stripe;
+
+/// Two tests for each case.
+macro_rules! contract {
+    ($($group:ident: $($case:ident,)+;)+) => {
+        mod ports {
+            $(mod $group {
+                $(#[tokio::test]
+                async fn $case() {
+                    use crate::contract::{face, $group};
+                    $group::$case(face::stand::<face::OnThePorts>().await).await;
+                })+
+            })+
+        }
+
+        mod wire {
+            $(mod $group {
+                $(#[tokio::test]
+                async fn $case() {
+                    use crate::contract::{face, $group};
+                    $group::$case(face::stand::<face::OnTheWire>().await).await;
+                })+
+            })+
+        }
+    };
+}
+
+contract! {
+    api_gateway:
+        a_new_key_is_enabled_and_shown_without_its_value,
+        a_value_that_exists_is_refused_with_conflict,
+        one_of_two_keys_with_one_value_is_made,
+        a_value_has_20_to_128_letters_and_digits,
+        names_are_not_unique,
+        values_only_when_asked_for,
+        keys_are_found_by_customer_id_on_every_page,
+        a_page_has_at_most_500_keys,
+        a_key_is_disabled_and_enabled,
+        a_deleted_key_is_not_found,
+        a_key_can_be_on_one_usage_plan_per_stage,
+        attaching_twice_is_a_conflict,
+        conflict_also_means_try_again,
+        detaching_what_is_not_attached_is_not_found,
+        an_unknown_usage_plan_is_not_found,
+        usage_plans_of_a_key,
+        keys_on_a_usage_plan_come_in_pages,
+        the_number_of_keys_is_limited,
+        a_key_can_be_on_ten_usage_plans,
+        usage_counts_per_plan_and_key,
+        usage_adds_up_the_days_asked_for,
+        too_many_calls_are_told_how_long_to_wait,
+        ;
+    cognito:
+        a_user_is_read_by_user_name,
+        an_unknown_or_deleted_user_is_none,
+        a_user_name_can_belong_to_another_sub_by_now,
+        a_sub_is_a_user_name_for_local_users,
+        a_sub_is_no_user_name_for_federated_users,
+        list_users_finds_by_sub,
+        list_users_may_lag,
+        a_page_has_at_most_60_users,
+        a_disabled_user_is_seen_disabled,
+        attributes_read_back_as_written,
+        an_absent_attribute_reads_back_as_none,
+        an_undefined_attribute_is_invalid,
+        an_attribute_must_be_mutable_to_be_written,
+        a_value_has_at_most_2048_characters,
+        writing_for_an_unknown_user_is_not_found,
+        ;
+    ledger:
+        a_claim_is_refused_while_a_lease_lives,
+        one_of_two_claims_at_once_is_taken,
+        a_claim_makes_the_account,
+        a_claim_tells_whether_it_found_the_account_open,
+        the_epoch_fences_a_commit,
+        a_commit_without_a_claim_is_fenced,
+        a_commit_writes_everything_at_once,
+        a_link_that_is_taken_moves_nothing,
+        a_lost_response_is_recognised_by_commit_id,
+        a_newer_catalog_is_not_overruled,
+        a_newer_catalog_is_named_before_a_lost_claim,
+        history_is_never_overwritten,
+        history_comes_newest_first,
+        reads_see_the_last_write,
+        a_record_keeps_its_first_outcome,
+        an_account_once_known_is_not_forgotten,
+        two_records_of_one_event_count_twice,
+        what_cannot_be_read_is_kept_as_it_came,
+        waiting_and_parked_events_are_found_by_customer,
+        stuck_events_come_in_pages,
+        accounts_are_due_when_their_time_has_come,
+        due_accounts_come_in_pages,
+        a_foreign_page_is_invalid,
+        ;
+    sqs:
+        a_message_is_the_envelope_with_its_group,
+        a_group_comes_in_the_order_in_which_it_was_sent,
+        duplicates_within_five_minutes_are_swallowed,
+        a_replay_is_no_duplicate,
+        a_group_is_blocked_while_in_flight,
+        what_is_not_deleted_comes_back,
+        a_message_received_too_often_is_a_dead_letter,
+        a_queue_that_is_down_is_unavailable,
+        a_queue_that_is_missing_is_a_wrong_configuration,
+        ;
+    stripe:
+        subscriptions_without_canceled_ones,
+        a_subscription_tells_what_it_sells,
+        subscriptions_are_found_on_every_page,
+        an_unknown_customer_has_no_subscriptions,
+        periods_stand_on_items,
+        a_cancellation_is_planned_in_two_ways,
+        past_due_tells_when_its_invoice_was_final,
+        a_trial_is_trialing,
+        a_trial_without_a_card_can_end_in_a_pause,
+        paused_collection_keeps_the_status,
+        a_first_payment_has_23_hours,
+        a_dispute_has_its_charges_customer,
+        a_dispute_is_read_as_it_stands,
+        an_inquiry_moves_no_money,
+        an_unknown_dispute_or_charge_is_none,
+        cancelling_twice_is_no_error,
+        an_expired_subscription_is_cancelled_without_error,
+        a_lookup_key_moves,
+        a_lookup_key_is_taken_literally,
+        a_lookup_key_finds_no_archived_price,
+        a_customer_is_made_once_for_an_account,
+        a_customer_names_its_account,
+        a_checkout_carries_account_and_proof,
+        a_completed_checkout_may_not_be_paid_yet,
+        a_declined_card_leaves_the_checkout_open,
+        a_payment_links_reference_is_the_visitors,
+        checkouts_come_newest_first_on_every_page,
+        an_idempotency_key_replays,
+        an_idempotency_key_replays_errors_too,
+        an_idempotency_key_is_for_one_request,
+        an_idempotency_key_has_at_most_255_characters,
+        what_a_parameter_names_must_exist,
+        a_checkout_expires_once_and_without_error,
+        a_checkout_expires_by_itself_after_a_day,
+        a_portal_opens_for_a_customer,
+        ;
+}

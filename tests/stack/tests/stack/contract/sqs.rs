@@ -1,0 +1,135 @@
+//! SQS FIFO: what is sent through the port, as whoever receives it finds it.
+
+use jiff::SignedDuration;
+use tollgate_billing::ports::{Class, Queue as _, QueueName};
+use tollgate_events::{Envelope, EventId, Source, Subject, Via};
+use tollgate_standin::sqs::{Message, SqsStandin};
+use tollgate_standin::world::{
+    BULK_QUEUE, DEAD_LETTER_QUEUES, EVENTS_QUEUE, MAX_RECEIVES, VISIBILITY,
+};
+
+use super::face::{self, Face, Stand};
+use super::ledger::{at, customer};
+
+/// An event about a customer, whose group it is in.
+fn envelope(event: &str, customer_id: &str) -> Envelope {
+    Envelope {
+        v: tollgate_events::ENVELOPE_VERSION,
+        source: Source::Stripe,
+        id: EventId::parse(event).unwrap(),
+        kind: "customer.subscription.updated".into(),
+        subject: Subject::customer(customer(customer_id)),
+        object: Some("sub_1".into()),
+        occurred_at: at(0),
+        received_at: at(0),
+        livemode: Some(false),
+        connect_account: None,
+        via: Via::Webhook,
+        run: None,
+        hint: None,
+    }
+}
+
+impl<F: Face> Stand<F> {
+    async fn send(&self, event: &str, customer_id: &str) {
+        let envelope = envelope(event, customer_id);
+        self.queue.send(QueueName::Events, &envelope).await.unwrap();
+    }
+
+    /// Up to ten messages of the events queue.
+    fn receive(&self) -> Vec<Message> {
+        self.world.sqs.receive(EVENTS_QUEUE, 10).unwrap()
+    }
+
+    /// The events in up to ten messages of the events queue.
+    fn received(&self) -> Vec<String> {
+        self.receive().into_iter().map(|message| message.dedup).collect()
+    }
+
+    fn delete(&self, message: &Message) {
+        self.world.sqs.delete(EVENTS_QUEUE, &message.receipt).unwrap();
+    }
+}
+
+pub(super) async fn a_message_is_the_envelope_with_its_group<F: Face>(stand: Stand<F>) {
+    let sent = envelope("evt_1", "cus_1");
+    stand.queue.send(QueueName::Bulk, &sent).await.unwrap();
+    assert!(stand.world.sqs.is_empty(EVENTS_QUEUE));
+    let [message] = &stand.world.sqs.receive(BULK_QUEUE, 10).unwrap()[..] else {
+        panic!("one message")
+    };
+    assert_eq!(Envelope::decode(&message.body).unwrap(), sent);
+    assert_eq!((message.group.as_str(), message.dedup.as_str()), ("cus_1", "evt_1"));
+}
+
+pub(super) async fn a_group_comes_in_the_order_in_which_it_was_sent<F: Face>(stand: Stand<F>) {
+    for event in ["evt_2", "evt_1", "evt_3"] {
+        stand.send(event, "cus_1").await;
+    }
+    assert_eq!(stand.received(), ["evt_2", "evt_1", "evt_3"]);
+}
+
+pub(super) async fn duplicates_within_five_minutes_are_swallowed<F: Face>(stand: Stand<F>) {
+    stand.send("evt_1", "cus_1").await;
+    stand.world.clock.advance(SignedDuration::from_secs(299));
+    stand.send("evt_1", "cus_1").await;
+    let [message] = &stand.receive()[..] else { panic!("one message") };
+    stand.delete(message);
+    stand.world.clock.advance(SignedDuration::from_secs(1));
+    stand.send("evt_1", "cus_1").await;
+    assert_eq!(stand.received(), ["evt_1"], "SQS forgets: the ledger is the guard");
+}
+
+pub(super) async fn a_replay_is_no_duplicate<F: Face>(stand: Stand<F>) {
+    stand.send("evt_1", "cus_1").await;
+    let again = Envelope { run: Some("run-1".into()), ..envelope("evt_1", "cus_1") };
+    stand.queue.send(QueueName::Events, &again).await.unwrap();
+    assert_eq!(stand.received(), ["evt_1", "evt_1@run-1"]);
+}
+
+pub(super) async fn a_group_is_blocked_while_in_flight<F: Face>(stand: Stand<F>) {
+    stand.send("evt_1", "cus_1").await;
+    let [first] = &stand.receive()[..] else { panic!("one message") };
+    stand.send("evt_2", "cus_1").await;
+    stand.send("evt_3", "cus_2").await;
+    assert_eq!(stand.received(), ["evt_3"]);
+    stand.delete(first);
+    assert_eq!(stand.received(), ["evt_2"]);
+}
+
+pub(super) async fn what_is_not_deleted_comes_back<F: Face>(stand: Stand<F>) {
+    for event in ["evt_1", "evt_2", "evt_3"] {
+        stand.send(event, "cus_1").await;
+    }
+    stand.delete(&stand.receive()[0]);
+    assert!(stand.receive().is_empty());
+    stand.world.clock.advance(VISIBILITY);
+    assert_eq!(stand.received(), ["evt_2", "evt_3"]);
+}
+
+pub(super) async fn a_message_received_too_often_is_a_dead_letter<F: Face>(stand: Stand<F>) {
+    stand.send("evt_1", "cus_1").await;
+    for _ in 0..MAX_RECEIVES {
+        assert_eq!(stand.received(), ["evt_1"]);
+        stand.world.clock.advance(VISIBILITY);
+    }
+    assert!(stand.receive().is_empty());
+    let [dead] = &stand.world.sqs.receive(DEAD_LETTER_QUEUES[0], 10).unwrap()[..] else {
+        panic!("one dead letter")
+    };
+    assert_eq!(Envelope::decode(&dead.body).unwrap(), envelope("evt_1", "cus_1"));
+}
+
+pub(super) async fn a_queue_that_is_down_is_unavailable<F: Face>(stand: Stand<F>) {
+    stand.world.sqs.set_down(true);
+    let refused = stand.queue.send(QueueName::Events, &envelope("evt_1", "cus_1")).await;
+    assert_eq!(refused.unwrap_err().class, Class::Unavailable);
+}
+
+pub(super) async fn a_queue_that_is_missing_is_a_wrong_configuration<F: Face>(_: Stand<F>) {
+    let mut world = face::world();
+    world.sqs = SqsStandin::new(world.clock.clone(), world.gate.clone());
+    let stand = F::open(world).await;
+    let refused = stand.queue.send(QueueName::Events, &envelope("evt_1", "cus_1")).await;
+    assert_eq!(refused.unwrap_err().class, Class::Denied);
+}

@@ -1,0 +1,494 @@
+//! Stripe's customers, subscriptions, Checkout sessions, disputes and idempotency keys.
+
+use jiff::{SignedDuration, Timestamp};
+use tollgate_billing::ports::{CheckoutRecord, Class, NewCheckout, Ports as _, Stripe as _};
+use tollgate_billing::stripe::{DisputeStatus, Subscription, SubscriptionStatus};
+use tollgate_events::{
+    AccountId, ChargeId, CustomerId, DisputeId, NamedAccount, PriceId, SubscriptionId,
+};
+use tollgate_standin::stripe::{
+    Card, Interval, Metadata, MissingPaymentMethod, NewCustomer, NewPrice, NewSession,
+    PauseBehavior, SubscriptionData, When,
+};
+
+use super::face::{Face, Stand};
+
+const UNKNOWN: &str = "unknown";
+
+fn named() -> NamedAccount {
+    NamedAccount { id: AccountId::parse("sub-1").unwrap(), proof: Some("1:proof".into()) }
+}
+
+/// A plan's Checkout session for the account.
+fn new_checkout(customer: &CustomerId, price: &PriceId, idempotency_key: &str) -> NewCheckout {
+    NewCheckout {
+        account: named(),
+        customer: customer.clone(),
+        price: price.clone(),
+        success_url: "https://shop.example/done".into(),
+        cancel_url: "https://shop.example/back".into(),
+        idempotency_key: idempotency_key.into(),
+    }
+}
+
+fn days(days: i64) -> SignedDuration {
+    SignedDuration::from_hours(24 * days)
+}
+
+impl<F: Face> Stand<F> {
+    /// A customer with a card, whom no account is named in.
+    fn customer(&self) -> CustomerId {
+        let mut stripe = self.world.stripe.account();
+        let id = stripe.create_customer(NewCustomer::default());
+        stripe.set_card(&id, Card::Pays).unwrap();
+        CustomerId::parse(id).unwrap()
+    }
+
+    /// The price that a plan is sold at.
+    fn price(&self, lookup_key: &str) -> PriceId {
+        let stripe = self.world.stripe.account();
+        PriceId::parse(stripe.price_by_lookup_key(lookup_key).unwrap().id.as_str()).unwrap()
+    }
+
+    /// A subscription to a plan, made by somebody else's code.
+    fn subscribe(&self, customer: &CustomerId, lookup_key: &str) -> SubscriptionId {
+        self.subscribe_with(customer, lookup_key, SubscriptionData::default())
+    }
+
+    fn subscribe_with(
+        &self,
+        customer: &CustomerId,
+        lookup_key: &str,
+        data: SubscriptionData,
+    ) -> SubscriptionId {
+        let price = self.price(lookup_key);
+        let mut stripe = self.world.stripe.account();
+        let made = stripe.subscribe(customer.as_str(), &[price.as_str()], data);
+        SubscriptionId::parse(made.unwrap()).unwrap()
+    }
+
+    fn cancel(&self, subscription: &SubscriptionId, when: When) {
+        self.world.stripe.account().cancel(subscription.as_str(), when).unwrap();
+    }
+
+    async fn subscriptions(&self, customer: &CustomerId) -> Vec<Subscription> {
+        self.ports.stripe().subscriptions(customer).await.unwrap()
+    }
+
+    /// A customer's only subscription.
+    async fn subscription(&self, customer: &CustomerId) -> Subscription {
+        let mut found = self.subscriptions(customer).await;
+        assert_eq!(found.len(), 1);
+        found.remove(0)
+    }
+
+    async fn checkout(&self, customer: &CustomerId, idempotency_key: &str) -> CheckoutRecord {
+        let new = new_checkout(customer, &self.price("basic_monthly"), idempotency_key);
+        self.ports.stripe().create_checkout(&new).await.unwrap()
+    }
+
+    async fn checkouts(&self, customer: &CustomerId) -> Vec<CheckoutRecord> {
+        self.ports.stripe().checkouts(customer).await.unwrap()
+    }
+
+    /// The object in the newest event of a type, as Stripe's JSON has it.
+    fn object_of(&self, kind: &str) -> serde_json::Value {
+        let stripe = self.world.stripe.account();
+        let event = stripe.events().find(|event| event.kind == kind).unwrap();
+        event.render()["data"]["object"].clone()
+    }
+
+    fn now(&self) -> Timestamp {
+        self.world.clock.time()
+    }
+}
+
+pub(super) async fn subscriptions_without_canceled_ones<F: Face>(stand: Stand<F>) {
+    let customer = stand.customer();
+    let (kept, ended) =
+        (stand.subscribe(&customer, "pro_monthly"), stand.subscribe(&customer, "basic_monthly"));
+    stand.subscribe(&stand.customer(), "pro_monthly");
+    stand.cancel(&ended, When::Now);
+    let found = stand.subscription(&customer).await;
+    assert_eq!((&found.id, &found.customer), (&kept, &customer));
+    assert_eq!(found.status, SubscriptionStatus::Active);
+}
+
+pub(super) async fn a_subscription_tells_what_it_sells<F: Face>(stand: Stand<F>) {
+    let customer = stand.customer();
+    let (basic, pro) = (stand.price("basic_monthly"), stand.price("pro_monthly"));
+    let prices = [basic.as_str(), pro.as_str()];
+    let made = stand.world.stripe.account().subscribe(
+        customer.as_str(),
+        &prices,
+        SubscriptionData::default(),
+    );
+    made.unwrap();
+    let found = stand.subscription(&customer).await.prices;
+    assert_eq!(found.iter().map(|price| &price.id).collect::<Vec<_>>(), [&basic, &pro]);
+    assert_eq!(found[1].lookup_key.as_deref(), Some("pro_monthly"));
+    let product = stand.world.stripe.account().price(pro.as_str()).unwrap().product.clone();
+    assert_eq!(found[1].product.as_ref().unwrap().as_str(), product);
+}
+
+pub(super) async fn subscriptions_are_found_on_every_page<F: Face>(stand: Stand<F>) {
+    let customer = stand.customer();
+    for _ in 0..101 {
+        stand.subscribe(&customer, "basic_monthly");
+    }
+    let mut found = stand.subscriptions(&customer).await;
+    assert_eq!(found.len(), 101);
+    found.sort_by(|a, b| a.id.cmp(&b.id));
+    found.dedup_by(|a, b| a.id == b.id);
+    assert_eq!(found.len(), 101);
+}
+
+pub(super) async fn an_unknown_customer_has_no_subscriptions<F: Face>(stand: Stand<F>) {
+    let deleted = stand.customer();
+    stand.subscribe(&deleted, "basic_monthly");
+    stand.world.stripe.account().delete_customer(deleted.as_str()).unwrap();
+    for nobody in [deleted, CustomerId::parse(UNKNOWN).unwrap()] {
+        assert!(stand.subscriptions(&nobody).await.is_empty());
+        assert!(stand.checkouts(&nobody).await.is_empty());
+        assert_eq!(stand.ports.stripe().customer(&nobody).await.unwrap(), None);
+    }
+}
+
+pub(super) async fn periods_stand_on_items<F: Face>(stand: Stand<F>) {
+    let customer = stand.customer();
+    stand.subscribe(&customer, "pro_monthly");
+    let object = stand.object_of("customer.subscription.created");
+    assert!(object.get("current_period_end").is_none());
+    assert!(object["items"]["data"][0]["current_period_end"].is_i64());
+    let month = stand.now() + days(31);
+    assert_eq!(stand.subscription(&customer).await.current_period_end, Some(month));
+}
+
+pub(super) async fn a_cancellation_is_planned_in_two_ways<F: Face>(stand: Stand<F>) {
+    for (when, with_period) in [(When::PeriodEnd, true), (When::PeriodEndInPortal, false)] {
+        let customer = stand.customer();
+        let id = stand.subscribe(&customer, "pro_monthly");
+        assert_eq!(stand.subscription(&customer).await.ends_at(), None);
+        stand.cancel(&id, when);
+        let found = stand.subscription(&customer).await;
+        assert_eq!(found.status, SubscriptionStatus::Active);
+        assert_eq!(found.cancel_at_period_end, with_period);
+        assert_eq!(found.ends_at(), found.current_period_end);
+        stand.world.clock.advance_to(found.ends_at().unwrap());
+        assert!(stand.subscriptions(&customer).await.is_empty());
+    }
+}
+
+pub(super) async fn past_due_tells_when_its_invoice_was_final<F: Face>(stand: Stand<F>) {
+    let customer = stand.customer();
+    stand.subscribe(&customer, "pro_monthly");
+    let first = stand.now();
+    assert_eq!(stand.subscription(&customer).await.latest_invoice_finalized_at, Some(first));
+    stand.world.stripe.account().set_card(customer.as_str(), Card::Declines).unwrap();
+    stand.world.clock.advance(days(32));
+    let found = stand.subscription(&customer).await;
+    assert_eq!(found.status, SubscriptionStatus::PastDue);
+    let finalized = found.latest_invoice_finalized_at.unwrap();
+    assert!((first + days(31)..=stand.now()).contains(&finalized), "{finalized}");
+}
+
+pub(super) async fn a_trial_is_trialing<F: Face>(stand: Stand<F>) {
+    let customer = stand.customer();
+    let data = SubscriptionData { trial_period_days: 7, ..SubscriptionData::default() };
+    stand.subscribe_with(&customer, "pro_monthly", data);
+    assert_eq!(stand.subscription(&customer).await.status, SubscriptionStatus::Trialing);
+    stand.world.clock.advance(days(8));
+    assert_eq!(stand.subscription(&customer).await.status, SubscriptionStatus::Active);
+}
+
+pub(super) async fn a_trial_without_a_card_can_end_in_a_pause<F: Face>(stand: Stand<F>) {
+    let customer = stand.customer();
+    stand.world.stripe.account().set_card(customer.as_str(), None).unwrap();
+    let data = SubscriptionData {
+        trial_period_days: 7,
+        missing_payment_method: MissingPaymentMethod::Pause,
+        ..SubscriptionData::default()
+    };
+    stand.subscribe_with(&customer, "pro_monthly", data);
+    stand.world.clock.advance(days(8));
+    assert_eq!(stand.subscription(&customer).await.status, SubscriptionStatus::Paused);
+}
+
+pub(super) async fn paused_collection_keeps_the_status<F: Face>(stand: Stand<F>) {
+    let customer = stand.customer();
+    let id = stand.subscribe(&customer, "pro_monthly");
+    let pause = Some((PauseBehavior::Void, None));
+    stand.world.stripe.account().pause_collection(id.as_str(), pause).unwrap();
+    stand.world.clock.advance(days(40));
+    assert_eq!(stand.subscription(&customer).await.status, SubscriptionStatus::Active);
+}
+
+pub(super) async fn a_first_payment_has_23_hours<F: Face>(stand: Stand<F>) {
+    let customer = stand.customer();
+    stand.world.stripe.account().set_card(customer.as_str(), Card::Declines).unwrap();
+    stand.subscribe(&customer, "pro_monthly");
+    assert_eq!(stand.subscription(&customer).await.status, SubscriptionStatus::Incomplete);
+    stand.world.clock.advance(SignedDuration::from_hours(23));
+    assert_eq!(stand.subscription(&customer).await.status, SubscriptionStatus::IncompleteExpired);
+}
+
+pub(super) async fn a_dispute_has_its_charges_customer<F: Face>(stand: Stand<F>) {
+    let customer = stand.customer();
+    stand.subscribe(&customer, "pro_monthly");
+    let id = stand.world.stripe.account().open_dispute(customer.as_str()).unwrap();
+    let object = stand.object_of("charge.dispute.created");
+    assert!(object.get("customer").is_none(), "a dispute shows a charge only");
+    let id = DisputeId::parse(id).unwrap();
+    let found = stand.ports.stripe().dispute(&id).await.unwrap().unwrap();
+    assert_eq!((&found.id, &found.status), (&id, &DisputeStatus::NeedsResponse));
+    assert_eq!(found.customer, Some(customer.clone()));
+    let owner = stand.ports.stripe().charge_customer(&found.charge).await.unwrap();
+    assert_eq!(owner, Some(customer));
+}
+
+pub(super) async fn a_dispute_is_read_as_it_stands<F: Face>(stand: Stand<F>) {
+    for (won, status) in [(true, DisputeStatus::Won), (false, DisputeStatus::Lost)] {
+        let customer = stand.customer();
+        stand.subscribe(&customer, "pro_monthly");
+        let id = stand.world.stripe.account().open_dispute(customer.as_str()).unwrap();
+        stand.world.stripe.account().submit_evidence(&id).unwrap();
+        let dispute = DisputeId::parse(id.as_str()).unwrap();
+        let read = async || stand.ports.stripe().dispute(&dispute).await.unwrap().unwrap().status;
+        assert_eq!(read().await, DisputeStatus::UnderReview);
+        stand.world.stripe.account().close_dispute(&id, won).unwrap();
+        assert_eq!(read().await, status);
+    }
+}
+
+pub(super) async fn an_inquiry_moves_no_money<F: Face>(stand: Stand<F>) {
+    let customer = stand.customer();
+    stand.subscribe(&customer, "pro_monthly");
+    let id = stand.world.stripe.account().open_inquiry(customer.as_str()).unwrap();
+    let dispute = DisputeId::parse(id.as_str()).unwrap();
+    let read = async || stand.ports.stripe().dispute(&dispute).await.unwrap().unwrap().status;
+    assert_eq!(read().await, DisputeStatus::Inquiry);
+    stand.world.stripe.account().close_dispute(&id, true).unwrap();
+    assert_eq!(read().await, DisputeStatus::Withdrawn);
+}
+
+pub(super) async fn an_unknown_dispute_or_charge_is_none<F: Face>(stand: Stand<F>) {
+    let stripe = stand.ports.stripe();
+    assert_eq!(stripe.dispute(&DisputeId::parse(UNKNOWN).unwrap()).await.unwrap(), None);
+    assert_eq!(stripe.charge_customer(&ChargeId::parse(UNKNOWN).unwrap()).await.unwrap(), None);
+}
+
+pub(super) async fn cancelling_twice_is_no_error<F: Face>(stand: Stand<F>) {
+    let customer = stand.customer();
+    let id = stand.subscribe(&customer, "pro_monthly");
+    for _ in 0..2 {
+        stand.ports.stripe().cancel_subscription(&id).await.unwrap();
+        assert!(stand.subscriptions(&customer).await.is_empty());
+    }
+    let unknown = SubscriptionId::parse(UNKNOWN).unwrap();
+    stand.ports.stripe().cancel_subscription(&unknown).await.unwrap();
+}
+
+pub(super) async fn an_expired_subscription_is_cancelled_without_error<F: Face>(stand: Stand<F>) {
+    let customer = stand.customer();
+    stand.world.stripe.account().set_card(customer.as_str(), Card::Declines).unwrap();
+    let id = stand.subscribe(&customer, "pro_monthly");
+    stand.world.clock.advance(days(1));
+    stand.ports.stripe().cancel_subscription(&id).await.unwrap();
+}
+
+pub(super) async fn a_lookup_key_moves<F: Face>(stand: Stand<F>) {
+    let (customer, old) = (stand.customer(), stand.price("pro_monthly"));
+    stand.subscribe(&customer, "pro_monthly");
+    let new = {
+        let mut stripe = stand.world.stripe.account();
+        let product = stripe.price(old.as_str()).unwrap().product.clone();
+        let dearer = NewPrice::new(&product, Interval::Month, 5900).lookup_key("pro_monthly");
+        PriceId::parse(stripe.create_price(dearer).unwrap()).unwrap()
+    };
+    let found = stand.ports.stripe().price_by_lookup_key("pro_monthly").await.unwrap();
+    assert_eq!(found, Some(new));
+    let paid = &stand.subscription(&customer).await.prices[0];
+    assert_eq!((&paid.id, &paid.lookup_key), (&old, &None), "who pays the old price stays on it");
+}
+
+pub(super) async fn a_lookup_key_is_taken_literally<F: Face>(stand: Stand<F>) {
+    for key in ["pro & more", "a=b", "100%+", "[0]", "größer"] {
+        let made =
+            stand.world.stripe.account().add_product_price("P", Interval::Month, 100, key).unwrap();
+        let found = stand.ports.stripe().price_by_lookup_key(key).await.unwrap();
+        assert_eq!(found, Some(PriceId::parse(made).unwrap()), "{key}");
+    }
+}
+
+pub(super) async fn a_lookup_key_finds_no_archived_price<F: Face>(stand: Stand<F>) {
+    let stripe = stand.ports.stripe();
+    assert_eq!(stripe.price_by_lookup_key("no_such_key").await.unwrap(), None);
+    let price = stand.price("pro_monthly");
+    stand.world.stripe.account().set_price_active(price.as_str(), false).unwrap();
+    assert_eq!(stripe.price_by_lookup_key("pro_monthly").await.unwrap(), None);
+}
+
+pub(super) async fn a_customer_is_made_once_for_an_account<F: Face>(stand: Stand<F>) {
+    let stripe = stand.ports.stripe();
+    let first = stripe.create_customer(&named()).await.unwrap();
+    stand.world.clock.advance(SignedDuration::from_hours(23));
+    assert_eq!(stripe.create_customer(&named()).await.unwrap(), first);
+    let other = NamedAccount { id: AccountId::parse("sub-2").unwrap(), proof: None };
+    assert_ne!(stripe.create_customer(&other).await.unwrap(), first);
+}
+
+pub(super) async fn a_customer_names_its_account<F: Face>(stand: Stand<F>) {
+    let stripe = stand.ports.stripe();
+    let made = stripe.create_customer(&named()).await.unwrap();
+    let found = stripe.customer(&made).await.unwrap().unwrap();
+    assert_eq!((found.id, found.named), (made, Some(named())));
+    let theirs = stand.customer();
+    assert_eq!(stripe.customer(&theirs).await.unwrap().unwrap().named, None);
+}
+
+pub(super) async fn a_checkout_carries_account_and_proof<F: Face>(stand: Stand<F>) {
+    let customer = stand.customer();
+    let opened = stand.checkout(&customer, "c-1").await;
+    assert_eq!(opened.named, Some(named()));
+    assert_eq!(opened.client_reference_id.as_deref(), Some("sub-1"));
+    assert_eq!(opened.price, Some(stand.price("basic_monthly")));
+    assert_eq!((opened.status.as_str(), opened.url.is_some()), ("open", true));
+    assert_eq!(stand.checkouts(&customer).await, std::slice::from_ref(&opened));
+
+    let bought = {
+        let mut stripe = stand.world.stripe.account();
+        let bought = stripe.complete_checkout(&opened.id, Card::Pays).unwrap();
+        stripe.subscription(&bought).unwrap().metadata.clone()
+    };
+    let expected: Metadata = [("tollgate_account", "sub-1"), ("tollgate_proof", "1:proof")]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .into();
+    assert_eq!(bought, expected, "the subscription names the account too");
+    let complete = CheckoutRecord { status: "complete".into(), url: None, ..opened };
+    assert_eq!(stand.checkouts(&customer).await, [complete]);
+    assert_eq!(stand.subscription(&customer).await.status, SubscriptionStatus::Active);
+}
+
+pub(super) async fn a_completed_checkout_may_not_be_paid_yet<F: Face>(stand: Stand<F>) {
+    let customer = stand.customer();
+    let opened = stand.checkout(&customer, "c-1").await;
+    stand.world.stripe.account().complete_checkout_unpaid(&opened.id).unwrap();
+    assert_eq!(stand.checkouts(&customer).await[0].status, "complete");
+    assert_eq!(stand.subscription(&customer).await.status, SubscriptionStatus::Incomplete);
+    stand.world.stripe.account().settle_delayed_payment(&opened.id, true).unwrap();
+    assert_eq!(stand.subscription(&customer).await.status, SubscriptionStatus::Active);
+}
+
+pub(super) async fn a_declined_card_leaves_the_checkout_open<F: Face>(stand: Stand<F>) {
+    let customer = stand.customer();
+    let opened = stand.checkout(&customer, "c-1").await;
+    let declined = stand.world.stripe.account().complete_checkout(&opened.id, Card::Declines);
+    assert_eq!(declined.unwrap_err().status, 402);
+    assert_eq!(stand.checkouts(&customer).await, [opened]);
+    assert!(stand.subscriptions(&customer).await.is_empty());
+}
+
+pub(super) async fn a_payment_links_reference_is_the_visitors<F: Face>(stand: Stand<F>) {
+    let price = stand.price("basic_monthly");
+    let customer = {
+        let mut stripe = stand.world.stripe.account();
+        let session =
+            stripe.follow_payment_link(price.as_str(), Some("sub-9"), "v@example.com").unwrap();
+        stripe.complete_checkout(&session, Card::Pays).unwrap();
+        stripe.session(&session).unwrap().customer.clone().unwrap()
+    };
+    let found = stand.checkouts(&CustomerId::parse(customer).unwrap()).await;
+    assert_eq!(found[0].client_reference_id.as_deref(), Some("sub-9"));
+    assert_eq!((&found[0].named, &found[0].price), (&None, &None));
+}
+
+pub(super) async fn checkouts_come_newest_first_on_every_page<F: Face>(stand: Stand<F>) {
+    let customer = stand.customer();
+    let price = stand.price("basic_monthly");
+    let mut expected = Vec::new();
+    for _ in 0..101 {
+        let new = NewSession {
+            customer: Some(customer.to_string()),
+            ..NewSession::for_price(price.as_str())
+        };
+        expected.insert(0, stand.world.stripe.account().open_checkout(new).unwrap());
+    }
+    let found = stand.checkouts(&customer).await;
+    assert_eq!(found.into_iter().map(|checkout| checkout.id).collect::<Vec<_>>(), expected);
+}
+
+pub(super) async fn an_idempotency_key_replays<F: Face>(stand: Stand<F>) {
+    let customer = stand.customer();
+    let first = stand.checkout(&customer, "c-1").await;
+    stand.world.stripe.account().complete_checkout(&first.id, Card::Pays).unwrap();
+    stand.world.clock.advance(SignedDuration::from_hours(23));
+    assert_eq!(stand.checkout(&customer, "c-1").await, first, "the answer as it was given");
+    assert_ne!(stand.checkout(&customer, "c-2").await.id, first.id);
+}
+
+pub(super) async fn an_idempotency_key_replays_errors_too<F: Face>(stand: Stand<F>) {
+    let price = stand.price("basic_monthly");
+    let new = new_checkout(&stand.customer(), &price, "c-1");
+    stand.world.stripe.account().set_price_active(price.as_str(), false).unwrap();
+    let stripe = stand.ports.stripe();
+    assert_eq!(stripe.create_checkout(&new).await.unwrap_err().class, Class::Invalid);
+    stand.world.stripe.account().set_price_active(price.as_str(), true).unwrap();
+    assert_eq!(stripe.create_checkout(&new).await.unwrap_err().class, Class::Invalid);
+    let again = NewCheckout { idempotency_key: "c-2".into(), ..new };
+    stripe.create_checkout(&again).await.unwrap();
+}
+
+pub(super) async fn an_idempotency_key_is_for_one_request<F: Face>(stand: Stand<F>) {
+    let customer = stand.customer();
+    stand.checkout(&customer, "c-1").await;
+    let other = new_checkout(&customer, &stand.price("pro_monthly"), "c-1");
+    let refused = stand.ports.stripe().create_checkout(&other).await.unwrap_err();
+    assert_eq!(refused.class, Class::Conflict);
+}
+
+pub(super) async fn an_idempotency_key_has_at_most_255_characters<F: Face>(stand: Stand<F>) {
+    let customer = stand.customer();
+    stand.checkout(&customer, &"k".repeat(255)).await;
+    let new = new_checkout(&customer, &stand.price("basic_monthly"), &"k".repeat(256));
+    let refused = stand.ports.stripe().create_checkout(&new).await.unwrap_err();
+    assert_eq!(refused.class, Class::Invalid);
+}
+
+pub(super) async fn what_a_parameter_names_must_exist<F: Face>(stand: Stand<F>) {
+    let (customer, price) = (stand.customer(), stand.price("basic_monthly"));
+    let nobody = CustomerId::parse(UNKNOWN).unwrap();
+    let nothing = PriceId::parse(UNKNOWN).unwrap();
+    let stripe = stand.ports.stripe();
+    for new in [new_checkout(&nobody, &price, "c-1"), new_checkout(&customer, &nothing, "c-2")] {
+        assert_eq!(stripe.create_checkout(&new).await.unwrap_err().class, Class::NotFound);
+    }
+    let refused = stripe.create_portal(&nobody, "https://shop.example").await.unwrap_err();
+    assert_eq!(refused.class, Class::NotFound);
+}
+
+pub(super) async fn a_checkout_expires_once_and_without_error<F: Face>(stand: Stand<F>) {
+    let customer = stand.customer();
+    let (first, second) =
+        (stand.checkout(&customer, "c-1").await, stand.checkout(&customer, "c-2").await);
+    stand.world.stripe.account().complete_checkout(&second.id, Card::Pays).unwrap();
+    for id in [first.id.as_str(), first.id.as_str(), second.id.as_str(), UNKNOWN] {
+        stand.ports.stripe().expire_checkout(id).await.unwrap();
+    }
+    let statuses: Vec<_> =
+        stand.checkouts(&customer).await.into_iter().map(|checkout| checkout.status).collect();
+    assert_eq!(statuses, ["complete", "expired"]);
+}
+
+pub(super) async fn a_checkout_expires_by_itself_after_a_day<F: Face>(stand: Stand<F>) {
+    let customer = stand.customer();
+    stand.checkout(&customer, "c-1").await;
+    stand.world.clock.advance(days(1));
+    let found = &stand.checkouts(&customer).await[0];
+    assert_eq!((found.status.as_str(), &found.url), ("expired", &None));
+}
+
+pub(super) async fn a_portal_opens_for_a_customer<F: Face>(stand: Stand<F>) {
+    let customer = stand.customer();
+    let url = stand.ports.stripe().create_portal(&customer, "https://shop.example").await.unwrap();
+    assert!(url.starts_with("https://stripe.test/portal/"), "{url}");
+}
