@@ -203,7 +203,7 @@ impl Lived {
                 "plan": access.plan, "key": key, "status": access.status,
                 "reason": access.reason,
                 "customers": access.customers, "disputes": access.disputes,
-                "grace": access.grace, "user": access.user, "open": account.open,
+                "grace": access.grace, "user": account.user, "open": account.open,
                 "attributes": access.attributes.plan, "review_at": account.review_at,
             })
         });
