@@ -189,10 +189,12 @@ impl ApiGatewayStandin {
         let key = query.key_id.as_deref();
         let from = query.start_date.as_deref().unwrap_or_default();
         let to = query.end_date.as_deref().unwrap_or_default();
-        let page = Listing { limit: query.limit, position: query.position.clone() };
+        if query.limit.is_some() || query.position.is_some() {
+            return Err(not_implemented("paging of GetUsage"));
+        }
         let get = |model: &mut Model, now| {
             let usage = model.get_usage(plan, key, (from, to), now)?;
-            wire::page_of_usage(plan, (from, to), usage, &page)
+            Ok(wire::usage(plan, (from, to), &usage))
         };
         ok(self.logged("GetUsage", pair(plan, key.unwrap_or_default()), get))
     }

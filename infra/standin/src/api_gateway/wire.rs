@@ -11,7 +11,7 @@ use tollgate_billing::derive::KeyValue;
 
 use super::error::{Exception, Refusal};
 use super::keys::{Key, KeyPatch, NewApiKey};
-use super::model::{Listing, PageOf};
+use super::model::PageOf;
 use super::patches::{Patch, PatchOp};
 use super::plans::{ApiStage, NewPlan, Plan, Throttle};
 use super::usage::{DayUsage, Period, Quota};
@@ -254,21 +254,6 @@ pub(super) fn usage(
     let values: serde_json::Map<_, _> =
         usage.iter().map(|(key, days)| (key.clone(), days.iter().map(pair).collect())).collect();
     json!({ "usagePlanId": plan, "startDate": from, "endDate": to, "values": values })
-}
-
-/// A page of usage, a page of keys that is.
-pub(super) fn page_of_usage(
-    plan: &str,
-    days: (&str, &str),
-    lines: BTreeMap<String, Vec<DayUsage>>,
-    page: &Listing,
-) -> Result<Value, Refusal> {
-    let lines: BTreeMap<_, _> =
-        lines.into_iter().map(|(key, line)| (key.clone(), (key, line))).collect();
-    let page = page.cut(lines.iter())?;
-    let mut json = usage(plan, days, &page.items.into_iter().collect());
-    set(&mut json, "position", page.position.as_deref());
-    Ok(json)
 }
 
 fn set(json: &mut Value, field: &str, value: Option<&str>) {

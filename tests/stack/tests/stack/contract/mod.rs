@@ -9,6 +9,8 @@
 //! Deliberately not here: what no port reaches, and what only the real services can
 //! show. A stand-in's own rules are tested beside it.
 
+use std::collections::BTreeSet;
+
 mod face;
 
 mod api_gateway;
@@ -17,7 +19,7 @@ mod ledger;
 mod sqs;
 mod stripe;
 
-/// Two tests for each case.
+/// Two tests for each case, and the cases' names.
 macro_rules! contract {
     ($($group:ident: $($case:ident,)+;)+) => {
         mod ports {
@@ -39,7 +41,21 @@ macro_rules! contract {
                 })+
             })+
         }
+
+        const CASES: &[&str] = &[$($(stringify!($case)),+),+];
     };
+}
+
+/// The document lists exactly the cases that there are.
+#[test]
+fn the_document_names_every_case() {
+    let document = include_str!("../../../../../docs/contract.md");
+    let named: BTreeSet<&str> = document
+        .lines()
+        .filter_map(|line| line.strip_suffix("` |")?.rsplit_once("| `"))
+        .map(|(_, case)| case)
+        .collect();
+    assert_eq!(named, CASES.iter().copied().collect());
 }
 
 contract! {
