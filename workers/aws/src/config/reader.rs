@@ -29,10 +29,17 @@ impl fmt::Display for Problem {
 }
 
 /// Everything that is missing or wrong.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 pub struct ConfigError {
     /// The problems, in the order in which the settings are read.
     pub problems: Vec<Problem>,
+}
+
+/// A function that cannot start shows its error in this form: one line for each problem.
+impl fmt::Debug for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }
 
 impl fmt::Display for ConfigError {
