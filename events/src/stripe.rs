@@ -6,5 +6,7 @@ mod lenient;
 mod signature;
 mod view;
 
-pub use event::{ACTED_ON, METADATA_ACCOUNT, METADATA_PROOF, ReadError, Reading, read};
+pub use event::{
+    ACTED_ON, METADATA_ACCOUNT, METADATA_PRICE, METADATA_PROOF, ReadError, Reading, read,
+};
 pub use signature::{MAX_HEADER_BYTES, SecretError, SignatureError, SigningSecret, sign, verify};

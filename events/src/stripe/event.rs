@@ -46,6 +46,9 @@ pub const METADATA_ACCOUNT: &str = "tollgate_account";
 /// not believed: whoever can write metadata could name another's.
 pub const METADATA_PROOF: &str = "tollgate_proof";
 
+/// The metadata key under which Tollgate writes which price a Checkout session sells.
+pub const METADATA_PRICE: &str = "tollgate_price";
+
 /// What a verified body turned out to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reading {

@@ -60,9 +60,6 @@ pub use transitions::Status;
 use crate::clock::VirtualClock;
 use crate::gate::Gate;
 
-/// The key under which Tollgate writes the price that a Checkout session sells.
-pub const METADATA_PRICE: &str = "tollgate_price";
-
 /// A shared Stripe account that keeps to the virtual clock.
 #[derive(Clone)]
 pub struct StripeStandin {

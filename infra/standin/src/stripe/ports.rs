@@ -5,10 +5,12 @@ use tollgate_billing::ports::{
     CheckoutRecord, Class, CustomerRecord, NewCheckout, PortError, PortResult, Service,
 };
 use tollgate_billing::stripe as seen;
+use tollgate_events::stripe::{METADATA_ACCOUNT, METADATA_PRICE, METADATA_PROOF};
 use tollgate_events::{
     AccountId, ChargeId, CustomerId, DisputeId, NamedAccount, PriceId, ProductId, SubscriptionId,
 };
 
+use super::StripeStandin;
 use super::changes::When;
 use super::checkout::NewSession;
 use super::customers::NewCustomer;
@@ -16,13 +18,7 @@ use super::error::{ErrorKind, StripeError, StripeResult};
 use super::model::{Metadata, Session, SessionStatus, Subscription, SubscriptionData};
 use super::state::Stripe;
 use super::transitions::Status;
-use super::{METADATA_PRICE, StripeStandin};
 use crate::gate::failure;
-
-/// Where Tollgate names the account; the same as in its metadata reader.
-const METADATA_ACCOUNT: &str = "tollgate_account";
-/// Where Tollgate proves it.
-const METADATA_PROOF: &str = "tollgate_proof";
 
 impl StripeStandin {
     /// One call through the gate.

@@ -19,6 +19,7 @@ use tollgate_billing::ports::{
     CheckoutRecord, Class, CustomerRecord, NewCheckout, PortError, PortResult, Service, Stripe,
 };
 use tollgate_billing::stripe::{Dispute, Subscription};
+use tollgate_events::stripe::{METADATA_ACCOUNT, METADATA_PRICE, METADATA_PROOF};
 use tollgate_events::{
     ChargeId, CustomerId, DisputeId, IdError, NamedAccount, PriceId, SubscriptionId,
 };
@@ -27,7 +28,6 @@ use self::views::{
     ChargeView, CheckoutView, CustomerView, DisputeView, IdView, ListView, Listed, PortalView,
     SubscriptionView,
 };
-pub use self::views::{METADATA_ACCOUNT, METADATA_PRICE, METADATA_PROOF};
 use super::error::Operation;
 
 /// The version of Stripe's API that the library sends with every request. The library's

@@ -11,17 +11,11 @@ use miniserde::Deserialize;
 use miniserde::json::{Number, Object, Value};
 use tollgate_billing::ports::{CheckoutRecord, CustomerRecord};
 use tollgate_billing::stripe::{Dispute, DisputeStatus, Price, Subscription, SubscriptionStatus};
+use tollgate_events::stripe::{METADATA_ACCOUNT, METADATA_PRICE, METADATA_PROOF};
 use tollgate_events::{
     AccountId, ChargeId, CustomerId, DisputeId, IdError, NamedAccount, PriceId, ProductId,
     SubscriptionId,
 };
-
-/// The metadata key with the account's `sub`.
-pub const METADATA_ACCOUNT: &str = "tollgate_account";
-/// The metadata key with our proof of the account.
-pub const METADATA_PROOF: &str = "tollgate_proof";
-/// The metadata key of a Checkout session with the price that it sells.
-pub const METADATA_PRICE: &str = "tollgate_price";
 
 type Metadata = Option<BTreeMap<String, String>>;
 
