@@ -82,6 +82,26 @@ pub fn judge(sim: &Sim) -> Vec<Violation> {
     oracle.found
 }
 
+/// Events that are parked for no reason: not because their customer is nobody's, and
+/// not because they tell of a payment on a closed account.
+pub fn stuck(sim: &Sim) -> Vec<Violation> {
+    let mut oracle = Oracle::new(sim);
+    let links = sim.world.ledger.links();
+    let accounts = sim.world.ledger.accounts();
+    let closed =
+        |id: &AccountId| accounts.iter().any(|a| a.id == *id && a.access.status == Status::Closed);
+    let stuck = sim.world.ledger.events().into_iter().map(|event| event.record);
+    for record in stuck.filter(|record| record.outcome.is_stuck()) {
+        let subject = record.envelope().map(|envelope| envelope.subject.clone());
+        let owner = subject.as_ref().and_then(|s| links.get(s.customer.as_ref()?));
+        let stranger = owner.is_none() && record.account.is_none();
+        if !stranger && !record.account.iter().chain(owner).any(closed) {
+            oracle.violate(1, format!("{} stays parked: {:?}", record.event, record.detail));
+        }
+    }
+    oracle.found
+}
+
 /// What an account should have.
 #[derive(Debug, PartialEq, Eq)]
 struct Entitled {

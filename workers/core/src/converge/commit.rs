@@ -1,7 +1,7 @@
 //! The commit: state, history and event records, all or nothing.
 
 use jiff::Timestamp;
-use tollgate_events::Envelope;
+use tollgate_events::{Envelope, Via};
 
 use super::{Run, Stop};
 use crate::account::{Account, Attributes, Status, User};
@@ -97,9 +97,12 @@ impl<P: Ports> Run<'_, P> {
         }
     }
 
-    /// A record for each event; a wake leaves one only when it changed something.
+    /// A record for each event; a wake leaves one only when it changed something, or
+    /// when an operator replays it: then there is a record of its being parked to settle.
     fn records(&self, outcome: Outcome, detail: Option<&str>, at: Timestamp) -> Vec<EventRecord> {
-        let silent = |event: &&Envelope| is_wake(event) && outcome == Outcome::Unchanged;
+        let silent = |event: &&Envelope| {
+            is_wake(event) && event.via != Via::Replay && outcome == Outcome::Unchanged
+        };
         let events = self.events.iter().filter(|event| !silent(event));
         events
             .map(|event| EventRecord {
