@@ -1,6 +1,7 @@
 //! The simulation's own tests: it repeats, it can fail, and it holds.
 
 mod permutations;
+mod second_look;
 
 use tollgate_billing::account::UsagePlanId;
 use tollgate_standin::api_gateway::NewApiKey;

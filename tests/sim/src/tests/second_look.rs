@@ -1,0 +1,106 @@
+//! A read that does not show yet what a fresh event tells is looked at again: a minute
+//! later, three times, and no more.
+
+use jiff::{SignedDuration, Timestamp};
+use tollgate_billing::batch::Message;
+use tollgate_billing::converge::Worker;
+use tollgate_billing::ports::Ports;
+use tollgate_billing::sweep::sweep;
+use tollgate_events::{
+    AccountId, ENVELOPE_VERSION, Envelope, EventId, Hint, Source, Subject, Via, cognito,
+};
+use tollgate_standin::gate::Fair;
+use tollgate_standin::world::{BULK_QUEUE, World};
+
+use crate::executor::block_on;
+use crate::run::{dawn, worker_on};
+
+fn handle(worker: &Worker<World>, bodies: Vec<String>) {
+    let message =
+        |(place, body): (usize, String)| Message { id: place.to_string(), group: "g".into(), body };
+    let batch: Vec<_> = bodies.into_iter().enumerate().map(message).collect();
+    let deadline = worker.ports.clock.time() + SignedDuration::from_secs(30);
+    let report = block_on(worker.handle(&batch, deadline));
+    assert_eq!(report.failed, [""; 0]);
+}
+
+/// An account that has signed up and is at rest.
+fn at_rest() -> (World, Worker<World>, AccountId) {
+    let world = World::new(dawn(), 1, "https://stripe.invalid", std::sync::Arc::new(Fair));
+    let worker = worker_on(&world);
+    let account = world.cognito.sign_up_confirmed("ann", "ann@example.com").unwrap();
+    let triggers = world.cognito.take_triggers();
+    let cognito::Reading::Wake(wake) =
+        cognito::read(&triggers[0], world.clock.time()).unwrap().reading
+    else {
+        panic!("a sign-up wakes");
+    };
+    handle(&worker, vec![wake.encode()]);
+    (world, worker, account)
+}
+
+/// An event that tells of a subscription which Stripe does not list.
+fn ahead_of_stripe(
+    worker: &Worker<World>,
+    account: &AccountId,
+    occurred_at: Timestamp,
+) -> Envelope {
+    let subject = Subject { account: Some(worker.deriver.name(account)), ..Subject::default() };
+    Envelope {
+        v: ENVELOPE_VERSION,
+        source: Source::Stripe,
+        id: EventId::parse("evt_1").unwrap(),
+        kind: "customer.subscription.updated".into(),
+        subject,
+        object: Some("sub_unlisted".into()),
+        occurred_at,
+        received_at: worker.ports.clock.time(),
+        livemode: Some(false),
+        connect_account: None,
+        via: Via::Webhook,
+        run: None,
+        hint: Some(Hint { status: "active".into(), ..Hint::default() }),
+    }
+}
+
+fn review_in(world: &World, account: &AccountId) -> Option<SignedDuration> {
+    let accounts = world.ledger.accounts();
+    let account = accounts.iter().find(|other| other.id == *account).unwrap();
+    account.review_at.map(|at| at.duration_since(world.clock.time()))
+}
+
+/// Moves the clock to the review and lets the sweep wake the account.
+fn look_again(world: &World, worker: &Worker<World>) -> usize {
+    world.clock.advance(SignedDuration::from_secs(60));
+    let report =
+        block_on(sweep(world.ledger(), &world.queue(), &world.clock, &worker.policy)).unwrap();
+    for message in world.sqs.receive(BULK_QUEUE, 10).unwrap() {
+        handle(worker, vec![message.body.clone()]);
+        world.sqs.delete(BULK_QUEUE, &message.receipt).unwrap();
+    }
+    report.due
+}
+
+#[test]
+fn a_lagging_read_gets_three_more_looks_a_minute_apart() {
+    let (world, worker, account) = at_rest();
+    assert_eq!(review_in(&world, &account), None);
+    let event = ahead_of_stripe(&worker, &account, world.clock.time());
+    handle(&worker, vec![event.encode()]);
+    for look in 1..=3 {
+        assert_eq!(review_in(&world, &account), Some(SignedDuration::from_secs(60)), "{look}");
+        assert_eq!(look_again(&world, &worker), 1);
+    }
+    assert_eq!(review_in(&world, &account), None, "three looks are enough");
+}
+
+#[test]
+fn an_old_event_and_a_replay_say_nothing_about_lag() {
+    let (world, worker, account) = at_rest();
+    let now = world.clock.time();
+    let old = ahead_of_stripe(&worker, &account, now - SignedDuration::from_mins(11));
+    let fresh = ahead_of_stripe(&worker, &account, now);
+    let replay = Envelope { via: Via::Replay, run: Some("r1".into()), ..fresh };
+    handle(&worker, vec![old.encode(), replay.encode()]);
+    assert_eq!(review_in(&world, &account), None);
+}
