@@ -170,6 +170,8 @@ impl Lives {
             self.pays_for.iter().nth(place).map(|(c, o)| (c.clone(), o.clone()))?;
         let session = open(stage, &customer, &stage.api.worker.deriver.name(&id))?;
         owners.push(id);
+        // The open session alone carries our proof: the customer may be linked by it.
+        self.pays_for.insert(customer.clone(), owners.clone());
         self.complete(stage, &session, owners, &format!("{customer} buys for {name} as well"))
     }
 
