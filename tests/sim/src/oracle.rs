@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use jiff::{SignedDuration, Timestamp};
-use tollgate_billing::account::{Access, Account, Status};
+use tollgate_billing::account::{Access, Account, KeyId, PlanId, Status, UsagePlanId};
 use tollgate_billing::ledger::is_wake;
 use tollgate_events::{AccountId, Envelope};
 use tollgate_standin::api_gateway::Key;
@@ -161,8 +161,9 @@ impl<'a> Oracle<'a> {
         }
         if sim.replayed {
             let accounts = sim.world.ledger.accounts();
-            let live = accounts.iter().filter(|a| a.access.status != Status::Closed);
-            live.for_each(|account| drop(behind.remove(&account.id)));
+            for account in accounts.iter().filter(|a| a.access.status != Status::Closed) {
+                behind.remove(&account.id);
+            }
         }
         behind
     }
@@ -243,7 +244,7 @@ impl<'a> Oracle<'a> {
                 if key.enabled != expected.enabled {
                     problems.push(format!("the key's enabled is {}", key.enabled));
                 }
-                let usage_plan = access.usage_plan.as_ref().map(|plan| plan.as_str());
+                let usage_plan = access.usage_plan.as_ref().map(UsagePlanId::as_str);
                 if usage_plan != Some(expected.usage_plan.as_str()) {
                     problems.push(format!("the ledger has usage plan {usage_plan:?}"));
                 }
@@ -256,7 +257,7 @@ impl<'a> Oracle<'a> {
         if recorded.is_some_and(|record| record.generation != 1) {
             problems.push("a second key was made".into());
         }
-        if access.plan.as_ref().map(|plan| plan.as_str()) != Some(expected.plan) {
+        if access.plan.as_ref().map(PlanId::as_str) != Some(expected.plan) {
             problems.push(format!("the ledger has plan {:?}, not {}", access.plan, expected.plan));
         }
         if user.attribute("custom:apiid") != id {
@@ -267,8 +268,7 @@ impl<'a> Oracle<'a> {
             problems.push(format!("custom:plan is {word:?}, not {}", expected.word));
         }
         let seen = access.attributes.plan.as_deref();
-        if seen != Some(expected.word)
-            || access.attributes.api_id.as_ref().map(|id| id.as_str()) != id
+        if seen != Some(expected.word) || access.attributes.api_id.as_ref().map(KeyId::as_str) != id
         {
             problems.push("the ledger has other attributes".into());
         }
