@@ -10,7 +10,6 @@ use jiff::SignedDuration;
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use tollgate_billing::account_api::AccountApi;
-use tollgate_billing::derive::Deriver;
 use tollgate_events::{AccountId, NamedAccount};
 use tollgate_standin::stripe::{
     Card, Metadata, NewCustomer, NewSession, PauseBehavior, Stripe, SubscriptionData, When,
@@ -19,7 +18,7 @@ use tollgate_standin::world::World;
 
 use crate::executor::block_on;
 
-/// The lookup keys that are sold; the last is in no catalog.
+/// The plans that are sold; each has the lookup key `<plan>_monthly`.
 const PLANS: [&str; 2] = ["basic", "pro"];
 
 /// Everybody, and what they have.
@@ -170,6 +169,8 @@ impl Lives {
             self.pays_for.iter().nth(place).map(|(c, o)| (c.clone(), o.clone()))?;
         let session = open(stage, &customer, &stage.api.worker.deriver.name(&id))?;
         owners.push(id);
+        // The open session alone carries our proof: the customer may be linked by it.
+        self.pays_for.insert(customer.clone(), owners.clone());
         self.complete(stage, &session, owners, &format!("{customer} buys for {name} as well"))
     }
 
@@ -321,11 +322,6 @@ pub fn proof(named: &NamedAccount) -> Metadata {
     let mut metadata = Metadata::from([("tollgate_account".to_owned(), named.id.to_string())]);
     metadata.extend(named.proof.clone().map(|proof| ("tollgate_proof".to_owned(), proof)));
     metadata
-}
-
-/// The proof of an account, as a checkout of ours would carry it.
-pub fn named(deriver: &Deriver, id: &AccountId) -> NamedAccount {
-    deriver.name(id)
 }
 
 fn pick(from: &[String], rng: &mut ChaCha8Rng) -> Option<String> {

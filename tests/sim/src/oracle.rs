@@ -146,18 +146,23 @@ impl<'a> Oracle<'a> {
             let Some(envelope) = record.envelope() else { continue };
             let subject = &envelope.subject;
             behind.extend(subject.account.as_ref().map(|named| named.id.clone()));
-            let mut stripe = sim.world.stripe.account();
+            let stripe = sim.world.stripe.account();
             let charged = subject.charge.as_ref();
             let charged = charged.and_then(|id| stripe.charge(id.as_str()).ok());
             let customers = subject.customer.as_ref().map(|id| id.as_str().to_owned());
             let customers = customers.into_iter().chain(charged.map(|c| c.customer.clone()));
             let customers: Vec<_> = customers.collect();
-            let _ = &mut stripe;
             for customer in customers {
                 behind.extend(
                     links.iter().filter(|(id, _)| id.as_str() == customer).map(|(_, a)| a.clone()),
                 );
                 behind.extend(sim.lives.pays_for.get(&customer).into_iter().flatten().cloned());
+            }
+        }
+        if sim.replayed {
+            let accounts = sim.world.ledger.accounts();
+            for account in accounts.iter().filter(|a| a.access.status != Status::Closed) {
+                behind.remove(&account.id);
             }
         }
         behind

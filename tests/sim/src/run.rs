@@ -109,6 +109,9 @@ pub struct Sim {
     pub links: BTreeMap<CustomerId, AccountId>,
     /// Every message body that was ever received.
     pub bodies: Vec<String>,
+    /// Whether what was parked has been replayed in fair weather: from then on a parked
+    /// event is no excuse for a live account.
+    pub replayed: bool,
     /// What was found wrong on the way.
     pub violations: Vec<Violation>,
     rng: ChaCha8Rng,
@@ -187,6 +190,7 @@ impl Sim {
             values: BTreeMap::new(),
             links: BTreeMap::new(),
             bodies: Vec::new(),
+            replayed: false,
             violations: Vec::new(),
             rng: ChaCha8Rng::seed_from_u64(seed),
             storm,
@@ -618,6 +622,7 @@ impl Sim {
         let stuck = stuck.filter(|event| event.record.outcome.is_stuck());
         let stuck: Vec<_> = stuck.filter_map(|event| event.record.envelope().cloned()).collect();
         self.replay(stuck, "stuck");
+        self.replayed = true;
     }
 
     /// Invariant 5: replay with unchanged facts changes nothing but event records.

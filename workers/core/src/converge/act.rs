@@ -215,7 +215,19 @@ impl<P: Ports> Run<'_, P> {
         let User::Present { username, .. } = &self.account.user else {
             unreachable!("attributes are desired only for a user who is there");
         };
-        self.worker.ports.users().write_attributes(username, attributes).await
+        let users = self.worker.ports.users();
+        // A user name is free again after a deletion, and a write takes nothing but the name:
+        // without a look in this run it could land on whoever has the name now.
+        let seen = self.attributes_read.is_some();
+        if !seen && users.user(username, &self.account.id).await?.is_none() {
+            return Err(PortError {
+                service: Service::Cognito,
+                operation: "AdminGetUser",
+                class: Class::NotFound,
+                detail: "the user is gone, or the name is another user's by now".into(),
+            });
+        }
+        users.write_attributes(username, attributes).await
     }
 }
 

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use tollgate_events::{CustomerId, DisputeId, Envelope, Source, Via, cloudtrail, cognito};
+use tollgate_events::{
+    AccountId, CustomerId, DisputeId, Envelope, Source, Via, cloudtrail, cognito,
+};
 
 use super::{Run, Stop};
 use crate::account::{Account, Status, User};
@@ -17,16 +19,26 @@ impl<P: Ports> Run<'_, P> {
     /// events that had waited for the link join this convergence; those whose customer
     /// turns out to be another account's leave it. A closed account links nobody.
     pub(super) async fn link(&mut self) -> Result<(), Stop> {
-        if self.account.access.status == Status::Closed {
-            return Ok(());
-        }
         let named = self.events.iter().filter_map(|event| event.subject.customer.clone());
         let new: BTreeSet<_> =
             named.filter(|customer| !self.account.access.customers.contains(customer)).collect();
         for customer in new {
-            self.link_one(customer).await?;
+            if self.account.access.status != Status::Closed {
+                self.link_one(customer).await?;
+            } else if let Some(owner) = self.ledger().account_of(&customer).await? {
+                self.leave_to(&owner, &customer);
+            }
         }
         Ok(())
+    }
+
+    /// A customer's events are its account's to see to, whomever else they name.
+    fn leave_to(&mut self, owner: &AccountId, customer: &CustomerId) {
+        let (strays, events) = std::mem::take(&mut self.events)
+            .into_iter()
+            .partition(|event: &Envelope| event.subject.customer.as_ref() == Some(customer));
+        self.events = events;
+        self.strays.extend(strays.into_iter().map(|event| (owner.clone(), event)));
     }
 
     async fn link_one(&mut self, customer: CustomerId) -> Result<(), Stop> {
@@ -55,12 +67,7 @@ impl<P: Ports> Run<'_, P> {
                 Ok(())
             }
             CommitResult::LinkTaken { account: owner, .. } => {
-                let (strays, events) = std::mem::take(&mut self.events)
-                    .into_iter()
-                    .partition(|event| event.subject.customer.as_ref() == Some(&customer));
-                self.events = events;
-                self.strays
-                    .extend(strays.into_iter().map(|event: Envelope| (owner.clone(), event)));
+                self.leave_to(&owner, &customer);
                 Ok(())
             }
             CommitResult::Fenced => Err(Stop::Fenced),
