@@ -184,7 +184,7 @@ pub enum User {
     Unseen,
     /// There, when last looked.
     Present {
-        /// The user name, which admin calls need (a sub works for local users only).
+        /// What admin calls take: the sub, or a federated user's name.
         username: String,
         /// Whether they may sign in.
         enabled: bool,

@@ -323,12 +323,23 @@ pub trait ApiGateway: Send + Sync {
 pub struct UserRecord {
     /// The `sub`.
     pub id: AccountId,
-    /// The user name, which every admin call takes.
+    /// The user name.
     pub username: String,
+    /// Whether they come from a third-party identity provider (`EXTERNAL_PROVIDER`).
+    pub federated: bool,
     /// Whether they may sign in.
     pub enabled: bool,
     /// Tollgate's attributes.
     pub attributes: Attributes,
+}
+
+impl UserRecord {
+    /// What admin calls are best made with: the sub, which is never given again and is no
+    /// personal data; for federated users only the user name works.
+    /// <https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_AdminUpdateUserAttributes.html>
+    pub fn admin_name(&self) -> &str {
+        if self.federated { &self.username } else { self.id.as_str() }
+    }
 }
 
 /// The Cognito user pool.

@@ -67,6 +67,7 @@ fn record(user: &User) -> UserRecord {
     UserRecord {
         id: user.id.clone(),
         username: user.username.clone(),
+        federated: user.is_federated(),
         enabled: user.enabled,
         attributes: Attributes { api_id, plan },
     }

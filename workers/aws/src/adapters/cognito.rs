@@ -3,7 +3,7 @@
 //! Deliberately not here: signing users in or out, creating or deleting them.
 
 use aws_sdk_cognitoidentityprovider::Client;
-use aws_sdk_cognitoidentityprovider::types::{AttributeType, UserType};
+use aws_sdk_cognitoidentityprovider::types::{AttributeType, UserStatusType, UserType};
 use tollgate_billing::account::{Attributes, KeyId};
 use tollgate_billing::ports::{Class, Page, PortError, PortResult, Service, UserRecord, Users};
 use tollgate_events::AccountId;
@@ -65,7 +65,9 @@ impl Users for UserPool {
             Err(error) if error.class == Class::NotFound => return Ok(None),
             answer => answer?,
         };
-        let user = read(operation, found.username(), found.enabled(), found.user_attributes())?;
+        let status = found.user_status();
+        let about = (found.username(), status, found.enabled());
+        let user = read(operation, about, found.user_attributes())?;
         Ok(Some(user).filter(|user| user.id == *account))
     }
 
@@ -125,18 +127,13 @@ fn attribute(operation: Operation, name: &str, value: &str) -> PortResult<Attrib
 }
 
 fn read_listed(user: &UserType) -> PortResult<UserRecord> {
-    read(
-        operation("ListUsers"),
-        user.username().unwrap_or_default(),
-        user.enabled(),
-        user.attributes(),
-    )
+    let about = (user.username().unwrap_or_default(), user.user_status(), user.enabled());
+    read(operation("ListUsers"), about, user.attributes())
 }
 
 fn read(
     operation: Operation,
-    username: &str,
-    enabled: bool,
+    (username, status, enabled): (&str, Option<&UserStatusType>, bool),
     attributes: &[AttributeType],
 ) -> PortResult<UserRecord> {
     // An attribute once written cannot be removed, only emptied.
@@ -149,6 +146,7 @@ fn read(
         id: id
             .map_err(|error| operation.error(Class::Invalid, format!("a user's sub: {error}")))?,
         username: username.to_owned(),
+        federated: status == Some(&UserStatusType::ExternalProvider),
         enabled,
         attributes: Attributes {
             api_id: value(API_ID).and_then(|id| KeyId::parse(id).ok()),

@@ -216,10 +216,10 @@ impl<P: Ports> Run<'_, P> {
             unreachable!("attributes are desired only for a user who is there");
         };
         let users = self.worker.ports.users();
-        // A user name is free again after a deletion, and a write takes nothing but the name:
-        // without a look in this run it could land on whoever has the name now.
-        let seen = self.attributes_read.is_some();
-        if !seen && users.user(username, &self.account.id).await?.is_none() {
+        // A federated user's name is free again after a deletion, and a write takes nothing but
+        // the name: without a look in this run it could land on whoever has the name now.
+        let sure = self.attributes_read.is_some() || username == self.account.id.as_str();
+        if !sure && users.user(username, &self.account.id).await?.is_none() {
             return Err(PortError {
                 service: Service::Cognito,
                 operation: "AdminGetUser",

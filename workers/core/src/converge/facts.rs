@@ -133,14 +133,15 @@ impl<P: Ports> Run<'_, P> {
             // The listing tells the user name, and lags: an act on the user that came before
             // this claim may not show in it yet, while its event is already dealt with.
             User::Unseen | User::Missing { username: None, .. } => match users.find(id).await? {
-                Some(listed) => users.user(&listed.username, id).await?,
+                Some(listed) => users.user(listed.admin_name(), id).await?,
                 None => None,
             },
         };
         Ok(match found {
             Some(user) => {
+                let username = user.admin_name().to_owned();
                 self.attributes_read = Some(user.attributes);
-                UserFact::Found { username: user.username, enabled: user.enabled }
+                UserFact::Found { username, enabled: user.enabled }
             }
             None => UserFact::NotFound { delete_seen: self.woken_by(cloudtrail::USER_DELETED) },
         })

@@ -44,6 +44,7 @@ pub(super) async fn a_user_is_read_by_user_name<F: Face>(stand: Stand<F>) {
     let expected = UserRecord {
         id: id.clone(),
         username: "ann".into(),
+        federated: false,
         enabled: true,
         attributes: Attributes::default(),
     };
@@ -92,6 +93,8 @@ pub(super) async fn list_users_finds_by_sub<F: Face>(stand: Stand<F>) {
     for (id, name) in [(&local, "ann"), (&federated, "Google_1")] {
         let found = stand.ports.users().find(id).await.unwrap().unwrap();
         assert_eq!((&found.id, found.username.as_str()), (id, name));
+        assert_eq!(found.federated, *id == federated);
+        assert_eq!(found.admin_name(), if found.federated { name } else { id.as_str() });
     }
     for nobody in ["nobody", "a\"quote", "a\\backslash"] {
         let nobody = AccountId::parse(nobody).unwrap();
