@@ -1,0 +1,4 @@
+//! Tollgate as a whole, over HTTP, in one process, on a virtual clock.
+
+mod scenarios;
+mod shop;

@@ -1,0 +1,4 @@
+//! One story for each row of the table of decisions. Each is played over HTTP and ends
+//! with the invariants.
+
+mod subscriptions;
