@@ -1,4 +1,6 @@
 //! Tollgate as a whole, over HTTP, in one process, on a virtual clock.
 
+mod bad_input;
+mod demo;
 mod scenarios;
 mod shop;
