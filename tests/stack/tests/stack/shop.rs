@@ -155,7 +155,8 @@ impl Shop {
     /// an event that was lost for good has no record, and what is kept beyond Stripe's
     /// word (grace, the last plan) is more than Stripe's word.
     pub(crate) async fn holds_but(&self, number: &str) -> Told {
-        for check in check(&self.stack, &self.shown.borrow().clone()).await? {
+        let shown = self.shown.borrow().clone();
+        for check in check(&self.stack, &shown).await? {
             if !check.name.starts_with(number) {
                 anyhow::ensure!(
                     check.violations.is_empty(),
