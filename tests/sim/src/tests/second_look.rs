@@ -104,3 +104,20 @@ fn an_old_event_and_a_replay_say_nothing_about_lag() {
     handle(&worker, vec![old.encode(), replay.encode()]);
     assert_eq!(review_in(&world, &account), None);
 }
+
+/// A purchase tells of `incomplete` and of `active` within a second; Stripe lists what is.
+#[test]
+fn what_an_older_event_told_is_no_lag() {
+    let (world, worker, account) = at_rest();
+    let now = world.clock.time();
+    let told = |id: &str, status: &str, occurred_at| Envelope {
+        id: EventId::parse(id).unwrap(),
+        hint: Some(Hint { status: status.into(), ..Hint::default() }),
+        ..ahead_of_stripe(&worker, &account, occurred_at)
+    };
+    // The subscription is not listed: of all that is told, only `canceled` agrees with that.
+    let earlier = told("evt_1", "active", now - SignedDuration::from_secs(5));
+    let (one, other) = (told("evt_2", "active", now), told("evt_3", "canceled", now));
+    handle(&worker, vec![other.encode(), earlier.encode(), one.encode()]);
+    assert_eq!(review_in(&world, &account), None);
+}

@@ -164,12 +164,23 @@ impl<P: Ports> Run<'_, P> {
                 && event.via != Via::Replay
                 && self.now.duration_since(event.occurred_at) < LAG_AT_MOST
         };
-        let mut told = self.events.iter().filter(fresh);
-        user_lags || told.any(|event| differs(event, &facts.subscriptions))
+        let fresh: Vec<_> = self.events.iter().filter(fresh).collect();
+        user_lags || is_behind(&facts.subscriptions, &fresh)
     }
 }
 
-/// Whether a subscription reads otherwise than its event told.
+/// Whether a subscription reads otherwise than its newest event tells. Of the events of one
+/// second any may be the last, and Stripe's purchase tells of several states in one.
+fn is_behind(subscriptions: &[Subscription], events: &[&Envelope]) -> bool {
+    events.iter().any(|event| {
+        let of_it = || events.iter().filter(|other| other.object == event.object);
+        let newest = of_it().map(|other| other.occurred_at).max();
+        let mut last = of_it().filter(|other| Some(other.occurred_at) == newest);
+        last.all(|last| differs(last, subscriptions))
+    })
+}
+
+/// Whether a subscription reads otherwise than an event told.
 fn differs(event: &Envelope, subscriptions: &[Subscription]) -> bool {
     let (Some(hint), Some(object)) = (&event.hint, &event.object) else { return false };
     if !event.kind.starts_with("customer.subscription.") {

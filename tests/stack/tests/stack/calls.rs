@@ -1,0 +1,236 @@
+//! What each kind of event costs, in calls of each service: exactly.
+
+use std::collections::BTreeMap;
+
+use tollgate_billing::ports::{Queue, QueueName, Service};
+use tollgate_events::{Envelope, Via};
+use tollgate_local::customer::Customer;
+use tollgate_local::timeline::is_tollgates;
+use tollgate_standin::gate::Call;
+use tollgate_standin::stripe::{Card, DRAFT_TIME, When};
+
+use crate::shop::{Person, Shop, Told, on};
+
+/// A switch of a linked account's plan: claim, read, switch, tell, commit.
+const SWITCH: &str = "API Gateway CreateUsagePlanKey ×1, API Gateway DeleteUsagePlanKey ×1, \
+    Cognito AdminUpdateUserAttributes ×1, DynamoDB TransactWriteItems ×1, \
+    DynamoDB UpdateItem ×1, Stripe GET /v1/subscriptions ×1";
+
+impl Shop {
+    /// The calls since the last time, as one line; messages sent are not in it, for
+    /// their number is Stripe's choice.
+    fn spent(&self) -> String {
+        let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+        for call in self.stack.world.gate.take_calls().iter().filter(|call| is_counted(call)) {
+            *counts.entry(format!("{} {}", call.service, call.operation)).or_default() += 1;
+        }
+        let lines: Vec<_> = counts.iter().map(|(call, count)| format!("{call} ×{count}")).collect();
+        lines.join(", ")
+    }
+}
+
+/// Tollgate's calls, those that read the ledger's indexes included.
+fn is_counted(call: &Call) -> bool {
+    (is_tollgates(call) || call.service == Service::Ledger) && call.service != Service::Queue
+}
+
+/// Somebody with a plan, in a quiet hour: nothing is due, nothing is fresh.
+async fn in_a_quiet_hour<'a>(shop: &'a Shop, plan: &str) -> anyhow::Result<Person<'a>> {
+    let mut ann = shop.sign_up("ann").await?;
+    ann.buys(plan).await?;
+    shop.hours(1).await?;
+    shop.spent();
+    Ok(ann)
+}
+
+/// The intent and the link are commits of their own; the query looks for events that
+/// waited for the link. The user is listed, which finds the name, and then read, which
+/// does not lag.
+#[tokio::test]
+async fn a_sign_up_and_a_first_purchase() -> Told {
+    let shop = Shop::open().await?;
+    Customer::new(&shop.stack, "ann").sign_up().await?;
+    shop.settle().await?;
+    assert_eq!(
+        shop.spent(),
+        "API Gateway CreateApiKey ×1, API Gateway CreateUsagePlanKey ×1, \
+         Cognito AdminGetUser ×1, Cognito AdminUpdateUserAttributes ×1, \
+         Cognito ListUsers ×1, DynamoDB TransactWriteItems ×2, DynamoDB UpdateItem ×1"
+    );
+    let mut ann = shop.welcome("ann").await?;
+    let session = ann.opens_checkout("basic").await?;
+    shop.spent();
+    shop.stripe().complete_checkout(&session, Card::Pays)?;
+    shop.settle().await?;
+    assert_eq!(
+        shop.spent(),
+        "API Gateway CreateUsagePlanKey ×1, API Gateway DeleteUsagePlanKey ×1, Cognito \
+         AdminUpdateUserAttributes ×1, DynamoDB Query ×1, DynamoDB TransactWriteItems ×2, \
+         DynamoDB UpdateItem ×1, Stripe GET /v1/subscriptions ×1"
+    );
+    Ok(())
+}
+
+/// The promise of the design: one claim, one read, the switch, one transaction.
+#[tokio::test]
+async fn an_upgrade_costs_one_claim_one_read_the_switch_and_one_commit() -> Told {
+    let shop = Shop::open().await?;
+    let ann = in_a_quiet_hour(&shop, "basic").await?;
+    let (subscription, pro) = (ann.subscription()?, shop.price("pro_monthly"));
+    shop.stripe().change_price(&subscription, &pro)?;
+    shop.settle().await?;
+    assert_eq!(shop.spent(), SWITCH);
+    Ok(())
+}
+
+/// A look at a linked account that finds nothing to do.
+const LOOK: &str = "DynamoDB TransactWriteItems ×1, DynamoDB UpdateItem ×1, \
+    Stripe GET /v1/subscriptions ×1";
+
+/// A renewal's events, paid or not, come in one batch, and there is nothing to switch.
+#[tokio::test]
+async fn a_renewal_and_a_payment_failure_cost_a_look() -> Told {
+    for card in [Card::Pays, Card::Declines] {
+        let shop = Shop::open().await?;
+        let ann = in_a_quiet_hour(&shop, "basic").await?;
+        ann.card(card)?;
+        let finalized = ann.row()?.period.end + DRAFT_TIME;
+        shop.until_just_before(finalized).await?;
+        shop.spent();
+        shop.stack.world.stripe.advance_to(finalized);
+        shop.settle().await?;
+        assert_eq!(shop.spent(), LOOK, "{card:?}");
+        assert_eq!(ann.seen().await?, on("basic"));
+    }
+    Ok(())
+}
+
+/// A replayed event looks at everything, and finds nothing to do.
+#[tokio::test]
+async fn a_replay_looks_everywhere_and_changes_nothing() -> Told {
+    let shop = Shop::open().await?;
+    let ann = in_a_quiet_hour(&shop, "basic").await?;
+    let before = ann.account().await?;
+    let record = shop.record("customer.subscription.updated").await?.record;
+    let envelope = record.envelope().expect("it was read").clone();
+    let again = Envelope { via: Via::Replay, run: Some("1".into()), ..envelope };
+    shop.spent();
+    shop.stack.functions.queue.send(QueueName::Bulk, &again).await?;
+    shop.settle().await?;
+    assert_eq!(
+        shop.spent(),
+        "API Gateway GetApiKey ×1, API Gateway GetUsagePlans ×1, Cognito AdminGetUser ×1, \
+         DynamoDB TransactWriteItems ×1, DynamoDB UpdateItem ×1, Stripe GET \
+         /v1/subscriptions ×1"
+    );
+    assert_eq!(ann.account().await?.access, before.access);
+    assert_eq!(ann.account().await?.version, before.version);
+    shop.holds().await
+}
+
+#[tokio::test]
+async fn a_downgrade_and_a_cancellation() -> Told {
+    let shop = Shop::open().await?;
+    let ann = in_a_quiet_hour(&shop, "pro").await?;
+    let (subscription, basic) = (ann.subscription()?, shop.price("basic_monthly"));
+    shop.stripe().change_price(&subscription, &basic)?;
+    shop.settle().await?;
+    assert_eq!(shop.spent(), SWITCH, "downgrade");
+    shop.hours(1).await?;
+    shop.spent();
+    shop.stripe().cancel(&subscription, When::Now)?;
+    shop.settle().await?;
+    assert_eq!(shop.spent(), SWITCH, "cancellation");
+    Ok(())
+}
+
+/// A dispute names a charge, so it costs two look-ups to know whose it is.
+#[tokio::test]
+async fn a_dispute_opened_and_won() -> Told {
+    let shop = Shop::open().await?;
+    let ann = in_a_quiet_hour(&shop, "pro").await?;
+    let payer = ann.payer();
+    let dispute = shop.stripe().open_dispute(&payer)?;
+    shop.settle().await?;
+    let dispute_costs = "API Gateway UpdateApiKey ×1, Cognito AdminUpdateUserAttributes ×1, \
+         DynamoDB GetItem ×1, DynamoDB TransactWriteItems ×1, DynamoDB UpdateItem ×1, \
+         Stripe GET /v1/charges/{id} ×1, Stripe GET /v1/disputes/{id} ×1, \
+         Stripe GET /v1/subscriptions ×1";
+    assert_eq!(shop.spent(), dispute_costs, "opened");
+    shop.stripe().close_dispute(&dispute, true)?;
+    shop.settle().await?;
+    assert_eq!(shop.spent(), dispute_costs, "won");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_user_disabled_and_deleted() -> Told {
+    let shop = Shop::open().await?;
+    let mut ann = in_a_quiet_hour(&shop, "pro").await?;
+    ann.customer.sign_in().await?;
+    shop.settle().await?;
+    assert_eq!(shop.spent(), "", "a healthy user signs in");
+    shop.administrator("AdminDisableUser", ann.name).await?;
+    shop.settle().await?;
+    assert_eq!(
+        shop.spent(),
+        "API Gateway UpdateApiKey ×1, Cognito AdminGetUser ×1, \
+         Cognito AdminUpdateUserAttributes ×1, DynamoDB GetItem ×1, \
+         DynamoDB TransactWriteItems ×1, DynamoDB UpdateItem ×1, Stripe GET /v1/subscriptions ×1"
+    );
+    shop.administrator("AdminDeleteUser", ann.name).await?;
+    // Not yet the webhook of the cancellation that follows.
+    shop.lose_webhooks(true);
+    shop.settle().await?;
+    assert_eq!(
+        shop.spent(),
+        "API Gateway DeleteApiKey ×1, Cognito AdminGetUser ×1, DynamoDB GetItem ×1, \
+         DynamoDB TransactWriteItems ×1, DynamoDB UpdateItem ×1, Stripe DELETE \
+         /v1/subscriptions/{id} ×1, Stripe GET /v1/subscriptions ×1"
+    );
+    Ok(())
+}
+
+/// The sweep reads its two indexes, however many accounts there are, and wakes the one
+/// that is due: its subscription has ended, and nobody told.
+#[tokio::test]
+async fn a_due_account() -> Told {
+    let shop = Shop::open().await?;
+    let ann = in_a_quiet_hour(&shop, "pro").await?;
+    let subscription = ann.subscription()?;
+    shop.stripe().cancel(&subscription, When::PeriodEnd)?;
+    shop.settle().await?;
+    let end = ann.row()?.period.end;
+    shop.lose_webhooks(true);
+    shop.until_just_before(end).await?;
+    shop.stack.world.stripe.advance_to(end);
+    shop.spent();
+    shop.stack.sweep().await?;
+    assert_eq!(shop.spent(), "DynamoDB Query ×16, DynamoDB Scan ×1");
+    shop.settle().await?;
+    assert_eq!(
+        shop.spent(),
+        "API Gateway CreateUsagePlanKey ×1, API Gateway DeleteUsagePlanKey ×1, Cognito \
+         AdminGetUser ×1, Cognito AdminUpdateUserAttributes ×1, DynamoDB \
+         TransactWriteItems ×1, DynamoDB UpdateItem ×1, Stripe GET /v1/subscriptions ×1"
+    );
+    Ok(())
+}
+
+/// Ten events of one account in one batch cost what one costs.
+#[tokio::test]
+async fn a_burst_of_one_account_costs_what_one_event_costs() -> Told {
+    let shop = Shop::open().await?;
+    let ann = in_a_quiet_hour(&shop, "basic").await?;
+    let (subscription, pro) = (ann.subscription()?, shop.price("pro_monthly"));
+    {
+        let mut stripe = shop.stripe();
+        for n in 0..9 {
+            stripe.set_metadata(&subscription, &[("n".into(), n.to_string())].into())?;
+        }
+        stripe.change_price(&subscription, &pro)?;
+    }
+    shop.settle().await?;
+    assert_eq!(shop.spent(), SWITCH);
+    Ok(())
+}
