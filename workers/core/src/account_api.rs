@@ -231,14 +231,16 @@ impl<P: Ports> AccountApi<P> {
         }))
     }
 
+    /// The account's customer, a new one where there is none, or none that the seller has
+    /// not deleted in Stripe.
     async fn customer(&self, account: &Account) -> Result<CustomerId, PortError> {
-        match account.access.customers.first() {
-            Some(customer) => Ok(customer.clone()),
-            None => {
-                let named = self.worker.deriver.name(&account.id);
-                self.worker.ports.stripe().create_customer(&named).await
+        let stripe = self.worker.ports.stripe();
+        for customer in &account.access.customers {
+            if stripe.customer(customer).await?.is_some() {
+                return Ok(customer.clone());
             }
         }
+        stripe.create_customer(&self.worker.deriver.name(&account.id)).await
     }
 
     /// Keeps the open session for the same price; expires every other.

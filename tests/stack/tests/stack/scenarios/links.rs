@@ -36,6 +36,26 @@ async fn of_two_checkouts_the_best_wins() -> Told {
     shop.holds().await
 }
 
+/// The seller deletes the customer in Stripe: the plan ends, and the next purchase makes a
+/// customer anew.
+#[tokio::test]
+async fn who_was_deleted_in_stripe_can_buy_again() -> Told {
+    let shop = Shop::open().await?;
+    let mut ann = shop.sign_up("ann").await?;
+    ann.buys("basic").await?;
+    assert_eq!(ann.seen().await?, on("basic"));
+    // Stripe remembers for a day which customer a request made.
+    shop.days(2).await?;
+    let payer = ann.payer();
+    shop.stripe().delete_customer(&payer)?;
+    shop.settle().await?;
+    assert_eq!(ann.seen().await?, on("free"));
+    ann.buys("pro").await?;
+    assert_eq!(ann.seen().await?, on("pro"));
+    assert_eq!(ann.account().await?.access.customers.len(), 2);
+    shop.holds().await
+}
+
 /// An unknown customer's events wait, are parked after a quarter of an hour, and are
 /// applied when the link comes.
 #[tokio::test]
