@@ -37,7 +37,7 @@ impl fmt::Display for Violation {
         write!(
             f,
             "seed {seed}, invariant {invariant}: {problem}\n  \
-             cargo run -p tollgate-sim --bin sim -- --from {seed} --seeds 1 --transcript"
+             cargo sim --from {seed} --seeds 1 --transcript"
         )
     }
 }

@@ -10,7 +10,7 @@ use tollgate_standin::world::{BULK_QUEUE, EVENTS_QUEUE};
 use crate::oracle::Violation;
 use crate::run::{Sim, run};
 
-/// How many seeds every test run tries; `cargo run -p tollgate-sim --bin sim` tries more.
+/// How many seeds every test run tries; `cargo sim` tries more.
 const SEEDS: u64 = 60;
 
 #[test]
