@@ -148,7 +148,9 @@ impl<P: Ports> AccountApi<P> {
             return Err(Refusal::NotAllowed);
         }
         for customer in &account.access.customers {
-            self.refuse_second_subscription(customer).await?;
+            if self.is_subscribed(customer).await? {
+                return Err(Refusal::AlreadySubscribed);
+            }
         }
         let price = self.price(plan).await?;
         let customer = self.customer(&account).await?;
@@ -206,13 +208,6 @@ impl<P: Ports> AccountApi<P> {
             return Ok(price);
         }
         plan.prices.first().cloned().ok_or_else(|| Refusal::NotForSale(plan.id.clone()))
-    }
-
-    async fn refuse_second_subscription(&self, customer: &CustomerId) -> Result<(), Refusal> {
-        if self.is_subscribed(customer).await? {
-            return Err(Refusal::AlreadySubscribed);
-        }
-        Ok(())
     }
 
     /// Whether a customer has a subscription that is paid, or owed.

@@ -121,11 +121,6 @@ impl EventRecord {
             None => self.event.id.to_string(),
         })
     }
-
-    /// Whether it is a wake of Tollgate's own, which leaves a record only when it changed something.
-    pub fn is_wake(&self) -> bool {
-        self.envelope().is_some_and(is_wake)
-    }
 }
 
 /// A wake has no id from outside: a due account, drift, a catch-up from a trigger.

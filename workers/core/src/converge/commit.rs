@@ -4,10 +4,10 @@ use jiff::Timestamp;
 use tollgate_events::{Envelope, Via};
 
 use super::{Run, Stop};
-use crate::account::{Account, Attributes, Status, User};
+use crate::account::{Account, Attributes, Status};
 use crate::decide::{Desired, KeyState};
 use crate::ledger::{Commit, CommitResult, Entry, EventRecord, Outcome, is_wake};
-use crate::policy::{MISSING_USER_CONFIRMED_AFTER, SECOND_LOOK_AFTER, SECOND_LOOKS};
+use crate::policy::{SECOND_LOOK_AFTER, SECOND_LOOKS};
 use crate::ports::{Entropy, Ledger, Ports};
 
 /// What a person must be told of an event, whatever becomes of the account: an early
@@ -155,13 +155,9 @@ impl<P: Ports> Run<'_, P> {
         }
     }
 
-    /// When to look again: when the decision says so, or soon, when a read lagged or a
-    /// user vanished meanwhile.
+    /// When to look again: when the decision says so, or soon, when a read lagged.
     fn review_at(&mut self, desired: &Desired, lagging: bool) -> Option<Timestamp> {
         let mut times: Vec<_> = desired.review_at.into_iter().collect();
-        if let User::Missing { since, .. } = &self.account.user {
-            times.extend(since.checked_add(MISSING_USER_CONFIRMED_AFTER));
-        }
         let looks = if lagging { SECOND_LOOKS } else { self.account.second_looks };
         if looks > 0 {
             times.extend(self.now.checked_add(SECOND_LOOK_AFTER));
