@@ -175,10 +175,9 @@ impl Update {
 /// The update that writes the deployment's own item, with the next revision.
 pub(crate) fn stack(stack: &StackRecord) -> Update {
     let mut update = Update::default();
-    for (name, value) in object(stack) {
+    for (name, value) in object(&StackRecord { revision: stack.revision + 1, ..stack.clone() }) {
         update.put(&name, Some(value).filter(|v| !v.is_null()).map(to_attribute));
     }
-    update.set("revision", number(stack.revision + 1));
     update
 }
 
