@@ -12,6 +12,7 @@
 
 pub mod executor;
 pub mod faults;
+pub mod flood;
 pub mod lives;
 pub mod oracle;
 pub mod run;
