@@ -57,6 +57,8 @@ impl Family {
     /// What the worker compares with its own read.
     pub(super) fn hint(self, object: &ObjectView<'_>) -> Option<Hint> {
         let Text(status) = object.status.0.as_ref()?;
+        // A word of Stripe's, known or not; an envelope has no room for anything else.
+        check_identifier(status).ok()?;
         let status = status.as_ref().to_owned();
         match self {
             Self::Subscription => Some(Hint {

@@ -1,0 +1,366 @@
+//! What must hold whatever comes: no panic, memory bounded by the input's length,
+//! envelopes within their limit, and nothing personal in what gets out.
+//!
+//! Every property counts what was accepted and what was refused, so that a
+//! generator whose input all ends the same way fails.
+
+mod input;
+
+use std::cell::Cell;
+
+use allocation_counter::measure;
+use jiff::{SignedDuration, Timestamp};
+use proptest::prelude::*;
+use proptest::sample::select;
+use proptest::test_runner::{Config, TestRunner};
+use serde_json::{Value, json};
+
+use crate::fixtures::{FOLDERS, PERSONAL, an_event, events, outcome, pointers, received_at};
+use crate::versions::golden;
+use crate::{Envelope, MAX_ENVELOPE_BYTES, check_identifier, cloudtrail, cognito, stripe};
+
+/// The queue's messages, beside the folders of what comes from outside.
+const ENVELOPES: &str = "envelope";
+
+/// The size cap of a webhook's body, and of an SQS message.
+const CAP: usize = 1024 * 1024;
+
+/// What became of an input.
+struct Seen {
+    /// The envelope, where the input is one or wakes an account.
+    envelope: Option<Envelope>,
+    /// What else gets out, into logs and answers: types, and why it was refused.
+    said: String,
+    refused: bool,
+    /// The most bytes that were held at once while it was read.
+    peak: usize,
+}
+
+/// An error and its causes.
+fn chain(error: &dyn std::error::Error) -> String {
+    error.source().map_or_else(|| error.to_string(), |source| format!("{error}: {}", chain(source)))
+}
+
+/// Reads an input as what a folder holds; `None` when it is not even the JSON that
+/// the function is called with.
+fn take(folder: &str, bytes: &[u8]) -> Option<Seen> {
+    type Taken = Result<(Option<Envelope>, String), String>;
+    let measured = |read: &dyn Fn() -> Taken| {
+        let mut result = None;
+        let info = measure(|| result = Some(read()));
+        let (refused, (envelope, said)) = match result? {
+            Ok(taken) => (false, taken),
+            Err(said) => (true, (None, said)),
+        };
+        Some(Seen { envelope, said, refused, peak: usize::try_from(info.bytes_max).unwrap() })
+    };
+    match folder {
+        "stripe" => measured(&|| match stripe::read(bytes, received_at()) {
+            Ok(stripe::Reading::Envelope(envelope)) => Ok((Some(*envelope), String::new())),
+            Ok(stripe::Reading::NotNeeded { kind }) => Ok((None, kind)),
+            Err(error) => Err(chain(&error)),
+        }),
+        "cognito" => {
+            let event: Value = serde_json::from_slice(bytes).ok()?;
+            measured(&|| {
+                let trigger = cognito::read(&event, received_at());
+                match trigger.map_err(|error| chain(&error))?.reading {
+                    cognito::Reading::Wake(envelope) => Ok((Some(*envelope), String::new())),
+                    cognito::Reading::Nothing => Ok((None, String::new())),
+                }
+            })
+        }
+        "cloudtrail" => {
+            let event: Value = serde_json::from_slice(bytes).ok()?;
+            measured(&|| {
+                let record = cloudtrail::read(&event, received_at());
+                match record.map_err(|error| chain(&error))?.reading {
+                    cloudtrail::Reading::Wake(envelope) => Ok((Some(*envelope), String::new())),
+                    cloudtrail::Reading::Nothing => Ok((None, String::new())),
+                }
+            })
+        }
+        _ => {
+            let text = String::from_utf8_lossy(bytes);
+            // A cause may repeat a message, which has nothing personal; only the error is kept.
+            measured(&|| match Envelope::decode(&text) {
+                Ok(envelope) => Ok((Some(envelope), String::new())),
+                Err(error) => Err(error.to_string()),
+            })
+        }
+    }
+}
+
+/// What holds of every input, whatever became of it.
+fn judge(folder: &str, bytes: &[u8], seen: &Seen) -> Result<(), TestCaseError> {
+    let allowed = allowed(folder, bytes.len());
+    prop_assert!(seen.peak <= allowed, "{} bytes held for {}", seen.peak, bytes.len());
+    prop_assert!(seen.said.len() <= 256, "says {} bytes", seen.said.len());
+    let Some(envelope) = &seen.envelope else { return Ok(()) };
+    let text = envelope.encode();
+    prop_assert!(text.len() <= MAX_ENVELOPE_BYTES, "an envelope of {} bytes", text.len());
+    prop_assert_eq!(&Envelope::decode(&text).unwrap(), envelope);
+    prop_assert_eq!(check_identifier(envelope.group()), Ok(()));
+    Ok(())
+}
+
+/// How many bytes may be held at once for an input of a length.
+fn allowed(folder: &str, length: usize) -> usize {
+    match folder {
+        // The most is held for an array of items that say nothing: two bytes each, and
+        // room for an identifier, while the array grows.
+        "stripe" => 16 * 1024 + 20 * length,
+        // The JSON is parsed before; of it, at most the pool's name is copied.
+        "cognito" | "cloudtrail" => 16 * 1024 + 2 * length,
+        _ => 8 * MAX_ENVELOPE_BYTES,
+    }
+}
+
+fn an_input(folder: &'static str) -> BoxedStrategy<String> {
+    if folder == ENVELOPES { select(golden(1)).boxed() } else { an_event(folder).boxed() }
+}
+
+fn runner(cases: u32) -> TestRunner {
+    TestRunner::new(Config { cases, failure_persistence: None, ..Config::default() })
+}
+
+/// Runs a property over many inputs, and demands that a good share of them ends in an
+/// envelope and another is refused.
+fn run<S: Strategy>(
+    folder: &str,
+    inputs: &S,
+    check: impl Fn(&[u8], &Seen) -> Result<(), TestCaseError>,
+) where
+    S::Value: AsRef<[u8]>,
+{
+    const CASES: u32 = 512;
+    let [envelopes, refused] = [Cell::new(0), Cell::new(0)];
+    let count = |cell: &Cell<u32>, it: bool| cell.set(cell.get() + u32::from(it));
+    let result = runner(CASES).run(inputs, |input| {
+        let input = input.as_ref();
+        let Some(seen) = take(folder, input) else {
+            count(&refused, true);
+            return Ok(());
+        };
+        count(&envelopes, seen.envelope.is_some());
+        count(&refused, seen.refused);
+        judge(folder, input, &seen)?;
+        check(input, &seen)
+    });
+    if let Err(error) = result {
+        let error = error.to_string();
+        panic!("{folder}: {}", error.chars().take(4_000).collect::<String>());
+    }
+    let (envelopes, refused) = (envelopes.get(), refused.get());
+    let enough = CASES / 20;
+    assert!(envelopes > enough && refused > enough, "{folder}: {envelopes}, {refused} of {CASES}");
+}
+
+#[test]
+fn mutated_documents_are_harmless_and_nothing_personal_gets_out() {
+    for folder in [FOLDERS[0], FOLDERS[1], FOLDERS[2], ENVELOPES] {
+        run(folder, &input::mutated(an_input(folder)), |_, seen| {
+            let out = seen.envelope.as_ref().map(Envelope::encode).unwrap_or_default();
+            let out = format!("{out} {}", seen.said).to_lowercase();
+            let leaked = PERSONAL.iter().find(|word| out.contains(&word.to_lowercase()));
+            prop_assert_eq!(leaked, None, "in {}", out);
+            Ok(())
+        });
+    }
+}
+
+#[test]
+fn damaged_bytes_are_harmless() {
+    for folder in [FOLDERS[0], FOLDERS[1], FOLDERS[2], ENVELOPES] {
+        run(folder, &input::damaged(an_input(folder)), |_, _| Ok(()));
+    }
+}
+
+/// Every other value may be anything at all, and be personal: nothing changes.
+#[test]
+fn nothing_but_what_is_listed_is_read() {
+    for folder in FOLDERS {
+        for (name, text) in events(folder) {
+            let mut event: Value = serde_json::from_str(&text).unwrap();
+            let mut found = Vec::new();
+            pointers(&event, "", &mut found);
+            for pointer in found.iter().filter(|pointer| !input::is_read(pointer)) {
+                let value = event.pointer_mut(pointer).unwrap();
+                if !matches!(value, Value::Object(fields) if !fields.is_empty())
+                    && !matches!(value, Value::Array(values) if !values.is_empty())
+                {
+                    *value = "jenny.rosen@example.com".into();
+                }
+            }
+            assert_eq!(outcome(folder, &event.to_string()), outcome(folder, &text), "{name}");
+        }
+    }
+}
+
+/// A value of about this many bytes, of each kind that costs a parser most.
+fn large_values(bytes: usize) -> Vec<String> {
+    let texts = input::PIECES.iter().map(|piece| input::text_of(piece, bytes / piece.len()));
+    let arrays = input::ITEMS.iter().map(|item| input::array_of(item, bytes / (item.len() + 1)));
+    let nests = input::NESTS.iter();
+    let nests = nests.map(|nest| input::nest_of(*nest, bytes / (nest.0.len() + nest.1.len())));
+    let numbers = ["9".repeat(bytes), format!("1e{}", "9".repeat(bytes))];
+    texts.chain(arrays).chain(nests).chain(numbers).collect()
+}
+
+/// One event of each folder with everything that is read of any.
+fn fullest(folder: &str) -> String {
+    let name = match folder {
+        "stripe" => "customer.subscription.updated.connect-live.json",
+        "cognito" => "PostAuthentication_Authentication.federated.json",
+        _ => "AdminDeleteUser.json",
+    };
+    events(folder).remove(name).unwrap()
+}
+
+fn check_large(folder: &str, text: &str, at: &str) {
+    let Some(seen) = take(folder, text.as_bytes()) else { return };
+    let start: String = text.chars().take(200).collect();
+    judge(folder, text.as_bytes(), &seen).unwrap_or_else(|error| panic!("{at}: {error}: {start}…"));
+}
+
+#[test]
+fn a_large_value_anywhere_costs_no_more_than_its_length() {
+    for folder in FOLDERS {
+        let text = fullest(folder);
+        let mut found = Vec::new();
+        pointers(&serde_json::from_str(&text).unwrap(), "", &mut found);
+        for pointer in found {
+            // What is not read is passed over alike, wherever it stands.
+            if input::is_read(&pointer) || pointer.ends_with("/data") || pointer.ends_with("/items")
+            {
+                for value in large_values(8 * 1024) {
+                    check_large(folder, &input::with(&text, &pointer, &value), &pointer);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_body_of_the_largest_size_costs_no_more_than_its_length() {
+    let text = fullest("stripe");
+    let room = CAP - text.len();
+    for (pointer, value) in [
+        ("/data/object/items/data", input::array_of("0", room / 2)),
+        ("/data/object/items/data", input::array_of("{}", room / 3)),
+        ("/data/object/items/data/0/price/id", input::nest_of(("[", "]"), room / 2)),
+        ("/livemode", input::text_of("\u{300}", room / 2)),
+        ("/data/object/customer", input::text_of("\\u0000", room / 6)),
+        ("/created", "9".repeat(room)),
+    ] {
+        let body = input::with(&text, pointer, &value);
+        assert!(body.len() <= CAP && body.len() > CAP - text.len(), "{}", body.len());
+        check_large("stripe", &body, pointer);
+    }
+}
+
+/// Identifiers of the greatest length, of the character that JSON spells longest.
+#[test]
+fn the_longest_envelope_is_within_its_limit() {
+    let longest = |prefix: &str| format!("{prefix}{}", "\"".repeat(128 - prefix.len()));
+    let price = json!({"price": {"id": longest("price_")}});
+    let event = json!({
+        "id": longest("evt_"), "type": "customer.subscription.pending_update_applied",
+        "created": 253_402_207_200_i64, "livemode": false, "account": longest("acct_"),
+        "data": {"object": {
+            "id": longest("sub_"), "customer": longest("cus_"), "status": longest(""),
+            "cancel_at": 253_402_207_200_i64, "cancel_at_period_end": true,
+            "items": {"data": vec![price; 10_000]},
+            "metadata": {"tollgate_account": longest(""), "tollgate_proof": longest("1:")},
+        }},
+    });
+    let body = event.to_string();
+    let seen = take("stripe", body.as_bytes()).unwrap();
+    judge("stripe", body.as_bytes(), &seen).unwrap();
+    let envelope = seen.envelope.unwrap();
+    assert_eq!(envelope.hint.as_ref().unwrap().prices.len(), 20);
+    let length = envelope.encode().len();
+    assert!(length > MAX_ENVELOPE_BYTES / 4 * 3, "{length} bytes are not the most there can be");
+}
+
+/// A header of up to a few thousand parts: genuine, forged, malformed and unknown ones.
+fn header() -> impl Strategy<Value = String> {
+    let signed = |secret: &str, seconds: i64| {
+        let at = received_at() + SignedDuration::from_secs(seconds);
+        stripe::sign(&signing_secret(secret), at, BODY).split_once(',').unwrap().1.to_owned()
+    };
+    let parts = [
+        format!("t={}", received_at().as_second()),
+        format!("t={}", received_at().as_second() + 1),
+        signed("a", 0),
+        signed("b", 0),
+        signed("a", 1),
+        signed("forged", 0),
+        signed("a", 0).to_uppercase(),
+        signed("a", 0).replacen('v', " v", 1),
+        signed("a", 0).replacen("v1", "v0", 1),
+    ];
+    let odd =
+        ["", "t", "t=", "=", "v1=", "v1", "v1=zz", "t=-1", "t=9223372036854775808", "\0", "x=y"];
+    let odd = odd.map(str::to_owned);
+    let one = prop_oneof![
+        (select(parts[..3].to_vec()), Just(1)),
+        (select(parts.to_vec()), prop_oneof![9 => Just(1), 1 => 1..3_000_usize]),
+        (select(odd.to_vec()), prop_oneof![1 => Just(1), 1 => 1..3_000_usize]),
+    ];
+    // Mostly a time and a signature that are genuine, and then whatever comes.
+    let start = prop_oneof![
+        3 => Just(vec![parts[0].clone(), parts[2].clone()]),
+        1 => Just(vec![parts[0].clone()]),
+        1 => Just(Vec::new()),
+    ];
+    (start, prop::collection::vec(one, 0..3)).prop_map(|(mut all, more)| {
+        all.extend(more.into_iter().flat_map(|(part, times)| vec![part; times]));
+        all.join(",")
+    })
+}
+
+const BODY: &[u8] = b"{\"id\":\"evt_1\"}";
+
+fn signing_secret(name: &str) -> stripe::SigningSecret {
+    stripe::SigningSecret::new(format!("whsec_{name}")).unwrap()
+}
+
+/// The header is genuine when its one time, with one of the secrets, signs as one of its
+/// parts says.
+fn genuine(header: &str, secrets: &[stripe::SigningSecret]) -> bool {
+    let parts: Vec<&str> = header.split(',').collect();
+    let times: Vec<&str> = parts.iter().filter_map(|part| part.strip_prefix("t=")).collect();
+    let [time] = times[..] else { return false };
+    let Some(at) = time.parse().ok().and_then(|at| Timestamp::from_second(at).ok()) else {
+        return false;
+    };
+    secrets.iter().any(|secret| {
+        let signed = stripe::sign(secret, at, BODY);
+        signed.split(',').all(|part| parts.contains(&part))
+    })
+}
+
+#[test]
+fn only_a_genuine_header_passes_and_none_costs_memory() {
+    let secrets = ["a", "b"].map(signing_secret);
+    let [passed, refused] = [Cell::new(0), Cell::new(0)];
+    let check = |header: &str| {
+        let mut result = None;
+        let info = measure(|| {
+            let tolerance = SignedDuration::from_secs(300);
+            result = Some(stripe::verify(Some(header), BODY, &secrets, received_at(), tolerance));
+        });
+        prop_assert!(info.bytes_max <= 8 * 1024, "{} bytes held", info.bytes_max);
+        let ok = result == Some(Ok(()));
+        let count = if ok { &passed } else { &refused };
+        count.set(count.get() + 1);
+        prop_assert!(!ok || genuine(header, &secrets), "{:?} passed", header);
+        Ok(())
+    };
+    runner(512).run(&header(), |header| check(&header)).unwrap();
+    let damaged = input::damaged(header());
+    runner(512).run(&damaged, |header| check(&String::from_utf8_lossy(&header))).unwrap();
+    let (passed, refused) = (passed.get(), refused.get());
+    assert!(passed > 100 && refused > 100, "{passed} passed, {refused} did not");
+}
