@@ -140,7 +140,7 @@ const VALUES: &[&str] = &[
 
 /// What long texts are repeated of.
 pub(super) const PIECES: &[&str] =
-    &["x", "\"", "evt_1", "\\\"", "\\u0000", "\\ud83d\\ude00", "ä", "\u{300}", "\u{85}", "9"];
+    &["x", "\"", "evt_1", "\\\"", "\\u0000", "\\ud83d\\ude00", "ä", "\u{300}", "\u{7f}", "9"];
 
 /// What wide arrays are filled with.
 pub(super) const ITEMS: &[&str] =
