@@ -139,8 +139,19 @@ const VALUES: &[&str] = &[
 ];
 
 /// What long texts are repeated of.
-pub(super) const PIECES: &[&str] =
-    &["x", "\"", "evt_1", "\\\"", "\\u0000", "\\ud83d\\ude00", "ä", "\u{300}", "\u{7f}", "9"];
+pub(super) const PIECES: &[&str] = &[
+    "x",
+    "\"",
+    "evt_1",
+    "\\\"",
+    "\\u0000",
+    "\\ud83d\\ude00",
+    "ä",
+    "\u{300}",
+    "\u{7f}",
+    "9",
+    "TokenGeneration_",
+];
 
 /// What wide arrays are filled with.
 pub(super) const ITEMS: &[&str] =
@@ -183,14 +194,28 @@ struct Change {
     index: Index,
     /// Among what is read alone: most values of a payload are passed over.
     read_only: bool,
-    /// Whether the old value stays before the new one.
-    double: bool,
+    how: How,
     raw: String,
 }
 
+#[derive(Debug, Clone, Copy)]
+enum How {
+    /// In the old value's place.
+    Replace,
+    /// After it, under the same name.
+    Double,
+    /// After it, under a name that nobody knows.
+    Add,
+}
+
 fn change() -> impl Strategy<Value = Change> {
-    (any::<Index>(), any::<bool>(), prop::bool::weighted(0.15), raw())
-        .prop_map(|(index, read_only, double, raw)| Change { index, read_only, double, raw })
+    let how = select(&[How::Replace, How::Replace, How::Replace, How::Double, How::Add][..]);
+    (any::<Index>(), any::<bool>(), how, raw()).prop_map(|(index, read_only, how, raw)| Change {
+        index,
+        read_only,
+        how,
+        raw,
+    })
 }
 
 /// A document with up to three of its values changed.
@@ -229,12 +254,13 @@ fn put_mark(document: &mut Value, place: usize, change: &Change) -> String {
     }
     let pointer = change.index.get(&found);
     let was = std::mem::replace(document.pointer_mut(pointer).unwrap(), mark(place).into());
-    let Some((parent, name)) = pointer.rsplit_once('/').filter(|_| change.double) else {
-        return change.raw.clone();
-    };
-    match document.pointer(parent) {
-        Some(Value::Array(_)) => format!("{was},{}", change.raw),
-        _ => format!("{was},{}:{}", Value::from(name.replace("~1", "/")), change.raw),
+    let (was, raw) = (was.to_string(), &change.raw);
+    let Some((parent, name)) = pointer.rsplit_once('/') else { return raw.clone() };
+    match (change.how, document.pointer(parent)) {
+        (How::Replace, _) => raw.clone(),
+        (_, Some(Value::Array(_))) => format!("{was},{raw}"),
+        (How::Double, _) => format!("{was},{}:{raw}", Value::from(name.replace("~1", "/"))),
+        (How::Add, _) => format!("{was},\"added\":{raw}"),
     }
 }
 
