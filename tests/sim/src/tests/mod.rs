@@ -2,7 +2,9 @@
 
 mod flood;
 mod permutations;
+mod scene;
 mod second_look;
+mod waiting;
 
 use tollgate_billing::account::UsagePlanId;
 use tollgate_standin::api_gateway::NewApiKey;
