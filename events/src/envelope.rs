@@ -299,10 +299,17 @@ impl Envelope {
     pub fn deduplication_id(&self) -> String {
         match &self.run {
             None => self.id.to_string(),
-            Some(run) => format!("{}@{run}", self.id),
+            // The run comes first, so that a long id is cut and not what sets it apart; what is
+            // beyond SQS's 128 characters, no id of Stripe's or Cognito's has.
+            Some(run) => {
+                format!("{run}@{}", self.id).chars().take(LONGEST_DEDUPLICATION_ID).collect()
+            }
         }
     }
 }
+
+/// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html>
+const LONGEST_DEDUPLICATION_ID: usize = 128;
 
 /// The second that a time falls into: all that an envelope keeps of it.
 pub(crate) fn whole_second(at: Timestamp) -> Timestamp {
