@@ -15,6 +15,8 @@ pub mod faults;
 pub mod lives;
 pub mod oracle;
 pub mod run;
+pub mod scene;
+pub mod switch;
 
 #[cfg(test)]
 mod tests;

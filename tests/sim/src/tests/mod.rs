@@ -1,7 +1,9 @@
 //! The simulation's own tests: it repeats, it can fail, and it holds.
 
+mod calls;
 mod permutations;
 mod second_look;
+mod switch;
 
 use tollgate_billing::account::UsagePlanId;
 use tollgate_standin::api_gateway::NewApiKey;

@@ -1,0 +1,137 @@
+//! How a world has ended: all that must not depend on what went wrong on the way.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json, to_value};
+use tollgate_billing::account::Access;
+use tollgate_billing::ledger::is_wake;
+use tollgate_standin::world::{BULK_QUEUE, DEAD_LETTER_QUEUES, EVENTS_QUEUE};
+
+use crate::scene::Scene;
+
+/// Every key's value by its id.
+pub(super) type Values = BTreeMap<String, String>;
+
+pub(super) fn values(scene: &Scene) -> Values {
+    let of =
+        |key: &tollgate_standin::api_gateway::Key| (key.id.clone(), key.value.expose().to_owned());
+    scene.world.api_gateway.scene(|model, _| model.keys().map(of).collect())
+}
+
+/// The end, as one value. Times at which something was done are left out, and so are
+/// the values of new keys, which are drawn anew; a key from before must keep its own.
+pub(super) fn end(scene: &Scene, before: &Values) -> Value {
+    json!({
+        "accounts": accounts(scene),
+        "history": history(scene),
+        "keys": keys(scene, before),
+        "users": users(scene),
+        "links": scene.world.ledger.links(),
+        "key links": scene.world.ledger.key_links(),
+        "events": events(scene),
+        "stripe": stripe(scene),
+    })
+}
+
+fn accounts(scene: &Scene) -> Value {
+    let accounts = scene.world.ledger.accounts().into_iter().map(|account| {
+        json!({
+            "id": account.id, "version": account.version, "open": account.open,
+            "leased": account.lease_until.is_some(), "intent": account.intent.is_some(),
+            "review_at": account.review_at, "user": account.user, "access": access(&account.access),
+        })
+    });
+    accounts.collect()
+}
+
+fn access(access: &Access) -> Value {
+    let mut access = access.clone();
+    access.keys.values_mut().for_each(|key| key.minted_at = crate::run::dawn());
+    to_value(access).unwrap()
+}
+
+/// What each entry tells: its reason, and the access that it led to.
+fn history(scene: &Scene) -> Value {
+    let accounts = scene.world.ledger.accounts().into_iter();
+    let entries = accounts.flat_map(|account| scene.world.ledger.entries(&account.id));
+    entries.map(|entry| json!([entry.reason, access(&entry.after)])).collect()
+}
+
+fn keys(scene: &Scene, before: &Values) -> Value {
+    scene.world.api_gateway.scene(|model, _| {
+        let keys = model.keys().map(|key| {
+            let value = match before.get(&key.id) {
+                None => "new",
+                Some(value) if value == key.value.expose() => "kept",
+                Some(_) => "another",
+            };
+            json!([key.id, key.name, key.description, key.enabled, key.plans, value])
+        });
+        keys.collect()
+    })
+}
+
+fn users(scene: &Scene) -> Value {
+    let users = scene.world.cognito.users().into_iter().map(|user| {
+        let attribute = |name| user.attribute(name).map(str::to_owned);
+        json!([user.id, user.enabled, attribute("custom:apiid"), attribute("custom:plan")])
+    });
+    users.collect()
+}
+
+/// Every event on record. A redelivery may find done what a lost first attempt did, so
+/// applied and unchanged are the same here: settled.
+fn events(scene: &Scene) -> Value {
+    let events = scene.world.ledger.events().into_iter();
+    let events = events.filter(|event| !event.record.envelope().is_some_and(is_wake));
+    let line = |event: tollgate_billing::ledger::StoredEvent| {
+        let record = event.record;
+        let stuck = record.outcome.is_stuck().then(|| record.outcome.as_str());
+        json!([record.event.to_string(), record.account, stuck.unwrap_or("settled")])
+    };
+    events.map(line).collect()
+}
+
+/// Every subscription's status, and how often one ended.
+fn stripe(scene: &Scene) -> Value {
+    let stripe = scene.world.stripe.account();
+    let customers = stripe.customers().map(|customer| customer.id.clone());
+    let rows = customers.flat_map(|customer| stripe.subscriptions_of(&customer));
+    let rows: Vec<_> = rows.map(|row| json!([row.id, row.status.as_str()])).collect();
+    let ended = stripe.events().filter(|event| event.kind == "customer.subscription.deleted");
+    json!({ "subscriptions": rows, "ended": ended.count() })
+}
+
+/// What is wrong with an end by itself, whatever it is compared with.
+pub(super) fn flaws(scene: &Scene) -> Vec<String> {
+    let mut flaws = Vec::new();
+    for queue in [EVENTS_QUEUE, BULK_QUEUE].iter().chain(&DEAD_LETTER_QUEUES) {
+        if !scene.world.sqs.is_empty(queue) {
+            flaws.push(format!("{queue} is not empty"));
+        }
+    }
+    for account in scene.world.ledger.accounts() {
+        let mut last = Access::default();
+        let entries = scene.world.ledger.entries(&account.id);
+        for (version, entry) in (1..).zip(&entries) {
+            if (entry.version, &entry.before) != (version, &last) {
+                flaws.push(format!("entry {version} of history does not follow the one before"));
+            }
+            last = entry.after.clone();
+        }
+        if (account.version, &account.access) != (entries.len() as u64, &last) {
+            flaws.push("the state is not what history ends with".into());
+        }
+    }
+    let names = scene.world.api_gateway.scene(|model, _| {
+        model.keys().map(|key| key.name.clone().unwrap_or_default()).collect::<Vec<_>>()
+    });
+    let mut once = names.clone();
+    once.dedup();
+    once.sort();
+    once.dedup();
+    if once.len() != names.len() {
+        flaws.push(format!("a key was made twice: {names:?}"));
+    }
+    flaws
+}
