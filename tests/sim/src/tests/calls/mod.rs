@@ -3,6 +3,7 @@
 
 mod end;
 mod flows;
+mod steps;
 
 use serde_json::Value;
 use tollgate_billing::ports::{Class, Service};
@@ -16,6 +17,8 @@ use flows::{FLOWS, Flow};
 struct Played {
     /// The calls of the worker and of the sweep.
     calls: Vec<Call>,
+    /// The steps that history tells of.
+    steps: Vec<String>,
     end: Value,
     flaws: Vec<String>,
     /// Whether there was a call to go wrong.
@@ -24,6 +27,15 @@ struct Played {
 
 /// Plays a flow, with its k-th call (from 1) going wrong or none.
 fn play(flow: &Flow, goes_wrong: Option<(usize, Mishap)>) -> Played {
+    play_watched(flow, goes_wrong, &mut |_| ())
+}
+
+/// Plays a flow, with a look at the world wherever the worker waits.
+fn play_watched(
+    flow: &Flow,
+    goes_wrong: Option<(usize, Mishap)>,
+    watch: &mut dyn FnMut(&Scene),
+) -> Played {
     let scene = Scene::default();
     (flow.set_up)(&scene);
     scene.collect();
@@ -32,13 +44,20 @@ fn play(flow: &Flow, goes_wrong: Option<(usize, Mishap)>) -> Played {
     if let Some((call, mishap)) = goes_wrong {
         scene.arm(call, mishap);
     }
-    scene.come_to_rest();
+    scene.come_to_rest_watched(&mut || watch(&scene));
     Played {
         calls: scene.world.gate.take_calls(),
+        steps: steps_taken(&scene),
         end: end(&scene, &before),
         flaws: flaws(&scene),
         struck: !scene.is_armed(),
     }
+}
+
+fn steps_taken(scene: &Scene) -> Vec<String> {
+    let ledger = &scene.world.ledger;
+    let entries = ledger.accounts().into_iter().flat_map(|account| ledger.entries(&account.id));
+    entries.flat_map(|entry| entry.steps).map(|taken| taken.step).collect()
 }
 
 /// All that can go wrong with a call.
