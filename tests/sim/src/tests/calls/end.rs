@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json, to_value};
 use tollgate_billing::account::Access;
-use tollgate_billing::ledger::is_wake;
+use tollgate_billing::ledger::{StoredEvent, is_wake};
+use tollgate_standin::api_gateway::Key;
 use tollgate_standin::world::{BULK_QUEUE, DEAD_LETTER_QUEUES, EVENTS_QUEUE};
 
 use crate::scene::Scene;
@@ -13,8 +14,7 @@ use crate::scene::Scene;
 pub(super) type Values = BTreeMap<String, String>;
 
 pub(super) fn values(scene: &Scene) -> Values {
-    let of =
-        |key: &tollgate_standin::api_gateway::Key| (key.id.clone(), key.value.expose().to_owned());
+    let of = |key: &Key| (key.id.clone(), key.value.expose().to_owned());
     scene.world.api_gateway.scene(|model, _| model.keys().map(of).collect())
 }
 
@@ -31,6 +31,29 @@ pub(super) fn end(scene: &Scene, before: &Values) -> Value {
         "events": events(scene),
         "stripe": stripe(scene),
     })
+}
+
+/// The end in a few words.
+pub(super) fn summary(scene: &Scene) -> String {
+    let users = scene.world.cognito.users();
+    let word = users.first().and_then(|user| user.attribute("custom:plan")).unwrap_or("gone");
+    let plan_of = |usage_plan: &String| {
+        let plans = scene.worker.catalog.plans();
+        let plan = plans.iter().find(|plan| plan.usage_plan.as_str() == usage_plan);
+        plan.map_or_else(|| usage_plan.clone(), |plan| plan.id.to_string())
+    };
+    let keys = scene.world.api_gateway.scene(|model, _| {
+        let key = |key: &Key| {
+            let plans: Vec<_> = key.plans.iter().map(plan_of).collect();
+            plans.join("+") + if key.enabled { "" } else { ", refused" }
+        };
+        model.keys().map(key).collect::<Vec<_>>()
+    });
+    let key = if keys.is_empty() { "no key".to_owned() } else { keys.join(" and ") };
+    let events = scene.world.ledger.events().into_iter().map(|event| event.record.outcome);
+    let stuck: Vec<_> = events.filter(|outcome| outcome.is_stuck()).collect();
+    let stuck = stuck.first().map(|outcome| format!(", {} {}", stuck.len(), outcome.as_str()));
+    format!("{word}: {key}{}", stuck.unwrap_or_default())
 }
 
 fn accounts(scene: &Scene) -> Value {
@@ -84,7 +107,7 @@ fn users(scene: &Scene) -> Value {
 fn events(scene: &Scene) -> Value {
     let events = scene.world.ledger.events().into_iter();
     let events = events.filter(|event| !event.record.envelope().is_some_and(is_wake));
-    let line = |event: tollgate_billing::ledger::StoredEvent| {
+    let line = |event: StoredEvent| {
         let record = event.record;
         let stuck = record.outcome.is_stuck().then(|| record.outcome.as_str());
         json!([record.event.to_string(), record.account, stuck.unwrap_or("settled")])

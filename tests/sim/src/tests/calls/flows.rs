@@ -14,29 +14,31 @@ pub(super) struct Flow {
     pub(super) name: &'static str,
     /// Fewer calls than this, and the flow is not what its name says.
     pub(super) at_least: usize,
+    /// Where it ends: what Ann is told, the plan that her key is on, and what is stuck.
+    pub(super) ends: &'static str,
     pub(super) set_up: fn(&Scene),
 }
 
-const fn flow(name: &'static str, at_least: usize, set_up: fn(&Scene)) -> Flow {
-    Flow { name, at_least, set_up }
+const fn flow(name: &'static str, at_least: usize, ends: &'static str, set_up: fn(&Scene)) -> Flow {
+    Flow { name, at_least, ends, set_up }
 }
 
 pub(super) const FLOWS: [Flow; 21] = [
-    flow("sign-up", 10, |scene| drop(scene.sign_up())),
-    flow("purchase with link", 10, |scene| {
+    flow("sign-up", 10, "free: free", |scene| drop(scene.sign_up())),
+    flow("purchase with link", 10, "pro: pro", |scene| {
         let ann = scene.free();
         scene.buy(&ann, "pro");
     }),
-    flow("purchase by somebody whose sign-up was lost", 13, |scene| {
+    flow("purchase by somebody whose sign-up was lost", 13, "pro: pro", |scene| {
         let ann = scene.sign_up();
         scene.world.cognito.take_triggers();
         scene.buy(&ann, "pro");
     }),
-    flow("upgrade", 8, |scene| scene.change(&scene.paying("basic"), "pro")),
-    flow("downgrade", 8, |scene| scene.change(&scene.paying("pro"), "basic")),
-    flow("cancel to free", 8, |scene| scene.cancel(&scene.paying("pro"))),
-    flow("payment fails, grace begins", 5, past_due),
-    flow("grace ends", 12, |scene| {
+    flow("upgrade", 8, "pro: pro", |scene| scene.change(&scene.paying("basic"), "pro")),
+    flow("downgrade", 8, "basic: basic", |scene| scene.change(&scene.paying("pro"), "basic")),
+    flow("cancel to free", 8, "free: free", |scene| scene.cancel(&scene.paying("pro"))),
+    flow("payment fails, grace begins", 5, "pro: pro", past_due),
+    flow("grace ends", 12, "free: free", |scene| {
         past_due(scene);
         scene.come_to_rest();
         let ends = scene.world.ledger.accounts()[0].review_at.expect("grace has an end");
@@ -44,41 +46,46 @@ pub(super) const FLOWS: [Flow; 21] = [
         scene.come_to_rest();
         scene.world.stripe.advance_to(ends);
     }),
-    flow("dispute holds", 10, |scene| drop(dispute(scene))),
-    flow("dispute is released", 10, |scene| {
+    flow("dispute holds", 10, "held: pro, refused", |scene| drop(dispute(scene))),
+    flow("dispute is released", 10, "pro: pro", |scene| {
         let dispute = dispute(scene);
         scene.come_to_rest();
         scene.world.stripe.account().close_dispute(&dispute, true).unwrap();
     }),
-    flow("user disabled", 9, |scene| {
+    flow("user disabled", 9, "disabled: basic, refused", |scene| {
         scene.paying("basic");
         scene.world.cognito.disable_user("ann").unwrap();
     }),
-    flow("user enabled", 9, |scene| {
+    flow("user enabled", 9, "basic: basic", |scene| {
         scene.paying("basic");
         scene.world.cognito.disable_user("ann").unwrap();
         scene.come_to_rest();
         scene.world.cognito.enable_user("ann").unwrap();
     }),
-    flow("user deleted", 12, |scene| {
+    flow("user deleted", 12, "gone: no key", |scene| {
         scene.paying("basic");
         scene.world.cognito.delete_user("ann").unwrap();
     }),
-    flow("admin-created user catches up", 10, |scene| {
+    flow("admin-created user catches up", 10, "free: free", |scene| {
         scene.world.cognito.admin_create_user("ann", "a@example.com").unwrap();
         scene.world.cognito.sign_in("ann").unwrap();
     }),
-    flow("federated user signs up", 10, |scene| drop(federated(scene))),
-    flow("federated user buys", 11, |scene| {
+    flow("federated user signs up", 10, "free: free", |scene| drop(federated(scene))),
+    flow("federated user buys", 11, "basic: basic", |scene| {
         let ann = federated(scene);
         scene.come_to_rest();
         scene.buy(&ann, "basic");
     }),
-    flow("event waits for its customer's link and is parked", 21, |scene| {
-        scene.free();
-        scene.stranger("pro");
-    }),
-    flow("event waits for its customer's link and is settled by it", 10, |scene| {
+    flow(
+        "event waits for its customer's link and is parked",
+        21,
+        "free: free, 3 parked",
+        |scene| {
+            scene.free();
+            scene.stranger("pro");
+        },
+    ),
+    flow("event waits for its customer's link and is settled by it", 10, "pro: pro", |scene| {
         let ann = scene.free();
         let stranger = scene.stranger("pro");
         // No session in Stripe names an account yet: the events are recorded as waiting.
@@ -86,12 +93,12 @@ pub(super) const FLOWS: [Flow; 21] = [
         while scene.deliver(EVENTS_QUEUE, &mut || ()) {}
         scene.buy_as(&stranger.customer, &ann, "basic");
     }),
-    flow("double checkout", 13, |scene| {
+    flow("double checkout", 13, "pro: pro", |scene| {
         let ann = scene.free();
         scene.buy(&ann, "basic");
         scene.buy(&ann, "pro");
     }),
-    flow("replay of an event", 8, |scene| {
+    flow("replay of an event", 8, "pro: pro", |scene| {
         scene.paying("pro");
         let events = scene.world.ledger.events().into_iter();
         let mut events = events.filter_map(|event| event.record.envelope().cloned());
@@ -99,7 +106,7 @@ pub(super) const FLOWS: [Flow; 21] = [
         let copy = Envelope { via: Via::Replay, run: Some("r1".into()), ..event };
         scene.enqueue(BULK_QUEUE, &copy);
     }),
-    flow("recovery of a key that was deleted by hand", 11, |scene| {
+    flow("recovery of a key that was deleted by hand", 11, "pro: pro", |scene| {
         scene.paying("pro");
         let account = scene.world.ledger.accounts().swap_remove(0);
         let key = account.key().expect("it has a key").id.to_string();

@@ -10,7 +10,7 @@ use tollgate_billing::ports::{Class, Service};
 use tollgate_standin::gate::Call;
 
 use crate::scene::{Mishap, Scene};
-use end::{end, flaws, values};
+use end::{end, flaws, summary, values};
 use flows::{FLOWS, Flow};
 
 /// What a flow came to.
@@ -20,6 +20,7 @@ struct Played {
     /// The steps that history tells of.
     steps: Vec<String>,
     end: Value,
+    summary: String,
     flaws: Vec<String>,
     /// Whether there was a call to go wrong.
     struck: bool,
@@ -49,6 +50,7 @@ fn play_watched(
         calls: scene.world.gate.take_calls(),
         steps: steps_taken(&scene),
         end: end(&scene, &before),
+        summary: summary(&scene),
         flaws: flaws(&scene),
         struck: !scene.is_armed(),
     }
@@ -118,6 +120,9 @@ fn problems_of(flow: &Flow) -> (usize, Vec<String>) {
     let mut problems = fair.flaws.clone();
     if fair.calls.len() < flow.at_least {
         problems.push(format!("{}: only {} calls", flow.name, fair.calls.len()));
+    }
+    if fair.summary != flow.ends {
+        problems.push(format!("{}: ends as `{}`", flow.name, fair.summary));
     }
     let mut played = 0;
     for (k, call) in (1..).zip(&fair.calls) {
