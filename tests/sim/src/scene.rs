@@ -9,6 +9,8 @@
 
 mod acts;
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
@@ -20,7 +22,7 @@ use tollgate_billing::ledger::Outcome;
 use tollgate_billing::ports::{Class, PortResult};
 use tollgate_billing::sweep::sweep;
 use tollgate_events::stripe::ACTED_ON;
-use tollgate_events::{Envelope, cloudtrail, cognito, stripe};
+use tollgate_events::{Envelope, EventRef, cloudtrail, cognito, stripe};
 use tollgate_standin::gate::{Call, Weather, failure};
 use tollgate_standin::sqs::Outgoing;
 use tollgate_standin::stripe::NewEndpoint;
@@ -116,6 +118,7 @@ pub struct Scene {
     /// The worker.
     pub worker: Worker<World>,
     fate: Arc<Fate>,
+    accepted: RefCell<BTreeMap<EventRef, Envelope>>,
 }
 
 impl Default for Scene {
@@ -127,7 +130,7 @@ impl Default for Scene {
             ..NewEndpoint::for_all("https://tollgate.invalid/webhook")
         };
         world.stripe.account().create_endpoint(endpoint);
-        Self { worker: worker_on(&world), world, fate }
+        Self { worker: worker_on(&world), world, fate, accepted: RefCell::default() }
     }
 }
 
@@ -171,8 +174,14 @@ impl Scene {
         }
     }
 
+    /// Every event that was ever put on a queue.
+    pub fn accepted(&self) -> BTreeMap<EventRef, Envelope> {
+        self.accepted.borrow().clone()
+    }
+
     /// Puts an envelope on a queue: no call that counts.
     pub fn enqueue(&self, queue: &str, envelope: &Envelope) {
+        self.accepted.borrow_mut().insert(envelope.event_ref(), envelope.clone());
         let message = Outgoing {
             body: envelope.encode(),
             group: Some(envelope.group().to_owned()),
@@ -253,7 +262,7 @@ impl Scene {
             match self.fate.at_yield() {
                 Some(Mishap::KilledBefore | Mishap::KilledAfter) => return None,
                 Some(Mishap::PausedBefore | Mishap::PausedAfter) => {
-                    self.come_to_rest_watched(watch)
+                    self.come_to_rest_watched(watch);
                 }
                 Some(Mishap::Fails(_) | Mishap::AnswerLost) | None => {}
             }

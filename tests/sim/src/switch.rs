@@ -5,15 +5,16 @@
 //! wherever the worker waits, and counted in calls: how long a call takes is the
 //! Region's to say, and so is how long the data plane takes to learn of a change.
 
-use std::fmt;
-
 use jiff::SignedDuration;
 use tollgate_standin::world::EVENTS_QUEUE;
 
 use crate::scene::{Mishap, Scene};
 
+/// Brings a scene to where a switch's events are waiting.
+type SetUp = fn(&Scene);
+
 /// The switches that are measured.
-const SWITCHES: [(&str, fn(&Scene)); 4] = [
+const SWITCHES: [(&str, SetUp); 4] = [
     ("purchase", |scene| {
         let ann = scene.free();
         scene.buy(&ann, "pro");
@@ -37,28 +38,33 @@ pub struct Switch {
     pub after_redelivery: Vec<&'static str>,
 }
 
-impl fmt::Display for Switch {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name, undisturbed, redelivered_after, after_redelivery } = self;
-        write!(
-            f,
-            "{name}: 403 for {} calls ({}); killed in between, until the redelivery after {} s \
-             and for {} calls of it ({})",
-            undisturbed.len(),
-            undisturbed.join(", "),
-            redelivered_after.as_secs(),
-            after_redelivery.len(),
-            after_redelivery.join(", "),
-        )
-    }
-}
-
 /// Measures every switch, without a fault and with a crash inside.
 pub fn measure() -> Vec<Switch> {
     SWITCHES.iter().map(|(name, set_up)| measure_one(name, *set_up)).collect()
 }
 
-fn measure_one(name: &'static str, set_up: fn(&Scene)) -> Switch {
+/// The longest 403 without a fault, and the longest with a crash inside: a line each.
+pub fn longest(switches: &[Switch]) -> [String; 2] {
+    let quiet = switches.iter().max_by_key(|switch| switch.undisturbed.len());
+    let crashed = switches
+        .iter()
+        .max_by_key(|switch| (switch.redelivered_after, switch.after_redelivery.len()));
+    let list = |calls: &[&str]| format!("{} calls ({})", calls.len(), calls.join(", "));
+    [
+        quiet.map(|it| format!("longest 403 of a plan switch: {}", list(&it.undisturbed))),
+        crashed.map(|it| {
+            let seconds = it.redelivered_after.as_secs();
+            let calls = list(&it.after_redelivery);
+            format!(
+                "longest 403 with a worker killed inside: until the redelivery, {seconds} s, \
+                 and the first {calls} of it"
+            )
+        }),
+    ]
+    .map(Option::unwrap_or_default)
+}
+
+fn measure_one(name: &'static str, set_up: SetUp) -> Switch {
     let (undisturbed, began) = undisturbed(&Stage::new(set_up));
     let (redelivered_after, after_redelivery) = interrupted(&Stage::new(set_up), began);
     Switch { name, undisturbed, redelivered_after, after_redelivery }
@@ -96,7 +102,7 @@ struct Stage {
 }
 
 impl Stage {
-    fn new(set_up: fn(&Scene)) -> Self {
+    fn new(set_up: SetUp) -> Self {
         let scene = Scene::default();
         set_up(&scene);
         scene.collect();

@@ -1,10 +1,10 @@
 //! How a world has ended: all that must not depend on what went wrong on the way.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json, to_value};
-use tollgate_billing::account::Access;
-use tollgate_billing::ledger::{StoredEvent, is_wake};
+use tollgate_billing::account::{Access, Account};
+use tollgate_billing::ledger::{Entry, StoredEvent, is_wake};
 use tollgate_standin::api_gateway::Key;
 use tollgate_standin::world::{BULK_QUEUE, DEAD_LETTER_QUEUES, EVENTS_QUEUE};
 
@@ -128,33 +128,39 @@ fn stripe(scene: &Scene) -> Value {
 /// What is wrong with an end by itself, whatever it is compared with.
 pub(super) fn flaws(scene: &Scene) -> Vec<String> {
     let mut flaws = Vec::new();
-    for queue in [EVENTS_QUEUE, BULK_QUEUE].iter().chain(&DEAD_LETTER_QUEUES) {
-        if !scene.world.sqs.is_empty(queue) {
-            flaws.push(format!("{queue} is not empty"));
+    let queues = [EVENTS_QUEUE, BULK_QUEUE].into_iter().chain(DEAD_LETTER_QUEUES);
+    let full = queues.filter(|queue| !scene.world.sqs.is_empty(queue));
+    flaws.extend(full.map(|queue| format!("{queue} is not empty")));
+    let records: BTreeSet<_> =
+        scene.world.ledger.events().into_iter().map(|event| event.record.event).collect();
+    for (event, envelope) in scene.accepted() {
+        if !is_wake(&envelope) && !records.contains(&event) {
+            flaws.push(format!("{event} has no record"));
         }
     }
     for account in scene.world.ledger.accounts() {
-        let mut last = Access::default();
-        let entries = scene.world.ledger.entries(&account.id);
-        for (version, entry) in (1..).zip(&entries) {
-            if (entry.version, &entry.before) != (version, &last) {
-                flaws.push(format!("entry {version} of history does not follow the one before"));
-            }
-            last = entry.after.clone();
-        }
-        if (account.version, &account.access) != (entries.len() as u64, &last) {
-            flaws.push("the state is not what history ends with".into());
-        }
+        flaws.extend(history_flaw(&account, &scene.world.ledger.entries(&account.id)));
     }
-    let names = scene.world.api_gateway.scene(|model, _| {
-        model.keys().map(|key| key.name.clone().unwrap_or_default()).collect::<Vec<_>>()
+    let (mut names, mut keys) = (BTreeSet::new(), 0);
+    scene.world.api_gateway.scene(|model, _| {
+        keys = model.keys().count();
+        names.extend(model.keys().map(|key| key.name.clone()));
     });
-    let mut once = names.clone();
-    once.dedup();
-    once.sort();
-    once.dedup();
-    if once.len() != names.len() {
-        flaws.push(format!("a key was made twice: {names:?}"));
+    if names.len() != keys {
+        flaws.push(format!("a key was made twice: {keys} keys of {names:?}"));
     }
     flaws
+}
+
+/// A gap or a fork in an account's history, or an end that the state does not show.
+fn history_flaw(account: &Account, entries: &[Entry]) -> Option<String> {
+    let mut last = Access::default();
+    for (version, entry) in (1..).zip(entries) {
+        if (entry.version, &entry.before) != (version, &last) {
+            return Some(format!("entry {version} of history does not follow the one before"));
+        }
+        last = entry.after.clone();
+    }
+    let ends = (account.version, &account.access) == (entries.len() as u64, &last);
+    (!ends).then(|| "the state is not what history ends with".into())
 }
