@@ -9,7 +9,7 @@
 
 mod acts;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -119,6 +119,7 @@ pub struct Scene {
     pub worker: Worker<World>,
     fate: Arc<Fate>,
     accepted: RefCell<BTreeMap<EventRef, Envelope>>,
+    meanwhile: Cell<Option<fn(&Scene)>>,
 }
 
 impl Default for Scene {
@@ -130,7 +131,8 @@ impl Default for Scene {
             ..NewEndpoint::for_all("https://tollgate.invalid/webhook")
         };
         world.stripe.account().create_endpoint(endpoint);
-        Self { worker: worker_on(&world), world, fate, accepted: RefCell::default() }
+        let worker = worker_on(&world);
+        Self { world, worker, fate, accepted: RefCell::default(), meanwhile: Cell::default() }
     }
 }
 
@@ -138,6 +140,11 @@ impl Scene {
     /// Lets the `call`-th call from now on (from 1) go wrong.
     pub fn arm(&self, call: usize, mishap: Mishap) {
         *self.fate.lock() = Plan { armed: Some((call, mishap)), ..Plan::default() };
+    }
+
+    /// Lets something happen as soon as the call has gone wrong, before any redelivery.
+    pub fn meanwhile(&self, act: fn(&Scene)) {
+        self.meanwhile.set(Some(act));
     }
 
     /// Whether what was to go wrong is still to come.
@@ -207,16 +214,24 @@ impl Scene {
         for _ in 0..ROUNDS {
             self.collect();
             if [EVENTS_QUEUE, BULK_QUEUE].iter().any(|queue| self.deliver(queue, watch)) {
+                self.turn();
                 continue;
             }
             self.sweep(watch);
-            if self.next_message().is_some_and(|at| at <= self.world.clock.time()) {
+            let due = self.next_message().is_some_and(|at| at <= self.world.clock.time());
+            if self.turn() || due {
                 continue;
             }
             let Some(next) = self.next_time() else { return };
             self.world.stripe.advance_to(next);
         }
         panic!("it never comes to rest");
+    }
+
+    /// What was to happen in the meantime happens, if the call has gone wrong by now.
+    fn turn(&self) -> bool {
+        let act = (!self.is_armed()).then(|| self.meanwhile.take()).flatten();
+        act.map(|act| act(self)).is_some()
     }
 
     /// Lambda's poller: a batch for the worker, if there is one. `watch` is called wherever

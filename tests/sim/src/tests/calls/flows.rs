@@ -7,7 +7,7 @@ use tollgate_events::{AccountId, Envelope, Source, Via};
 use tollgate_standin::stripe::Card;
 use tollgate_standin::world::{BULK_QUEUE, EVENTS_QUEUE};
 
-use crate::scene::Scene;
+use crate::scene::{Bought, Scene};
 
 /// A name, and what brings a world to where the flow's events are waiting.
 pub(super) struct Flow {
@@ -23,7 +23,7 @@ const fn flow(name: &'static str, at_least: usize, ends: &'static str, set_up: f
     Flow { name, at_least, ends, set_up }
 }
 
-pub(super) const FLOWS: [Flow; 21] = [
+pub(super) static FLOWS: [Flow; 21] = [
     flow("sign-up", 10, "free: free", |scene| drop(scene.sign_up())),
     flow("purchase with link", 10, "pro: pro", |scene| {
         let ann = scene.free();
@@ -115,6 +115,55 @@ pub(super) const FLOWS: [Flow; 21] = [
         scene.enqueue(BULK_QUEUE, &wake(DRIFT, account.id, None, now));
     }),
 ];
+
+/// A flow, what comes between a worker's death in it and the redelivery, and where that ends.
+pub(super) struct Turn {
+    pub(super) flow: &'static str,
+    pub(super) act: fn(&Scene),
+    pub(super) ends: &'static str,
+}
+
+const fn turn(flow: &'static str, ends: &'static str, act: fn(&Scene)) -> Turn {
+    Turn { flow, act, ends }
+}
+
+/// Whatever a flow was about to do, its reason has gone by the time somebody looks again.
+pub(super) const TURNS: [Turn; 8] = [
+    turn("purchase with link", "free: free", |scene| scene.cancel(&bought(scene))),
+    turn("upgrade", "basic: basic", |scene| scene.change(&bought(scene), "basic")),
+    turn("downgrade", "pro: pro", |scene| scene.change(&bought(scene), "pro")),
+    turn("cancel to free", "pro: pro", |scene| {
+        let ann = scene.world.cognito.users()[0].id.clone();
+        scene.buy_as(&bought(scene).customer, &ann, "pro");
+    }),
+    turn("grace ends", "pro: pro", |scene| {
+        let Bought { customer, subscription } = bought(scene);
+        let mut stripe = scene.world.stripe.account();
+        stripe.set_card(&customer, Card::Pays).unwrap();
+        stripe.pay_latest_invoice(&subscription).unwrap();
+    }),
+    turn("dispute holds", "pro: pro", |scene| {
+        let mut stripe = scene.world.stripe.account();
+        let mut told = stripe.events().filter(|event| event.kind == "charge.dispute.created");
+        let dispute = told.next().unwrap().object["id"].as_str().unwrap().to_owned();
+        drop(told);
+        stripe.close_dispute(&dispute, true).unwrap();
+    }),
+    turn("user disabled", "basic: basic", |scene| {
+        scene.world.cognito.enable_user("ann").unwrap();
+    }),
+    turn("user enabled", "disabled: basic, refused", |scene| {
+        scene.world.cognito.disable_user("ann").unwrap();
+    }),
+];
+
+/// What Ann bought last.
+fn bought(scene: &Scene) -> Bought {
+    let stripe = scene.world.stripe.account();
+    let customer = stripe.customers().next().expect("somebody bought").id.clone();
+    let subscription = stripe.subscriptions_of(&customer)[0].id.clone();
+    Bought { customer, subscription }
+}
 
 fn federated(scene: &Scene) -> AccountId {
     scene.world.cognito.federated_sign_in("Google", "1", "a@example.com").unwrap()

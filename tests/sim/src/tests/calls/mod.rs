@@ -11,7 +11,7 @@ use tollgate_standin::gate::Call;
 
 use crate::scene::{Mishap, Scene};
 use end::{end, flaws, summary, values};
-use flows::{FLOWS, Flow};
+use flows::{FLOWS, Flow, TURNS, Turn};
 
 /// What a flow came to.
 struct Played {
@@ -28,13 +28,15 @@ struct Played {
 
 /// Plays a flow, with its k-th call (from 1) going wrong or none.
 fn play(flow: &Flow, goes_wrong: Option<(usize, Mishap)>) -> Played {
-    play_watched(flow, goes_wrong, &mut |_| ())
+    play_watched(flow, goes_wrong, None, &mut |_| ())
 }
 
-/// Plays a flow, with a look at the world wherever the worker waits.
+/// Plays a flow; `then` comes right after what goes wrong, or when all is at rest; with a
+/// look at the world wherever the worker waits.
 fn play_watched(
     flow: &Flow,
     goes_wrong: Option<(usize, Mishap)>,
+    then: Option<fn(&Scene)>,
     watch: &mut dyn FnMut(&Scene),
 ) -> Played {
     let scene = Scene::default();
@@ -44,8 +46,13 @@ fn play_watched(
     scene.world.gate.take_calls();
     if let Some((call, mishap)) = goes_wrong {
         scene.arm(call, mishap);
+        then.into_iter().for_each(|act| scene.meanwhile(act));
     }
     scene.come_to_rest_watched(&mut || watch(&scene));
+    if let (Some(act), None) = (then, goes_wrong) {
+        act(&scene);
+        scene.come_to_rest_watched(&mut || watch(&scene));
+    }
     Played {
         calls: scene.world.gate.take_calls(),
         steps: steps_taken(&scene),
@@ -161,4 +168,39 @@ fn a_flow_has_no_call_after_its_last() {
         assert!(play(flow, Some((calls, Mishap::KilledBefore))).struck, "{}", flow.name);
         assert!(!play(flow, Some((calls + 1, Mishap::KilledBefore))).struck, "{}", flow.name);
     }
+}
+
+/// Crashes a flow at each of its calls; before the redelivery its reason goes.
+fn problems_of_turn(turn: &Turn) -> Vec<String> {
+    let flow = flow_named(turn.flow);
+    let in_order = play_watched(flow, None, Some(turn.act), &mut |_| ());
+    let mut problems = Vec::new();
+    if in_order.summary != turn.ends {
+        problems.push(format!("{}, and back: ends as `{}`", flow.name, in_order.summary));
+    }
+    for (k, call) in (1..).zip(play(flow, None).calls) {
+        for mishap in [Mishap::KilledBefore, Mishap::KilledAfter, Mishap::AnswerLost] {
+            let other = play_watched(flow, Some((k, mishap)), Some(turn.act), &mut |_| ());
+            let mut found = Vec::new();
+            differences("", &in_order.end, &other.end, &mut found);
+            // What never came about is not told.
+            found.retain(|path| !path.starts_with("/history") && !path.contains("/version:"));
+            found.extend(other.flaws);
+            let at = format!("{}, call {k} {}: {mishap:?}, and back", flow.name, call.operation);
+            problems.extend(found.into_iter().map(|problem| format!("{at}: {problem}")));
+        }
+    }
+    problems
+}
+
+fn flow_named(name: &str) -> &'static Flow {
+    FLOWS.iter().find(|flow| flow.name == name).expect("there is such a flow")
+}
+
+/// Nothing that a dead worker left half done outlives its reason: whoever comes next
+/// looks at the world instead of trusting the ledger.
+#[test]
+fn what_a_dead_worker_left_half_done_is_undone_when_its_reason_has_gone() {
+    let problems: Vec<_> = TURNS.iter().flat_map(problems_of_turn).collect();
+    assert!(problems.is_empty(), "{}", problems.join("\n"));
 }

@@ -8,7 +8,7 @@ use tollgate_billing::plan::Step;
 use tollgate_events::SubscriptionId;
 
 use super::flows::FLOWS;
-use super::{Played, differences, play, play_watched};
+use super::{Played, differences, flow_named, play, play_watched};
 use crate::scene::{Mishap, Scene};
 
 /// Where the worker crashes, given which call is the step's and which is the commit's.
@@ -93,7 +93,7 @@ fn words_of(played: &Played) -> BTreeSet<String> {
 
 /// Crashes at one point around a step, and tells what is wrong after the second try.
 fn crash(case: &Case, fair: &Played, (point, at): Crash) -> Vec<String> {
-    let flow = FLOWS.iter().find(|flow| flow.name == case.flow).expect("there is such a flow");
+    let flow = flow_named(case.flow);
     let place = |operation, after: usize| {
         let mut calls = fair.calls.iter().enumerate().skip(after);
         calls.find(|(_, call)| call.operation == operation).expect("the flow has this call").0
@@ -105,7 +105,7 @@ fn crash(case: &Case, fair: &Played, (point, at): Crash) -> Vec<String> {
         let before = std::mem::replace(&mut stands, (case.stands)(scene));
         times += usize::from(stands && !before);
     };
-    let crashed = play_watched(flow, Some(at(step + 1, commit + 1)), &mut watch);
+    let crashed = play_watched(flow, Some(at(step + 1, commit + 1)), None, &mut watch);
     let mut problems = crashed.flaws;
     differences("", &fair.end, &crashed.end, &mut problems);
     if !crashed.struck {
@@ -122,7 +122,7 @@ fn each_step_crashed_anywhere_and_applied_again_is_the_same_as_once() {
     let mut problems = Vec::new();
     for step in steps() {
         let case = case(&step);
-        let flow = FLOWS.iter().find(|flow| flow.name == case.flow).expect("there is such a flow");
+        let flow = flow_named(case.flow);
         let fair = play(flow, None);
         if !words_of(&fair).contains(&words(&step.to_string())) {
             problems.push(format!("`{}` does not take {step:?}", case.flow));
