@@ -277,6 +277,7 @@ impl Scene {
             match self.fate.at_yield() {
                 Some(Mishap::KilledBefore | Mishap::KilledAfter) => return None,
                 Some(Mishap::PausedBefore | Mishap::PausedAfter) => {
+                    self.turn();
                     self.come_to_rest_watched(watch);
                 }
                 Some(Mishap::Fails(_) | Mishap::AnswerLost) | None => {}

@@ -6,11 +6,14 @@ mod flows;
 mod steps;
 
 use serde_json::Value;
+use tollgate_billing::converge::DRIFT;
 use tollgate_billing::ports::{Class, Service};
+use tollgate_billing::sweep::wake;
 use tollgate_standin::gate::Call;
+use tollgate_standin::world::BULK_QUEUE;
 
 use crate::scene::{Mishap, Scene};
-use end::{end, flaws, summary, values};
+use end::{Values, end, flaws, summary, values};
 use flows::{FLOWS, Flow, TURNS, Turn};
 
 /// What a flow came to.
@@ -28,37 +31,40 @@ struct Played {
 
 /// Plays a flow, with its k-th call (from 1) going wrong or none.
 fn play(flow: &Flow, goes_wrong: Option<(usize, Mishap)>) -> Played {
-    play_watched(flow, goes_wrong, None, &mut |_| ())
+    play_watched(flow, goes_wrong, &mut |_| ())
 }
 
-/// Plays a flow; `then` comes right after what goes wrong, or when all is at rest; with a
-/// look at the world wherever the worker waits.
+/// Plays a flow, with a look at the world wherever the worker waits.
 fn play_watched(
     flow: &Flow,
     goes_wrong: Option<(usize, Mishap)>,
-    then: Option<fn(&Scene)>,
     watch: &mut dyn FnMut(&Scene),
 ) -> Played {
+    let (scene, before) = begin(flow);
+    if let Some((call, mishap)) = goes_wrong {
+        scene.arm(call, mishap);
+    }
+    scene.come_to_rest_watched(&mut || watch(&scene));
+    finish(&scene, &before)
+}
+
+/// A flow's events are waiting; and the keys that there are.
+fn begin(flow: &Flow) -> (Scene, Values) {
     let scene = Scene::default();
     (flow.set_up)(&scene);
     scene.collect();
-    let before = values(&scene);
     scene.world.gate.take_calls();
-    if let Some((call, mishap)) = goes_wrong {
-        scene.arm(call, mishap);
-        then.into_iter().for_each(|act| scene.meanwhile(act));
-    }
-    scene.come_to_rest_watched(&mut || watch(&scene));
-    if let (Some(act), None) = (then, goes_wrong) {
-        act(&scene);
-        scene.come_to_rest_watched(&mut || watch(&scene));
-    }
+    let before = values(&scene);
+    (scene, before)
+}
+
+fn finish(scene: &Scene, before: &Values) -> Played {
     Played {
         calls: scene.world.gate.take_calls(),
-        steps: steps_taken(&scene),
-        end: end(&scene, &before),
-        summary: summary(&scene),
-        flaws: flaws(&scene),
+        steps: steps_taken(scene),
+        end: end(scene, before),
+        summary: summary(scene),
+        flaws: flaws(scene),
         struck: !scene.is_armed(),
     }
 }
@@ -170,37 +176,80 @@ fn a_flow_has_no_call_after_its_last() {
     }
 }
 
-/// Crashes a flow at each of its calls; before the redelivery its reason goes.
-fn problems_of_turn(turn: &Turn) -> Vec<String> {
-    let flow = flow_named(turn.flow);
-    let in_order = play_watched(flow, None, Some(turn.act), &mut |_| ());
+fn flow_named(name: &str) -> &'static Flow {
+    FLOWS.iter().find(|flow| flow.name == name).expect("there is such a flow")
+}
+
+/// Plays a flow whose reason goes as soon as its k-th call has gone wrong, before any
+/// redelivery, or when all is at rest. In the end somebody may look for drift.
+fn play_turn(turn: &Turn, goes_wrong: Option<(usize, Mishap)>, look_for_drift: bool) -> Played {
+    let (scene, before) = begin(flow_named(turn.flow));
+    match goes_wrong {
+        Some((call, mishap)) => {
+            scene.arm(call, mishap);
+            scene.meanwhile(turn.act);
+            scene.come_to_rest();
+        }
+        None => {
+            scene.come_to_rest();
+            (turn.act)(&scene);
+            scene.come_to_rest();
+        }
+    }
+    if look_for_drift {
+        let account = scene.world.cognito.users()[0].id.clone();
+        scene.enqueue(BULK_QUEUE, &wake(DRIFT, account, None, scene.world.clock.time()));
+        scene.come_to_rest();
+    }
+    finish(&scene, &before)
+}
+
+/// Everything that differs when a call of a flow goes wrong and the flow's reason goes.
+fn problems_of_turn(turn: &Turn, mishaps: &[Mishap], look_for_drift: bool) -> Vec<String> {
+    let in_order = play_turn(turn, None, false);
     let mut problems = Vec::new();
     if in_order.summary != turn.ends {
-        problems.push(format!("{}, and back: ends as `{}`", flow.name, in_order.summary));
+        problems.push(format!("{}, and back: ends as `{}`", turn.flow, in_order.summary));
     }
-    for (k, call) in (1..).zip(play(flow, None).calls) {
-        for mishap in [Mishap::KilledBefore, Mishap::KilledAfter, Mishap::AnswerLost] {
-            let other = play_watched(flow, Some((k, mishap)), Some(turn.act), &mut |_| ());
+    for (k, call) in (1..).zip(play(flow_named(turn.flow), None).calls) {
+        for mishap in mishaps {
+            let other = play_turn(turn, Some((k, *mishap)), look_for_drift);
             let mut found = Vec::new();
             differences("", &in_order.end, &other.end, &mut found);
             // What never came about is not told.
             found.retain(|path| !path.starts_with("/history") && !path.contains("/version:"));
             found.extend(other.flaws);
-            let at = format!("{}, call {k} {}: {mishap:?}, and back", flow.name, call.operation);
+            let at = format!("{}, call {k} {}: {mishap:?}, and back", turn.flow, call.operation);
             problems.extend(found.into_iter().map(|problem| format!("{at}: {problem}")));
         }
     }
     problems
 }
 
-fn flow_named(name: &str) -> &'static Flow {
-    FLOWS.iter().find(|flow| flow.name == name).expect("there is such a flow")
-}
-
 /// Nothing that a dead worker left half done outlives its reason: whoever comes next
 /// looks at the world instead of trusting the ledger.
 #[test]
 fn what_a_dead_worker_left_half_done_is_undone_when_its_reason_has_gone() {
-    let problems: Vec<_> = TURNS.iter().flat_map(problems_of_turn).collect();
+    let mishaps = [Mishap::KilledBefore, Mishap::KilledAfter, Mishap::AnswerLost];
+    let problems = TURNS.iter().flat_map(|turn| problems_of_turn(turn, &mishaps, false));
+    let problems: Vec<_> = problems.collect();
     assert!(problems.is_empty(), "{}", problems.join("\n"));
+}
+
+/// The one caveat of `converge`: API Gateway and Cognito have no conditional writes, so a
+/// call that lands after its lease, when the facts are others, is drift. It is never in the
+/// ledger, and one look mends it.
+#[test]
+fn what_lands_after_its_lease_is_mended_by_a_look() {
+    let mishaps = [Mishap::PausedBefore, Mishap::PausedAfter];
+    let drift = TURNS.iter().flat_map(|turn| problems_of_turn(turn, &mishaps, false));
+    let drift: Vec<_> = drift.collect();
+    let in_the_world =
+        |drift: &&String| ["/keys/0/", "/users/0/"].iter().any(|at| drift.contains(at));
+    assert_eq!(drift.iter().filter(in_the_world).count(), drift.len(), "{}", drift.join("\n"));
+    assert!(drift.iter().all(|drift| drift.contains("PausedBefore")), "{}", drift.join("\n"));
+    assert!(!drift.is_empty(), "the caveat has gone: say so in the documentation of `converge`");
+    let left = TURNS.iter().flat_map(|turn| problems_of_turn(turn, &mishaps, true));
+    let left: Vec<_> = left.collect();
+    assert!(left.is_empty(), "{}", left.join("\n"));
 }

@@ -105,7 +105,7 @@ fn crash(case: &Case, fair: &Played, (point, at): Crash) -> Vec<String> {
         let before = std::mem::replace(&mut stands, (case.stands)(scene));
         times += usize::from(stands && !before);
     };
-    let crashed = play_watched(flow, Some(at(step + 1, commit + 1)), None, &mut watch);
+    let crashed = play_watched(flow, Some(at(step + 1, commit + 1)), &mut watch);
     let mut problems = crashed.flaws;
     differences("", &fair.end, &crashed.end, &mut problems);
     if !crashed.struck {
