@@ -16,6 +16,8 @@ pub mod flood;
 pub mod lives;
 pub mod oracle;
 pub mod run;
+pub mod scene;
+pub mod switch;
 
 #[cfg(test)]
 mod tests;

@@ -1,9 +1,11 @@
 //! The simulation's own tests: it repeats, it can fail, and it holds.
 
+mod calls;
 mod flood;
 mod permutations;
 mod scene;
 mod second_look;
+mod switch;
 mod waiting;
 
 use tollgate_billing::account::UsagePlanId;
