@@ -7,7 +7,9 @@ use super::{Run, Stop};
 use crate::account::{Access, Account, Attributes, Status};
 use crate::decide::{Desired, KeyState};
 use crate::ledger::{Commit, CommitResult, Entry, EventRecord, Outcome, is_wake};
-use crate::policy::{PARKED_REVIEW_AFTER, SECOND_LOOK_AFTER, SECOND_LOOKS};
+use crate::policy::{
+    PARKED_REVIEW_AFTER, SECOND_LOOK_AFTER, SECOND_LOOKS, UNFINISHED_REVIEW_AFTER,
+};
 use crate::ports::{Entropy, Ledger, Ports};
 
 /// How many events may wait in an account: its item must stay small (DynamoDB takes 400 KB,
@@ -43,10 +45,10 @@ impl<P: Ports> Run<'_, P> {
         self.write(account, None, Vec::new()).await
     }
 
-    /// The account as it is written in the middle of a run: due when the lease ends, as the
-    /// claim left it.
+    /// The account as it is written in the middle of a run: due as the claim left it.
     pub(super) fn unfinished(&self, access: Access) -> Account {
-        Account { access, review_at: Some(self.deadline), ..self.account.clone() }
+        let review_at = self.deadline.checked_add(UNFINISHED_REVIEW_AFTER).ok();
+        Account { access, review_at, ..self.account.clone() }
     }
 
     /// Commits what was desired and is now so.

@@ -26,8 +26,8 @@
 //! - An account that a claim finds open may be anywhere between two plans: it is
 //!   observed in full. One that is closed properly is as the ledger says.
 //!
-//! - Every account whose convergence did not end is due when its lease ends, and is found
-//!   by the sweep even if its events are lost.
+//! - Every account whose convergence did not end is due some minutes after its lease, and is
+//!   found by the sweep even if its events are lost.
 //!
 //! # Waiting
 //! What takes its time (the control plane's budget, a throttled service, a credential, a
