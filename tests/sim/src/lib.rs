@@ -7,6 +7,10 @@
 //! each account to. Everything follows from the seed; nothing here reads a real clock,
 //! opens a socket or starts a thread.
 //!
+//! Beside the seeds there is the [`scene`]: one worker, one flow, and exactly one call
+//! that goes wrong, tried for every flow, every call and everything that can go wrong with
+//! it; and the [`switch`]: how long a key answers 403 while it changes its plan.
+//!
 //! Not simulated: the control plane's budget, the blast limit, secret rotation,
 //! several catalogs, edits by hand.
 
