@@ -10,11 +10,18 @@
 //! Not simulated: the control plane's budget, the blast limit, secret rotation,
 //! several catalogs, edits by hand.
 
+mod carry;
 pub mod executor;
+mod fair;
 pub mod faults;
 pub mod lives;
 pub mod oracle;
+pub mod report;
 pub mod run;
+pub mod script;
+mod storm;
+mod tasks;
+mod verdicts;
 
 #[cfg(test)]
 mod tests;

@@ -3,7 +3,10 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use tollgate_sim::run::{Report, run};
+use tollgate_sim::faults::FaultKind;
+use tollgate_sim::report::Tally;
+use tollgate_sim::run::run_script;
+use tollgate_sim::script::Script;
 
 /// Simulates Tollgate, one small business for each seed.
 #[derive(Debug, Parser)]
@@ -17,32 +20,36 @@ struct Args {
     /// Print what happened, line by line.
     #[arg(long)]
     transcript: bool,
+    /// Acts to leave out, by number.
+    #[arg(long, value_delimiter = ',')]
+    without_acts: Vec<usize>,
+    /// Kinds of faults to switch off.
+    #[arg(long, value_delimiter = ',', value_parser = fault_kind)]
+    without_faults: Vec<FaultKind>,
+}
+
+fn fault_kind(word: &str) -> Result<FaultKind, String> {
+    FaultKind::parse(word).ok_or_else(|| {
+        let known: Vec<_> = FaultKind::ALL.iter().map(|kind| kind.as_str()).collect();
+        format!("no such kind of fault; there are {}", known.join(", "))
+    })
 }
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    let mut broken = 0;
-    let mut sum = [0; 6];
+    let mut tally = Tally::default();
     for seed in args.from..args.from.saturating_add(args.seeds) {
-        let report = run(seed);
+        let mut script = Script::of(seed).without_acts(args.without_acts.iter().copied());
+        for kind in &args.without_faults {
+            script = script.without_fault(*kind);
+        }
+        let report = run_script(&script);
         if args.transcript {
             report.transcript.iter().for_each(|line| println!("{line}"));
         }
         report.violations.iter().for_each(|violation| println!("{violation}"));
-        broken += report.violations.len();
-        add(&mut sum, &report);
+        tally.add(&report.tally);
     }
-    let [days, events, faults, kills, mints, switches] = sum;
-    println!(
-        "{} seeds, {days} days, {events} events, {faults} faults, {kills} kills, \
-         {mints} mints, {switches} switches, {broken} violations",
-        args.seeds
-    );
-    if broken == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
-}
-
-fn add(sum: &mut [usize; 6], report: &Report) {
-    let days = usize::try_from(report.days).unwrap_or(0);
-    let of_this = [days, report.events, report.faults, report.kills, report.mints, report.switches];
-    sum.iter_mut().zip(of_this).for_each(|(sum, more)| *sum += more);
+    println!("{tally:?}");
+    if tally.violations == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
