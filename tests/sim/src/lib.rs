@@ -11,17 +11,22 @@
 //! several catalogs, edits by hand.
 
 mod carry;
+pub mod coverage;
 pub mod executor;
 mod fair;
 pub mod faults;
 pub mod lives;
+mod mishaps;
 pub mod oracle;
 pub mod report;
 pub mod run;
+mod running;
 pub mod script;
 mod storm;
 mod tasks;
 mod verdicts;
+mod watch;
+pub mod weather;
 
 #[cfg(test)]
 mod tests;

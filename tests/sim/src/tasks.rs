@@ -33,8 +33,13 @@ impl Label {
 
 /// A label with the time at which the task dies.
 pub(crate) struct Lease {
+    pub(crate) id: u64,
     pub(crate) label: Label,
     pub(crate) deadline: Timestamp,
+    /// It is not run until then.
+    pub(crate) asleep_until: Option<Timestamp>,
+    /// It slept beyond its deadline, and lives on.
+    pub(crate) late: bool,
 }
 
 /// What a task came to.
