@@ -7,8 +7,7 @@
 //! each account to. Everything follows from the seed; nothing here reads a real clock,
 //! opens a socket or starts a thread.
 //!
-//! Not simulated: the control plane's budget, the blast limit, secret rotation,
-//! several catalogs, edits by hand.
+//! Not simulated: the blast limit, the reserve of keys, an operator's grants and holds.
 
 mod carry;
 pub mod coverage;
@@ -16,6 +15,7 @@ pub mod executor;
 mod fair;
 pub mod faults;
 pub mod lives;
+pub mod market;
 mod mishaps;
 pub mod oracle;
 pub mod report;
