@@ -8,6 +8,7 @@ use tollgate_billing::account::{Account, KeyId};
 use tollgate_billing::ledger::{
     Claim, Commit, CommitResult, Entry, EventRecord, RecordBody, StackRecord, StoredEvent,
 };
+use tollgate_billing::policy::UNFINISHED_REVIEW_AFTER;
 use tollgate_events::{AccountId, CustomerId, EventRef};
 
 /// Everything stored, each kind of item under its key.
@@ -38,7 +39,7 @@ impl Store {
         stored.epoch += 1;
         let before = Account { lease_until: Some(lease_until), ..stored.clone() };
         stored.lease_until = Some(lease_until);
-        stored.review_at = Some(lease_until);
+        stored.review_at = Some(lease_until + UNFINISHED_REVIEW_AFTER);
         stored.open = true;
         Claim::Taken { account: Box::new(before) }
     }

@@ -1,8 +1,13 @@
 //! The simulation's own tests: it repeats, it can fail, and it holds.
 
+mod calls;
+mod flood;
 mod lease;
 mod permutations;
+mod scene;
 mod second_look;
+mod switch;
+mod waiting;
 
 use tollgate_billing::account::UsagePlanId;
 use tollgate_standin::api_gateway::NewApiKey;
