@@ -2,6 +2,7 @@
 
 mod calls;
 mod flood;
+mod hidden_key;
 mod lease;
 mod permutations;
 mod scene;
