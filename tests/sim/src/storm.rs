@@ -1,6 +1,6 @@
 //! The storm: lives, failures and deaths, in an order that follows from the script.
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use rand::RngExt;
 use tollgate_standin::world::DEAD_LETTER_QUEUES;
 
@@ -84,7 +84,11 @@ impl Sim {
         };
         let later = self.world.clock.time() + SignedDuration::from_secs(seconds);
         let due = self.world.ledger.accounts().into_iter().filter_map(|account| account.review_at);
-        let known = due.min().filter(|at| quiet && *at > self.world.clock.time());
+        let now = self.world.clock.time();
+        // Stripe's events are there for 30 days, and must be fetched in time.
+        let near =
+            |at: &Timestamp| quiet && *at > now && *at < now + SignedDuration::from_hours(20 * 24);
+        let known = due.min().filter(near);
         let later = known.filter(|_| self.rng.random_bool(0.3)).unwrap_or(later);
         // Stripe's own retries are made in time, not when the seed happens to look.
         let retry = self.world.stripe.account().next_delivery();
