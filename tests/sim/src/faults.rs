@@ -1,84 +1,134 @@
-//! The weather: which calls fail, and which take effect but lose their answer.
+//! What can go wrong, by kind.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use crate::coverage::Step;
 
-use jiff::SignedDuration;
-use rand::{RngExt, SeedableRng};
-use rand_chacha::ChaCha8Rng;
-use tollgate_billing::ports::{Class, PortError, PortResult};
-use tollgate_standin::gate::{Call, Weather, failure};
-
-/// A storm that follows from the seed, until it is told to end.
-#[derive(Debug)]
-pub struct Storm(Mutex<State>);
-
-#[derive(Debug)]
-struct State {
-    rng: ChaCha8Rng,
-    /// How many calls of a thousand fail, before or after taking effect.
-    of_a_thousand: u32,
-    faults: usize,
+/// A kind of fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum FaultKind {
+    /// A call is refused: too many.
+    Throttled,
+    /// A call fails and has no effect.
+    Unavailable,
+    /// A call is refused: our credentials do not allow it.
+    Denied,
+    /// A call takes effect and its answer is lost.
+    AnswerLost,
+    /// A call fails and takes effect afterwards, within its caller's lease.
+    LateEffect,
+    /// A call fails and takes effect after its caller's lease.
+    AfterLease,
+    /// A conflict of API Gateway's by chance.
+    Conflict,
+    /// A conflict of DynamoDB's transactions.
+    TransactionConflict,
+    /// A task is killed where it waits.
+    Kill,
+    /// A task sleeps where it waits, perhaps beyond its deadline.
+    Pause,
+    /// The queue takes no messages for a while.
+    QueueDown,
+    /// A webhook or a record that was delivered comes once more.
+    Duplicate,
+    /// The operator replays an event in the middle of it all.
+    Replay,
+    /// Stripe lists subscriptions as of a few seconds ago.
+    StripeLag,
+    /// API Gateway does not show a new key, or its new place on a plan, for a while.
+    ApiGatewayLag,
+    /// `ListUsers` answers as of a few seconds ago.
+    UsersLag,
+    /// The ledger's indexes answer as of a while ago.
+    IndexLag,
+    /// There is room for no more keys for a while.
+    KeyQuota,
+    /// An event is lost for good.
+    EventLost,
+    /// Somebody edits API Gateway or Cognito by hand.
+    HandEdit,
 }
 
-impl Storm {
-    /// A storm; some seeds have none, some a bad one.
-    pub fn new(seed: u64) -> Self {
-        let mut rng = ChaCha8Rng::seed_from_u64(seed ^ 0x57_0712);
-        let of_a_thousand = [0, 8, 30, 80][rng.random_range(0..4)];
-        Self(Mutex::new(State { rng, of_a_thousand, faults: 0 }))
-    }
+impl FaultKind {
+    /// Every kind.
+    pub const ALL: [Self; 20] = [
+        Self::Throttled,
+        Self::Unavailable,
+        Self::Denied,
+        Self::AnswerLost,
+        Self::LateEffect,
+        Self::AfterLease,
+        Self::Conflict,
+        Self::TransactionConflict,
+        Self::Kill,
+        Self::Pause,
+        Self::QueueDown,
+        Self::Duplicate,
+        Self::Replay,
+        Self::StripeLag,
+        Self::ApiGatewayLag,
+        Self::UsersLag,
+        Self::IndexLag,
+        Self::KeyQuota,
+        Self::EventLost,
+        Self::HandEdit,
+    ];
 
-    /// From now on nothing goes wrong.
-    pub fn end(&self) {
-        self.lock().of_a_thousand = 0;
-    }
+    /// The kinds that strike a call.
+    pub const OF_CALLS: [Self; 8] = [
+        Self::Throttled,
+        Self::Unavailable,
+        Self::Denied,
+        Self::AnswerLost,
+        Self::LateEffect,
+        Self::AfterLease,
+        Self::Conflict,
+        Self::TransactionConflict,
+    ];
 
-    /// How many calls have failed.
-    pub fn faults(&self) -> usize {
-        self.lock().faults
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl State {
-    fn strikes(&mut self) -> bool {
-        let strikes = self.of_a_thousand > 0 && self.rng.random_range(0..2000) < self.of_a_thousand;
-        self.faults += usize::from(strikes);
-        strikes
-    }
-}
-
-impl Weather for Storm {
-    fn before(&self, call: &Call) -> PortResult<()> {
-        let mut state = self.lock();
-        if !state.strikes() {
-            return Ok(());
+    /// The word for it, in reports and on the command line.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Throttled => "throttled",
+            Self::Unavailable => "unavailable",
+            Self::Denied => "denied",
+            Self::AnswerLost => "answer-lost",
+            Self::LateEffect => "late-effect",
+            Self::AfterLease => "after-lease",
+            Self::Conflict => "conflict",
+            Self::TransactionConflict => "tx-conflict",
+            Self::Kill => "kill",
+            Self::Pause => "pause",
+            Self::QueueDown => "queue-down",
+            Self::Duplicate => "duplicate",
+            Self::Replay => "replay",
+            Self::StripeLag => "stripe-lag",
+            Self::ApiGatewayLag => "gateway-lag",
+            Self::UsersLag => "users-lag",
+            Self::IndexLag => "index-lag",
+            Self::KeyQuota => "key-quota",
+            Self::EventLost => "event-lost",
+            Self::HandEdit => "hand-edit",
         }
-        let (class, detail) = match (call.operation, state.rng.random_range(0..4)) {
-            ("CreateUsagePlanKey", 0..=2) => {
-                (Class::Conflict, "ConflictException: concurrent modification, try again")
-            }
-            ("CreateApiKey", 0) => (Class::Conflict, "ConflictException: by chance"),
-            (_, 0) => {
-                let after = Some(SignedDuration::from_secs(state.rng.random_range(1..5)));
-                (Class::Throttled { after }, "too many requests")
-            }
-            _ => (Class::Unavailable, "the service failed"),
-        };
-        Err(failed(call, class, detail))
     }
 
-    fn after(&self, call: &Call) -> PortResult<()> {
-        if self.lock().strikes() {
-            return Err(failed(call, Class::Unavailable, "the answer was lost"));
+    /// Reads the word.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == word)
+    }
+
+    /// Whether only a drift sweep can heal what it does.
+    pub fn only_when_lossy(self) -> bool {
+        matches!(self, Self::AfterLease | Self::EventLost | Self::HandEdit)
+    }
+
+    /// Whether it can strike a call of this step.
+    pub fn strikes_at(self, step: Step) -> bool {
+        let reads = matches!(step, Step::Resolve | Step::Facts | Step::Observe);
+        let commits = [Step::Claim, Step::Link, Step::Intent, Step::Commit, Step::Record];
+        match self {
+            Self::Conflict => matches!(step, Step::MintKey | Step::AttachPlan),
+            Self::TransactionConflict => commits.contains(&step),
+            Self::LateEffect | Self::AfterLease => !reads,
+            _ => Self::OF_CALLS.contains(&self),
         }
-        Ok(())
     }
-}
-
-fn failed(call: &Call, class: Class, detail: &str) -> PortError {
-    failure(call.service, call.operation, class, detail)
 }

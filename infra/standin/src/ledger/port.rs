@@ -21,24 +21,27 @@ impl Ledger for MemoryLedger {
         now: Timestamp,
         lease_until: Timestamp,
     ) -> PortResult<Claim> {
-        let act = || Ok(self.lock().claim(account, now, lease_until));
-        self.gate.pass(Service::Ledger, "UpdateItem", account.as_str(), act).await
+        let (this, id) = (self.clone(), account.clone());
+        let act = move || Ok(this.lock().claim(&id, now, lease_until));
+        self.gate.pass_write(Service::Ledger, "UpdateItem", account.as_str(), act).await
     }
 
     async fn commit(&self, commit: &Commit) -> PortResult<CommitResult> {
-        let act = || Ok(self.lock().commit(commit));
-        let subject = commit.account.id.as_str();
-        self.gate.pass(Service::Ledger, "TransactWriteItems", subject, act).await
+        let (this, owned) = (self.clone(), commit.clone());
+        let act = move || Ok(this.lock().commit(&owned));
+        let subject = format!("{} {}", commit.account.id, purpose(commit));
+        self.gate.pass_write(Service::Ledger, "TransactWriteItems", subject, act).await
     }
 
     async fn record(&self, records: &[EventRecord]) -> PortResult<()> {
         let subject: Vec<String> = records.iter().map(|record| record.event.to_string()).collect();
-        let act = || {
-            let mut store = self.lock();
+        let (this, records) = (self.clone(), records.to_vec());
+        let act = move || {
+            let mut store = this.lock();
             records.iter().for_each(|record| store.upsert(record));
             Ok(())
         };
-        self.gate.pass(Service::Ledger, "TransactWriteItems", subject.join(" "), act).await
+        self.gate.pass_write(Service::Ledger, "TransactWriteItems", subject.join(" "), act).await
     }
 
     async fn account_of(&self, customer: &CustomerId) -> PortResult<Option<AccountId>> {
@@ -67,9 +70,10 @@ impl Ledger for MemoryLedger {
 
     async fn stuck_on(&self, customer: &CustomerId) -> PortResult<Vec<StoredEvent>> {
         let act = || {
-            let store = self.lock();
-            let found = store.stuck.get(customer.as_str()).into_iter().flatten();
-            Ok(found.filter_map(|event| store.events.get(event)).cloned().collect())
+            Ok(self.index(|store| {
+                let found = store.stuck.get(customer.as_str()).into_iter().flatten();
+                found.filter_map(|event| store.events.get(event)).cloned().collect()
+            }))
         };
         self.gate.pass(Service::Ledger, "Query", customer.as_str(), act).await
     }
@@ -77,13 +81,14 @@ impl Ledger for MemoryLedger {
     async fn stuck(&self, page: Option<&str>) -> PortResult<Page<StoredEvent>> {
         let act = || {
             let after: Option<EventRef> = read_token("Scan", page)?;
-            let store = self.lock();
-            let mut found: Vec<&EventRef> = store.stuck.values().flatten().collect();
-            found.sort();
-            let rest = found.into_iter().filter(|event| after.as_ref() < Some(*event)).cloned();
-            let page = self.page(rest);
-            let items = page.items.iter().filter_map(|event| store.events.get(event)).cloned();
-            Ok(Page { items: items.collect(), next: page.next })
+            Ok(self.index(|store| {
+                let mut found: Vec<&EventRef> = store.stuck.values().flatten().collect();
+                found.sort();
+                let rest = found.into_iter().filter(|event| after.as_ref() < Some(*event)).cloned();
+                let page = self.page(rest);
+                let items = page.items.iter().filter_map(|event| store.events.get(event)).cloned();
+                Page { items: items.collect(), next: page.next }
+            }))
         };
         self.gate.pass(Service::Ledger, "Scan", "stuck", act).await
     }
@@ -95,7 +100,7 @@ impl Ledger for MemoryLedger {
     ) -> PortResult<Page<(AccountId, Timestamp)>> {
         let act = || {
             let after: Option<(Timestamp, AccountId)> = read_token("Query", page)?;
-            let mut found: Vec<(Timestamp, AccountId)> = self.lock().due(now);
+            let mut found: Vec<(Timestamp, AccountId)> = self.index(|store| store.due(now));
             found.sort();
             let rest = found.into_iter().filter(|item| after.as_ref() < Some(item));
             let Page { items, next } = self.page(rest);
@@ -134,6 +139,17 @@ impl MemoryLedger {
         let last = page.last().filter(|_| more);
         let next = last.map(|key| serde_json::to_string(key).expect("keys are plain strings"));
         Page { items: page, next }
+    }
+}
+
+/// What a commit is for, in a word for the log.
+fn purpose(commit: &Commit) -> &'static str {
+    match commit {
+        Commit { link, .. } if !link.is_empty() => "link",
+        Commit { entry: None, records, .. } if records.is_empty() && commit.account.open => {
+            "intent"
+        }
+        _ => "commit",
     }
 }
 

@@ -12,7 +12,7 @@ use tollgate_billing::policy::UNFINISHED_REVIEW_AFTER;
 use tollgate_events::{AccountId, CustomerId, EventRef};
 
 /// Everything stored, each kind of item under its key.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Store {
     pub(super) accounts: BTreeMap<AccountId, Account>,
     pub(super) entries: BTreeMap<AccountId, BTreeMap<u64, Entry>>,

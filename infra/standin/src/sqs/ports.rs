@@ -39,12 +39,13 @@ impl Queue for SqsPort {
             group: Some(envelope.group().to_owned()),
             dedup: Some(envelope.deduplication_id()),
         };
-        let act = || {
-            self.sqs.operate(|model, now| model.send_message(name, outgoing, now)).map_err(
-                |error| failure(Service::Queue, OPERATION, error.class(), error.to_string()),
-            )
+        let (sqs, to) = (self.sqs.clone(), name.to_owned());
+        let act = move || {
+            sqs.operate(|model, now| model.send_message(&to, outgoing, now)).map_err(|error| {
+                failure(Service::Queue, OPERATION, error.class(), error.to_string())
+            })
         };
         let subject = format!("{name} {}", envelope.event_ref());
-        self.sqs.gate.pass(Service::Queue, OPERATION, subject, act).await.map(drop)
+        self.sqs.gate.pass_write(Service::Queue, OPERATION, subject, act).await.map(drop)
     }
 }

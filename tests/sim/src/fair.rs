@@ -1,0 +1,149 @@
+//! Fair weather: nothing fails any more, and everything comes to rest.
+
+use jiff::{SignedDuration, Timestamp};
+use tollgate_billing::account::Account;
+use tollgate_billing::converge::{DRIFT, DUE};
+use tollgate_billing::ledger::Outcome;
+use tollgate_billing::ports::{Queue, QueueName};
+use tollgate_billing::sweep::wake;
+use tollgate_events::AccountId;
+use tollgate_standin::world::DEAD_LETTER_QUEUES;
+
+use crate::executor::block_on;
+use crate::run::{QUEUES, Sim};
+use crate::script::{Stream, dice};
+
+/// How far ahead a known time still belongs to coming to rest: second looks, waiting
+/// events, users who were not found.
+const SOON: SignedDuration = SignedDuration::from_hours(2);
+
+impl Sim {
+    /// Fair weather until everything is at rest.
+    pub fn settle(&mut self) {
+        self.rng = dice(self.script.seed, Stream::Fair, 0);
+        self.storm.end();
+        self.mend(true);
+        self.retire();
+        self.tell("the storm is over");
+        self.finish_tasks();
+        while let Some(at) = self.storm.next_landing() {
+            self.advance_to(at);
+        }
+        self.wait_for_lagging_reads();
+        // A lost sign-up heals with the next sign-in.
+        for name in self.lives.users.keys() {
+            let _ = self.world.cognito.sign_in(name);
+        }
+        self.come_to_rest();
+        self.look_with_newest_catalog();
+        if self.script.lossy {
+            self.reconcile();
+        }
+    }
+
+    /// Accounts that an older catalog decided are due.
+    fn look_with_newest_catalog(&mut self) {
+        let older = |account: &Account| account.catalog_revision < self.revision;
+        let older = self.world.ledger.accounts().into_iter().filter(older);
+        let older: Vec<_> = older.map(|account| account.id).collect();
+        self.wake(DUE, older);
+    }
+
+    /// What a reconciliation does: every account is woken to be compared with the world.
+    fn reconcile(&mut self) {
+        self.tell("every account is compared with the world");
+        let all = self.world.ledger.accounts().into_iter().map(|account| account.id);
+        self.wake(DRIFT, all.collect());
+    }
+
+    fn wake(&mut self, kind: &str, accounts: Vec<AccountId>) {
+        let now = self.world.clock.time();
+        for account in accounts {
+            let wake = wake(kind, account, Some(now.as_second().to_string()), now);
+            let sent = block_on(self.world.queue().send(QueueName::Bulk, &wake));
+            sent.expect("the weather is fair");
+        }
+        self.come_to_rest();
+    }
+
+    /// What was written in the storm shows everywhere, and then no read lags any more.
+    fn wait_for_lagging_reads(&mut self) {
+        self.advance_to(self.world.clock.time() + SignedDuration::from_secs(60));
+        self.lift_lags();
+    }
+
+    pub(crate) fn come_to_rest(&mut self) {
+        for _ in 0..400 {
+            if self.round() {
+                continue;
+            }
+            let Some(next) = self.next_time() else { return };
+            self.advance_to(next);
+        }
+        let queued = QUEUES.map(|queue| self.world.sqs.len(queue));
+        let retries = self.world.stripe.account().next_delivery();
+        let due = self.world.ledger.accounts().into_iter().filter_map(|account| account.review_at);
+        let problem = format!(
+            "it never comes to rest: queued {queued:?}, next delivery {retries:?}, due {:?}",
+            due.min()
+        );
+        self.violate(1, problem);
+    }
+
+    /// Everything that can be done now; whether there was anything.
+    fn round(&mut self) -> bool {
+        self.collect();
+        let mut busy = !self.triggers.is_empty() || !self.cloudtrail.is_empty();
+        while !self.triggers.is_empty() || !self.cloudtrail.is_empty() {
+            self.carry_pool();
+        }
+        while let Some(delivery) = self.pick_delivery() {
+            busy = true;
+            self.in_hand.insert(delivery.event.clone());
+            self.send(delivery);
+        }
+        self.finish_tasks();
+        for queue in QUEUES {
+            while self.receive_from(queue, 10) {
+                busy = true;
+            }
+        }
+        self.finish_tasks();
+        busy |= self.drain_dead_letters();
+        self.finish_tasks();
+        let before = QUEUES.map(|queue| self.world.sqs.len(queue));
+        self.spawn_sweep();
+        self.finish_tasks();
+        busy || before != QUEUES.map(|queue| self.world.sqs.len(queue))
+    }
+
+    /// Somebody signs up, and the event is on the queue.
+    #[cfg(test)]
+    pub(crate) fn sign_up_and_queue(&mut self, name: &str) {
+        self.world.cognito.sign_up_confirmed(name, "z@example.com").expect("the name is free");
+        self.carry_pool();
+        self.finish_tasks();
+    }
+
+    /// When the next thing happens that rest has to wait for.
+    fn next_time(&mut self) -> Option<Timestamp> {
+        let now = self.world.clock.time();
+        let hidden = QUEUES
+            .iter()
+            .chain(&DEAD_LETTER_QUEUES)
+            .filter_map(|queue| self.world.sqs.next_visible_at(queue));
+        let retries = self.world.stripe.account().next_delivery();
+        let second = SignedDuration::from_secs(1);
+        let waiting = self.world.ledger.events().into_iter().filter_map(|event| {
+            let waits = event.record.outcome == Outcome::Waiting;
+            let since = event.record.envelope().filter(|_| waits)?.received_at;
+            Some(since + self.api.worker.policy.waiting() + second)
+        });
+        let reviews = self.world.ledger.accounts().into_iter().filter_map(|a| a.review_at);
+        let later = hidden.chain(retries).chain(waiting).chain(reviews).map(|at| {
+            // What is due and was deduplicated comes again in five minutes at the latest.
+            if at > now { at } else { now + SignedDuration::from_secs(301) }
+        });
+        later.filter(|at| *at <= now + SOON).min()
+    }
+}

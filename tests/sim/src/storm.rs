@@ -1,0 +1,102 @@
+//! The storm: lives, failures and deaths, in an order that follows from the script.
+
+use jiff::{SignedDuration, Timestamp};
+use rand::RngExt;
+use tollgate_standin::world::DEAD_LETTER_QUEUES;
+
+use crate::lives::Stage;
+use crate::run::{QUEUES, Sim};
+use crate::script::{Stream, dice};
+
+impl Sim {
+    /// Lives, failures and deaths, in an order that follows from the seed.
+    pub fn storm(&mut self) {
+        self.set_lags();
+        while self.acted < self.script.acts() {
+            self.rng = dice(self.script.seed, Stream::Step, self.steps);
+            self.storm.step(self.steps);
+            self.steps += 1;
+            self.world.clock.advance(SignedDuration::from_millis(self.rng.random_range(0..300)));
+            self.land();
+            self.wake_sleepers();
+            self.mend(false);
+            self.bury();
+            match self.rng.random_range(0..1000) {
+                0..700 if !self.tasks.is_empty() => self.poll(),
+                0..100 => self.let_time_pass(),
+                100..250 => self.receive(),
+                250..700 => {}
+                700..708 => self.kill(),
+                708..760 => self.receive(),
+                760..790 => self.act(),
+                790..890 => self.carry_webhook(),
+                890..950 => self.carry_pool(),
+                950..956 => self.spawn_sweep(),
+                956..962 => {
+                    self.drain_dead_letters();
+                }
+                962..970 => self.mishap(),
+                970..975 => self.pause(),
+                _ => self.let_time_pass(),
+            }
+        }
+    }
+
+    fn act(&mut self) {
+        let number = self.acted;
+        self.acted += 1;
+        if self.script.left_out.contains(&number) {
+            return;
+        }
+        let mut dice = dice(self.script.seed, Stream::Act, number as u64);
+        if dice.random_bool(0.06) {
+            if let Some(told) = self.deploy(&mut dice) {
+                self.tell(&format!("[{number}] {told}"));
+                self.acts.push((number, told));
+            }
+            return;
+        }
+        let mut stage = Stage { world: &self.world, api: &self.api, rng: &mut dice };
+        if let Some(told) = self.lives.act(&mut stage) {
+            self.tell(&format!("[{number}] {told}"));
+            self.acts.push((number, told));
+        }
+        self.look();
+    }
+
+    /// Time passes: seconds and minutes at any time; hours and days only while nothing
+    /// is under way, since queues forget after four days and Stripe gives up after three.
+    fn let_time_pass(&mut self) {
+        let quiet = self.tasks.is_empty()
+            && QUEUES.iter().chain(&DEAD_LETTER_QUEUES).all(|queue| self.world.sqs.is_empty(queue))
+            && self.pick_delivery().is_none()
+            && self.cloudtrail.is_empty()
+            && self.storm.next_landing().is_none()
+            && self.retires_at.is_none()
+            && self.queue_down_until.is_none()
+            && self.no_keys_until.is_none();
+        let seconds = match self.rng.random_range(0..10) {
+            0..8 if !self.tasks.is_empty() => self.rng.random_range(1..6),
+            _ if !quiet => self.rng.random_range(1..240),
+            0..4 => self.rng.random_range(1..3600),
+            4..8 => self.rng.random_range(3600..90_000),
+            _ => self.rng.random_range(90_000..900_000),
+        };
+        let later = self.world.clock.time() + SignedDuration::from_secs(seconds);
+        let due = self.world.ledger.accounts().into_iter().filter_map(|account| account.review_at);
+        let now = self.world.clock.time();
+        // Stripe's events are there for 30 days, and must be fetched in time.
+        let near =
+            |at: &Timestamp| quiet && *at > now && *at < now + SignedDuration::from_hours(20 * 24);
+        let known = due.min().filter(near);
+        let later = known.filter(|_| self.rng.random_bool(0.3)).unwrap_or(later);
+        // Stripe's own retries are made in time, not when the seed happens to look.
+        let retry = self.world.stripe.account().next_delivery();
+        let retry = retry.filter(|at| quiet && *at > self.world.clock.time());
+        let later = retry.map_or(later, |at| later.min(at));
+        self.advance_to(later);
+        if seconds > 240 {
+            self.tell("time passes");
+        }
+    }
+}

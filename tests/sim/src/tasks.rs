@@ -1,0 +1,51 @@
+//! What is under way: invocations, what they are about, and what they come to.
+
+use jiff::Timestamp;
+use serde_json::Value;
+use tollgate_billing::batch::BatchReport;
+use tollgate_billing::ingress::{self, PoolEvent};
+use tollgate_billing::ports::PortResult;
+use tollgate_billing::sweep::SweepReport;
+use tollgate_standin::stripe::Delivery;
+
+/// What a task is about: enough to know what its death means.
+pub(crate) enum Label {
+    Worker,
+    Webhook(Box<Delivery>),
+    Trigger,
+    Cloudtrail(Value),
+    Sweep,
+    DeadLetters,
+}
+
+impl Label {
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Worker => "a worker",
+            Self::Webhook(_) => "a webhook",
+            Self::Trigger => "a trigger",
+            Self::Cloudtrail(_) => "a CloudTrail record's function",
+            Self::Sweep => "a sweep",
+            Self::DeadLetters => "the dead letters' function",
+        }
+    }
+}
+
+/// A label with the time at which the task dies.
+pub(crate) struct Lease {
+    pub(crate) id: u64,
+    pub(crate) label: Label,
+    pub(crate) deadline: Timestamp,
+    /// It is not run until then.
+    pub(crate) asleep_until: Option<Timestamp>,
+    /// It slept beyond its deadline, and lives on.
+    pub(crate) late: bool,
+}
+
+/// What a task came to.
+pub(crate) enum Done {
+    Batch(BatchReport, &'static str, Vec<(String, String)>),
+    Webhook(ingress::Delivery),
+    Pool(PoolEvent),
+    Sweep(PortResult<SweepReport>),
+}
