@@ -184,3 +184,6 @@ fn asked_of_aws(request: &Request) -> Asked {
     };
     Asked { service, operation, writes }
 }
+
+#[cfg(test)]
+mod tests;

@@ -22,7 +22,9 @@ impl Stack {
         for _ in 0..MOST_WAITS {
             self.settle().await?;
             let now = self.clock().time();
-            let due = self.due_until(now.checked_add(VISIBILITY)?).await?;
+            // Whose time has come already has a wake in a queue.
+            let mut due = self.due_until(now.checked_add(VISIBILITY)?).await?;
+            due.retain(|at| *at > now);
             let second_look = due.iter().filter(|at| now.duration_until(**at) <= SECOND_LOOK_AFTER);
             let Some(again) = self.next_retry().chain(second_look.copied()).min() else {
                 return Ok(());
