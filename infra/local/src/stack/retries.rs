@@ -22,21 +22,26 @@ impl Stack {
         for _ in 0..MOST_WAITS {
             self.settle().await?;
             let now = self.clock().time();
-            // Whose time has come already has a wake in a queue.
-            let mut due = self.due_until(now.checked_add(VISIBILITY)?).await?;
-            due.retain(|at| *at > now);
-            let second_look = due.iter().filter(|at| now.duration_until(**at) <= SECOND_LOOK_AFTER);
-            let Some(again) = self.next_retry().chain(second_look.copied()).min() else {
-                return Ok(());
-            };
-            if now.duration_until(again) <= VISIBILITY && due.iter().all(|at| *at > again) {
-                // No sweep would find anything.
-                self.world.stripe.advance_to(again);
-            } else {
-                self.advance(now.duration_until(again)).await?;
+            if let Some(again) = self.next_retry() {
+                self.wait_until(again).await?;
+                continue;
             }
+            let due = self.due_until(now.checked_add(SECOND_LOOK_AFTER)?).await?;
+            let Some(look) = due.into_iter().min() else { return Ok(()) };
+            self.world.stripe.advance_to(look);
+            self.sweep().await?;
         }
         bail!("what failed comes again without end")
+    }
+
+    /// Minutes are waited for as they are; in longer times other things happen too.
+    async fn wait_until(&self, time: Timestamp) -> anyhow::Result<()> {
+        let wait = self.clock().time().duration_until(time);
+        if wait <= VISIBILITY {
+            self.world.stripe.advance_to(time);
+            return Ok(());
+        }
+        self.advance(wait).await
     }
 
     /// How often a caller that does not give up calls: EventBridge for a day, a schedule
@@ -46,11 +51,11 @@ impl Stack {
     }
 
     /// When messages and deliveries that failed come again.
-    fn next_retry(&self) -> impl Iterator<Item = Timestamp> {
+    fn next_retry(&self) -> Option<Timestamp> {
         let now = self.clock().time();
         let delivery = self.world.stripe.account().next_delivery();
         let times = std::iter::once(delivery).chain(self.next_visible());
-        times.flatten().filter(move |at| *at > now)
+        times.flatten().filter(|at| *at > now).min()
     }
 
     /// When accounts are due, up to a time.
