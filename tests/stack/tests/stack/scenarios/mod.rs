@@ -38,7 +38,8 @@ macro_rules! stories {
                 $(#[tokio::test]
                 async fn $story() {
                     use crate::scenarios::{$group, play};
-                    let met = play(stringify!($story), $group::$story).await;
+                    let name = concat!(stringify!($group), "::", stringify!($story));
+                    let met = play(name, $group::$story).await;
                     assert!(met.values().sum::<usize>() >= FEWEST, "{met:?}");
                 })+
 
@@ -50,7 +51,8 @@ macro_rules! stories {
         async fn all_together() -> Tally {
             let mut all = Tally::new();
             $($(
-                for (what, times) in play(stringify!($story), $group::$story).await {
+                let name = concat!(stringify!($group), "::", stringify!($story));
+                for (what, times) in play(name, $group::$story).await {
                     *all.entry(what).or_default() += times;
                 }
             )+)+
