@@ -62,7 +62,7 @@ macro_rules! stories {
 }
 
 /// How many faults a story meets at least: else its foul weather shows nothing.
-const FEWEST: usize = 5;
+const FEWEST: usize = 3;
 
 /// Plays a story in foul weather, once for all that ask; what it met.
 async fn play(name: &'static str, story: impl AsyncFn(Weather) -> Told) -> Tally {
