@@ -10,6 +10,8 @@ use super::model::User;
 #[derive(Default)]
 pub(super) struct Directory {
     users: BTreeMap<String, User>,
+    /// User names by `sub`.
+    names: BTreeMap<String, String>,
     listed: BTreeMap<String, User>,
     unlisted: VecDeque<(Timestamp, String, Option<User>)>,
     lag: SignedDuration,
@@ -24,10 +26,11 @@ impl Directory {
     /// also the `sub`; where e-mail addresses are user names, also that.
     /// <https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_AdminGetUser.html>
     pub(super) fn find(&self, name: &str, by_email: bool) -> Option<&User> {
-        self.users.get(name).or_else(|| {
-            self.users.values().filter(|user| !user.is_federated()).find(|user| {
-                user.id.as_str() == name || by_email && user.attribute("email") == Some(name)
-            })
+        let by_sub = || self.names.get(name).and_then(|username| self.users.get(username));
+        let local = |user: &&User| !user.is_federated();
+        self.users.get(name).or_else(|| by_sub().filter(local)).or_else(|| {
+            let mut users = self.users.values().filter(|_| by_email).filter(local);
+            users.find(|user| user.attribute("email") == Some(name))
         })
     }
 
@@ -44,11 +47,13 @@ impl Directory {
     /// Writes a user as of now.
     pub(super) fn put(&mut self, user: User, now: Timestamp) {
         self.unlisted.push_back((now, user.username.clone(), Some(user.clone())));
+        self.names.insert(user.id.to_string(), user.username.clone());
         self.users.insert(user.username.clone(), user);
     }
 
     pub(super) fn remove(&mut self, username: &str, now: Timestamp) {
-        if self.users.remove(username).is_some() {
+        if let Some(user) = self.users.remove(username) {
+            self.names.remove(user.id.as_str());
             self.unlisted.push_back((now, username.to_owned(), None));
         }
     }

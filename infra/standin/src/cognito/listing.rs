@@ -2,6 +2,8 @@
 //!
 //! <https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_ListUsers.html>
 
+use std::ops::Bound;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 
@@ -78,11 +80,12 @@ impl CognitoStandin {
         let filter = filter.filter(|text| !text.is_empty()).map(Filter::parse).transpose()?;
         let after = token.map(read_token).transpose()?;
         let mut state = self.lock();
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
         let mut found = state
             .users
             .listed(self.clock.time())
-            .values()
-            .filter(|user| after.as_ref().is_none_or(|after| user.username > *after))
+            .range((from, Bound::Unbounded))
+            .map(|(_, user)| user)
             .filter(|user| filter.as_ref().is_none_or(|filter| filter.matches(user)));
         let page: Vec<User> = found.by_ref().take(limit).cloned().collect();
         let more = found.next().is_some();
