@@ -26,12 +26,14 @@ impl Directory {
     /// also the `sub`; where e-mail addresses are user names, also that.
     /// <https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_AdminGetUser.html>
     pub(super) fn find(&self, name: &str, by_email: bool) -> Option<&User> {
-        let by_sub = || self.names.get(name).and_then(|username| self.users.get(username));
         let local = |user: &&User| !user.is_federated();
-        self.users.get(name).or_else(|| by_sub().filter(local)).or_else(|| {
-            let mut users = self.users.values().filter(|_| by_email).filter(local);
+        let by_sub = || self.names.get(name).and_then(|username| self.users.get(username));
+        let by_address = || {
+            let mut users = self.users.values().filter(local);
             users.find(|user| user.attribute("email") == Some(name))
-        })
+        };
+        let found = self.users.get(name).or_else(|| by_sub().filter(local));
+        found.or_else(|| if by_email { by_address() } else { None })
     }
 
     /// The user by the exact user name.
