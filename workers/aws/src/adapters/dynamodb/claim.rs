@@ -10,6 +10,7 @@ use tollgate_events::AccountId;
 
 use super::items::{self, CLAIM_ID, Key, Update, WAS_OPEN};
 use super::json::Item;
+use super::table::ACCOUNTS;
 use super::{DynamoLedger, operation, read_account, unreadable};
 
 /// Claims the account. See [`DynamoLedger`] on a claim whose answer is lost.
@@ -58,7 +59,7 @@ pub(super) async fn claim_as(
 }
 
 /// Raises the epoch, opens the account, takes the lease. What a commit's condition
-/// needs is there from the first claim on.
+/// needs is there from the first claim on, and so is the account's place in `accounts`.
 fn update(account: &AccountId, lease_until: Timestamp, claim_id: &str) -> Update {
     let mut update = Update::default();
     update.set("id", items::text(account.as_str()));
@@ -67,6 +68,7 @@ fn update(account: &AccountId, lease_until: Timestamp, claim_id: &str) -> Update
     update.set("open", AttributeValue::Bool(true));
     update.set("lease_until", items::instant(lease_until));
     update.set(CLAIM_ID, items::text(claim_id));
+    update.set(ACCOUNTS.hash, items::account_shard(account));
     update.set_first("version", items::number(0));
     update.set_first("catalog_revision", items::number(0));
     update
