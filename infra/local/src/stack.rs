@@ -19,6 +19,7 @@ use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tollgate_billing::ports::Ledger;
+use tollgate_billing::sweep::DriftReport;
 use tollgate_standin::clock::VirtualClock;
 use tollgate_standin::cognito;
 use tollgate_standin::gate::Fair;
@@ -26,7 +27,7 @@ use tollgate_standin::stripe::NewEndpoint;
 use tollgate_standin::stripe::http::{router as stripe_router, webhook_client};
 use tollgate_standin::world::{BULK_QUEUE, DEAD_LETTER_QUEUES, EVENTS_QUEUE, POOL_ID, World};
 use tollgate_workers::adapters::dynamodb::table::create_table;
-use tollgate_workers::handlers;
+use tollgate_workers::handlers::{self, sweep::Swept};
 
 use crate::front::{self, Front};
 use crate::functions::{self, Functions, TriggerFunction};
@@ -184,11 +185,23 @@ impl Stack {
     /// # Errors
     /// The sweep failed.
     pub async fn sweep(&self) -> anyhow::Result<()> {
-        let Functions { ledger, queue, worker, .. } = &*self.functions;
-        handlers::sweep::handle(ledger, queue, self.clock(), &worker.policy)
-            .await
-            .map_err(|diagnostic| anyhow::anyhow!(diagnostic.error_message))?;
-        Ok(())
+        self.run_sweep(&json!({})).await.map(drop)
+    }
+
+    /// Compares all four systems once, as its schedule does.
+    ///
+    /// # Errors
+    /// The comparison failed.
+    pub async fn compare(&self) -> anyhow::Result<DriftReport> {
+        match self.run_sweep(&json!({ "sweep": "drift" })).await? {
+            Swept::Drift(report) => Ok(*report),
+            Swept::Due(_) => bail!("the other sweep was run"),
+        }
+    }
+
+    async fn run_sweep(&self, event: &serde_json::Value) -> anyhow::Result<Swept> {
+        let swept = handlers::sweep::handle(&self.functions.sweep, event).await;
+        swept.map_err(|diagnostic| anyhow::anyhow!(diagnostic.error_message))
     }
 
     /// When something will happen next: in Stripe, on the way from it, in an account, or
