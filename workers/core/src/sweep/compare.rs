@@ -19,6 +19,8 @@ use crate::stripe::Subscription;
 /// An account as all four systems show it.
 pub(super) struct Seen {
     pub(super) account: Account,
+    /// When the account was read, or before.
+    pub(super) read_at: Timestamp,
     pub(super) subscriptions: Vec<Subscription>,
     pub(super) key: KeySeen,
 }
@@ -44,9 +46,9 @@ pub(super) fn compare(
     policy: &Policy,
     now: Timestamp,
 ) -> Finding {
-    let Seen { account, subscriptions, key } = seen;
+    let Seen { account, read_at, subscriptions, key } = seen;
     let paying = pays(&account.access);
-    let held = account.lease_until.is_some_and(|until| until > now);
+    let held = account.lease_until.is_some_and(|until| until > read_at);
     if held || account.catalog_revision > catalog.revision {
         return Finding { paying, left_alone: true, ..Finding::default() };
     }

@@ -22,7 +22,7 @@ use jiff::{SignedDuration, Timestamp};
 use tollgate_events::{AccountId, CustomerId, Envelope, cognito};
 
 use super::compare::{Seen, compare};
-use super::keys::{Keys, ORPHANS_LISTED, names};
+use super::keys::{KeySeen, Keys, ORPHANS_LISTED, names};
 use super::part::Part;
 use super::{Drift, DriftReport, Orphan, wake, wake_customer};
 use crate::account::Account;
@@ -102,13 +102,13 @@ impl Held {
         Self { part, accounts: HashMap::new(), linked: HashSet::new() }
     }
 
-    fn add(&mut self, account: Account) {
+    fn add(&mut self, account: Account, read_at: Timestamp) {
         let customers = account.access.customers.iter();
         let linked = customers.filter(|customer| self.part.holds(customer.as_str()));
         self.linked.extend(linked.cloned());
         if self.part.holds(account.id.as_str()) {
-            let key = super::keys::KeySeen::Gone;
-            let seen = Seen { account, subscriptions: Vec::new(), key };
+            let (subscriptions, key) = (Vec::new(), KeySeen::Gone);
+            let seen = Seen { account, read_at, subscriptions, key };
             self.accounts.insert(seen.account.id.clone(), Some(Box::new(seen)));
         }
     }
@@ -175,9 +175,10 @@ impl<'a, P: Ports, Q: Queue> UnderWay<'a, P, Q> {
         let mut held = Held::new(part);
         let mut page = None;
         loop {
+            let read_at = self.now();
             let accounts = ledger.accounts(page.as_deref()).await?;
             for account in accounts.items {
-                held.add(account);
+                held.add(account, read_at);
                 held.shrink(self.sweep.at_once, later);
                 self.report.held_at_most = self.report.held_at_most.max(held.accounts.len());
             }
