@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use jiff::SignedDuration;
 use tollgate_billing::account::{
@@ -12,11 +13,11 @@ use tollgate_billing::batch::Message;
 use tollgate_billing::converge::Worker;
 use tollgate_billing::key_name::key_name;
 use tollgate_billing::ledger::{Claim, Commit, CommitResult};
-use tollgate_billing::ports::{Ledger, Service};
+use tollgate_billing::ports::{Class, Ledger, PortError, PortResult, Service};
 use tollgate_billing::sweep::{ACCOUNTS_AT_ONCE, Drift, DriftReport, DriftSweep};
 use tollgate_events::{AccountId, CustomerId, Envelope, SubscriptionId};
 use tollgate_standin::api_gateway::{KeyPatch, NewApiKey, Patch, PatchOp, Quotas, Wall};
-use tollgate_standin::gate::Fair;
+use tollgate_standin::gate::{Call, Fair, Weather};
 use tollgate_standin::stripe::{Card, Interval, NewCustomer, SubscriptionData, When};
 use tollgate_standin::world::{API_ID, BULK_QUEUE, STAGE, World};
 
@@ -55,7 +56,11 @@ struct Person {
 
 impl Town {
     fn new() -> Self {
-        let world = World::new(dawn(), 1, "https://stripe.invalid", Arc::new(Fair));
+        Self::under(Arc::new(Fair))
+    }
+
+    fn under(weather: Arc<dyn Weather>) -> Self {
+        let world = World::new(dawn(), 1, "https://stripe.invalid", weather);
         let worker = worker_on(&world);
         Self { world, worker, people: Vec::new() }
     }
@@ -343,6 +348,10 @@ impl Town {
 }
 
 fn compare(worker: &Worker<World>, at_once: usize) -> DriftReport {
+    try_compare(worker, at_once).unwrap()
+}
+
+fn try_compare(worker: &Worker<World>, at_once: usize) -> PortResult<DriftReport> {
     let sweep = DriftSweep {
         ports: &worker.ports,
         queue: &worker.ports.queue(),
@@ -351,7 +360,7 @@ fn compare(worker: &Worker<World>, at_once: usize) -> DriftReport {
         stack: &worker.stack,
         at_once,
     };
-    block_on(sweep.run()).unwrap()
+    block_on(sweep.run())
 }
 
 /// What is at rest after a storm has not drifted: whatever has happened to an account, the
@@ -434,6 +443,42 @@ fn every_drift_is_found_and_what_is_woken_heals() {
     let left = town.compare(ACCOUNTS_AT_ONCE);
     assert_eq!(left.woken, FOR_A_PERSON.map(|drift| (drift, 1)).into());
     assert_eq!(left.accounts, 132, "who had none has one");
+}
+
+/// The next call fails when this reaches zero.
+#[derive(Default)]
+struct FailsAfter(AtomicI64);
+
+impl Weather for FailsAfter {
+    fn before(&self, call: &Call) -> PortResult<()> {
+        if self.0.fetch_sub(1, Ordering::SeqCst) != 1 {
+            return Ok(());
+        }
+        let detail = "the weather is bad".to_owned();
+        let (service, operation) = (call.service, call.operation);
+        Err(PortError { service, operation, class: Class::Unavailable, detail })
+    }
+}
+
+/// Whichever call fails, the next comparison finds everything.
+#[test]
+fn a_comparison_that_stops_anywhere_loses_nothing() {
+    let weather = Arc::new(FailsAfter::default());
+    let mut town = Town::under(weather.clone());
+    town.grow(40, 13);
+    let mut expected = town.meddle();
+    assert_eq!(town.compare(20).woken, expected);
+    let calls = town.world.gate.take_calls().len();
+    for call in 1..=calls {
+        weather.0.store(i64::try_from(call).unwrap(), Ordering::SeqCst);
+        assert!(try_compare(&town.worker, 20).is_err(), "call {call} of {calls}");
+        town.world.clock.advance(SignedDuration::from_secs(10));
+    }
+    // By now a key that was too new to be missed is missed.
+    *expected.entry(Drift::KeyGone).or_default() += 1;
+    assert_eq!(town.compare(20).woken, expected);
+    town.drain();
+    assert!(town.compare(20).woken.keys().all(|drift| FOR_A_PERSON.contains(drift)));
 }
 
 /// Four times the accounts, no more of them held at once.

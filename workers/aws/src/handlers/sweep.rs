@@ -40,9 +40,12 @@ pub async fn handle<P: Ports, Q: Queue>(
     sweep: &Sweep<P, Q>,
     event: &Value,
 ) -> Result<Swept, Diagnostic> {
+    // Boxed: the future of a whole sweep is large, and its type deep.
     match event.get("sweep").map(Value::as_str) {
-        None | Some(Some("due")) => due(sweep).await.map(Swept::Due),
-        Some(Some("drift")) => drift(sweep).await.map(|report| Swept::Drift(Box::new(report))),
+        None | Some(Some("due")) => Box::pin(due(sweep)).await.map(Swept::Due),
+        Some(Some("drift")) => {
+            Box::pin(drift(sweep)).await.map(|report| Swept::Drift(Box::new(report)))
+        }
         Some(_) => Err(diagnostic("SweepUnknown", "`sweep` is neither \"due\" nor \"drift\"")),
     }
 }

@@ -16,16 +16,14 @@
 //! The four systems are read one after the other, so an account that changes meanwhile may
 //! be woken for nothing.
 
-use std::collections::{HashMap, HashSet};
-
 use jiff::{SignedDuration, Timestamp};
-use tollgate_events::{AccountId, CustomerId, Envelope, cognito};
+use tollgate_events::{CustomerId, Envelope, cognito};
 
 use super::compare::{Seen, compare};
-use super::keys::{KeySeen, Keys, ORPHANS_LISTED, names};
+use super::held::Held;
+use super::keys::{Keys, ORPHANS_LISTED, names};
 use super::part::Part;
 use super::{Drift, DriftReport, Orphan, wake, wake_customer};
-use crate::account::Account;
 use crate::catalog::Catalog;
 use crate::converge::DRIFT;
 use crate::key_name::key_owner;
@@ -85,56 +83,6 @@ impl<P: Ports, Q: Queue> DriftSweep<'_, P, Q> {
         under_way.orphans(keys.nobodys()).await?;
         under_way.send().await?;
         Ok(under_way.report)
-    }
-}
-
-/// The accounts of a part.
-struct Held {
-    part: Part,
-    /// An account that has been compared leaves its place.
-    accounts: HashMap<AccountId, Option<Box<Seen>>>,
-    /// Customers of the part, as an account is: those that any account is linked to.
-    linked: HashSet<CustomerId>,
-}
-
-impl Held {
-    fn new(part: Part) -> Self {
-        Self { part, accounts: HashMap::new(), linked: HashSet::new() }
-    }
-
-    fn add(&mut self, account: Account, read_at: Timestamp) {
-        let customers = account.access.customers.iter();
-        let linked = customers.filter(|customer| self.part.holds(customer.as_str()));
-        self.linked.extend(linked.cloned());
-        if self.part.holds(account.id.as_str()) {
-            let (subscriptions, key) = (Vec::new(), KeySeen::Gone);
-            let seen = Seen { account, read_at, subscriptions, key };
-            self.accounts.insert(seen.account.id.clone(), Some(Box::new(seen)));
-        }
-    }
-
-    /// Halves the part until it is small enough; the other halves are for later.
-    fn shrink(&mut self, at_once: usize, later: &mut Vec<Part>) {
-        while self.accounts.len().max(self.linked.len()) > at_once.max(1) {
-            later.push(self.part.halve());
-            let part = self.part;
-            self.accounts.retain(|id, _| part.holds(id.as_str()));
-            self.linked.retain(|customer| part.holds(customer.as_str()));
-        }
-    }
-
-    fn take_keys(&mut self, keys: &mut Keys) {
-        for seen in self.accounts.values_mut().flatten() {
-            seen.key = keys.take(seen.account.key());
-        }
-    }
-
-    fn by_customer(&self) -> HashMap<CustomerId, AccountId> {
-        let accounts = self.accounts.values().flatten().map(|seen| &seen.account);
-        let pairs = accounts.flat_map(|account| {
-            account.access.customers.iter().map(|customer| (customer.clone(), account.id.clone()))
-        });
-        pairs.collect()
     }
 }
 
@@ -312,7 +260,8 @@ impl<'a, P: Ports, Q: Queue> UnderWay<'a, P, Q> {
 
     async fn send(&mut self) -> PortResult<()> {
         let wakes = std::mem::take(&mut self.wakes);
-        self.sweep.queue.send_all(QueueName::Bulk, &wakes).await
+        // Boxed: it stands at the end of every chain of calls here, and its type is deep.
+        Box::pin(self.sweep.queue.send_all(QueueName::Bulk, &wakes)).await
     }
 
     /// Sets the wakes of this sweep apart from the last one's: SQS must not take a new

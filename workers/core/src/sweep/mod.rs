@@ -10,6 +10,7 @@
 mod compare;
 mod drift;
 mod due;
+mod held;
 mod keys;
 mod part;
 
