@@ -79,8 +79,16 @@ fn target(request: &Request) -> &str {
 
 /// The operations that Tollgate calls, by the name under which they are logged.
 fn known(operation: &str) -> &'static str {
-    const KNOWN: [&str; 7] =
-        ["GetItem", "PutItem", "UpdateItem", "Query", "Scan", "TransactWriteItems", "CreateTable"];
+    const KNOWN: [&str; 8] = [
+        "GetItem",
+        "BatchGetItem",
+        "PutItem",
+        "UpdateItem",
+        "Query",
+        "Scan",
+        "TransactWriteItems",
+        "CreateTable",
+    ];
     KNOWN.into_iter().find(|known| *known == operation).unwrap_or("another operation")
 }
 

@@ -24,6 +24,7 @@ use tollgate_workers::adapters::AwsPorts;
 use tollgate_workers::adapters::dynamodb::DynamoLedger;
 use tollgate_workers::adapters::sqs::SqsQueue;
 use tollgate_workers::config::{AccountConfig, SweepConfig, TriggerConfig, WebhookConfig};
+use tollgate_workers::handlers::sweep::Sweep;
 use tollgate_workers::{handlers, setup};
 
 /// The ports that the functions run on.
@@ -39,10 +40,10 @@ pub struct Functions {
     pub worker: Worker<LocalPorts>,
     /// `account`.
     pub account: AccountApi<LocalPorts>,
-    /// What `sweep` and `deadletter` read and write.
+    /// What `deadletter` writes.
     pub ledger: DynamoLedger,
-    /// Where `sweep` sends wakes.
-    pub queue: SqsQueue,
+    /// `sweep`.
+    pub sweep: Sweep<LocalPorts, SqsQueue>,
 }
 
 impl Functions {
@@ -64,7 +65,7 @@ impl Functions {
             worker: setup::worker(account.worker.clone(), sdk, clock())?,
             account: setup::account_api(account, sdk, clock())?,
             ledger: setup::ledger(&sweep.ledger, sdk),
-            queue: setup::queue(&sweep.queues, sdk),
+            sweep: setup::sweep(sweep, sdk, clock())?,
         })
     }
 }

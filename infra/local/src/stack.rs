@@ -23,6 +23,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
+use tollgate_billing::sweep::DriftReport;
 use tollgate_standin::clock::VirtualClock;
 use tollgate_standin::cognito;
 use tollgate_standin::gate::Fair;
@@ -33,7 +34,7 @@ use tollgate_standin::world::{
 };
 use tollgate_workers::adapters::dynamodb::DynamoLedger;
 use tollgate_workers::adapters::dynamodb::table::create_table;
-use tollgate_workers::handlers;
+use tollgate_workers::handlers::{self, sweep::Swept};
 
 use crate::faults::Faults;
 use crate::front::{self, Front};
@@ -213,15 +214,28 @@ impl Stack {
     /// # Errors
     /// The sweep failed.
     pub async fn sweep(&self) -> anyhow::Result<()> {
-        let Functions { ledger, queue, worker, .. } = &*self.functions;
+        self.run_sweep(&json!({})).await.map(drop)
+    }
+
+    /// Compares all four systems once, as its schedule does.
+    ///
+    /// # Errors
+    /// The comparison failed.
+    pub async fn compare(&self) -> anyhow::Result<DriftReport> {
+        match self.run_sweep(&json!({ "sweep": "drift" })).await? {
+            Swept::Drift(report) => Ok(*report),
+            Swept::Due(_) => bail!("the other sweep was run"),
+        }
+    }
+
+    async fn run_sweep(&self, event: &serde_json::Value) -> anyhow::Result<Swept> {
         let mut tries = self.tries();
         loop {
             tries -= 1;
-            let swept = handlers::sweep::handle(ledger, queue, self.clock(), &worker.policy).await;
-            match swept {
+            match handlers::sweep::handle(&self.functions.sweep, event).await {
                 Err(failed) if tries == 0 => bail!(failed.error_message),
                 Err(_) => {}
-                Ok(_) => return Ok(()),
+                Ok(swept) => return Ok(swept),
             }
         }
     }

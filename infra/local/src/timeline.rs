@@ -217,8 +217,8 @@ pub fn is_tollgates(call: &Call) -> bool {
         Service::Cognito => {
             ["AdminGetUser", "ListUsers", "AdminUpdateUserAttributes"].contains(&call.operation)
         }
-        Service::Ledger => !["Query", "Scan"].contains(&call.operation),
-        Service::Queue => call.operation == "SendMessage",
+        Service::Ledger => !["Query", "Scan", "BatchGetItem"].contains(&call.operation),
+        Service::Queue => ["SendMessage", "SendMessageBatch"].contains(&call.operation),
     }
 }
 

@@ -136,7 +136,7 @@ impl Sim {
         let second = SignedDuration::from_secs(1);
         let waiting = self.world.ledger.events().into_iter().filter_map(|event| {
             let waits = event.record.outcome == Outcome::Waiting;
-            let since = event.record.envelope().filter(|_| waits)?.received_at;
+            let since = event.record.envelope().filter(|_| waits).map(|_| event.record.at)?;
             Some(since + self.api.worker.policy.waiting() + second)
         });
         let reviews = self.world.ledger.accounts().into_iter().filter_map(|a| a.review_at);

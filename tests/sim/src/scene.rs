@@ -225,7 +225,7 @@ impl Scene {
         let reviews = self.world.ledger.accounts().into_iter().filter_map(|a| a.review_at);
         let waiting = self.world.ledger.events().into_iter().filter_map(|event| {
             let waits = event.record.outcome == Outcome::Waiting;
-            let since = event.record.envelope().filter(|_| waits)?.received_at;
+            let since = event.record.envelope().filter(|_| waits).map(|_| event.record.at)?;
             Some(since + self.worker.policy.waiting())
         });
         let next = self.next_message().into_iter().chain(reviews).chain(waiting).map(|at| {

@@ -83,15 +83,21 @@ pub struct DeadLetterConfig {
     pub ledger: LedgerConfig,
 }
 
-/// What the sweep needs.
+/// What the sweeps need: no secret but a Stripe key, which has to read and no more.
 #[derive(Debug, Clone)]
 pub struct SweepConfig {
+    /// `TOLLGATE_STACK`: the stack's name, part of every key's name.
+    pub stack: String,
     /// The ledger.
     pub ledger: LedgerConfig,
+    /// `TOLLGATE_USER_POOL_ID`.
+    pub user_pool_id: String,
     /// The queues.
     pub queues: QueueConfig,
-    /// `TOLLGATE_CATALOG`, of which the sweep reads the policy.
+    /// `TOLLGATE_CATALOG`: the text of `plans.toml`, or the path of that file.
     pub catalog: CatalogFile,
+    /// Access to Stripe.
+    pub stripe: StripeConfig,
 }
 
 /// What the worker needs.
@@ -165,16 +171,21 @@ impl DeadLetterConfig {
 }
 
 impl SweepConfig {
-    /// Reads the settings of the sweep.
+    /// Reads the settings of the sweeps.
     ///
     /// # Errors
     /// [`ConfigError`], which lists everything that is missing or wrong.
     pub fn read(get: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         let mut reader = Reader::new(&get);
+        let stack = reader.stack();
         let ledger = reader.ledger();
+        let user_pool_id = reader.user_pool_id();
         let queues = reader.queues();
-        let Some(catalog) = reader.catalog() else { return Err(reader.into_error()) };
-        reader.finish(Self { ledger, queues, catalog })
+        let livemode = reader.livemode();
+        let catalog = reader.catalog();
+        let stripe = reader.stripe(livemode);
+        let Some(catalog) = catalog else { return Err(reader.into_error()) };
+        reader.finish(Self { stack, ledger, user_pool_id, queues, catalog, stripe })
     }
 }
 

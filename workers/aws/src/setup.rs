@@ -15,8 +15,10 @@ use crate::adapters::dynamodb::DynamoLedger;
 use crate::adapters::sqs::SqsQueue;
 use crate::adapters::stripe::StripeApiError;
 use crate::config::{
-    AccountConfig, LedgerConfig, QueueConfig, TriggerConfig, WebhookConfig, WorkerConfig,
+    AccountConfig, LedgerConfig, QueueConfig, SweepConfig, TriggerConfig, WebhookConfig,
+    WorkerConfig,
 };
+use crate::handlers::sweep::Sweep;
 
 /// The queues.
 pub fn queue(config: &QueueConfig, sdk: &SdkConfig) -> SqsQueue {
@@ -62,6 +64,20 @@ pub fn worker<C: Clock>(
         stack: config.stack,
         livemode: config.livemode,
     })
+}
+
+/// The sweeps.
+///
+/// # Errors
+/// As for [`worker`].
+pub fn sweep<C: Clock>(
+    config: SweepConfig,
+    sdk: &SdkConfig,
+    clock: C,
+) -> Result<Sweep<AwsPorts<C>, SqsQueue>, StripeApiError> {
+    let SweepConfig { stack, ledger, user_pool_id, queues, catalog, stripe } = config;
+    let ports = AwsPorts::on(&ledger, &user_pool_id, &stripe, sdk, clock)?;
+    Ok(Sweep { ports, queue: queue(&queues, sdk), catalog, stack })
 }
 
 /// The account API.

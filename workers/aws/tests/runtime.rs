@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use axum::body::Bytes;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
@@ -50,9 +50,14 @@ async fn answer(
     StatusCode::ACCEPTED
 }
 
-/// Takes a message, and has no item: all that these events need of SQS and DynamoDB.
-async fn service(State(lambda): State<Lambda>, headers: HeaderMap, body: Bytes) -> Response {
-    let target = headers.get("x-amz-target").map_or("", |value| value.to_str().unwrap());
+/// Takes a message, and has no item, key, user or subscription: all that these events need.
+async fn service(
+    State(lambda): State<Lambda>,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let target = headers.get("x-amz-target").map_or(uri.path(), |value| value.to_str().unwrap());
     lambda.calls.lock().unwrap().push(target.to_owned());
     let answer = match target {
         "AmazonSQS.SendMessage" => {
@@ -61,6 +66,7 @@ async fn service(State(lambda): State<Lambda>, headers: HeaderMap, body: Bytes) 
             json!({ "MessageId": "m1", "MD5OfMessageBody": digest, "SequenceNumber": "1" })
         }
         "DynamoDB_20120810.Query" | "DynamoDB_20120810.Scan" => json!({ "Items": [], "Count": 0 }),
+        "/v1/subscriptions" => json!({ "data": [], "has_more": false }),
         _ => json!({}),
     };
     Json(answer).into_response()
@@ -212,6 +218,22 @@ async fn the_sweep_looks_for_what_is_due() {
     let (kind, _, calls) = run(env!("CARGO_BIN_EXE_sweep"), json!({})).await;
     assert_eq!(kind, "response");
     assert!(calls.contains(&"DynamoDB_20120810.Query".to_owned()), "{calls:?}");
+    assert!(calls.iter().all(|call| call.starts_with("DynamoDB")), "no more than that: {calls:?}");
+}
+
+#[tokio::test]
+async fn the_comparison_reads_all_four_systems() {
+    let binary = env!("CARGO_BIN_EXE_sweep");
+    let (kind, answer, calls) = run(binary, json!({ "sweep": "drift" })).await;
+    assert_eq!(kind, "response", "{answer}");
+    let pages = |call: &str| calls.iter().filter(|made| *made == call).count();
+    let targets = ["DynamoDB_20120810.Query", "AWSCognitoIdentityProviderService.ListUsers"];
+    assert_eq!(targets.map(pages), [16, 1]);
+    let paths = ["/apikeys", "/usageplans/up/keys", "/v1/subscriptions"];
+    assert_eq!(paths.map(pages), [1, 1, 1]);
+    assert_eq!(calls.len(), 20, "and changes nothing: {calls:?}");
+    let (kind, _, calls) = run(binary, json!({ "sweep": "everything" })).await;
+    assert_eq!((kind.as_str(), calls), ("error", Vec::<String>::new()));
 }
 
 #[tokio::test]

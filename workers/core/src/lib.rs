@@ -20,6 +20,7 @@ pub mod decide;
 pub mod derive;
 pub mod error_policy;
 pub mod ingress;
+pub mod key_name;
 pub mod ledger;
 pub mod ops;
 pub mod plan;

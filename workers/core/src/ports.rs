@@ -151,6 +151,14 @@ pub trait Stripe: Send + Sync {
         customer: &CustomerId,
     ) -> impl Future<Output = PortResult<Vec<Subscription>>> + Send;
 
+    /// All subscriptions of all customers that are not canceled, newest first, one page
+    /// of up to 100, each with its latest invoice.
+    /// <https://docs.stripe.com/api/subscriptions/list>
+    fn all_subscriptions(
+        &self,
+        page: Option<&str>,
+    ) -> impl Future<Output = PortResult<Page<Subscription>>> + Send;
+
     /// A customer; `None` when unknown or deleted.
     fn customer(
         &self,
@@ -329,6 +337,11 @@ pub struct UserRecord {
     pub federated: bool,
     /// Whether they may sign in.
     pub enabled: bool,
+    /// Whether they have signed in, or could, without anything left to do: `CONFIRMED`, or
+    /// of an identity provider. Not those who never gave the code (`UNCONFIRMED`), nor those
+    /// for whom an administrator chose a password that they have not changed yet.
+    /// <https://docs.aws.amazon.com/cognito/latest/developerguide/signing-up-users-in-your-app.html>
+    pub confirmed: bool,
     /// Tollgate's attributes.
     pub attributes: Attributes,
 }
@@ -446,6 +459,13 @@ pub trait Ledger: Send + Sync {
     /// Writes it with the next revision, if its `revision` is still the stored one; `false`
     /// when somebody else was faster.
     fn put_stack(&self, stack: &StackRecord) -> impl Future<Output = PortResult<bool>> + Send;
+
+    /// All accounts, closed ones too, one page. Which there are comes from an index and
+    /// may lag; what each is like is as last written.
+    fn accounts(
+        &self,
+        page: Option<&str>,
+    ) -> impl Future<Output = PortResult<Page<Account>>> + Send;
 }
 
 // ---------------------------------------------------------- everything else
@@ -466,6 +486,14 @@ pub trait Queue: Send + Sync {
         &self,
         queue: QueueName,
         envelope: &Envelope,
+    ) -> impl Future<Output = PortResult<()>> + Send;
+
+    /// Sends envelopes, ten to a call, in their order; on success all are durable. After a
+    /// failure some may be: sending all again is harmless.
+    fn send_all(
+        &self,
+        queue: QueueName,
+        envelopes: &[Envelope],
     ) -> impl Future<Output = PortResult<()>> + Send;
 }
 

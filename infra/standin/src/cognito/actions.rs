@@ -37,6 +37,15 @@ impl CognitoStandin {
         Ok(user.id)
     }
 
+    /// A local user signs up and never gives the code.
+    ///
+    /// # Errors
+    /// `UsernameExistsException`.
+    pub fn sign_up_unconfirmed(&self, username: &str, email: &str) -> Result<AccountId> {
+        let attributes = [("email".to_owned(), email.to_owned())].into();
+        Ok(self.add(username, None, attributes, UserStatus::Unconfirmed)?.id)
+    }
+
     /// An administrator makes a user: no trigger comes due, ever, until they sign in.
     ///
     /// # Errors

@@ -26,13 +26,14 @@ impl Directory {
     /// also the `sub`; where e-mail addresses are user names, also that.
     /// <https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_AdminGetUser.html>
     pub(super) fn find(&self, name: &str, by_email: bool) -> Option<&User> {
-        let by_sub = || self.users.get(self.name_of(name)?).filter(|user| user.id.as_str() == name);
-        let mut users = self.users.values().filter(|_| by_email);
         let local = |user: &&User| !user.is_federated();
-        self.users
-            .get(name)
-            .or_else(|| by_sub().filter(local))
-            .or_else(|| users.find(|user| local(user) && user.attribute("email") == Some(name)))
+        let by_sub = || self.users.get(self.name_of(name)?).filter(|user| user.id.as_str() == name);
+        let by_address = || {
+            let mut users = self.users.values().filter(local);
+            users.find(|user| user.attribute("email") == Some(name))
+        };
+        let found = self.users.get(name).or_else(|| by_sub().filter(local));
+        found.or_else(|| if by_email { by_address() } else { None })
     }
 
     /// The user name that a `sub` has or had.

@@ -2,6 +2,8 @@
 //!
 //! <https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_ListUsers.html>
 
+use std::ops::Bound;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 
@@ -81,12 +83,18 @@ impl CognitoStandin {
         // A search by sub need not look at everybody; what it finds is filtered all the same.
         let by_sub = filter.as_ref().filter(|filter| filter.name == "sub" && !filter.prefix);
         let name = by_sub.and_then(|filter| state.users.name_of(&filter.value)).map(str::to_owned);
-        let listed = state.users.listed(self.clock.time());
-        let named = name.iter().filter_map(|name| listed.get(name));
-        let everybody = listed.values().filter(|_| by_sub.is_none());
-        let mut found = named
-            .chain(everybody)
-            .filter(|user| after.as_ref().is_none_or(|after| user.username > *after))
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let range = match name {
+            Some(name) if by_sub.is_some() => {
+                (Bound::Included(name.clone()), Bound::Included(name))
+            }
+            _ => (from, Bound::Unbounded),
+        };
+        let mut found = state
+            .users
+            .listed(self.clock.time())
+            .range(range)
+            .map(|(_, user)| user)
             .filter(|user| filter.as_ref().is_none_or(|filter| filter.matches(user)));
         let page: Vec<User> = found.by_ref().take(limit).cloned().collect();
         let more = found.next().is_some();

@@ -9,7 +9,7 @@ use tollgate_events::AccountId;
 use super::CognitoStandin;
 use super::error::{Code, CognitoError};
 use super::listing::PAGE;
-use super::model::User;
+use super::model::{User, UserStatus};
 use crate::gate::failure;
 
 const API_ID: &str = "custom:apiid";
@@ -69,6 +69,7 @@ fn record(user: &User) -> UserRecord {
         username: user.username.clone(),
         federated: user.is_federated(),
         enabled: user.enabled,
+        confirmed: matches!(user.status, UserStatus::Confirmed | UserStatus::ExternalProvider),
         attributes: Attributes { api_id, plan },
     }
 }

@@ -1,5 +1,7 @@
 //! The ledger's port: each call passes the gate under DynamoDB's name for it.
 
+use std::ops::Bound;
+
 use jiff::Timestamp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -117,6 +119,27 @@ impl Ledger for MemoryLedger {
     async fn put_stack(&self, stack: &StackRecord) -> PortResult<bool> {
         let act = || Ok(self.lock().put_stack(stack));
         self.gate.pass(Service::Ledger, "UpdateItem", "stack", act).await
+    }
+
+    /// As the table has it: an index of keys, then the items themselves.
+    async fn accounts(&self, page: Option<&str>) -> PortResult<Page<Account>> {
+        let list = || {
+            let after: Option<AccountId> = read_token("Query", page)?;
+            let store = self.lock();
+            let bound = after.map_or(Bound::Unbounded, Bound::Excluded);
+            Ok(self.page(store.accounts.range((bound, Bound::Unbounded)).map(|(id, _)| id.clone())))
+        };
+        let Page { items: ids, next } =
+            self.gate.pass(Service::Ledger, "Query", "accounts", list).await?;
+        if ids.is_empty() {
+            return Ok(Page { items: Vec::new(), next });
+        }
+        let read = || {
+            let store = self.lock();
+            Ok(ids.iter().filter_map(|id| store.accounts.get(id)).cloned().collect())
+        };
+        let items = self.gate.pass(Service::Ledger, "BatchGetItem", "accounts", read).await?;
+        Ok(Page { items, next })
     }
 }
 

@@ -4,8 +4,13 @@ use tollgate_billing::ports::{PortResult, Queue, QueueName, Service};
 use tollgate_events::Envelope;
 
 use super::SqsStandin;
+use super::error::SqsError;
+use super::model::Model;
 use super::outgoing::Outgoing;
 use crate::gate::failure;
+
+/// The most messages in a batch.
+const BATCH: usize = 10;
 
 /// Tollgate's two queues on the stand-in.
 #[derive(Clone)]
@@ -34,11 +39,7 @@ impl Queue for SqsPort {
     async fn send(&self, queue: QueueName, envelope: &Envelope) -> PortResult<()> {
         const OPERATION: &str = "SendMessage";
         let name = self.name(queue);
-        let outgoing = Outgoing {
-            body: envelope.encode(),
-            group: Some(envelope.group().to_owned()),
-            dedup: Some(envelope.deduplication_id()),
-        };
+        let outgoing = outgoing(envelope);
         let (sqs, to) = (self.sqs.clone(), name.to_owned());
         let act = move || {
             sqs.operate(|model, now| model.send_message(&to, outgoing, now)).map_err(|error| {
@@ -47,5 +48,38 @@ impl Queue for SqsPort {
         };
         let subject = format!("{name} {}", envelope.event_ref());
         self.sqs.gate.pass_write(Service::Queue, OPERATION, subject, act).await.map(drop)
+    }
+
+    async fn send_all(&self, queue: QueueName, envelopes: &[Envelope]) -> PortResult<()> {
+        for some in envelopes.chunks(BATCH) {
+            self.send_batch(self.name(queue), some).await?;
+        }
+        Ok(())
+    }
+}
+
+impl SqsPort {
+    async fn send_batch(&self, name: &str, envelopes: &[Envelope]) -> PortResult<()> {
+        const OPERATION: &str = "SendMessageBatch";
+        let refused =
+            |error: SqsError| failure(Service::Queue, OPERATION, error.class(), error.to_string());
+        let entries = envelopes.iter().map(outgoing).enumerate();
+        let entries = entries.map(|(place, entry)| (place.to_string(), entry)).collect();
+        let act = || {
+            let send = |model: &mut Model, now| model.send_message_batch(name, entries, now);
+            let results = self.sqs.operate(send).map_err(refused)?;
+            results.into_iter().try_for_each(|(_, sent)| sent.map(drop).map_err(refused))
+        };
+        let events: Vec<_> = envelopes.iter().map(|e| e.event_ref().to_string()).collect();
+        let subject = format!("{name} {}", events.join(" "));
+        self.sqs.gate.pass(Service::Queue, OPERATION, subject, act).await
+    }
+}
+
+fn outgoing(envelope: &Envelope) -> Outgoing {
+    Outgoing {
+        body: envelope.encode(),
+        group: Some(envelope.group().to_owned()),
+        dedup: Some(envelope.deduplication_id()),
     }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use tollgate_billing::ports::{
-    CheckoutRecord, Class, CustomerRecord, NewCheckout, PortError, PortResult, Service,
+    CheckoutRecord, Class, CustomerRecord, NewCheckout, Page, PortError, PortResult, Service,
 };
 use tollgate_billing::stripe as seen;
 use tollgate_events::stripe::{METADATA_ACCOUNT, METADATA_PRICE, METADATA_PROOF};
@@ -15,6 +15,7 @@ use super::changes::When;
 use super::checkout::NewSession;
 use super::customers::NewCustomer;
 use super::error::{ErrorKind, StripeError, StripeResult};
+use super::http::page::Paging;
 use super::model::{Metadata, Session, SessionStatus, Subscription, SubscriptionData};
 use super::state::Stripe;
 use super::transitions::Status;
@@ -136,6 +137,18 @@ impl tollgate_billing::ports::Stripe for StripeStandin {
             })
             .await;
         Ok(found(rows)?.unwrap_or_default())
+    }
+
+    async fn all_subscriptions(&self, page: Option<&str>) -> PortResult<Page<seen::Subscription>> {
+        self.call("GET /v1/subscriptions", "all", |stripe| {
+            let rows = stripe.subscriptions.newest_first();
+            let rows = rows.filter(|row| row.status != Status::Canceled);
+            let (rows, more) = Paging::after(page).cut(rows, "subscription", |row| &row.id)?;
+            let next = rows.last().filter(|_| more).map(|row| row.id.clone());
+            let items = rows.into_iter().map(|row| see_subscription(stripe, row)).collect();
+            Ok(Page { items, next })
+        })
+        .await
     }
 
     async fn customer(&self, customer: &CustomerId) -> PortResult<Option<CustomerRecord>> {

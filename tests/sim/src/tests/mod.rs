@@ -1,6 +1,7 @@
 //! The simulation's own tests: it repeats, it can fail, and it holds.
 
 mod calls;
+mod drift;
 mod flood;
 mod hidden_key;
 mod lease;

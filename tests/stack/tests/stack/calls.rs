@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use tollgate_billing::ports::{Queue, QueueName, Service};
+use tollgate_billing::sweep::Drift;
 use tollgate_events::{Envelope, Via};
 use tollgate_local::customer::Customer;
 use tollgate_local::timeline::is_tollgates;
@@ -116,7 +117,7 @@ async fn a_replay_looks_everywhere_and_changes_nothing() -> Told {
     let envelope = record.envelope().expect("it was read").clone();
     let again = Envelope { via: Via::Replay, run: Some("1".into()), ..envelope };
     shop.spent();
-    shop.stack.functions.queue.send(QueueName::Bulk, &again).await?;
+    shop.stack.functions.sweep.queue.send(QueueName::Bulk, &again).await?;
     shop.settle().await?;
     assert_eq!(
         shop.spent(),
@@ -216,6 +217,44 @@ async fn a_due_account() -> Told {
          TransactWriteItems ×1, DynamoDB UpdateItem ×1, Stripe GET /v1/subscriptions ×1"
     );
     Ok(())
+}
+
+/// The comparison of all four systems reads pages, and wakes the one that was edited by
+/// hand: the key was put on a better plan.
+#[tokio::test]
+async fn drift() -> Told {
+    let shop = Shop::open().await?;
+    let ann = in_a_quiet_hour(&shop, "basic").await?;
+    shop.sign_up("ben").await?;
+    shop.minutes(2).await?;
+    let key = ann.account().await?.key().map(|key| key.id.to_string()).unwrap_or_default();
+    let plan = |id| {
+        let plans = shop.stack.functions.worker.catalog.plans();
+        plans.iter().find(|plan| plan.id.as_str() == id).map(|plan| plan.usage_plan.to_string())
+    };
+    let (basic, pro) = (plan("basic").unwrap_or_default(), plan("pro").unwrap_or_default());
+    shop.stack.world.api_gateway.scene(|model, now| {
+        model.delete_usage_plan_key(&basic, &key, now)?;
+        model.create_usage_plan_key(&pro, &key, now)
+    })?;
+    shop.spent();
+    let report = shop.stack.compare().await?;
+    assert_eq!((report.accounts, report.woken), (2, [(Drift::UsagePlan, 1)].into()));
+    assert_eq!(
+        shop.spent(),
+        "API Gateway GetApiKeys ×1, API Gateway GetUsagePlanKeys ×3, Cognito ListUsers ×1, \
+         DynamoDB BatchGetItem ×1, DynamoDB Query ×16, Stripe GET /v1/subscriptions ×1"
+    );
+    shop.settle().await?;
+    assert_eq!(
+        shop.spent(),
+        "API Gateway CreateUsagePlanKey ×1, API Gateway DeleteUsagePlanKey ×1, API Gateway \
+         GetApiKey ×1, API Gateway GetUsagePlans ×1, Cognito AdminGetUser ×1, DynamoDB \
+         TransactWriteItems ×1, DynamoDB UpdateItem ×1, Stripe GET /v1/subscriptions ×1"
+    );
+    assert_eq!(ann.seen().await?, on("basic"));
+    assert_eq!(shop.stack.compare().await?.wakes(), 0);
+    shop.holds().await
 }
 
 /// Ten events of one account in one batch cost what one costs.

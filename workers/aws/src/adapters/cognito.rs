@@ -148,6 +148,10 @@ fn read(
         username: username.to_owned(),
         federated: status == Some(&UserStatusType::ExternalProvider),
         enabled,
+        confirmed: matches!(
+            status,
+            Some(UserStatusType::Confirmed | UserStatusType::ExternalProvider)
+        ),
         attributes: Attributes {
             api_id: value(API_ID).and_then(|id| KeyId::parse(id).ok()),
             plan: value(PLAN).map(str::to_owned),

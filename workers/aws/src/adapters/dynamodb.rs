@@ -12,9 +12,12 @@ pub mod table;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashMap;
+
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::error::BuildError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
-use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 use futures_util::future::try_join_all;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -28,12 +31,16 @@ use tollgate_events::{AccountId, CustomerId, EventRef};
 
 use self::items::Key;
 use self::json::{Item, from_item, to_attribute};
-use self::table::{DUE, Index, PK, RECENT, RECENT_SHARDS, SK, STUCK};
+use self::table::{ACCOUNTS, DUE, Index, PK, RECENT, RECENT_SHARDS, SK, STUCK};
 use super::error::Operation;
 use super::system::SystemEntropy;
 
-/// How many items a page of an index has at most.
+/// How many items a page of an index has at most; also what `BatchGetItem` takes.
 const PAGE: i32 = 100;
+/// How often the rest of a batch is asked for: beyond 16 MB, or when DynamoDB is busy, it
+/// answers with a part.
+/// <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html>
+const BATCH_TRIES: usize = 5;
 
 pub(crate) fn operation(name: &'static str) -> Operation {
     Operation { service: Service::Ledger, name }
@@ -89,6 +96,30 @@ impl DynamoLedger {
         let request = self.client.get_item().table_name(&self.table).consistent_read(true);
         let answer = request.set_key(Some(key.attributes())).send().await;
         Ok(answer.map_err(|error| operation("GetItem").sdk(&error))?.item)
+    }
+
+    /// The items with these keys, at most [`PAGE`] of them, in any order.
+    async fn get_all(&self, keys: &[Item]) -> PortResult<Vec<Item>> {
+        let operation = operation("BatchGetItem");
+        let incomplete = |error: BuildError| operation.error(Class::Invalid, error.to_string());
+        let key =
+            |item: &Item| [PK, SK].map(|name| Some((name.to_owned(), item.get(name)?.clone())));
+        let keys = keys.iter().map(|item| key(item).into_iter().flatten().collect()).collect();
+        let request = KeysAndAttributes::builder().consistent_read(true).set_keys(Some(keys));
+        let mut wanted =
+            HashMap::from([(self.table.clone(), request.build().map_err(incomplete)?)]);
+        let mut items = Vec::new();
+        for _ in 0..BATCH_TRIES {
+            if wanted.values().all(|wanted| wanted.keys().is_empty()) {
+                return Ok(items);
+            }
+            let request = self.client.batch_get_item().set_request_items(Some(wanted));
+            let answer = request.send().await.map_err(|error| operation.sdk(&error))?;
+            items.extend(answer.responses.into_iter().flat_map(HashMap::into_values).flatten());
+            wanted = answer.unprocessed_keys.unwrap_or_default();
+        }
+        let left = "DynamoDB keeps leaving keys of the batch unprocessed";
+        Err(operation.error(Class::Throttled { after: None }, left))
     }
 
     async fn upsert(&self, upsert: &items::Upsert<'_>) -> PortResult<()> {
@@ -262,8 +293,7 @@ impl Ledger for DynamoLedger {
         now: Timestamp,
         page: Option<&str>,
     ) -> PortResult<Page<(AccountId, Timestamp)>> {
-        let shards: Vec<_> = (0..table::DUE_SHARDS).map(items::due_shard_name).collect();
-        let page = self.sharded(DUE, &shards, Some(items::instant(now)), page).await?;
+        let page = self.sharded(DUE, &account_shards(), Some(items::instant(now)), page).await?;
         map_page(page, |item| {
             let account = read_account(&item)?;
             let review_at = account.review_at.ok_or_else(|| unreadable(&item, "no review_at"))?;
@@ -302,6 +332,16 @@ impl Ledger for DynamoLedger {
             },
         }
     }
+
+    async fn accounts(&self, page: Option<&str>) -> PortResult<Page<Account>> {
+        let Page { items, next } = self.sharded(ACCOUNTS, &account_shards(), None, page).await?;
+        let page = Page { items: self.get_all(&items).await?, next };
+        map_page(page, |item| read_account(&item))
+    }
+}
+
+fn account_shards() -> Vec<AttributeValue> {
+    (0..table::ACCOUNT_SHARDS).map(items::account_shard_name).collect()
 }
 
 /// Where a page of a sharded index begins; callers see it as opaque text.

@@ -9,7 +9,7 @@ use super::cognito::UserPool;
 use super::dynamodb::DynamoLedger;
 use super::stripe::{StripeApi, StripeApiError};
 use super::system::SystemEntropy;
-use crate::config::WorkerConfig;
+use crate::config::{LedgerConfig, StripeConfig, WorkerConfig};
 
 /// The real services behind the ports. The clock is the caller's: Lambda passes the
 /// system's, the local stack one that can be moved.
@@ -35,13 +35,26 @@ impl<C: Clock> AwsPorts<C> {
     /// # Errors
     /// [`StripeApiError`] when Stripe's key or URL cannot go into a request.
     pub fn new(config: &WorkerConfig, sdk: &SdkConfig, clock: C) -> Result<Self, StripeApiError> {
+        Self::on(&config.ledger, &config.user_pool_id, &config.stripe, sdk, clock)
+    }
+
+    /// Builds every client on the settings that each needs.
+    ///
+    /// # Errors
+    /// As for [`new`](Self::new).
+    pub fn on(
+        ledger: &LedgerConfig,
+        user_pool_id: &str,
+        stripe: &StripeConfig,
+        sdk: &SdkConfig,
+        clock: C,
+    ) -> Result<Self, StripeApiError> {
         let table = aws_sdk_dynamodb::Client::new(sdk);
         let pool = aws_sdk_cognitoidentityprovider::Client::new(sdk);
-        let ledger = &config.ledger;
         Ok(Self {
-            stripe: StripeApi::new(&config.stripe.key, config.stripe.base.as_deref())?,
+            stripe: StripeApi::new(&stripe.key, stripe.base.as_deref())?,
             api_gateway: ControlPlane::new(clients::api_gateway(sdk)),
-            users: UserPool::new(pool, &config.user_pool_id),
+            users: UserPool::new(pool, user_pool_id),
             ledger: DynamoLedger::new(table, &ledger.table, ledger.event_retention),
             clock,
             entropy: SystemEntropy,

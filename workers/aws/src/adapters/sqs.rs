@@ -1,13 +1,18 @@
 //! The queues on SQS FIFO. Group and deduplication id are the envelope's own; nothing
-//! is batched or delayed here, because a send answered is a promise kept.
+//! is held back here, because a send answered is a promise kept.
 
 use aws_sdk_sqs::Client;
-use tollgate_billing::ports::{PortResult, Queue, QueueName, Service};
+use aws_sdk_sqs::types::{BatchResultErrorEntry, SendMessageBatchRequestEntry};
+use tollgate_billing::ports::{Class, PortResult, Queue, QueueName, Service};
 use tollgate_events::Envelope;
 
-use super::error::Operation;
+use super::error::{Operation, class_of_code};
 
 const SEND: Operation = Operation { service: Service::Queue, name: "SendMessage" };
+const SEND_BATCH: Operation = Operation { service: Service::Queue, name: "SendMessageBatch" };
+/// The most messages in a batch; ten envelopes are far below its 1 MiB.
+/// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessageBatch.html>
+const BATCH: usize = 10;
 
 /// The queue port on two FIFO queues.
 #[derive(Debug, Clone)]
@@ -44,12 +49,40 @@ impl Queue for SqsQueue {
             .map_err(|error| SEND.sdk(&error))?;
         Ok(())
     }
+
+    async fn send_all(&self, queue: QueueName, envelopes: &[Envelope]) -> PortResult<()> {
+        for some in envelopes.chunks(BATCH) {
+            let entries = some.iter().enumerate().map(|(place, envelope)| entry(place, envelope));
+            let entries = entries.collect::<PortResult<_>>()?;
+            let request = self.client.send_message_batch().queue_url(self.url(queue));
+            let answer = request.set_entries(Some(entries)).send().await;
+            let answer = answer.map_err(|error| SEND_BATCH.sdk(&error))?;
+            answer.failed().iter().try_for_each(refused)?;
+        }
+        Ok(())
+    }
+}
+
+fn entry(place: usize, envelope: &Envelope) -> PortResult<SendMessageBatchRequestEntry> {
+    SendMessageBatchRequestEntry::builder()
+        .id(place.to_string())
+        .message_group_id(envelope.group())
+        .message_deduplication_id(envelope.deduplication_id())
+        .message_body(envelope.encode())
+        .build()
+        .map_err(|error| SEND_BATCH.error(Class::Invalid, error.to_string()))
+}
+
+/// A batch that SQS takes may still have entries that it does not.
+fn refused(entry: &BatchResultErrorEntry) -> PortResult<()> {
+    let class = if entry.sender_fault() { Class::Invalid } else { Class::Unavailable };
+    let class = class_of_code(entry.code(), || None).unwrap_or(class);
+    Err(SEND_BATCH.error(class, format!("{} for one of the batch's entries", entry.code())))
 }
 
 #[cfg(test)]
 mod tests {
     use serde_json::json;
-    use tollgate_billing::ports::Class;
 
     use super::*;
     use crate::adapters::stub::{Answer, Stub};
@@ -80,5 +113,26 @@ mod tests {
         for class in [Class::Denied, Class::Unavailable] {
             assert_eq!(queue.send(QueueName::Events, &envelope).await.unwrap_err().class, class);
         }
+    }
+
+    #[tokio::test]
+    async fn ten_envelopes_go_in_a_call_and_one_that_is_refused_is_an_error() {
+        let refused = json!([{ "Id": "0", "Code": "InternalError", "SenderFault": false }]);
+        let stub = Stub::answering([
+            Answer::new(200, json!({ "Successful": [], "Failed": [] })),
+            Answer::new(200, json!({ "Successful": [], "Failed": refused })),
+        ])
+        .await;
+        let queue =
+            SqsQueue::new(Client::new(&stub.aws()), "https://sqs/events", "https://sqs/bulk");
+        let envelopes = vec![Envelope::decode(ENVELOPE).unwrap(); 11];
+        let failed = queue.send_all(QueueName::Bulk, &envelopes).await.unwrap_err();
+        assert_eq!(failed.class, Class::Unavailable);
+        let bodies = stub.asked().into_iter().map(|asked| asked.body);
+        let bodies: Vec<serde_json::Value> =
+            bodies.map(|body| serde_json::from_str(&body).unwrap()).collect();
+        let counts = bodies.iter().map(|body| body["Entries"].as_array().unwrap().len());
+        assert_eq!(counts.collect::<Vec<_>>(), [10, 1]);
+        assert_eq!(bodies[0]["Entries"][9]["MessageDeduplicationId"], "evt_1@r1");
     }
 }

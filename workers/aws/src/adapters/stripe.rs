@@ -16,7 +16,8 @@ use serde_json::{Value, json};
 use stripe::{Client, ClientBuilder, IdempotencyKey, RequestStrategy, StripeError};
 use stripe_client_core::{RequestBuilder, StripeMethod, StripeRequest};
 use tollgate_billing::ports::{
-    CheckoutRecord, Class, CustomerRecord, NewCheckout, PortError, PortResult, Service, Stripe,
+    CheckoutRecord, Class, CustomerRecord, NewCheckout, Page, PortError, PortResult, Service,
+    Stripe,
 };
 use tollgate_billing::stripe::{Dispute, Subscription};
 use tollgate_events::stripe::{METADATA_ACCOUNT, METADATA_PRICE, METADATA_PROOF};
@@ -78,19 +79,35 @@ impl StripeApi {
     where
         T: miniserde::Deserialize + Listed,
     {
-        let mut query = query;
-        query["limit"] = PAGE.into();
-        let mut all: Vec<T> = Vec::new();
+        let (mut all, mut after) = (Vec::new(), None);
         loop {
-            let call = Call::<ListView<T>>::get(name, path).query(query.clone());
-            let page = self.send(call).await?;
-            let more = page.has_more == Some(true) && !page.data.is_empty();
-            all.extend(page.data);
-            match all.last() {
-                Some(last) if more => query["starting_after"] = last.id().into(),
-                _ => return Ok(all),
+            let page = self.page(name, path, query.clone(), after.as_deref()).await?;
+            all.extend(page.items);
+            after = page.next;
+            if after.is_none() {
+                return Ok(all);
             }
         }
+    }
+
+    /// One page of a list, after an object.
+    async fn page<T>(
+        &self,
+        name: &'static str,
+        path: &str,
+        mut query: Value,
+        after: Option<&str>,
+    ) -> PortResult<Page<T>>
+    where
+        T: miniserde::Deserialize + Listed,
+    {
+        query["limit"] = PAGE.into();
+        if let Some(after) = after {
+            query["starting_after"] = after.into();
+        }
+        let page = self.send(Call::<ListView<T>>::get(name, path).query(query)).await?;
+        let last = page.data.last().filter(|_| page.has_more == Some(true));
+        Ok(Page { next: last.map(|last| last.id().to_owned()), items: page.data })
     }
 
     /// Stripe embeds the first items of a subscription; a list that goes on is read whole.
@@ -113,9 +130,21 @@ impl Stripe for StripeApi {
         let mut subscriptions = Vec::new();
         for mut view in unless_not_found(found)?.unwrap_or_default() {
             self.with_all_items(&mut view).await?;
-            subscriptions.push(readable(name, view.read(customer))?);
+            subscriptions.push(readable(name, view.read(Some(customer)))?);
         }
         Ok(subscriptions)
+    }
+
+    async fn all_subscriptions(&self, page: Option<&str>) -> PortResult<Page<Subscription>> {
+        let name = "GET /v1/subscriptions";
+        let query = json!({ "expand": ["data.latest_invoice"] });
+        let page = self.page::<SubscriptionView>(name, "/subscriptions", query, page).await?;
+        let mut items = Vec::new();
+        for mut view in page.items {
+            self.with_all_items(&mut view).await?;
+            items.push(readable(name, view.read(None))?);
+        }
+        Ok(Page { items, next: page.next })
     }
 
     async fn customer(&self, customer: &CustomerId) -> PortResult<Option<CustomerRecord>> {

@@ -1,4 +1,4 @@
-//! The sweep, as a scheduled Lambda function.
+//! The sweeps, as a scheduled Lambda function.
 
 use lambda_runtime::{Diagnostic, Error, LambdaEvent, service_fn};
 use serde_json::Value;
@@ -11,12 +11,9 @@ use tollgate_workers::{handlers, setup, telemetry};
 async fn main() -> Result<(), Error> {
     telemetry::init(&log_filter(environment));
     let config = SweepConfig::read(environment)?;
-    let sdk = sdk_config().await;
-    let ledger = &setup::ledger(&config.ledger, &sdk);
-    let queue = &setup::queue(&config.queues, &sdk);
-    let policy = &config.catalog.policy;
-    let handle = async |_schedule: LambdaEvent<Value>| {
-        handlers::sweep::handle(ledger, queue, &SystemClock, policy).await?;
+    let sweep = &setup::sweep(config, &sdk_config().await, SystemClock)?;
+    let handle = async |schedule: LambdaEvent<Value>| {
+        handlers::sweep::handle(sweep, &schedule.payload).await?;
         Ok::<_, Diagnostic>(())
     };
     lambda_runtime::run(service_fn(handle)).await

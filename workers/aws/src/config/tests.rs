@@ -71,6 +71,19 @@ fn all_that_is_missing_is_named_at_once_and_only_what_is_needed() {
     );
     assert_eq!(missing(DeadLetterConfig::read(nothing)), ["TOLLGATE_TABLE"]);
     assert_eq!(
+        missing(SweepConfig::read(nothing)),
+        [
+            "TOLLGATE_STACK",
+            "TOLLGATE_TABLE",
+            "TOLLGATE_USER_POOL_ID",
+            "TOLLGATE_EVENTS_QUEUE_URL",
+            "TOLLGATE_BULK_QUEUE_URL",
+            "TOLLGATE_LIVEMODE",
+            "TOLLGATE_CATALOG",
+            "STRIPE_SECRET_KEY",
+        ]
+    );
+    assert_eq!(
         missing(WorkerConfig::read(nothing)),
         [
             "TOLLGATE_STACK",

@@ -1,24 +1,98 @@
-//! The sweep's schedule: wakes what is due.
+//! The sweeps' schedules: `{"sweep": "due"}` wakes what is due, `{"sweep": "drift"}`
+//! compares all four systems. An event that names neither, such as EventBridge's own, is
+//! the first.
 
 use lambda_runtime::Diagnostic;
-use tollgate_billing::policy::Policy;
-use tollgate_billing::ports::{Clock, Ledger, Queue};
-use tollgate_billing::sweep::{SweepReport, sweep};
+use serde_json::Value;
+use tollgate_billing::catalog::CatalogFile;
+use tollgate_billing::ports::{Ports, Queue};
+use tollgate_billing::sweep::{ACCOUNTS_AT_ONCE, DriftReport, DriftSweep, SweepReport, sweep};
 
 use super::diagnostic;
 
-/// Runs one sweep.
+/// What the sweeps work on.
+#[derive(Debug)]
+pub struct Sweep<P, Q> {
+    /// The world, of which they only read.
+    pub ports: P,
+    /// Where wakes go.
+    pub queue: Q,
+    /// Plans and policy.
+    pub catalog: CatalogFile,
+    /// The deployment's name, part of every key's name.
+    pub stack: String,
+}
+
+/// What a sweep found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Swept {
+    /// What was due.
+    Due(SweepReport),
+    /// What differed.
+    Drift(Box<DriftReport>),
+}
+
+/// Runs the sweep that the event names.
 ///
 /// # Errors
-/// The ledger or the queue failed; the next run goes on from what is still due.
-pub async fn handle<L: Ledger, Q: Queue, C: Clock>(
-    ledger: &L,
-    queue: &Q,
-    clock: &C,
-    policy: &Policy,
-) -> Result<SweepReport, Diagnostic> {
-    let result = sweep(ledger, queue, clock, policy).await;
+/// A call failed, and the next run begins anew; or the event names a sweep that there is not.
+pub async fn handle<P: Ports, Q: Queue>(
+    sweep: &Sweep<P, Q>,
+    event: &Value,
+) -> Result<Swept, Diagnostic> {
+    // Boxed: the future of a whole sweep is large, and its type deep.
+    match event.get("sweep").map(Value::as_str) {
+        None | Some(Some("due")) => Box::pin(due(sweep)).await.map(Swept::Due),
+        Some(Some("drift")) => {
+            Box::pin(drift(sweep)).await.map(|report| Swept::Drift(Box::new(report)))
+        }
+        Some(_) => Err(diagnostic("SweepUnknown", "`sweep` is neither \"due\" nor \"drift\"")),
+    }
+}
+
+async fn due<P: Ports, Q: Queue>(on: &Sweep<P, Q>) -> Result<SweepReport, Diagnostic> {
+    let policy = &on.catalog.policy;
+    let result = sweep(on.ports.ledger(), &on.queue, on.ports.clock(), policy).await;
     let report = result.map_err(|error| diagnostic("SweepFailed", error))?;
     tracing::info!(due = report.due, waited = report.waited, "sweep");
     Ok(report)
+}
+
+async fn drift<P: Ports, Q: Queue>(on: &Sweep<P, Q>) -> Result<DriftReport, Diagnostic> {
+    let comparison = DriftSweep {
+        ports: &on.ports,
+        queue: &on.queue,
+        catalog: &on.catalog.catalog,
+        policy: &on.catalog.policy,
+        stack: &on.stack,
+        at_once: ACCOUNTS_AT_ONCE,
+    };
+    let report = comparison.run().await.map_err(|error| diagnostic("DriftFailed", error))?;
+    log(&report);
+    Ok(report)
+}
+
+/// One wide record, and a warning for a person when there are keys that nobody has.
+fn log(report: &DriftReport) {
+    let woken = report.woken.iter().map(|(drift, count)| format!("{}={count}", drift.as_str()));
+    tracing::info!(
+        accounts = report.accounts,
+        paying = report.paying,
+        would_lose = report.would_lose,
+        left_alone = report.left_alone,
+        users = report.users,
+        subscriptions = report.subscriptions,
+        keys = report.keys,
+        keys_of_ours = report.keys_of_ours,
+        wakes = report.wakes(),
+        woken = woken.collect::<Vec<_>>().join(" "),
+        orphans = report.orphans,
+        parts = report.parts,
+        "drift"
+    );
+    if report.orphans > 0 {
+        let listed = report.orphans_listed.iter().map(|key| format!("{} {}", key.id, key.name));
+        let listed = listed.collect::<Vec<_>>().join(", ");
+        tracing::warn!(orphans = report.orphans, listed, "keys of ours that no account names");
+    }
 }

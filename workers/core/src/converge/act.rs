@@ -7,6 +7,7 @@ use jiff::SignedDuration;
 use super::{Run, Stop};
 use crate::account::{Attributes, KeyId, KeyRecord, MintIntent, Slot, Status, UsagePlanId, User};
 use crate::decide::{Desired, KeyState};
+use crate::key_name::key_name;
 use crate::ledger::StepTaken;
 use crate::plan::{Observed, ObservedKey, Step, plan};
 use crate::policy::NEW_KEY_MAY_HIDE;
@@ -206,7 +207,7 @@ impl<P: Ports> Run<'_, P> {
         let value = self.worker.deriver.key_value(&self.account.id, &intent)?;
         let (slot, generation) = (intent.slot.as_str(), intent.generation);
         let key = NewKey {
-            name: format!("tollgate/{}/{}/{slot}/{generation}", self.worker.stack, self.account.id),
+            name: key_name(&self.worker.stack, &self.account.id, intent.slot, generation),
             value,
             customer_id: self.account.id.clone(),
             description: format!("Tollgate {slot} key, generation {generation}"),

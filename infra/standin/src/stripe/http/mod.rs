@@ -5,7 +5,7 @@ mod billing;
 mod catalog;
 mod deliver;
 mod form;
-mod page;
+pub(super) mod page;
 mod routes;
 mod webhooks;
 

@@ -10,13 +10,18 @@ use crate::stripe::state::Stripe;
 
 /// Which page is asked for.
 #[derive(Debug)]
-pub(super) struct Paging {
+pub(in crate::stripe) struct Paging {
     limit: usize,
     starting_after: Option<String>,
     ending_before: Option<String>,
 }
 
 impl Paging {
+    /// A full page after a row, or the first.
+    pub(in crate::stripe) fn after(row: Option<&str>) -> Self {
+        Self { limit: 100, starting_after: row.map(str::to_owned), ending_before: None }
+    }
+
     /// 10 rows unless told; at most 100.
     pub(super) fn take(form: &mut Form) -> StripeResult<Self> {
         let limit = form.int("limit")?.unwrap_or(10);
@@ -37,7 +42,7 @@ impl Paging {
     }
 
     /// The page's rows, newest first, and whether there are more in its direction.
-    pub(super) fn cut<'a, T>(
+    pub(in crate::stripe) fn cut<'a, T>(
         &self,
         rows: impl Iterator<Item = &'a T>,
         object: &str,

@@ -78,7 +78,7 @@ pub(super) static FLOWS: [Flow; 21] = [
     }),
     flow(
         "event waits for its customer's link and is parked",
-        21,
+        18,
         "free: free, 3 parked",
         |scene| {
             scene.free();

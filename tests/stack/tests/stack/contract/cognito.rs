@@ -1,5 +1,7 @@
 //! Cognito's users, their names and their attributes.
 
+use std::collections::BTreeMap;
+
 use jiff::SignedDuration;
 use tollgate_billing::account::{Attributes, KeyId};
 use tollgate_billing::ports::{Class, Ports as _, UserRecord, Users as _};
@@ -46,6 +48,7 @@ pub(super) async fn a_user_is_read_by_user_name<F: Face>(stand: Stand<F>) {
         username: "ann".into(),
         federated: false,
         enabled: true,
+        confirmed: true,
         attributes: Attributes::default(),
     };
     assert_eq!(stand.read("ann", &id).await, Some(expected));
@@ -100,6 +103,17 @@ pub(super) async fn list_users_finds_by_sub<F: Face>(stand: Stand<F>) {
         let nobody = AccountId::parse(nobody).unwrap();
         assert_eq!(stand.ports.users().find(&nobody).await.unwrap(), None);
     }
+}
+
+pub(super) async fn a_listing_tells_who_is_confirmed<F: Face>(stand: Stand<F>) {
+    let (local, federated) = (stand.local_user("ann"), stand.federated_user());
+    let by_administrator = stand.world.cognito.admin_create_user("cy", "c@example.com").unwrap();
+    let unconfirmed = stand.world.cognito.sign_up_unconfirmed("dee", "d@example.com").unwrap();
+    let listed = stand.ports.users().all_users(None).await.unwrap().items;
+    let told: BTreeMap<_, _> = listed.into_iter().map(|user| (user.id, user.confirmed)).collect();
+    let expected =
+        [(local, true), (federated, true), (by_administrator, false), (unconfirmed, false)];
+    assert_eq!(told, expected.into());
 }
 
 pub(super) async fn list_users_may_lag<F: Face>(stand: Stand<F>) {

@@ -1,6 +1,6 @@
 //! The ledger: claims, commits, records and indexes, as DynamoDB's conditions keep them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use tollgate_billing::account::{Access, Account, KeyId, KeyRecord, PlanId, Reason, Slot, Status};
@@ -434,7 +434,36 @@ pub(super) async fn due_accounts_come_in_pages<F: Face>(stand: Stand<F>) {
     assert_eq!(found.into_iter().collect::<BTreeSet<_>>(), expected);
 }
 
+pub(super) async fn all_accounts_come_in_pages_as_last_written<F: Face>(stand: Stand<F>) {
+    let mut expected = BTreeMap::new();
+    for n in 0..120 {
+        let claimed = stand.claimed(&format!("sub-{n}"), 0).await;
+        let commit = changing(&claimed, &format!("c-{n}"));
+        stand.commit(&commit).await;
+        expected.insert(commit.account.id.clone(), commit.account);
+    }
+    // Claimed and never committed: it is an account nevertheless.
+    let open = Account { open: true, ..stand.claimed("sub-open", 0).await };
+    expected.insert(open.id.clone(), open);
+    stand.record(&[record("evt_1", "cus_1", Outcome::Parked, 0)]).await;
+    let (mut found, mut page) = (Vec::new(), None);
+    loop {
+        let next = stand.ports.ledger().accounts(page.as_deref()).await.unwrap();
+        assert!(next.items.len() <= 100);
+        found.extend(next.items);
+        page = next.next;
+        if page.is_none() {
+            break;
+        }
+    }
+    assert_eq!(found.len(), expected.len());
+    let found: BTreeMap<_, _> = found.into_iter().map(|it| (it.id.clone(), it)).collect();
+    assert_eq!(found, expected);
+}
+
 pub(super) async fn a_foreign_page_is_invalid<F: Face>(stand: Stand<F>) {
+    let refused = stand.ports.ledger().accounts(Some("no page")).await.unwrap_err();
+    assert_eq!(refused.class, Class::Invalid);
     let refused = stand.ports.ledger().stuck(Some("no page")).await.unwrap_err();
     assert_eq!(refused.class, Class::Invalid);
     let refused = stand.ports.ledger().due(at(0), Some("no page")).await.unwrap_err();

@@ -93,6 +93,7 @@ contract! {
         list_users_finds_by_sub,
         list_users_may_lag,
         a_page_has_at_most_60_users,
+        a_listing_tells_who_is_confirmed,
         a_disabled_user_is_seen_disabled,
         attributes_read_back_as_written,
         an_absent_attribute_reads_back_as_none,
@@ -126,6 +127,7 @@ contract! {
         due_accounts_come_in_pages,
         whoever_does_not_commit_is_due_after_the_lease,
         the_stacks_own_item_has_one_writer_at_a_time,
+        all_accounts_come_in_pages_as_last_written,
         a_foreign_page_is_invalid,
         ;
     sqs:
@@ -133,6 +135,7 @@ contract! {
         a_group_comes_in_the_order_in_which_it_was_sent,
         duplicates_within_five_minutes_are_swallowed,
         a_replay_is_no_duplicate,
+        many_messages_go_ten_to_a_call,
         a_group_is_blocked_while_in_flight,
         what_is_not_deleted_comes_back,
         a_message_received_too_often_is_a_dead_letter,
@@ -143,6 +146,7 @@ contract! {
         subscriptions_without_canceled_ones,
         a_subscription_tells_what_it_sells,
         subscriptions_are_found_on_every_page,
+        all_subscriptions_come_in_pages,
         an_unknown_customer_has_no_subscriptions,
         periods_stand_on_items,
         a_cancellation_is_planned_in_two_ways,

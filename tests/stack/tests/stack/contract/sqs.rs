@@ -87,6 +87,26 @@ pub(super) async fn a_replay_is_no_duplicate<F: Face>(stand: Stand<F>) {
     assert_eq!(stand.received(), ["evt_1", "run-1@evt_1"]);
 }
 
+pub(super) async fn many_messages_go_ten_to_a_call<F: Face>(stand: Stand<F>) {
+    let many: Vec<_> = (0..23).map(|n| envelope(&format!("evt_{n}"), "cus_1")).collect();
+    stand.world.gate.take_calls();
+    stand.queue.send_all(QueueName::Events, &many).await.unwrap();
+    let calls = stand.world.gate.take_calls();
+    let batches = calls.iter().filter(|call| call.operation == "SendMessageBatch");
+    assert_eq!((batches.count(), calls.len()), (3, 3));
+    let mut received = Vec::new();
+    while let messages @ [_, ..] = &stand.receive()[..] {
+        received.extend(messages.iter().map(|message| Envelope::decode(&message.body).unwrap()));
+        messages.iter().for_each(|message| stand.delete(message));
+    }
+    assert_eq!(received, many);
+    stand.queue.send_all(QueueName::Events, &[]).await.unwrap();
+    assert!(stand.world.gate.take_calls().is_empty(), "nothing to send is no call");
+    stand.world.sqs.set_down(true);
+    let refused = stand.queue.send_all(QueueName::Events, &many).await;
+    assert_eq!(refused.unwrap_err().class, Class::Unavailable);
+}
+
 pub(super) async fn a_group_is_blocked_while_in_flight<F: Face>(stand: Stand<F>) {
     stand.send("evt_1", "cus_1").await;
     let [first] = &stand.receive()[..] else { panic!("one message") };

@@ -1,5 +1,7 @@
 //! Stripe's customers, subscriptions, Checkout sessions, disputes and idempotency keys.
 
+use std::collections::BTreeMap;
+
 use jiff::{SignedDuration, Timestamp};
 use tollgate_billing::ports::{CheckoutRecord, Class, NewCheckout, Ports as _, Stripe as _};
 use tollgate_billing::stripe::{DisputeStatus, Subscription, SubscriptionStatus};
@@ -141,6 +143,33 @@ pub(super) async fn subscriptions_are_found_on_every_page<F: Face>(stand: Stand<
     found.sort_by(|a, b| a.id.cmp(&b.id));
     found.dedup_by(|a, b| a.id == b.id);
     assert_eq!(found.len(), 101);
+}
+
+pub(super) async fn all_subscriptions_come_in_pages<F: Face>(stand: Stand<F>) {
+    let price = stand.price("pro_monthly");
+    let mut made = BTreeMap::new();
+    for n in 0..120 {
+        let customer = stand.customer();
+        let subscription = stand.subscribe(&customer, "pro_monthly");
+        if n % 40 == 0 {
+            stand.cancel(&subscription, When::Now);
+        } else {
+            made.insert(subscription, customer);
+        }
+    }
+    let first = stand.ports.stripe().all_subscriptions(None).await.unwrap();
+    assert_eq!(first.items.len(), 100);
+    let rest = stand.ports.stripe().all_subscriptions(first.next.as_deref()).await.unwrap();
+    assert_eq!((rest.items.len(), rest.next), (17, None));
+    let found = first.items.into_iter().chain(rest.items);
+    let found: BTreeMap<_, _> = found
+        .map(|subscription| {
+            assert_eq!(subscription.prices[0].id, price);
+            assert!(subscription.latest_invoice_finalized_at.is_some());
+            (subscription.id, subscription.customer)
+        })
+        .collect();
+    assert_eq!(found, made);
 }
 
 pub(super) async fn an_unknown_customer_has_no_subscriptions<F: Face>(stand: Stand<F>) {

@@ -11,7 +11,7 @@ use tollgate_events::AccountId;
 
 use super::items::{self, CLAIM_ID, Key, Update, WAS_OPEN};
 use super::json::Item;
-use super::table::DUE;
+use super::table::{ACCOUNTS, DUE};
 use super::{DynamoLedger, operation, read_account, unreadable};
 
 /// Claims the account. See [`DynamoLedger`] on a claim whose answer is lost.
@@ -60,7 +60,7 @@ pub(super) async fn claim_as(
 }
 
 /// Raises the epoch, opens the account, takes the lease. What a commit's condition
-/// needs is there from the first claim on.
+/// needs is there from the first claim on, and so is the account's place in `accounts`.
 fn update(account: &AccountId, lease_until: Timestamp, claim_id: &str) -> Update {
     let mut update = Update::default();
     update.set("id", items::text(account.as_str()));
@@ -72,8 +72,9 @@ fn update(account: &AccountId, lease_until: Timestamp, claim_id: &str) -> Update
     let review_at = lease_until.saturating_add(UNFINISHED_REVIEW_AFTER);
     let review_at = review_at.expect("a duration has no calendar");
     update.set(DUE.range, items::instant(review_at));
-    update.set(DUE.hash, items::due_shard(account));
+    update.set(DUE.hash, items::account_shard(account));
     update.set(CLAIM_ID, items::text(claim_id));
+    update.set(ACCOUNTS.hash, items::account_shard(account));
     update.set_first("version", items::number(0));
     update.set_first("catalog_revision", items::number(0));
     update

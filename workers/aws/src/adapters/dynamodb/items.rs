@@ -16,7 +16,7 @@ use tollgate_billing::ledger::{Entry, EventRecord, Outcome, RecordBody, StackRec
 use tollgate_events::{AccountId, CustomerId, Envelope, EventId, EventRef, Source};
 
 use super::json::{Item, from_attribute, from_item, to_attribute};
-use super::table::{DUE, DUE_SHARDS, EXPIRES_AT, PK, RECENT, RECENT_SHARDS, SK, STUCK};
+use super::table::{ACCOUNT_SHARDS, DUE, EXPIRES_AT, PK, RECENT, RECENT_SHARDS, SK, STUCK};
 
 /// Partition and sort key of one item.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -196,19 +196,19 @@ pub(crate) fn state(account: &Account) -> Update {
             _ => update.put(&name, Some(value).filter(|v| !v.is_null()).map(to_attribute)),
         }
     }
-    update.put(DUE.hash, account.review_at.map(|_| due_shard(&account.id)));
+    update.put(DUE.hash, account.review_at.map(|_| account_shard(&account.id)));
     update.remove(CLAIM_ID);
     update.remove(WAS_OPEN);
     update
 }
 
-/// The shard of `due` that an account is in. Stable for ever: it is stored.
-pub(crate) fn due_shard(account: &AccountId) -> AttributeValue {
-    due_shard_name((fnv1a(account.as_str()) % u64::from(DUE_SHARDS)) as u8)
+/// The shard of `due` and of `accounts` that an account is in. Stable for ever: it is stored.
+pub(crate) fn account_shard(account: &AccountId) -> AttributeValue {
+    account_shard_name((fnv1a(account.as_str()) % u64::from(ACCOUNT_SHARDS)) as u8)
 }
 
-/// How a shard of `due` is spelled.
-pub(crate) fn due_shard_name(shard: u8) -> AttributeValue {
+/// How a shard of `due` and of `accounts` is spelled.
+pub(crate) fn account_shard_name(shard: u8) -> AttributeValue {
     text(format!("{shard:02}"))
 }
 

@@ -21,7 +21,7 @@ pub const SK: &str = "sk";
 /// The attribute for the table's TTL; written only when a retention is configured.
 pub const EXPIRES_AT: &str = "expires_at";
 
-/// An index of the table; sparse, projecting everything.
+/// An index of the table, sparse.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Index {
     /// The index's name.
@@ -30,20 +30,27 @@ pub struct Index {
     pub hash: &'static str,
     /// Its sort key, text.
     pub range: &'static str,
+    /// Whether it projects everything, or the keys alone.
+    pub whole: bool,
 }
 
 /// Accounts with a `review_at`, by shard.
-pub const DUE: Index = Index { name: "due", hash: "due_shard", range: "review_at" };
+pub const DUE: Index = Index { name: "due", hash: "due_shard", range: "review_at", whole: true };
 /// Waiting and parked events, by what they wait for.
-pub const STUCK: Index = Index { name: "stuck", hash: "stuck_on", range: "first_at" };
+pub const STUCK: Index = Index { name: "stuck", hash: "stuck_on", range: "first_at", whole: true };
 /// Events by the day on which they were first recorded, and shard.
-pub const RECENT: Index = Index { name: "recent", hash: "recent_day", range: "first_at" };
+pub const RECENT: Index =
+    Index { name: "recent", hash: "recent_day", range: "first_at", whole: true };
+/// All accounts, by shard. It has the keys alone, none of which ever changes: claims and
+/// commits do not write to it, so that an account costs one write here in its life.
+pub const ACCOUNTS: Index =
+    Index { name: "accounts", hash: "account_shard", range: PK, whole: false };
 
 /// All indexes.
-pub const INDEXES: [Index; 3] = [DUE, STUCK, RECENT];
+pub const INDEXES: [Index; 4] = [DUE, STUCK, RECENT, ACCOUNTS];
 
-/// How many shards `due` has: spreads the writes of one moment over partitions.
-pub const DUE_SHARDS: u8 = 16;
+/// How many shards `due` and `accounts` have: spreads the writes of one moment over partitions.
+pub const ACCOUNT_SHARDS: u8 = 16;
 /// How many shards each day of `recent` has.
 pub const RECENT_SHARDS: u8 = 4;
 
@@ -93,10 +100,11 @@ fn key(name: &str, kind: KeyType) -> Result<KeySchemaElement, BuildError> {
 }
 
 fn global(index: Index) -> Result<GlobalSecondaryIndex, BuildError> {
+    let kind = if index.whole { ProjectionType::All } else { ProjectionType::KeysOnly };
     GlobalSecondaryIndex::builder()
         .index_name(index.name)
         .key_schema(key(index.hash, KeyType::Hash)?)
         .key_schema(key(index.range, KeyType::Range)?)
-        .projection(Projection::builder().projection_type(ProjectionType::All).build())
+        .projection(Projection::builder().projection_type(kind).build())
         .build()
 }

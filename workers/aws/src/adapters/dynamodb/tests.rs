@@ -448,6 +448,9 @@ async fn one_shard_with_many_due_accounts_pages_too() {
     }
     let (due, pages) = all_due(&ledger, at(0)).await;
     assert_eq!((due.len(), pages), (130, 3), "100, 30, and none in the later shards");
+    let first = ledger.accounts(None).await.unwrap();
+    let rest = ledger.accounts(first.next.as_deref()).await.unwrap();
+    assert_eq!((first.items.len(), rest.items.len()), (100, 30), "the same shard of `accounts`");
 }
 
 fn due_account(n: u32) -> Account {

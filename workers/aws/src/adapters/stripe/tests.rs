@@ -38,6 +38,28 @@ async fn every_page_is_read_and_each_request_says_who_and_which_version() {
     assert_eq!(headers["stripe-version"], API_VERSION);
 }
 
+#[tokio::test]
+async fn the_subscriptions_of_everybody_come_page_by_page() {
+    let subscription = json!({ "id": "sub_1", "customer": "cus_7", "status": "active" });
+    let nobodys = json!({ "id": "sub_2", "status": "active" });
+    let stub = Stub::answering([
+        Answer::new(200, json!({ "data": [subscription], "has_more": true })),
+        Answer::new(200, json!({ "data": [], "has_more": false })),
+        Answer::new(200, json!({ "data": [nobodys], "has_more": false })),
+    ])
+    .await;
+    let first = api(&stub).all_subscriptions(None).await.unwrap();
+    assert_eq!(first.items[0].customer.as_str(), "cus_7");
+    assert_eq!(first.next.as_deref(), Some("sub_1"));
+    let last = api(&stub).all_subscriptions(first.next.as_deref()).await.unwrap();
+    assert_eq!(last, Page { items: vec![], next: None });
+    let line = "GET /v1/subscriptions?expand[0]=data.latest_invoice&limit=100";
+    let lines: Vec<_> = stub.lines().iter().map(|line| unescape(line)).collect();
+    assert_eq!(lines, [line.to_owned(), format!("{line}&starting_after=sub_1")]);
+    let failed = api(&stub).all_subscriptions(None).await.unwrap_err();
+    assert_eq!(failed.class, Class::Invalid, "a subscription without a customer");
+}
+
 fn unescape(text: &str) -> String {
     text.replace("%5B", "[").replace("%5D", "]")
 }

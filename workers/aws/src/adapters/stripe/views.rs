@@ -86,14 +86,15 @@ impl Listed for ItemView {
 }
 
 impl SubscriptionView {
-    /// The subscription, of the customer whose subscriptions were asked for.
-    pub(super) fn read(&self, asked: &CustomerId) -> Result<Subscription, IdError> {
+    /// The subscription; of the customer whose subscriptions were asked for, if it was one's.
+    pub(super) fn read(&self, asked: Option<&CustomerId>) -> Result<Subscription, IdError> {
         let items = self.items.as_ref().map_or(&[][..], |items| &items.data);
         let period_end = items.iter().filter_map(|item| item.current_period_end).max();
-        let customer = self.customer.as_ref().and_then(id_of).map(CustomerId::parse).transpose()?;
+        let customer = self.customer.as_ref().and_then(id_of);
+        let customer = customer.or(asked.map(CustomerId::as_str)).unwrap_or_default();
         Ok(Subscription {
             id: SubscriptionId::parse(&self.id)?,
-            customer: customer.unwrap_or_else(|| asked.clone()),
+            customer: CustomerId::parse(customer)?,
             status: SubscriptionStatus::from(self.status.as_str()),
             prices: items.iter().map(|item| item.price.read()).collect::<Result<_, _>>()?,
             cancel_at: self.cancel_at.and_then(time),

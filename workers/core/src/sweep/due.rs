@@ -1,10 +1,12 @@
-//! The sweep: wakes what is due. It changes nothing itself.
+//! What is due: accounts whose `review_at` has come, and events that have waited long
+//! enough for a link.
 
 use jiff::Timestamp;
-use tollgate_events::{AccountId, ENVELOPE_VERSION, Envelope, EventId, Source, Subject, Via};
+use tollgate_events::{AccountId, Envelope};
 
+use super::wake;
 use crate::converge::DUE;
-use crate::ledger::Outcome;
+use crate::ledger::{Outcome, StoredEvent};
 use crate::policy::Policy;
 use crate::ports::{Clock, Ledger, PortResult, Queue, QueueName};
 
@@ -33,10 +35,9 @@ pub async fn sweep<L: Ledger, Q: Queue, C: Clock>(
     let mut page = None;
     loop {
         let due = ledger.due(now, page.as_deref()).await?;
-        for (account, review_at) in due.items {
-            queue.send(QueueName::Bulk, &due_wake(account, review_at, now)).await?;
-            report.due += 1;
-        }
+        let wakes: Vec<_> = due.items.into_iter().map(|(id, at)| due_wake(id, at, now)).collect();
+        queue.send_all(QueueName::Bulk, &wakes).await?;
+        report.due += wakes.len();
         page = due.next;
         if page.is_none() {
             break;
@@ -44,16 +45,10 @@ pub async fn sweep<L: Ledger, Q: Queue, C: Clock>(
     }
     loop {
         let stuck = ledger.stuck(page.as_deref()).await?;
-        for event in stuck.items {
-            let waiting = event.record.outcome == Outcome::Waiting;
-            let Some(envelope) = event.record.envelope().filter(|_| waiting) else { continue };
-            if now.duration_since(event.record.at) < policy.waiting() {
-                continue;
-            }
-            let run = Some(format!("waited-{}", now.as_second()));
-            queue.send(QueueName::Bulk, &Envelope { run, ..envelope.clone() }).await?;
-            report.waited += 1;
-        }
+        let again: Vec<_> =
+            stuck.items.iter().filter_map(|event| waited(event, policy, now)).collect();
+        queue.send_all(QueueName::Bulk, &again).await?;
+        report.waited += again.len();
         page = stuck.next;
         if page.is_none() {
             break;
@@ -68,25 +63,11 @@ fn due_wake(account: AccountId, review_at: Timestamp, now: Timestamp) -> Envelop
     wake(DUE, account, Some(review_at.as_second().to_string()), now)
 }
 
-/// A wake of Tollgate's own: it has no id from outside.
-pub fn wake(kind: &str, account: AccountId, run: Option<String>, now: Timestamp) -> Envelope {
-    let id = EventId::parse(
-        format!("{kind}:{}", account.as_str()).chars().take(128).collect::<String>(),
-    )
-    .expect("a kind and an account's id are visible ASCII");
-    Envelope {
-        v: ENVELOPE_VERSION,
-        source: Source::Sweep,
-        id,
-        kind: kind.to_owned(),
-        subject: Subject::account(account),
-        object: None,
-        occurred_at: now,
-        received_at: now,
-        livemode: None,
-        connect_account: None,
-        via: Via::Schedule,
-        run,
-        hint: None,
-    }
+/// The event once more, if it has waited long enough.
+fn waited(event: &StoredEvent, policy: &Policy, now: Timestamp) -> Option<Envelope> {
+    let waiting = event.record.outcome == Outcome::Waiting;
+    let envelope = event.record.envelope().filter(|_| waiting)?;
+    let long_enough = now.duration_since(event.record.at) >= policy.waiting();
+    let run = Some(format!("waited-{}", now.as_second()));
+    long_enough.then(|| Envelope { run, ..envelope.clone() })
 }

@@ -1,0 +1,191 @@
+//! One account compared: the same decision and the same plan as the worker's, on facts
+//! that were read in bulk. Pure.
+//!
+//! Disputes cannot be listed by customer, so those that the ledger has are taken as they
+//! stand there.
+
+use jiff::Timestamp;
+
+use super::Drift;
+use super::keys::KeySeen;
+use crate::account::{Access, Account, KeyRecord, Reason, Status, User};
+use crate::catalog::Catalog;
+use crate::decide::{Desired, Facts, KeyState, UserFact, decide};
+use crate::plan::{Observed, ObservedKey, Step, plan};
+use crate::policy::Policy;
+use crate::ports::UserRecord;
+use crate::stripe::Subscription;
+
+/// An account as all four systems show it.
+pub(super) struct Seen {
+    pub(super) account: Account,
+    /// When the account was read, or before.
+    pub(super) read_at: Timestamp,
+    pub(super) subscriptions: Vec<Subscription>,
+    pub(super) key: KeySeen,
+}
+
+/// What comparing it came to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Finding {
+    /// In what it differs first, if it does.
+    pub(super) drift: Option<Drift>,
+    /// Whether it is a paying account.
+    pub(super) paying: bool,
+    /// Whether it pays, and has less by what was read.
+    pub(super) loses: bool,
+    /// It was not compared.
+    pub(super) left_alone: bool,
+}
+
+/// Compares an account; `user` as the pool lists them.
+pub(super) fn compare(
+    seen: Seen,
+    user: Option<&UserRecord>,
+    catalog: &Catalog,
+    policy: &Policy,
+    now: Timestamp,
+) -> Finding {
+    let Seen { account, read_at, subscriptions, key } = seen;
+    let paying = pays(&account.access);
+    let held = account.lease_until.is_some_and(|until| until > read_at);
+    if held || account.catalog_revision > catalog.revision {
+        return Finding { paying, left_alone: true, ..Finding::default() };
+    }
+    let facts = Facts {
+        access: account.access.clone(),
+        last_seen: account.user.clone(),
+        subscriptions,
+        disputes: Vec::new(),
+        user: user_fact(&account.user, user),
+        // Who waits for a key looks again by themselves.
+        room_for_free_key: account.access.status != Status::WaitingForKey,
+    };
+    let desired = decide(&facts, catalog, policy, now);
+    let observed = observed(&account, user, &key);
+    let drift = drift(&account, &desired, &observed, catalog.revision);
+    let loses = paying && (drift == Some(Drift::UserGone) || has_less(&account, &desired, catalog));
+    Finding { drift, paying, loses, left_alone: false }
+}
+
+fn user_fact(last_seen: &User, user: Option<&UserRecord>) -> UserFact {
+    match (last_seen, user) {
+        (User::Deleted, _) => UserFact::AsLastSeen,
+        (_, Some(user)) => {
+            UserFact::Found { username: user.admin_name().to_owned(), enabled: user.enabled }
+        }
+        (_, None) => UserFact::NotFound { delete_seen: false },
+    }
+}
+
+fn observed(account: &Account, user: Option<&UserRecord>, key: &KeySeen) -> Observed {
+    let access = &account.access;
+    let record = account.key();
+    let key = match key {
+        KeySeen::There { enabled, plans } => record.map(|record: &KeyRecord| ObservedKey {
+            id: Some(record.id.clone()),
+            enabled: *enabled,
+            usage_plans: plans.clone(),
+        }),
+        KeySeen::TooNew => record.map(|record| ObservedKey {
+            id: Some(record.id.clone()),
+            enabled: access.status == Status::Active,
+            usage_plans: access.usage_plan.iter().cloned().collect(),
+        }),
+        KeySeen::Gone => None,
+    };
+    let attributes = user.map_or(&access.attributes, |user| &user.attributes).clone();
+    Observed { key, attributes, ..Observed::default() }
+}
+
+/// In what the account differs first: from what is worst to what is least.
+fn drift(
+    account: &Account,
+    desired: &Desired,
+    observed: &Observed,
+    revision: u64,
+) -> Option<Drift> {
+    let closed = account.access.status == Status::Closed;
+    if account.open {
+        return Some(Drift::Interrupted);
+    }
+    // A tombstone is the same under every catalog.
+    if account.catalog_revision < revision && !closed {
+        return Some(Drift::OldCatalog);
+    }
+    let present = |user: &User| matches!(user, User::Present { .. });
+    if present(&account.user) && !present(&desired.user) {
+        return Some(Drift::UserGone);
+    }
+    if decides_otherwise(&account.access, desired) {
+        return Some(Drift::Decision);
+    }
+    let steps = plan(desired, observed);
+    if let Some(first) = steps.first() {
+        return Some(of_step(first));
+    }
+    if closed && !desired.warnings.is_empty() {
+        return Some(Drift::PaidForNothing);
+    }
+    told_otherwise(account, desired, observed).then_some(Drift::Ledger)
+}
+
+fn decides_otherwise(access: &Access, desired: &Desired) -> bool {
+    access.plan != desired.plan
+        || access.status != desired.status
+        || access.reason != desired.reason
+        || access.disputes != desired.disputes
+        || access.grace != desired.grace
+}
+
+/// What a step from what is there to what the ledger itself decided must mend.
+fn of_step(step: &Step) -> Drift {
+    match step {
+        Step::MintKey => Drift::KeyGone,
+        Step::DetachPlan(_) | Step::AttachPlan(_) => Drift::UsagePlan,
+        Step::EnableKey | Step::DisableKey => Drift::KeyState,
+        Step::WriteAttributes(_) => Drift::Attributes,
+        Step::DeleteKey | Step::CancelSubscription(_) => Drift::Decision,
+    }
+}
+
+/// The world is as it should be, but the ledger does not say so.
+fn told_otherwise(account: &Account, desired: &Desired, observed: &Observed) -> bool {
+    let access = &account.access;
+    let on = observed.key.as_ref().map(|key| key.usage_plans.first());
+    // Stored times are cut to milliseconds.
+    let forgotten = desired.review_at.is_some_and(|at| {
+        account.review_at.is_none_or(|stored| stored.as_second() > at.as_second())
+    });
+    on.is_some_and(|plan| plan != access.usage_plan.as_ref())
+        || observed.attributes != access.attributes
+        || desired.user != account.user
+        || forgotten
+}
+
+/// Whether the ledger has the account's plan from a subscription.
+fn pays(access: &Access) -> bool {
+    match access.reason {
+        Reason::Subscription { .. }
+        | Reason::Ending { .. }
+        | Reason::Grace { .. }
+        | Reason::UnknownPrice { .. } => true,
+        Reason::New
+        | Reason::DefaultPlan
+        | Reason::NoPlan
+        | Reason::Grant { .. }
+        | Reason::Dispute { .. }
+        | Reason::OperatorHold { .. }
+        | Reason::KeysRunOut
+        | Reason::UserDisabled
+        | Reason::UserMissing
+        | Reason::UserDeleted => false,
+    }
+}
+
+fn has_less(account: &Account, desired: &Desired, catalog: &Catalog) -> bool {
+    let rank = |id| catalog.plan(id).map(|plan| plan.rank);
+    let (before, after) = (&account.access.plan, &desired.plan);
+    let lower = before != after && after.as_ref().and_then(rank) <= before.as_ref().and_then(rank);
+    desired.key != KeyState::Enabled || lower
+}

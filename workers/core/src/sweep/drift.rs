@@ -1,0 +1,320 @@
+//! The comparison of Stripe, API Gateway, Cognito and the ledger, in bulk pages.
+//!
+//! # Expected flow
+//! API Gateway's keys are read once. Then, for each [part](Part) of the accounts: the
+//! accounts, all subscriptions, all users. An account is compared as soon as its user is
+//! seen, and is forgotten. In the end, keys of ours that no account took are orphans.
+//!
+//! # Guarantees
+//! - Calls grow with pages, never with accounts; wakes go ten to a call.
+//! - At most [`DriftSweep::at_once`] accounts are held, however many there are; more are
+//!   looked at in more parts, for each of which ledger, Stripe and Cognito are read again.
+//! - API Gateway's control plane, which allows everybody together 10 calls a second, gets
+//!   one a second; Stripe and Cognito get ten.
+//!
+//! # Caveats
+//! The four systems are read one after the other, so an account that changes meanwhile may
+//! be woken for nothing.
+
+use jiff::{SignedDuration, Timestamp};
+use tollgate_events::{CustomerId, Envelope, cognito};
+
+use super::compare::{Seen, compare};
+use super::held::Held;
+use super::keys::{Keys, ORPHANS_LISTED, names};
+use super::part::Part;
+use super::{Drift, DriftReport, Orphan, wake, wake_customer};
+use crate::catalog::Catalog;
+use crate::converge::DRIFT;
+use crate::key_name::key_owner;
+use crate::ledger::{KeyCount, StackRecord};
+use crate::policy::Policy;
+use crate::ports::{
+    ApiGateway, Clock, Ledger, PortResult, Ports, Queue, QueueName, Stripe, UserRecord, Users,
+};
+use crate::stripe::{Subscription, SubscriptionStatus};
+
+/// How many accounts are held at once unless told otherwise: as many as a Region has keys,
+/// so that most deployments are compared in one part; about 2 KB each.
+pub const ACCOUNTS_AT_ONCE: usize = 10_000;
+
+/// Between two calls of API Gateway's control plane.
+const CONTROL_PLANE_GAP: SignedDuration = SignedDuration::from_secs(1);
+/// Between two calls of Stripe or Cognito. Stripe wants bulk work below 15/s; Cognito
+/// allows 30/s of `ListUsers`.
+const GAP: SignedDuration = SignedDuration::from_millis(100);
+/// How often the note of what was counted is tried.
+const NOTE_ROUNDS: u32 = 3;
+/// What `SendMessageBatch` takes.
+const WAKES_TO_A_CALL: usize = 10;
+
+/// What the comparison works on.
+#[derive(Debug)]
+pub struct DriftSweep<'a, P, Q> {
+    /// The world, of which it only reads.
+    pub ports: &'a P,
+    /// Where wakes go.
+    pub queue: &'a Q,
+    /// The plans.
+    pub catalog: &'a Catalog,
+    /// The seller's choices.
+    pub policy: &'a Policy,
+    /// The deployment's name, part of every key's name.
+    pub stack: &'a str,
+    /// How many accounts are held at once, at least 1: [`ACCOUNTS_AT_ONCE`].
+    pub at_once: usize,
+}
+
+impl<P: Ports, Q: Queue> DriftSweep<'_, P, Q> {
+    /// Compares everything, and wakes what differs.
+    ///
+    /// # Errors
+    /// A call failed. What was sent so far is sent; the next sweep begins anew. A usage plan
+    /// of the catalog that API Gateway does not have fails it too, before any wake.
+    pub async fn run(&self) -> PortResult<DriftReport> {
+        let begun = self.ports.clock().now();
+        let mut under_way =
+            UnderWay { sweep: self, begun, report: DriftReport::default(), wakes: Vec::new() };
+        let mut keys = under_way.keys().await?;
+        let mut parts = vec![Part::all()];
+        while let Some(part) = parts.pop() {
+            let mut held = under_way.accounts(part, &mut parts).await?;
+            held.take_keys(&mut keys);
+            under_way.subscriptions(&mut held).await?;
+            under_way.users(held).await?;
+        }
+        under_way.orphans(keys.nobodys()).await?;
+        under_way.send().await?;
+        under_way.note().await?;
+        Ok(under_way.report)
+    }
+}
+
+/// A comparison under way.
+struct UnderWay<'a, P, Q> {
+    sweep: &'a DriftSweep<'a, P, Q>,
+    begun: Timestamp,
+    report: DriftReport,
+    wakes: Vec<Envelope>,
+}
+
+impl<'a, P: Ports, Q: Queue> UnderWay<'a, P, Q> {
+    /// Leaves word of what was counted: the reserve of keys and the blast limit go by it. When
+    /// somebody else writes first, and again, the next sweep will do.
+    async fn note(&self) -> PortResult<()> {
+        let ledger = self.sweep.ports.ledger();
+        let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
+        for _ in 0..NOTE_ROUNDS {
+            let keys = KeyCount { count: count(self.report.keys), at: self.begun };
+            let paying = count(self.report.paying);
+            let stack = StackRecord { keys: Some(keys), paying, ..ledger.stack().await? };
+            if ledger.put_stack(&stack).await? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// All keys, with the catalog's usage plans that they are on.
+    async fn keys(&mut self) -> PortResult<Keys> {
+        let gateway = self.sweep.ports.api_gateway();
+        let mut keys = Keys::new(self.sweep.stack, self.begun);
+        let mut pages = self.pages(CONTROL_PLANE_GAP);
+        while let Some(position) = pages.turn().await {
+            let page = gateway.all_keys(position.as_deref()).await?;
+            page.items.into_iter().for_each(|key| keys.add(key));
+            pages.go_on(page.next);
+        }
+        for plan in self.sweep.catalog.plans() {
+            let mut pages = self.pages(CONTROL_PLANE_GAP);
+            while let Some(position) = pages.turn().await {
+                let page = gateway.keys_on(&plan.usage_plan, position.as_deref()).await?;
+                page.items.iter().for_each(|key| keys.put_on(&plan.usage_plan, key));
+                pages.go_on(page.next);
+            }
+        }
+        (self.report.keys, self.report.keys_of_ours) = keys.count();
+        Ok(keys)
+    }
+
+    /// The accounts of a part, or of as much of it as may be held.
+    async fn accounts(&mut self, part: Part, later: &mut Vec<Part>) -> PortResult<Held> {
+        let ledger = self.sweep.ports.ledger();
+        let mut held = Held::new(part);
+        let mut page = None;
+        loop {
+            let read_at = self.now();
+            let accounts = ledger.accounts(page.as_deref()).await?;
+            for account in accounts.items {
+                held.add(account, read_at);
+                held.shrink(self.sweep.at_once, later);
+                self.report.held_at_most = self.report.held_at_most.max(held.accounts.len());
+            }
+            page = accounts.next;
+            if page.is_none() {
+                break;
+            }
+        }
+        self.report.parts += 1;
+        self.report.accounts += held.accounts.len();
+        Ok(held)
+    }
+
+    /// Gives every account its subscriptions; wakes customers who pay and are nobody's.
+    async fn subscriptions(&mut self, held: &mut Held) -> PortResult<()> {
+        let by_customer = held.by_customer();
+        let first = self.report.parts == 1;
+        let mut pages = self.pages(GAP);
+        while let Some(position) = pages.turn().await {
+            let page = self.sweep.ports.stripe().all_subscriptions(position.as_deref()).await?;
+            self.report.subscriptions += if first { page.items.len() } else { 0 };
+            for subscription in page.items {
+                let owner = by_customer.get(&subscription.customer);
+                let seen = owner.and_then(|owner| held.accounts.get_mut(owner)?.as_mut());
+                if let Some(seen) = seen {
+                    seen.subscriptions.push(subscription);
+                } else if self.is_nobodys(&subscription, held) {
+                    held.linked.insert(subscription.customer.clone());
+                    self.wake_unlinked(subscription.customer).await?;
+                }
+            }
+            pages.go_on(page.next);
+        }
+        Ok(())
+    }
+
+    /// Whether a plan of the catalog is paid for by a customer of this part whom no account
+    /// is linked to. What else the seller sells is not ours to see.
+    fn is_nobodys(&self, subscription: &Subscription, held: &Held) -> bool {
+        let customer = &subscription.customer;
+        let live = matches!(
+            subscription.status,
+            SubscriptionStatus::Trialing | SubscriptionStatus::Active | SubscriptionStatus::PastDue
+        );
+        live && held.part.holds(customer.as_str())
+            && !held.linked.contains(customer)
+            && subscription.prices.iter().any(|price| self.sweep.catalog.plan_of(price).is_some())
+    }
+
+    /// Compares every account of the part: as soon as its user is seen, else in the end.
+    async fn users(&mut self, mut held: Held) -> PortResult<()> {
+        let mut pages = self.pages(GAP);
+        while let Some(position) = pages.turn().await {
+            let page = self.sweep.ports.users().all_users(position.as_deref()).await?;
+            for user in page.items.iter().filter(|user| held.part.holds(user.id.as_str())) {
+                match held.accounts.get_mut(&user.id) {
+                    Some(place) => {
+                        if let Some(seen) = place.take() {
+                            self.report.users += 1;
+                            self.judge(*seen, Some(user)).await?;
+                        }
+                    }
+                    None => {
+                        self.report.users += 1;
+                        self.judge_without_account(user).await?;
+                    }
+                }
+            }
+            pages.go_on(page.next);
+        }
+        for seen in held.accounts.into_values().flatten() {
+            self.judge(*seen, None).await?;
+        }
+        Ok(())
+    }
+
+    async fn judge(&mut self, seen: Seen, user: Option<&UserRecord>) -> PortResult<()> {
+        let (sweep, now) = (self.sweep, self.now());
+        let id = seen.account.id.clone();
+        let finding = compare(seen, user, sweep.catalog, sweep.policy, now);
+        self.report.paying += usize::from(finding.paying);
+        self.report.would_lose += usize::from(finding.loses);
+        self.report.left_alone += usize::from(finding.left_alone);
+        let Some(drift) = finding.drift else { return Ok(()) };
+        let wake = wake(DRIFT, id, Some(self.run()), now);
+        self.wake(drift, wake).await
+    }
+
+    /// Who may sign in and has no account is woken as a sign-in would. Whoever is not
+    /// confirmed must not get a key, and whoever is disabled would not get one.
+    async fn judge_without_account(&mut self, user: &UserRecord) -> PortResult<()> {
+        if !user.confirmed || !user.enabled {
+            return Ok(());
+        }
+        let wake = wake(cognito::CATCH_UP, user.id.clone(), Some(self.run()), self.now());
+        self.wake(Drift::NoAccount, wake).await
+    }
+
+    async fn wake_unlinked(&mut self, customer: CustomerId) -> PortResult<()> {
+        let wake = wake_customer(DRIFT, customer, self.run(), self.now());
+        self.wake(Drift::Unlinked, wake).await
+    }
+
+    /// Keys of ours that no account took. Those that are listed are looked up once more:
+    /// an account may have made its key since it was read.
+    async fn orphans(&mut self, keys: Vec<Orphan>) -> PortResult<()> {
+        for (place, key) in keys.into_iter().enumerate() {
+            if place < ORPHANS_LISTED {
+                if self.is_named(&key).await? {
+                    continue;
+                }
+                self.report.orphans_listed.push(key);
+            }
+            self.report.orphans += 1;
+        }
+        Ok(())
+    }
+
+    async fn is_named(&self, key: &Orphan) -> PortResult<bool> {
+        let Some(owner) = key_owner(self.sweep.stack, &key.name) else { return Ok(false) };
+        let account = self.sweep.ports.ledger().account(&owner).await?;
+        Ok(account.is_some_and(|account| names(self.sweep.stack, &account, key)))
+    }
+
+    async fn wake(&mut self, drift: Drift, wake: Envelope) -> PortResult<()> {
+        tracing::debug!(drift = drift.as_str(), wake = %wake.id, "drift");
+        *self.report.woken.entry(drift).or_default() += 1;
+        self.wakes.push(wake);
+        if self.wakes.len() >= WAKES_TO_A_CALL { self.send().await } else { Ok(()) }
+    }
+
+    async fn send(&mut self) -> PortResult<()> {
+        let wakes = std::mem::take(&mut self.wakes);
+        // Boxed: it stands at the end of every chain of calls here, and its type is deep.
+        Box::pin(self.sweep.queue.send_all(QueueName::Bulk, &wakes)).await
+    }
+
+    /// Sets the wakes of this sweep apart from the last one's: SQS must not take a new
+    /// suspicion for one that the worker has dealt with.
+    fn run(&self) -> String {
+        self.begun.as_second().to_string()
+    }
+
+    fn now(&self) -> Timestamp {
+        self.sweep.ports.clock().now()
+    }
+
+    fn pages(&self, gap: SignedDuration) -> Pages<'a, P::Clock> {
+        Pages { clock: self.sweep.ports.clock(), gap, next: Some(None) }
+    }
+}
+
+/// The pages of a listing, each after a pause.
+struct Pages<'a, C> {
+    clock: &'a C,
+    gap: SignedDuration,
+    next: Option<Option<String>>,
+}
+
+impl<C: Clock> Pages<'_, C> {
+    /// Where the next page begins (`None` on the first); `None` after the last.
+    async fn turn(&mut self) -> Option<Option<String>> {
+        let page = self.next.take()?;
+        self.clock.sleep(self.gap).await;
+        Some(page)
+    }
+
+    fn go_on(&mut self, next: Option<String>) {
+        self.next = next.map(Some);
+    }
+}

@@ -1,0 +1,105 @@
+//! API Gateway's keys, all of them: read once, matched to accounts by their ids.
+//!
+//! AWS allows 10,000 keys in an account and Region, and does not raise that: this is as
+//! much as is ever held. <https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html>
+
+use std::collections::{BTreeSet, HashMap};
+
+use jiff::Timestamp;
+
+use super::Orphan;
+use crate::account::{Account, KeyId, KeyRecord, Slot, UsagePlanId};
+use crate::key_name::{key_name, key_prefix};
+use crate::policy::NEW_KEY_MAY_HIDE;
+use crate::ports::ApiKey;
+
+/// How many orphans are listed in a report, and looked up again before they are called so.
+pub const ORPHANS_LISTED: usize = 100;
+
+/// A key as the listings show it.
+#[derive(Debug)]
+struct Key {
+    /// Its name, when it is ours: others' are nobody's business.
+    name: Option<String>,
+    enabled: bool,
+    plans: BTreeSet<UsagePlanId>,
+}
+
+/// An account's key, as the listings show it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum KeySeen {
+    /// It is not there, or the account has none.
+    Gone,
+    /// It was made when the listing had begun, or just before: the next sweep sees it.
+    TooNew,
+    /// It is there.
+    There {
+        /// Whether it is accepted.
+        enabled: bool,
+        /// The catalog's usage plans that it is on.
+        plans: BTreeSet<UsagePlanId>,
+    },
+}
+
+/// All keys that no account has taken yet.
+#[derive(Debug)]
+pub(super) struct Keys {
+    listed_at: Timestamp,
+    prefix: String,
+    keys: HashMap<KeyId, Key>,
+}
+
+impl Keys {
+    /// No keys yet; `listed_at` is before the first page was read.
+    pub(super) fn new(stack: &str, listed_at: Timestamp) -> Self {
+        Self { listed_at, prefix: key_prefix(stack), keys: HashMap::new() }
+    }
+
+    pub(super) fn add(&mut self, key: ApiKey) {
+        let name = Some(key.name).filter(|name| name.starts_with(&self.prefix));
+        let enabled = key.enabled;
+        self.keys.insert(key.id, Key { name, enabled, plans: BTreeSet::new() });
+    }
+
+    /// Notes that a key is on a plan. One that was made since the keys were listed is not
+    /// known, and nothing is said of it.
+    pub(super) fn put_on(&mut self, plan: &UsagePlanId, key: &KeyId) {
+        if let Some(key) = self.keys.get_mut(key) {
+            key.plans.insert(plan.clone());
+        }
+    }
+
+    /// How many there are, and how many of them are ours.
+    pub(super) fn count(&self) -> (usize, usize) {
+        (self.keys.len(), self.keys.values().filter(|key| key.name.is_some()).count())
+    }
+
+    /// Takes the key that an account names.
+    pub(super) fn take(&mut self, record: Option<&KeyRecord>) -> KeySeen {
+        let Some(record) = record else { return KeySeen::Gone };
+        match self.keys.remove(&record.id) {
+            Some(Key { enabled, plans, .. }) => KeySeen::There { enabled, plans },
+            None if self.listed_at.duration_since(record.minted_at) < NEW_KEY_MAY_HIDE => {
+                KeySeen::TooNew
+            }
+            None => KeySeen::Gone,
+        }
+    }
+
+    /// What is left of ours when every account has taken its own, by id.
+    pub(super) fn nobodys(self) -> Vec<Orphan> {
+        let ours = self.keys.into_iter().filter_map(|(id, key)| Some((id, key.name?)));
+        let mut orphans: Vec<_> = ours.map(|(id, name)| Orphan { id, name }).collect();
+        orphans.sort_by(|a, b| a.id.cmp(&b.id));
+        orphans
+    }
+}
+
+/// Whether an account names a key: by its id, or by an intent that has just made it.
+pub(super) fn names(stack: &str, account: &Account, key: &Orphan) -> bool {
+    let by_intent = account.intent.as_ref().is_some_and(|intent| {
+        key.name == key_name(stack, &account.id, intent.slot, intent.generation)
+    });
+    let by_id = account.access.keys.get(&Slot::Primary).is_some_and(|own| own.id == key.id);
+    by_intent || by_id
+}

@@ -1,0 +1,164 @@
+//! The sweep: finds accounts that need a look, and wakes them. It changes nothing itself.
+//!
+//! [`due`] wakes what is known to be due, and costs two queries. [`drift`] compares all
+//! four systems, in bulk pages, and wakes every account that is not as it should be.
+//! A sweep may stop at any call: the next one begins anew, and a wake too many is harmless.
+//!
+//! **Architecture invariant:** no sweep writes to Stripe, API Gateway or Cognito, nor about
+//! any account to the ledger, where it only notes how many keys and payers it counted. What
+//! it finds is a suspicion: the worker claims, reads again, and decides.
+
+mod compare;
+mod drift;
+mod due;
+mod held;
+mod keys;
+mod part;
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use tollgate_events::{
+    AccountId, CustomerId, ENVELOPE_VERSION, Envelope, EventId, Source, Subject, Via,
+};
+
+use crate::account::KeyId;
+
+pub use drift::{ACCOUNTS_AT_ONCE, DriftSweep};
+pub use due::{SweepReport, sweep};
+pub use keys::ORPHANS_LISTED;
+
+/// In what an account, a user or a customer was seen to differ.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Drift {
+    /// The account is open and nobody holds it: a convergence was interrupted or parked.
+    Interrupted,
+    /// An older revision of the catalog decided the account.
+    OldCatalog,
+    /// The user is not in the pool any more.
+    UserGone,
+    /// What Stripe and Cognito say now decides otherwise.
+    Decision,
+    /// The key was deleted by hand.
+    KeyGone,
+    /// The key is on no usage plan, on two, or on the wrong one.
+    UsagePlan,
+    /// The key was enabled or disabled by hand.
+    KeyState,
+    /// The user's attributes were edited.
+    Attributes,
+    /// Access is right, but the ledger tells otherwise, or has forgotten when to look again.
+    Ledger,
+    /// A closed account has a live subscription.
+    PaidForNothing,
+    /// A confirmed user has no account.
+    NoAccount,
+    /// A live subscription to a plan of the catalog, whose customer is linked to nobody.
+    Unlinked,
+}
+
+impl Drift {
+    /// The word for logs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Interrupted => "interrupted",
+            Self::OldCatalog => "old_catalog",
+            Self::UserGone => "user_gone",
+            Self::Decision => "decision",
+            Self::KeyGone => "key_gone",
+            Self::UsagePlan => "usage_plan",
+            Self::KeyState => "key_state",
+            Self::Attributes => "attributes",
+            Self::Ledger => "ledger",
+            Self::PaidForNothing => "paid_for_nothing",
+            Self::NoAccount => "no_account",
+            Self::Unlinked => "unlinked",
+        }
+    }
+}
+
+/// A key of ours that no account names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Orphan {
+    /// Its id.
+    pub id: KeyId,
+    /// Its name.
+    pub name: String,
+}
+
+/// What a comparison of all four systems found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DriftReport {
+    /// Accounts in the ledger, closed ones too.
+    pub accounts: usize,
+    /// Accounts that have their plan by a subscription, as the ledger has it.
+    pub paying: usize,
+    /// Paying accounts that the facts as read would take to a lower plan or to none, or
+    /// whose user is gone.
+    pub would_lose: usize,
+    /// Accounts left alone, because a worker holds them or a newer catalog decided them.
+    pub left_alone: usize,
+    /// Users in the pool.
+    pub users: usize,
+    /// Subscriptions in Stripe that are not canceled.
+    pub subscriptions: usize,
+    /// All API keys in the account and Region, whoever made them: AWS allows 10,000.
+    pub keys: usize,
+    /// Those of them that are ours.
+    pub keys_of_ours: usize,
+    /// Wakes sent, by their reason; each account is counted under the first that applies.
+    pub woken: BTreeMap<Drift, usize>,
+    /// Keys of ours that no account names. Nobody touches them: they are for a person.
+    pub orphans: usize,
+    /// The first [`ORPHANS_LISTED`] of them.
+    pub orphans_listed: Vec<Orphan>,
+    /// The parts in which the accounts were looked at.
+    pub parts: usize,
+    /// The most accounts held in memory at once.
+    pub held_at_most: usize,
+}
+
+impl DriftReport {
+    /// All wakes sent.
+    pub fn wakes(&self) -> usize {
+        self.woken.values().sum()
+    }
+}
+
+/// A wake of Tollgate's own: it has no id from outside. `run` sets it apart from the last
+/// wake of the same account and kind, which SQS would take for the same message.
+pub fn wake(kind: &str, account: AccountId, run: Option<String>, now: Timestamp) -> Envelope {
+    let name = account.to_string();
+    envelope(kind, &name, Subject::account(account), run, now)
+}
+
+/// A wake about a customer who is linked to nobody: the worker asks Stripe whose it is.
+fn wake_customer(kind: &str, customer: CustomerId, run: String, now: Timestamp) -> Envelope {
+    let name = customer.to_string();
+    envelope(kind, &name, Subject::customer(customer), Some(run), now)
+}
+
+fn envelope(
+    kind: &str,
+    name: &str,
+    subject: Subject,
+    run: Option<String>,
+    now: Timestamp,
+) -> Envelope {
+    let id = format!("{kind}:{name}").chars().take(128).collect::<String>();
+    Envelope {
+        v: ENVELOPE_VERSION,
+        source: Source::Sweep,
+        id: EventId::parse(id).expect("a kind and an id are visible ASCII"),
+        kind: kind.to_owned(),
+        subject,
+        object: None,
+        occurred_at: now,
+        received_at: now,
+        livemode: None,
+        connect_account: None,
+        via: Via::Schedule,
+        run,
+        hint: None,
+    }
+}
