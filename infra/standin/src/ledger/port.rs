@@ -10,6 +10,7 @@ use tollgate_events::{AccountId, CustomerId, EventRef};
 
 use super::MemoryLedger;
 use super::store::Store;
+use crate::bugs::Bug;
 use crate::gate::failure;
 
 impl Ledger for MemoryLedger {
@@ -19,21 +20,32 @@ impl Ledger for MemoryLedger {
         now: Timestamp,
         lease_until: Timestamp,
     ) -> PortResult<Claim> {
-        let act = || Ok(self.lock().claim(account, now, lease_until));
+        let act = || Ok(self.claim_as_planted(account, now, lease_until));
         self.gate.pass(Service::Ledger, "UpdateItem", account.as_str(), act).await
     }
 
     async fn commit(&self, commit: &Commit) -> PortResult<CommitResult> {
-        let act = || Ok(self.lock().commit(commit));
+        let planted = self.commit_as_planted(commit);
+        let (commit, late) =
+            planted.as_ref().map_or((commit, None), |(c, late)| (c, late.as_ref()));
+        let act = || Ok(self.lock().commit(commit, |bug| self.gate.has(bug)));
         let subject = commit.account.id.as_str();
-        self.gate.pass(Service::Ledger, "TransactWriteItems", subject, act).await
+        let result = self.gate.pass(Service::Ledger, "TransactWriteItems", subject, act).await?;
+        if let Some(entry) = late.filter(|_| result == CommitResult::Committed) {
+            let act = || Ok(self.lock().put_entry(&commit.account.id, entry));
+            self.gate.pass(Service::Ledger, "PutItem", subject, act).await?;
+        }
+        Ok(result)
     }
 
     async fn record(&self, records: &[EventRecord]) -> PortResult<()> {
         let subject: Vec<String> = records.iter().map(|record| record.event.to_string()).collect();
         let act = || {
             let mut store = self.lock();
-            records.iter().for_each(|record| store.upsert(record));
+            let kept = |record: &&EventRecord| {
+                !record.outcome.is_stuck() || !self.gate.has(Bug::ParkedNotRecorded)
+            };
+            records.iter().filter(kept).for_each(|record| store.upsert(record));
             Ok(())
         };
         self.gate.pass(Service::Ledger, "TransactWriteItems", subject.join(" "), act).await
@@ -81,7 +93,8 @@ impl Ledger for MemoryLedger {
             let rest = found.into_iter().filter(|event| after.as_ref() < Some(*event)).cloned();
             let page = self.page(rest);
             let items = page.items.iter().filter_map(|event| store.events.get(event)).cloned();
-            Ok(Page { items: items.collect(), next: page.next })
+            let next = page.next.filter(|_| !self.gate.has(Bug::SecondPageLost));
+            Ok(Page { items: items.collect(), next })
         };
         self.gate.pass(Service::Ledger, "Scan", "stuck", act).await
     }
@@ -94,6 +107,9 @@ impl Ledger for MemoryLedger {
         let act = || {
             let after: Option<(Timestamp, AccountId)> = read_token("Query", page)?;
             let mut found: Vec<(Timestamp, AccountId)> = self.lock().due(now);
+            if self.gate.has(Bug::DueNeverRead) {
+                found.clear();
+            }
             found.sort();
             let rest = found.into_iter().filter(|item| after.as_ref() < Some(item));
             let Page { items, next } = self.page(rest);

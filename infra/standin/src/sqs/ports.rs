@@ -5,6 +5,7 @@ use tollgate_events::Envelope;
 
 use super::SqsStandin;
 use super::outgoing::Outgoing;
+use crate::bugs::Bug;
 use crate::gate::failure;
 
 /// Tollgate's two queues on the stand-in.
@@ -34,17 +35,17 @@ impl Queue for SqsPort {
     async fn send(&self, queue: QueueName, envelope: &Envelope) -> PortResult<()> {
         const OPERATION: &str = "SendMessage";
         let name = self.name(queue);
-        let outgoing = Outgoing {
-            body: envelope.encode(),
-            group: Some(envelope.group().to_owned()),
-            dedup: Some(envelope.deduplication_id()),
-        };
+        let group = envelope.group().to_owned();
+        let by_group = self.sqs.gate.has(Bug::DeduplicatedByGroup);
+        let dedup = if by_group { group.clone() } else { envelope.deduplication_id() };
+        let outgoing = Outgoing { body: envelope.encode(), group: Some(group), dedup: Some(dedup) };
         let act = || {
             self.sqs.operate(|model, now| model.send_message(name, outgoing, now)).map_err(
                 |error| failure(Service::Queue, OPERATION, error.class(), error.to_string()),
             )
         };
         let subject = format!("{name} {}", envelope.event_ref());
-        self.sqs.gate.pass(Service::Queue, OPERATION, subject, act).await.map(drop)
+        let sent = self.sqs.gate.pass(Service::Queue, OPERATION, subject, act).await.map(drop);
+        if self.sqs.gate.has(Bug::RefusalSwallowed) { Ok(()) } else { sent }
     }
 }

@@ -18,6 +18,7 @@ use super::error::{ErrorKind, StripeError, StripeResult};
 use super::model::{Metadata, Session, SessionStatus, Subscription, SubscriptionData};
 use super::state::Stripe;
 use super::transitions::Status;
+use crate::bugs::Bug;
 use crate::gate::failure;
 
 impl StripeStandin {
@@ -131,7 +132,11 @@ impl tollgate_billing::ports::Stripe for StripeStandin {
                 stripe.live_customer(customer.as_str())?;
                 let rows = stripe.subscriptions_of(customer.as_str()).into_iter();
                 let rows = rows.filter(|row| row.status != Status::Canceled);
-                Ok(rows.map(|row| see_subscription(stripe, row)).collect())
+                let mut seen: Vec<_> = rows.map(|row| see_subscription(stripe, row)).collect();
+                if self.gate.has(Bug::NewestSubscriptionOnly) {
+                    seen = seen.pop().into_iter().collect();
+                }
+                Ok(seen)
             })
             .await;
         Ok(found(rows)?.unwrap_or_default())
@@ -192,6 +197,9 @@ impl tollgate_billing::ports::Stripe for StripeStandin {
                 stripe.cancel(subscription.as_str(), When::Now)
             })
             .await;
+        if self.gate.has(Bug::CancellationNotChecked) {
+            return Ok(());
+        }
         found(cancelled).map(|_| ())
     }
 
