@@ -44,6 +44,11 @@ impl<L, T> Executor<L, T> {
         self.tasks.iter().position(|task| wanted(&task.label))
     }
 
+    /// What the task at `place` is about.
+    pub fn label_mut(&mut self, place: usize) -> &mut L {
+        &mut self.tasks[place].label
+    }
+
     /// Runs the task at `place` up to its next await; returns it when it is done.
     pub fn poll(&mut self, place: usize) -> Option<(L, T)> {
         let waker = Waker::from(Arc::new(Ignore));

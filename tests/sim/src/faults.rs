@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use jiff::SignedDuration;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use tollgate_billing::ports::{Class, PortError, PortResult};
+use tollgate_billing::ports::{Class, PortError, PortResult, Service};
 use tollgate_standin::gate::{Call, Weather, failure};
 
 /// A storm that follows from the seed, until it is told to end.
@@ -18,6 +18,8 @@ struct State {
     /// How many calls of a thousand fail, before or after taking effect.
     of_a_thousand: u32,
     faults: usize,
+    /// Whoever calls now is past its time.
+    late: bool,
 }
 
 impl Storm {
@@ -25,12 +27,18 @@ impl Storm {
     pub fn new(seed: u64) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(seed ^ 0x57_0712);
         let of_a_thousand = [0, 8, 30, 80][rng.random_range(0..4)];
-        Self(Mutex::new(State { rng, of_a_thousand, faults: 0 }))
+        Self(Mutex::new(State { rng, of_a_thousand, faults: 0, late: false }))
     }
 
     /// From now on nothing goes wrong.
     pub fn end(&self) {
         self.lock().of_a_thousand = 0;
+    }
+
+    /// Whether whoever calls from now on is past its time: nobody but the ledger takes
+    /// its calls, since every client gives up before the lease is over.
+    pub fn late(&self, late: bool) {
+        self.lock().late = late;
     }
 
     /// How many calls have failed.
@@ -54,6 +62,9 @@ impl State {
 impl Weather for Storm {
     fn before(&self, call: &Call) -> PortResult<()> {
         let mut state = self.lock();
+        if state.late && call.service != Service::Ledger {
+            return Err(failed(call, Class::Unavailable, "the client's time was over"));
+        }
         if !state.strikes() {
             return Ok(());
         }

@@ -12,9 +12,12 @@
 
 pub mod executor;
 pub mod faults;
+pub mod hunt;
 pub mod lives;
+mod mistakes;
 pub mod oracle;
 pub mod run;
+mod watch;
 
 #[cfg(test)]
 mod tests;

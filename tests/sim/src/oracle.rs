@@ -361,13 +361,36 @@ impl<'a> Oracle<'a> {
                 _ => {}
             }
         }
+        for (customer, owner) in &links {
+            if !self.is_named(customer.as_str(), owner) {
+                self.violate(8, format!("{customer} is linked to {owner}, whom it never named"));
+            }
+        }
+    }
+
+    /// Whether a customer went through a checkout of ours for an account, or was made
+    /// for it.
+    fn is_named(&self, customer: &str, owner: &AccountId) -> bool {
+        let paid = self.sim.lives.pays_for.get(customer);
+        let stripe = self.sim.world.stripe.account();
+        let made_for = |row: &stripe::Customer| {
+            row.metadata.contains_key("tollgate_proof")
+                && row.metadata.get("tollgate_account").map(String::as_str) == Some(owner.as_str())
+        };
+        paid.is_some_and(|owners| owners.contains(owner))
+            || stripe.customer(customer).is_ok_and(made_for)
     }
 
     /// Invariant 2.
     fn keys(&mut self) {
         let mut named = BTreeSet::new();
+        let mut problems = Vec::new();
         for account in self.sim.world.ledger.accounts() {
-            named.extend(account.access.keys.values().map(|key| key.id.as_str().to_owned()));
+            for key in account.access.keys.values() {
+                if !named.insert(key.id.as_str().to_owned()) {
+                    problems.push(format!("key {} is two accounts'", key.id));
+                }
+            }
             let open = account.intent.map(|intent| {
                 format!(
                     "tollgate/sim/{}/{}/{}",
@@ -379,7 +402,6 @@ impl<'a> Oracle<'a> {
             named.extend(open);
         }
         let mut names = BTreeSet::new();
-        let mut problems = Vec::new();
         for key in &self.keys {
             let name = key.name.clone().unwrap_or_default();
             if !name.starts_with("tollgate/") {

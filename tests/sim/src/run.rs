@@ -26,6 +26,7 @@ use tollgate_billing::ports::{PortResult, Queue, QueueName};
 use tollgate_billing::sweep::{SweepReport, sweep};
 use tollgate_events::stripe::{ACTED_ON, SigningSecret};
 use tollgate_events::{AccountId, CustomerId, Envelope, EventRef, Via};
+use tollgate_standin::bugs::Bug;
 use tollgate_standin::clock::VirtualClock;
 use tollgate_standin::sqs::SqsPort;
 use tollgate_standin::stripe::{Answer, Delivery, NewEndpoint};
@@ -34,7 +35,9 @@ use tollgate_standin::world::{BULK_QUEUE, DEAD_LETTER_QUEUES, EVENTS_QUEUE, POOL
 use crate::executor::{Executor, block_on};
 use crate::faults::Storm;
 use crate::lives::{Lives, Stage};
+use crate::mistakes::Mistakes;
 use crate::oracle::{self, Violation};
+use crate::watch::{Polled, Watch};
 
 /// How long a worker may take: its deadline, and its lease's end.
 const WORKER_TIME: SignedDuration = SignedDuration::from_secs(25);
@@ -83,6 +86,12 @@ enum Label {
 struct Lease {
     label: Label,
     deadline: Timestamp,
+    /// Sets it apart from every other.
+    number: usize,
+    /// When it was last polled.
+    polled: Timestamp,
+    /// Its time is over, and it lives on.
+    late: bool,
 }
 
 /// What a task came to.
@@ -127,6 +136,9 @@ pub struct Sim {
     triggers: Vec<Value>,
     transcript: Vec<String>,
     kills: usize,
+    spawned: usize,
+    mistakes: Mistakes,
+    watch: Watch,
     start: Timestamp,
 }
 
@@ -151,7 +163,15 @@ pub fn worker_on(world: &World) -> Worker<World> {
 
 /// Runs a seed from its first act to its verdict.
 pub fn run(seed: u64) -> Report {
+    run_with(seed, None)
+}
+
+/// Runs a seed in a world in which a bug may be planted.
+pub fn run_with(seed: u64, bug: Option<Bug>) -> Report {
     let mut sim = Sim::new(seed);
+    if let Some(bug) = bug {
+        sim.plant(bug);
+    }
     sim.storm();
     sim.settle();
     sim.judge();
@@ -205,8 +225,20 @@ impl Sim {
             triggers: Vec::new(),
             transcript: Vec::new(),
             kills: 0,
+            spawned: 0,
+            mistakes: Mistakes::default(),
+            watch: Watch::default(),
             start: world.clock.time(),
             world,
+        }
+    }
+
+    fn plant(&mut self, bug: Bug) {
+        self.world.plant(bug);
+        if bug == Bug::StrangerTrusted {
+            let mut worker = worker_on(&self.world);
+            worker.policy.trust_payment_links = true;
+            self.worker = Rc::new(worker);
         }
     }
 
@@ -284,7 +316,19 @@ impl Sim {
             return;
         }
         let place = self.rng.random_range(0..self.tasks.len());
-        if let Some((lease, done)) = self.tasks.poll(place) {
+        let before = self.world.gate.count();
+        let now = self.world.clock.time();
+        let lease = self.tasks.label_mut(place);
+        let (task, late) = (lease.number, lease.late);
+        let polled = Polled { task, late, before: std::mem::replace(&mut lease.polled, now) };
+        self.storm.late(late);
+        let done = self.tasks.poll(place);
+        self.storm.late(false);
+        let calls = self.world.gate.calls_since(before);
+        for problem in self.watch.look(&self.world, polled, &calls) {
+            self.violate(6, problem);
+        }
+        if let Some((lease, done)) = done {
             self.done(lease.label, done);
         }
     }
@@ -301,7 +345,15 @@ impl Sim {
     fn bury(&mut self) {
         let now = self.world.clock.time();
         while let Some(place) = self.tasks.position(|lease| lease.deadline <= now) {
-            self.kill_at(place);
+            let lives_on = self.rng.random_bool(0.3);
+            let lease = self.tasks.label_mut(place);
+            if lives_on && !lease.late && matches!(lease.label, Label::Worker) {
+                lease.late = true;
+                lease.deadline = now + WORKER_TIME;
+                self.tell("a worker lives on after its time");
+            } else {
+                self.kill_at(place);
+            }
         }
     }
 
@@ -407,6 +459,11 @@ impl Sim {
         if received.is_empty() {
             return false;
         }
+        let (dropped, received): (Vec<_>, Vec<_>) =
+            received.into_iter().partition(|message| self.mistakes.drop(&self.world, message));
+        for message in dropped {
+            let _ = self.world.sqs.delete(queue, &message.receipt);
+        }
         let (messages, receipts) = self.take(received);
         let worker = self.worker.clone();
         let deadline = self.world.clock.time() + WORKER_TIME;
@@ -445,6 +502,12 @@ impl Sim {
                 continue;
             }
             any = true;
+            if self.world.gate.has(Bug::DeadLettersDropped) {
+                for message in received {
+                    let _ = self.world.sqs.delete(queue, &message.receipt);
+                }
+                continue;
+            }
             let (messages, receipts) = self.take(received);
             let world = self.world.clone();
             self.spawn(Label::DeadLetters, async move {
@@ -457,7 +520,10 @@ impl Sim {
 
     fn spawn(&mut self, label: Label, task: impl Future<Output = Done> + 'static) {
         let deadline = self.world.clock.time() + WORKER_TIME;
-        self.tasks.spawn(Lease { label, deadline }, task);
+        self.spawned += 1;
+        let polled = self.world.clock.time();
+        let lease = Lease { label, deadline, number: self.spawned, polled, late: false };
+        self.tasks.spawn(lease, task);
     }
 
     /// What follows from a task's end.
@@ -468,7 +534,7 @@ impl Sim {
                     format!("{queue}: {:?}, failed {}", report.outcomes, report.failed.len());
                 self.tell(&line);
                 for (id, receipt) in receipts {
-                    if !report.failed.contains(&id) {
+                    if !report.failed.contains(&id) || self.world.gate.has(Bug::BatchDeleted) {
                         // Too late is no harm: the message comes again.
                         let _ = self.world.sqs.delete(queue, &receipt);
                     }

@@ -35,6 +35,10 @@ impl Queue for SqsPort {
     async fn send(&self, queue: QueueName, envelope: &Envelope) -> PortResult<()> {
         const OPERATION: &str = "SendMessage";
         let name = self.name(queue);
+        let envelope = &match self.sqs.gate.has(Bug::NoHint) {
+            true => Envelope { hint: None, ..envelope.clone() },
+            false => envelope.clone(),
+        };
         let group = envelope.group().to_owned();
         let by_group = self.sqs.gate.has(Bug::DeduplicatedByGroup);
         let dedup = if by_group { group.clone() } else { envelope.deduplication_id() };

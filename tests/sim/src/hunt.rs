@@ -1,0 +1,27 @@
+//! Hunting planted bugs: which seed catches each first.
+
+use tollgate_standin::bugs::Bug;
+
+use crate::oracle::Violation;
+use crate::run::run_with;
+
+/// A bug that was caught.
+#[derive(Debug)]
+pub struct Catch {
+    /// The first seed that broke the bug's invariant.
+    pub seed: u64,
+    /// How many seeds that took.
+    pub seeds: u64,
+    /// What was found.
+    pub violation: Violation,
+}
+
+/// Runs seeds from `from` on, at most `seeds`, until one breaks the invariant that this
+/// bug is said to break.
+pub fn hunt(bug: Bug, from: u64, seeds: u64) -> Option<Catch> {
+    (from..from.saturating_add(seeds)).find_map(|seed| {
+        let found = run_with(seed, Some(bug)).violations;
+        let violation = found.into_iter().find(|found| found.invariant == bug.invariant())?;
+        Some(Catch { seed, seeds: seed - from + 1, violation })
+    })
+}
