@@ -45,8 +45,8 @@ impl<L, T> Executor<L, T> {
     }
 
     /// What the task at `place` is about.
-    pub fn label_mut(&mut self, place: usize) -> &mut L {
-        &mut self.tasks[place].label
+    pub fn label(&self, place: usize) -> &L {
+        &self.tasks[place].label
     }
 
     /// Runs the task at `place` up to its next await; returns it when it is done.

@@ -3,7 +3,8 @@
 use tollgate_standin::bugs::Bug;
 
 use crate::oracle::Violation;
-use crate::run::run_with;
+use crate::run::run_script;
+use crate::script::Script;
 
 /// A bug that was caught.
 #[derive(Debug)]
@@ -20,7 +21,7 @@ pub struct Catch {
 /// bug is said to break.
 pub fn hunt(bug: Bug, from: u64, seeds: u64) -> Option<Catch> {
     (from..from.saturating_add(seeds)).find_map(|seed| {
-        let found = run_with(seed, Some(bug)).violations;
+        let found = run_script(&Script::of(seed).with_bug(Some(bug))).violations;
         let violation = found.into_iter().find(|found| found.invariant == bug.invariant())?;
         Some(Catch { seed, seeds: seed - from + 1, violation })
     })

@@ -10,14 +10,22 @@
 //! Not simulated: the control plane's budget, the blast limit, secret rotation,
 //! several catalogs, edits by hand.
 
+mod carry;
 pub mod executor;
+mod fair;
 pub mod faults;
 pub mod hunt;
 pub mod lives;
 mod mistakes;
 pub mod oracle;
+pub mod report;
 pub mod run;
-mod watch;
+pub mod script;
+pub mod shrink;
+mod storm;
+pub mod story;
+mod tasks;
+mod verdicts;
 
 #[cfg(test)]
 mod tests;

@@ -28,6 +28,8 @@ pub struct Lives {
     pub users: BTreeMap<String, AccountId>,
     /// Every user there ever was.
     pub ever: Vec<AccountId>,
+    /// What every user is called, told apart from others of the same name.
+    pub called: BTreeMap<AccountId, String>,
     /// Customers who went through a checkout of ours: for whom they pay. One who went
     /// through checkouts for several accounts stands here with the first.
     pub pays_for: BTreeMap<String, Vec<AccountId>>,
@@ -73,6 +75,9 @@ impl Lives {
     }
 
     fn born(&mut self, name: String, id: AccountId) {
+        let namesakes = self.called.values().filter(|other| other.starts_with(&name)).count();
+        let mark = "'".repeat(namesakes);
+        self.called.insert(id.clone(), format!("{name}{mark}"));
         self.ever.push(id.clone());
         self.users.insert(name, id);
     }

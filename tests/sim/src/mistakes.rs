@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
+use tollgate_billing::converge::Worker;
 use tollgate_billing::ledger::{EventRecord, Outcome, is_wake};
 use tollgate_billing::ports::Ledger;
 use tollgate_events::{Envelope, Source};
@@ -76,6 +77,12 @@ fn whose(world: &World, envelope: &Envelope) -> String {
     let links = world.ledger.links();
     let owner = links.iter().find(|(id, _)| Some(id.as_str()) == customer.as_deref());
     owner.map(|(_, account)| account.to_string()).or(customer).unwrap_or_default()
+}
+
+/// The worker as somebody would configure it who believes a payment link's visitor.
+pub(crate) fn mistaken(mut worker: Worker<World>) -> Worker<World> {
+    worker.policy.trust_payment_links |= worker.ports.gate.has(Bug::StrangerTrusted);
+    worker
 }
 
 /// Whether the ledger took the record.

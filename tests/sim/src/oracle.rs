@@ -29,16 +29,14 @@ pub struct Violation {
     pub invariant: u8,
     /// What was found.
     pub problem: String,
+    /// What shows it again.
+    pub command: String,
 }
 
 impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { seed, invariant, problem } = self;
-        write!(
-            f,
-            "seed {seed}, invariant {invariant}: {problem}\n  \
-             cargo sim --from {seed} --seeds 1 --transcript"
-        )
+        let Self { seed, invariant, problem, command } = self;
+        write!(f, "seed {seed}, invariant {invariant}: {problem}\n  {command}")
     }
 }
 
@@ -169,8 +167,9 @@ impl<'a> Oracle<'a> {
     }
 
     fn violate(&mut self, invariant: u8, problem: impl Into<String>) {
-        let (seed, problem) = (self.sim.seed, problem.into());
-        self.found.push(Violation { seed, invariant, problem });
+        let script = &self.sim.script;
+        let (seed, command, problem) = (script.seed, script.command(), problem.into());
+        self.found.push(Violation { seed, invariant, problem, command });
     }
 
     /// Queues empty, nothing due, no lease held.

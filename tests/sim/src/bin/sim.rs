@@ -3,8 +3,14 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use tollgate_sim::faults::FaultKind;
 use tollgate_sim::hunt::hunt;
-use tollgate_sim::run::{Report, run_with};
+use tollgate_sim::oracle::Violation;
+use tollgate_sim::report::{Report, Tally};
+use tollgate_sim::run::run_script;
+use tollgate_sim::script::Script;
+use tollgate_sim::shrink::shrink;
+use tollgate_sim::story::story;
 use tollgate_standin::bugs::Bug;
 
 /// Simulates Tollgate, one small business for each seed.
@@ -19,36 +25,99 @@ struct Args {
     /// Print what happened, line by line.
     #[arg(long)]
     transcript: bool,
-    /// Plant a bug.
+    /// Acts to leave out, by number.
+    #[arg(long, value_delimiter = ',', conflicts_with = "only_acts")]
+    without_acts: Vec<usize>,
+    /// The acts that happen, by number; all others are left out.
+    #[arg(long, value_delimiter = ',')]
+    only_acts: Vec<usize>,
+    /// Kinds of faults to switch off.
+    #[arg(long, value_delimiter = ',', value_parser = fault_kind)]
+    without_faults: Vec<FaultKind>,
+    /// A bug to plant.
     #[arg(long, value_parser = bug)]
     bug: Option<Bug>,
+    /// Do not look for a smaller run that breaks the same invariant.
+    #[arg(long)]
+    no_shrink: bool,
+    /// After how many runs to stop looking for a smaller one.
+    #[arg(long, default_value_t = 400)]
+    shrink_runs: usize,
     #[command(subcommand)]
     command: Option<Command>,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Plant each bug and tell which seed catches it first.
+    /// Plant each bug and tell which seed catches it first; exit code 1 when none does.
     Bugs {
         /// After how many seeds to give up.
         #[arg(long, default_value_t = 200)]
         seeds: u64,
-        /// Only this one.
+        /// Only these.
         #[arg(value_parser = bug)]
-        only: Option<Bug>,
+        only: Vec<Bug>,
     },
 }
 
-fn bug(name: &str) -> Result<Bug, String> {
-    let names = || Bug::ALL.map(Bug::name).join(", ");
-    Bug::named(name).ok_or_else(|| format!("there is no such bug; there are {}", names()))
+fn fault_kind(word: &str) -> Result<FaultKind, String> {
+    FaultKind::parse(word).ok_or_else(|| {
+        let known: Vec<_> = FaultKind::ALL.iter().map(|kind| kind.as_str()).collect();
+        format!("no such kind of fault; there are {}", known.join(", "))
+    })
 }
 
-/// The table of planted bugs: exit code 1 when one was not caught.
-fn bugs(limit: u64, only: Option<Bug>) -> ExitCode {
+fn bug(name: &str) -> Result<Bug, String> {
+    Bug::named(name)
+        .ok_or_else(|| format!("no such bug; there are {}", Bug::ALL.map(Bug::name).join(", ")))
+}
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    if let Some(Command::Bugs { seeds, only }) = &args.command {
+        return bugs(*seeds, only);
+    }
+    let mut tally = Tally::default();
+    for seed in args.from..args.from.saturating_add(args.seeds) {
+        let report = run_script(&script(&args, seed));
+        if args.transcript {
+            report.transcript.iter().for_each(|line| println!("{line}"));
+        }
+        report.violations.iter().for_each(|violation| println!("{violation}"));
+        if let Some(violation) = report.violations.first().filter(|_| !args.no_shrink) {
+            tell_small(&report, violation, args.shrink_runs);
+        }
+        tally.add(&report.tally);
+    }
+    println!("{tally:?}");
+    if tally.violations == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// The script of a seed, as the command line changes it.
+fn script(args: &Args, seed: u64) -> Script {
+    let mut script = Script::of(seed).with_bug(args.bug);
+    script = if args.only_acts.is_empty() {
+        script.without_acts(args.without_acts.iter().copied())
+    } else {
+        script.with_only_acts(&args.only_acts)
+    };
+    args.without_faults.iter().fold(script, |script, kind| script.without_fault(*kind))
+}
+
+/// The story of the smallest run that breaks the same invariant.
+fn tell_small(report: &Report, violation: &Violation, limit: usize) {
+    let Some(small) = shrink(&report.script, violation.invariant, limit) else { return };
+    let Report { script, acts, .. } = &small.report;
+    println!("\nThe same with {} acts, found in {} runs:\n", acts.len(), small.runs);
+    story(&small.report, small.invariant).iter().for_each(|line| println!("  {line}"));
+    println!("\nAgain:\n  {}\n", script.command());
+}
+
+/// The table of planted bugs.
+fn bugs(limit: u64, only: &[Bug]) -> ExitCode {
     let mut caught = true;
     println!("{:<26} invariant  first seed  seeds needed", "bug");
-    for bug in Bug::ALL.into_iter().filter(|bug| only.is_none_or(|only| only == *bug)) {
+    for bug in Bug::ALL.into_iter().filter(|bug| only.is_empty() || only.contains(bug)) {
         let line = format!("{bug:<26} {:>9}", bug.invariant());
         match hunt(bug, 0, limit) {
             Some(catch) => println!("{line}  {:>10}  {:>12}", catch.seed, catch.seeds),
@@ -59,35 +128,4 @@ fn bugs(limit: u64, only: Option<Bug>) -> ExitCode {
         }
     }
     if caught { ExitCode::SUCCESS } else { ExitCode::FAILURE }
-}
-
-fn main() -> ExitCode {
-    let args = Args::parse();
-    if let Some(Command::Bugs { seeds, only }) = args.command {
-        return bugs(seeds, only);
-    }
-    let mut broken = 0;
-    let mut sum = [0; 6];
-    for seed in args.from..args.from.saturating_add(args.seeds) {
-        let report = run_with(seed, args.bug);
-        if args.transcript {
-            report.transcript.iter().for_each(|line| println!("{line}"));
-        }
-        report.violations.iter().for_each(|violation| println!("{violation}"));
-        broken += report.violations.len();
-        add(&mut sum, &report);
-    }
-    let [days, events, faults, kills, mints, switches] = sum;
-    println!(
-        "{} seeds, {days} days, {events} events, {faults} faults, {kills} kills, \
-         {mints} mints, {switches} switches, {broken} violations",
-        args.seeds
-    );
-    if broken == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
-}
-
-fn add(sum: &mut [usize; 6], report: &Report) {
-    let days = usize::try_from(report.days).unwrap_or(0);
-    let of_this = [days, report.events, report.faults, report.kills, report.mints, report.switches];
-    sum.iter_mut().zip(of_this).for_each(|(sum, more)| *sum += more);
 }

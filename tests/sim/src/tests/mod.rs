@@ -9,6 +9,7 @@ use tollgate_standin::world::{BULK_QUEUE, EVENTS_QUEUE};
 
 use crate::oracle::Violation;
 use crate::run::{Sim, run};
+use crate::script::Script;
 
 /// How many seeds every test run tries; `cargo sim` tries more.
 const SEEDS: u64 = 60;
@@ -32,7 +33,7 @@ fn a_seed_repeats_to_the_last_call() {
 
 /// Which invariants a world breaks after somebody meddled with it.
 fn found_after(meddle: impl FnOnce(&mut Sim)) -> Vec<u8> {
-    let mut sim = Sim::new(1);
+    let mut sim = Sim::new(&Script::of(1));
     sim.storm();
     sim.settle();
     sim.judge();

@@ -1,0 +1,218 @@
+//! What carries events: Stripe's webhook sender, Cognito, EventBridge, SQS's poller, the
+//! schedule. Each invocation is a task.
+
+use jiff::SignedDuration;
+use rand::RngExt;
+use tollgate_billing::batch::{Message, park_dead_letters};
+use tollgate_billing::ingress::{self, PoolEvent};
+use tollgate_billing::sweep::{SweepReport, sweep};
+use tollgate_events::Envelope;
+use tollgate_standin::bugs::Bug;
+use tollgate_standin::stripe::{Answer, Delivery};
+use tollgate_standin::world::DEAD_LETTER_QUEUES;
+
+use crate::faults::FaultKind;
+use crate::run::{QUEUES, Sim, WORKER_TIME};
+use crate::tasks::{Done, Label, Lease};
+
+impl Sim {
+    pub(crate) fn carry_webhook(&mut self) {
+        if let Some(delivery) = self.pick_delivery() {
+            self.in_hand.insert(delivery.event.clone());
+            self.send(delivery);
+        }
+    }
+
+    /// A delivery that is due, and not under way: any, but none for ever.
+    pub(crate) fn pick_delivery(&mut self) -> Option<Delivery> {
+        let due = self.world.stripe.account().due_deliveries();
+        let mut due: Vec<_> =
+            due.into_iter().filter(|delivery| !self.in_hand.contains(&delivery.event)).collect();
+        if due.is_empty() {
+            return None;
+        }
+        let place = self.rng.random_range(0..due.len());
+        let place = if due.len() > 40 { 0 } else { place };
+        Some(due.swap_remove(place))
+    }
+
+    pub(crate) fn send(&mut self, delivery: Delivery) {
+        let signature = self.world.stripe.account().sign(&delivery);
+        let (webhook, body) = (self.webhook.clone(), delivery.body.clone());
+        self.spawn(Label::Webhook(Box::new(delivery)), async move {
+            Done::Webhook(webhook.accept(Some(&signature), body.as_bytes()).await)
+        });
+    }
+
+    /// A delivery that succeeded comes once more.
+    pub(crate) fn resend(&mut self) {
+        if self.sent.is_empty() || !self.storm.has(FaultKind::Duplicate) {
+            return;
+        }
+        self.storm.count(FaultKind::Duplicate);
+        let place = self.rng.random_range(0..self.sent.len());
+        let delivery = self.sent[place].clone();
+        self.send(delivery);
+    }
+
+    pub(crate) fn answer(&mut self, delivery: &Delivery, answer: Answer) {
+        self.in_hand.remove(&delivery.event);
+        let mut stripe = self.world.stripe.account();
+        let Some(event) = stripe.event(&delivery.event) else { return };
+        // No event is lost for good: the last attempts go on until one succeeds.
+        let late = stripe.now().duration_since(event.created) > SignedDuration::from_hours(36);
+        if !late || matches!(answer, Answer::Status(200..=299)) {
+            stripe.settle(delivery, answer);
+        }
+    }
+
+    pub(crate) fn collect(&mut self) {
+        self.triggers.extend(self.world.cognito.take_triggers());
+        self.cloudtrail.extend(self.world.cognito.take_cloudtrail());
+    }
+
+    pub(crate) fn carry_pool(&mut self) {
+        self.collect();
+        let pool = self.pool.clone();
+        let count = self.triggers.len() + self.cloudtrail.len();
+        if count == 0 {
+            return;
+        }
+        let place = self.rng.random_range(0..count);
+        if place < self.triggers.len() {
+            let event = self.triggers.swap_remove(place);
+            self.spawn(Label::Trigger, async move { Done::Pool(pool.trigger(&event).await) });
+        } else {
+            let record = self.cloudtrail.swap_remove(place - self.triggers.len());
+            // EventBridge delivers at least once.
+            if self.rng.random_bool(0.1) {
+                self.cloudtrail.push(record.clone());
+            }
+            let label = Label::Cloudtrail(record.clone());
+            self.spawn(label, async move { Done::Pool(pool.cloudtrail(&record).await) });
+        }
+    }
+
+    pub(crate) fn receive(&mut self) {
+        let queue = QUEUES[self.rng.random_range(0..QUEUES.len())];
+        let max = self.rng.random_range(1..=10);
+        self.receive_from(queue, max);
+    }
+
+    /// Lambda's poller: receives a batch and invokes the worker with it.
+    pub(crate) fn receive_from(&mut self, queue: &'static str, max: usize) -> bool {
+        let received = self.world.sqs.receive(queue, max).expect("the queue is there");
+        if received.is_empty() {
+            return false;
+        }
+        let (dropped, received): (Vec<_>, Vec<_>) =
+            received.into_iter().partition(|message| self.mistakes.drop(&self.world, message));
+        self.delete(queue, &dropped);
+        let (messages, receipts) = self.take(received);
+        let worker = self.worker.clone();
+        let deadline = self.world.clock.time() + WORKER_TIME;
+        self.spawn(Label::Worker, async move {
+            Done::Batch(worker.handle(&messages, deadline).await, queue, receipts)
+        });
+        true
+    }
+
+    /// Messages that a planted bug drops.
+    fn delete(&self, queue: &str, messages: &[tollgate_standin::sqs::Message]) {
+        for message in messages {
+            let _ = self.world.sqs.delete(queue, &message.receipt);
+        }
+    }
+
+    fn take(
+        &mut self,
+        received: Vec<tollgate_standin::sqs::Message>,
+    ) -> (Vec<Message>, Vec<(String, String)>) {
+        self.bodies.extend(received.iter().map(|message| message.body.clone()));
+        let receipts = received.iter().map(|m| (m.id.clone(), m.receipt.clone())).collect();
+        let messages = received
+            .into_iter()
+            .map(|m| Message { id: m.id, group: m.group, body: m.body })
+            .collect();
+        (messages, receipts)
+    }
+
+    pub(crate) fn spawn_sweep(&mut self) {
+        let world = self.world.clone();
+        let policy = self.worker.policy.clone();
+        self.spawn(Label::Sweep, async move {
+            Done::Sweep(sweep(&world.ledger, &world.queue(), &world.clock, &policy).await)
+        });
+    }
+
+    pub(crate) fn drain_dead_letters(&mut self) -> bool {
+        let mut any = false;
+        for queue in DEAD_LETTER_QUEUES {
+            let received = self.world.sqs.receive(queue, 10).expect("the queue is there");
+            if received.is_empty() {
+                continue;
+            }
+            any = true;
+            if self.world.gate.has(Bug::DeadLettersDropped) {
+                self.delete(queue, &received);
+                continue;
+            }
+            let (messages, receipts) = self.take(received);
+            let world = self.world.clone();
+            self.spawn(Label::DeadLetters, async move {
+                let report = park_dead_letters(&world.ledger, &world.clock, &messages).await;
+                Done::Batch(report, queue, receipts)
+            });
+        }
+        any
+    }
+
+    fn spawn(&mut self, label: Label, task: impl Future<Output = Done> + 'static) {
+        let deadline = self.world.clock.time() + WORKER_TIME;
+        self.tasks_begun += 1;
+        self.tasks.spawn(Lease { id: self.tasks_begun, label, deadline }, task);
+    }
+
+    /// What follows from a task's end.
+    pub(crate) fn done(&mut self, label: Label, done: Done) {
+        match (label, done) {
+            (_, Done::Batch(report, queue, receipts)) => {
+                let line =
+                    format!("{queue}: {:?}, failed {}", report.outcomes, report.failed.len());
+                self.tell(&line);
+                for (id, receipt) in receipts {
+                    if !report.failed.contains(&id) || self.world.gate.has(Bug::BatchDeleted) {
+                        // Too late is no harm: the message comes again.
+                        let _ = self.world.sqs.delete(queue, &receipt);
+                    }
+                }
+                self.look();
+            }
+            (Label::Webhook(delivery), Done::Webhook(answer)) => {
+                self.answer(&delivery, Answer::Status(answer.status()));
+                match answer {
+                    ingress::Delivery::Queued { envelope } => {
+                        self.sent.push(*delivery);
+                        self.accept(&envelope);
+                    }
+                    ingress::Delivery::NotNeeded { .. }
+                    | ingress::Delivery::QueueUnavailable(_) => {}
+                    refused => self.violate(0, format!("a webhook was refused: {refused:?}")),
+                }
+            }
+            (_, Done::Pool(PoolEvent::Queued { envelope })) => self.accept(&envelope),
+            (Label::Cloudtrail(record), Done::Pool(PoolEvent::QueueUnavailable(_))) => {
+                self.cloudtrail.push(record);
+            }
+            (_, Done::Sweep(Ok(report))) if report != SweepReport::default() => {
+                self.tell(&format!("{report:?}"));
+            }
+            _ => {}
+        }
+    }
+
+    fn accept(&mut self, envelope: &Envelope) {
+        self.tell(&format!("accepted {} {}", envelope.event_ref(), envelope.kind));
+        self.accepted.entry(envelope.event_ref()).or_insert_with(|| envelope.clone());
+    }
+}

@@ -1,0 +1,112 @@
+//! Fair weather: nothing fails any more, and everything comes to rest.
+
+use jiff::{SignedDuration, Timestamp};
+use rand::RngExt;
+use tollgate_billing::ledger::Outcome;
+use tollgate_standin::world::DEAD_LETTER_QUEUES;
+
+use crate::run::{QUEUES, Sim};
+use crate::script::{Stream, dice};
+
+/// How far ahead a known time still belongs to coming to rest: second looks, waiting
+/// events, users who were not found.
+const SOON: SignedDuration = SignedDuration::from_hours(2);
+
+impl Sim {
+    /// Fair weather until everything is at rest.
+    pub fn settle(&mut self) {
+        self.rng = dice(self.script.seed, Stream::Fair, 0);
+        self.storm.end();
+        self.world.cognito.set_list_lag(SignedDuration::ZERO);
+        self.tell("the storm is over");
+        self.finish_tasks();
+        // A lost sign-up heals with the next sign-in.
+        for name in self.lives.users.keys() {
+            let _ = self.world.cognito.sign_in(name);
+        }
+        self.come_to_rest();
+    }
+
+    pub(crate) fn come_to_rest(&mut self) {
+        for _ in 0..400 {
+            if self.round() {
+                continue;
+            }
+            let Some(next) = self.next_time() else { return };
+            self.world.stripe.advance_to(next);
+        }
+        let queued = QUEUES.map(|queue| self.world.sqs.len(queue));
+        let retries = self.world.stripe.account().next_delivery();
+        let due = self.world.ledger.accounts().into_iter().filter_map(|account| account.review_at);
+        let problem = format!(
+            "it never comes to rest: queued {queued:?}, next delivery {retries:?}, due {:?}",
+            due.min()
+        );
+        self.violate(1, problem);
+    }
+
+    /// Everything that can be done now; whether there was anything.
+    fn round(&mut self) -> bool {
+        self.collect();
+        let mut busy = !self.triggers.is_empty() || !self.cloudtrail.is_empty();
+        while !self.triggers.is_empty() || !self.cloudtrail.is_empty() {
+            self.carry_pool();
+        }
+        while let Some(delivery) = self.pick_delivery() {
+            busy = true;
+            self.in_hand.insert(delivery.event.clone());
+            self.send(delivery);
+        }
+        self.finish_tasks();
+        for queue in QUEUES {
+            while self.receive_from(queue, 10) {
+                busy = true;
+            }
+        }
+        self.finish_tasks();
+        busy |= self.drain_dead_letters();
+        self.finish_tasks();
+        let before = QUEUES.map(|queue| self.world.sqs.len(queue));
+        self.spawn_sweep();
+        self.finish_tasks();
+        busy || before != QUEUES.map(|queue| self.world.sqs.len(queue))
+    }
+
+    /// Somebody signs up, and the event is on the queue.
+    #[cfg(test)]
+    pub(crate) fn sign_up_and_queue(&mut self, name: &str) {
+        self.world.cognito.sign_up_confirmed(name, "z@example.com").expect("the name is free");
+        self.carry_pool();
+        self.finish_tasks();
+    }
+
+    fn finish_tasks(&mut self) {
+        while !self.tasks.is_empty() {
+            self.world.clock.advance(SignedDuration::from_millis(self.rng.random_range(0..2)));
+            self.bury();
+            self.poll();
+        }
+    }
+
+    /// When the next thing happens that rest has to wait for.
+    fn next_time(&mut self) -> Option<Timestamp> {
+        let now = self.world.clock.time();
+        let hidden = QUEUES
+            .iter()
+            .chain(&DEAD_LETTER_QUEUES)
+            .filter_map(|queue| self.world.sqs.next_visible_at(queue));
+        let retries = self.world.stripe.account().next_delivery();
+        let second = SignedDuration::from_secs(1);
+        let waiting = self.world.ledger.events().into_iter().filter_map(|event| {
+            let waits = event.record.outcome == Outcome::Waiting;
+            let since = event.record.envelope().filter(|_| waits)?.received_at;
+            Some(since + self.worker.policy.waiting() + second)
+        });
+        let reviews = self.world.ledger.accounts().into_iter().filter_map(|a| a.review_at);
+        let later = hidden.chain(retries).chain(waiting).chain(reviews).map(|at| {
+            // What is due and was deduplicated comes again in five minutes at the latest.
+            if at > now { at } else { now + SignedDuration::from_secs(301) }
+        });
+        later.filter(|at| *at <= now + SOON).min()
+    }
+}

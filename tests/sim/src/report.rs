@@ -1,0 +1,60 @@
+//! What a run came to, and what many came to.
+
+use std::collections::BTreeMap;
+
+use crate::faults::FaultKind;
+use crate::oracle::Violation;
+use crate::script::Script;
+
+/// What a run came to.
+#[derive(Debug)]
+pub struct Report {
+    /// What it followed from.
+    pub script: Script,
+    /// What was found wrong.
+    pub violations: Vec<Violation>,
+    /// What usage plans and users are called, by id.
+    pub names: Vec<(String, String)>,
+    /// The acts of which something came: their numbers, and what they were.
+    pub acts: Vec<(usize, String)>,
+    /// What is counted.
+    pub tally: Tally,
+    /// What happened, line by line.
+    pub transcript: Vec<String>,
+    /// A digest of the transcript, of every call, and of the ledger in the end.
+    pub digest: u64,
+}
+
+/// What is counted, of one run or of many.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Runs.
+    pub seeds: usize,
+    /// Simulated days.
+    pub days: usize,
+    /// Events that were accepted.
+    pub events: usize,
+    /// What went wrong, by kind.
+    pub faults: BTreeMap<FaultKind, usize>,
+    /// Keys that were made.
+    pub mints: usize,
+    /// Times that a key was put on a usage plan.
+    pub switches: usize,
+    /// Broken invariants.
+    pub violations: usize,
+}
+
+impl Tally {
+    /// Adds another's counts.
+    pub fn add(&mut self, other: &Self) {
+        self.seeds += other.seeds;
+        self.days += other.days;
+        self.events += other.events;
+        self.mints += other.mints;
+        self.switches += other.switches;
+        self.violations += other.violations;
+        for (kind, count) in &other.faults {
+            *self.faults.entry(*kind).or_default() += count;
+        }
+    }
+}

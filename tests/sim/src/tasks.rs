@@ -1,0 +1,54 @@
+//! What is under way: invocations, what they are about, and what they come to.
+
+use jiff::Timestamp;
+use serde_json::Value;
+use tollgate_billing::batch::BatchReport;
+use tollgate_billing::ingress::{self, PoolEvent};
+use tollgate_billing::ports::PortResult;
+use tollgate_billing::sweep::SweepReport;
+use tollgate_standin::stripe::Delivery;
+
+/// What a task is about: enough to know what its death means.
+pub(crate) enum Label {
+    Worker,
+    Webhook(Box<Delivery>),
+    Trigger,
+    Cloudtrail(Value),
+    Sweep,
+    DeadLetters,
+}
+
+impl Label {
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Worker => "worker",
+            Self::Webhook(_) => "webhook",
+            Self::Trigger => "trigger",
+            Self::Cloudtrail(_) => "CloudTrail record's function",
+            Self::Sweep => "sweep",
+            Self::DeadLetters => "dead letters' function",
+        }
+    }
+}
+
+/// A label with the time at which the task dies.
+pub(crate) struct Lease {
+    pub(crate) id: u64,
+    pub(crate) label: Label,
+    pub(crate) deadline: Timestamp,
+}
+
+impl Lease {
+    /// What the task is called in the transcript.
+    pub(crate) fn name(&self) -> String {
+        format!("{} {}", self.label.name(), self.id)
+    }
+}
+
+/// What a task came to.
+pub(crate) enum Done {
+    Batch(BatchReport, &'static str, Vec<(String, String)>),
+    Webhook(ingress::Delivery),
+    Pool(PoolEvent),
+    Sweep(PortResult<SweepReport>),
+}

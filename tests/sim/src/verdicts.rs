@@ -1,0 +1,57 @@
+//! The verdicts: the oracle's, and what replays must and must not change.
+
+use tollgate_billing::ports::{Queue, QueueName};
+use tollgate_events::{Envelope, Via};
+
+use crate::executor::block_on;
+use crate::oracle;
+use crate::run::Sim;
+
+impl Sim {
+    /// Compares the world at rest with what it should be.
+    pub fn judge(&mut self) {
+        oracle::judge(self).into_iter().for_each(|violation| self.found(violation));
+    }
+
+    /// After a replay in fair weather, only what nobody can act on is still parked.
+    pub fn judge_what_is_stuck(&mut self) {
+        oracle::stuck(self).into_iter().for_each(|violation| self.found(violation));
+    }
+
+    /// The operator replays what is parked; after that nothing that could be acted on
+    /// may be left.
+    pub fn replay_what_is_stuck(&mut self) {
+        let stuck = self.world.ledger.events().into_iter();
+        let stuck = stuck.filter(|event| event.record.outcome.is_stuck());
+        let stuck: Vec<_> = stuck.filter_map(|event| event.record.envelope().cloned()).collect();
+        self.replay(stuck, "stuck");
+        self.replayed = true;
+    }
+
+    /// Invariant 5: replay with unchanged facts changes nothing but event records.
+    pub fn replay_everything(&mut self) {
+        let before = oracle::accounts(self);
+        let now = self.world.clock.time();
+        let next = self.world.stripe.account().next_due();
+        self.replay(self.accepted.values().cloned().collect(), "all");
+        if next.is_some_and(|at| at <= self.world.clock.time()) {
+            return;
+        }
+        for (old, new) in before.iter().zip(oracle::accounts(self)) {
+            let due = old.review_at.is_some_and(|at| at <= self.world.clock.time() && at >= now);
+            if *old != new && !due {
+                self.violate(5, format!("replay changed\n  {old:?}\n  into\n  {new:?}"));
+            }
+        }
+    }
+
+    fn replay(&mut self, events: Vec<Envelope>, run: &str) {
+        self.tell(&format!("replay {run}: {}", events.len()));
+        for envelope in events {
+            let copy = Envelope { via: Via::Replay, run: Some(run.to_owned()), ..envelope };
+            let sent = block_on(self.world.queue().send(QueueName::Bulk, &copy));
+            sent.expect("the weather is fair");
+        }
+        self.come_to_rest();
+    }
+}
