@@ -21,11 +21,28 @@ pub struct Call {
     pub subject: String,
 }
 
+/// What a call does to its system, kept until it lands.
+pub type Effect = Box<dyn FnOnce() + Send>;
+
 /// What goes wrong, and when. The default lets everything pass.
 pub trait Weather: Send + Sync {
+    /// Told when a call is about to be made: its caller waits from here on.
+    fn starts(&self, _call: &Call) {}
+
     /// Asked before the call takes effect: an error means that it never does.
     fn before(&self, _call: &Call) -> PortResult<()> {
         Ok(())
+    }
+
+    /// Asked before a write takes effect: an error is what its caller gets now, while
+    /// the effect is [kept](Self::keep), to land later.
+    fn late(&self, _call: &Call) -> Option<PortError> {
+        None
+    }
+
+    /// Takes an effect that lands later, whenever the weather lets it.
+    fn keep(&self, _call: &Call, effect: Effect) {
+        effect();
     }
 
     /// Asked after the call took effect: an error means that its answer is lost.
@@ -77,13 +94,41 @@ impl Gate {
         subject: impl Into<String>,
         act: impl FnOnce() -> PortResult<T>,
     ) -> PortResult<T> {
-        let call = Call { service, operation, subject: subject.into() };
+        let call = self.enter(Call { service, operation, subject: subject.into() }).await?;
+        self.leave(&call, act()).await
+    }
+
+    /// As [`pass`](Self::pass), for a call that changes something: its effect may land
+    /// after the caller has given up.
+    ///
+    /// # Errors
+    /// What `act` returns, or the weather's fault.
+    pub async fn pass_write<T>(
+        &self,
+        service: Service,
+        operation: &'static str,
+        subject: impl Into<String>,
+        act: impl FnOnce() -> PortResult<T> + Send + 'static,
+    ) -> PortResult<T> {
+        let call = self.enter(Call { service, operation, subject: subject.into() }).await?;
+        if let Some(error) = self.weather.late(&call) {
+            self.weather.keep(&call, Box::new(move || drop(act())));
+            return Err(error);
+        }
+        self.leave(&call, act()).await
+    }
+
+    async fn enter(&self, call: Call) -> PortResult<Call> {
+        self.weather.starts(&call);
         Yield::default().await;
         self.push(call.clone());
         self.weather.before(&call)?;
-        let result = act();
+        Ok(call)
+    }
+
+    async fn leave<T>(&self, call: &Call, result: PortResult<T>) -> PortResult<T> {
         Yield::default().await;
-        self.weather.after(&call)?;
+        self.weather.after(call)?;
         result
     }
 

@@ -11,7 +11,6 @@ use tollgate_standin::bugs::Bug;
 use tollgate_standin::stripe::{Answer, Delivery};
 use tollgate_standin::world::DEAD_LETTER_QUEUES;
 
-use crate::faults::FaultKind;
 use crate::run::{QUEUES, Sim, WORKER_TIME};
 use crate::tasks::{Done, Label, Lease};
 
@@ -45,14 +44,14 @@ impl Sim {
     }
 
     /// A delivery that succeeded comes once more.
-    pub(crate) fn resend(&mut self) {
-        if self.sent.is_empty() || !self.storm.has(FaultKind::Duplicate) {
-            return;
+    pub(crate) fn resend(&mut self) -> bool {
+        if self.sent.is_empty() {
+            return false;
         }
-        self.storm.count(FaultKind::Duplicate);
         let place = self.rng.random_range(0..self.sent.len());
         let delivery = self.sent[place].clone();
         self.send(delivery);
+        true
     }
 
     pub(crate) fn answer(&mut self, delivery: &Delivery, answer: Answer) {
@@ -167,15 +166,9 @@ impl Sim {
         any
     }
 
-    fn spawn(&mut self, label: Label, task: impl Future<Output = Done> + 'static) {
-        let deadline = self.world.clock.time() + WORKER_TIME;
-        self.tasks_begun += 1;
-        self.tasks.spawn(Lease { id: self.tasks_begun, label, deadline }, task);
-    }
-
     /// What follows from a task's end.
-    pub(crate) fn done(&mut self, label: Label, done: Done) {
-        match (label, done) {
+    pub(crate) fn done(&mut self, lease: Lease, done: Done) {
+        match (lease.label, done) {
             (_, Done::Batch(report, queue, receipts)) => {
                 let line =
                     format!("{queue}: {:?}, failed {}", report.outcomes, report.failed.len());

@@ -39,14 +39,25 @@ impl<L, T> Executor<L, T> {
         self.tasks.is_empty()
     }
 
-    /// Where the first task is whose label is of this kind.
-    pub fn position(&self, wanted: impl Fn(&L) -> bool) -> Option<usize> {
-        self.tasks.iter().position(|task| wanted(&task.label))
+    /// Where the tasks are whose label is of this kind.
+    pub fn places(&self, wanted: impl Fn(&L) -> bool) -> Vec<usize> {
+        let places = self.tasks.iter().enumerate();
+        places.filter(|(_, task)| wanted(&task.label)).map(|(place, _)| place).collect()
     }
 
-    /// What the task at `place` is about.
+    /// Every label.
+    pub fn labels(&self) -> impl Iterator<Item = &L> {
+        self.tasks.iter().map(|task| &task.label)
+    }
+
+    /// The label of the task at `place`.
     pub fn label(&self, place: usize) -> &L {
         &self.tasks[place].label
+    }
+
+    /// The label of the task at `place`, to be changed.
+    pub fn label_mut(&mut self, place: usize) -> &mut L {
+        &mut self.tasks[place].label
     }
 
     /// Runs the task at `place` up to its next await; returns it when it is done.

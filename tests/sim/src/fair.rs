@@ -1,7 +1,6 @@
 //! Fair weather: nothing fails any more, and everything comes to rest.
 
 use jiff::{SignedDuration, Timestamp};
-use rand::RngExt;
 use tollgate_billing::ledger::Outcome;
 use tollgate_standin::world::DEAD_LETTER_QUEUES;
 
@@ -17,14 +16,24 @@ impl Sim {
     pub fn settle(&mut self) {
         self.rng = dice(self.script.seed, Stream::Fair, 0);
         self.storm.end();
-        self.world.cognito.set_list_lag(SignedDuration::ZERO);
+        self.mend(true);
         self.tell("the storm is over");
         self.finish_tasks();
+        while let Some(at) = self.storm.next_landing() {
+            self.advance_to(at);
+        }
+        self.wait_for_lagging_reads();
         // A lost sign-up heals with the next sign-in.
         for name in self.lives.users.keys() {
             let _ = self.world.cognito.sign_in(name);
         }
         self.come_to_rest();
+    }
+
+    /// What was written in the storm shows everywhere, and then no read lags any more.
+    fn wait_for_lagging_reads(&mut self) {
+        self.advance_to(self.world.clock.time() + SignedDuration::from_secs(60));
+        self.lift_lags();
     }
 
     pub(crate) fn come_to_rest(&mut self) {
@@ -33,7 +42,7 @@ impl Sim {
                 continue;
             }
             let Some(next) = self.next_time() else { return };
-            self.world.stripe.advance_to(next);
+            self.advance_to(next);
         }
         let queued = QUEUES.map(|queue| self.world.sqs.len(queue));
         let retries = self.world.stripe.account().next_delivery();
@@ -78,14 +87,6 @@ impl Sim {
         self.world.cognito.sign_up_confirmed(name, "z@example.com").expect("the name is free");
         self.carry_pool();
         self.finish_tasks();
-    }
-
-    fn finish_tasks(&mut self) {
-        while !self.tasks.is_empty() {
-            self.world.clock.advance(SignedDuration::from_millis(self.rng.random_range(0..2)));
-            self.bury();
-            self.poll();
-        }
     }
 
     /// When the next thing happens that rest has to wait for.

@@ -11,21 +11,27 @@
 //! several catalogs, edits by hand.
 
 mod carry;
+pub mod coverage;
 pub mod executor;
 mod fair;
 pub mod faults;
+mod holds;
 pub mod hunt;
 pub mod lives;
+mod mishaps;
 mod mistakes;
 pub mod oracle;
 pub mod report;
 pub mod run;
+mod running;
 pub mod script;
 pub mod shrink;
 mod storm;
 pub mod story;
 mod tasks;
 mod verdicts;
+mod watch;
+pub mod weather;
 
 #[cfg(test)]
 mod tests;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::coverage::Coverage;
 use crate::faults::FaultKind;
 use crate::oracle::Violation;
 use crate::script::Script;
@@ -19,6 +20,8 @@ pub struct Report {
     pub acts: Vec<(usize, String)>,
     /// What is counted.
     pub tally: Tally,
+    /// What was reached.
+    pub coverage: Coverage,
     /// What happened, line by line.
     pub transcript: Vec<String>,
     /// A digest of the transcript, of every call, and of the ledger in the end.

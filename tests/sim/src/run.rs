@@ -27,14 +27,16 @@ use tollgate_standin::stripe::{Delivery, NewEndpoint};
 use tollgate_standin::world::{BULK_QUEUE, EVENTS_QUEUE, POOL_ID, World};
 
 use crate::executor::Executor;
-use crate::faults::Storm;
+use crate::holds::KeyOwners;
 use crate::lives::Lives;
 use crate::mistakes::{Mistakes, mistaken};
 use crate::oracle::Violation;
 use crate::report::{Report, Tally};
+use crate::running::Fence;
 use crate::script::{Script, Stream, dice};
 use crate::story::Narrator;
 use crate::tasks::{Done, Lease};
+use crate::weather::Storm;
 
 /// How long a worker may take: its deadline, and its lease's end.
 pub(crate) const WORKER_TIME: SignedDuration = SignedDuration::from_secs(25);
@@ -67,11 +69,17 @@ pub struct Sim {
     pub violations: Vec<Violation>,
     pub(crate) rng: ChaCha8Rng,
     pub(crate) steps: u64,
+    pub(crate) tasks_begun: u64,
+    pub(crate) fences: BTreeMap<AccountId, Fence>,
+    pub(crate) queue_down_until: Option<Timestamp>,
+    pub(crate) no_keys_until: Option<Timestamp>,
+    /// Stripe's events that were lost for good.
+    pub(crate) lost: Vec<String>,
     pub(crate) acted: usize,
     pub(crate) acts: Vec<(usize, String)>,
     pub(crate) storm: Arc<Storm>,
     pub(crate) narrator: Arc<Narrator>,
-    pub(crate) tasks_begun: u64,
+    pub(crate) key_owners: KeyOwners,
     pub(crate) api: AccountApi<World>,
     pub(crate) worker: Rc<Worker<World>>,
     pub(crate) webhook: Rc<Webhook<SqsPort, VirtualClock>>,
@@ -132,6 +140,7 @@ impl Sim {
         if let Some(bug) = script.bug {
             world.plant(bug);
         }
+        storm.set_clock(world.clock.clone());
         let webhook = endpoint(&world);
         let (queue, clock) = (world.queue(), world.clock.clone());
         let api =
@@ -147,11 +156,16 @@ impl Sim {
             violations: Vec::new(),
             rng: dice(script.seed, Stream::World, 1),
             steps: 0,
+            tasks_begun: 0,
+            fences: BTreeMap::new(),
+            queue_down_until: None,
+            no_keys_until: None,
+            lost: Vec::new(),
             acted: 0,
             acts: Vec::new(),
             storm,
             narrator,
-            tasks_begun: 0,
+            key_owners: KeyOwners::new(),
             api,
             worker: Rc::new(mistaken(worker_on(&world))),
             webhook: Rc::new(webhook),
@@ -227,6 +241,7 @@ impl Sim {
             acts: self.acts,
             tally,
             transcript: self.transcript,
+            coverage: self.storm.coverage(),
             digest: digest.finish(),
         }
     }

@@ -2,14 +2,11 @@
 
 use jiff::SignedDuration;
 use rand::RngExt;
-use tollgate_standin::stripe::Answer;
 use tollgate_standin::world::DEAD_LETTER_QUEUES;
 
-use crate::faults::FaultKind;
 use crate::lives::Stage;
 use crate::run::{QUEUES, Sim};
 use crate::script::{Stream, dice};
-use crate::tasks::Label;
 
 impl Sim {
     /// Lives, failures and deaths, in an order that follows from the seed.
@@ -20,6 +17,9 @@ impl Sim {
             self.storm.step(self.steps);
             self.steps += 1;
             self.world.clock.advance(SignedDuration::from_millis(self.rng.random_range(0..300)));
+            self.land();
+            self.wake_sleepers();
+            self.mend(false);
             self.bury();
             match self.rng.random_range(0..1000) {
                 0..700 => self.poll(),
@@ -32,19 +32,10 @@ impl Sim {
                 956..962 => {
                     self.drain_dead_letters();
                 }
-                962..965 => self.resend(),
+                962..970 => self.mishap(),
+                970..975 => self.pause(),
                 _ => self.let_time_pass(),
             }
-        }
-    }
-
-    /// How far behind reads are while the storm lasts.
-    fn set_lags(&mut self) {
-        let mut dice = dice(self.script.seed, Stream::World, 0);
-        let users = SignedDuration::from_secs(dice.random_range(1..9));
-        if self.storm.has(FaultKind::UsersLag) {
-            self.storm.count(FaultKind::UsersLag);
-            self.world.cognito.set_list_lag(users);
         }
     }
 
@@ -69,7 +60,10 @@ impl Sim {
         let quiet = self.tasks.is_empty()
             && QUEUES.iter().chain(&DEAD_LETTER_QUEUES).all(|queue| self.world.sqs.is_empty(queue))
             && self.pick_delivery().is_none()
-            && self.cloudtrail.is_empty();
+            && self.cloudtrail.is_empty()
+            && self.storm.next_landing().is_none()
+            && self.queue_down_until.is_none()
+            && self.no_keys_until.is_none();
         let seconds = match self.rng.random_range(0..10) {
             0..8 if !self.tasks.is_empty() => self.rng.random_range(1..6),
             _ if !quiet => self.rng.random_range(1..240),
@@ -85,58 +79,9 @@ impl Sim {
         let retry = self.world.stripe.account().next_delivery();
         let retry = retry.filter(|at| quiet && *at > self.world.clock.time());
         let later = retry.map_or(later, |at| later.min(at));
-        self.world.stripe.advance_to(later);
+        self.advance_to(later);
         if seconds > 240 {
             self.tell("time passes");
-        }
-    }
-
-    /// A poll of one task, chosen by the seed.
-    pub(crate) fn poll(&mut self) {
-        if self.tasks.is_empty() {
-            return;
-        }
-        let place = self.rng.random_range(0..self.tasks.len());
-        let name = self.tasks.label(place).name();
-        let ended = self.tasks.poll(place);
-        self.tell_notes(&name);
-        if let Some((lease, done)) = ended {
-            self.done(lease.label, done);
-        }
-    }
-
-    /// Tells what was done, and what went wrong, while somebody had their turn.
-    pub(crate) fn tell_notes(&mut self, who: &str) {
-        for note in self.narrator.take() {
-            self.tell(&format!("{who}: {note}"));
-        }
-    }
-
-    fn kill(&mut self) {
-        if self.tasks.is_empty() || !self.storm.has(FaultKind::Kill) {
-            return;
-        }
-        let place = self.rng.random_range(0..self.tasks.len());
-        self.kill_at(place);
-    }
-
-    /// Kills every task whose time is over.
-    pub(crate) fn bury(&mut self) {
-        let now = self.world.clock.time();
-        while let Some(place) = self.tasks.position(|lease| lease.deadline <= now) {
-            self.kill_at(place);
-        }
-    }
-
-    fn kill_at(&mut self, place: usize) {
-        self.storm.count(FaultKind::Kill);
-        let lease = self.tasks.kill(place);
-        self.tell(&format!("{} is killed", lease.name()));
-        match lease.label {
-            Label::Webhook(delivery) => self.answer(&delivery, Answer::None),
-            // EventBridge tries again; a trigger is called once more at most, and is lost.
-            Label::Cloudtrail(record) => self.cloudtrail.push(record),
-            Label::Worker | Label::Trigger | Label::Sweep | Label::DeadLetters => {}
         }
     }
 }

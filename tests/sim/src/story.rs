@@ -2,12 +2,12 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tollgate_billing::ports::{PortResult, Service};
-use tollgate_standin::gate::{Call, Weather};
+use tollgate_billing::ports::{PortError, PortResult, Service};
+use tollgate_standin::gate::{Call, Effect, Weather};
 
-use crate::faults::Storm;
 use crate::report::Report;
 use crate::run::VIOLATION;
+use crate::weather::Storm;
 
 /// What happened up to the first violation of an invariant. Ids that a reader would have
 /// to look up (users, usage plans) are told by name.
@@ -48,6 +48,22 @@ impl Narrator {
 }
 
 impl Weather for Narrator {
+    fn starts(&self, call: &Call) {
+        self.storm.starts(call);
+    }
+
+    fn late(&self, call: &Call) -> Option<PortError> {
+        let late = self.storm.late(call);
+        if late.is_some() {
+            self.note("that times out, and will take effect later".to_owned());
+        }
+        late
+    }
+
+    fn keep(&self, call: &Call, effect: Effect) {
+        self.storm.keep(call, effect);
+    }
+
     fn before(&self, call: &Call) -> PortResult<()> {
         let result = self.storm.before(call);
         match &result {

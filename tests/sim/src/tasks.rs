@@ -36,6 +36,12 @@ pub(crate) struct Lease {
     pub(crate) id: u64,
     pub(crate) label: Label,
     pub(crate) deadline: Timestamp,
+    /// When it last had its turn.
+    pub(crate) polled: Timestamp,
+    /// It is not run until then.
+    pub(crate) asleep_until: Option<Timestamp>,
+    /// It slept beyond its deadline, and lives on.
+    pub(crate) late: bool,
 }
 
 impl Lease {

@@ -51,6 +51,7 @@ pub struct ApiGatewayStandin {
 struct Inner {
     model: Model,
     wall: Option<Wall>,
+    read_lag: SignedDuration,
 }
 
 impl ApiGatewayStandin {
@@ -80,6 +81,16 @@ impl ApiGatewayStandin {
     /// none by default. Changes already made keep the lag they were made with.
     pub fn set_propagation_lag(&self, lag: SignedDuration) {
         self.lock().model.lag = lag;
+    }
+
+    /// For how long the ports face does not show a new key, or a key's new place on a plan;
+    /// none by default. What is made cannot be made again meanwhile.
+    pub fn set_read_lag(&self, lag: SignedDuration) {
+        self.lock().read_lag = lag;
+    }
+
+    fn read_lag(&self) -> SignedDuration {
+        self.lock().read_lag
     }
 
     /// Lowers (or restores) the account's quotas.

@@ -10,8 +10,9 @@ use tollgate_events::AccountId;
 
 use super::ApiGatewayStandin;
 use super::error::Refusal;
-use super::keys::{Key, KeyPatch, KeyQuery, NewApiKey};
+use super::keys::{Key, KeyPatch, KeyQuery, NewApiKey, no_such_key};
 use super::model::{Listing, Model};
+use super::plans::Plan;
 use crate::bugs::Bug;
 use crate::gate::failure;
 
@@ -22,21 +23,37 @@ impl ApiGatewayStandin {
         subject: impl Into<String>,
         act: impl FnOnce(&mut Model, Timestamp) -> Result<T, Refusal>,
     ) -> PortResult<T> {
-        let act = || {
-            self.control(operation, act).map_err(|refusal| {
-                failure(
-                    Service::ApiGateway,
-                    operation,
-                    refusal.exception.class(),
-                    refusal.to_string(),
-                )
-            })
-        };
+        let act = || self.answer(operation, act);
         self.gate.pass(Service::ApiGateway, operation, subject, act).await
     }
 
+    async fn write_through_gate<T>(
+        &self,
+        operation: &'static str,
+        subject: impl Into<String>,
+        act: impl FnOnce(&mut Model, Timestamp) -> Result<T, Refusal> + Send + 'static,
+    ) -> PortResult<T> {
+        let this = self.clone();
+        let act = move || this.answer(operation, act);
+        self.gate.pass_write(Service::ApiGateway, operation, subject, act).await
+    }
+
+    fn answer<T>(
+        &self,
+        operation: &'static str,
+        act: impl FnOnce(&mut Model, Timestamp) -> Result<T, Refusal>,
+    ) -> PortResult<T> {
+        self.control(operation, act).map_err(|refusal| {
+            failure(Service::ApiGateway, operation, refusal.exception.class(), refusal.to_string())
+        })
+    }
+
     async fn get(&self, key: &KeyId) -> PortResult<Option<Key>> {
-        let get = |model: &mut Model, _| model.get_api_key(key.as_str()).cloned();
+        let lag = self.read_lag();
+        let get = |model: &mut Model, now| {
+            let key = model.get_api_key(key.as_str())?;
+            if key.created + lag > now { Err(no_such_key()) } else { Ok(key.clone()) }
+        };
         none_if_missing(self.through_gate("GetApiKey", key.as_str(), get).await)
     }
 
@@ -52,7 +69,13 @@ impl ApiGatewayStandin {
             ..KeyQuery::default()
         };
         let subject = query.customer_id.clone().unwrap_or_default();
-        let page = self.through_gate("GetApiKeys", subject, |m, _| m.get_api_keys(&query)).await?;
+        let lag = self.read_lag();
+        let get = |model: &mut Model, now| {
+            let mut page = model.get_api_keys(&query)?;
+            page.items.retain(|key| key.created + lag <= now);
+            Ok(page)
+        };
+        let page = self.through_gate("GetApiKeys", subject, get).await?;
         let items = page.items.into_iter().map(|key| api_key(key, values)).collect();
         Ok(Page { items, next: page.position })
     }
@@ -76,8 +99,8 @@ impl ApiGateway for ApiGatewayStandin {
             enabled: true,
             ..NewApiKey::default()
         };
-        let create = |model: &mut Model, now| model.create_api_key(new, now);
-        let made = self.through_gate("CreateApiKey", self.subject_of(key), create).await;
+        let create = move |model: &mut Model, now| model.create_api_key(new, now);
+        let made = self.write_through_gate("CreateApiKey", self.subject_of(key), create).await;
         if self.gate.has(Bug::ConflictAdopted) && conflicts(&made) {
             let first = self.page_of_keys(None, None, false).await?.items.into_iter().next();
             return first.map(|key| key.id).ok_or_else(|| made.expect_err("it conflicts"));
@@ -113,19 +136,26 @@ impl ApiGateway for ApiGatewayStandin {
 
     async fn set_enabled(&self, key: &KeyId, enabled: bool) -> PortResult<()> {
         let patch = KeyPatch { enabled: Some(enabled), ..KeyPatch::default() };
-        let update = |model: &mut Model, now| model.update_api_key(key.as_str(), patch, now);
-        self.through_gate("UpdateApiKey", key.as_str(), update).await.map(drop)
+        let (id, subject) = (key.to_string(), format!("{key} enabled={enabled}"));
+        let update = move |model: &mut Model, now| model.update_api_key(&id, patch, now);
+        self.write_through_gate("UpdateApiKey", subject, update).await.map(drop)
     }
 
     async fn delete_key(&self, key: &KeyId) -> PortResult<()> {
-        let delete = |model: &mut Model, now| model.delete_api_key(key.as_str(), now);
-        self.through_gate("DeleteApiKey", key.as_str(), delete).await
+        let id = key.to_string();
+        let delete = move |model: &mut Model, now| model.delete_api_key(&id, now);
+        self.write_through_gate("DeleteApiKey", key.as_str(), delete).await
     }
 
     async fn plans_of(&self, key: &KeyId) -> PortResult<Vec<UsagePlanId>> {
-        let (mut plans, mut page) = (Vec::new(), full_page(None));
+        let (mut plans, mut page, lag) = (Vec::new(), full_page(None), self.read_lag());
         loop {
-            let get = |model: &mut Model, _| model.get_usage_plans(Some(key.as_str()), &page);
+            let get = |model: &mut Model, now| {
+                let mut plans = model.get_usage_plans(Some(key.as_str()), &page)?;
+                let put = |plan: &Plan| plan.keys.get(key.as_str()).copied();
+                plans.items.retain(|plan| put(plan).is_none_or(|at| at + lag <= now));
+                Ok(plans)
+            };
             let found = self.through_gate("GetUsagePlans", key.as_str(), get).await?;
             plans.extend(found.items.iter().map(|plan| plan_id(&plan.id)));
             if found.position.is_none() {
@@ -144,9 +174,9 @@ impl ApiGateway for ApiGatewayStandin {
     }
 
     async fn attach(&self, plan: &UsagePlanId, key: &KeyId) -> PortResult<()> {
-        let attach =
-            |model: &mut Model, now| model.create_usage_plan_key(plan.as_str(), key.as_str(), now);
-        let made = self.through_gate("CreateUsagePlanKey", pair(plan, key), attach).await;
+        let (on, id) = (plan.to_string(), key.to_string());
+        let attach = move |model: &mut Model, now| model.create_usage_plan_key(&on, &id, now);
+        let made = self.write_through_gate("CreateUsagePlanKey", pair(plan, key), attach).await;
         if self.gate.has(Bug::TrustedConflict) && conflicts(&made) {
             return Ok(());
         }
@@ -154,9 +184,9 @@ impl ApiGateway for ApiGatewayStandin {
     }
 
     async fn detach(&self, plan: &UsagePlanId, key: &KeyId) -> PortResult<()> {
-        let detach =
-            |model: &mut Model, now| model.delete_usage_plan_key(plan.as_str(), key.as_str(), now);
-        self.through_gate("DeleteUsagePlanKey", pair(plan, key), detach).await
+        let (off, id) = (plan.to_string(), key.to_string());
+        let detach = move |model: &mut Model, now| model.delete_usage_plan_key(&off, &id, now);
+        self.write_through_gate("DeleteUsagePlanKey", pair(plan, key), detach).await
     }
 
     async fn usage(

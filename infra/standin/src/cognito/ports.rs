@@ -51,10 +51,10 @@ impl Users for CognitoStandin {
 
     async fn write_attributes(&self, username: &str, attributes: &Attributes) -> PortResult<()> {
         let operation = "AdminUpdateUserAttributes";
-        let act = || {
-            self.write(username, wire(attributes)).map_err(|error| classified(operation, &error))
-        };
-        self.gate.pass(Service::Cognito, operation, self.subject(username), act).await
+        let (this, name, attributes) = (self.clone(), username.to_owned(), wire(attributes));
+        let act =
+            move || this.write(&name, attributes).map_err(|error| classified(operation, &error));
+        self.gate.pass_write(Service::Cognito, operation, self.subject(username), act).await
     }
 }
 

@@ -19,18 +19,36 @@ pub struct MemoryLedger {
     pub(super) gate: Gate,
     pub(super) page_size: usize,
     store: Arc<Mutex<Store>>,
+    lagging: Arc<Mutex<Option<Store>>>,
 }
 
 impl MemoryLedger {
     /// An empty ledger behind a gate.
     pub fn new(gate: Gate) -> Self {
-        Self { gate, page_size: PAGE_SIZE, store: Arc::default() }
+        Self { gate, page_size: PAGE_SIZE, store: Arc::default(), lagging: Arc::default() }
     }
 
     /// The same ledger with another page size (at least 1), for tests of paging.
     #[must_use]
     pub fn with_page_size(self, page_size: usize) -> Self {
         Self { page_size: page_size.max(1), ..self }
+    }
+
+    /// From now on the indexes answer as of now, until this is called again.
+    pub fn hold_indexes(&self) {
+        let now = self.lock().clone();
+        *self.lagging.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
+    }
+
+    /// From now on the indexes answer as of when they are asked.
+    pub fn release_indexes(&self) {
+        *self.lagging.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// Every account's epoch and newest commit, by id.
+    pub fn marks(&self) -> Vec<(AccountId, u64, Option<String>)> {
+        let mark = |a: &Account| (a.id.clone(), a.epoch, a.commit_id.clone());
+        self.lock().accounts.values().map(mark).collect()
     }
 
     /// Every account, by id.
@@ -66,6 +84,14 @@ impl MemoryLedger {
     /// All that is stored, as one JSON value: to be searched for what must not be there.
     pub fn dump(&self) -> serde_json::Value {
         self.lock().dump()
+    }
+
+    /// Reads an index.
+    pub(super) fn index<T>(&self, read: impl FnOnce(&Store) -> T) -> T {
+        match &*self.lagging.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some(store) => read(store),
+            None => read(&self.lock()),
+        }
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, Store> {

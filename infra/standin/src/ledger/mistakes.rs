@@ -36,8 +36,8 @@ impl MemoryLedger {
     }
 
     /// The commit that is made in place of this one, and an entry that follows it in a
-    /// write of its own; `None` where no bug changes it.
-    pub(super) fn commit_as_planted(&self, commit: &Commit) -> Option<(Commit, Option<Entry>)> {
+    /// write of its own; without a bug, the commit itself and nothing more.
+    pub(super) fn commit_as_planted(&self, commit: &Commit) -> (Commit, Option<Entry>) {
         let mut commit = commit.clone();
         let mut late = None;
         if self.gate.has(Bug::IntentNotStored) {
@@ -55,10 +55,8 @@ impl MemoryLedger {
             write_an_entry(&mut commit, before);
         } else if self.gate.has(Bug::GraceMoved) {
             self.begin_grace_anew(&mut commit);
-        } else {
-            return None;
         }
-        Some((commit, late))
+        (commit, late)
     }
 
     /// Every grace period that the ledger has already begins with this commit.

@@ -20,35 +20,37 @@ impl Ledger for MemoryLedger {
         now: Timestamp,
         lease_until: Timestamp,
     ) -> PortResult<Claim> {
-        let act = || Ok(self.claim_as_planted(account, now, lease_until));
-        self.gate.pass(Service::Ledger, "UpdateItem", account.as_str(), act).await
+        let (this, id) = (self.clone(), account.clone());
+        let act = move || Ok(this.claim_as_planted(&id, now, lease_until));
+        self.gate.pass_write(Service::Ledger, "UpdateItem", account.as_str(), act).await
     }
 
     async fn commit(&self, commit: &Commit) -> PortResult<CommitResult> {
-        let planted = self.commit_as_planted(commit);
-        let (commit, late) =
-            planted.as_ref().map_or((commit, None), |(c, late)| (c, late.as_ref()));
-        let act = || Ok(self.lock().commit(commit, |bug| self.gate.has(bug)));
-        let subject = commit.account.id.as_str();
-        let result = self.gate.pass(Service::Ledger, "TransactWriteItems", subject, act).await?;
+        let (owned, late) = self.commit_as_planted(commit);
+        let this = self.clone();
+        let act = move || Ok(this.lock().commit(&owned, |bug| this.gate.has(bug)));
+        let subject = format!("{} {}", commit.account.id, purpose(commit));
+        let result =
+            self.gate.pass_write(Service::Ledger, "TransactWriteItems", subject, act).await?;
         if let Some(entry) = late.filter(|_| result == CommitResult::Committed) {
-            let act = || Ok(self.lock().put_entry(&commit.account.id, entry));
-            self.gate.pass(Service::Ledger, "PutItem", subject, act).await?;
+            let act = || Ok(self.lock().put_entry(&commit.account.id, &entry));
+            self.gate.pass(Service::Ledger, "PutItem", commit.account.id.as_str(), act).await?;
         }
         Ok(result)
     }
 
     async fn record(&self, records: &[EventRecord]) -> PortResult<()> {
         let subject: Vec<String> = records.iter().map(|record| record.event.to_string()).collect();
-        let act = || {
-            let mut store = self.lock();
+        let (this, records) = (self.clone(), records.to_vec());
+        let act = move || {
+            let mut store = this.lock();
             let kept = |record: &&EventRecord| {
-                !record.outcome.is_stuck() || !self.gate.has(Bug::ParkedNotRecorded)
+                !record.outcome.is_stuck() || !this.gate.has(Bug::ParkedNotRecorded)
             };
             records.iter().filter(kept).for_each(|record| store.upsert(record));
             Ok(())
         };
-        self.gate.pass(Service::Ledger, "TransactWriteItems", subject.join(" "), act).await
+        self.gate.pass_write(Service::Ledger, "TransactWriteItems", subject.join(" "), act).await
     }
 
     async fn account_of(&self, customer: &CustomerId) -> PortResult<Option<AccountId>> {
@@ -77,9 +79,10 @@ impl Ledger for MemoryLedger {
 
     async fn stuck_on(&self, customer: &CustomerId) -> PortResult<Vec<StoredEvent>> {
         let act = || {
-            let store = self.lock();
-            let found = store.stuck.get(customer.as_str()).into_iter().flatten();
-            Ok(found.filter_map(|event| store.events.get(event)).cloned().collect())
+            Ok(self.index(|store| {
+                let found = store.stuck.get(customer.as_str()).into_iter().flatten();
+                found.filter_map(|event| store.events.get(event)).cloned().collect()
+            }))
         };
         self.gate.pass(Service::Ledger, "Query", customer.as_str(), act).await
     }
@@ -87,14 +90,15 @@ impl Ledger for MemoryLedger {
     async fn stuck(&self, page: Option<&str>) -> PortResult<Page<StoredEvent>> {
         let act = || {
             let after: Option<EventRef> = read_token("Scan", page)?;
-            let store = self.lock();
-            let mut found: Vec<&EventRef> = store.stuck.values().flatten().collect();
-            found.sort();
-            let rest = found.into_iter().filter(|event| after.as_ref() < Some(*event)).cloned();
-            let page = self.page(rest);
-            let items = page.items.iter().filter_map(|event| store.events.get(event)).cloned();
-            let next = page.next.filter(|_| !self.gate.has(Bug::SecondPageLost));
-            Ok(Page { items: items.collect(), next })
+            Ok(self.index(|store| {
+                let mut found: Vec<&EventRef> = store.stuck.values().flatten().collect();
+                found.sort();
+                let rest = found.into_iter().filter(|event| after.as_ref() < Some(*event)).cloned();
+                let page = self.page(rest);
+                let items = page.items.iter().filter_map(|event| store.events.get(event)).cloned();
+                let next = page.next.filter(|_| !self.gate.has(Bug::SecondPageLost));
+                Page { items: items.collect(), next }
+            }))
         };
         self.gate.pass(Service::Ledger, "Scan", "stuck", act).await
     }
@@ -106,7 +110,7 @@ impl Ledger for MemoryLedger {
     ) -> PortResult<Page<(AccountId, Timestamp)>> {
         let act = || {
             let after: Option<(Timestamp, AccountId)> = read_token("Query", page)?;
-            let mut found: Vec<(Timestamp, AccountId)> = self.lock().due(now);
+            let mut found: Vec<(Timestamp, AccountId)> = self.index(|store| store.due(now));
             if self.gate.has(Bug::DueNeverRead) {
                 found.clear();
             }
@@ -138,6 +142,17 @@ impl MemoryLedger {
         let last = page.last().filter(|_| more);
         let next = last.map(|key| serde_json::to_string(key).expect("keys are plain strings"));
         Page { items: page, next }
+    }
+}
+
+/// What a commit is for, in a word for the log.
+fn purpose(commit: &Commit) -> &'static str {
+    match commit {
+        Commit { link, .. } if !link.is_empty() => "link",
+        Commit { entry: None, records, .. } if records.is_empty() && commit.account.open => {
+            "intent"
+        }
+        _ => "commit",
     }
 }
 

@@ -13,7 +13,7 @@ use tollgate_events::{AccountId, CustomerId, EventRef};
 use crate::bugs::Bug;
 
 /// Everything stored, each kind of item under its key.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Store {
     pub(super) accounts: BTreeMap<AccountId, Account>,
     pub(super) entries: BTreeMap<AccountId, BTreeMap<u64, Entry>>,

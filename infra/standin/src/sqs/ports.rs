@@ -43,13 +43,14 @@ impl Queue for SqsPort {
         let by_group = self.sqs.gate.has(Bug::DeduplicatedByGroup);
         let dedup = if by_group { group.clone() } else { envelope.deduplication_id() };
         let outgoing = Outgoing { body: envelope.encode(), group: Some(group), dedup: Some(dedup) };
-        let act = || {
-            self.sqs.operate(|model, now| model.send_message(name, outgoing, now)).map_err(
-                |error| failure(Service::Queue, OPERATION, error.class(), error.to_string()),
-            )
+        let (sqs, to) = (self.sqs.clone(), name.to_owned());
+        let act = move || {
+            sqs.operate(|model, now| model.send_message(&to, outgoing, now)).map_err(|error| {
+                failure(Service::Queue, OPERATION, error.class(), error.to_string())
+            })
         };
         let subject = format!("{name} {}", envelope.event_ref());
-        let sent = self.sqs.gate.pass(Service::Queue, OPERATION, subject, act).await.map(drop);
-        if self.sqs.gate.has(Bug::RefusalSwallowed) { Ok(()) } else { sent }
+        let sent = self.sqs.gate.pass_write(Service::Queue, OPERATION, subject, act).await;
+        if self.sqs.gate.has(Bug::RefusalSwallowed) { Ok(()) } else { sent.map(drop) }
     }
 }

@@ -77,6 +77,9 @@ impl Stripe {
         object: Value,
         previous: Option<Value>,
     ) {
+        if kind.starts_with("customer.subscription.") {
+            self.remember(object["id"].as_str().unwrap_or_default());
+        }
         let id = self.mint("evt_1");
         let number = self.minted;
         let deliveries = self.attempts_for(kind);

@@ -21,6 +21,7 @@ mod disputes;
 mod error;
 mod events;
 pub mod http;
+mod lag;
 mod legacy;
 mod model;
 mod objects;

@@ -131,6 +131,7 @@ impl tollgate_billing::ports::Stripe for StripeStandin {
             .call("GET /v1/subscriptions", customer.as_str(), |stripe| {
                 stripe.live_customer(customer.as_str())?;
                 let rows = stripe.subscriptions_of(customer.as_str()).into_iter();
+                let rows = rows.filter_map(|row| stripe.as_read_now(row));
                 let rows = rows.filter(|row| row.status != Status::Canceled);
                 let mut seen: Vec<_> = rows.map(|row| see_subscription(stripe, row)).collect();
                 if self.gate.has(Bug::NewestSubscriptionOnly) {
@@ -192,11 +193,14 @@ impl tollgate_billing::ports::Stripe for StripeStandin {
     }
 
     async fn cancel_subscription(&self, subscription: &SubscriptionId) -> PortResult<()> {
-        let cancelled = self
-            .call("DELETE /v1/subscriptions/{id}", subscription.as_str(), |stripe| {
-                stripe.cancel(subscription.as_str(), When::Now)
-            })
-            .await;
+        const OPERATION: &str = "DELETE /v1/subscriptions/{id}";
+        let (this, id) = (self.clone(), subscription.to_string());
+        let act = move || {
+            let cancelled = this.account().cancel(&id, When::Now);
+            cancelled.map_err(|error| classify(OPERATION, &error))
+        };
+        let subject = subscription.as_str();
+        let cancelled = self.gate.pass_write(Service::Stripe, OPERATION, subject, act).await;
         if self.gate.has(Bug::CancellationNotChecked) {
             return Ok(());
         }

@@ -9,6 +9,7 @@ use super::clockwork::Due;
 use super::delivery::Endpoint;
 use super::error::{StripeError, StripeResult};
 use super::events::Event;
+use super::lag::Past;
 use super::model::{
     Charge, Customer, Dispute, Invoice, Portal, Price, Product, Session, Settings, Subscription,
     Table, Warning,
@@ -39,6 +40,8 @@ pub struct Stripe {
     pub(super) outbox: BTreeSet<(Timestamp, u64, String)>,
     pub(super) replies: HashMap<String, Reply>,
     pub(super) request: Option<RequestInfo>,
+    /// How subscriptions were, for reads that lag.
+    pub(super) past: Past,
 }
 
 /// An answer kept under an idempotency key.
@@ -84,6 +87,7 @@ impl Stripe {
             outbox: BTreeSet::new(),
             replies: HashMap::new(),
             request: None,
+            past: Past::default(),
         }
     }
 

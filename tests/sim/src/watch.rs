@@ -1,0 +1,122 @@
+//! What each task is doing: where it can be killed or paused, and whether it keeps to its
+//! claim and its lease (invariant 6).
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use tollgate_standin::gate::Call;
+
+use crate::coverage::{Coverage, Point, Step};
+use crate::faults::FaultKind;
+
+/// A task's trace.
+#[derive(Debug)]
+struct Trace {
+    deadline: Timestamp,
+    /// The call that it waits at, and whether that took effect.
+    at: Option<(Step, bool)>,
+    last_fault: Option<FaultKind>,
+    /// Whether it has claimed an account since it began with it.
+    claimed: bool,
+}
+
+/// All tasks' traces.
+#[derive(Debug, Default)]
+pub(crate) struct Watch {
+    tasks: BTreeMap<u64, Trace>,
+    current: Option<u64>,
+    pub(crate) coverage: Coverage,
+    broken: Vec<String>,
+}
+
+impl Watch {
+    /// A task runs up to its next await.
+    pub(crate) fn enter(&mut self, task: u64, deadline: Timestamp) {
+        self.current = Some(task);
+        let new = || Trace { deadline, at: None, last_fault: None, claimed: false };
+        self.tasks.entry(task).or_insert_with(new);
+    }
+
+    /// It waits.
+    pub(crate) fn leave(&mut self) {
+        self.current = None;
+    }
+
+    /// The task that runs, and its deadline.
+    pub(crate) fn current(&self) -> Option<(u64, Timestamp)> {
+        let task = self.current?;
+        Some((task, self.tasks.get(&task)?.deadline))
+    }
+
+    /// Where a task waits: at which step, and whether that took effect.
+    pub(crate) fn place(&self, task: u64) -> Option<(Step, bool)> {
+        self.tasks.get(&task)?.at
+    }
+
+    /// What broke invariant 6, since this was asked last.
+    pub(crate) fn take_broken(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.broken)
+    }
+
+    /// A call is about to be made.
+    pub(crate) fn starts(&mut self, call: &Call, now: Timestamp) {
+        let Some(trace) = self.current.and_then(|task| self.tasks.get_mut(&task)) else { return };
+        let step = Step::of(call);
+        trace.at = Some((step, false));
+        if step.changes_the_world() && now >= trace.deadline {
+            let late = now.duration_since(trace.deadline);
+            self.broken.push(format!("{step:?} of {} starts {late:#} late", call.subject));
+        }
+        match step {
+            Step::Claim => trace.claimed = false,
+            Step::Facts | Step::Observe | Step::Commit if !trace.claimed => {
+                self.broken.push(format!("{step:?} of {} comes before a claim", call.subject));
+            }
+            _ => {}
+        }
+    }
+
+    /// A call takes effect.
+    pub(crate) fn takes_effect(&mut self) {
+        let Some(trace) = self.current.and_then(|task| self.tasks.get_mut(&task)) else { return };
+        if let Some((step, done)) = &mut trace.at {
+            *done = true;
+            trace.claimed |= *step == Step::Claim;
+            self.coverage.hit(*step, Point::Ran, None);
+        }
+    }
+
+    /// Something goes wrong with the call under way.
+    pub(crate) fn fault(&mut self, kind: FaultKind) {
+        let Some(trace) = self.current.and_then(|task| self.tasks.get_mut(&task)) else { return };
+        trace.last_fault = Some(kind);
+        if let Some((step, _)) = trace.at {
+            self.coverage.hit(step, Point::Ran, Some(kind));
+        }
+    }
+
+    /// A task is killed where it waits.
+    pub(crate) fn killed(&mut self, task: u64) {
+        let points = [Point::KilledBefore, Point::KilledAfter];
+        self.stopped(task, points);
+        self.tasks.remove(&task);
+    }
+
+    /// A task sleeps where it waits.
+    pub(crate) fn paused(&mut self, task: u64) {
+        self.stopped(task, [Point::PausedBefore, Point::PausedAfter]);
+    }
+
+    /// A task has come to its end.
+    pub(crate) fn done(&mut self, task: u64) {
+        self.tasks.remove(&task);
+    }
+
+    fn stopped(&mut self, task: u64, [before, after]: [Point; 2]) {
+        let Some(trace) = self.tasks.get(&task) else { return };
+        if let Some((step, done)) = trace.at {
+            let point = if done { after } else { before };
+            self.coverage.hit(step, point, trace.last_fault);
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! The weather: what goes wrong with calls.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+
+use jiff::{SignedDuration, Timestamp};
+use rand::RngExt;
+use rand_chacha::ChaCha8Rng;
+use tollgate_billing::ports::{Class, PortError, PortResult};
+use tollgate_standin::clock::VirtualClock;
+use tollgate_standin::gate::{Call, Effect, Weather, failure};
+
+use crate::coverage::{Coverage, Step};
+use crate::faults::FaultKind;
+use crate::script::{Script, Stream, dice};
+use crate::watch::Watch;
+
+/// A storm that follows from the script, until it is told to end.
+#[derive(Debug)]
+pub struct Storm {
+    state: Mutex<State>,
+    clock: OnceLock<VirtualClock>,
+}
+
+struct State {
+    seed: u64,
+    kinds: BTreeSet<FaultKind>,
+    dice: ChaCha8Rng,
+    /// How many calls of a thousand fail, before or after taking effect.
+    of_a_thousand: u32,
+    counts: BTreeMap<FaultKind, usize>,
+    watch: Watch,
+    /// Effects that have not landed yet: when they will, and whose they are.
+    kept: Vec<(Timestamp, u64, Effect)>,
+    /// When the next late effect lands.
+    lands: Option<(Timestamp, u64)>,
+}
+
+impl fmt::Debug for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Storm({}, {:?})", self.seed, self.counts)
+    }
+}
+
+impl Storm {
+    /// A storm; some seeds have a mild one, some a bad one.
+    pub fn new(script: &Script) -> Self {
+        let mut dice = dice(script.seed, Stream::Fault, 0);
+        let of_a_thousand = [8, 30, 80][dice.random_range(0..3)];
+        let state = State {
+            seed: script.seed,
+            kinds: script.faults.clone(),
+            dice,
+            of_a_thousand,
+            counts: BTreeMap::new(),
+            watch: Watch::default(),
+            kept: Vec::new(),
+            lands: None,
+        };
+        Self { state: Mutex::new(state), clock: OnceLock::new() }
+    }
+
+    /// The clock by which effects are late.
+    pub fn set_clock(&self, clock: VirtualClock) {
+        let _ = self.clock.set(clock);
+    }
+
+    /// The storm's next step: whatever goes wrong in it follows from its number.
+    pub fn step(&self, number: u64) {
+        let mut state = self.lock();
+        state.dice = dice(state.seed, Stream::Fault, number + 1);
+    }
+
+    /// From now on nothing goes wrong.
+    pub fn end(&self) {
+        self.lock().kinds.clear();
+    }
+
+    /// Whether a kind of fault is to be reckoned with.
+    pub fn has(&self, kind: FaultKind) -> bool {
+        self.lock().kinds.contains(&kind)
+    }
+
+    /// Counts a fault that was made elsewhere.
+    pub fn count(&self, kind: FaultKind) {
+        *self.lock().counts.entry(kind).or_default() += 1;
+    }
+
+    /// How many there were of each kind.
+    pub fn counts(&self) -> BTreeMap<FaultKind, usize> {
+        self.lock().counts.clone()
+    }
+
+    /// What was reached.
+    pub fn coverage(&self) -> Coverage {
+        self.lock().watch.coverage.clone()
+    }
+
+    /// Looks at, or tells, what tasks are doing.
+    pub(crate) fn watch<T>(&self, act: impl FnOnce(&mut Watch) -> T) -> T {
+        act(&mut self.lock().watch)
+    }
+
+    /// When the next late effect lands.
+    pub(crate) fn next_landing(&self) -> Option<Timestamp> {
+        self.lock().kept.iter().map(|(at, ..)| *at).min()
+    }
+
+    /// Takes the first effect that is to land by now, and whose it is.
+    pub(crate) fn take_landing(&self, now: Timestamp) -> Option<(u64, Effect)> {
+        let mut state = self.lock();
+        let due = state.kept.iter().enumerate().filter(|(_, (at, ..))| *at <= now);
+        let (place, _) = due.min_by_key(|(_, (at, ..))| *at)?;
+        let (_, task, effect) = state.kept.remove(place);
+        Some((task, effect))
+    }
+
+    fn now(&self) -> Timestamp {
+        self.clock.get().map_or(Timestamp::MIN, VirtualClock::time)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Draws one of the kinds that can strike here; one that is switched off does nothing.
+    fn strikes(&mut self, kinds: &[FaultKind]) -> Option<FaultKind> {
+        let strikes = self.dice.random_range(0..2000) < self.of_a_thousand;
+        let kind = kinds[self.dice.random_range(0..kinds.len())];
+        let rare = kind != FaultKind::Denied || self.dice.random_bool(0.25);
+        if !strikes || !rare || !self.kinds.contains(&kind) {
+            return None;
+        }
+        *self.counts.entry(kind).or_default() += 1;
+        self.watch.fault(kind);
+        Some(kind)
+    }
+}
+
+/// What can go wrong with a call before it takes effect.
+fn possible(call: &Call) -> &'static [FaultKind] {
+    use FaultKind::{Conflict, Denied, Throttled, TransactionConflict, Unavailable};
+    match Step::of(call) {
+        Step::AttachPlan => &[Conflict, Conflict, Throttled, Unavailable, Denied],
+        Step::MintKey => &[Conflict, Throttled, Unavailable, Denied],
+        Step::Claim | Step::Link | Step::Intent | Step::Commit | Step::Record => {
+            &[TransactionConflict, Throttled, Unavailable, Denied]
+        }
+        _ => &[Throttled, Unavailable, Unavailable, Denied],
+    }
+}
+
+impl Weather for Storm {
+    fn starts(&self, call: &Call) {
+        let now = self.now();
+        self.lock().watch.starts(call, now);
+    }
+
+    fn before(&self, call: &Call) -> PortResult<()> {
+        let mut state = self.lock();
+        let Some(kind) = state.strikes(possible(call)) else {
+            state.watch.takes_effect();
+            return Ok(());
+        };
+        let (class, detail) = match kind {
+            FaultKind::Conflict => {
+                (Class::Conflict, "ConflictException: concurrent modification, try again")
+            }
+            FaultKind::TransactionConflict => (Class::Conflict, "TransactionConflict"),
+            FaultKind::Denied => (Class::Denied, "the credentials do not allow it"),
+            FaultKind::Throttled => {
+                let after = Some(SignedDuration::from_secs(state.dice.random_range(1..5)));
+                (Class::Throttled { after }, "too many requests")
+            }
+            _ => (Class::Unavailable, "the service failed"),
+        };
+        Err(failed(call, class, detail))
+    }
+
+    fn late(&self, call: &Call) -> Option<PortError> {
+        let now = self.now();
+        let mut state = self.lock();
+        let (task, deadline) = state.watch.current()?;
+        let kinds = [FaultKind::LateEffect, FaultKind::LateEffect, FaultKind::AfterLease];
+        let kind = state.strikes(&kinds)?;
+        let left = i64::try_from(deadline.duration_since(now).as_millis()).unwrap_or(0).max(1);
+        let wait = match kind {
+            FaultKind::AfterLease => left + state.dice.random_range(1..60_000),
+            _ => state.dice.random_range(0..left),
+        };
+        state.lands = Some((now + SignedDuration::from_millis(wait), task));
+        Some(failed(call, Class::Unavailable, "it timed out"))
+    }
+
+    fn keep(&self, _call: &Call, effect: Effect) {
+        let mut state = self.lock();
+        if let Some((at, task)) = state.lands.take() {
+            state.kept.push((at, task, effect));
+        }
+    }
+
+    fn after(&self, call: &Call) -> PortResult<()> {
+        match self.lock().strikes(&[FaultKind::AnswerLost]) {
+            Some(_) => Err(failed(call, Class::Unavailable, "the answer was lost")),
+            None => Ok(()),
+        }
+    }
+}
+
+fn failed(call: &Call, class: Class, detail: &str) -> PortError {
+    failure(call.service, call.operation, class, detail)
+}
