@@ -33,14 +33,14 @@ pub enum Bug {
     LinkNotKept,
     /// A grace period begins anew with every look.
     GraceMoved,
-    /// A cancellation that failed is taken for done.
-    CancellationNotChecked,
+    /// A deleted user's subscription is cancelled with its period, not at once.
+    CancelledWithPeriod,
     /// The commit before a mint does not write the intent.
     IntentNotStored,
     /// The derived value is not sent with `CreateApiKey`, which makes one of its own.
     ValueNotSent,
-    /// `CreateApiKey` answers 409, and the first key of the listing is taken for ours.
-    ConflictAdopted,
+    /// `CreateApiKey` answers 409, and another key is made with a value of its own.
+    ConflictMintsAnother,
     /// The queue's refusal is logged, and 2xx answered all the same.
     RefusalSwallowed,
     /// The failures that a batch reports are not read: all its messages are deleted.
@@ -91,10 +91,10 @@ impl Bug {
         Self::NoHint,
         Self::LinkNotKept,
         Self::GraceMoved,
-        Self::CancellationNotChecked,
+        Self::CancelledWithPeriod,
         Self::IntentNotStored,
         Self::ValueNotSent,
-        Self::ConflictAdopted,
+        Self::ConflictMintsAnother,
         Self::RefusalSwallowed,
         Self::BatchDeleted,
         Self::DeadLettersDropped,
@@ -128,10 +128,10 @@ impl Bug {
             Self::NoHint => "no-hint",
             Self::LinkNotKept => "link-not-kept",
             Self::GraceMoved => "grace-moved",
-            Self::CancellationNotChecked => "cancellation-not-checked",
+            Self::CancelledWithPeriod => "cancelled-with-period",
             Self::IntentNotStored => "intent-not-stored",
             Self::ValueNotSent => "value-not-sent",
-            Self::ConflictAdopted => "conflict-adopted",
+            Self::ConflictMintsAnother => "conflict-mints-another",
             Self::RefusalSwallowed => "refusal-swallowed",
             Self::BatchDeleted => "batch-deleted",
             Self::DeadLettersDropped => "dead-letters-dropped",
@@ -171,8 +171,8 @@ impl Bug {
             | Self::NoHint
             | Self::LinkNotKept
             | Self::GraceMoved
-            | Self::CancellationNotChecked => 1,
-            Self::IntentNotStored | Self::ValueNotSent | Self::ConflictAdopted => 2,
+            | Self::CancelledWithPeriod => 1,
+            Self::IntentNotStored | Self::ValueNotSent | Self::ConflictMintsAnother => 2,
             Self::RefusalSwallowed
             | Self::BatchDeleted
             | Self::DeadLettersDropped

@@ -18,11 +18,15 @@ pub struct Catch {
 }
 
 /// Runs seeds from `from` on, at most `seeds`, until one breaks the invariant that this
-/// bug is said to break.
+/// bug is said to break, and does not break it without the bug.
 pub fn hunt(bug: Bug, from: u64, seeds: u64) -> Option<Catch> {
     (from..from.saturating_add(seeds)).find_map(|seed| {
-        let found = run_script(&Script::of(seed).with_bug(Some(bug))).violations;
-        let violation = found.into_iter().find(|found| found.invariant == bug.invariant())?;
-        Some(Catch { seed, seeds: seed - from + 1, violation })
+        let violation = breaks(&Script::of(seed).with_bug(Some(bug)), bug.invariant())?;
+        let alone = breaks(&Script::of(seed), bug.invariant()).is_none();
+        alone.then_some(Catch { seed, seeds: seed - from + 1, violation })
     })
+}
+
+fn breaks(script: &Script, invariant: u8) -> Option<Violation> {
+    run_script(script).violations.into_iter().find(|found| found.invariant == invariant)
 }

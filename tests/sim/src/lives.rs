@@ -103,6 +103,11 @@ impl Lives {
     fn federated(&mut self, stage: &mut Stage<'_>) -> Option<String> {
         let number = stage.rng.random_range(0..3).to_string();
         let name = format!("Google_{number}");
+        // Some leave, and come back at once under the same name.
+        let leaves = stage.rng.random_bool(0.3);
+        if leaves && stage.world.cognito.delete_self(&name).is_ok() {
+            self.users.remove(&name);
+        }
         let id = stage.world.cognito.federated_sign_in("Google", &number, "c@example.com").ok()?;
         let told = format!("{name} signs in as {id}");
         if self.users.get(&name) != Some(&id) {

@@ -76,6 +76,7 @@ pub fn judge(sim: &Sim) -> Vec<Violation> {
     oracle.payers();
     oracle.keys();
     oracle.events();
+    oracle.forgotten();
     oracle.secrets();
     oracle.found
 }
@@ -229,6 +230,7 @@ impl<'a> Oracle<'a> {
     fn served(&self, account: &Account, user: &tollgate_standin::cognito::User) -> Vec<String> {
         let mut problems = Vec::new();
         let expected = self.entitled(account, user.enabled);
+        problems.extend(self.grace_moved(account));
         let key = self.key_of(&account.id);
         let recorded = account.key();
         let access = &account.access;
@@ -321,6 +323,26 @@ impl<'a> Oracle<'a> {
             }
             _ => false,
         }
+    }
+
+    /// Grace counts from the failure at the latest, however late it was first seen: nothing
+    /// that comes later moves it. Two days are left for events that took their time.
+    fn grace_moved(&self, account: &Account) -> Vec<String> {
+        let stripe = self.sim.world.stripe.account();
+        let mut moved = Vec::new();
+        for (id, since) in &account.access.grace {
+            let row = stripe.subscription(id.as_str());
+            let past_due = row.is_ok_and(|row| row.status == stripe::Status::PastDue);
+            let failed = stripe.events().find(|event| {
+                event.object["id"] == id.as_str()
+                    && event.previous.as_ref().is_some_and(|before| before.get("status").is_some())
+            });
+            let late = |at: Timestamp| *since > at + SignedDuration::from_hours(48);
+            if past_due && failed.is_some_and(|event| late(event.created)) {
+                moved.push(format!("grace of {id} counts from {since}"));
+            }
+        }
+        moved
     }
 
     fn key_of(&self, account: &AccountId) -> Option<&Key> {
@@ -428,6 +450,17 @@ impl<'a> Oracle<'a> {
             .collect();
         for event in lost {
             self.violate(3, format!("{} ({}) has no record", event.event_ref(), event.kind));
+        }
+    }
+
+    /// Invariant 4, of what is not there any more.
+    fn forgotten(&mut self) {
+        let known: BTreeSet<_> =
+            self.sim.world.ledger.accounts().into_iter().map(|account| account.id).collect();
+        let told = self.sim.world.ledger.events().into_iter().filter_map(|e| e.record.account);
+        let gone: BTreeSet<_> = told.filter(|account| !known.contains(account)).collect();
+        for account in gone {
+            self.violate(4, format!("events changed {account}, of which nothing is kept"));
         }
     }
 

@@ -137,6 +137,8 @@ impl Sim {
         let storm = Arc::new(Storm::new(script));
         let narrator = Arc::new(Narrator::new(storm.clone()));
         let world = World::new(dawn(), script.seed, "https://stripe.invalid", narrator.clone());
+        // Small, so that there is more than one page.
+        let world = World { ledger: world.ledger.clone().with_page_size(3), ..world };
         if let Some(bug) = script.bug {
             world.plant(bug);
         }

@@ -9,6 +9,9 @@ use crate::report::Report;
 use crate::run::VIOLATION;
 use crate::weather::Storm;
 
+/// How the transcript says that nothing happened for a while.
+const PASSES: &str = "time passes";
+
 /// What happened up to the first violation of an invariant. Ids that a reader would have
 /// to look up (users, usage plans) are told by name.
 pub fn story(report: &Report, invariant: u8) -> Vec<String> {
@@ -18,7 +21,10 @@ pub fn story(report: &Report, invariant: u8) -> Vec<String> {
         let named = report.names.iter().fold(line.clone(), |line, (id, name)| {
             if line.contains(" as ") { line } else { line.replace(id, name) }
         });
-        told.push(named);
+        let repeats = |last: &String| last.ends_with(PASSES) && named.ends_with(PASSES);
+        if !told.last().is_some_and(repeats) {
+            told.push(named);
+        }
         if line.contains(&end) {
             break;
         }

@@ -196,14 +196,13 @@ impl tollgate_billing::ports::Stripe for StripeStandin {
         const OPERATION: &str = "DELETE /v1/subscriptions/{id}";
         let (this, id) = (self.clone(), subscription.to_string());
         let act = move || {
-            let cancelled = this.account().cancel(&id, When::Now);
+            let late = this.gate.has(Bug::CancelledWithPeriod);
+            let when = if late { When::PeriodEnd } else { When::Now };
+            let cancelled = this.account().cancel(&id, when);
             cancelled.map_err(|error| classify(OPERATION, &error))
         };
         let subject = subscription.as_str();
         let cancelled = self.gate.pass_write(Service::Stripe, OPERATION, subject, act).await;
-        if self.gate.has(Bug::CancellationNotChecked) {
-            return Ok(());
-        }
         found(cancelled).map(|_| ())
     }
 
