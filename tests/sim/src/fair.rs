@@ -1,9 +1,13 @@
 //! Fair weather: nothing fails any more, and everything comes to rest.
 
 use jiff::{SignedDuration, Timestamp};
+use tollgate_billing::converge::DRIFT;
 use tollgate_billing::ledger::Outcome;
+use tollgate_billing::ports::{Queue, QueueName};
+use tollgate_billing::sweep::wake;
 use tollgate_standin::world::DEAD_LETTER_QUEUES;
 
+use crate::executor::block_on;
 use crate::run::{QUEUES, Sim};
 use crate::script::{Stream, dice};
 
@@ -26,6 +30,21 @@ impl Sim {
         // A lost sign-up heals with the next sign-in.
         for name in self.lives.users.keys() {
             let _ = self.world.cognito.sign_in(name);
+        }
+        self.come_to_rest();
+        if self.script.lossy {
+            self.reconcile();
+        }
+    }
+
+    /// What a reconciliation does: every account is woken to be compared with the world.
+    fn reconcile(&mut self) {
+        self.tell("every account is compared with the world");
+        let now = self.world.clock.time();
+        for account in self.world.ledger.accounts() {
+            let wake = wake(DRIFT, account.id, Some(now.as_second().to_string()), now);
+            let sent = block_on(self.world.queue().send(QueueName::Bulk, &wake));
+            sent.expect("the weather is fair");
         }
         self.come_to_rest();
     }

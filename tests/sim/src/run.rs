@@ -16,6 +16,7 @@ use rand_chacha::ChaCha8Rng;
 use secrecy::SecretString;
 use serde_json::Value;
 use tollgate_billing::account_api::AccountApi;
+use tollgate_billing::control_plane::ControlPlane;
 use tollgate_billing::converge::Worker;
 use tollgate_billing::derive::Deriver;
 use tollgate_billing::ingress::{DEFAULT_TOLERANCE, PoolIngress, Webhook};
@@ -106,10 +107,11 @@ pub fn worker_on(world: &World) -> Worker<World> {
     Worker {
         ports: world.clone(),
         catalog: file.catalog,
-        policy: file.policy,
+        policy: file.policy.clone(),
         deriver: Deriver::new(BTreeMap::from([(1, secret)])).expect("it is long enough"),
         stack: "sim".into(),
         livemode: false,
+        control_plane: ControlPlane::share(&file.policy, 4),
     }
 }
 

@@ -26,7 +26,10 @@ impl Sim {
             self.mend(false);
             self.bury();
             match self.rng.random_range(0..1000) {
-                0..700 => self.poll(),
+                0..700 if !self.tasks.is_empty() => self.poll(),
+                0..100 => self.let_time_pass(),
+                100..250 => self.receive(),
+                250..700 => {}
                 700..708 => self.kill(),
                 708..760 => self.receive(),
                 760..790 if self.steps % BUSY < BUSY / 2 => self.act(),

@@ -111,6 +111,10 @@ pub struct WorkerConfig {
     pub stripe: StripeConfig,
     /// `TOLLGATE_KEY_SECRETS`, `1=…,2=…`: the key-derivation secrets by version.
     pub deriver: Deriver,
+    /// `TOLLGATE_WORKER_CONCURRENCY`: how many workers may run at once, the sum of the event
+    /// source mappings' `MaximumConcurrency` (4 when not set). They share what the policy
+    /// allows of API Gateway's control plane.
+    pub instances: u32,
 }
 
 /// What the account API needs.
@@ -193,8 +197,9 @@ impl WorkerConfig {
         let catalog = reader.catalog();
         let stripe = reader.stripe(livemode);
         let deriver = reader.deriver();
+        let instances = reader.instances();
         let (catalog, deriver) = (catalog?, deriver?);
-        Some(Self { stack, ledger, user_pool_id, livemode, catalog, stripe, deriver })
+        Some(Self { stack, ledger, user_pool_id, livemode, catalog, stripe, deriver, instances })
     }
 }
 

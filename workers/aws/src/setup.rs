@@ -5,6 +5,7 @@
 
 use aws_config::SdkConfig;
 use tollgate_billing::account_api::AccountApi;
+use tollgate_billing::control_plane::ControlPlane;
 use tollgate_billing::converge::Worker;
 use tollgate_billing::ingress::{DEFAULT_TOLERANCE, PoolIngress, Webhook};
 use tollgate_billing::ports::Clock;
@@ -54,6 +55,7 @@ pub fn worker<C: Clock>(
 ) -> Result<Worker<AwsPorts<C>>, StripeApiError> {
     Ok(Worker {
         ports: AwsPorts::new(&config, sdk, clock)?,
+        control_plane: ControlPlane::share(&config.catalog.policy, config.instances),
         catalog: config.catalog.catalog,
         policy: config.catalog.policy,
         deriver: config.deriver,

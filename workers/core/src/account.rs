@@ -5,7 +5,9 @@ use std::fmt;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use tollgate_events::{AccountId, CustomerId, DisputeId, PriceId, SubscriptionId, identifier};
+use tollgate_events::{
+    AccountId, CustomerId, DisputeId, Envelope, PriceId, SubscriptionId, identifier,
+};
 
 identifier!(
     /// A plan of the catalog: `free`, `basic`, `pro`.
@@ -75,6 +77,8 @@ pub enum Status {
     Held,
     /// The key is disabled: the user is, or no plan is left and there is no default.
     Disabled,
+    /// There is no key: those that are left are kept for those who pay.
+    WaitingForKey,
     /// The user is gone; so is the key.
     Closed,
 }
@@ -129,6 +133,8 @@ pub enum Reason {
         /// What the operator wrote.
         why: String,
     },
+    /// Hardly any keys are left, and those are kept for those who pay.
+    KeysRunOut,
     /// The user is disabled in Cognito.
     UserDisabled,
     /// The user was not found; the account stays as it is until that is certain.
@@ -157,6 +163,7 @@ impl fmt::Display for Reason {
             }
             Self::Dispute { dispute } => write!(f, "dispute {dispute}"),
             Self::OperatorHold { why } => write!(f, "held by an operator: {why}"),
+            Self::KeysRunOut => write!(f, "hardly any API keys are left"),
             Self::UserDisabled => write!(f, "the user is disabled"),
             Self::UserMissing => write!(f, "the user was not found, looking again"),
             Self::UserDeleted => write!(f, "the user was deleted"),
@@ -281,6 +288,9 @@ pub struct Account {
     /// When to look again, if a time is known.
     #[serde(default)]
     pub review_at: Option<Timestamp>,
+    /// Events whose convergence was put off until `review_at`: they join it.
+    #[serde(default)]
+    pub deferred: Vec<Envelope>,
     /// How many second looks are still to come after a read that seemed to lag.
     #[serde(default)]
     pub second_looks: u8,
@@ -306,6 +316,7 @@ impl Account {
             commit_id: None,
             intent: None,
             review_at: None,
+            deferred: Vec::new(),
             second_looks: 0,
             user: User::Unseen,
             access: Access::default(),

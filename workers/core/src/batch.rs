@@ -90,10 +90,16 @@ impl<P: Ports> Worker<P> {
             (Outcome::Ignored, why.to_owned())
         } else {
             match self.resolve(&mut envelope, known).await {
-                Err(error) if error_policy(&error) == Verdict::Park => {
-                    (Outcome::Parked, error.to_string())
-                }
-                Err(error) => return Err(error.into()),
+                Err(error) => match error_policy(&error) {
+                    Verdict::Park => (Outcome::Parked, error.to_string()),
+                    // Whose it is cannot be asked for now, nor by anybody else: the sweep
+                    // sends it again.
+                    Verdict::Retry { after: Some(_), systemic: true } => {
+                        batch.systemic(&error);
+                        (Outcome::Waiting, error.to_string())
+                    }
+                    Verdict::Retry { .. } => return Err(error.into()),
+                },
                 Ok(Resolved::Account(account)) => {
                     batch.groups.entry(account).or_default().push((place, envelope));
                     return Ok(());
@@ -217,6 +223,7 @@ impl<'a> Batch<'a> {
     /// Counts what a convergence settled and sends its strays on to their own account.
     fn settle(&mut self, group: &Group, converged: Converged) {
         self.report.converged += 1;
+        self.report.systemic += usize::from(converged.systemic);
         self.count(converged.outcome, group.len().saturating_sub(converged.strays.len()));
         for (owner, event) in converged.strays {
             let name = event.event_ref();
@@ -233,12 +240,16 @@ impl<'a> Batch<'a> {
     fn fail(&mut self, places: &[usize], stop: &Stop) {
         let systemic = matches!(stop.verdict(), Verdict::Retry { systemic: true, .. });
         if systemic {
-            self.report.systemic += 1;
-            tracing::error!(error = %stop, "a failure that concerns everybody");
+            self.systemic(stop);
         } else {
             tracing::warn!(error = %stop, "messages come again");
         }
         self.failed.extend(places);
+    }
+
+    fn systemic(&mut self, error: &dyn std::fmt::Display) {
+        self.report.systemic += 1;
+        tracing::error!(%error, "a failure that concerns everybody");
     }
 
     fn panicked(&mut self, places: &[usize]) {

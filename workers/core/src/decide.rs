@@ -14,7 +14,7 @@ use tollgate_events::{DisputeId, SubscriptionId};
 
 use crate::account::{Access, DisputeMark, PlanId, Reason, Status, UsagePlanId, User};
 use crate::catalog::{Catalog, Plan};
-use crate::policy::{MISSING_USER_CONFIRMED_AFTER, Policy};
+use crate::policy::{MISSING_USER_CONFIRMED_AFTER, Policy, ROOM_REVIEW_AFTER};
 use crate::stripe::{Dispute, DisputeStatus, Subscription, SubscriptionStatus};
 
 /// What is known of the Cognito user.
@@ -49,6 +49,8 @@ pub struct Facts {
     pub disputes: Vec<Dispute>,
     /// The Cognito user.
     pub user: UserFact,
+    /// Whether a key may be made for nothing, or those that are left are kept for those who pay.
+    pub room_for_free_key: bool,
 }
 
 /// What the key should be.
@@ -136,6 +138,10 @@ pub fn decide(facts: &Facts, catalog: &Catalog, policy: &Policy, now: Timestamp)
     let plan = standing.plan.map(|plan| plan.id.clone());
     let (key, status, reason, word) = match (hold, &plan) {
         (Some((status, reason, word)), _) => (KeyState::Disabled, status, reason, word.to_owned()),
+        (None, Some(_)) if waits_for_key(facts, &standing) => {
+            standing.review(now.checked_add(ROOM_REVIEW_AFTER).ok(), now);
+            (KeyState::Disabled, Status::WaitingForKey, Reason::KeysRunOut, "waiting".to_owned())
+        }
         (None, Some(plan)) => {
             (KeyState::Enabled, Status::Active, standing.reason, plan.to_string())
         }
@@ -291,6 +297,13 @@ fn hold(
         }
         User::Unseen | User::Missing { .. } | User::Present { .. } | User::Deleted => None,
     }
+}
+
+/// Nobody who pays waits for a key, nor anybody who has one.
+fn waits_for_key(facts: &Facts, standing: &Standing<'_>) -> bool {
+    !facts.room_for_free_key
+        && facts.access.keys.is_empty()
+        && standing.reason == Reason::DefaultPlan
 }
 
 /// The best plan so far, and when something about it ends.

@@ -2,14 +2,15 @@
 
 use jiff::SignedDuration;
 
-use crate::ports::{Class, PortError};
+use crate::ports::{Class, PortError, Service};
 
 /// What to do about a failed call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// It may succeed later: leave the messages on the queue.
+    /// It may succeed later.
     Retry {
-        /// How long the service asked us to wait.
+        /// How long to wait, where that is known: the account is looked at again then, and
+        /// its messages are done with. Without it the messages stay on the queue.
         after: Option<SignedDuration>,
         /// Whether it concerns everybody, not this account: alarm.
         systemic: bool,
@@ -18,18 +19,32 @@ pub enum Verdict {
     Park,
 }
 
+/// How long a throttled account waits when the service does not say.
+const THROTTLED_FOR: SignedDuration = SignedDuration::from_secs(10);
+/// How long everybody waits for a person to mend a credential.
+const DENIED_FOR: SignedDuration = SignedDuration::from_mins(5);
+/// How long an account waits for a service's quota to have room again.
+const FULL_FOR: SignedDuration = SignedDuration::from_mins(15);
+
 /// Judges a failed call that the step itself could not make good.
 ///
-/// A conflict that observing did not resolve and a missing resource are retried: both
-/// are usually reads that lag, and the dead-letter queue ends what never heals. A
-/// denied call says that our credentials are wrong: everybody's events wait for that.
+/// A conflict that observing did not resolve and a missing resource are retried from the
+/// queue: both are usually reads that lag, and the dead-letter queue ends what never heals.
+/// What takes its time (throttling, a credential, a quota) is waited for in the ledger, so
+/// that no message ends as a dead letter by waiting. Only when the ledger itself refuses is
+/// there nowhere to write that.
 pub fn error_policy(error: &PortError) -> Verdict {
+    let can_wait = !matches!(error.service, Service::Ledger | Service::Queue);
+    let wait = |after| Some(after).filter(|_| can_wait);
     match error.class {
-        Class::Throttled { after } => Verdict::Retry { after, systemic: false },
+        Class::Throttled { after } => {
+            Verdict::Retry { after: wait(after.unwrap_or(THROTTLED_FOR)), systemic: false }
+        }
         Class::Conflict | Class::NotFound | Class::Unavailable => {
             Verdict::Retry { after: None, systemic: false }
         }
-        Class::Denied | Class::LimitExceeded => Verdict::Retry { after: None, systemic: true },
+        Class::Denied => Verdict::Retry { after: wait(DENIED_FOR), systemic: true },
+        Class::LimitExceeded => Verdict::Retry { after: wait(FULL_FOR), systemic: true },
         Class::Invalid => Verdict::Park,
     }
 }

@@ -3,11 +3,12 @@
 //! The ledger is one DynamoDB table; these types say what goes in and out of it,
 //! the [`Ledger`](crate::ports::Ledger) port says how.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use tollgate_events::{AccountId, CustomerId, Envelope, EventRef, Source};
 
 use crate::account::{Access, Account, Reason};
+use crate::policy::{BLAST_AT_LEAST, BLAST_PERCENT};
 
 /// What became of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -23,6 +24,9 @@ pub enum Outcome {
     Parked,
     /// It is not for this deployment (livemode, Connect).
     Ignored,
+    /// Its account waits (for the control plane, a credential, a quota) and will be looked at
+    /// again at its `review_at`; the event stands in the account until then.
+    Deferred,
 }
 
 impl Outcome {
@@ -34,6 +38,7 @@ impl Outcome {
             Self::Waiting => "waiting",
             Self::Parked => "parked",
             Self::Ignored => "ignored",
+            Self::Deferred => "deferred",
         }
     }
 
@@ -199,6 +204,79 @@ pub enum CommitResult {
     /// A newer catalog has decided this account: nothing was written.
     CatalogOutdated,
 }
+
+/// What concerns the whole deployment: one item.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StackRecord {
+    /// Raised by every write, and the condition of the next: 0 for none yet.
+    #[serde(default)]
+    pub revision: u64,
+    /// The API keys of the account and Region, everybody's; `None` until a sweep has counted.
+    #[serde(default)]
+    pub keys: Option<KeyCount>,
+    /// Accounts on a plan that is paid for, as the last sweep counted them.
+    #[serde(default)]
+    pub paying: u64,
+    /// What has been taken from paying accounts without an event of theirs.
+    #[serde(default)]
+    pub blast: Blast,
+}
+
+/// How many API keys there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyCount {
+    /// Counted by the sweep, and raised by the workers since.
+    pub count: u64,
+    /// When the sweep counted.
+    pub at: Timestamp,
+}
+
+/// The blast limit's account: how many paying accounts have lost their plan in a day without
+/// an event that says so.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Blast {
+    /// When the day began.
+    #[serde(default)]
+    pub since: Option<Timestamp>,
+    /// How many, since then.
+    #[serde(default)]
+    pub count: u64,
+    /// The limit was hit; only an operator ends that.
+    #[serde(default)]
+    pub stopped: bool,
+    /// Until when an operator has accepted any number.
+    #[serde(default)]
+    pub accepted_until: Option<Timestamp>,
+}
+
+impl StackRecord {
+    /// Counts one more paying account that is to lose its plan: what to write, and whether
+    /// it may. Once it may not, nobody may until an operator accepts.
+    pub fn demote(&self, now: Timestamp) -> (Self, bool) {
+        let mut next = self.clone();
+        if self.blast.accepted_until.is_some_and(|until| now < until) {
+            return (next, true);
+        }
+        let day_is_over = |since: Timestamp| now.duration_since(since) >= BLAST_WINDOW;
+        if !self.blast.stopped && self.blast.since.is_none_or(day_is_over) {
+            next.blast = Blast { since: Some(now), ..Blast::default() };
+        }
+        let limit = BLAST_AT_LEAST.max(self.paying * BLAST_PERCENT / 100);
+        let allowed = !next.blast.stopped && next.blast.count < limit;
+        next.blast.count += u64::from(allowed);
+        next.blast.stopped = !allowed;
+        (next, allowed)
+    }
+
+    /// An operator has looked and accepts what is to come until then.
+    #[must_use]
+    pub fn accept(&self, until: Timestamp) -> Self {
+        Self { blast: Blast { accepted_until: Some(until), ..Blast::default() }, ..self.clone() }
+    }
+}
+
+/// How long the blast limit counts.
+const BLAST_WINDOW: SignedDuration = SignedDuration::from_hours(24);
 
 /// What a claim came to.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -14,6 +14,7 @@ pub mod account;
 pub mod account_api;
 pub mod batch;
 pub mod catalog;
+pub mod control_plane;
 pub mod converge;
 pub mod decide;
 pub mod derive;

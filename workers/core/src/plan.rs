@@ -57,6 +57,21 @@ pub enum Step {
     CancelSubscription(SubscriptionId),
 }
 
+impl Step {
+    /// Whether it is a call of API Gateway's control plane.
+    pub fn is_on_a_key(&self) -> bool {
+        match self {
+            Self::MintKey
+            | Self::DetachPlan(_)
+            | Self::AttachPlan(_)
+            | Self::EnableKey
+            | Self::DisableKey
+            | Self::DeleteKey => true,
+            Self::WriteAttributes(_) | Self::CancelSubscription(_) => false,
+        }
+    }
+}
+
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

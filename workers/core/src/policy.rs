@@ -20,6 +20,13 @@ pub struct Policy {
     pub trust_payment_links: bool,
     /// Minutes for which an event waits for its customer's link before it is parked.
     pub waiting_minutes: u32,
+    /// How many calls a second Tollgate's workers may make to API Gateway's control plane, all
+    /// together: 1 to 10. AWS allows 10 to all callers of an account and Region.
+    pub control_plane_calls_per_second: u32,
+    /// How many API keys the account and Region may have (AWS: 10,000, not raised).
+    pub key_quota: u32,
+    /// How many of them are kept for those who pay: below it, a new free user waits for a key.
+    pub key_reserve: u32,
 }
 
 impl Default for Policy {
@@ -31,6 +38,9 @@ impl Default for Policy {
             cancel_when_user_deleted: true,
             trust_payment_links: false,
             waiting_minutes: 15,
+            control_plane_calls_per_second: 5,
+            key_quota: 10_000,
+            key_reserve: 500,
         }
     }
 }
@@ -62,3 +72,17 @@ pub const LAG_AT_MOST: SignedDuration = SignedDuration::from_mins(10);
 
 /// For how long a new API key may be not found.
 pub const NEW_KEY_MAY_HIDE: SignedDuration = SignedDuration::from_secs(60);
+
+/// How long until an account without a key for want of room looks again.
+pub const ROOM_REVIEW_AFTER: SignedDuration = SignedDuration::from_hours(1);
+
+/// How long until a parked account is looked at again without being asked: what was mended
+/// in the meantime heals by itself.
+pub const PARKED_REVIEW_AFTER: SignedDuration = SignedDuration::from_hours(24);
+
+/// Sweeps, replays and catalog changes may take a paid plan from this many accounts a day, or
+/// from [`BLAST_PERCENT`] of those that pay, whichever is more; then they stop.
+pub const BLAST_AT_LEAST: u64 = 10;
+
+/// See [`BLAST_AT_LEAST`].
+pub const BLAST_PERCENT: u64 = 1;

@@ -19,7 +19,7 @@ use tollgate_events::{
 
 use crate::account::{Account, Attributes, KeyId, UsagePlanId};
 use crate::derive::KeyValue;
-use crate::ledger::{Claim, Commit, CommitResult, Entry, EventRecord, StoredEvent};
+use crate::ledger::{Claim, Commit, CommitResult, Entry, EventRecord, StackRecord, StoredEvent};
 use crate::stripe::{Dispute, Subscription};
 
 /// Which system a call went to.
@@ -380,6 +380,8 @@ pub trait Ledger: Send + Sync {
     /// Begins a convergence: raises the epoch, opens the account, takes the lease, and
     /// returns the account as it was (with our epoch, and `open` as it was found).
     /// Makes the account when there is none. Refused while another's lease lives.
+    /// Until a commit says otherwise, the account is due when the lease ends: whatever
+    /// becomes of this invocation, somebody looks again.
     fn claim(
         &self,
         account: &AccountId,
@@ -436,6 +438,13 @@ pub trait Ledger: Send + Sync {
         now: Timestamp,
         page: Option<&str>,
     ) -> impl Future<Output = PortResult<Page<(AccountId, Timestamp)>>> + Send;
+
+    /// What concerns the whole deployment; the default when nothing was written yet.
+    fn stack(&self) -> impl Future<Output = PortResult<StackRecord>> + Send;
+
+    /// Writes it with the next revision, if its `revision` is still the stored one; `false`
+    /// when somebody else was faster.
+    fn put_stack(&self, stack: &StackRecord) -> impl Future<Output = PortResult<bool>> + Send;
 }
 
 // ---------------------------------------------------------- everything else

@@ -47,7 +47,7 @@ pub async fn sweep<L: Ledger, Q: Queue, C: Clock>(
         for event in stuck.items {
             let waiting = event.record.outcome == Outcome::Waiting;
             let Some(envelope) = event.record.envelope().filter(|_| waiting) else { continue };
-            if now.duration_since(envelope.received_at) < policy.waiting() {
+            if now.duration_since(event.record.at) < policy.waiting() {
                 continue;
             }
             let run = Some(format!("waited-{}", now.as_second()));

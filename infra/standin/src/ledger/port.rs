@@ -4,7 +4,9 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tollgate_billing::account::Account;
-use tollgate_billing::ledger::{Claim, Commit, CommitResult, Entry, EventRecord, StoredEvent};
+use tollgate_billing::ledger::{
+    Claim, Commit, CommitResult, Entry, EventRecord, StackRecord, StoredEvent,
+};
 use tollgate_billing::ports::{Class, Ledger, Page, PortResult, Service};
 use tollgate_events::{AccountId, CustomerId, EventRef};
 
@@ -120,6 +122,16 @@ impl Ledger for MemoryLedger {
             Ok(Page { items: items.into_iter().map(|(at, id)| (id, at)).collect(), next })
         };
         self.gate.pass(Service::Ledger, "Query", "due", act).await
+    }
+
+    async fn stack(&self) -> PortResult<StackRecord> {
+        let act = || Ok(self.lock().stack.clone());
+        self.gate.pass(Service::Ledger, "GetItem", "stack", act).await
+    }
+
+    async fn put_stack(&self, stack: &StackRecord) -> PortResult<bool> {
+        let act = || Ok(self.lock().put_stack(stack));
+        self.gate.pass(Service::Ledger, "UpdateItem", "stack", act).await
     }
 }
 

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use tollgate_billing::account::{Account, KeyId, Status};
 use tollgate_billing::ledger::{
-    Claim, Commit, CommitResult, Entry, EventRecord, RecordBody, StoredEvent,
+    Claim, Commit, CommitResult, Entry, EventRecord, RecordBody, StackRecord, StoredEvent,
 };
 use tollgate_events::{AccountId, CustomerId, EventRef};
 
@@ -22,6 +22,7 @@ pub(super) struct Store {
     pub(super) keys: BTreeMap<KeyId, AccountId>,
     /// The sparse index of waiting and parked events.
     pub(super) stuck: BTreeMap<String, BTreeSet<EventRef>>,
+    pub(super) stack: StackRecord,
 }
 
 impl Store {
@@ -37,9 +38,11 @@ impl Store {
             return Claim::Leased { until };
         }
         stored.epoch += 1;
+        let before = Account { lease_until: Some(lease_until), ..stored.clone() };
         stored.lease_until = Some(lease_until);
-        let found_open = std::mem::replace(&mut stored.open, true);
-        Claim::Taken { account: Box::new(Account { open: found_open, ..stored.clone() }) }
+        stored.review_at = Some(lease_until);
+        stored.open = true;
+        Claim::Taken { account: Box::new(before) }
     }
 
     /// The transaction: all of it or nothing.
@@ -144,6 +147,15 @@ impl Store {
         }
     }
 
+    /// The deployment's own item, if nobody was faster.
+    pub(super) fn put_stack(&mut self, stack: &StackRecord) -> bool {
+        let ours = self.stack.revision == stack.revision;
+        if ours {
+            self.stack = StackRecord { revision: stack.revision + 1, ..stack.clone() };
+        }
+        ours
+    }
+
     pub(super) fn dump(&self) -> Value {
         let events: Vec<Value> = self.events.values().map(dump_event).collect();
         let accounts: Vec<&Account> = self.accounts.values().collect();
@@ -160,6 +172,7 @@ impl Store {
             "events": events,
             "links": self.links,
             "keys": self.keys,
+            "stack": self.stack,
         })
     }
 }

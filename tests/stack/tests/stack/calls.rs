@@ -44,7 +44,7 @@ async fn in_a_quiet_hour<'a>(shop: &'a Shop, plan: &str) -> anyhow::Result<Perso
 }
 
 /// The intent and the link are commits of their own; the query looks for events that
-/// waited for the link. The user is listed, which finds the name, and then read, which
+/// waited for the link. How many keys are left is asked for once a minute at most. The user is listed, which finds the name, and then read, which
 /// does not lag.
 #[tokio::test]
 async fn a_sign_up_and_a_first_purchase() -> Told {
@@ -55,7 +55,8 @@ async fn a_sign_up_and_a_first_purchase() -> Told {
         shop.spent(),
         "API Gateway CreateApiKey ×1, API Gateway CreateUsagePlanKey ×1, \
          Cognito AdminGetUser ×1, Cognito AdminUpdateUserAttributes ×1, \
-         Cognito ListUsers ×1, DynamoDB TransactWriteItems ×2, DynamoDB UpdateItem ×1"
+         Cognito ListUsers ×1, DynamoDB GetItem ×1, DynamoDB TransactWriteItems ×2, \
+         DynamoDB UpdateItem ×1"
     );
     let mut ann = shop.welcome("ann").await?;
     let session = ann.opens_checkout("basic").await?;

@@ -13,13 +13,16 @@ pub mod table;
 mod tests;
 
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::AttributeValue;
 use futures_util::future::try_join_all;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tollgate_billing::account::Account;
-use tollgate_billing::ledger::{Claim, Commit, CommitResult, Entry, EventRecord, StoredEvent};
+use tollgate_billing::ledger::{
+    Claim, Commit, CommitResult, Entry, EventRecord, StackRecord, StoredEvent,
+};
 use tollgate_billing::ports::{Class, Ledger, Page, PortError, PortResult, Service};
 use tollgate_events::{AccountId, CustomerId, EventRef};
 
@@ -266,6 +269,38 @@ impl Ledger for DynamoLedger {
             let review_at = account.review_at.ok_or_else(|| unreadable(&item, "no review_at"))?;
             Ok((account.id, review_at))
         })
+    }
+
+    async fn stack(&self) -> PortResult<StackRecord> {
+        let Some(item) = self.get(&Key::stack()).await? else { return Ok(StackRecord::default()) };
+        items::read_stack(&item).map_err(|error| unreadable(&item, error))
+    }
+
+    async fn put_stack(&self, stack: &StackRecord) -> PortResult<bool> {
+        let mut update = items::stack(stack);
+        let revision = update.name("revision");
+        let condition = match stack.revision {
+            0 => format!("attribute_not_exists({revision})"),
+            known => format!("{revision} = {}", update.value("known", items::number(known))),
+        };
+        let answer = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(Key::stack().attributes()))
+            .update_expression(update.expression())
+            .condition_expression(condition)
+            .set_expression_attribute_names(Some(update.names))
+            .set_expression_attribute_values(Some(update.values))
+            .send()
+            .await;
+        match answer {
+            Ok(_) => Ok(true),
+            Err(error) => match error.as_service_error() {
+                Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(false),
+                _ => Err(operation("UpdateItem").sdk(&error)),
+            },
+        }
     }
 }
 

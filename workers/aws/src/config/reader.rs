@@ -139,6 +139,20 @@ impl<'a> Reader<'a> {
         days.map(|days| SignedDuration::from_hours(24 * i64::from(days)))
     }
 
+    pub(super) fn instances(&mut self) -> u32 {
+        let variable = "TOLLGATE_WORKER_CONCURRENCY";
+        let Some(text) = self.optional(variable) else { return DEFAULT_INSTANCES };
+        let instances = text.parse::<u32>().ok().filter(|count| *count > 0);
+        if instances.is_none() {
+            self.problem(
+                variable,
+                "is not a number of workers: leave it out, or set it to the \
+                 sum of the event source mappings' MaximumConcurrency",
+            );
+        }
+        instances.unwrap_or(DEFAULT_INSTANCES)
+    }
+
     pub(super) fn user_pool_id(&mut self) -> String {
         self.required("TOLLGATE_USER_POOL_ID", "the id of the Cognito user pool")
     }
@@ -234,6 +248,10 @@ impl<'a> Reader<'a> {
         deriver.map_err(|error| self.problem(variable, format!("is refused: {error}"))).ok()
     }
 }
+
+/// Two event source mappings at their least `MaximumConcurrency`, which is 2.
+/// <https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html>
+const DEFAULT_INSTANCES: u32 = 4;
 
 /// The parts of a comma-separated list.
 fn list(text: &str) -> impl Iterator<Item = &str> {

@@ -41,6 +41,9 @@ fn everything_is_read() {
     assert_eq!(config.stripe.base, None, "blank is not set");
     assert_eq!(config.deriver.newest(), 2);
     assert!(!config.livemode);
+    assert_eq!(config.instances, 4, "two mappings at their least");
+    let busier = with(&[("TOLLGATE_WORKER_CONCURRENCY", "12")]);
+    assert_eq!(WorkerConfig::read(busier).unwrap().instances, 12);
     let webhook = WebhookConfig::read(with(&[])).unwrap();
     assert_eq!(webhook.secrets.len(), 2);
     assert_eq!(webhook.queues.bulk_url, "https://sqs/bulk.fifo");
@@ -84,7 +87,7 @@ fn all_that_is_missing_is_named_at_once_and_only_what_is_needed() {
 #[test]
 fn what_is_wrong_is_told_without_telling_secrets() {
     type Case = (&'static [(&'static str, &'static str)], &'static str);
-    let cases: [Case; 13] = [
+    let cases: [Case; 14] = [
         (&[("TOLLGATE_LIVEMODE", "yes")], "TOLLGATE_LIVEMODE is neither"),
         (&[("TOLLGATE_LIVEMODE", "true")], "STRIPE_SECRET_KEY is a sandbox key"),
         (&[("STRIPE_SECRET_KEY", "sk_live_hidden")], "STRIPE_SECRET_KEY is a live key"),
@@ -95,6 +98,10 @@ fn what_is_wrong_is_told_without_telling_secrets() {
         (
             &[("TOLLGATE_EVENT_RETENTION_DAYS", "0")],
             "TOLLGATE_EVENT_RETENTION_DAYS is not a number",
+        ),
+        (
+            &[("TOLLGATE_WORKER_CONCURRENCY", "0")],
+            "TOLLGATE_WORKER_CONCURRENCY is not a number of workers",
         ),
         (&[("TOLLGATE_CATALOG", "revision = 1")], "TOLLGATE_CATALOG is refused"),
         (&[("TOLLGATE_CATALOG", "/no/such/plans.toml")], "TOLLGATE_CATALOG names the file"),

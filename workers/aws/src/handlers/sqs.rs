@@ -82,6 +82,7 @@ fn log(function: &str, messages: usize, report: &BatchReport) {
         waiting = count(Outcome::Waiting),
         parked = count(Outcome::Parked),
         ignored = count(Outcome::Ignored),
+        deferred = count(Outcome::Deferred),
         systemic = report.systemic,
         "batch"
     );

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use jiff::SignedDuration;
+
 use super::{Run, Stop};
 use crate::account::{Attributes, KeyId, KeyRecord, MintIntent, Slot, Status, UsagePlanId, User};
 use crate::decide::Desired;
@@ -9,12 +11,19 @@ use crate::ledger::StepTaken;
 use crate::plan::{Observed, ObservedKey, Step, plan};
 use crate::policy::NEW_KEY_MAY_HIDE;
 use crate::ports::{
-    ApiGateway, Class, Entropy, NewKey, PortError, PortResult, Ports, Service, Stripe, Users,
+    ApiGateway, Class, Clock, Entropy, NewKey, PortError, PortResult, Ports, Service, Stripe, Users,
 };
 
 /// How often a conflict is answered by observing and planning anew, before the events
 /// go back to the queue.
 const ROUNDS: u32 = 5;
+
+/// A key, and the plans that it is on.
+const CALLS_OF_A_LOOK: u32 = 2;
+
+/// What is left of a lease when waiting for the control plane ends: enough for the steps
+/// and the commit, and for the accounts behind this one to say that they wait.
+const TIME_TO_ACT: SignedDuration = SignedDuration::from_secs(6);
 
 impl<P: Ports> Run<'_, P> {
     /// Takes the steps from what is observed to what is desired. A conflict is never a
@@ -57,6 +66,7 @@ impl<P: Ports> Run<'_, P> {
 
     /// Looks at API Gateway itself.
     async fn observe(&mut self, attributes: Attributes) -> Result<Observed, Stop> {
+        self.afford(CALLS_OF_A_LOOK).await?;
         let key = match self.key_as_it_is().await? {
             None => None,
             Some((id, enabled)) => {
@@ -92,8 +102,26 @@ impl<P: Ports> Run<'_, P> {
         Ok(plans.into_iter().filter(ours).collect())
     }
 
+    /// Waits for this instance's share of the control plane, if the lease lasts that long and
+    /// longer. Steps are paid for together, so that no switch waits in its middle.
+    async fn afford(&self, calls: u32) -> Result<(), Stop> {
+        let now = self.clock_now();
+        let wait = self.worker.control_plane.take(calls, now);
+        let latest = self.deadline.checked_sub(TIME_TO_ACT).unwrap_or(now);
+        if wait > latest.duration_since(now).max(SignedDuration::ZERO) {
+            self.worker.control_plane.give_back(calls);
+            return Err(Stop::Budget { wait });
+        }
+        if !wait.is_zero() {
+            self.worker.ports.clock().sleep(wait).await;
+        }
+        Ok(())
+    }
+
     /// Takes steps in order; no step starts after the lease.
     async fn take(&mut self, steps: Vec<Step>, observed: &mut Observed) -> Result<(), Stop> {
+        let calls = steps.iter().filter(|step| step.is_on_a_key()).count();
+        self.afford(u32::try_from(calls).unwrap_or(u32::MAX)).await?;
         for step in steps {
             if self.clock_now() >= self.deadline {
                 return Err(Stop::OutOfTime);
@@ -168,6 +196,7 @@ impl<P: Ports> Run<'_, P> {
         };
         match self.worker.ports.api_gateway().create_key(&key).await {
             Ok(id) => {
+                self.worker.control_plane.minted();
                 self.hold_key(&intent, id.clone());
                 Ok(id)
             }

@@ -1,14 +1,21 @@
 //! The commit: state, history and event records, all or nothing.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tollgate_events::{Envelope, Via};
 
 use super::{Run, Stop};
 use crate::account::{Account, Attributes, Status};
 use crate::decide::{Desired, KeyState};
 use crate::ledger::{Commit, CommitResult, Entry, EventRecord, Outcome, is_wake};
-use crate::policy::{SECOND_LOOK_AFTER, SECOND_LOOKS};
+use crate::policy::{PARKED_REVIEW_AFTER, SECOND_LOOK_AFTER, SECOND_LOOKS};
 use crate::ports::{Entropy, Ledger, Ports};
+
+/// How many events may wait in an account: its item must stay small (DynamoDB takes 400 KB,
+/// an envelope is under 1 KB), and its commit within one transaction. More stay on the queue.
+const MOST_DEFERRED: usize = 40;
+
+/// How long to wait when other instances keep writing the same item first.
+pub(super) const OUTRUN_FOR: SignedDuration = SignedDuration::from_secs(5);
 
 /// What a person must be told of an event, whatever becomes of the account: an early
 /// fraud warning closes nobody, but the charge should be refunded before it is disputed.
@@ -52,6 +59,7 @@ impl<P: Ports> Run<'_, P> {
         let desired_key = desired.key;
         self.settle(desired);
         self.account.open = false;
+        self.account.deferred.clear();
         let fulfilled = self.account.key().map(|key| key.generation);
         self.account.intent.take_if(|intent| {
             Some(intent.generation) == fulfilled || desired_key == KeyState::Closed
@@ -66,9 +74,39 @@ impl<P: Ports> Run<'_, P> {
         Ok(outcome)
     }
 
-    /// Commits what was achieved; the account stays open, the events are parked.
-    pub(super) async fn park(&mut self, why: String) -> Result<(), Stop> {
-        self.close(Outcome::Parked, Some(why)).await
+    /// Commits what was achieved; the account stays open, the events are parked. It is
+    /// looked at again in a day, or when it would have been anyway.
+    pub(super) async fn park(&mut self, stop: &Stop) -> Result<Outcome, Stop> {
+        if matches!(stop, Stop::BlastLimit) {
+            tracing::error!(account = %self.account.id, "the blast limit holds");
+            // Nothing was begun: what the next look finds is no unfinished work.
+            self.account.open = self.found_open;
+        }
+        let tomorrow = self.now.checked_add(PARKED_REVIEW_AFTER).ok();
+        let known = self.account.review_at.filter(|at| *at > self.now);
+        self.account.review_at = known.into_iter().chain(tomorrow).min();
+        self.account.deferred.clear();
+        self.close(Outcome::Parked, Some(stop.to_string())).await?;
+        Ok(Outcome::Parked)
+    }
+
+    /// Commits what was achieved; the account stays open and is due when the wait is over,
+    /// and its events wait in it. The messages are done with: waiting costs no receive.
+    pub(super) async fn defer(
+        &mut self,
+        after: SignedDuration,
+        stop: Stop,
+    ) -> Result<Outcome, Stop> {
+        let waiting = self.events.iter().filter(|event| !is_wake(event));
+        let waiting: Vec<_> = waiting.cloned().collect();
+        if waiting.len() > MOST_DEFERRED {
+            return Err(stop);
+        }
+        self.account.deferred = waiting;
+        let after = after.max(SignedDuration::from_secs(1));
+        self.account.review_at = self.clock_now().checked_add(after).ok();
+        self.close(Outcome::Deferred, Some(stop.to_string())).await?;
+        Ok(Outcome::Deferred)
     }
 
     fn changed(&self) -> bool {
@@ -100,9 +138,13 @@ impl<P: Ports> Run<'_, P> {
     /// A record for each event; a wake leaves one only when it changed something, or
     /// when an operator replays it: then there is a record of its being parked to settle.
     fn records(&self, outcome: Outcome, detail: Option<&str>, at: Timestamp) -> Vec<EventRecord> {
-        let silent = |event: &&Envelope| {
-            is_wake(event) && event.via != Via::Replay && outcome == Outcome::Unchanged
-        };
+        let nothing_to_tell = matches!(outcome, Outcome::Unchanged | Outcome::Deferred);
+        let silent =
+            |event: &&Envelope| is_wake(event) && event.via != Via::Replay && nothing_to_tell;
+        let released = self.released.iter().map(|event| EventRecord {
+            detail: Some("its customer is another account's".to_owned()),
+            ..EventRecord::of(event.clone(), Outcome::Waiting, at)
+        });
         let events = self.events.iter().filter(|event| !silent(event));
         events
             .map(|event| EventRecord {
@@ -111,6 +153,7 @@ impl<P: Ports> Run<'_, P> {
                 version: Some(self.account.version),
                 ..EventRecord::of(event.clone(), outcome, at)
             })
+            .chain(released)
             .collect()
     }
 

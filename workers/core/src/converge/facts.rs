@@ -6,7 +6,7 @@ use tollgate_events::{
     AccountId, CustomerId, DisputeId, Envelope, Source, Via, cloudtrail, cognito,
 };
 
-use super::{Run, Stop};
+use super::{Run, Stop, join};
 use crate::account::{Account, Status, User};
 use crate::decide::{Facts, UserFact};
 use crate::ledger::{Commit, CommitResult, Entry, StepTaken};
@@ -38,6 +38,12 @@ impl<P: Ports> Run<'_, P> {
             .into_iter()
             .partition(|event: &Envelope| event.subject.customer.as_ref() == Some(customer));
         self.events = events;
+        // What waited in this account has no message any more that could come again.
+        let waited = |event: &Envelope| {
+            self.account.deferred.iter().any(|other| other.event_ref() == event.event_ref())
+        };
+        let (released, strays): (Vec<_>, Vec<_>) = strays.into_iter().partition(waited);
+        self.released.extend(released);
         self.strays.extend(strays.into_iter().map(|event| (owner.clone(), event)));
     }
 
@@ -77,12 +83,9 @@ impl<P: Ports> Run<'_, P> {
 
     /// The waiting and parked events of a customer are settled along with this one.
     async fn join_stuck(&mut self, customer: &CustomerId) -> PortResult<()> {
-        for stuck in self.ledger().stuck_on(customer).await? {
-            let Some(envelope) = stuck.record.envelope() else { continue };
-            if !self.events.iter().any(|event| event.event_ref() == envelope.event_ref()) {
-                self.events.push(envelope.clone());
-            }
-        }
+        let stuck = self.ledger().stuck_on(customer).await?;
+        let stuck: Vec<_> = stuck.iter().filter_map(|it| it.record.envelope().cloned()).collect();
+        join(&mut self.events, &stuck);
         Ok(())
     }
 
@@ -98,8 +101,17 @@ impl<P: Ports> Run<'_, P> {
             disputes.extend(stripe.dispute(dispute).await?);
         }
         let user = self.user().await?;
+        let room_for_free_key = self.has_room_for_a_free_key().await?;
         let Account { access, user: last_seen, .. } = self.account.clone();
-        Ok(Facts { access, last_seen, subscriptions, disputes, user })
+        Ok(Facts { access, last_seen, subscriptions, disputes, user, room_for_free_key })
+    }
+
+    /// Who has a key, or has begun to get one, takes no room.
+    async fn has_room_for_a_free_key(&self) -> PortResult<bool> {
+        if self.account.key().is_some() || self.account.intent.is_some() {
+            return Ok(true);
+        }
+        self.worker.control_plane.has_room(self.ledger(), self.now).await
     }
 
     /// The linked customers; for a closed account, which links nobody, also whoever an
@@ -124,7 +136,9 @@ impl<P: Ports> Run<'_, P> {
         let id = &self.account.id;
         let found = match &self.account.user {
             User::Deleted => return Ok(UserFact::AsLastSeen),
-            User::Present { .. } if !self.found_open && !self.woken_from_elsewhere() => {
+            User::Present { .. }
+                if !self.look_at_user && !self.found_open && !self.woken_from_elsewhere() =>
+            {
                 return Ok(UserFact::AsLastSeen);
             }
             User::Present { username, .. } | User::Missing { username: Some(username), .. } => {

@@ -26,6 +26,14 @@
 //! - An account that a claim finds open may be anywhere between two plans: it is
 //!   observed in full. One that is closed properly is as the ledger says.
 //!
+//! - Every account whose convergence did not end is due when its lease ends, and is found
+//!   by the sweep even if its events are lost.
+//!
+//! # Waiting
+//! What takes its time (the control plane's budget, a throttled service, a credential, a
+//! quota) is written into the account as `review_at`, with the events that wait, and the
+//! messages are done with: no message becomes a dead letter by waiting.
+//!
 //! # Caveats
 //! - Between Detach and Attach the key answers 403. An interrupted switch is resumed by
 //!   the redelivery of its event.
@@ -35,6 +43,7 @@
 //! error here: it is committed as parked.
 
 mod act;
+mod blast;
 mod commit;
 mod facts;
 
@@ -43,12 +52,13 @@ use tollgate_events::{AccountId, Envelope, Source, Via};
 
 use crate::account::{Access, Account};
 use crate::catalog::Catalog;
+use crate::control_plane::ControlPlane;
 use crate::decide::decide;
 use crate::derive::{DeriveError, Deriver};
 use crate::error_policy::{Verdict, error_policy};
 use crate::ledger::{Claim, Outcome, StepTaken};
 use crate::policy::Policy;
-use crate::ports::{Clock, Ledger, PortError, Ports};
+use crate::ports::{Class, Clock, Ledger, PortError, Ports, Service};
 
 /// The `type` of a sweep's wake for an account whose time has come.
 pub const DUE: &str = "due";
@@ -71,6 +81,8 @@ pub struct Worker<P> {
     pub stack: String,
     /// Stripe's `livemode` of this deployment; other events are ignored.
     pub livemode: bool,
+    /// This instance's share of API Gateway's control plane.
+    pub control_plane: ControlPlane,
 }
 
 /// What a convergence came to.
@@ -84,6 +96,8 @@ pub struct Converged {
     pub steps: Vec<StepTaken>,
     /// Events whose customer is another account's: look at that one.
     pub strays: Vec<(AccountId, Envelope)>,
+    /// It was put off for a reason that concerns everybody: a person must act.
+    pub systemic: bool,
 }
 
 /// Why the events must stay on the queue.
@@ -105,6 +119,17 @@ pub enum Stop {
     /// The lease was over before the work was.
     #[error("the lease ended before the work was done")]
     OutOfTime,
+    /// This instance's share of the control plane is used up.
+    #[error("API Gateway's control plane has no room for this before the lease ends")]
+    Budget {
+        /// How long until there is room.
+        wait: SignedDuration,
+    },
+    /// Too many paying accounts would lose their plan without an event that says so.
+    #[error(
+        "the blast limit is reached: too many paying accounts would lose their plan in a day;          find out why, then accept it or mend it"
+    )]
+    BlastLimit,
     /// A key's derivation secret is missing.
     #[error(transparent)]
     Derive(#[from] DeriveError),
@@ -119,7 +144,8 @@ impl Stop {
         let later = Verdict::Retry { after: None, systemic: false };
         match self {
             Self::Port(error) => error_policy(error),
-            Self::Derive(_) => Verdict::Park,
+            Self::Derive(_) | Self::BlastLimit => Verdict::Park,
+            Self::Budget { wait } => Verdict::Retry { after: Some(*wait), systemic: false },
             Self::CatalogOutdated => Verdict::Retry { after: None, systemic: true },
             Self::Leased { .. } | Self::Fenced | Self::OutOfTime => later,
         }
@@ -149,11 +175,10 @@ impl<P: Ports> Worker<P> {
         let mut run = Run::new(self, account, events, now, deadline);
         match run.go().await {
             Ok(outcome) => Ok(run.converged(outcome)),
-            Err(stop) if stop.verdict() == Verdict::Park => {
-                run.park(stop.to_string()).await?;
-                Ok(run.converged(Outcome::Parked))
+            Err(stop) => {
+                let outcome = run.stopped(stop).await?;
+                Ok(run.converged(outcome))
             }
-            Err(stop) => Err(stop),
         }
     }
 }
@@ -169,7 +194,12 @@ struct Run<'a, P> {
     found_open: bool,
     events: Vec<Envelope>,
     strays: Vec<(AccountId, Envelope)>,
+    /// Deferred events whose customer is another account's by now.
+    released: Vec<Envelope>,
     steps: Vec<StepTaken>,
+    systemic: bool,
+    /// The user turned out to be gone: look, whoever woke the account.
+    look_at_user: bool,
     /// The attributes, when the user was read.
     attributes_read: Option<crate::account::Attributes>,
     /// When the claim was made; the one time that decisions go by.
@@ -181,10 +211,11 @@ impl<'a, P: Ports> Run<'a, P> {
     fn new(
         worker: &'a Worker<P>,
         account: Account,
-        events: Vec<Envelope>,
+        mut events: Vec<Envelope>,
         now: Timestamp,
         deadline: Timestamp,
     ) -> Self {
+        join(&mut events, &account.deferred);
         Self {
             worker,
             committed: account.access.clone(),
@@ -192,7 +223,10 @@ impl<'a, P: Ports> Run<'a, P> {
             account: Account { open: true, ..account },
             events,
             strays: Vec::new(),
+            released: Vec::new(),
             steps: Vec::new(),
+            systemic: false,
+            look_at_user: false,
             attributes_read: None,
             now,
             deadline,
@@ -201,16 +235,46 @@ impl<'a, P: Ports> Run<'a, P> {
 
     async fn go(&mut self) -> Result<Outcome, Stop> {
         self.link().await?;
-        let facts = self.facts().await?;
-        let desired = decide(&facts, &self.worker.catalog, &self.worker.policy, self.now);
-        let lagging = self.read_seems_to_lag(&facts);
-        self.account.user = desired.user.clone();
-        self.apply(&desired).await?;
-        self.finish(desired, lagging).await
+        loop {
+            let facts = self.facts().await?;
+            let desired = decide(&facts, &self.worker.catalog, &self.worker.policy, self.now);
+            self.within_blast_limit(&desired).await?;
+            let lagging = self.read_seems_to_lag(&facts);
+            self.account.user = desired.user.clone();
+            match self.apply(&desired).await {
+                Ok(()) => return self.finish(desired, lagging).await,
+                // A user whose deletion nobody told of yet: decide again, knowing it.
+                Err(Stop::Port(error)) if user_is_gone(&error) && !self.look_at_user => {
+                    self.look_at_user = true;
+                }
+                Err(stop) => return Err(stop),
+            }
+        }
+    }
+
+    /// What becomes of a run that did not get to its end.
+    async fn stopped(&mut self, stop: Stop) -> Result<Outcome, Stop> {
+        match stop.verdict() {
+            Verdict::Park => self.park(&stop).await,
+            Verdict::Retry { after: Some(after), systemic } => {
+                self.systemic = systemic;
+                if systemic {
+                    tracing::error!(account = %self.account.id, error = %stop, "it concerns everybody");
+                }
+                self.defer(after, stop).await
+            }
+            Verdict::Retry { after: None, .. } => Err(stop),
+        }
     }
 
     fn converged(self, outcome: Outcome) -> Converged {
-        Converged { outcome, version: self.account.version, steps: self.steps, strays: self.strays }
+        Converged {
+            outcome,
+            version: self.account.version,
+            steps: self.steps,
+            strays: self.strays,
+            systemic: self.systemic,
+        }
     }
 
     fn ledger(&self) -> &'a P::Ledger {
@@ -242,4 +306,17 @@ impl<'a, P: Ports> Run<'a, P> {
         let millis = (50 + i64::from(random)) << round.min(5);
         self.worker.ports.clock().sleep(SignedDuration::from_millis(millis)).await;
     }
+}
+
+/// Adds the events that are not there yet.
+fn join(events: &mut Vec<Envelope>, more: &[Envelope]) {
+    for envelope in more {
+        if !events.iter().any(|event| event.event_ref() == envelope.event_ref()) {
+            events.push(envelope.clone());
+        }
+    }
+}
+
+fn user_is_gone(error: &PortError) -> bool {
+    error.service == Service::Cognito && error.class == Class::NotFound
 }

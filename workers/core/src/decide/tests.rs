@@ -84,6 +84,7 @@ fn facts(subscriptions: Vec<Subscription>) -> Facts {
         subscriptions,
         disputes: Vec::new(),
         user: UserFact::AsLastSeen,
+        room_for_free_key: true,
     }
 }
 
@@ -353,13 +354,14 @@ fn any_facts() -> impl Strategy<Value = Facts> {
         0..2,
     );
     let subscriptions = prop::collection::vec(any_subscription(), 0..4);
-    (any_access(), any_user(), subscriptions, disputes, user).prop_map(
-        |(access, last_seen, subscriptions, disputes, user)| Facts {
+    (any_access(), any_user(), subscriptions, disputes, user, any::<bool>()).prop_map(
+        |(access, last_seen, subscriptions, disputes, user, room_for_free_key)| Facts {
             access,
             last_seen,
             subscriptions,
             disputes,
             user,
+            room_for_free_key,
         },
     )
 }

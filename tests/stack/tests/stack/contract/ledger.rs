@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use tollgate_billing::account::{Access, Account, KeyId, KeyRecord, PlanId, Reason, Slot, Status};
 use tollgate_billing::ledger::{
-    Claim, Commit, CommitResult, Entry, EventRecord, Outcome, RecordBody, StepTaken, StoredEvent,
+    Blast, Claim, Commit, CommitResult, Entry, EventRecord, KeyCount, Outcome, RecordBody,
+    StackRecord, StepTaken, StoredEvent,
 };
 use tollgate_billing::ports::{Class, Ledger as _, Ports as _};
 use tollgate_events::{AccountId, CustomerId, Envelope, EventId, EventRef, Source, Subject, Via};
@@ -145,7 +146,37 @@ pub(super) async fn a_claim_makes_the_account<F: Face>(stand: Stand<F>) {
     let claimed = stand.claimed("a", 0).await;
     let new = Account { epoch: 1, lease_until: Some(at(60)), ..Account::new(account("a")) };
     assert_eq!(claimed, new);
-    assert_eq!(stand.stored("a").await, Some(Account { open: true, ..new }));
+    let review_at = Some(at(60));
+    assert_eq!(stand.stored("a").await, Some(Account { open: true, review_at, ..new }));
+}
+
+pub(super) async fn whoever_does_not_commit_is_due_when_the_lease_ends<F: Face>(stand: Stand<F>) {
+    let mut commit = closing(&stand.claimed("a", 0).await, "c-1");
+    commit.account.review_at = Some(at(500));
+    stand.commit(&commit).await;
+    let claimed = stand.claimed("a", 100).await;
+    assert_eq!(claimed.review_at, Some(at(500)), "what was known before is not forgotten");
+    let due = async |now| stand.ports.ledger().due(at(now), None).await.unwrap().items;
+    assert!(due(159).await.is_empty());
+    assert_eq!(due(160).await, [(account("a"), at(160))]);
+    stand.commit(&closing(&claimed, "c-2")).await;
+    assert!(due(160).await.is_empty());
+}
+
+pub(super) async fn the_stacks_own_item_has_one_writer_at_a_time<F: Face>(stand: Stand<F>) {
+    let ledger = stand.ports.ledger();
+    let empty = ledger.stack().await.unwrap();
+    assert_eq!(empty, StackRecord::default());
+    let keys = Some(KeyCount { count: 7, at: at(1) });
+    let blast = Blast { since: Some(at(2)), count: 3, stopped: true, accepted_until: None };
+    let written = StackRecord { keys, paying: 5, blast, ..empty.clone() };
+    assert!(ledger.put_stack(&written).await.unwrap());
+    assert!(!ledger.put_stack(&empty).await.unwrap(), "another was faster");
+    let read = ledger.stack().await.unwrap();
+    assert_eq!(read, StackRecord { revision: 1, ..written });
+    assert!(ledger.put_stack(&StackRecord { keys: None, ..read.clone() }).await.unwrap());
+    assert!(!ledger.put_stack(&read).await.unwrap(), "another was faster");
+    assert_eq!(ledger.stack().await.unwrap(), StackRecord { revision: 2, keys: None, ..read });
 }
 
 pub(super) async fn a_claim_tells_whether_it_found_the_account_open<F: Face>(stand: Stand<F>) {
@@ -163,7 +194,8 @@ pub(super) async fn the_epoch_fences_a_commit<F: Face>(stand: Stand<F>) {
     late.link.push(customer("cus_1"));
     late.records.push(record("evt_1", "cus_1", Outcome::Applied, 61));
     assert_eq!(stand.commit(&late).await, CommitResult::Fenced);
-    assert_eq!(stand.stored("a").await, Some(Account { open: true, ..fresh.clone() }));
+    let review_at = fresh.lease_until;
+    assert_eq!(stand.stored("a").await, Some(Account { open: true, review_at, ..fresh.clone() }));
     assert!(stand.history("a", 10).await.is_empty());
     assert_eq!(stand.recorded("evt_1").await, None);
     assert_eq!(stand.ports.ledger().account_of(&customer("cus_1")).await.unwrap(), None);

@@ -10,6 +10,7 @@ use tollgate_events::AccountId;
 
 use super::items::{self, CLAIM_ID, Key, Update, WAS_OPEN};
 use super::json::Item;
+use super::table::DUE;
 use super::{DynamoLedger, operation, read_account, unreadable};
 
 /// Claims the account. See [`DynamoLedger`] on a claim whose answer is lost.
@@ -66,6 +67,9 @@ fn update(account: &AccountId, lease_until: Timestamp, claim_id: &str) -> Update
     update.copy(WAS_OPEN, "open", AttributeValue::Bool(false));
     update.set("open", AttributeValue::Bool(true));
     update.set("lease_until", items::instant(lease_until));
+    // Due until a commit says otherwise: the sweep finds what nobody finished.
+    update.set(DUE.range, items::instant(lease_until));
+    update.set(DUE.hash, items::due_shard(account));
     update.set(CLAIM_ID, items::text(claim_id));
     update.set_first("version", items::number(0));
     update.set_first("catalog_revision", items::number(0));

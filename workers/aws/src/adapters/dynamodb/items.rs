@@ -12,7 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use tollgate_billing::account::{Account, KeyId};
-use tollgate_billing::ledger::{Entry, EventRecord, Outcome, RecordBody, StoredEvent};
+use tollgate_billing::ledger::{Entry, EventRecord, Outcome, RecordBody, StackRecord, StoredEvent};
 use tollgate_events::{AccountId, CustomerId, Envelope, EventId, EventRef, Source};
 
 use super::json::{Item, from_attribute, from_item, to_attribute};
@@ -41,6 +41,11 @@ impl Key {
 
     pub(crate) fn customer(customer: &CustomerId) -> Self {
         Self { pk: format!("CUSTOMER#{customer}"), sk: "LINK".into() }
+    }
+
+    /// What concerns the whole deployment.
+    pub(crate) fn stack() -> Self {
+        Self { pk: "STACK".into(), sk: "STATE".into() }
     }
 
     pub(crate) fn api_key(key: &KeyId) -> Self {
@@ -167,6 +172,20 @@ impl Update {
     }
 }
 
+/// The update that writes the deployment's own item, with the next revision.
+pub(crate) fn stack(stack: &StackRecord) -> Update {
+    let mut update = Update::default();
+    for (name, value) in object(&StackRecord { revision: stack.revision + 1, ..stack.clone() }) {
+        update.put(&name, Some(value).filter(|v| !v.is_null()).map(to_attribute));
+    }
+    update
+}
+
+/// Reads the deployment's own item.
+pub(crate) fn read_stack(item: &Item) -> Result<StackRecord, serde_json::Error> {
+    read(item)
+}
+
 /// The update that writes an account's state and ends what its claim noted.
 pub(crate) fn state(account: &Account) -> Update {
     let mut update = Update::default();
@@ -184,7 +203,7 @@ pub(crate) fn state(account: &Account) -> Update {
 }
 
 /// The shard of `due` that an account is in. Stable for ever: it is stored.
-fn due_shard(account: &AccountId) -> AttributeValue {
+pub(crate) fn due_shard(account: &AccountId) -> AttributeValue {
     due_shard_name((fnv1a(account.as_str()) % u64::from(DUE_SHARDS)) as u8)
 }
 

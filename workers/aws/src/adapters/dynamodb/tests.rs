@@ -131,6 +131,7 @@ fn every_reason() -> Vec<Reason> {
         Reason::Grant { until: Some(at(7)) },
         Reason::Dispute { dispute: DisputeId::parse("dp_1").unwrap() },
         Reason::OperatorHold { why: "abuse".into() },
+        Reason::KeysRunOut,
         Reason::UserDisabled,
         Reason::UserMissing,
         Reason::UserDeleted,
@@ -141,7 +142,7 @@ fn every_reason() -> Vec<Reason> {
             Reason::New | Reason::DefaultPlan | Reason::NoPlan => {}
             Reason::Subscription { .. } | Reason::Ending { .. } | Reason::Grace { .. } => {}
             Reason::UnknownPrice { .. } | Reason::Grant { .. } | Reason::Dispute { .. } => {}
-            Reason::OperatorHold { .. } | Reason::UserDisabled => {}
+            Reason::OperatorHold { .. } | Reason::UserDisabled | Reason::KeysRunOut => {}
             Reason::UserMissing | Reason::UserDeleted => {}
         }
     }
