@@ -91,7 +91,8 @@ fn a_failing_run_shrinks_to_a_few_acts_that_still_fail() {
     let told = story(&small.report, small.invariant);
     assert!(told.last().is_some_and(|line| line.contains("VIOLATION 4")), "{told:?}");
     let kept = small.report.script.kept();
-    let acts = told.iter().filter(|line| kept.iter().any(|act| line.contains(&format!("[{act}] "))));
+    let acts =
+        told.iter().filter(|line| kept.iter().any(|act| line.contains(&format!("[{act}] "))));
     assert!(acts.count() > 0, "{told:?}");
 }
 

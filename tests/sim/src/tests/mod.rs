@@ -1,6 +1,7 @@
 //! The simulation's own tests: it repeats, it can fail, and it holds.
 
 mod bugs;
+mod lease;
 mod permutations;
 mod second_look;
 

@@ -118,14 +118,17 @@ impl<P: Ports> Run<'_, P> {
         Ok(())
     }
 
+    /// No change to the world is begun after the lease.
+    fn in_time(&self) -> Result<(), Stop> {
+        if self.clock_now() >= self.deadline { Err(Stop::OutOfTime) } else { Ok(()) }
+    }
+
     /// Takes steps in order; no step starts after the lease.
     async fn take(&mut self, steps: Vec<Step>, observed: &mut Observed) -> Result<(), Stop> {
         let calls = steps.iter().filter(|step| step.is_on_a_key()).count();
         self.afford(u32::try_from(calls).unwrap_or(u32::MAX)).await?;
         for step in steps {
-            if self.clock_now() >= self.deadline {
-                return Err(Stop::OutOfTime);
-            }
+            self.in_time()?;
             let key = observed.key.as_ref().and_then(|key| key.id.clone());
             let minted = self.act(&step, key.as_ref()).await?;
             observed.note(&step);
@@ -144,7 +147,7 @@ impl<P: Ports> Run<'_, P> {
             (Step::MintKey, _) => return Ok(Some(self.mint().await?)),
             (Step::WriteAttributes(plan), key) => {
                 let attributes = Attributes { api_id: key.cloned(), plan: Some(plan.clone()) };
-                self.write_attributes(&attributes).await
+                return self.write_attributes(&attributes).await.map(|()| None);
             }
             (Step::CancelSubscription(id), _) => {
                 self.worker.ports.stripe().cancel_subscription(id).await
@@ -194,6 +197,8 @@ impl<P: Ports> Run<'_, P> {
             customer_id: self.account.id.clone(),
             description: format!("Tollgate {slot} key, generation {generation}"),
         };
+        // Committing the intent took its time.
+        self.in_time()?;
         match self.worker.ports.api_gateway().create_key(&key).await {
             Ok(id) => {
                 self.worker.control_plane.minted();
@@ -240,7 +245,7 @@ impl<P: Ports> Run<'_, P> {
         self.account.access.keys.insert(intent.slot, record);
     }
 
-    async fn write_attributes(&mut self, attributes: &Attributes) -> PortResult<()> {
+    async fn write_attributes(&mut self, attributes: &Attributes) -> Result<(), Stop> {
         let User::Present { username, .. } = &self.account.user else {
             unreachable!("attributes are desired only for a user who is there");
         };
@@ -249,14 +254,16 @@ impl<P: Ports> Run<'_, P> {
         // the name: without a look in this run it could land on whoever has the name now.
         let sure = self.attributes_read.is_some() || username == self.account.id.as_str();
         if !sure && users.user(username, &self.account.id).await?.is_none() {
-            return Err(PortError {
+            return Err(Stop::Port(PortError {
                 service: Service::Cognito,
                 operation: "AdminGetUser",
                 class: Class::NotFound,
                 detail: "the user is gone, or the name is another user's by now".into(),
-            });
+            }));
         }
-        users.write_attributes(username, attributes).await
+        // So did looking.
+        self.in_time()?;
+        Ok(users.write_attributes(username, attributes).await?)
     }
 }
 

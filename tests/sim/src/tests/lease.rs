@@ -1,0 +1,49 @@
+//! A worker that sleeps through its lease begins nothing when it wakes.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use jiff::SignedDuration;
+use tollgate_billing::batch::Message;
+use tollgate_events::cognito;
+use tollgate_standin::gate::{Call, Fair};
+use tollgate_standin::world::World;
+
+use crate::coverage::Step;
+use crate::run::{dawn, worker_on};
+
+/// A sign-up whose worker sleeps through its lease after the call that `falls_asleep` tells;
+/// what it calls when it wakes.
+fn after_sleeping(falls_asleep: impl Fn(&Call) -> bool) -> Vec<Call> {
+    let world = World::new(dawn(), 1, "https://stripe.invalid", Arc::new(Fair));
+    let worker = worker_on(&world);
+    world.cognito.sign_up_confirmed("ann", "ann@example.com").unwrap();
+    let now = world.clock.time();
+    let cognito::Reading::Wake(wake) =
+        cognito::read(&world.cognito.take_triggers()[0], now).unwrap().reading
+    else {
+        panic!("a sign-up wakes");
+    };
+    let batch = [Message { id: "1".into(), group: "g".into(), body: wake.encode() }];
+    let mut task = pin!(worker.handle(&batch, now + SignedDuration::from_secs(25)));
+    let mut context = Context::from_waker(Waker::noop());
+    let mut calls = Vec::new();
+    while !calls.last().is_some_and(&falls_asleep) {
+        assert!(task.as_mut().poll(&mut context).is_pending(), "it never gets there");
+        calls.extend(world.gate.take_calls());
+    }
+    world.clock.advance(SignedDuration::from_secs(30));
+    while let Poll::Pending = task.as_mut().poll(&mut context) {}
+    world.gate.take_calls()
+}
+
+#[test]
+fn no_step_is_begun_after_the_lease() {
+    let sleeps = [Step::Facts, Step::Intent, Step::MintKey, Step::AttachPlan];
+    for step in sleeps {
+        let woken = after_sleeping(|call| Step::of(call) == step);
+        let changes = woken.iter().filter(|call| Step::of(call).changes_the_world());
+        assert_eq!(changes.collect::<Vec<_>>(), [] as [&Call; 0], "asleep after {step:?}");
+    }
+}
