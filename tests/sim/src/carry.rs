@@ -108,7 +108,7 @@ impl Sim {
             received.into_iter().partition(|message| self.mistakes.drop(&self.world, message));
         self.delete(queue, &dropped);
         let (messages, receipts) = self.take(received);
-        let worker = self.worker.clone();
+        let worker = self.workers[self.rng.random_range(0..self.workers.len())].clone();
         let deadline = self.world.clock.time() + WORKER_TIME;
         self.spawn(Label::Worker, async move {
             Done::Batch(worker.handle(&messages, deadline).await, queue, receipts)
@@ -138,7 +138,7 @@ impl Sim {
 
     pub(crate) fn spawn_sweep(&mut self) {
         let world = self.world.clone();
-        let policy = self.worker.policy.clone();
+        let policy = self.api.worker.policy.clone();
         self.spawn(Label::Sweep, async move {
             Done::Sweep(sweep(&world.ledger, &world.queue(), &world.clock, &policy).await)
         });

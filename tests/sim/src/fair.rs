@@ -1,10 +1,12 @@
 //! Fair weather: nothing fails any more, and everything comes to rest.
 
 use jiff::{SignedDuration, Timestamp};
-use tollgate_billing::converge::DRIFT;
+use tollgate_billing::account::Account;
+use tollgate_billing::converge::{DRIFT, DUE};
 use tollgate_billing::ledger::Outcome;
 use tollgate_billing::ports::{Queue, QueueName};
 use tollgate_billing::sweep::wake;
+use tollgate_events::AccountId;
 use tollgate_standin::world::DEAD_LETTER_QUEUES;
 
 use crate::executor::block_on;
@@ -21,6 +23,7 @@ impl Sim {
         self.rng = dice(self.script.seed, Stream::Fair, 0);
         self.storm.end();
         self.mend(true);
+        self.retire();
         self.tell("the storm is over");
         self.finish_tasks();
         while let Some(at) = self.storm.next_landing() {
@@ -32,17 +35,31 @@ impl Sim {
             let _ = self.world.cognito.sign_in(name);
         }
         self.come_to_rest();
+        self.look_with_newest_catalog();
         if self.script.lossy {
             self.reconcile();
         }
     }
 
+    /// Accounts that an older catalog decided are due.
+    fn look_with_newest_catalog(&mut self) {
+        let older = |account: &Account| account.catalog_revision < self.revision;
+        let older = self.world.ledger.accounts().into_iter().filter(older);
+        let older: Vec<_> = older.map(|account| account.id).collect();
+        self.wake(DUE, older);
+    }
+
     /// What a reconciliation does: every account is woken to be compared with the world.
     fn reconcile(&mut self) {
         self.tell("every account is compared with the world");
+        let all = self.world.ledger.accounts().into_iter().map(|account| account.id);
+        self.wake(DRIFT, all.collect());
+    }
+
+    fn wake(&mut self, kind: &str, accounts: Vec<AccountId>) {
         let now = self.world.clock.time();
-        for account in self.world.ledger.accounts() {
-            let wake = wake(DRIFT, account.id, Some(now.as_second().to_string()), now);
+        for account in accounts {
+            let wake = wake(kind, account, Some(now.as_second().to_string()), now);
             let sent = block_on(self.world.queue().send(QueueName::Bulk, &wake));
             sent.expect("the weather is fair");
         }
@@ -120,7 +137,7 @@ impl Sim {
         let waiting = self.world.ledger.events().into_iter().filter_map(|event| {
             let waits = event.record.outcome == Outcome::Waiting;
             let since = event.record.envelope().filter(|_| waits)?.received_at;
-            Some(since + self.worker.policy.waiting() + second)
+            Some(since + self.api.worker.policy.waiting() + second)
         });
         let reviews = self.world.ledger.accounts().into_iter().filter_map(|a| a.review_at);
         let later = hidden.chain(retries).chain(waiting).chain(reviews).map(|at| {

@@ -7,8 +7,7 @@
 //! each account to. Everything follows from the seed; nothing here reads a real clock,
 //! opens a socket or starts a thread.
 //!
-//! Not simulated: the control plane's budget, the blast limit, secret rotation,
-//! several catalogs, edits by hand.
+//! Not simulated: the blast limit, the reserve of keys, an operator's grants and holds.
 
 mod carry;
 pub mod coverage;
@@ -18,6 +17,7 @@ pub mod faults;
 mod holds;
 pub mod hunt;
 pub mod lives;
+pub mod market;
 mod mishaps;
 mod mistakes;
 pub mod oracle;

@@ -11,15 +11,24 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use tollgate_billing::account_api::AccountApi;
 use tollgate_events::{AccountId, NamedAccount};
+use tollgate_standin::api_gateway::NewApiKey;
 use tollgate_standin::stripe::{
-    Card, Metadata, NewCustomer, NewSession, PauseBehavior, Stripe, SubscriptionData, When,
+    Card, Metadata, MissingPaymentMethod, NewCustomer, NewSession, PauseBehavior, Stripe,
+    SubscriptionData, When,
 };
 use tollgate_standin::world::World;
 
 use crate::executor::block_on;
+use crate::market::SOLD;
 
-/// The plans that are sold; each has the lookup key `<plan>_monthly`.
+/// The plans that the account API sells.
 const PLANS: [&str; 2] = ["basic", "pro"];
+
+/// A price that is sold, any.
+fn some_price(stripe: &Stripe, rng: &mut ChaCha8Rng) -> Option<String> {
+    let (key, _) = SOLD[rng.random_range(0..SOLD.len())];
+    stripe.price_by_lookup_key(key).map(|price| price.id.clone())
+}
 
 /// Everybody, and what they have.
 #[derive(Debug, Default)]
@@ -37,6 +46,8 @@ pub struct Lives {
     pub subscriptions: Vec<String>,
     /// Every dispute.
     pub disputes: Vec<String>,
+    /// Keys that the owner made by hand, and the usage plan that each is on.
+    pub owners_keys: BTreeMap<String, String>,
     born: usize,
 }
 
@@ -60,10 +71,11 @@ impl Lives {
             12..16 => self.admin_create(stage),
             16..20 => self.federated(stage),
             20..26 => self.sign_in(stage),
-            26..45 => self.checkout(stage),
-            45..48 => self.second_customer(stage),
+            26..43 => self.checkout(stage),
+            43..48 => self.second_customer(stage),
             48..49 => self.checkout_for_another(stage),
-            49..51 => Self::stranger(stage, self),
+            49..50 => Self::stranger(stage, self),
+            50..51 => self.owner_makes_a_key(stage),
             51..53 => self.switch_user(stage, false),
             53..57 => self.switch_user(stage, true),
             57..60 => self.delete_user(stage),
@@ -194,7 +206,10 @@ impl Lives {
         let card = if stage.rng.random_bool(0.9) { Card::Pays } else { Card::Declines };
         let mut stripe = stage.world.stripe.account();
         let customer = stripe.session(session).ok()?.customer.clone()?;
-        let subscription = if stage.rng.random_bool(0.1) {
+        let trial = stripe.session(session).ok()?.subscription_data.trial_period_days > 0;
+        let subscription = if trial && stage.rng.random_bool(0.5) {
+            stripe.complete_checkout_without_card(session).ok()?
+        } else if stage.rng.random_bool(0.1) {
             let id = stripe.complete_checkout_unpaid(session).ok()?;
             let _ = stripe.settle_delayed_payment(session, stage.rng.random_bool(0.7));
             id
@@ -224,6 +239,25 @@ impl Lives {
             stripe.subscribe(&customer, &[&price], data).ok()?;
         }
         Some(format!("a stranger pays and names {name}"))
+    }
+
+    /// The API's owner makes a key by hand and puts it on one of our usage plans.
+    fn owner_makes_a_key(&mut self, stage: &mut Stage<'_>) -> Option<String> {
+        let name = format!("partner-{}", self.owners_keys.len());
+        let plan = PLANS[stage.rng.random_range(0..PLANS.len())];
+        let customer_id = stage.rng.random_bool(0.5).then(|| self.somebody(stage)).flatten();
+        let customer_id = customer_id.map(|(_, id)| id.to_string());
+        let made = stage.world.api_gateway.scene(|model, now| {
+            let plans = model.get_usage_plans(None, &Default::default()).ok()?.items;
+            let plan = plans.into_iter().find(|it| it.name == plan)?.id;
+            let new =
+                NewApiKey { name: Some(name), customer_id, enabled: true, ..NewApiKey::default() };
+            let key = model.create_api_key(new, now).ok()?.id;
+            model.create_usage_plan_key(&plan, &key, now).ok().map(|_| (key, plan))
+        });
+        let (key, on) = made?;
+        self.owners_keys.insert(key.clone(), on);
+        Some(format!("the owner makes the key {key} by hand"))
     }
 
     fn delete_customer(&mut self, stage: &mut Stage<'_>) -> Option<String> {
@@ -279,10 +313,9 @@ fn change(
     customer: &str,
     rng: &mut ChaCha8Rng,
 ) -> Option<(&'static str, bool)> {
-    Some(match rng.random_range(0..18) {
+    Some(match rng.random_range(0..20) {
         0..3 => {
-            let key = format!("{}_monthly", PLANS[rng.random_range(0..PLANS.len())]);
-            let price = stripe.price_by_lookup_key(&key)?.id.clone();
+            let price = some_price(stripe, rng)?;
             ("changes its price", stripe.change_price(id, &price).is_ok())
         }
         3..5 => ("is cancelled", stripe.cancel(id, When::Now).is_ok()),
@@ -306,6 +339,7 @@ fn change(
             let pause = (PauseBehavior::Void, None);
             ("collects no more", stripe.pause_collection(id, Some(pause)).is_ok())
         }
+        18..20 => ("is resumed", stripe.resume(id).is_ok()),
         16 => ("collects again", stripe.pause_collection(id, None).is_ok()),
         _ => ("has no card", stripe.set_card(customer, None).is_ok()),
     })
@@ -314,13 +348,22 @@ fn change(
 /// A session for a customer that names an account with our proof.
 fn open(stage: &mut Stage<'_>, customer: &str, named: &NamedAccount) -> Option<String> {
     let mut stripe = stage.world.stripe.account();
-    let key = format!("{}_monthly", PLANS[stage.rng.random_range(0..PLANS.len())]);
-    let price = stripe.price_by_lookup_key(&key)?.id.clone();
+    let price = some_price(&stripe, stage.rng)?;
     let metadata = proof(named);
-    let data = SubscriptionData { metadata: metadata.clone(), ..SubscriptionData::default() };
+    let ends = [
+        MissingPaymentMethod::Cancel,
+        MissingPaymentMethod::Pause,
+        MissingPaymentMethod::CreateInvoice,
+    ];
+    let data = SubscriptionData {
+        metadata: metadata.clone(),
+        trial_period_days: if stage.rng.random_bool(0.4) { 5 } else { 0 },
+        missing_payment_method: ends[stage.rng.random_range(0..ends.len())],
+    };
     let new = NewSession {
         customer: Some(customer.to_owned()),
         metadata,
+        card_if_required: data.trial_period_days > 0,
         subscription_data: data,
         ..NewSession::for_price(&price)
     };

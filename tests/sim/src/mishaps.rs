@@ -78,6 +78,10 @@ impl Sim {
             self.world.sqs.set_down(false);
             self.tell("the queue is up again");
         }
+        if self.retires_at.is_some_and(|at| at <= now) {
+            self.retire();
+            self.tell("the old workers are gone");
+        }
         if self.no_keys_until.take_if(|until| all || *until <= now).is_some() {
             self.world.api_gateway.set_quotas(Quotas::default());
             self.tell("there is room for keys again");

@@ -10,12 +10,16 @@ use std::fmt;
 use jiff::{SignedDuration, Timestamp};
 use tollgate_billing::account::{Access, Account, KeyId, PlanId, Status, UsagePlanId};
 use tollgate_billing::ledger::is_wake;
-use tollgate_events::{AccountId, Envelope};
+use tollgate_events::{AccountId, CustomerId, Envelope};
 use tollgate_standin::api_gateway::Key;
 use tollgate_standin::stripe::{self, Stripe};
 use tollgate_standin::world::{BULK_QUEUE, DEAD_LETTER_QUEUES, EVENTS_QUEUE};
 
+use crate::market::rank_of;
 use crate::run::Sim;
+
+/// The plans by rank.
+const PLANS: [&str; 3] = ["free", "basic", "pro"];
 
 /// How long a past-due subscription keeps its plan by default.
 const GRACE: SignedDuration = SignedDuration::from_hours(7 * 24);
@@ -75,6 +79,7 @@ pub fn judge(sim: &Sim) -> Vec<Violation> {
     oracle.users_without_account();
     oracle.payers();
     oracle.keys();
+    oracle.owners_keys();
     oracle.events();
     oracle.forgotten();
     oracle.secrets();
@@ -229,8 +234,7 @@ impl<'a> Oracle<'a> {
 
     fn served(&self, account: &Account, user: &tollgate_standin::cognito::User) -> Vec<String> {
         let mut problems = Vec::new();
-        let expected = self.entitled(account, user.enabled);
-        problems.extend(self.grace_moved(account));
+        let expected = self.entitled(account, user.enabled, &mut problems);
         let key = self.key_of(&account.id);
         let recorded = account.key();
         let access = &account.access;
@@ -255,7 +259,7 @@ impl<'a> Oracle<'a> {
         if recorded.map(|record| record.id.as_str()) != id {
             problems.push(format!("the ledger has key {recorded:?}, API Gateway has {id:?}"));
         }
-        if recorded.is_some_and(|record| record.generation != 1) {
+        if recorded.is_some_and(|record| record.generation != 1) && !self.sim.script.lossy {
             problems.push("a second key was made".into());
         }
         if access.plan.as_ref().map(PlanId::as_str) != Some(expected.plan) {
@@ -278,24 +282,58 @@ impl<'a> Oracle<'a> {
 
     /// The best live subscription of all linked customers; a dispute, then a disabled
     /// user, stand above it.
-    fn entitled(&self, account: &Account, user_enabled: bool) -> Entitled {
+    fn entitled(
+        &self,
+        account: &Account,
+        user_enabled: bool,
+        problems: &mut Vec<String>,
+    ) -> Entitled {
         let stripe = self.sim.world.stripe.account();
         let links = self.sim.world.ledger.links();
         let customers: Vec<_> =
             links.iter().filter(|(_, owner)| **owner == account.id).map(|(id, _)| id).collect();
-        let mut best = 0;
+        let (mut best, mut unknown) = (0, false);
         for customer in &customers {
             if stripe.customer(customer.as_str()).is_ok_and(|row| row.deleted) {
                 continue;
             }
             for row in stripe.subscriptions_of(customer.as_str()) {
-                if self.counts(account, row) {
-                    best = best.max(rank(&stripe, row));
+                if self.counts(account, &stripe, row, problems) {
+                    let rank = rank(&stripe, row, self.sim.revision);
+                    best = best.max(rank);
+                    unknown |= rank == 0;
                 }
             }
         }
-        let plan = ["free", "basic", "pro"][best];
-        let held = self.sim.lives.disputes.iter().any(|id| {
+        if unknown {
+            best = best.max(self.last_rank(account));
+        }
+        let plan = PLANS[best];
+        let word = match (self.held(&stripe, account, &customers), user_enabled) {
+            (true, _) => "held",
+            (false, false) => "disabled",
+            (false, true) => plan,
+        };
+        let usage_plan = self.usage_plans[plan].clone();
+        Entitled { plan, usage_plan, enabled: word == plan, word }
+    }
+
+    /// The plan from before the newest entry: a price that nobody knows keeps the last plan,
+    /// and coming to keep it is an entry of its own.
+    fn last_rank(&self, account: &Account) -> usize {
+        let entries = self.sim.world.ledger.entries(&account.id);
+        let last = entries.last().and_then(|entry| entry.before.plan.clone());
+        last.and_then(|last| PLANS.iter().position(|plan| *plan == last.as_str())).unwrap_or(0)
+    }
+
+    /// Whether a dispute holds the account. One whose every event was lost for good cannot be
+    /// known: disputes are not listed by customer.
+    fn held(&self, stripe: &Stripe, account: &Account, customers: &[&CustomerId]) -> bool {
+        let lossy = self.sim.script.lossy;
+        let known = |id: &String| {
+            !lossy || account.access.disputes.keys().any(|known| known.as_str() == id)
+        };
+        self.sim.lives.disputes.iter().filter(|id| known(id)).any(|id| {
             stripe.dispute(id).is_ok_and(|dispute| {
                 let charge = stripe.charge(&dispute.charge);
                 let ours = charge.is_ok_and(|charge| {
@@ -303,46 +341,69 @@ impl<'a> Oracle<'a> {
                 });
                 ours && matches!(dispute.status, "needs_response" | "under_review" | "lost")
             })
-        });
-        let word = match (held, user_enabled) {
-            (true, _) => "held",
-            (false, false) => "disabled",
-            (false, true) => plan,
-        };
-        let usage_plan = self.usage_plans[plan].clone();
-        Entitled { plan, usage_plan, enabled: !held && user_enabled, word }
+        })
     }
 
     /// Whether a subscription entitles now.
-    fn counts(&self, account: &Account, row: &stripe::Subscription) -> bool {
+    fn counts(
+        &self,
+        account: &Account,
+        stripe: &Stripe,
+        row: &stripe::Subscription,
+        problems: &mut Vec<String>,
+    ) -> bool {
+        if row.cancel_at.is_some_and(|at| at <= self.now) {
+            return false;
+        }
         match row.status.as_str() {
             "active" | "trialing" => true,
             "past_due" => {
-                let since = account.access.grace.iter().find(|(id, _)| id.as_str() == row.id);
-                since.is_some_and(|(_, since)| *since + GRACE > self.now)
+                let since = self.past_due_since(account, stripe, row, problems);
+                since.is_some_and(|since| since + GRACE > self.now)
             }
             _ => false,
         }
     }
 
-    /// Grace counts from the failure at the latest, however late it was first seen: nothing
-    /// that comes later moves it. Two days are left for events that took their time.
-    fn grace_moved(&self, account: &Account) -> Vec<String> {
-        let stripe = self.sim.world.stripe.account();
-        let mut moved = Vec::new();
-        for (id, since) in &account.access.grace {
-            let row = stripe.subscription(id.as_str());
-            let past_due = row.is_ok_and(|row| row.status == stripe::Status::PastDue);
-            let failed = stripe.events().find(|event| {
-                event.object["id"] == id.as_str()
-                    && event.previous.as_ref().is_some_and(|before| before.get("status").is_some())
-            });
-            let late = |at: Timestamp| *since > at + SignedDuration::from_hours(48);
-            if past_due && failed.is_some_and(|event| late(event.created)) {
-                moved.push(format!("grace of {id} counts from {since}"));
+    /// Since when grace runs: since the only invoice that ever failed was finalized; where
+    /// several did, it depends on when somebody looked, and lies between the first and now.
+    fn past_due_since(
+        &self,
+        account: &Account,
+        stripe: &Stripe,
+        row: &stripe::Subscription,
+        problems: &mut Vec<String>,
+    ) -> Option<Timestamp> {
+        let failed = |id: &String| {
+            let invoice = stripe.invoice(id).ok()?;
+            let late = invoice.paid_at.is_none_or(|at| Some(at) > invoice.finalized_at);
+            invoice.finalized_at.filter(|_| late && invoice.attempt_count > 0)
+        };
+        let failed: Vec<_> = row.invoices.iter().filter_map(failed).collect();
+        let latest = row.latest_invoice.as_ref().and_then(|id| stripe.invoice(id).ok());
+        let latest = latest.and_then(|invoice| invoice.finalized_at);
+        let recorded = account.access.grace.iter().find(|(id, _)| id.as_str() == row.id);
+        let recorded = recorded.map(|(_, since)| *since);
+        match (failed.as_slice(), recorded) {
+            ([only], _) if latest == Some(*only) => {
+                if recorded != Some(*only) {
+                    problems
+                        .push(format!("grace of {} runs since {recorded:?}, not {only}", row.id));
+                }
+                Some(*only)
+            }
+            (_, Some(since)) => {
+                let first = failed.iter().min();
+                if since > self.now || first.is_some_and(|first| since < *first) {
+                    problems.push(format!("grace of {} runs since {since}, of {failed:?}", row.id));
+                }
+                Some(since)
+            }
+            (_, None) => {
+                problems.push(format!("{} is past due, and no grace runs", row.id));
+                None
             }
         }
-        moved
     }
 
     fn key_of(&self, account: &AccountId) -> Option<&Key> {
@@ -371,6 +432,7 @@ impl<'a> Oracle<'a> {
                 Some(owner) if !owners.contains(owner) => {
                     self.violate(8, format!("{customer} is linked to {owner}, not to {owners:?}"));
                 }
+                None if self.sim.lost.iter().any(|body| body.contains(customer.as_str())) => {}
                 None if !owners.iter().any(|owner| self.behind.contains(owner)) => {
                     let closed = self.sim.world.ledger.accounts().into_iter().any(|account| {
                         owners.contains(&account.id) && account.access.status == Status::Closed
@@ -433,6 +495,19 @@ impl<'a> Oracle<'a> {
             }
             if !names.insert(name.clone()) {
                 problems.push(format!("there are two keys {name}"));
+            }
+        }
+        problems.into_iter().for_each(|problem| self.violate(2, problem));
+    }
+
+    /// What the owner made by hand is never touched.
+    fn owners_keys(&mut self) {
+        let mut problems = Vec::new();
+        for (id, plan) in &self.sim.lives.owners_keys {
+            let key = self.keys.iter().find(|key| key.id == *id);
+            let as_made = key.is_some_and(|key| key.enabled && key.plans == [plan.clone()].into());
+            if !as_made {
+                problems.push(format!("the owner's key {id} is {key:?}, not on {plan}"));
             }
         }
         problems.into_iter().for_each(|problem| self.violate(2, problem));
@@ -513,13 +588,9 @@ impl<'a> Oracle<'a> {
     }
 }
 
-/// What a subscription sells: 0 nothing that we know, 1 basic, 2 pro.
-fn rank(stripe: &Stripe, row: &stripe::Subscription) -> usize {
+/// What a subscription sells: 0 nothing that the catalog knows, 1 basic, 2 pro.
+fn rank(stripe: &Stripe, row: &stripe::Subscription, revision: u64) -> usize {
     let keys = row.items.iter().filter_map(|item| stripe.price(&item.price).ok());
-    let rank = |key: &str| match key {
-        "basic_monthly" => 1,
-        "pro_monthly" => 2,
-        _ => 0,
-    };
-    keys.filter_map(|price| price.lookup_key.as_deref()).map(rank).max().unwrap_or(0)
+    let keys = keys.filter_map(|price| price.lookup_key.as_deref());
+    keys.map(|key| rank_of(key, revision)).max().unwrap_or(0)
 }

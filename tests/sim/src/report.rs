@@ -1,6 +1,7 @@
 //! What a run came to, and what many came to.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use crate::coverage::Coverage;
 use crate::faults::FaultKind;
@@ -59,5 +60,18 @@ impl Tally {
         for (kind, count) in &other.faults {
             *self.faults.entry(*kind).or_default() += count;
         }
+    }
+}
+
+impl fmt::Display for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let faults: usize = self.faults.values().sum();
+        writeln!(f, "{} seeds, {} days, {} events", self.seeds, self.days, self.events)?;
+        writeln!(f, "{} switches, {} mints, {faults} faults:", self.switches, self.mints)?;
+        for kind in FaultKind::ALL {
+            let count = self.faults.get(&kind).copied().unwrap_or(0);
+            writeln!(f, "  {:14}{count:>9}", kind.as_str())?;
+        }
+        write!(f, "{} violations", self.violations)
     }
 }

@@ -12,6 +12,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
+use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use secrecy::SecretString;
 use serde_json::Value;
@@ -24,13 +25,14 @@ use tollgate_events::stripe::{ACTED_ON, SigningSecret};
 use tollgate_events::{AccountId, CustomerId, Envelope, EventRef};
 use tollgate_standin::clock::VirtualClock;
 use tollgate_standin::sqs::SqsPort;
-use tollgate_standin::stripe::{Delivery, NewEndpoint};
+use tollgate_standin::stripe::{Delivery, NewEndpoint, WhenExhausted};
 use tollgate_standin::world::{BULK_QUEUE, EVENTS_QUEUE, POOL_ID, World};
 
 use crate::executor::Executor;
 use crate::holds::KeyOwners;
 use crate::lives::Lives;
-use crate::mistakes::{Mistakes, mistaken};
+use crate::market;
+use crate::mistakes::Mistakes;
 use crate::oracle::Violation;
 use crate::report::{Report, Tally};
 use crate::running::Fence;
@@ -82,7 +84,12 @@ pub struct Sim {
     pub(crate) narrator: Arc<Narrator>,
     pub(crate) key_owners: KeyOwners,
     pub(crate) api: AccountApi<World>,
-    pub(crate) worker: Rc<Worker<World>>,
+    /// The workers that are deployed; the last are the newest.
+    pub(crate) workers: Vec<Rc<Worker<World>>>,
+    /// The newest catalog's revision.
+    pub revision: u64,
+    pub(crate) secret: u32,
+    pub(crate) retires_at: Option<Timestamp>,
     pub(crate) webhook: Rc<Webhook<SqsPort, VirtualClock>>,
     pub(crate) pool: Rc<PoolIngress<SqsPort, VirtualClock>>,
     pub(crate) tasks: Executor<Lease, Done>,
@@ -145,10 +152,16 @@ impl Sim {
             world.plant(bug);
         }
         storm.set_clock(world.clock.clone());
+        market::sell(&world);
+        let when = [WhenExhausted::Cancel, WhenExhausted::MarkUnpaid, WhenExhausted::LeavePastDue];
+        let drawn = dice(script.seed, Stream::World, 2).random_range(0..when.len());
+        world.stripe.account().settings_mut().when_exhausted = when[drawn];
         let webhook = endpoint(&world);
         let (queue, clock) = (world.queue(), world.clock.clone());
-        let api =
-            AccountApi { worker: worker_on(&world), return_url: "https://api.invalid".into() };
+        let api = AccountApi {
+            worker: market::worker(&world, 1, 1),
+            return_url: "https://api.invalid".into(),
+        };
         Self {
             script: script.clone(),
             lives: Lives::default(),
@@ -171,7 +184,10 @@ impl Sim {
             narrator,
             key_owners: KeyOwners::new(),
             api,
-            worker: Rc::new(mistaken(worker_on(&world))),
+            workers: vec![Rc::new(market::worker(&world, 1, 1))],
+            revision: 1,
+            secret: 1,
+            retires_at: None,
             webhook: Rc::new(webhook),
             pool: Rc::new(PoolIngress { pool_id: POOL_ID.into(), queue, clock }),
             tasks: Executor::default(),

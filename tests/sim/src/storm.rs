@@ -53,6 +53,13 @@ impl Sim {
             return;
         }
         let mut dice = dice(self.script.seed, Stream::Act, number as u64);
+        if dice.random_bool(0.06) {
+            if let Some(told) = self.deploy(&mut dice) {
+                self.tell(&format!("[{number}] {told}"));
+                self.acts.push((number, told));
+            }
+            return;
+        }
         let mut stage = Stage { world: &self.world, api: &self.api, rng: &mut dice };
         if let Some(told) = self.lives.act(&mut stage) {
             self.tell(&format!("[{number}] {told}"));
@@ -69,6 +76,7 @@ impl Sim {
             && self.pick_delivery().is_none()
             && self.cloudtrail.is_empty()
             && self.storm.next_landing().is_none()
+            && self.retires_at.is_none()
             && self.queue_down_until.is_none()
             && self.no_keys_until.is_none();
         let seconds = match self.rng.random_range(0..10) {

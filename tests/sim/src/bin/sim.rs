@@ -1,17 +1,23 @@
 //! `sim`: runs seeds and tells what they showed. Exit code 1 when an invariant broke.
 
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
 
 use clap::{Parser, Subcommand};
+use tollgate_sim::coverage::Coverage;
 use tollgate_sim::faults::FaultKind;
 use tollgate_sim::hunt::hunt;
-use tollgate_sim::oracle::Violation;
 use tollgate_sim::report::{Report, Tally};
 use tollgate_sim::run::run_script;
 use tollgate_sim::script::Script;
-use tollgate_sim::shrink::shrink;
+use tollgate_sim::shrink::{Shrunk, shrink};
 use tollgate_sim::story::story;
 use tollgate_standin::bugs::Bug;
+
+/// Each seed is a world of its own.
+const THREADS: u64 = 2;
 
 /// Simulates Tollgate, one small business for each seed.
 #[derive(Debug, Parser)]
@@ -22,6 +28,9 @@ struct Args {
     /// How many seeds.
     #[arg(long, default_value_t = 100)]
     seeds: u64,
+    /// Print what was reached: step × crash point × fault.
+    #[arg(long)]
+    coverage: bool,
     /// Print what happened, line by line.
     #[arg(long)]
     transcript: bool,
@@ -72,25 +81,51 @@ fn bug(name: &str) -> Result<Bug, String> {
         .ok_or_else(|| format!("no such bug; there are {}", Bug::ALL.map(Bug::name).join(", ")))
 }
 
+#[expect(clippy::disallowed_methods, reason = "how fast it runs is no part of a run")]
 fn main() -> ExitCode {
     let args = Args::parse();
     if let Some(Command::Bugs { seeds, only }) = &args.command {
         return bugs(*seeds, only);
     }
-    let mut tally = Tally::default();
-    for seed in args.from..args.from.saturating_add(args.seeds) {
-        let report = run_script(&script(&args, seed));
+    let begun = Instant::now();
+    let next = AtomicU64::new(args.from);
+    let sum = Mutex::new((Tally::default(), Coverage::default()));
+    std::thread::scope(|scope| {
+        for _ in 0..THREADS.min(args.seeds) {
+            scope.spawn(|| work(&args, &next, &sum));
+        }
+    });
+    let (tally, coverage) = sum.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let seconds = begun.elapsed().as_secs_f64().max(0.001);
+    if args.coverage {
+        println!("{coverage}");
+    }
+    println!("{tally}");
+    println!("{:.0} events per second", tally.events as f64 / seconds);
+    if tally.violations == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Runs the next seed until there is none.
+fn work(args: &Args, next: &AtomicU64, sum: &Mutex<(Tally, Coverage)>) {
+    loop {
+        let seed = next.fetch_add(1, Ordering::Relaxed);
+        if seed >= args.from.saturating_add(args.seeds) {
+            return;
+        }
+        let report = run_script(&script(args, seed));
+        let first = report.violations.first().filter(|_| !args.no_shrink);
+        let small = first.and_then(|v| shrink(&report.script, v.invariant, args.shrink_runs));
+        let mut sum = sum.lock().unwrap_or_else(PoisonError::into_inner);
         if args.transcript {
             report.transcript.iter().for_each(|line| println!("{line}"));
         }
         report.violations.iter().for_each(|violation| println!("{violation}"));
-        if let Some(violation) = report.violations.first().filter(|_| !args.no_shrink) {
-            tell_small(&report, violation, args.shrink_runs);
+        if let Some(small) = small {
+            tell(&small);
         }
-        tally.add(&report.tally);
+        sum.0.add(&report.tally);
+        sum.1.add(&report.coverage);
     }
-    println!("{tally:?}");
-    if tally.violations == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// The script of a seed, as the command line changes it.
@@ -105,8 +140,7 @@ fn script(args: &Args, seed: u64) -> Script {
 }
 
 /// The story of the smallest run that breaks the same invariant.
-fn tell_small(report: &Report, violation: &Violation, limit: usize) {
-    let Some(small) = shrink(&report.script, violation.invariant, limit) else { return };
+fn tell(small: &Shrunk) {
     let Report { script, acts, .. } = &small.report;
     println!("\nThe same with {} acts, found in {} runs:\n", acts.len(), small.runs);
     story(&small.report, small.invariant).iter().for_each(|line| println!("  {line}"));
