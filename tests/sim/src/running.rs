@@ -97,7 +97,8 @@ impl Sim {
         let place = awake[self.rng.random_range(0..awake.len())];
         let beyond = self.may_oversleep(place) && self.rng.random_bool(0.5);
         let now = self.world.clock.time();
-        let millis = self.rng.random_range(500..20_000);
+        // Beyond its deadline long enough for others to have taken over.
+        let millis = self.rng.random_range(500..if beyond { 300_000 } else { 20_000 });
         let lease = self.tasks.label_mut(place);
         let from = if beyond { lease.deadline } else { now };
         let until = from + SignedDuration::from_millis(millis);

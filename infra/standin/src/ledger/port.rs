@@ -35,7 +35,10 @@ impl Ledger for MemoryLedger {
         let result =
             self.gate.pass_write(Service::Ledger, "TransactWriteItems", subject, act).await?;
         if let Some(entry) = late.filter(|_| result == CommitResult::Committed) {
-            let act = || Ok(self.lock().put_entry(&commit.account.id, &entry));
+            let act = || {
+                self.lock().put_entry(&commit.account.id, &entry);
+                Ok(())
+            };
             self.gate.pass(Service::Ledger, "PutItem", commit.account.id.as_str(), act).await?;
         }
         Ok(result)
