@@ -7,7 +7,7 @@
 //! each account to. Everything follows from the seed; nothing here reads a real clock,
 //! opens a socket or starts a thread.
 //!
-//! Not simulated: the blast limit, the reserve of keys, an operator's grants and holds.
+//! Not simulated: the blast limit, the reserve of keys, keys that are rotated.
 
 mod carry;
 pub mod coverage;
@@ -18,6 +18,7 @@ pub mod flood;
 pub mod lives;
 pub mod market;
 mod mishaps;
+pub mod operator;
 pub mod oracle;
 pub mod report;
 pub mod run;

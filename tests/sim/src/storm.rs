@@ -35,8 +35,8 @@ impl Sim {
                 956..962 => {
                     self.drain_dead_letters();
                 }
-                962..970 => self.mishap(),
-                970..975 => self.pause(),
+                962..978 => self.mishap(),
+                978..984 => self.pause(),
                 _ => self.let_time_pass(),
             }
         }
@@ -49,8 +49,13 @@ impl Sim {
             return;
         }
         let mut dice = dice(self.script.seed, Stream::Act, number as u64);
-        if dice.random_bool(0.06) {
-            if let Some(told) = self.deploy(&mut dice) {
+        let special = match dice.random_range(0..100) {
+            0..6 => Some(self.deploy(&mut dice)),
+            6..12 => Some(self.operate(&mut dice)),
+            _ => None,
+        };
+        if let Some(told) = special {
+            if let Some(told) = told {
                 self.tell(&format!("[{number}] {told}"));
                 self.acts.push((number, told));
             }
