@@ -9,7 +9,7 @@
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::{AccountId, Envelope, EventId, IdError, Source, Subject, Via};
+use crate::{AccountId, Envelope, EventId, IdError, Source, Subject, Via, check_identifier};
 
 /// The kind of the event of a confirmed sign-up.
 pub const SIGN_UP: &str = "sign_up";
@@ -54,7 +54,7 @@ pub enum CognitoError {
     /// No `userPoolId`.
     #[error("the trigger's event names no user pool")]
     NoPool,
-    /// No `triggerSource`.
+    /// No `triggerSource`, or one that is no word.
     #[error("the trigger's event names no trigger source")]
     NoTriggerSource,
     /// No `sub` among the user's attributes.
@@ -85,7 +85,9 @@ pub enum CognitoError {
 /// [`CognitoError`]; the event is to be echoed all the same.
 pub fn read(event: &Value, now: Timestamp) -> Result<Trigger, CognitoError> {
     let pool_id = event["userPoolId"].as_str().ok_or(CognitoError::NoPool)?.to_owned();
-    let source = event["triggerSource"].as_str().ok_or(CognitoError::NoTriggerSource)?;
+    // It stands in errors: a word, or nothing.
+    let source = event["triggerSource"].as_str().filter(|source| check_identifier(source).is_ok());
+    let source = source.ok_or(CognitoError::NoTriggerSource)?;
     let attributes = &event["request"]["userAttributes"];
     let reading = match source {
         "PostConfirmation_ConfirmSignUp" => wake(SIGN_UP, source, attributes, now)?,
@@ -141,6 +143,10 @@ mod tests {
         for (event, expected) in [
             (Value::Null, "the trigger's event names no user pool"),
             (json!({"userPoolId": "pool"}), "the trigger's event names no trigger source"),
+            (
+                event(&format!("TokenGeneration_{}", "x".repeat(129)), Value::Null),
+                "the trigger's event names no trigger source",
+            ),
             (
                 event(signed_up, Value::Null),
                 "the PostConfirmation_ConfirmSignUp event has no sub among the user's attributes",

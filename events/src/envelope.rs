@@ -3,15 +3,22 @@
 //! The worker fetches what it needs; the envelope tells only where to look.
 //! Fields may be added to a version (unknown ones are skipped when reading); a
 //! change of meaning raises [`ENVELOPE_VERSION`], and a reader that meets a newer
-//! version says so instead of guessing.
+//! version says so instead of guessing. `fixtures/envelope/` keeps what each version
+//! has written: all of it is read for ever.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
 use crate::{AccountId, ChargeId, CustomerId, EventId, PriceId};
 
 /// The version this build writes, and the newest one that it reads.
 pub const ENVELOPE_VERSION: u32 = 1;
+
+/// The longest text that is read as an envelope of any version, in bytes. What this
+/// crate makes is shorter whatever came: far more than the usual length, and far less
+/// than a message (1 MiB) or a record of it (400 KB) may have.
+pub const MAX_ENVELOPE_BYTES: usize = 8 * 1024;
 
 /// Who said it first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -179,9 +186,17 @@ pub struct Envelope {
 }
 
 /// Why a queue message is not an envelope that this build can act on.
+///
+/// Their own text repeats nothing of the message; a cause may.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EnvelopeError {
+    /// Longer than [`MAX_ENVELOPE_BYTES`].
+    #[error("the message has {0} bytes; an envelope has at most {MAX_ENVELOPE_BYTES}")]
+    TooLong(usize),
+    /// A `v` that is no version: 0, negative, a fraction, a text.
+    #[error("the envelope's version is not a whole number from 1 to {}", u32::MAX)]
+    NotAVersion,
     /// Written by a newer Tollgate.
     #[error(
         "envelope version {version} is newer than {ENVELOPE_VERSION}, the newest this worker reads; \
@@ -233,17 +248,25 @@ impl Envelope {
     /// [`EnvelopeError`]; the message cannot be acted on by this build.
     pub fn decode(text: &str) -> Result<Self, EnvelopeError> {
         #[derive(Deserialize)]
-        struct Probe {
-            v: u32,
-            source: Option<serde_json::Value>,
-            id: Option<serde_json::Value>,
+        struct Probe<'a> {
+            #[serde(borrow)]
+            v: &'a RawValue,
+            #[serde(borrow)]
+            source: Option<&'a RawValue>,
+            #[serde(borrow)]
+            id: Option<&'a RawValue>,
         }
-        let probe: Probe = serde_json::from_str(text).map_err(EnvelopeError::Malformed)?;
-        if probe.v > ENVELOPE_VERSION {
-            let source = probe.source.and_then(|value| serde_json::from_value(value).ok());
-            let id = probe.id.and_then(|value| serde_json::from_value(value).ok());
+        if text.len() > MAX_ENVELOPE_BYTES {
+            return Err(EnvelopeError::TooLong(text.len()));
+        }
+        let probe: Probe<'_> = serde_json::from_str(text).map_err(EnvelopeError::Malformed)?;
+        let version = serde_json::from_str(probe.v.get()).ok().filter(|version| *version > 0);
+        let version: u32 = version.ok_or(EnvelopeError::NotAVersion)?;
+        if version > ENVELOPE_VERSION {
+            let source = probe.source.and_then(|raw| serde_json::from_str(raw.get()).ok());
+            let id = probe.id.and_then(|raw| serde_json::from_str(raw.get()).ok());
             let event = source.zip(id).map(|(source, id)| EventRef { source, id });
-            return Err(EnvelopeError::FutureVersion { version: probe.v, event });
+            return Err(EnvelopeError::FutureVersion { version, event });
         }
         serde_json::from_str(text).map_err(EnvelopeError::Malformed)
     }
@@ -276,10 +299,17 @@ impl Envelope {
     pub fn deduplication_id(&self) -> String {
         match &self.run {
             None => self.id.to_string(),
-            Some(run) => format!("{}@{run}", self.id),
+            // The run comes first, so that a long id is cut and not what sets it apart; what is
+            // beyond SQS's 128 characters, no id of Stripe's or Cognito's has.
+            Some(run) => {
+                format!("{run}@{}", self.id).chars().take(LONGEST_DEDUPLICATION_ID).collect()
+            }
         }
     }
 }
+
+/// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html>
+const LONGEST_DEDUPLICATION_ID: usize = 128;
 
 /// The second that a time falls into: all that an envelope keeps of it.
 pub(crate) fn whole_second(at: Timestamp) -> Timestamp {

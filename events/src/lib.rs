@@ -14,11 +14,16 @@ pub mod cognito;
 mod envelope;
 #[cfg(test)]
 mod fixtures;
+#[cfg(test)]
+mod hostile;
 mod id;
 pub mod stripe;
+#[cfg(test)]
+mod versions;
 
 pub use envelope::{
-    ENVELOPE_VERSION, Envelope, EnvelopeError, EventRef, Hint, NamedAccount, Source, Subject, Via,
+    ENVELOPE_VERSION, Envelope, EnvelopeError, EventRef, Hint, MAX_ENVELOPE_BYTES, NamedAccount,
+    Source, Subject, Via,
 };
 pub use id::{
     AccountId, ChargeId, CustomerId, DisputeId, EventId, IdError, PriceId, ProductId,

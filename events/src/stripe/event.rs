@@ -82,7 +82,7 @@ pub enum ReadError {
     /// An `id` that is not `evt_…`.
     #[error("the event's id is not an evt_ id")]
     BadEventId,
-    /// No `type`.
+    /// No `type`, or one that is no word.
     #[error("event {event} has no type")]
     NoType {
         /// The event.
@@ -112,8 +112,9 @@ pub enum ReadError {
         /// Its type.
         kind: &'static str,
     },
-    /// The object, customer or charge that it names is not an identifier.
-    #[error("event {event} ({kind}) has a {field} that is not an identifier")]
+    /// The object, customer, charge or connected account that it names is not an
+    /// identifier.
+    #[error("the {field} of event {event} ({kind}) is not an identifier")]
     BadId {
         /// The event.
         event: EventId,
@@ -142,7 +143,8 @@ pub fn read(body: &[u8], received_at: Timestamp) -> Result<Reading, ReadError> {
     }
     let view: EventView<'_> = serde_json::from_slice(body).map_err(unreadable)?;
     let id = event_id(&view.id)?;
-    let Some(Text(kind)) = &view.kind.0 else {
+    let Some(Text(kind)) = view.kind.0.as_ref().filter(|kind| check_identifier(&kind.0).is_ok())
+    else {
         return Err(ReadError::NoType { event: id });
     };
     let thin = matches!(&view.object.0, Some(Text(object)) if object == "v2.core.event");
@@ -161,6 +163,8 @@ pub fn read(body: &[u8], received_at: Timestamp) -> Result<Reading, ReadError> {
         return Ok(not_needed(kind));
     }
     event.id("id", check_identifier(object_id))?;
+    let connect_account = view.account.0.map(|text| text.0.into_owned());
+    event.id("account", connect_account.as_deref().map_or(Ok(()), check_identifier))?;
     let subject = event.subject(&object)?;
     let mut envelope =
         Envelope::received(Source::Stripe, Via::Webhook, event.id, kind, subject, received_at);
@@ -168,7 +172,7 @@ pub fn read(body: &[u8], received_at: Timestamp) -> Result<Reading, ReadError> {
     envelope.occurred_at = created.unwrap_or(envelope.received_at);
     envelope.object = Some(object_id.as_ref().to_owned());
     envelope.livemode = view.livemode.0;
-    envelope.connect_account = view.account.0.map(|text| text.0.into_owned());
+    envelope.connect_account = connect_account;
     envelope.hint = event.family.hint(&object);
     Ok(Reading::Envelope(Box::new(envelope)))
 }
@@ -280,11 +284,14 @@ mod tests {
             format!(r#"{{"id":"evt_1","type":"{UPDATED}","data":{{"object":{object}}}}}"#)
         };
         let long = format!(r#"{{"id":"sub_1","customer":"{}"}}"#, "c".repeat(129));
+        let connected = about(r#"{"id":"sub_1"}"#).replacen('{', r#"{"account":"a b","#, 1);
+        let bad_account =
+            "the account of event evt_1 (customer.subscription.updated) is not an identifier";
         let not_one_object = "the body is JSON, but not one object with each field once";
         let no_object = "event evt_1 (customer.subscription.updated) shows no object";
         let no_customer = "event evt_1 (customer.subscription.updated) names no customer";
-        let bad_customer = "event evt_1 (customer.subscription.updated) has a customer that is \
-                            not an identifier";
+        let bad_customer =
+            "the customer of event evt_1 (customer.subscription.updated) is not an identifier";
         for (body, expected) in [
             ("", "the body is cut off"),
             ("not json", "the body is not JSON"),
@@ -308,6 +315,8 @@ mod tests {
             (&about(r#"{"id":"sub_1","customer":{}}"#), no_customer),
             (&about(r#"{"id":"sub_1","customer":["cus_1"]}"#), no_customer),
             (&about(&long), bad_customer),
+            (r#"{"id":"evt_1","type":"a b"}"#, "event evt_1 has no type"),
+            (&connected, bad_account),
         ] {
             let error = read(body.as_bytes(), received_at()).unwrap_err();
             assert_eq!(error.to_string(), expected, "{}", &body[..body.len().min(80)]);

@@ -9,10 +9,6 @@ use super::lenient::{Lenient, Text};
 use super::view::{Metadata, ObjectView};
 use crate::{AccountId, Hint, NamedAccount, PriceId, check_identifier};
 
-/// As many items as Stripe lets a subscription have.
-/// <https://docs.stripe.com/billing/subscriptions/multiple-products>
-const MAX_ITEMS: usize = 20;
-
 /// What kind of object an event shows.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Family {
@@ -57,6 +53,8 @@ impl Family {
     /// What the worker compares with its own read.
     pub(super) fn hint(self, object: &ObjectView<'_>) -> Option<Hint> {
         let Text(status) = object.status.0.as_ref()?;
+        // A word of Stripe's, known or not; an envelope has no room for anything else.
+        check_identifier(status).ok()?;
         let status = status.as_ref().to_owned();
         match self {
             Self::Subscription => Some(Hint {
@@ -73,8 +71,8 @@ impl Family {
 
 fn prices(object: &ObjectView<'_>) -> Vec<PriceId> {
     let items = object.items.0.iter().flat_map(|items| &items.data.0);
-    let prices = items.filter_map(|item| item.0.as_ref()?.price.0.as_ref());
-    prices.filter_map(|id| PriceId::parse(id.0.as_ref()).ok()).take(MAX_ITEMS).collect()
+    let prices = items.filter_map(|item| item.price.0.as_ref());
+    prices.filter_map(|id| PriceId::parse(id.0.as_ref()).ok()).collect()
 }
 
 /// An account with something that can be a proof; both are identifiers in form.

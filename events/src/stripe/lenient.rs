@@ -5,7 +5,10 @@
 //! and read on its own; what cannot be read counts as absent.
 
 use std::borrow::Cow;
+use std::fmt;
+use std::marker::PhantomData;
 
+use serde::de::{SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
@@ -27,19 +30,42 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Lenient<T> {
     }
 }
 
-/// An array's values; none when it is absent or something else.
-pub(super) struct List<T>(pub(super) Vec<Lenient<T>>);
+/// The first values of an array that can be read, up to `MOST`; none when it is absent
+/// or something else. The others are passed over and cost no memory.
+pub(super) struct List<T, const MOST: usize>(pub(super) Vec<T>);
 
-impl<T> Default for List<T> {
+impl<T, const MOST: usize> Default for List<T, MOST> {
     fn default() -> Self {
         Self(Vec::new())
     }
 }
 
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for List<T> {
+impl<'de, T: Deserialize<'de>, const MOST: usize> Deserialize<'de> for List<T, MOST> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let raw = <&RawValue>::deserialize(deserializer)?.get();
-        Ok(Self(serde_json::from_str(raw).unwrap_or_default()))
+        let list = serde_json::Deserializer::from_str(raw).deserialize_seq(First(PhantomData));
+        Ok(list.unwrap_or_default())
+    }
+}
+
+/// Reads a [`List`].
+struct First<T, const MOST: usize>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>, const MOST: usize> Visitor<'de> for First<T, MOST> {
+    type Value = List<T, MOST>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an array")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut array: A) -> Result<Self::Value, A::Error> {
+        let mut list = List::default();
+        while let Some(Lenient(value)) = array.next_element()? {
+            if list.0.len() < MOST {
+                list.0.extend(value);
+            }
+        }
+        Ok(list)
     }
 }
 

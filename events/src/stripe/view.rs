@@ -4,6 +4,10 @@ use serde::Deserialize;
 
 use super::lenient::{Expandable, Lenient, List, Text};
 
+/// As many items as Stripe lets a subscription have.
+/// <https://docs.stripe.com/billing/subscriptions/multiple-products>
+const MAX_ITEMS: usize = 20;
+
 /// An event: <https://docs.stripe.com/api/events/object>
 #[derive(Deserialize)]
 pub(super) struct EventView<'a> {
@@ -79,7 +83,7 @@ pub(super) struct Metadata<'a> {
 #[derive(Deserialize)]
 pub(super) struct Items<'a> {
     #[serde(borrow, default)]
-    pub(super) data: List<Item<'a>>,
+    pub(super) data: List<Item<'a>, MAX_ITEMS>,
 }
 
 /// A subscription item.

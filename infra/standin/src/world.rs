@@ -66,7 +66,11 @@ impl World {
     /// A world at `start`, under the given weather, whose ids and randomness follow from
     /// the seed: queues, user pool, usage plans, and prices to be sold.
     pub fn new(start: Timestamp, seed: u64, base_url: &str, weather: Arc<dyn Weather>) -> Self {
-        let clock = VirtualClock::starting_at(start);
+        Self::on(VirtualClock::starting_at(start), seed, base_url, weather)
+    }
+
+    /// The same on a clock of the caller's.
+    pub fn on(clock: VirtualClock, seed: u64, base_url: &str, weather: Arc<dyn Weather>) -> Self {
         let gate = Gate::new(weather);
         let settings =
             stripe::Settings { seed, base_url: base_url.to_owned(), ..Default::default() };

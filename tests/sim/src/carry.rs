@@ -197,6 +197,7 @@ impl Sim {
             (Label::Cloudtrail(record), Done::Pool(PoolEvent::QueueUnavailable(_))) => {
                 self.cloudtrail.push(record);
             }
+            (Label::Operator(act), Done::Operated(done)) => self.operated(done, act.0, act.1),
             (_, Done::Sweep(Ok(report))) if report != SweepReport::default() => {
                 self.tell(&format!("{report:?}"));
             }

@@ -4,6 +4,7 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
 /// A task under way, with what it is about.
@@ -15,11 +16,12 @@ struct Task<L, T> {
 /// The tasks under way.
 pub struct Executor<L, T> {
     tasks: Vec<Task<L, T>>,
+    ready: Arc<Ready>,
 }
 
 impl<L, T> Default for Executor<L, T> {
     fn default() -> Self {
-        Self { tasks: Vec::new() }
+        Self { tasks: Vec::new(), ready: Arc::default() }
     }
 }
 
@@ -62,12 +64,18 @@ impl<L, T> Executor<L, T> {
 
     /// Runs the task at `place` up to its next await; returns it when it is done.
     pub fn poll(&mut self, place: usize) -> Option<(L, T)> {
-        let waker = Waker::from(Arc::new(Ignore));
+        let waker = Waker::from(self.ready.clone());
         let task = &mut self.tasks[place];
         match task.future.as_mut().poll(&mut Context::from_waker(&waker)) {
             Poll::Pending => None,
             Poll::Ready(output) => Some((self.tasks.swap_remove(place).label, output)),
         }
+    }
+
+    /// Whether any task polled since the last time could go on at once: the others wait for
+    /// the clock.
+    pub fn take_ready(&self) -> bool {
+        self.ready.0.swap(false, Ordering::Relaxed)
     }
 
     /// Kills the task at `place` where it waits.
@@ -78,18 +86,22 @@ impl<L, T> Executor<L, T> {
 
 /// Runs a future that only ever waits for its turn.
 pub fn block_on<T>(future: impl Future<Output = T>) -> T {
-    let waker = Waker::from(Arc::new(Ignore));
+    let waker = Waker::noop();
     let mut future = Box::pin(future);
     loop {
-        if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
+        if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(waker)) {
             return output;
         }
     }
 }
 
-/// Every task is polled when its turn comes, so nobody needs waking.
-struct Ignore;
+/// Every task is polled when its turn comes, so nobody needs waking; but it is noted that
+/// somebody asked for it.
+#[derive(Default)]
+struct Ready(AtomicBool);
 
-impl Wake for Ignore {
-    fn wake(self: Arc<Self>) {}
+impl Wake for Ready {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }

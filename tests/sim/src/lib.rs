@@ -7,27 +7,31 @@
 //! each account to. Everything follows from the seed; nothing here reads a real clock,
 //! opens a socket or starts a thread.
 //!
-//! Not simulated: the blast limit, the reserve of keys, an operator's grants and holds.
+//! Not simulated: the blast limit, the reserve of keys, keys that are rotated.
 
 mod carry;
 pub mod coverage;
 pub mod executor;
 mod fair;
 pub mod faults;
+pub mod flood;
 mod holds;
 pub mod hunt;
 pub mod lives;
 pub mod market;
 mod mishaps;
 mod mistakes;
+pub mod operator;
 pub mod oracle;
 pub mod report;
 pub mod run;
 mod running;
+pub mod scene;
 pub mod script;
 pub mod shrink;
 mod storm;
 pub mod story;
+pub mod switch;
 mod tasks;
 mod verdicts;
 mod watch;

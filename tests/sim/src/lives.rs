@@ -20,6 +20,7 @@ use tollgate_standin::world::World;
 
 use crate::executor::block_on;
 use crate::market::SOLD;
+use crate::operator::Operated;
 
 /// The plans that the account API sells.
 const PLANS: [&str; 2] = ["basic", "pro"];
@@ -46,6 +47,8 @@ pub struct Lives {
     pub subscriptions: Vec<String>,
     /// Every dispute.
     pub disputes: Vec<String>,
+    /// What operators have done, and got through.
+    pub operated: BTreeMap<AccountId, Operated>,
     /// Keys that the owner made by hand, and the usage plan that each is on.
     pub owners_keys: BTreeMap<String, String>,
     born: usize,

@@ -317,11 +317,20 @@ impl<'a> Oracle<'a> {
                 }
             }
         }
+        let operated = self.sim.lives.operated.get(&account.id);
+        let grants = operated.into_iter().flat_map(|operated| &operated.grants);
+        for (plan, untils) in grants {
+            let lasts = untils.iter().any(|until| until.is_none_or(|until| until > self.now));
+            let rank = PLANS.iter().position(|it| *it == plan.as_str()).unwrap_or(0);
+            best = best.max(if lasts { rank } else { 0 });
+        }
         if unknown {
             best = best.max(self.last_rank(account));
         }
         let plan = PLANS[best];
-        let word = match (self.held(&stripe, account, &customers), user_enabled) {
+        let held = operated.is_some_and(|operated| operated.held)
+            || self.held(&stripe, account, &customers);
+        let word = match (held, user_enabled) {
             (true, _) => "held",
             (false, false) => "disabled",
             (false, true) => plan,
@@ -345,7 +354,12 @@ impl<'a> Oracle<'a> {
         let known = |id: &String| {
             !lossy || account.access.disputes.keys().any(|known| known.as_str() == id)
         };
-        self.sim.lives.disputes.iter().filter(|id| known(id)).any(|id| {
+        let operated = self.sim.lives.operated.get(&account.id);
+        let lifted = |id: &String| {
+            operated.is_some_and(|it| it.lifted.iter().any(|lifted| lifted.as_str() == id))
+        };
+        let disputes = self.sim.lives.disputes.iter();
+        disputes.filter(|id| known(id) && !lifted(id)).any(|id| {
             stripe.dispute(id).is_ok_and(|dispute| {
                 let charge = stripe.charge(&dispute.charge);
                 let ours = charge.is_ok_and(|charge| {

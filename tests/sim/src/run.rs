@@ -21,6 +21,7 @@ use tollgate_billing::control_plane::ControlPlane;
 use tollgate_billing::converge::Worker;
 use tollgate_billing::derive::Deriver;
 use tollgate_billing::ingress::{DEFAULT_TOLERANCE, PoolIngress, Webhook};
+use tollgate_billing::ops::OperatorAct;
 use tollgate_events::stripe::{ACTED_ON, SigningSecret};
 use tollgate_events::{AccountId, CustomerId, Envelope, EventRef};
 use tollgate_standin::clock::VirtualClock;
@@ -76,6 +77,8 @@ pub struct Sim {
     pub(crate) fences: BTreeMap<AccountId, Fence>,
     pub(crate) queue_down_until: Option<Timestamp>,
     pub(crate) no_keys_until: Option<Timestamp>,
+    /// Operators' acts that failed.
+    pub(crate) undone: Vec<(AccountId, OperatorAct)>,
     /// Stripe's events that were lost for good.
     pub(crate) lost: Vec<String>,
     pub(crate) acted: usize,
@@ -177,6 +180,7 @@ impl Sim {
             fences: BTreeMap::new(),
             queue_down_until: None,
             no_keys_until: None,
+            undone: Vec::new(),
             lost: Vec::new(),
             acted: 0,
             acts: Vec::new(),

@@ -84,6 +84,7 @@ impl Sim {
             Label::Webhook(delivery) => self.answer(&delivery, Answer::None),
             // EventBridge tries again; a trigger is called once more at most, and is lost.
             Label::Cloudtrail(record) => self.cloudtrail.push(record),
+            Label::Operator(act) => self.undone.push(*act),
             Label::Worker | Label::Trigger | Label::Sweep | Label::DeadLetters => {}
         }
     }

@@ -1,6 +1,6 @@
 //! The storm: lives, failures and deaths, in an order that follows from the script.
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use rand::RngExt;
 use tollgate_standin::world::DEAD_LETTER_QUEUES;
 
@@ -39,8 +39,8 @@ impl Sim {
                 956..962 => {
                     self.drain_dead_letters();
                 }
-                962..970 => self.mishap(),
-                970..975 => self.pause(),
+                962..978 => self.mishap(),
+                978..984 => self.pause(),
                 _ => self.let_time_pass(),
             }
         }
@@ -53,8 +53,13 @@ impl Sim {
             return;
         }
         let mut dice = dice(self.script.seed, Stream::Act, number as u64);
-        if dice.random_bool(0.06) {
-            if let Some(told) = self.deploy(&mut dice) {
+        let special = match dice.random_range(0..100) {
+            0..6 => Some(self.deploy(&mut dice)),
+            6..12 => Some(self.operate(&mut dice)),
+            _ => None,
+        };
+        if let Some(told) = special {
+            if let Some(told) = told {
                 self.tell(&format!("[{number}] {told}"));
                 self.acts.push((number, told));
             }
@@ -90,7 +95,11 @@ impl Sim {
         };
         let later = self.world.clock.time() + SignedDuration::from_secs(seconds);
         let due = self.world.ledger.accounts().into_iter().filter_map(|account| account.review_at);
-        let known = due.min().filter(|at| quiet && *at > self.world.clock.time());
+        let now = self.world.clock.time();
+        // Stripe's events are there for 30 days, and must be fetched in time.
+        let near =
+            |at: &Timestamp| quiet && *at > now && *at < now + SignedDuration::from_hours(20 * 24);
+        let known = due.min().filter(near);
         let later = known.filter(|_| self.rng.random_bool(0.3)).unwrap_or(later);
         // Stripe's own acts and retries are made in time, not when the seed happens to look.
         let stripe = {

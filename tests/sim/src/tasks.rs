@@ -4,8 +4,10 @@ use jiff::Timestamp;
 use serde_json::Value;
 use tollgate_billing::batch::BatchReport;
 use tollgate_billing::ingress::{self, PoolEvent};
+use tollgate_billing::ops::OperatorAct;
 use tollgate_billing::ports::PortResult;
 use tollgate_billing::sweep::SweepReport;
+use tollgate_events::AccountId;
 use tollgate_standin::stripe::Delivery;
 
 /// What a task is about: enough to know what its death means.
@@ -16,6 +18,7 @@ pub(crate) enum Label {
     Cloudtrail(Value),
     Sweep,
     DeadLetters,
+    Operator(Box<(AccountId, OperatorAct)>),
 }
 
 impl Label {
@@ -27,6 +30,7 @@ impl Label {
             Self::Cloudtrail(_) => "CloudTrail record's function",
             Self::Sweep => "sweep",
             Self::DeadLetters => "dead letters' function",
+            Self::Operator(_) => "operator's command",
         }
     }
 }
@@ -57,4 +61,5 @@ pub(crate) enum Done {
     Webhook(ingress::Delivery),
     Pool(PoolEvent),
     Sweep(PortResult<SweepReport>),
+    Operated(bool),
 }

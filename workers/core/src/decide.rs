@@ -10,7 +10,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use tollgate_events::{DisputeId, SubscriptionId};
+use tollgate_events::{DisputeId, PriceId, SubscriptionId};
 
 use crate::account::{Access, DisputeMark, PlanId, Reason, Status, UsagePlanId, User};
 use crate::catalog::{Catalog, Plan};
@@ -312,6 +312,8 @@ struct Standing<'a> {
     reason: Reason,
     until: Option<Timestamp>,
     review_at: Option<Timestamp>,
+    /// Live subscriptions that sell nothing known: their price, and until when they count.
+    unknown: Vec<(PriceId, Option<Timestamp>)>,
     warnings: Vec<Warning>,
 }
 
@@ -346,6 +348,7 @@ fn best_plan<'a>(
         reason: Reason::NoPlan,
         until: None,
         review_at: None,
+        unknown: Vec::new(),
         warnings: Vec::new(),
     };
     if let Some(plan) = catalog.default_plan() {
@@ -357,10 +360,10 @@ fn best_plan<'a>(
         let since = grace.get(&subscription.id).copied();
         let Some((until, reason)) = live(subscription, since, policy, now) else { continue };
         standing.review(until, now);
-        let last_plan = facts.access.plan.as_ref();
-        offer_items(&mut standing, subscription, catalog, last_plan, &reason, until);
+        offer_items(&mut standing, subscription, catalog, &reason, until);
     }
     offer_grants(&mut standing, &facts.access, catalog, now);
+    keep_for_unknown(&mut standing, facts.access.plan.as_ref(), catalog);
     standing
 }
 
@@ -395,13 +398,11 @@ fn live(
 }
 
 /// Offers what a live subscription's items sell. One with no item that the catalog
-/// knows keeps the account's last plan, loudly; an unknown add-on beside a known plan
-/// changes nothing.
+/// knows is noted, loudly; an unknown add-on beside a known plan changes nothing.
 fn offer_items<'a>(
     standing: &mut Standing<'a>,
     subscription: &Subscription,
     catalog: &'a Catalog,
-    last_plan: Option<&PlanId>,
     reason: &Reason,
     until: Option<Timestamp>,
 ) {
@@ -411,8 +412,23 @@ fn offer_items<'a>(
     }
     let Some(unknown) = subscription.prices.first().filter(|_| sold.is_empty()) else { return };
     standing.warnings.push(Warning::UnknownPrice(unknown.id.to_string()));
-    if let Some(plan) = last_plan.and_then(|id| catalog.plan(id)) {
-        standing.offer(plan, Reason::UnknownPrice { price: unknown.id.clone() }, until);
+    standing.unknown.push((unknown.id.clone(), until));
+}
+
+/// A live subscription to an unknown price keeps the account's last plan, where nothing that
+/// is known gives as much: else the plan that something else gave now would be the last plan
+/// next time, and the reason would change without anything having happened.
+fn keep_for_unknown<'a>(
+    standing: &mut Standing<'a>,
+    last_plan: Option<&PlanId>,
+    catalog: &'a Catalog,
+) {
+    let Some(plan) = last_plan.and_then(|id| catalog.plan(id)) else { return };
+    if standing.plan.is_some_and(|best| best.rank >= plan.rank) {
+        return;
+    }
+    for (price, until) in std::mem::take(&mut standing.unknown) {
+        standing.offer(plan, Reason::UnknownPrice { price }, until);
     }
 }
 

@@ -5,7 +5,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
-use tollgate_events::{AccountId, CustomerId, Envelope, EventRef, Source};
+use tollgate_events::{AccountId, CustomerId, Envelope, EventRef, MAX_ENVELOPE_BYTES, Source};
 
 use crate::account::{Access, Account, Reason};
 use crate::policy::{BLAST_AT_LEAST, BLAST_PERCENT};
@@ -90,8 +90,11 @@ impl EventRecord {
         }
     }
 
-    /// The record of a message that is not an envelope: parked, its text kept.
-    pub fn unreadable(event: EventRef, text: String, detail: String, at: Timestamp) -> Self {
+    /// The record of a message that is not an envelope: parked, its text kept, or as much
+    /// of it as an envelope may have. A message (1 MiB) has no room in an item (400 KB),
+    /// and what is longer than an envelope is not to be replayed.
+    pub fn unreadable(event: EventRef, mut text: String, detail: String, at: Timestamp) -> Self {
+        text.truncate(text.floor_char_boundary(MAX_ENVELOPE_BYTES));
         Self {
             event,
             body: RecordBody::Unreadable(text),
@@ -291,4 +294,27 @@ pub enum Claim {
         /// Until when, at most.
         until: Timestamp,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use tollgate_events::EventId;
+
+    use super::*;
+
+    #[test]
+    fn a_message_of_any_length_has_room_on_record() {
+        let event = EventRef { source: Source::Queue, id: EventId::parse("message-1").unwrap() };
+        let kept = |text: String| {
+            let at = Timestamp::UNIX_EPOCH;
+            match EventRecord::unreadable(event.clone(), text, "why".into(), at).body {
+                RecordBody::Unreadable(text) => text,
+                RecordBody::Envelope(envelope) => panic!("{envelope:?}"),
+            }
+        };
+        let whole = "x".repeat(MAX_ENVELOPE_BYTES);
+        assert_eq!(kept(whole.clone()), whole);
+        let long = format!("x{}", "ä".repeat(512 * 1024));
+        assert_eq!(kept(long.clone()), long[..MAX_ENVELOPE_BYTES - 1]);
+    }
 }

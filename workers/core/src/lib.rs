@@ -21,6 +21,7 @@ pub mod derive;
 pub mod error_policy;
 pub mod ingress;
 pub mod ledger;
+pub mod ops;
 pub mod plan;
 pub mod policy;
 pub mod ports;

@@ -73,6 +73,11 @@ pub const LAG_AT_MOST: SignedDuration = SignedDuration::from_mins(10);
 /// For how long a new API key may be not found.
 pub const NEW_KEY_MAY_HIDE: SignedDuration = SignedDuration::from_secs(60);
 
+/// How long after its lease a convergence that nobody finished is due. Long enough for the
+/// message to come again first (the template's visibility timeout is three minutes): it
+/// knows what only the event tells, such as a dispute's id.
+pub const UNFINISHED_REVIEW_AFTER: SignedDuration = SignedDuration::from_mins(5);
+
 /// How long until an account without a key for want of room looks again.
 pub const ROOM_REVIEW_AFTER: SignedDuration = SignedDuration::from_hours(1);
 

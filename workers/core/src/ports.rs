@@ -380,7 +380,8 @@ pub trait Ledger: Send + Sync {
     /// Begins a convergence: raises the epoch, opens the account, takes the lease, and
     /// returns the account as it was (with our epoch, and `open` as it was found).
     /// Makes the account when there is none. Refused while another's lease lives.
-    /// Until a commit says otherwise, the account is due when the lease ends: whatever
+    /// Until a commit says otherwise, the account is due
+    /// [`UNFINISHED_REVIEW_AFTER`](crate::policy::UNFINISHED_REVIEW_AFTER) the lease: whatever
     /// becomes of this invocation, somebody looks again.
     fn claim(
         &self,

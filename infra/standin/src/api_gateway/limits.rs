@@ -49,10 +49,17 @@ impl Bucket {
     }
 }
 
+/// How long a `CreateUsagePlanKey` keeps others out.
+const ATTACHING_TAKES: SignedDuration = SignedDuration::from_millis(50);
+
 /// The control plane's rate limits, none of which AWS raises: everything together
 /// 10/s (burst 40), `CreateApiKey` and `DeleteApiKey` 5/s each, `UpdateUsagePlan` once in 20 s.
+/// And in effect one `CreateUsagePlanKey` at a time in a Region: the next one that comes while
+/// it is under way meets a `ConflictException`
+/// (<https://github.com/serverless/serverless/issues/12065>; how long one takes is our guess).
 #[derive(Debug, Clone)]
 pub struct Wall {
+    attaching_until: Option<Timestamp>,
     together: Bucket,
     create_key: Bucket,
     delete_key: Bucket,
@@ -62,6 +69,7 @@ pub struct Wall {
 impl Default for Wall {
     fn default() -> Self {
         Self {
+            attaching_until: None,
             together: Bucket::new(10.0, 40.0),
             create_key: Bucket::new(5.0, 5.0),
             delete_key: Bucket::new(5.0, 5.0),
@@ -71,7 +79,15 @@ impl Default for Wall {
 }
 
 impl Wall {
-    /// Lets a call through or refuses it; a refused call costs nothing.
+    fn attach(&mut self, now: Timestamp) -> Result<(), Refusal> {
+        if self.attaching_until.is_some_and(|until| now < until) {
+            return Err(Exception::Conflict.because("another change is under way; try again"));
+        }
+        self.attaching_until = now.checked_add(ATTACHING_TAKES).ok();
+        Ok(())
+    }
+
+    /// Lets a call through or refuses it; a call refused for its rate costs nothing.
     pub(super) fn pass(&mut self, operation: &str, now: Timestamp) -> Result<(), Refusal> {
         let own = match operation {
             "CreateApiKey" => Some(&mut self.create_key),
@@ -88,6 +104,9 @@ impl Wall {
         }
         for bucket in buckets {
             bucket.tokens -= 1.0;
+        }
+        if operation == "CreateUsagePlanKey" {
+            self.attach(now)?;
         }
         Ok(())
     }

@@ -52,6 +52,7 @@ struct Inner {
     model: Model,
     wall: Option<Wall>,
     read_lag: SignedDuration,
+    throttled: usize,
 }
 
 impl ApiGatewayStandin {
@@ -70,6 +71,11 @@ impl ApiGatewayStandin {
     /// `ConflictException` that means "another change is in progress, try again".
     pub fn conflict_next(&self, n: u32) {
         self.lock().model.conflicts_to_come = n;
+    }
+
+    /// How many calls the wall has refused for their rate.
+    pub fn throttled(&self) -> usize {
+        self.lock().throttled
     }
 
     /// Builds the control plane's rate limits, or takes them away (`None`, the default).
@@ -117,7 +123,11 @@ impl ApiGatewayStandin {
         let now = self.clock.time();
         let mut inner = self.lock();
         if let Some(wall) = &mut inner.wall {
-            wall.pass(operation, now)?;
+            let passed = wall.pass(operation, now);
+            let rate =
+                |refusal: &Refusal| matches!(refusal.exception, Exception::TooManyRequests { .. });
+            inner.throttled += usize::from(passed.as_ref().err().is_some_and(rate));
+            passed?;
         }
         act(&mut inner.model, now)
     }

@@ -10,6 +10,8 @@ use super::model::User;
 #[derive(Default)]
 pub(super) struct Directory {
     users: BTreeMap<String, User>,
+    /// The user name of every `sub` that ever was.
+    names: BTreeMap<String, String>,
     listed: BTreeMap<String, User>,
     unlisted: VecDeque<(Timestamp, String, Option<User>)>,
     lag: SignedDuration,
@@ -24,11 +26,18 @@ impl Directory {
     /// also the `sub`; where e-mail addresses are user names, also that.
     /// <https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_AdminGetUser.html>
     pub(super) fn find(&self, name: &str, by_email: bool) -> Option<&User> {
-        self.users.get(name).or_else(|| {
-            self.users.values().filter(|user| !user.is_federated()).find(|user| {
-                user.id.as_str() == name || by_email && user.attribute("email") == Some(name)
-            })
-        })
+        let by_sub = || self.users.get(self.name_of(name)?).filter(|user| user.id.as_str() == name);
+        let mut users = self.users.values().filter(|_| by_email);
+        let local = |user: &&User| !user.is_federated();
+        self.users
+            .get(name)
+            .or_else(|| by_sub().filter(local))
+            .or_else(|| users.find(|user| local(user) && user.attribute("email") == Some(name)))
+    }
+
+    /// The user name that a `sub` has or had.
+    pub(super) fn name_of(&self, sub: &str) -> Option<&str> {
+        self.names.get(sub).map(String::as_str)
     }
 
     /// The user by the exact user name.
@@ -44,6 +53,7 @@ impl Directory {
     /// Writes a user as of now.
     pub(super) fn put(&mut self, user: User, now: Timestamp) {
         self.unlisted.push_back((now, user.username.clone(), Some(user.clone())));
+        self.names.insert(user.id.to_string(), user.username.clone());
         self.users.insert(user.username.clone(), user);
     }
 

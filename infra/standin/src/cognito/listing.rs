@@ -78,10 +78,14 @@ impl CognitoStandin {
         let filter = filter.filter(|text| !text.is_empty()).map(Filter::parse).transpose()?;
         let after = token.map(read_token).transpose()?;
         let mut state = self.lock();
-        let mut found = state
-            .users
-            .listed(self.clock.time())
-            .values()
+        // A search by sub need not look at everybody; what it finds is filtered all the same.
+        let by_sub = filter.as_ref().filter(|filter| filter.name == "sub" && !filter.prefix);
+        let name = by_sub.and_then(|filter| state.users.name_of(&filter.value)).map(str::to_owned);
+        let listed = state.users.listed(self.clock.time());
+        let named = name.iter().filter_map(|name| listed.get(name));
+        let everybody = listed.values().filter(|_| by_sub.is_none());
+        let mut found = named
+            .chain(everybody)
             .filter(|user| after.as_ref().is_none_or(|after| user.username > *after))
             .filter(|user| filter.as_ref().is_none_or(|filter| filter.matches(user)));
         let page: Vec<User> = found.by_ref().take(limit).cloned().collect();

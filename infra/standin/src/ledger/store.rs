@@ -8,6 +8,7 @@ use tollgate_billing::account::{Account, KeyId, Status};
 use tollgate_billing::ledger::{
     Claim, Commit, CommitResult, Entry, EventRecord, RecordBody, StackRecord, StoredEvent,
 };
+use tollgate_billing::policy::UNFINISHED_REVIEW_AFTER;
 use tollgate_events::{AccountId, CustomerId, EventRef};
 
 use crate::bugs::Bug;
@@ -40,7 +41,7 @@ impl Store {
         stored.epoch += 1;
         let before = Account { lease_until: Some(lease_until), ..stored.clone() };
         stored.lease_until = Some(lease_until);
-        stored.review_at = Some(lease_until);
+        stored.review_at = Some(lease_until + UNFINISHED_REVIEW_AFTER);
         stored.open = true;
         Claim::Taken { account: Box::new(before) }
     }

@@ -1,9 +1,15 @@
 //! The simulation's own tests: it repeats, it can fail, and it holds.
 
 mod bugs;
+mod calls;
+mod flood;
+mod hidden_key;
 mod lease;
 mod permutations;
+mod scene;
 mod second_look;
+mod switch;
+mod waiting;
 
 use tollgate_billing::account::UsagePlanId;
 use tollgate_standin::api_gateway::NewApiKey;

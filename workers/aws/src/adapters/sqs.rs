@@ -73,7 +73,7 @@ mod tests {
         let expected = json!({
             "QueueUrl": "https://sqs/bulk",
             "MessageGroupId": "cus_1",
-            "MessageDeduplicationId": "evt_1@r1",
+            "MessageDeduplicationId": "r1@evt_1",
             "MessageBody": ENVELOPE,
         });
         assert_eq!(body, expected);

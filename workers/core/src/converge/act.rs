@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 
 use super::{Run, Stop};
 use crate::account::{Attributes, KeyId, KeyRecord, MintIntent, Slot, Status, UsagePlanId, User};
-use crate::decide::Desired;
+use crate::decide::{Desired, KeyState};
 use crate::ledger::StepTaken;
 use crate::plan::{Observed, ObservedKey, Step, plan};
 use crate::policy::NEW_KEY_MAY_HIDE;
@@ -37,7 +37,9 @@ impl<P: Ports> Run<'_, P> {
         };
         let mut round = 0;
         loop {
-            match self.take(plan(desired, &observed), &mut observed).await {
+            let mut steps = plan(desired, &observed);
+            steps.extend(self.make_sure_of_the_intent(desired, &observed));
+            match self.take(steps, &mut observed).await {
                 Ok(()) => return Ok(()),
                 Err(Stop::Port(error)) if calls_for_a_look(&error) && round < ROUNDS => {
                     self.pause(round).await;
@@ -46,6 +48,18 @@ impl<P: Ports> Run<'_, P> {
                 }
                 Err(stop) => return Err(stop),
             }
+        }
+    }
+
+    /// A key that was begun and is not shown may be there: API Gateway hides a new one for up
+    /// to a minute. Before its intent is forgotten, making it again tells: it is refused when
+    /// there is one, and taken away when there was none.
+    fn make_sure_of_the_intent(&self, desired: &Desired, observed: &Observed) -> Vec<Step> {
+        let forgotten = desired.key == KeyState::Closed && self.account.intent.is_some();
+        if forgotten && observed.key.is_none() {
+            vec![Step::MintKey, Step::DeleteKey]
+        } else {
+            Vec::new()
         }
     }
 

@@ -1,13 +1,15 @@
 //! The commit: state, history and event records, all or nothing.
 
 use jiff::{SignedDuration, Timestamp};
-use tollgate_events::{Envelope, Via};
+use tollgate_events::{Envelope, Source, Via};
 
 use super::{Run, Stop};
-use crate::account::{Account, Attributes, Status};
+use crate::account::{Access, Account, Attributes, Status};
 use crate::decide::{Desired, KeyState};
 use crate::ledger::{Commit, CommitResult, Entry, EventRecord, Outcome, is_wake};
-use crate::policy::{PARKED_REVIEW_AFTER, SECOND_LOOK_AFTER, SECOND_LOOKS};
+use crate::policy::{
+    PARKED_REVIEW_AFTER, SECOND_LOOK_AFTER, SECOND_LOOKS, UNFINISHED_REVIEW_AFTER,
+};
 use crate::ports::{Entropy, Ledger, Ports};
 
 /// How many events may wait in an account: its item must stay small (DynamoDB takes 400 KB,
@@ -39,8 +41,14 @@ impl<P: Ports> Run<'_, P> {
     /// does not live to see that, whoever comes next observes.
     pub(super) async fn save(&mut self) -> Result<(), Stop> {
         self.account.commit_id = Some(self.commit_id());
-        let account = Account { access: self.committed.clone(), ..self.account.clone() };
+        let account = self.unfinished(self.committed.clone());
         self.write(account, None, Vec::new()).await
+    }
+
+    /// The account as it is written in the middle of a run: due as the claim left it.
+    pub(super) fn unfinished(&self, access: Access) -> Account {
+        let review_at = self.deadline.checked_add(UNFINISHED_REVIEW_AFTER).ok();
+        Account { access, review_at, ..self.account.clone() }
     }
 
     /// Commits what was desired and is now so.
@@ -135,6 +143,13 @@ impl<P: Ports> Run<'_, P> {
         }
     }
 
+    /// What a person is told of an event: who did it, what went wrong, what to look at.
+    fn detail(&self, event: &Envelope, detail: Option<&str>) -> Option<String> {
+        let told = self.told.as_deref().filter(|_| event.source == Source::Operator);
+        let parts: Vec<_> = told.into_iter().chain(detail.or_else(|| alarm(event))).collect();
+        (!parts.is_empty()).then(|| parts.join("; "))
+    }
+
     /// A record for each event; a wake leaves one only when it changed something, or
     /// when an operator replays it: then there is a record of its being parked to settle.
     fn records(&self, outcome: Outcome, detail: Option<&str>, at: Timestamp) -> Vec<EventRecord> {
@@ -148,7 +163,7 @@ impl<P: Ports> Run<'_, P> {
         let events = self.events.iter().filter(|event| !silent(event));
         events
             .map(|event| EventRecord {
-                detail: detail.or_else(|| alarm(event)).map(str::to_owned),
+                detail: self.detail(event, detail),
                 account: Some(self.account.id.clone()),
                 version: Some(self.account.version),
                 ..EventRecord::of(event.clone(), outcome, at)

@@ -48,8 +48,9 @@ impl<P: Ports> Run<'_, P> {
     }
 
     async fn link_one(&mut self, customer: CustomerId) -> Result<(), Stop> {
-        let mut account = self.account.clone();
-        account.access.customers.insert(customer.clone());
+        let mut access = self.account.access.clone();
+        access.customers.insert(customer.clone());
+        let mut account = self.unfinished(access);
         account.version += 1;
         account.commit_id = Some(self.commit_id());
         let at = self.clock_now();
@@ -67,7 +68,7 @@ impl<P: Ports> Run<'_, P> {
         let commit = Commit { account, entry: Some(entry), link, records: Vec::new() };
         match self.ledger().commit(&commit).await? {
             CommitResult::Committed => {
-                self.account = commit.account;
+                self.account = Account { review_at: self.account.review_at, ..commit.account };
                 self.committed = self.account.access.clone();
                 self.join_stuck(&customer).await?;
                 Ok(())

@@ -26,8 +26,8 @@
 //! - An account that a claim finds open may be anywhere between two plans: it is
 //!   observed in full. One that is closed properly is as the ledger says.
 //!
-//! - Every account whose convergence did not end is due when its lease ends, and is found
-//!   by the sweep even if its events are lost.
+//! - Every account whose convergence did not end is due some minutes after its lease, and is
+//!   found by the sweep even if its events are lost.
 //!
 //! # Waiting
 //! What takes its time (the control plane's budget, a throttled service, a credential, a
@@ -57,6 +57,7 @@ use crate::decide::decide;
 use crate::derive::{DeriveError, Deriver};
 use crate::error_policy::{Verdict, error_policy};
 use crate::ledger::{Claim, Outcome, StepTaken};
+use crate::ops::OperatorAct;
 use crate::policy::Policy;
 use crate::ports::{Class, Clock, Ledger, PortError, Ports, Service};
 
@@ -164,6 +165,17 @@ impl<P: Ports> Worker<P> {
         events: Vec<Envelope>,
         deadline: Timestamp,
     ) -> Result<Converged, Stop> {
+        self.converge_after(id, events, None, deadline).await
+    }
+
+    /// Converges after an operator's act, which is committed with what follows from it.
+    pub(crate) async fn converge_after(
+        &self,
+        id: &AccountId,
+        events: Vec<Envelope>,
+        act: Option<&OperatorAct>,
+        deadline: Timestamp,
+    ) -> Result<Converged, Stop> {
         let now = self.ports.clock().now();
         if now >= deadline {
             return Err(Stop::OutOfTime);
@@ -173,6 +185,10 @@ impl<P: Ports> Worker<P> {
             Claim::Taken { account } => *account,
         };
         let mut run = Run::new(self, account, events, now, deadline);
+        if let Some(act) = act {
+            act.change(&mut run.account.access);
+            run.told = Some(act.told());
+        }
         match run.go().await {
             Ok(outcome) => Ok(run.converged(outcome)),
             Err(stop) => {
@@ -196,6 +212,8 @@ struct Run<'a, P> {
     strays: Vec<(AccountId, Envelope)>,
     /// Deferred events whose customer is another account's by now.
     released: Vec<Envelope>,
+    /// Who did it and why, when an operator did.
+    told: Option<String>,
     steps: Vec<StepTaken>,
     systemic: bool,
     /// The user turned out to be gone: look, whoever woke the account.
@@ -224,6 +242,7 @@ impl<'a, P: Ports> Run<'a, P> {
             events,
             strays: Vec::new(),
             released: Vec::new(),
+            told: None,
             steps: Vec::new(),
             systemic: false,
             look_at_user: false,

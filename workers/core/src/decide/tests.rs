@@ -1,6 +1,6 @@
 use jiff::SignedDuration;
 use proptest::prelude::*;
-use tollgate_events::{ChargeId, CustomerId, PriceId};
+use tollgate_events::{ChargeId, CustomerId};
 
 use super::*;
 use crate::account::{Attributes, Grant, KeyId, KeyRecord, Slot};
@@ -94,6 +94,38 @@ fn decided(facts: &Facts) -> Desired {
 
 fn plan_of(desired: &Desired) -> &str {
     desired.plan.as_ref().map_or("-", PlanId::as_str)
+}
+
+/// What a grant gives now is the last plan next time: the reason stays the grant all the same.
+#[test]
+fn an_unknown_price_beside_a_grant_keeps_the_grants_reason() {
+    let mut facts = facts(vec![subscription("sub_1", "trialing", "price_new")]);
+    facts.access.plan = None;
+    facts.access.grants =
+        vec![Grant { plan: plan_id("basic"), until: None, why: "a friend".into() }];
+    for _ in 0..2 {
+        let desired = decided(&facts);
+        assert_eq!((plan_of(&desired), &desired.reason), ("basic", &Reason::Grant { until: None }));
+        assert_eq!(desired.warnings.len(), 1, "the price is told of all the same");
+        facts.access.plan = desired.plan;
+    }
+}
+
+#[test]
+fn who_pays_gets_a_key_when_hardly_any_are_left_and_nobody_loses_theirs() {
+    let without_key = |subscriptions| {
+        let facts = facts(subscriptions);
+        let access = Access { keys: BTreeMap::new(), ..facts.access };
+        Facts { access, room_for_free_key: false, ..facts }
+    };
+    let free = decided(&without_key(vec![]));
+    assert_eq!((free.key, free.status), (KeyState::Disabled, Status::WaitingForKey));
+    assert_eq!(free.plan_attribute.as_deref(), Some("waiting"));
+    assert_eq!(free.review_at, Some(at(3600)));
+    let paying = decided(&without_key(vec![subscription("sub_1", "active", "price_pro")]));
+    assert_eq!((paying.key, paying.status), (KeyState::Enabled, Status::Active));
+    let has_one = decided(&Facts { room_for_free_key: false, ..facts(vec![]) });
+    assert_eq!((has_one.key, has_one.status), (KeyState::Enabled, Status::Active));
 }
 
 #[test]

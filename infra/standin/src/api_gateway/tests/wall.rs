@@ -29,3 +29,14 @@ fn the_wall_has_narrower_doors_for_keys_and_plans() {
         assert_eq!(call(), Ok(()), "{operation}: Retry-After is enough");
     }
 }
+
+#[test]
+fn keys_are_put_on_plans_one_at_a_time() {
+    let w = world();
+    w.standin.set_wall(Some(Wall::default()));
+    let attach = || w.standin.control("CreateUsagePlanKey", |_, _| Ok(())).map_err(|r| r.exception);
+    assert_eq!(attach(), Ok(()));
+    assert_eq!(attach(), Err(Exception::Conflict));
+    w.clock.advance(SignedDuration::from_millis(50));
+    assert_eq!(attach(), Ok(()));
+}

@@ -8,6 +8,7 @@ use tollgate_billing::ledger::{
     Blast, Claim, Commit, CommitResult, Entry, EventRecord, KeyCount, Outcome, RecordBody,
     StackRecord, StepTaken, StoredEvent,
 };
+use tollgate_billing::policy::UNFINISHED_REVIEW_AFTER;
 use tollgate_billing::ports::{Class, Ledger as _, Ports as _};
 use tollgate_events::{AccountId, CustomerId, Envelope, EventId, EventRef, Source, Subject, Via};
 
@@ -146,21 +147,21 @@ pub(super) async fn a_claim_makes_the_account<F: Face>(stand: Stand<F>) {
     let claimed = stand.claimed("a", 0).await;
     let new = Account { epoch: 1, lease_until: Some(at(60)), ..Account::new(account("a")) };
     assert_eq!(claimed, new);
-    let review_at = Some(at(60));
+    let review_at = Some(at(60) + UNFINISHED_REVIEW_AFTER);
     assert_eq!(stand.stored("a").await, Some(Account { open: true, review_at, ..new }));
 }
 
-pub(super) async fn whoever_does_not_commit_is_due_when_the_lease_ends<F: Face>(stand: Stand<F>) {
+pub(super) async fn whoever_does_not_commit_is_due_after_the_lease<F: Face>(stand: Stand<F>) {
     let mut commit = closing(&stand.claimed("a", 0).await, "c-1");
     commit.account.review_at = Some(at(500));
     stand.commit(&commit).await;
     let claimed = stand.claimed("a", 100).await;
     assert_eq!(claimed.review_at, Some(at(500)), "what was known before is not forgotten");
     let due = async |now| stand.ports.ledger().due(at(now), None).await.unwrap().items;
-    assert!(due(159).await.is_empty());
-    assert_eq!(due(160).await, [(account("a"), at(160))]);
+    assert!(due(459).await.is_empty());
+    assert_eq!(due(460).await, [(account("a"), at(160) + UNFINISHED_REVIEW_AFTER)]);
     stand.commit(&closing(&claimed, "c-2")).await;
-    assert!(due(160).await.is_empty());
+    assert!(due(460).await.is_empty());
 }
 
 pub(super) async fn the_stacks_own_item_has_one_writer_at_a_time<F: Face>(stand: Stand<F>) {
@@ -194,7 +195,7 @@ pub(super) async fn the_epoch_fences_a_commit<F: Face>(stand: Stand<F>) {
     late.link.push(customer("cus_1"));
     late.records.push(record("evt_1", "cus_1", Outcome::Applied, 61));
     assert_eq!(stand.commit(&late).await, CommitResult::Fenced);
-    let review_at = fresh.lease_until;
+    let review_at = fresh.lease_until.map(|until| until + UNFINISHED_REVIEW_AFTER);
     assert_eq!(stand.stored("a").await, Some(Account { open: true, review_at, ..fresh.clone() }));
     assert!(stand.history("a", 10).await.is_empty());
     assert_eq!(stand.recorded("evt_1").await, None);

@@ -123,7 +123,7 @@ contract! {
         stuck_events_come_in_pages,
         accounts_are_due_when_their_time_has_come,
         due_accounts_come_in_pages,
-        whoever_does_not_commit_is_due_when_the_lease_ends,
+        whoever_does_not_commit_is_due_after_the_lease,
         the_stacks_own_item_has_one_writer_at_a_time,
         a_foreign_page_is_invalid,
         ;

@@ -5,6 +5,7 @@ use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditi
 use jiff::Timestamp;
 use tollgate_billing::account::Account;
 use tollgate_billing::ledger::Claim;
+use tollgate_billing::policy::UNFINISHED_REVIEW_AFTER;
 use tollgate_billing::ports::{Entropy, PortResult};
 use tollgate_events::AccountId;
 
@@ -68,7 +69,9 @@ fn update(account: &AccountId, lease_until: Timestamp, claim_id: &str) -> Update
     update.set("open", AttributeValue::Bool(true));
     update.set("lease_until", items::instant(lease_until));
     // Due until a commit says otherwise: the sweep finds what nobody finished.
-    update.set(DUE.range, items::instant(lease_until));
+    let review_at = lease_until.saturating_add(UNFINISHED_REVIEW_AFTER);
+    let review_at = review_at.expect("a duration has no calendar");
+    update.set(DUE.range, items::instant(review_at));
     update.set(DUE.hash, items::due_shard(account));
     update.set(CLAIM_ID, items::text(claim_id));
     update.set_first("version", items::number(0));

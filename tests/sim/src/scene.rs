@@ -1,0 +1,308 @@
+//! A world with one worker, and what carries events to it: at most one call goes wrong.
+//!
+//! Where [`run`](crate::run) lets a seed decide, a scene is exact: it counts the calls
+//! since it was armed, and lets the chosen one fail, or kills or pauses the worker right
+//! there. What comes after is fair weather, with redelivery as SQS does it.
+//!
+//! Left out on purpose: the doors. What Stripe and Cognito tell is put on the queues by
+//! the scene itself, so that every call that counts is the worker's or the sweep's.
+
+mod acts;
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use jiff::{SignedDuration, Timestamp};
+use tollgate_billing::batch::Message;
+use tollgate_billing::converge::Worker;
+use tollgate_billing::ledger::Outcome;
+use tollgate_billing::ports::{Class, PortResult};
+use tollgate_billing::sweep::sweep;
+use tollgate_events::stripe::ACTED_ON;
+use tollgate_events::{Envelope, EventRef, cloudtrail, cognito, stripe};
+use tollgate_standin::gate::{Call, Weather, failure};
+use tollgate_standin::sqs::Outgoing;
+use tollgate_standin::stripe::NewEndpoint;
+use tollgate_standin::world::{BULK_QUEUE, EVENTS_QUEUE, World};
+
+pub use acts::Bought;
+
+use crate::run::{dawn, worker_on};
+
+/// How long the worker may take: its deadline, and its lease's end.
+const WORKER_TIME: SignedDuration = SignedDuration::from_secs(25);
+/// How far ahead a known time still belongs to coming to rest.
+const SOON: SignedDuration = SignedDuration::from_hours(2);
+/// No flow needs as many deliveries, sweeps and waits.
+const ROUNDS: usize = 200;
+
+/// What happens at one call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mishap {
+    /// It fails and has no effect.
+    Fails(Class),
+    /// It takes effect, and its answer is lost.
+    AnswerLost,
+    /// The worker is killed just before it.
+    KilledBefore,
+    /// The worker is killed just after it took effect.
+    KilledAfter,
+    /// The worker stops just before it; when everything has come to rest without it, long
+    /// after its lease, it goes on.
+    PausedBefore,
+    /// The worker stops just after it took effect, and goes on as above.
+    PausedAfter,
+}
+
+/// The weather: fair, but for one call.
+#[derive(Default)]
+struct Fate(Mutex<Plan>);
+
+/// Which call, and how far we are. A call yields once before and once after its effect.
+#[derive(Default)]
+struct Plan {
+    armed: Option<(usize, Mishap)>,
+    calls: usize,
+    yields: usize,
+}
+
+impl Fate {
+    fn lock(&self) -> MutexGuard<'_, Plan> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What befalls the worker where it waits now.
+    fn at_yield(&self) -> Option<Mishap> {
+        let mut plan = self.lock();
+        plan.yields += 1;
+        let (call, mishap) = plan.armed?;
+        let at = match mishap {
+            Mishap::KilledBefore | Mishap::PausedBefore => 2 * call - 1,
+            Mishap::KilledAfter | Mishap::PausedAfter => 2 * call,
+            Mishap::Fails(_) | Mishap::AnswerLost => return None,
+        };
+        (plan.yields == at).then(|| plan.armed.take())?.map(|(_, mishap)| mishap)
+    }
+}
+
+impl Weather for Fate {
+    fn before(&self, call: &Call) -> PortResult<()> {
+        let mut plan = self.lock();
+        plan.calls += 1;
+        match plan.armed {
+            Some((at, Mishap::Fails(class))) if at == plan.calls => {
+                plan.armed = None;
+                Err(failure(call.service, call.operation, class, "it was to fail"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn after(&self, call: &Call) -> PortResult<()> {
+        let mut plan = self.lock();
+        if plan.armed != Some((plan.calls, Mishap::AnswerLost)) {
+            return Ok(());
+        }
+        plan.armed = None;
+        Err(failure(call.service, call.operation, Class::Unavailable, "the answer was lost"))
+    }
+}
+
+/// A world, a worker, and the one thing that goes wrong.
+pub struct Scene {
+    /// The world.
+    pub world: World,
+    /// The worker.
+    pub worker: Worker<World>,
+    fate: Arc<Fate>,
+    accepted: RefCell<BTreeMap<EventRef, Envelope>>,
+    meanwhile: Cell<Option<fn(&Scene)>>,
+}
+
+impl Default for Scene {
+    fn default() -> Self {
+        let fate = Arc::new(Fate::default());
+        let world = World::new(dawn(), 1, "https://stripe.invalid", fate.clone());
+        let endpoint = NewEndpoint {
+            enabled_events: ACTED_ON.iter().map(|kind| (*kind).to_owned()).collect(),
+            ..NewEndpoint::for_all("https://tollgate.invalid/webhook")
+        };
+        world.stripe.account().create_endpoint(endpoint);
+        let worker = worker_on(&world);
+        Self { world, worker, fate, accepted: RefCell::default(), meanwhile: Cell::default() }
+    }
+}
+
+impl Scene {
+    /// Lets the `call`-th call from now on (from 1) go wrong.
+    pub fn arm(&self, call: usize, mishap: Mishap) {
+        *self.fate.lock() = Plan { armed: Some((call, mishap)), ..Plan::default() };
+    }
+
+    /// Lets something happen as soon as the call has gone wrong, before any redelivery.
+    pub fn meanwhile(&self, act: fn(&Scene)) {
+        self.meanwhile.set(Some(act));
+    }
+
+    /// Whether what was to go wrong is still to come.
+    pub fn is_armed(&self) -> bool {
+        self.fate.lock().armed.is_some()
+    }
+
+    /// Lets time pass, in Stripe too.
+    pub fn pass(&self, time: SignedDuration) {
+        self.world.stripe.advance_to(self.world.clock.time() + time);
+    }
+
+    /// Puts what Stripe and Cognito have to tell on the queues.
+    pub fn collect(&self) {
+        let now = self.world.clock.time();
+        for delivery in self.world.stripe.account().take_pending() {
+            if let Ok(stripe::Reading::Envelope(it)) = stripe::read(delivery.body.as_bytes(), now) {
+                self.enqueue(EVENTS_QUEUE, &it);
+            }
+        }
+        for record in self.world.cognito.take_cloudtrail() {
+            if let Ok(cloudtrail::Record { reading: cloudtrail::Reading::Wake(it), .. }) =
+                cloudtrail::read(&record, now)
+            {
+                self.enqueue(EVENTS_QUEUE, &it);
+            }
+        }
+        for event in self.world.cognito.take_triggers() {
+            if let Ok(cognito::Trigger { reading: cognito::Reading::Wake(it), .. }) =
+                cognito::read(&event, now)
+            {
+                self.enqueue(BULK_QUEUE, &it);
+            }
+        }
+    }
+
+    /// Every event that was ever put on a queue.
+    pub fn accepted(&self) -> BTreeMap<EventRef, Envelope> {
+        self.accepted.borrow().clone()
+    }
+
+    /// Puts an envelope on a queue: no call that counts.
+    pub fn enqueue(&self, queue: &str, envelope: &Envelope) {
+        self.accepted.borrow_mut().insert(envelope.event_ref(), envelope.clone());
+        let message = Outgoing {
+            body: envelope.encode(),
+            group: Some(envelope.group().to_owned()),
+            dedup: Some(envelope.deduplication_id()),
+        };
+        let sent = self.world.sqs.scene(|model, now| model.send_message(queue, message, now));
+        sent.expect("the queue is there, and an envelope fits it");
+    }
+
+    /// Delivers, waits and sweeps until nothing is left to do for the next hours.
+    ///
+    /// # Panics
+    /// When that does not end.
+    pub fn come_to_rest(&self) {
+        self.come_to_rest_watched(&mut || ());
+    }
+
+    /// As [`come_to_rest`](Self::come_to_rest), with a look wherever the worker waits.
+    ///
+    /// # Panics
+    /// As there.
+    pub fn come_to_rest_watched(&self, watch: &mut dyn FnMut()) {
+        for _ in 0..ROUNDS {
+            self.collect();
+            if [EVENTS_QUEUE, BULK_QUEUE].iter().any(|queue| self.deliver(queue, watch)) {
+                self.turn();
+                continue;
+            }
+            self.sweep(watch);
+            let due = self.next_message().is_some_and(|at| at <= self.world.clock.time());
+            if self.turn() || due {
+                continue;
+            }
+            let Some(next) = self.next_time() else { return };
+            self.world.stripe.advance_to(next);
+        }
+        panic!("it never comes to rest");
+    }
+
+    /// What was to happen in the meantime happens, if the call has gone wrong by now.
+    fn turn(&self) -> bool {
+        let act = (!self.is_armed()).then(|| self.meanwhile.take()).flatten();
+        act.map(|act| act(self)).is_some()
+    }
+
+    /// Lambda's poller: a batch for the worker, if there is one. `watch` is called wherever
+    /// the worker waits.
+    pub fn deliver(&self, queue: &str, watch: &mut dyn FnMut()) -> bool {
+        let received = self.world.sqs.receive(queue, 10).expect("the queue is there");
+        let message = |m: &tollgate_standin::sqs::Message| Message {
+            id: m.id.clone(),
+            group: m.group.clone(),
+            body: m.body.clone(),
+        };
+        let batch: Vec<_> = received.iter().map(message).collect();
+        if batch.is_empty() {
+            return false;
+        }
+        let deadline = self.world.clock.time() + WORKER_TIME;
+        if let Some(report) = self.drive(self.worker.handle(&batch, deadline), watch) {
+            let done = received.iter().filter(|message| !report.failed.contains(&message.id));
+            for message in done {
+                // Too late is no harm: the message comes again.
+                let _ = self.world.sqs.delete(queue, &message.receipt);
+            }
+        }
+        true
+    }
+
+    fn sweep(&self, watch: &mut dyn FnMut()) {
+        let (world, policy) = (&self.world, &self.worker.policy);
+        let queue = world.queue();
+        // One that failed is made up for by the next.
+        let _ = self.drive(sweep(&world.ledger, &queue, &world.clock, policy), watch);
+    }
+
+    /// Runs a function to its end, unless it is killed.
+    fn drive<T>(&self, function: impl Future<Output = T>, watch: &mut dyn FnMut()) -> Option<T> {
+        let mut function = pin!(function);
+        let mut context = Context::from_waker(Waker::noop());
+        loop {
+            if let Poll::Ready(output) = function.as_mut().poll(&mut context) {
+                return Some(output);
+            }
+            watch();
+            match self.fate.at_yield() {
+                Some(Mishap::KilledBefore | Mishap::KilledAfter) => return None,
+                Some(Mishap::PausedBefore | Mishap::PausedAfter) => {
+                    self.turn();
+                    self.come_to_rest_watched(watch);
+                }
+                Some(Mishap::Fails(_) | Mishap::AnswerLost) | None => {}
+            }
+        }
+    }
+
+    fn next_message(&self) -> Option<Timestamp> {
+        let queues = [EVENTS_QUEUE, BULK_QUEUE].iter();
+        queues.filter_map(|queue| self.world.sqs.next_visible_at(queue)).min()
+    }
+
+    /// When the next thing happens that rest has to wait for.
+    fn next_time(&self) -> Option<Timestamp> {
+        let now = self.world.clock.time();
+        let reviews = self.world.ledger.accounts().into_iter().filter_map(|a| a.review_at);
+        let waiting = self.world.ledger.events().into_iter().filter_map(|event| {
+            let waits = event.record.outcome == Outcome::Waiting;
+            let since = event.record.envelope().filter(|_| waits)?.received_at;
+            Some(since + self.worker.policy.waiting())
+        });
+        let next = self.next_message().into_iter().chain(reviews).chain(waiting).map(|at| {
+            // What is due and was deduplicated comes again in five minutes at the latest.
+            if at > now { at } else { now + SignedDuration::from_secs(301) }
+        });
+        next.filter(|at| *at <= now + SOON).min()
+    }
+}

@@ -1,0 +1,122 @@
+//! A world with one worker, for tests that tell a story step by step.
+
+use std::sync::Arc;
+
+use jiff::SignedDuration;
+use tollgate_billing::account::{Account, Status};
+use tollgate_billing::batch::{BatchReport, Message};
+use tollgate_billing::converge::Worker;
+use tollgate_billing::sweep::sweep;
+use tollgate_events::stripe::{Reading, read};
+use tollgate_events::{AccountId, Envelope, cognito};
+use tollgate_standin::gate::{Fair, Weather};
+use tollgate_standin::stripe::{Card, NewCustomer, NewEndpoint, NewSession, SubscriptionData};
+use tollgate_standin::world::{BULK_QUEUE, World};
+
+use crate::executor::block_on;
+use crate::lives::proof;
+use crate::run::{dawn, worker_on};
+
+pub(super) struct Scene {
+    pub(super) world: World,
+    pub(super) worker: Worker<World>,
+}
+
+impl Scene {
+    pub(super) fn new() -> Self {
+        Self::under(Arc::new(Fair))
+    }
+
+    pub(super) fn under(weather: Arc<dyn Weather>) -> Self {
+        let world = World::new(dawn(), 1, "https://stripe.invalid", weather);
+        let endpoint = NewEndpoint::for_all("https://tollgate.invalid/webhook");
+        world.stripe.account().create_endpoint(endpoint);
+        Self { worker: worker_on(&world), world }
+    }
+
+    pub(super) fn handle(&self, events: &[Envelope]) -> BatchReport {
+        let message = |(place, event): (usize, &Envelope)| Message {
+            id: place.to_string(),
+            group: event.group().to_owned(),
+            body: event.encode(),
+        };
+        let batch: Vec<_> = events.iter().enumerate().map(message).collect();
+        let deadline = self.world.clock.time() + SignedDuration::from_secs(27);
+        block_on(self.worker.handle(&batch, deadline))
+    }
+
+    /// The events that wait to be delivered.
+    pub(super) fn events(&self) -> Vec<Envelope> {
+        let now = self.world.clock.time();
+        let mut events = Vec::new();
+        for event in self.world.cognito.take_triggers() {
+            if let Ok(cognito::Trigger { reading: cognito::Reading::Wake(envelope), .. }) =
+                cognito::read(&event, now)
+            {
+                events.push(*envelope);
+            }
+        }
+        for delivery in self.world.stripe.account().take_pending() {
+            if let Ok(Reading::Envelope(envelope)) = read(delivery.body.as_bytes(), now) {
+                events.push(*envelope);
+            }
+        }
+        events
+    }
+
+    pub(super) fn sign_up(&self, name: &str) -> AccountId {
+        let id = self.world.cognito.sign_up_confirmed(name, "a@example.com").expect("free");
+        assert_eq!(self.handle(&self.events()).failed, [""; 0]);
+        id
+    }
+
+    /// Buys a plan; returns the subscription. The events wait to be delivered.
+    pub(super) fn buy(&self, account: &AccountId, lookup_key: &str) -> String {
+        let metadata = proof(&self.worker.deriver.name(account));
+        let mut stripe = self.world.stripe.account();
+        let customer = stripe.create_customer(NewCustomer::default());
+        let price = stripe.price_by_lookup_key(lookup_key).expect("it is sold").id.clone();
+        let data = SubscriptionData { metadata: metadata.clone(), ..SubscriptionData::default() };
+        let session = NewSession {
+            customer: Some(customer),
+            metadata,
+            subscription_data: data,
+            ..NewSession::for_price(&price)
+        };
+        let session = stripe.open_checkout(session).expect("the customer is there");
+        stripe.complete_checkout(&session, Card::Pays).expect("it is open")
+    }
+
+    /// Time passes, the sweep runs, and what it wakes is handled; how many accounts were due.
+    pub(super) fn later(&self, by: SignedDuration) -> usize {
+        self.world.clock.advance(by);
+        let (world, policy) = (&self.world, &self.worker.policy);
+        let report = block_on(sweep(&world.ledger, &world.queue(), &world.clock, policy));
+        loop {
+            let received = self.world.sqs.receive(BULK_QUEUE, 10).expect("it is there");
+            if received.is_empty() {
+                return report.expect("the weather is fair").due;
+            }
+            let events = received.iter().map(|m| Envelope::decode(&m.body).expect("it is ours"));
+            let report = self.handle(&events.collect::<Vec<_>>());
+            assert_eq!(report.failed, [""; 0]);
+            for message in received {
+                self.world.sqs.delete(BULK_QUEUE, &message.receipt).expect("it is in flight");
+            }
+        }
+    }
+
+    pub(super) fn account(&self, id: &AccountId) -> Account {
+        let accounts = self.world.ledger.accounts();
+        accounts.into_iter().find(|account| account.id == *id).expect("it is there")
+    }
+
+    /// The account's plan, status and `custom:plan`.
+    pub(super) fn seen(&self, id: &AccountId) -> (String, Status, String) {
+        let access = self.account(id).access;
+        let user = self.world.cognito.user_by_id(id);
+        let word = user.as_ref().and_then(|user| user.attribute("custom:plan")).unwrap_or("-");
+        let plan = access.plan.map_or("-".to_owned(), |plan| plan.to_string());
+        (plan, access.status, word.to_owned())
+    }
+}

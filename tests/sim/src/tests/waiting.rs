@@ -1,0 +1,302 @@
+//! What takes its time is waited for in the ledger, and costs no message its life.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use jiff::SignedDuration;
+use tollgate_billing::account::Status;
+use tollgate_billing::catalog::CatalogFile;
+use tollgate_billing::control_plane::ControlPlane;
+use tollgate_billing::converge::{DRIFT, Worker};
+use tollgate_billing::ledger::{KeyCount, Outcome, StackRecord};
+use tollgate_billing::ops::{Act, OperatorAct, accept_blast};
+use tollgate_billing::policy::Policy;
+use tollgate_billing::ports::{Class, Ledger, PortResult, Service};
+use tollgate_billing::sweep::wake;
+use tollgate_events::{AccountId, Envelope};
+use tollgate_standin::gate::{Call, Weather, failure};
+
+use super::scene::Scene;
+use crate::executor::block_on;
+use crate::run::worker_on;
+
+/// A service that refuses every call of a kind while it is told to.
+struct Refuses {
+    service: Service,
+    class: Class,
+    on: AtomicBool,
+}
+
+impl Refuses {
+    fn new(service: Service, class: Class) -> Arc<Self> {
+        Arc::new(Self { service, class, on: AtomicBool::new(false) })
+    }
+
+    fn switch(&self, on: bool) {
+        self.on.store(on, Ordering::Relaxed);
+    }
+}
+
+impl Weather for Refuses {
+    fn before(&self, call: &Call) -> PortResult<()> {
+        if self.on.load(Ordering::Relaxed) && call.service == self.service {
+            return Err(failure(call.service, call.operation, self.class, "refused"));
+        }
+        Ok(())
+    }
+}
+
+fn outcomes(scene: &Scene, account: &AccountId) -> Vec<Outcome> {
+    let events = scene.world.ledger.events().into_iter();
+    let of_it = events.filter(|event| event.record.account.as_ref() == Some(account));
+    of_it.map(|event| event.record.outcome).collect()
+}
+
+/// A throttled control plane and a bad credential alike: no message fails, the account says
+/// when it will be looked at again, and everything is made up for then.
+#[test]
+fn a_refused_call_is_waited_for_and_made_up_for() {
+    let throttled = Class::Throttled { after: Some(SignedDuration::from_secs(90)) };
+    for (service, class, wait, systemic) in [
+        (Service::ApiGateway, throttled, 90, 0),
+        (Service::ApiGateway, Class::Throttled { after: None }, 10, 0),
+        (Service::ApiGateway, Class::Denied, 300, 1),
+        (Service::ApiGateway, Class::LimitExceeded, 900, 1),
+        (Service::Cognito, Class::Denied, 300, 1),
+        (Service::Stripe, throttled, 90, 0),
+    ] {
+        let weather = Refuses::new(service, class);
+        let scene = Scene::under(weather.clone());
+        let ann = scene.sign_up("ann");
+        scene.buy(&ann, "pro_monthly");
+        let events = scene.events();
+        weather.switch(true);
+        let report = scene.handle(&events);
+        assert_eq!(report.failed, [""; 0], "{service} {class:?}");
+        assert_eq!(report.outcomes.get(&Outcome::Deferred), Some(&events.len()));
+        assert_eq!(report.systemic, systemic, "{service} {class:?}");
+        let waiting = scene.account(&ann);
+        assert!(waiting.open && waiting.lease_until.is_none());
+        assert_eq!(waiting.deferred.len(), events.len());
+        let wait = SignedDuration::from_secs(wait);
+        assert_eq!(waiting.review_at, Some(scene.world.clock.time() + wait));
+
+        weather.switch(false);
+        assert_eq!(scene.later(wait), 1);
+        assert_eq!(scene.seen(&ann), ("pro".into(), Status::Active, "pro".into()));
+        let settled = scene.account(&ann);
+        assert!(settled.deferred.is_empty() && !settled.open);
+        assert!(outcomes(&scene, &ann).iter().all(|outcome| *outcome == Outcome::Applied));
+        let history = scene.world.ledger.entries(&ann);
+        let cause = &history.last().expect("it changed").cause;
+        assert!(events.iter().all(|event| cause.contains(&event.event_ref())), "{cause:?}");
+    }
+}
+
+/// A worker dies and its message is lost as well: the claim itself left word.
+#[test]
+fn an_account_that_nobody_finished_is_due_after_its_lease() {
+    let scene = Scene::new();
+    let ann = scene.sign_up("ann");
+    scene.buy(&ann, "pro_monthly");
+    drop(scene.events());
+    let now = scene.world.clock.time();
+    let lease = SignedDuration::from_secs(27);
+    block_on(scene.world.ledger.claim(&ann, now, now + lease)).expect("the weather is fair");
+    assert_eq!(scene.later(lease + SignedDuration::from_secs(299)), 0);
+    assert_eq!(scene.later(SignedDuration::from_secs(1)), 1);
+    assert!(!scene.account(&ann).open);
+}
+
+/// Ten sign-ups at once and one call a second: the batch does what it can before its lease
+/// ends, and the rest waits.
+#[test]
+fn what_the_budget_has_no_room_for_waits() {
+    let mut scene = Scene::new();
+    let policy = Policy { control_plane_calls_per_second: 1, ..Policy::default() };
+    scene.worker.control_plane = ControlPlane::share(&policy, 2);
+    let ids: Vec<_> = (0..10)
+        .map(|n| scene.world.cognito.sign_up_confirmed(&format!("u{n}"), "u@example.com"))
+        .map(|id| id.expect("the name is free"))
+        .collect();
+    let report = scene.handle(&scene.events());
+    assert_eq!(report.failed, [""; 0]);
+    let (done, put_off) = (Outcome::Applied, Outcome::Deferred);
+    let count = |outcome| report.outcomes.get(&outcome).copied().unwrap_or(0);
+    assert!(count(done) >= 2 && count(put_off) >= 2, "{:?}", report.outcomes);
+    assert_eq!(count(done) + count(put_off), 10);
+    for _ in 0..30 {
+        scene.later(SignedDuration::from_secs(60));
+    }
+    assert!(ids.iter().all(|id| scene.seen(id) == ("free".into(), Status::Active, "free".into())));
+}
+
+// ---------------------------------------------------------- the blast limit
+
+/// A catalog in which what is sold as pro is basic: a mistake, with a new revision.
+fn demoting(scene: &Scene) -> Worker<tollgate_standin::world::World> {
+    let text = scene.world.plans_toml.replace("revision = 1", "revision = 2");
+    let text = text.replace("lookup_keys = [\"basic_monthly\"]", "lookup_keys = [\"x\"]");
+    let text = text.replace("\"pro_monthly\"", "\"y\"").replace("\"x\"", "\"pro_monthly\"");
+    let file = CatalogFile::parse(&text).expect("it is a catalog");
+    Worker { catalog: file.catalog, ..worker_on(&scene.world) }
+}
+
+fn drift(scene: &Scene, ids: &[AccountId], run: &str) -> Vec<Envelope> {
+    let now = scene.world.clock.time();
+    ids.iter().map(|id| wake(DRIFT, id.clone(), Some(run.into()), now)).collect()
+}
+
+/// Fourteen accounts on pro, at rest.
+fn fourteen(scene: &Scene) -> (Vec<AccountId>, Vec<String>) {
+    let ids: Vec<_> = (0..14).map(|n| scene.sign_up(&format!("u{n}"))).collect();
+    let bought = ids.iter().map(|id| scene.buy(id, "pro_monthly")).collect();
+    for events in scene.events().chunks(10) {
+        assert_eq!(scene.handle(events).failed, [""; 0]);
+    }
+    for _ in 0..30 {
+        scene.later(SignedDuration::from_secs(60));
+    }
+    assert!(ids.iter().all(|id| scene.seen(id).0 == "pro"));
+    (ids, bought)
+}
+
+fn on_pro(scene: &Scene, ids: &[AccountId]) -> usize {
+    ids.iter().filter(|id| scene.seen(id).0 == "pro").count()
+}
+
+/// Lets every account be looked at, in as many batches and with as much time as it takes.
+fn look_at_all(scene: &Scene, events: &[Envelope]) -> usize {
+    let mut parked = 0;
+    for batch in events.chunks(5) {
+        scene.world.clock.advance(SignedDuration::from_secs(60));
+        let report = scene.handle(batch);
+        assert_eq!(report.failed, [""; 0]);
+        parked += report.outcomes.get(&Outcome::Parked).copied().unwrap_or(0);
+    }
+    parked
+}
+
+#[test]
+fn a_wrong_catalog_takes_ten_plans_and_then_waits_for_an_operator() {
+    let mut scene = Scene::new();
+    let (ids, bought) = fourteen(&scene);
+    scene.worker = demoting(&scene);
+    let parked = look_at_all(&scene, &drift(&scene, &ids, "1"));
+    assert_eq!((on_pro(&scene, &ids), parked), (4, 4));
+    let stack = block_on(scene.world.ledger.stack()).expect("the weather is fair");
+    assert!(stack.blast.stopped);
+
+    // The day after, it is still stopped; the accounts are as they were, and say so.
+    scene.world.clock.advance(SignedDuration::from_hours(30));
+    assert_eq!(look_at_all(&scene, &drift(&scene, &ids, "2")), 4);
+    let held_back = ids.iter().find(|id| scene.seen(id).0 == "pro").expect("there are four");
+    assert_eq!(scene.seen(held_back), ("pro".into(), Status::Active, "pro".into()));
+    assert!(!scene.account(held_back).open);
+
+    // What an account's own event says goes on.
+    let place = ids.iter().position(|id| id == held_back).expect("it is one of them");
+    scene.worker = worker_on(&scene.world);
+    let when = tollgate_standin::stripe::When::Now;
+    scene.world.stripe.account().cancel(&bought[place], when).expect("it is live");
+    assert_eq!(scene.handle(&scene.events()).failed, [""; 0]);
+    assert_eq!(scene.seen(held_back).0, "free");
+
+    // An operator accepts.
+    let until = scene.world.clock.time() + SignedDuration::from_hours(1);
+    assert!(block_on(accept_blast(&scene.world.ledger, until)).expect("fair"));
+    scene.worker = demoting(&scene);
+    assert_eq!(look_at_all(&scene, &drift(&scene, &ids, "3")), 0);
+    assert_eq!(on_pro(&scene, &ids), 0);
+}
+
+#[test]
+fn a_hundredth_of_many_paying_accounts_is_more_than_ten() {
+    let mut scene = Scene::new();
+    let (ids, _) = fourteen(&scene);
+    let stack = StackRecord { paying: 1_300, ..StackRecord::default() };
+    assert!(block_on(scene.world.ledger.put_stack(&stack)).expect("fair"));
+    scene.worker = demoting(&scene);
+    look_at_all(&scene, &drift(&scene, &ids, "1"));
+    assert_eq!(on_pro(&scene, &ids), 1);
+}
+
+/// A pool in which nobody is found: looked at twice, an hour apart, and closed only ten times.
+#[test]
+fn a_wrong_pool_closes_no_business() {
+    let mut scene = Scene::new();
+    let (ids, _) = fourteen(&scene);
+    // A deployment with another pool: everybody is missing there.
+    let elsewhere = Scene::new();
+    let mut world = scene.world.clone();
+    world.cognito = elsewhere.world.cognito.clone();
+    scene.worker.ports = world;
+    look_at_all(&scene, &drift(&scene, &ids, "1"));
+    assert_eq!(on_pro(&scene, &ids), 14, "one look is not enough");
+    for _ in 0..30 {
+        scene.later(SignedDuration::from_mins(5));
+    }
+    assert_eq!(on_pro(&scene, &ids), 4);
+    let kept = ids.iter().find(|id| scene.seen(id).0 == "pro").expect("there are four");
+    assert!(scene.account(kept).key().is_some());
+}
+
+// ------------------------------------------------------------- the reserve
+
+#[test]
+fn the_last_keys_are_kept_for_those_who_pay() {
+    let scene = Scene::new();
+    let full = StackRecord {
+        keys: Some(KeyCount { count: 9_500, at: scene.world.clock.time() }),
+        ..StackRecord::default()
+    };
+    assert!(block_on(scene.world.ledger.put_stack(&full)).expect("fair"));
+    let (ann, bob) = (scene.sign_up("ann"), scene.sign_up("bob"));
+    assert_eq!(scene.seen(&ann), ("free".into(), Status::WaitingForKey, "waiting".into()));
+    assert!(scene.account(&ann).key().is_none());
+
+    // Ann pays, and has a key at once.
+    scene.buy(&ann, "basic_monthly");
+    assert_eq!(scene.handle(&scene.events()).failed, [""; 0]);
+    assert_eq!(scene.seen(&ann), ("basic".into(), Status::Active, "basic".into()));
+
+    // Bob waits until there is room.
+    let hour = SignedDuration::from_hours(1);
+    assert_eq!(scene.later(hour), 1);
+    assert_eq!(scene.seen(&bob).1, Status::WaitingForKey);
+    let stack = block_on(scene.world.ledger.stack()).expect("fair");
+    assert_eq!(stack.keys.map(|keys| keys.count), Some(9_501), "Ann's key is counted");
+    let keys = Some(KeyCount { count: 9_499, at: scene.world.clock.time() });
+    assert!(block_on(scene.world.ledger.put_stack(&StackRecord { keys, ..stack })).expect("fair"));
+    assert_eq!(scene.later(hour), 1);
+    assert_eq!(scene.seen(&bob), ("free".into(), Status::Active, "free".into()));
+}
+
+// ---------------------------------------------------------- operators' acts
+
+#[test]
+fn an_operators_acts_are_on_record_with_who_and_why() {
+    let scene = Scene::new();
+    let ann = scene.sign_up("ann");
+    let act = |act| {
+        scene.world.clock.advance(SignedDuration::from_secs(60));
+        let act = OperatorAct { act, by: "otto".into(), why: "a story".into() };
+        let deadline = scene.world.clock.time() + SignedDuration::from_secs(27);
+        block_on(scene.worker.operate(&ann, &act, deadline)).expect("the weather is fair");
+        scene.seen(&ann)
+    };
+    let pro = || tollgate_billing::account::PlanId::parse("pro").expect("it is an id");
+    let active = |plan: &str| (plan.to_owned(), Status::Active, plan.to_owned());
+    let held = |plan: &str| (plan.to_owned(), Status::Held, "held".to_owned());
+    assert_eq!(act(Act::Hold), held("free"));
+    assert_eq!(act(Act::Grant { plan: pro(), until: None }), held("pro"), "a hold beats all");
+    assert_eq!(act(Act::Release), active("pro"));
+    assert_eq!(act(Act::RevokeGrant { plan: pro() }), active("free"));
+    let events = scene.world.ledger.events().into_iter().map(|event| event.record);
+    let told: Vec<_> = events.filter(|it| it.event.id.as_str().starts_with("op_")).collect();
+    assert_eq!(told.len(), 4);
+    assert!(told.iter().all(|it| it.detail.as_deref() == Some("otto: a story")), "{told:?}");
+    let entries = scene.world.ledger.entries(&ann);
+    let causes = entries.iter().flat_map(|entry| &entry.cause);
+    assert_eq!(causes.filter(|cause| cause.id.as_str().starts_with("op_")).count(), 4);
+}
