@@ -16,9 +16,9 @@ const LIMIT: u64 = 200;
 /// seed that has come to tell of something else only makes the hunt longer.
 fn start(bug: Bug) -> u64 {
     match bug {
-        Bug::NoFence => 70,
-        Bug::NoHint => 127,
-        Bug::ConflictMintsAnother => 9,
+        Bug::TrustedConflict => 43,
+        Bug::TimestampOrdering => 12,
+        Bug::ConflictMintsAnother => 5,
         _ => 0,
     }
 }
