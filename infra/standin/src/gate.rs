@@ -3,10 +3,12 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::{Context, Poll};
 
 use tollgate_billing::ports::{PortError, PortResult, Service};
+
+use crate::bugs::Bug;
 
 /// One call, as the stand-in saw it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,6 +62,7 @@ impl Weather for Fair {}
 pub struct Gate {
     weather: Arc<dyn Weather>,
     log: Arc<Mutex<Vec<Call>>>,
+    planted: Arc<OnceLock<Bug>>,
 }
 
 impl Default for Gate {
@@ -71,7 +74,7 @@ impl Default for Gate {
 impl Gate {
     /// A gate under the given weather.
     pub fn new(weather: Arc<dyn Weather>) -> Self {
-        Self { weather, log: Arc::default() }
+        Self { weather, log: Arc::default(), planted: Arc::default() }
     }
 
     /// Logs a call without passing it through the weather: the HTTP face.
@@ -127,6 +130,27 @@ impl Gate {
         Yield::default().await;
         self.weather.after(call)?;
         result
+    }
+
+    /// Plants a bug behind this gate, for good: the first one stays.
+    pub fn plant(&self, bug: Bug) {
+        let _ = self.planted.set(bug);
+    }
+
+    /// Whether this bug is planted.
+    pub fn has(&self, bug: Bug) -> bool {
+        self.planted.get() == Some(&bug)
+    }
+
+    /// How many calls there have been.
+    pub fn count(&self) -> usize {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    /// The calls after the first `count`, in order.
+    pub fn calls_since(&self, count: usize) -> Vec<Call> {
+        let log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+        log.get(count..).unwrap_or_default().to_vec()
     }
 
     /// All calls so far, in order.

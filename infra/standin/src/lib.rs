@@ -5,9 +5,11 @@
 //! made-up success. No AWS SDK inside.
 //!
 //! **Architecture invariant:** nothing here knows what Tollgate wants; a stand-in
-//! does what the real service is documented to do, and every call is logged.
+//! does what the real service is documented to do, and every call is logged. Only a
+//! world in which a bug is [planted](bugs) does otherwise, to prove that it is caught.
 
 pub mod api_gateway;
+pub mod bugs;
 pub mod clock;
 pub mod cognito;
 pub mod gate;

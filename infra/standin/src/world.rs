@@ -10,6 +10,7 @@ use tollgate_billing::catalog::CatalogFile;
 use tollgate_billing::ports::{Entropy, Ports};
 
 use crate::api_gateway::{self, ApiGatewayStandin, ApiStage, NewPlan, Quota, Throttle};
+use crate::bugs::Bug;
 use crate::clock::VirtualClock;
 use crate::cognito::{CognitoStandin, PoolConfig};
 use crate::gate::{Gate, Weather};
@@ -95,6 +96,11 @@ impl World {
     /// The way to the two queues.
     pub fn queue(&self) -> SqsPort {
         SqsPort::new(self.sqs.clone(), EVENTS_QUEUE, BULK_QUEUE)
+    }
+
+    /// Plants a bug in this world, to see it caught; there is none otherwise.
+    pub fn plant(&self, bug: Bug) {
+        self.gate.plant(bug);
     }
 
     /// The protected API's stage.

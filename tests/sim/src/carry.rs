@@ -7,6 +7,7 @@ use tollgate_billing::batch::{Message, park_dead_letters};
 use tollgate_billing::ingress::{self, PoolEvent};
 use tollgate_billing::sweep::{SweepReport, sweep};
 use tollgate_events::Envelope;
+use tollgate_standin::bugs::Bug;
 use tollgate_standin::stripe::{Answer, Delivery};
 use tollgate_standin::world::DEAD_LETTER_QUEUES;
 
@@ -103,6 +104,9 @@ impl Sim {
         if received.is_empty() {
             return false;
         }
+        let (dropped, received): (Vec<_>, Vec<_>) =
+            received.into_iter().partition(|message| self.mistakes.drop(&self.world, message));
+        self.delete(queue, &dropped);
         let (messages, receipts) = self.take(received);
         let worker = self.workers[self.rng.random_range(0..self.workers.len())].clone();
         let deadline = self.world.clock.time() + WORKER_TIME;
@@ -110,6 +114,13 @@ impl Sim {
             Done::Batch(worker.handle(&messages, deadline).await, queue, receipts)
         });
         true
+    }
+
+    /// Messages that a planted bug drops.
+    fn delete(&self, queue: &str, messages: &[tollgate_standin::sqs::Message]) {
+        for message in messages {
+            let _ = self.world.sqs.delete(queue, &message.receipt);
+        }
     }
 
     fn take(
@@ -141,6 +152,10 @@ impl Sim {
                 continue;
             }
             any = true;
+            if self.world.gate.has(Bug::DeadLettersDropped) {
+                self.delete(queue, &received);
+                continue;
+            }
             let (messages, receipts) = self.take(received);
             let world = self.world.clone();
             self.spawn(Label::DeadLetters, async move {
@@ -159,7 +174,7 @@ impl Sim {
                     format!("{queue}: {:?}, failed {}", report.outcomes, report.failed.len());
                 self.tell(&line);
                 for (id, receipt) in receipts {
-                    if !report.failed.contains(&id) {
+                    if !report.failed.contains(&id) || self.world.gate.has(Bug::BatchDeleted) {
                         // Too late is no harm: the message comes again.
                         let _ = self.world.sqs.delete(queue, &receipt);
                     }
@@ -182,6 +197,7 @@ impl Sim {
             (Label::Cloudtrail(record), Done::Pool(PoolEvent::QueueUnavailable(_))) => {
                 self.cloudtrail.push(record);
             }
+            (Label::Operator(act), Done::Operated(done)) => self.operated(done, act.0, act.1),
             (_, Done::Sweep(Ok(report))) if report != SweepReport::default() => {
                 self.tell(&format!("{report:?}"));
             }

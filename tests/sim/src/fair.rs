@@ -30,6 +30,7 @@ impl Sim {
             self.advance_to(at);
         }
         self.wait_for_lagging_reads();
+        self.finish_operating();
         // A lost sign-up heals with the next sign-in.
         for name in self.lives.users.keys() {
             let _ = self.world.cognito.sign_in(name);

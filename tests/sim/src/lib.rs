@@ -12,7 +12,8 @@
 //! it; the [`switch`]: how long a key answers 403 while it changes its plan; and the
 //! [`flood`]: thousands of sign-ups against the control plane's limits.
 //!
-//! Not in the seeds: the blast limit and the reserve of keys, which have stories of their own.
+//! Not in the seeds: the blast limit and the reserve of keys, which have stories of their own; keys that
+//! are rotated.
 
 mod carry;
 pub mod coverage;
@@ -20,16 +21,22 @@ pub mod executor;
 mod fair;
 pub mod faults;
 pub mod flood;
+mod holds;
+pub mod hunt;
 pub mod lives;
 pub mod market;
 mod mishaps;
+mod mistakes;
+pub mod operator;
 pub mod oracle;
 pub mod report;
 pub mod run;
 mod running;
 pub mod scene;
 pub mod script;
+pub mod shrink;
 mod storm;
+pub mod story;
 pub mod switch;
 mod tasks;
 mod verdicts;

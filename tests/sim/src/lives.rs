@@ -20,6 +20,7 @@ use tollgate_standin::world::World;
 
 use crate::executor::block_on;
 use crate::market::SOLD;
+use crate::operator::Operated;
 
 /// The plans that the account API sells.
 const PLANS: [&str; 2] = ["basic", "pro"];
@@ -37,6 +38,8 @@ pub struct Lives {
     pub users: BTreeMap<String, AccountId>,
     /// Every user there ever was.
     pub ever: Vec<AccountId>,
+    /// What every user is called, told apart from others of the same name.
+    pub called: BTreeMap<AccountId, String>,
     /// Customers who went through a checkout of ours: for whom they pay. One who went
     /// through checkouts for several accounts stands here with the first.
     pub pays_for: BTreeMap<String, Vec<AccountId>>,
@@ -44,6 +47,8 @@ pub struct Lives {
     pub subscriptions: Vec<String>,
     /// Every dispute.
     pub disputes: Vec<String>,
+    /// What operators have done, and got through.
+    pub operated: BTreeMap<AccountId, Operated>,
     /// Keys that the owner made by hand, and the usage plan that each is on.
     pub owners_keys: BTreeMap<String, String>,
     born: usize,
@@ -85,6 +90,9 @@ impl Lives {
     }
 
     fn born(&mut self, name: String, id: AccountId) {
+        let namesakes = self.called.values().filter(|other| other.starts_with(&name)).count();
+        let mark = "'".repeat(namesakes);
+        self.called.insert(id.clone(), format!("{name}{mark}"));
         self.ever.push(id.clone());
         self.users.insert(name, id);
     }
@@ -110,6 +118,11 @@ impl Lives {
     fn federated(&mut self, stage: &mut Stage<'_>) -> Option<String> {
         let number = stage.rng.random_range(0..3).to_string();
         let name = format!("Google_{number}");
+        // Some leave, and come back at once under the same name.
+        let leaves = stage.rng.random_bool(0.3);
+        if leaves && stage.world.cognito.delete_self(&name).is_ok() {
+            self.users.remove(&name);
+        }
         let id = stage.world.cognito.federated_sign_in("Google", &number, "c@example.com").ok()?;
         let told = format!("{name} signs in as {id}");
         if self.users.get(&name) != Some(&id) {

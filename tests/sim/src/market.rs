@@ -11,6 +11,7 @@ use tollgate_billing::derive::Deriver;
 use tollgate_standin::stripe::{Interval, NewPrice};
 use tollgate_standin::world::World;
 
+use crate::mistakes::mistaken;
 use crate::run::{Sim, worker_on};
 
 /// The lookup keys that may be bought, with what each of the catalog's revisions sells for
@@ -77,7 +78,11 @@ fn deriver(newest: u32) -> Deriver {
 
 /// A worker of some revision of the catalog and some version of the secret.
 pub fn worker(world: &World, revision: u64, secret: u32) -> Worker<World> {
-    Worker { catalog: catalog(world, revision), deriver: deriver(secret), ..worker_on(world) }
+    mistaken(Worker {
+        catalog: catalog(world, revision),
+        deriver: deriver(secret),
+        ..worker_on(world)
+    })
 }
 
 impl Sim {

@@ -24,6 +24,9 @@ const PLANS: [&str; 3] = ["free", "basic", "pro"];
 /// How long a past-due subscription keeps its plan by default.
 const GRACE: SignedDuration = SignedDuration::from_hours(7 * 24);
 
+/// Longer than any convergence takes from its facts to its commit.
+const A_CONVERGENCE: SignedDuration = SignedDuration::from_mins(10);
+
 /// Something that must not be.
 #[derive(Debug, Clone)]
 pub struct Violation {
@@ -81,6 +84,7 @@ pub fn judge(sim: &Sim) -> Vec<Violation> {
     oracle.keys();
     oracle.owners_keys();
     oracle.events();
+    oracle.forgotten();
     oracle.secrets();
     oracle.found
 }
@@ -214,6 +218,9 @@ impl<'a> Oracle<'a> {
 
     fn closed(&self, account: &Account) -> Vec<String> {
         let mut problems = Vec::new();
+        let entries = self.sim.world.ledger.entries(&account.id);
+        let closing = entries.iter().find(|entry| entry.after.status == Status::Closed);
+        let closed_at = closing.map(|entry| entry.at);
         if account.access.status != Status::Closed {
             problems.push(format!("the user is gone, and it is {:?}", account.access.status));
         }
@@ -224,7 +231,13 @@ impl<'a> Oracle<'a> {
         for customer in &account.access.customers {
             let live = stripe.subscriptions_of(customer.as_str()).into_iter();
             let live = live.filter(|row| !row.status.is_final());
-            if live.count() > 0 && !self.behind.contains(&account.id) {
+            // What was bought later is parked; what was there had to end with the account.
+            let was_there = |row: &&stripe::Subscription| {
+                closed_at.is_some_and(|at| row.created + A_CONVERGENCE < at)
+            };
+            let live: Vec<_> = live.collect();
+            let excused = self.behind.contains(&account.id) && !live.iter().any(was_there);
+            if !live.is_empty() && !excused {
                 problems.push(format!("the user is gone, and {customer} still pays"));
             }
         }
@@ -304,11 +317,20 @@ impl<'a> Oracle<'a> {
                 }
             }
         }
+        let operated = self.sim.lives.operated.get(&account.id);
+        let grants = operated.into_iter().flat_map(|operated| &operated.grants);
+        for (plan, untils) in grants {
+            let lasts = untils.iter().any(|until| until.is_none_or(|until| until > self.now));
+            let rank = PLANS.iter().position(|it| *it == plan.as_str()).unwrap_or(0);
+            best = best.max(if lasts { rank } else { 0 });
+        }
         if unknown {
             best = best.max(self.last_rank(account));
         }
         let plan = PLANS[best];
-        let word = match (self.held(&stripe, account, &customers), user_enabled) {
+        let held = operated.is_some_and(|operated| operated.held)
+            || self.held(&stripe, account, &customers);
+        let word = match (held, user_enabled) {
             (true, _) => "held",
             (false, false) => "disabled",
             (false, true) => plan,
@@ -332,7 +354,12 @@ impl<'a> Oracle<'a> {
         let known = |id: &String| {
             !lossy || account.access.disputes.keys().any(|known| known.as_str() == id)
         };
-        self.sim.lives.disputes.iter().filter(|id| known(id)).any(|id| {
+        let operated = self.sim.lives.operated.get(&account.id);
+        let lifted = |id: &String| {
+            operated.is_some_and(|it| it.lifted.iter().any(|lifted| lifted.as_str() == id))
+        };
+        let disputes = self.sim.lives.disputes.iter();
+        disputes.filter(|id| known(id) && !lifted(id)).any(|id| {
             stripe.dispute(id).is_ok_and(|dispute| {
                 let charge = stripe.charge(&dispute.charge);
                 let ours = charge.is_ok_and(|charge| {
@@ -443,13 +470,36 @@ impl<'a> Oracle<'a> {
                 _ => {}
             }
         }
+        for (customer, owner) in &links {
+            if !self.is_named(customer.as_str(), owner) {
+                self.violate(8, format!("{customer} is linked to {owner}, whom it never named"));
+            }
+        }
+    }
+
+    /// Whether a customer went through a checkout of ours for an account, or was made
+    /// for it.
+    fn is_named(&self, customer: &str, owner: &AccountId) -> bool {
+        let paid = self.sim.lives.pays_for.get(customer);
+        let stripe = self.sim.world.stripe.account();
+        let made_for = |row: &stripe::Customer| {
+            row.metadata.contains_key("tollgate_proof")
+                && row.metadata.get("tollgate_account").map(String::as_str) == Some(owner.as_str())
+        };
+        paid.is_some_and(|owners| owners.contains(owner))
+            || stripe.customer(customer).is_ok_and(made_for)
     }
 
     /// Invariant 2.
     fn keys(&mut self) {
         let mut named = BTreeSet::new();
+        let mut problems = Vec::new();
         for account in self.sim.world.ledger.accounts() {
-            named.extend(account.access.keys.values().map(|key| key.id.as_str().to_owned()));
+            for key in account.access.keys.values() {
+                if !named.insert(key.id.as_str().to_owned()) {
+                    problems.push(format!("key {} is two accounts'", key.id));
+                }
+            }
             let open = account.intent.map(|intent| {
                 format!(
                     "tollgate/sim/{}/{}/{}",
@@ -461,7 +511,6 @@ impl<'a> Oracle<'a> {
             named.extend(open);
         }
         let mut names = BTreeSet::new();
-        let mut problems = Vec::new();
         for key in &self.keys {
             let name = key.name.clone().unwrap_or_default();
             if !name.starts_with("tollgate/") {
@@ -502,6 +551,17 @@ impl<'a> Oracle<'a> {
             .collect();
         for event in lost {
             self.violate(3, format!("{} ({}) has no record", event.event_ref(), event.kind));
+        }
+    }
+
+    /// Invariant 4, of what is not there any more.
+    fn forgotten(&mut self) {
+        let known: BTreeSet<_> =
+            self.sim.world.ledger.accounts().into_iter().map(|account| account.id).collect();
+        let told = self.sim.world.ledger.events().into_iter().filter_map(|e| e.record.account);
+        let gone: BTreeSet<_> = told.filter(|account| !known.contains(account)).collect();
+        for account in gone {
+            self.violate(4, format!("events changed {account}, of which nothing is kept"));
         }
     }
 

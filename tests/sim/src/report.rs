@@ -15,6 +15,8 @@ pub struct Report {
     pub script: Script,
     /// What was found wrong.
     pub violations: Vec<Violation>,
+    /// What usage plans and users are called, by id.
+    pub names: Vec<(String, String)>,
     /// The acts of which something came: their numbers, and what they were.
     pub acts: Vec<(usize, String)>,
     /// What is counted.

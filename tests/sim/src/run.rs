@@ -21,6 +21,7 @@ use tollgate_billing::control_plane::ControlPlane;
 use tollgate_billing::converge::Worker;
 use tollgate_billing::derive::Deriver;
 use tollgate_billing::ingress::{DEFAULT_TOLERANCE, PoolIngress, Webhook};
+use tollgate_billing::ops::OperatorAct;
 use tollgate_events::stripe::{ACTED_ON, SigningSecret};
 use tollgate_events::{AccountId, CustomerId, Envelope, EventRef};
 use tollgate_standin::clock::VirtualClock;
@@ -29,12 +30,15 @@ use tollgate_standin::stripe::{Delivery, NewEndpoint, WhenExhausted};
 use tollgate_standin::world::{BULK_QUEUE, EVENTS_QUEUE, POOL_ID, World};
 
 use crate::executor::Executor;
+use crate::holds::KeyOwners;
 use crate::lives::Lives;
 use crate::market;
+use crate::mistakes::Mistakes;
 use crate::oracle::Violation;
 use crate::report::{Report, Tally};
 use crate::running::Fence;
 use crate::script::{Script, Stream, dice};
+use crate::story::Narrator;
 use crate::tasks::{Done, Lease};
 use crate::weather::Storm;
 
@@ -42,6 +46,9 @@ use crate::weather::Storm;
 pub(crate) const WORKER_TIME: SignedDuration = SignedDuration::from_secs(25);
 /// Both queues, as the worker's event source mappings name them.
 pub(crate) const QUEUES: [&str; 2] = [EVENTS_QUEUE, BULK_QUEUE];
+
+/// How a violation begins in the transcript; its invariant follows.
+pub(crate) const VIOLATION: &str = "VIOLATION ";
 
 /// A run under way.
 pub struct Sim {
@@ -70,11 +77,15 @@ pub struct Sim {
     pub(crate) fences: BTreeMap<AccountId, Fence>,
     pub(crate) queue_down_until: Option<Timestamp>,
     pub(crate) no_keys_until: Option<Timestamp>,
+    /// Operators' acts that failed.
+    pub(crate) undone: Vec<(AccountId, OperatorAct)>,
     /// Stripe's events that were lost for good.
     pub(crate) lost: Vec<String>,
     pub(crate) acted: usize,
     pub(crate) acts: Vec<(usize, String)>,
     pub(crate) storm: Arc<Storm>,
+    pub(crate) narrator: Arc<Narrator>,
+    pub(crate) key_owners: KeyOwners,
     pub(crate) api: AccountApi<World>,
     /// The workers that are deployed; the last are the newest.
     pub(crate) workers: Vec<Rc<Worker<World>>>,
@@ -89,6 +100,7 @@ pub struct Sim {
     pub(crate) sent: Vec<Delivery>,
     pub(crate) cloudtrail: Vec<Value>,
     pub(crate) triggers: Vec<Value>,
+    pub(crate) mistakes: Mistakes,
     transcript: Vec<String>,
     start: Timestamp,
 }
@@ -135,7 +147,13 @@ impl Sim {
     /// A world at its beginning.
     pub fn new(script: &Script) -> Self {
         let storm = Arc::new(Storm::new(script));
-        let world = World::new(dawn(), script.seed, "https://stripe.invalid", storm.clone());
+        let narrator = Arc::new(Narrator::new(storm.clone()));
+        let world = World::new(dawn(), script.seed, "https://stripe.invalid", narrator.clone());
+        // Small, so that there is more than one page.
+        let world = World { ledger: world.ledger.clone().with_page_size(3), ..world };
+        if let Some(bug) = script.bug {
+            world.plant(bug);
+        }
         storm.set_clock(world.clock.clone());
         market::sell(&world);
         let when = [WhenExhausted::Cancel, WhenExhausted::MarkUnpaid, WhenExhausted::LeavePastDue];
@@ -162,10 +180,13 @@ impl Sim {
             fences: BTreeMap::new(),
             queue_down_until: None,
             no_keys_until: None,
+            undone: Vec::new(),
             lost: Vec::new(),
             acted: 0,
             acts: Vec::new(),
             storm,
+            narrator,
+            key_owners: KeyOwners::new(),
             api,
             workers: vec![Rc::new(market::worker(&world, 1, 1))],
             revision: 1,
@@ -178,6 +199,7 @@ impl Sim {
             sent: Vec::new(),
             cloudtrail: Vec::new(),
             triggers: Vec::new(),
+            mistakes: Mistakes::default(),
             transcript: Vec::new(),
             start: world.clock.time(),
             world,
@@ -201,9 +223,14 @@ impl Sim {
     }
 
     pub(crate) fn violate(&mut self, invariant: u8, problem: String) {
-        self.tell(&format!("VIOLATION {invariant}: {problem}"));
         let command = self.script.command();
-        self.violations.push(Violation { seed: self.script.seed, invariant, problem, command });
+        self.found(Violation { seed: self.script.seed, invariant, problem, command });
+    }
+
+    /// Keeps what was found wrong, and tells it at its place in the story.
+    pub(crate) fn found(&mut self, violation: Violation) {
+        self.tell(&format!("{VIOLATION}{}: {}", violation.invariant, violation.problem));
+        self.violations.push(violation);
     }
 
     pub(crate) fn tell(&mut self, what: &str) {
@@ -234,6 +261,7 @@ impl Sim {
         Report {
             script: self.script,
             violations: self.violations,
+            names: names(&self.world, &self.lives),
             acts: self.acts,
             tally,
             transcript: self.transcript,
@@ -241,6 +269,16 @@ impl Sim {
             digest: digest.finish(),
         }
     }
+}
+
+/// What usage plans and users are called, by id.
+fn names(world: &World, lives: &Lives) -> Vec<(String, String)> {
+    let users = lives.called.iter().map(|(id, name)| (id.to_string(), name.clone()));
+    let plans = world.api_gateway.scene(|model, _| {
+        let page = model.get_usage_plans(None, &Default::default());
+        page.map(|page| page.items).unwrap_or_default()
+    });
+    users.chain(plans.into_iter().map(|plan| (plan.id, plan.name))).collect()
 }
 
 /// The webhook, with a secret of Stripe's for its endpoint.

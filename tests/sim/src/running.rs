@@ -14,8 +14,14 @@ impl Sim {
     pub(crate) fn spawn(&mut self, label: Label, task: impl Future<Output = Done> + 'static) {
         let deadline = self.world.clock.time() + crate::run::WORKER_TIME;
         self.tasks_begun += 1;
-        let lease =
-            Lease { id: self.tasks_begun, label, deadline, asleep_until: None, late: false };
+        let lease = Lease {
+            id: self.tasks_begun,
+            label,
+            deadline,
+            polled: self.world.clock.time(),
+            asleep_until: None,
+            late: false,
+        };
         self.tasks.spawn(lease, task);
     }
 
@@ -26,15 +32,29 @@ impl Sim {
             return;
         }
         let place = awake[self.rng.random_range(0..awake.len())];
-        let lease = self.tasks.label(place);
-        let (id, deadline) = (lease.id, lease.deadline);
+        let (now, before) = (self.world.clock.time(), self.world.gate.count());
+        let lease = self.tasks.label_mut(place);
+        let (id, deadline, name, late) = (lease.id, lease.deadline, lease.name(), lease.late);
+        let begun = std::mem::replace(&mut lease.polled, now);
         self.storm.watch(|watch| watch.enter(id, deadline));
         let ended = self.tasks.poll(place);
         self.storm.watch(crate::watch::Watch::leave);
+        self.tell_notes(&name);
         self.check_fences(Some(id));
+        // What a late one does was on the way already: that it begins nothing is watched too.
+        if !late {
+            self.check_holds(id, begun, &self.world.gate.calls_since(before));
+        }
         if let Some((lease, done)) = ended {
             self.storm.watch(|watch| watch.done(id));
             self.done(lease, done);
+        }
+    }
+
+    /// Tells what was done, and what went wrong, while somebody had their turn.
+    fn tell_notes(&mut self, who: &str) {
+        for note in self.narrator.take() {
+            self.tell(&format!("{who}: {note}"));
         }
     }
 
@@ -62,11 +82,12 @@ impl Sim {
     fn kill_at(&mut self, place: usize) {
         let lease = self.tasks.kill(place);
         self.storm.watch(|watch| watch.killed(lease.id));
-        self.tell(&format!("{} is killed", lease.label.name()));
+        self.tell(&format!("{} is killed", lease.name()));
         match lease.label {
             Label::Webhook(delivery) => self.answer(&delivery, Answer::None),
             // EventBridge tries again; a trigger is called once more at most, and is lost.
             Label::Cloudtrail(record) => self.cloudtrail.push(record),
+            Label::Operator(act) => self.undone.push(*act),
             Label::Worker | Label::Trigger | Label::Sweep | Label::DeadLetters => {}
         }
     }
@@ -80,7 +101,8 @@ impl Sim {
         let place = awake[self.rng.random_range(0..awake.len())];
         let beyond = self.may_oversleep(place) && self.rng.random_bool(0.5);
         let now = self.world.clock.time();
-        let millis = self.rng.random_range(500..20_000);
+        // Beyond its deadline long enough for others to have taken over.
+        let millis = self.rng.random_range(500..if beyond { 300_000 } else { 20_000 });
         let lease = self.tasks.label_mut(place);
         let from = if beyond { lease.deadline } else { now };
         let until = from + SignedDuration::from_millis(millis);
@@ -88,7 +110,7 @@ impl Sim {
             return;
         }
         lease.asleep_until = Some(until);
-        let (id, name) = (lease.id, lease.label.name());
+        let (id, name) = (lease.id, lease.name());
         self.storm.count(FaultKind::Pause);
         self.storm.watch(|watch| watch.paused(id));
         let how = if beyond { ", beyond its deadline" } else { "" };
@@ -121,6 +143,7 @@ impl Sim {
     pub(crate) fn land(&mut self) {
         while let Some((task, effect)) = self.storm.take_landing(self.world.clock.time()) {
             effect();
+            self.tell(&format!("what task {task} had asked for takes effect"));
             self.check_fences(Some(task));
         }
     }
@@ -172,6 +195,6 @@ impl Sim {
 #[derive(Debug, Default)]
 pub(crate) struct Fence {
     epoch: u64,
-    holder: Option<u64>,
+    pub(crate) holder: Option<u64>,
     commit: Option<String>,
 }

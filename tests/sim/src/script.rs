@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use tollgate_standin::bugs::Bug;
 
 use crate::faults::FaultKind;
 
@@ -24,6 +25,8 @@ pub struct Script {
     pub faults: BTreeSet<FaultKind>,
     /// Whether events may be lost for good, and people edit by hand.
     pub lossy: bool,
+    /// A bug that is planted in the world.
+    pub bug: Option<Bug>,
 }
 
 impl Script {
@@ -41,6 +44,7 @@ impl Script {
             left_out: BTreeSet::new(),
             faults: drawn.into_iter().filter(allowed).collect(),
             lossy,
+            bug: None,
         }
     }
 
@@ -56,6 +60,13 @@ impl Script {
         self
     }
 
+    /// The same with these acts alone.
+    #[must_use]
+    pub fn with_only_acts(self, acts: &[usize]) -> Self {
+        let others: Vec<_> = (0..self.acts()).filter(|act| !acts.contains(act)).collect();
+        self.without_acts(others)
+    }
+
     /// The same without a kind of fault.
     #[must_use]
     pub fn without_fault(mut self, kind: FaultKind) -> Self {
@@ -63,18 +74,36 @@ impl Script {
         self
     }
 
+    /// The same in a world in which a bug is planted.
+    #[must_use]
+    pub fn with_bug(mut self, bug: Option<Bug>) -> Self {
+        self.bug = bug;
+        self
+    }
+
+    /// The acts that happen, by number.
+    pub fn kept(&self) -> Vec<usize> {
+        (0..self.acts()).filter(|act| !self.left_out.contains(act)).collect()
+    }
+
     /// The command that runs it again and tells what happens.
     pub fn command(&self) -> String {
         let mut command = format!("cargo sim --from {} --seeds 1 --transcript", self.seed);
-        if !self.left_out.is_empty() {
-            let acts: Vec<_> = self.left_out.iter().map(usize::to_string).collect();
-            command += &format!(" --without-acts {}", acts.join(","));
+        let mut add = |option: &str, words: Vec<String>| {
+            if !words.is_empty() {
+                command += &format!(" {option} {}", words.join(","));
+            }
+        };
+        let kept = self.kept();
+        if kept.len() < self.left_out.len() && !kept.is_empty() {
+            add("--only-acts", kept.iter().map(usize::to_string).collect());
+        } else {
+            add("--without-acts", self.left_out.iter().map(usize::to_string).collect());
         }
-        let gone = Self::of(self.seed).faults;
-        let gone: Vec<_> = gone.difference(&self.faults).map(|kind| kind.as_str()).collect();
-        if !gone.is_empty() {
-            command += &format!(" --without-faults {}", gone.join(","));
-        }
+        let drawn = Self::of(self.seed).faults;
+        let gone = drawn.difference(&self.faults);
+        add("--without-faults", gone.map(|kind| kind.as_str().to_owned()).collect());
+        add("--bug", self.bug.iter().map(ToString::to_string).collect());
         command
     }
 }

@@ -8,6 +8,10 @@ use crate::lives::Stage;
 use crate::run::{QUEUES, Sim};
 use crate::script::{Stream, dice};
 
+/// Nobody acts in the second half of so many steps: what is under way is done then, and
+/// days and months can pass.
+const BUSY: u64 = 600;
+
 impl Sim {
     /// Lives, failures and deaths, in an order that follows from the seed.
     pub fn storm(&mut self) {
@@ -28,15 +32,15 @@ impl Sim {
                 250..700 => {}
                 700..708 => self.kill(),
                 708..760 => self.receive(),
-                760..790 => self.act(),
+                760..790 if self.steps % BUSY < BUSY / 2 => self.act(),
                 790..890 => self.carry_webhook(),
                 890..950 => self.carry_pool(),
                 950..956 => self.spawn_sweep(),
                 956..962 => {
                     self.drain_dead_letters();
                 }
-                962..970 => self.mishap(),
-                970..975 => self.pause(),
+                962..978 => self.mishap(),
+                978..984 => self.pause(),
                 _ => self.let_time_pass(),
             }
         }
@@ -49,8 +53,13 @@ impl Sim {
             return;
         }
         let mut dice = dice(self.script.seed, Stream::Act, number as u64);
-        if dice.random_bool(0.06) {
-            if let Some(told) = self.deploy(&mut dice) {
+        let special = match dice.random_range(0..100) {
+            0..6 => Some(self.deploy(&mut dice)),
+            6..12 => Some(self.operate(&mut dice)),
+            _ => None,
+        };
+        if let Some(told) = special {
+            if let Some(told) = told {
                 self.tell(&format!("[{number}] {told}"));
                 self.acts.push((number, told));
             }
@@ -80,7 +89,9 @@ impl Sim {
             _ if !quiet => self.rng.random_range(1..240),
             0..4 => self.rng.random_range(1..3600),
             4..8 => self.rng.random_range(3600..90_000),
-            _ => self.rng.random_range(90_000..900_000),
+            8 => self.rng.random_range(90_000..900_000),
+            // Long enough for a period to end.
+            _ => self.rng.random_range(900_000..3_000_000),
         };
         let later = self.world.clock.time() + SignedDuration::from_secs(seconds);
         let due = self.world.ledger.accounts().into_iter().filter_map(|account| account.review_at);
@@ -90,10 +101,13 @@ impl Sim {
             |at: &Timestamp| quiet && *at > now && *at < now + SignedDuration::from_hours(20 * 24);
         let known = due.min().filter(near);
         let later = known.filter(|_| self.rng.random_bool(0.3)).unwrap_or(later);
-        // Stripe's own retries are made in time, not when the seed happens to look.
-        let retry = self.world.stripe.account().next_delivery();
-        let retry = retry.filter(|at| quiet && *at > self.world.clock.time());
-        let later = retry.map_or(later, |at| later.min(at));
+        // Stripe's own acts and retries are made in time, not when the seed happens to look.
+        let stripe = {
+            let stripe = self.world.stripe.account();
+            [stripe.next_due(), stripe.next_delivery()].into_iter().flatten()
+        };
+        let stripe = stripe.filter(|at| quiet && *at > self.world.clock.time()).min();
+        let later = stripe.map_or(later, |at| later.min(at));
         self.advance_to(later);
         if seconds > 240 {
             self.tell("time passes");

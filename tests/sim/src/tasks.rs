@@ -4,8 +4,10 @@ use jiff::Timestamp;
 use serde_json::Value;
 use tollgate_billing::batch::BatchReport;
 use tollgate_billing::ingress::{self, PoolEvent};
+use tollgate_billing::ops::OperatorAct;
 use tollgate_billing::ports::PortResult;
 use tollgate_billing::sweep::SweepReport;
+use tollgate_events::AccountId;
 use tollgate_standin::stripe::Delivery;
 
 /// What a task is about: enough to know what its death means.
@@ -16,17 +18,19 @@ pub(crate) enum Label {
     Cloudtrail(Value),
     Sweep,
     DeadLetters,
+    Operator(Box<(AccountId, OperatorAct)>),
 }
 
 impl Label {
     pub(crate) fn name(&self) -> &'static str {
         match self {
-            Self::Worker => "a worker",
-            Self::Webhook(_) => "a webhook",
-            Self::Trigger => "a trigger",
-            Self::Cloudtrail(_) => "a CloudTrail record's function",
-            Self::Sweep => "a sweep",
-            Self::DeadLetters => "the dead letters' function",
+            Self::Worker => "worker",
+            Self::Webhook(_) => "webhook",
+            Self::Trigger => "trigger",
+            Self::Cloudtrail(_) => "CloudTrail record's function",
+            Self::Sweep => "sweep",
+            Self::DeadLetters => "dead letters' function",
+            Self::Operator(_) => "operator's command",
         }
     }
 }
@@ -36,10 +40,19 @@ pub(crate) struct Lease {
     pub(crate) id: u64,
     pub(crate) label: Label,
     pub(crate) deadline: Timestamp,
+    /// When it last had its turn.
+    pub(crate) polled: Timestamp,
     /// It is not run until then.
     pub(crate) asleep_until: Option<Timestamp>,
     /// It slept beyond its deadline, and lives on.
     pub(crate) late: bool,
+}
+
+impl Lease {
+    /// What the task is called in the transcript.
+    pub(crate) fn name(&self) -> String {
+        format!("{} {}", self.label.name(), self.id)
+    }
 }
 
 /// What a task came to.
@@ -48,4 +61,5 @@ pub(crate) enum Done {
     Webhook(ingress::Delivery),
     Pool(PoolEvent),
     Sweep(PortResult<SweepReport>),
+    Operated(bool),
 }

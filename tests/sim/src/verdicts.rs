@@ -10,14 +10,12 @@ use crate::run::Sim;
 impl Sim {
     /// Compares the world at rest with what it should be.
     pub fn judge(&mut self) {
-        let found = oracle::judge(self);
-        self.violations.extend(found);
+        oracle::judge(self).into_iter().for_each(|violation| self.found(violation));
     }
 
     /// After a replay in fair weather, only what nobody can act on is still parked.
     pub fn judge_what_is_stuck(&mut self) {
-        let found = oracle::stuck(self);
-        self.violations.extend(found);
+        oracle::stuck(self).into_iter().for_each(|violation| self.found(violation));
     }
 
     /// The operator replays what is parked; after that nothing that could be acted on

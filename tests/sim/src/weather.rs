@@ -127,11 +127,26 @@ impl Storm {
 
 impl State {
     /// Draws one of the kinds that can strike here; one that is switched off does nothing.
-    fn strikes(&mut self, kinds: &[FaultKind]) -> Option<FaultKind> {
-        let strikes = self.dice.random_range(0..2000) < self.of_a_thousand;
+    /// Steps that change the world are few among the calls, so they are struck more often.
+    fn strikes(&mut self, call: &Call, kinds: &[FaultKind]) -> Option<FaultKind> {
+        let step = Step::of(call);
+        let rarely = !step.changes_the_world() && !matches!(step, Step::Link | Step::Intent);
+        let of_a_thousand = self.of_a_thousand * if rarely { 1 } else { 4 };
+        let strikes = self.dice.random_range(0..2000) < of_a_thousand;
         let kind = kinds[self.dice.random_range(0..kinds.len())];
         let rare = kind != FaultKind::Denied || self.dice.random_bool(0.25);
-        if !strikes || !rare || !self.kinds.contains(&kind) {
+        if strikes && rare { self.struck(kind) } else { None }
+    }
+
+    /// Attaching in effect runs one at a time in a Region, so that conflicts are common.
+    fn is_crowded(&mut self, call: &Call) -> Option<FaultKind> {
+        let crowded = Step::of(call) == Step::AttachPlan && self.dice.random_bool(0.1);
+        if crowded { self.struck(FaultKind::Conflict) } else { None }
+    }
+
+    /// Notes a fault of this kind, if the kind is on.
+    fn struck(&mut self, kind: FaultKind) -> Option<FaultKind> {
+        if !self.kinds.contains(&kind) {
             return None;
         }
         *self.counts.entry(kind).or_default() += 1;
@@ -161,7 +176,8 @@ impl Weather for Storm {
 
     fn before(&self, call: &Call) -> PortResult<()> {
         let mut state = self.lock();
-        let Some(kind) = state.strikes(possible(call)) else {
+        let kind = state.strikes(call, possible(call)).or_else(|| state.is_crowded(call));
+        let Some(kind) = kind else {
             state.watch.takes_effect();
             return Ok(());
         };
@@ -185,7 +201,7 @@ impl Weather for Storm {
         let mut state = self.lock();
         let (task, deadline) = state.watch.current()?;
         let kinds = [FaultKind::LateEffect, FaultKind::LateEffect, FaultKind::AfterLease];
-        let kind = state.strikes(&kinds)?;
+        let kind = state.strikes(call, &kinds)?;
         let left = i64::try_from(deadline.duration_since(now).as_millis()).unwrap_or(0).max(1);
         let wait = match kind {
             FaultKind::AfterLease => left + state.dice.random_range(1..60_000),
@@ -203,7 +219,7 @@ impl Weather for Storm {
     }
 
     fn after(&self, call: &Call) -> PortResult<()> {
-        match self.lock().strikes(&[FaultKind::AnswerLost]) {
+        match self.lock().strikes(call, &[FaultKind::AnswerLost]) {
             Some(_) => Err(failed(call, Class::Unavailable, "the answer was lost")),
             None => Ok(()),
         }

@@ -13,6 +13,7 @@ use super::error::Refusal;
 use super::keys::{Key, KeyPatch, KeyQuery, NewApiKey, no_such_key};
 use super::model::{Listing, Model};
 use super::plans::Plan;
+use crate::bugs::Bug;
 use crate::gate::failure;
 
 impl ApiGatewayStandin {
@@ -80,19 +81,35 @@ impl ApiGatewayStandin {
     }
 }
 
+impl ApiGatewayStandin {
+    /// What the making of a key is logged under: never its value.
+    fn subject_of(&self, key: &NewKey) -> String {
+        let leak = self.gate.has(Bug::ValueLogged).then(|| key.value.expose());
+        format!("{}{}", key.name, leak.unwrap_or_default())
+    }
+}
+
 impl ApiGateway for ApiGatewayStandin {
     async fn create_key(&self, key: &NewKey) -> PortResult<KeyId> {
-        let new = NewApiKey {
+        let new = || NewApiKey {
             name: Some(key.name.clone()),
             description: Some(key.description.clone()),
-            value: Some(key.value.clone()),
+            value: (!self.gate.has(Bug::ValueNotSent)).then(|| key.value.clone()),
             customer_id: Some(key.customer_id.to_string()),
             enabled: true,
             ..NewApiKey::default()
         };
-        let create = move |model: &mut Model, now| model.create_api_key(new, now);
-        let made = self.write_through_gate("CreateApiKey", key.name.clone(), create).await?;
-        Ok(key_id(&made.id))
+        let (first, another) = (new(), NewApiKey { value: None, ..new() });
+        let create = move |model: &mut Model, now| model.create_api_key(first, now);
+        let made = self.write_through_gate("CreateApiKey", self.subject_of(key), create).await;
+        if self.gate.has(Bug::ConflictMintsAnother) && conflicts(&made) {
+            let create = |model: &mut Model, now| model.create_api_key(another, now);
+            let made = self.through_gate("CreateApiKey", key.name.clone(), create).await?;
+            return Ok(key_id(&made.id));
+        }
+        let made = made?;
+        let value = self.gate.has(Bug::ValueTakenForId).then(|| made.value.expose());
+        Ok(key_id(value.unwrap_or(&made.id)))
     }
 
     async fn key(&self, key: &KeyId) -> PortResult<Option<ApiKey>> {
@@ -161,7 +178,11 @@ impl ApiGateway for ApiGatewayStandin {
     async fn attach(&self, plan: &UsagePlanId, key: &KeyId) -> PortResult<()> {
         let (on, id) = (plan.to_string(), key.to_string());
         let attach = move |model: &mut Model, now| model.create_usage_plan_key(&on, &id, now);
-        self.write_through_gate("CreateUsagePlanKey", pair(plan, key), attach).await.map(drop)
+        let made = self.write_through_gate("CreateUsagePlanKey", pair(plan, key), attach).await;
+        if self.gate.has(Bug::TrustedConflict) && conflicts(&made) {
+            return Ok(());
+        }
+        made.map(drop)
     }
 
     async fn detach(&self, plan: &UsagePlanId, key: &KeyId) -> PortResult<()> {
@@ -192,6 +213,10 @@ fn full_page(position: Option<String>) -> Listing {
     Listing { limit: Some(500), position }
 }
 
+fn conflicts<T>(result: &PortResult<T>) -> bool {
+    result.as_ref().is_err_and(|error| error.class == Class::Conflict)
+}
+
 fn none_if_missing<T>(result: PortResult<T>) -> PortResult<Option<T>> {
     match result {
         Err(error) if error.class == Class::NotFound => Ok(None),
@@ -214,7 +239,7 @@ fn pair(plan: &UsagePlanId, key: &KeyId) -> String {
 }
 
 fn key_id(id: &str) -> KeyId {
-    KeyId::parse(id).expect("ids given here are ten letters and digits")
+    KeyId::parse(id).expect("ids given here are letters and digits")
 }
 
 fn plan_id(id: &str) -> UsagePlanId {

@@ -10,6 +10,7 @@ use super::CognitoStandin;
 use super::error::{Code, CognitoError};
 use super::listing::PAGE;
 use super::model::{User, UserStatus};
+use crate::bugs::Bug;
 use crate::gate::failure;
 
 const API_ID: &str = "custom:apiid";
@@ -18,7 +19,10 @@ const PLAN: &str = "custom:plan";
 impl Users for CognitoStandin {
     async fn user(&self, username: &str, account: &AccountId) -> PortResult<Option<UserRecord>> {
         let act = || match self.lookup(username) {
-            Ok(user) => Ok((user.id == *account).then(|| record(&user))),
+            Ok(user) => {
+                let ours = user.id == *account || self.gate.has(Bug::NamesakeTaken);
+                Ok(ours.then(|| self.read(&user)))
+            }
             Err(error) if error.code == Code::UserNotFound => Ok(None),
             Err(error) => Err(classified("AdminGetUser", &error)),
         };
@@ -55,6 +59,12 @@ impl Users for CognitoStandin {
 }
 
 impl CognitoStandin {
+    fn read(&self, user: &User) -> UserRecord {
+        let read = record(user);
+        let blind = self.gate.has(Bug::AttributesNotRead);
+        if blind { UserRecord { attributes: Attributes::default(), ..read } } else { read }
+    }
+
     /// What a call is logged under: the sub, since a user name may be personal data.
     pub(super) fn subject(&self, username: &str) -> String {
         self.lookup(username).map_or_else(|_| String::new(), |user| user.id.into())

@@ -56,6 +56,11 @@ impl MemoryLedger {
         self.lock().accounts.values().cloned().collect()
     }
 
+    /// An account as it is stored.
+    pub fn stored(&self, account: &AccountId) -> Option<Account> {
+        self.lock().accounts.get(account).cloned()
+    }
+
     /// An account's history, oldest first.
     pub fn entries(&self, account: &AccountId) -> Vec<Entry> {
         self.lock().entries.get(account).into_iter().flat_map(BTreeMap::values).cloned().collect()

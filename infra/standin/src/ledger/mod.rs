@@ -6,6 +6,7 @@
 //! (100 items to a transaction, 400 KB to an item): those are the adapter's.
 
 mod memory;
+mod mistakes;
 mod port;
 mod store;
 

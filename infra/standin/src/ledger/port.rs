@@ -14,6 +14,7 @@ use tollgate_events::{AccountId, CustomerId, EventRef};
 
 use super::MemoryLedger;
 use super::store::Store;
+use crate::bugs::Bug;
 use crate::gate::failure;
 
 impl Ledger for MemoryLedger {
@@ -24,15 +25,25 @@ impl Ledger for MemoryLedger {
         lease_until: Timestamp,
     ) -> PortResult<Claim> {
         let (this, id) = (self.clone(), account.clone());
-        let act = move || Ok(this.lock().claim(&id, now, lease_until));
+        let act = move || Ok(this.claim_as_planted(&id, now, lease_until));
         self.gate.pass_write(Service::Ledger, "UpdateItem", account.as_str(), act).await
     }
 
     async fn commit(&self, commit: &Commit) -> PortResult<CommitResult> {
-        let (this, owned) = (self.clone(), commit.clone());
-        let act = move || Ok(this.lock().commit(&owned));
+        let (owned, late) = self.commit_as_planted(commit);
+        let this = self.clone();
+        let act = move || Ok(this.lock().commit(&owned, |bug| this.gate.has(bug)));
         let subject = format!("{} {}", commit.account.id, purpose(commit));
-        self.gate.pass_write(Service::Ledger, "TransactWriteItems", subject, act).await
+        let result =
+            self.gate.pass_write(Service::Ledger, "TransactWriteItems", subject, act).await?;
+        if let Some(entry) = late.filter(|_| result == CommitResult::Committed) {
+            let act = || {
+                self.lock().put_entry(&commit.account.id, &entry);
+                Ok(())
+            };
+            self.gate.pass(Service::Ledger, "PutItem", commit.account.id.as_str(), act).await?;
+        }
+        Ok(result)
     }
 
     async fn record(&self, records: &[EventRecord]) -> PortResult<()> {
@@ -40,7 +51,10 @@ impl Ledger for MemoryLedger {
         let (this, records) = (self.clone(), records.to_vec());
         let act = move || {
             let mut store = this.lock();
-            records.iter().for_each(|record| store.upsert(record));
+            let kept = |record: &&EventRecord| {
+                !record.outcome.is_stuck() || !this.gate.has(Bug::ParkedNotRecorded)
+            };
+            records.iter().filter(kept).for_each(|record| store.upsert(record));
             Ok(())
         };
         self.gate.pass_write(Service::Ledger, "TransactWriteItems", subject.join(" "), act).await
@@ -89,7 +103,8 @@ impl Ledger for MemoryLedger {
                 let rest = found.into_iter().filter(|event| after.as_ref() < Some(*event)).cloned();
                 let page = self.page(rest);
                 let items = page.items.iter().filter_map(|event| store.events.get(event)).cloned();
-                Page { items: items.collect(), next: page.next }
+                let next = page.next.filter(|_| !self.gate.has(Bug::SecondPageLost));
+                Page { items: items.collect(), next }
             }))
         };
         self.gate.pass(Service::Ledger, "Scan", "stuck", act).await
@@ -103,6 +118,9 @@ impl Ledger for MemoryLedger {
         let act = || {
             let after: Option<(Timestamp, AccountId)> = read_token("Query", page)?;
             let mut found: Vec<(Timestamp, AccountId)> = self.index(|store| store.due(now));
+            if self.gate.has(Bug::DueNeverRead) {
+                found.clear();
+            }
             found.sort();
             let rest = found.into_iter().filter(|item| after.as_ref() < Some(item));
             let Page { items, next } = self.page(rest);

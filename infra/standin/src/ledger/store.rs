@@ -4,12 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use tollgate_billing::account::{Account, KeyId};
+use tollgate_billing::account::{Account, KeyId, Status};
 use tollgate_billing::ledger::{
     Claim, Commit, CommitResult, Entry, EventRecord, RecordBody, StackRecord, StoredEvent,
 };
 use tollgate_billing::policy::UNFINISHED_REVIEW_AFTER;
 use tollgate_events::{AccountId, CustomerId, EventRef};
+
+use crate::bugs::Bug;
 
 /// Everything stored, each kind of item under its key.
 #[derive(Clone, Default)]
@@ -45,14 +47,18 @@ impl Store {
     }
 
     /// The transaction: all of it or nothing.
-    pub(super) fn commit(&mut self, commit: &Commit) -> CommitResult {
-        if let Err(refused) = self.check(commit) {
+    pub(super) fn commit(
+        &mut self,
+        commit: &Commit,
+        planted: impl Fn(Bug) -> bool,
+    ) -> CommitResult {
+        if let Err(refused) = self.check(commit, &planted) {
             return refused;
         }
         let id = &commit.account.id;
         self.accounts.insert(id.clone(), commit.account.clone());
         if let Some(entry) = &commit.entry {
-            self.entries.entry(id.clone()).or_default().insert(entry.version, entry.clone());
+            self.put_entry(id, entry);
         }
         self.links.extend(commit.link.iter().map(|customer| (customer.clone(), id.clone())));
         self.keys
@@ -60,12 +66,20 @@ impl Store {
         for record in &commit.records {
             self.upsert(record);
         }
+        if planted(Bug::TombstoneDeleted) && commit.account.access.status == Status::Closed {
+            self.accounts.remove(id);
+            self.entries.remove(id);
+        }
         CommitResult::Committed
+    }
+
+    pub(super) fn put_entry(&mut self, account: &AccountId, entry: &Entry) {
+        self.entries.entry(account.clone()).or_default().insert(entry.version, entry.clone());
     }
 
     /// The transaction's conditions, in the order in which the answer names them. A commit
     /// that stands already is answered so, and nothing of it is written again.
-    fn check(&self, commit: &Commit) -> Result<(), CommitResult> {
+    fn check(&self, commit: &Commit, planted: impl Fn(Bug) -> bool) -> Result<(), CommitResult> {
         let Some(stored) = self.accounts.get(&commit.account.id) else {
             return Err(CommitResult::Fenced);
         };
@@ -75,14 +89,15 @@ impl Store {
         if stored.catalog_revision > commit.account.catalog_revision {
             return Err(CommitResult::CatalogOutdated);
         }
-        if stored.epoch != commit.account.epoch || self.overwrites_history(commit) {
+        let fenced = stored.epoch != commit.account.epoch || self.overwrites_history(commit);
+        if fenced && !planted(Bug::NoFence) {
             return Err(CommitResult::Fenced);
         }
         let taken = commit.link.iter().find_map(|customer| {
             let owner = self.links.get(customer).filter(|owner| **owner != commit.account.id)?;
             Some((customer.clone(), owner.clone()))
         });
-        match taken {
+        match taken.filter(|_| !planted(Bug::LinkOverwritten)) {
             Some((customer, account)) => Err(CommitResult::LinkTaken { customer, account }),
             None => Ok(()),
         }

@@ -7,6 +7,7 @@ use super::SqsStandin;
 use super::error::SqsError;
 use super::model::Model;
 use super::outgoing::Outgoing;
+use crate::bugs::Bug;
 use crate::gate::failure;
 
 /// The most messages in a batch.
@@ -39,7 +40,7 @@ impl Queue for SqsPort {
     async fn send(&self, queue: QueueName, envelope: &Envelope) -> PortResult<()> {
         const OPERATION: &str = "SendMessage";
         let name = self.name(queue);
-        let outgoing = outgoing(envelope);
+        let outgoing = self.outgoing(envelope);
         let (sqs, to) = (self.sqs.clone(), name.to_owned());
         let act = move || {
             sqs.operate(|model, now| model.send_message(&to, outgoing, now)).map_err(|error| {
@@ -47,7 +48,8 @@ impl Queue for SqsPort {
             })
         };
         let subject = format!("{name} {}", envelope.event_ref());
-        self.sqs.gate.pass_write(Service::Queue, OPERATION, subject, act).await.map(drop)
+        let sent = self.sqs.gate.pass_write(Service::Queue, OPERATION, subject, act).await;
+        if self.sqs.gate.has(Bug::RefusalSwallowed) { Ok(()) } else { sent.map(drop) }
     }
 
     async fn send_all(&self, queue: QueueName, envelopes: &[Envelope]) -> PortResult<()> {
@@ -63,7 +65,7 @@ impl SqsPort {
         const OPERATION: &str = "SendMessageBatch";
         let refused =
             |error: SqsError| failure(Service::Queue, OPERATION, error.class(), error.to_string());
-        let entries = envelopes.iter().map(outgoing).enumerate();
+        let entries = envelopes.iter().map(|envelope| self.outgoing(envelope)).enumerate();
         let entries = entries.map(|(place, entry)| (place.to_string(), entry)).collect();
         let act = || {
             let send = |model: &mut Model, now| model.send_message_batch(name, entries, now);
@@ -74,12 +76,15 @@ impl SqsPort {
         let subject = format!("{name} {}", events.join(" "));
         self.sqs.gate.pass(Service::Queue, OPERATION, subject, act).await
     }
-}
 
-fn outgoing(envelope: &Envelope) -> Outgoing {
-    Outgoing {
-        body: envelope.encode(),
-        group: Some(envelope.group().to_owned()),
-        dedup: Some(envelope.deduplication_id()),
+    fn outgoing(&self, envelope: &Envelope) -> Outgoing {
+        let body = match self.sqs.gate.has(Bug::NoHint) {
+            true => Envelope { hint: None, ..envelope.clone() }.encode(),
+            false => envelope.encode(),
+        };
+        let group = envelope.group().to_owned();
+        let by_group = self.sqs.gate.has(Bug::DeduplicatedByGroup);
+        let dedup = if by_group { group.clone() } else { envelope.deduplication_id() };
+        Outgoing { body, group: Some(group), dedup: Some(dedup) }
     }
 }

@@ -19,6 +19,7 @@ use super::http::page::Paging;
 use super::model::{Metadata, Session, SessionStatus, Subscription, SubscriptionData};
 use super::state::Stripe;
 use super::transitions::Status;
+use crate::bugs::Bug;
 use crate::gate::failure;
 
 impl StripeStandin {
@@ -133,7 +134,11 @@ impl tollgate_billing::ports::Stripe for StripeStandin {
                 let rows = stripe.subscriptions_of(customer.as_str()).into_iter();
                 let rows = rows.filter_map(|row| stripe.as_read_now(row));
                 let rows = rows.filter(|row| row.status != Status::Canceled);
-                Ok(rows.map(|row| see_subscription(stripe, row)).collect())
+                let mut seen: Vec<_> = rows.map(|row| see_subscription(stripe, row)).collect();
+                if self.gate.has(Bug::NewestSubscriptionOnly) {
+                    seen = seen.pop().into_iter().collect();
+                }
+                Ok(seen)
             })
             .await;
         Ok(found(rows)?.unwrap_or_default())
@@ -204,7 +209,9 @@ impl tollgate_billing::ports::Stripe for StripeStandin {
         const OPERATION: &str = "DELETE /v1/subscriptions/{id}";
         let (this, id) = (self.clone(), subscription.to_string());
         let act = move || {
-            let cancelled = this.account().cancel(&id, When::Now);
+            let late = this.gate.has(Bug::CancelledWithPeriod);
+            let when = if late { When::PeriodEnd } else { When::Now };
+            let cancelled = this.account().cancel(&id, when);
             cancelled.map_err(|error| classify(OPERATION, &error))
         };
         let subject = subscription.as_str();

@@ -5,12 +5,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
-use clap::Parser;
+use clap::{Parser, Subcommand};
 use tollgate_sim::coverage::Coverage;
 use tollgate_sim::faults::FaultKind;
-use tollgate_sim::report::Tally;
+use tollgate_sim::hunt::hunt;
+use tollgate_sim::report::{Report, Tally};
 use tollgate_sim::run::run_script;
 use tollgate_sim::script::Script;
+use tollgate_sim::shrink::{Shrunk, shrink};
+use tollgate_sim::story::story;
+use tollgate_standin::bugs::Bug;
 
 /// Each seed is a world of its own.
 const THREADS: u64 = 2;
@@ -31,11 +35,38 @@ struct Args {
     #[arg(long)]
     transcript: bool,
     /// Acts to leave out, by number.
-    #[arg(long, value_delimiter = ',')]
+    #[arg(long, value_delimiter = ',', conflicts_with = "only_acts")]
     without_acts: Vec<usize>,
+    /// The acts that happen, by number; all others are left out.
+    #[arg(long, value_delimiter = ',')]
+    only_acts: Vec<usize>,
     /// Kinds of faults to switch off.
     #[arg(long, value_delimiter = ',', value_parser = fault_kind)]
     without_faults: Vec<FaultKind>,
+    /// A bug to plant.
+    #[arg(long, value_parser = bug)]
+    bug: Option<Bug>,
+    /// Do not look for a smaller run that breaks the same invariant.
+    #[arg(long)]
+    no_shrink: bool,
+    /// After how many runs to stop looking for a smaller one.
+    #[arg(long, default_value_t = 400)]
+    shrink_runs: usize,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Plant each bug and tell which seed catches it first; exit code 1 when none does.
+    Bugs {
+        /// After how many seeds to give up.
+        #[arg(long, default_value_t = 200)]
+        seeds: u64,
+        /// Only these.
+        #[arg(value_parser = bug)]
+        only: Vec<Bug>,
+    },
 }
 
 fn fault_kind(word: &str) -> Result<FaultKind, String> {
@@ -45,9 +76,17 @@ fn fault_kind(word: &str) -> Result<FaultKind, String> {
     })
 }
 
+fn bug(name: &str) -> Result<Bug, String> {
+    Bug::named(name)
+        .ok_or_else(|| format!("no such bug; there are {}", Bug::ALL.map(Bug::name).join(", ")))
+}
+
 #[expect(clippy::disallowed_methods, reason = "how fast it runs is no part of a run")]
 fn main() -> ExitCode {
     let args = Args::parse();
+    if let Some(Command::Bugs { seeds, only }) = &args.command {
+        return bugs(*seeds, only);
+    }
     let begun = Instant::now();
     let next = AtomicU64::new(args.from);
     let sum = Mutex::new((Tally::default(), Coverage::default()));
@@ -73,17 +112,54 @@ fn work(args: &Args, next: &AtomicU64, sum: &Mutex<(Tally, Coverage)>) {
         if seed >= args.from.saturating_add(args.seeds) {
             return;
         }
-        let mut script = Script::of(seed).without_acts(args.without_acts.iter().copied());
-        for kind in &args.without_faults {
-            script = script.without_fault(*kind);
-        }
-        let report = run_script(&script);
+        let report = run_script(&script(args, seed));
+        let first = report.violations.first().filter(|_| !args.no_shrink);
+        let small = first.and_then(|v| shrink(&report.script, v.invariant, args.shrink_runs));
         let mut sum = sum.lock().unwrap_or_else(PoisonError::into_inner);
         if args.transcript {
             report.transcript.iter().for_each(|line| println!("{line}"));
         }
         report.violations.iter().for_each(|violation| println!("{violation}"));
+        if let Some(small) = small {
+            tell(&small);
+        }
         sum.0.add(&report.tally);
         sum.1.add(&report.coverage);
     }
+}
+
+/// The script of a seed, as the command line changes it.
+fn script(args: &Args, seed: u64) -> Script {
+    let mut script = Script::of(seed).with_bug(args.bug);
+    script = if args.only_acts.is_empty() {
+        script.without_acts(args.without_acts.iter().copied())
+    } else {
+        script.with_only_acts(&args.only_acts)
+    };
+    args.without_faults.iter().fold(script, |script, kind| script.without_fault(*kind))
+}
+
+/// The story of the smallest run that breaks the same invariant.
+fn tell(small: &Shrunk) {
+    let Report { script, acts, .. } = &small.report;
+    println!("\nThe same with {} acts, found in {} runs:\n", acts.len(), small.runs);
+    story(&small.report, small.invariant).iter().for_each(|line| println!("  {line}"));
+    println!("\nAgain:\n  {}\n", script.command());
+}
+
+/// The table of planted bugs.
+fn bugs(limit: u64, only: &[Bug]) -> ExitCode {
+    let mut caught = true;
+    println!("{:<26} invariant  first seed  seeds needed", "bug");
+    for bug in Bug::ALL.into_iter().filter(|bug| only.is_empty() || only.contains(bug)) {
+        let line = format!("{bug:<26} {:>9}", bug.invariant());
+        match hunt(bug, 0, limit) {
+            Some(catch) => println!("{line}  {:>10}  {:>12}", catch.seed, catch.seeds),
+            None => {
+                println!("{line}  {:>10}  more than {limit}", "none");
+                caught = false;
+            }
+        }
+    }
+    if caught { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -1,5 +1,6 @@
 //! The simulation's own tests: it repeats, it can fail, and it holds.
 
+mod bugs;
 mod calls;
 mod drift;
 mod flood;
