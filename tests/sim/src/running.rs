@@ -31,7 +31,12 @@ impl Sim {
         self.storm.watch(|watch| watch.enter(id, deadline));
         let ended = self.tasks.poll(place);
         self.storm.watch(crate::watch::Watch::leave);
-        self.check_fences(Some(id));
+        if self.storm.watch(crate::watch::Watch::take_wrote) {
+            self.check_fences(Some(id));
+        }
+        for problem in self.storm.watch(crate::watch::Watch::take_broken) {
+            self.violate(6, problem);
+        }
         if let Some((lease, done)) = ended {
             self.storm.watch(|watch| watch.done(id));
             self.done(lease, done);
@@ -162,9 +167,6 @@ impl Sim {
             if committed && fence.holder != task {
                 self.violate(6, format!("a commit on {account} without the newest claim"));
             }
-        }
-        for problem in self.storm.watch(crate::watch::Watch::take_broken) {
-            self.violate(6, problem);
         }
     }
 }
