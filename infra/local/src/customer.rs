@@ -101,7 +101,7 @@ impl<'a> Customer<'a> {
         Ok(self.stack.world.cognito.verify_id_token(&self.token)?.id)
     }
 
-    /// A request to the account API.
+    /// A request to the account API; where faults are about, who is told to try again does.
     ///
     /// # Errors
     /// No answer.
@@ -111,10 +111,21 @@ impl<'a> Customer<'a> {
         path: &str,
         body: Option<Value>,
     ) -> anyhow::Result<Answer> {
+        let mut tries = self.stack.tries();
+        loop {
+            tries -= 1;
+            let answer = self.ask(method, path, body.as_ref()).await?;
+            if answer.status != 503 || tries == 0 {
+                return Ok(answer);
+            }
+        }
+    }
+
+    async fn ask(&self, method: &str, path: &str, body: Option<&Value>) -> anyhow::Result<Answer> {
         let url = format!("{}{path}", self.stack.urls.tollgate);
         let mut request = self.stack.http.request(method.parse()?, url).bearer_auth(&self.token);
         if let Some(body) = body {
-            request = request.json(&body);
+            request = request.json(body);
         }
         read(format!("{method} {path}"), request).await
     }

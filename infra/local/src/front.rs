@@ -7,7 +7,7 @@
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use tollgate_billing::ports::Service;
 use tollgate_standin::gate::Gate;
@@ -36,20 +36,18 @@ pub fn router(front: Front) -> Router {
 }
 
 /// The largest request of any of the services (SQS: 1 MiB of messages, and its frame).
-const MAX_REQUEST_BYTES: usize = 4 * 1024 * 1024;
+pub(crate) const MAX_REQUEST_BYTES: usize = 4 * 1024 * 1024;
 
 async fn dispatch(State(front): State<Front>, request: Request) -> Response {
-    let target = header(request.headers(), "x-amz-target");
-    let router = match target.split_once('.') {
-        Some(("AmazonSQS", _)) => front.sqs,
-        Some(("AWSCognitoIdentityProviderService", _)) => front.cognito,
-        Some((service, operation)) if service.starts_with("DynamoDB_") => {
-            front.gate.log(Service::Ledger, known(operation), "");
+    let router = match service_of(&request) {
+        Some(Service::Queue) => front.sqs,
+        Some(Service::Cognito) => front.cognito,
+        Some(Service::ApiGateway) => front.api_gateway,
+        Some(Service::Ledger) => {
+            front.gate.log(Service::Ledger, known(operation_of(&request)), "");
             return forward(&front, request).await;
         }
-        Some(_) => return not_implemented(&target),
-        None if request.uri().path().contains("/.well-known/") => front.cognito,
-        None => front.api_gateway,
+        Some(Service::Stripe) | None => return not_implemented(target(&request)),
     };
     match router.oneshot(request).await {
         Ok(response) => response,
@@ -57,8 +55,26 @@ async fn dispatch(State(front): State<Front>, request: Request) -> Response {
     }
 }
 
-fn header(headers: &HeaderMap, name: &str) -> String {
-    headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned()
+/// The service that a request is for; `None` when it is not here.
+pub(crate) fn service_of(request: &Request) -> Option<Service> {
+    match target(request).split_once('.') {
+        Some(("AmazonSQS", _)) => Some(Service::Queue),
+        Some(("AWSCognitoIdentityProviderService", _)) => Some(Service::Cognito),
+        Some((service, _)) if service.starts_with("DynamoDB_") => Some(Service::Ledger),
+        Some(_) => None,
+        None if request.uri().path().contains("/.well-known/") => Some(Service::Cognito),
+        None => Some(Service::ApiGateway),
+    }
+}
+
+/// The operation that a request of the JSON protocols names; else nothing.
+pub(crate) fn operation_of(request: &Request) -> &str {
+    target(request).split_once('.').map_or("", |(_, operation)| operation)
+}
+
+fn target(request: &Request) -> &str {
+    let target = request.headers().get("x-amz-target");
+    target.and_then(|value| value.to_str().ok()).unwrap_or_default()
 }
 
 /// The operations that Tollgate calls, by the name under which they are logged.

@@ -35,7 +35,7 @@ pub async fn check(stack: &Stack, minted: &[String]) -> anyhow::Result<Vec<Check
     let items = scan(stack).await?;
     let mut accounts = Vec::new();
     for id in account_ids(&items) {
-        accounts.extend(stack.functions.ledger.account(&id).await?);
+        accounts.extend(stack.ledger.account(&id).await?);
     }
     Ok(vec![
         access(stack, &accounts),
@@ -176,7 +176,7 @@ async fn records(stack: &Stack) -> anyhow::Result<Check> {
     let mut violations = Vec::new();
     for id in &acted_on {
         let event = EventRef { source: Source::Stripe, id: EventId::parse(id.clone())? };
-        if stack.functions.ledger.event(&event).await?.is_none() {
+        if stack.ledger.event(&event).await?.is_none() {
             violations.push(format!("{event} has no record"));
         }
     }
@@ -195,7 +195,7 @@ async fn history(stack: &Stack, accounts: &[Account]) -> anyhow::Result<Check> {
     let mut violations = Vec::new();
     let mut count = 0;
     for account in accounts {
-        let entries = stack.functions.ledger.history(&account.id, 1000).await?;
+        let entries = stack.ledger.history(&account.id, 1000).await?;
         count += entries.len();
         let newest = entries.first().map_or(0, |entry| entry.version);
         if newest != account.version {

@@ -2,6 +2,7 @@
 
 pub mod customer;
 pub mod demo;
+pub mod faults;
 pub mod front;
 pub mod functions;
 pub mod guide;

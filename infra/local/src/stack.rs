@@ -3,12 +3,17 @@
 //!
 //! What AWS does between the services is done here, on request and in order: SQS's
 //! event source mappings, EventBridge, the sweep's schedule. Time is a virtual clock.
+//! Whoever calls a function that failed calls it again, as in AWS (`retries`).
+
+mod retries;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, bail};
+use aws_config::retry::RetryConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_lambda_events::sqs::SqsEvent;
 use aws_sdk_sqs::config::{Credentials, SharedCredentialsProvider};
@@ -18,21 +23,28 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
-use tollgate_billing::ports::Ledger;
 use tollgate_standin::clock::VirtualClock;
 use tollgate_standin::cognito;
 use tollgate_standin::gate::Fair;
 use tollgate_standin::stripe::NewEndpoint;
 use tollgate_standin::stripe::http::{router as stripe_router, webhook_client};
-use tollgate_standin::world::{BULK_QUEUE, DEAD_LETTER_QUEUES, EVENTS_QUEUE, POOL_ID, World};
+use tollgate_standin::world::{
+    BULK_QUEUE, DEAD_LETTER_QUEUES, EVENTS_QUEUE, MAX_RECEIVES, POOL_ID, World,
+};
+use tollgate_workers::adapters::dynamodb::DynamoLedger;
 use tollgate_workers::adapters::dynamodb::table::create_table;
 use tollgate_workers::handlers;
 
+use crate::faults::Faults;
 use crate::front::{self, Front};
 use crate::functions::{self, Functions, TriggerFunction};
 
 /// The ledger's table.
 pub const TABLE: &str = "tollgate-ledger";
+
+/// Clients repeat a request after a few milliseconds of real time: the clock of the
+/// stand-ins does not move while they wait.
+const BACKOFF: Duration = Duration::from_millis(2);
 
 /// Where the stack is reached.
 #[derive(Debug, Clone)]
@@ -59,7 +71,7 @@ pub enum Broken {
 }
 
 /// How to start a stack.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Options {
     /// The first of four ports in a row; any free ones without it.
     pub port: Option<u16>,
@@ -67,6 +79,9 @@ pub struct Options {
     pub start: Timestamp,
     /// What is broken.
     pub broken: Option<Broken>,
+    /// What the functions' own requests meet; those of the stack and of its visitors
+    /// pass by another way.
+    pub faults: Option<Faults>,
 }
 
 /// A running stack; it ends with this value.
@@ -81,6 +96,9 @@ pub struct Stack {
     pub http: reqwest::Client,
     /// The clients' configuration, for whoever wants to look at the table or the queues.
     pub sdk: SdkConfig,
+    /// The ledger, for whoever wants to look: no fault is on this way to it.
+    pub ledger: DynamoLedger,
+    faults: Option<Faults>,
     sqs: aws_sdk_sqs::Client,
     broken: Option<Broken>,
     servers: Vec<JoinHandle<()>>,
@@ -121,23 +139,34 @@ impl Stack {
         let database = dynoxide::Database::memory().context("the embedded DynamoDB")?;
         let mut servers = vec![
             tokio::spawn(dynoxide::server::serve_on(dynamodb, database)),
-            serve(aws, front::router(front)),
+            serve(aws, front::router(front.clone())),
             serve(stripe, stripe_router(world.stripe.clone())),
             serve(api, world.api_gateway.data_plane(tollgate_standin::world::API_ID)),
         ];
-        let sdk = sdk(&urls.aws);
-        create_table(&aws_sdk_dynamodb::Client::new(&sdk), TABLE).await?;
+        let mut ways = urls.clone();
+        if let Some(faults) = &options.faults {
+            let (aws, stripe) = (listen(None).await?, listen(None).await?);
+            (ways.aws, ways.stripe) = (url(&aws)?, url(&stripe)?);
+            servers.push(serve(aws, faults.over_aws(front::router(front))));
+            servers.push(serve(stripe, faults.over_stripe(stripe_router(world.stripe.clone()))));
+        }
         let webhook = register_webhook(&world, &urls);
-        let settings = settings(&world, &urls, &webhook);
-        let functions = Functions::new(|name| settings.get(name).cloned(), &sdk, &world.clock)?;
+        let settings = settings(&world, &ways, &webhook);
+        let functions =
+            Functions::new(|name| settings.get(name).cloned(), &sdk(&ways.aws), &world.clock)?;
         let functions = Arc::new(functions);
         world.cognito.set_triggers(Arc::new(TriggerFunction(functions.clone())));
         let broken_webhook = options.broken == Some(Broken::Webhook);
         let routes = functions::router(functions.clone(), world.cognito.clone(), broken_webhook);
         servers.push(serve(tollgate, routes));
+        let sdk = sdk(&urls.aws);
+        let table = aws_sdk_dynamodb::Client::new(&sdk);
+        create_table(&table, TABLE).await?;
+        let ledger = DynamoLedger::new(table, TABLE, None);
         let sqs = aws_sdk_sqs::Client::new(&sdk);
         world.gate.take_calls();
-        Ok(Self { world, functions, urls, http, sdk, sqs, broken: options.broken, servers })
+        let Options { broken, faults, .. } = options;
+        Ok(Self { world, functions, urls, http, sdk, ledger, faults, sqs, broken, servers })
     }
 
     /// The clock.
@@ -179,16 +208,22 @@ impl Stack {
         }
     }
 
-    /// Runs the sweep once, as its schedule does.
+    /// Runs the sweep once, as its schedule does; again when faults made it fail.
     ///
     /// # Errors
     /// The sweep failed.
     pub async fn sweep(&self) -> anyhow::Result<()> {
         let Functions { ledger, queue, worker, .. } = &*self.functions;
-        handlers::sweep::handle(ledger, queue, self.clock(), &worker.policy)
-            .await
-            .map_err(|diagnostic| anyhow::anyhow!(diagnostic.error_message))?;
-        Ok(())
+        let mut tries = self.tries();
+        loop {
+            tries -= 1;
+            let swept = handlers::sweep::handle(ledger, queue, self.clock(), &worker.policy).await;
+            match swept {
+                Err(failed) if tries == 0 => bail!(failed.error_message),
+                Err(_) => {}
+                Ok(_) => return Ok(()),
+            }
+        }
     }
 
     /// When something will happen next: in Stripe, on the way from it, in an account, or
@@ -201,27 +236,21 @@ impl Stack {
         };
         let mut times = vec![stripe, delivery];
         let far = Timestamp::from_second(253_370_764_800)?;
-        let mut page = None;
-        loop {
-            let due = self.functions.ledger.due(far, page.as_deref()).await?;
-            times.extend(due.items.into_iter().map(|(_, at)| Some(at)));
-            page = due.next;
-            if page.is_none() {
-                break;
-            }
-        }
-        let queues = [EVENTS_QUEUE, BULK_QUEUE].into_iter().chain(DEAD_LETTER_QUEUES);
-        times.extend(queues.map(|queue| self.world.sqs.next_visible_at(queue)));
+        times.extend(self.due_until(far).await?.into_iter().map(Some));
+        times.extend(self.next_visible());
         Ok(times.into_iter().flatten().filter(|at| *at > now).min())
     }
 
     /// EventBridge: from CloudTrail to the function.
     async fn pass_on_cloudtrail(&self) -> anyhow::Result<usize> {
         let records = self.world.cognito.take_cloudtrail();
-        for record in &records {
-            if self.broken != Some(Broken::Eventbridge) {
-                let handled = handlers::eventbridge::handle(&self.functions.pool, record).await;
-                handled.map_err(|diagnostic| anyhow::anyhow!(diagnostic.error_message))?;
+        for record in records.iter().filter(|_| self.broken != Some(Broken::Eventbridge)) {
+            let mut tries = self.tries();
+            while let Err(failed) =
+                handlers::eventbridge::handle(&self.functions.pool, record).await
+            {
+                tries -= 1;
+                anyhow::ensure!(tries > 0, failed.error_message);
             }
         }
         Ok(records.len())
@@ -254,7 +283,12 @@ impl Stack {
         if received.is_empty() {
             return Ok(0);
         }
-        let failed = self.invoke(queue, sqs_event(&received)?).await?;
+        // Faults kill no message: when it is about to be a dead letter, they stop.
+        let is_last = received.iter().any(|message| receives(message) + 1 >= MAX_RECEIVES);
+        self.faults.iter().for_each(|faults| faults.set_clear(is_last));
+        let failed = self.invoke(queue, sqs_event(&received)?).await;
+        self.faults.iter().for_each(|faults| faults.set_clear(false));
+        let failed = failed?;
         for message in &received {
             let id = message.message_id().unwrap_or_default();
             let receipt = message.receipt_handle().unwrap_or_default();
@@ -280,6 +314,13 @@ impl Stack {
         let response = response.map_err(|diagnostic| anyhow::anyhow!(diagnostic.error_message))?;
         Ok(response.batch_item_failures.into_iter().map(|item| item.item_identifier).collect())
     }
+}
+
+/// How often a message has been received.
+fn receives(message: &aws_sdk_sqs::types::Message) -> u32 {
+    let name = MessageSystemAttributeName::ApproximateReceiveCount;
+    let count = message.attributes().and_then(|attributes| attributes.get(&name));
+    count.and_then(|count| count.parse().ok()).unwrap_or_default()
 }
 
 /// A batch as Lambda passes it to a function.
@@ -339,6 +380,7 @@ fn sdk(endpoint: &str) -> SdkConfig {
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new("us-east-1"))
         .credentials_provider(SharedCredentialsProvider::new(credentials))
+        .retry_config(RetryConfig::standard().with_initial_backoff(BACKOFF))
         .endpoint_url(endpoint)
         .build()
 }

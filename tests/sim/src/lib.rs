@@ -7,7 +7,12 @@
 //! each account to. Everything follows from the seed; nothing here reads a real clock,
 //! opens a socket or starts a thread.
 //!
-//! Not simulated: the blast limit, the reserve of keys, keys that are rotated.
+//! Beside the seeds there is the [`scene`]: one worker, one flow, and exactly one call
+//! that goes wrong, tried for every flow, every call and everything that can go wrong with
+//! it; the [`switch`]: how long a key answers 403 while it changes its plan; and the
+//! [`flood`]: thousands of sign-ups against the control plane's limits.
+//!
+//! Not in the seeds: the blast limit and the reserve of keys, which have stories of their own.
 
 mod carry;
 pub mod coverage;

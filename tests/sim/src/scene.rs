@@ -8,27 +8,28 @@
 //! the scene itself, so that every call that counts is the worker's or the sweep's.
 
 mod acts;
+mod fate;
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::pin::pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use jiff::{SignedDuration, Timestamp};
 use tollgate_billing::batch::Message;
 use tollgate_billing::converge::Worker;
 use tollgate_billing::ledger::Outcome;
-use tollgate_billing::ports::{Class, PortResult};
 use tollgate_billing::sweep::sweep;
 use tollgate_events::stripe::ACTED_ON;
 use tollgate_events::{Envelope, EventRef, cloudtrail, cognito, stripe};
-use tollgate_standin::gate::{Call, Weather, failure};
 use tollgate_standin::sqs::Outgoing;
 use tollgate_standin::stripe::NewEndpoint;
 use tollgate_standin::world::{BULK_QUEUE, EVENTS_QUEUE, World};
 
 pub use acts::Bought;
+use fate::Fate;
+pub use fate::Mishap;
 
 use crate::run::{dawn, worker_on};
 
@@ -38,78 +39,6 @@ const WORKER_TIME: SignedDuration = SignedDuration::from_secs(25);
 const SOON: SignedDuration = SignedDuration::from_hours(2);
 /// No flow needs as many deliveries, sweeps and waits.
 const ROUNDS: usize = 200;
-
-/// What happens at one call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mishap {
-    /// It fails and has no effect.
-    Fails(Class),
-    /// It takes effect, and its answer is lost.
-    AnswerLost,
-    /// The worker is killed just before it.
-    KilledBefore,
-    /// The worker is killed just after it took effect.
-    KilledAfter,
-    /// The worker stops just before it; when everything has come to rest without it, long
-    /// after its lease, it goes on.
-    PausedBefore,
-    /// The worker stops just after it took effect, and goes on as above.
-    PausedAfter,
-}
-
-/// The weather: fair, but for one call.
-#[derive(Default)]
-struct Fate(Mutex<Plan>);
-
-/// Which call, and how far we are. A call yields once before and once after its effect.
-#[derive(Default)]
-struct Plan {
-    armed: Option<(usize, Mishap)>,
-    calls: usize,
-    yields: usize,
-}
-
-impl Fate {
-    fn lock(&self) -> MutexGuard<'_, Plan> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// What befalls the worker where it waits now.
-    fn at_yield(&self) -> Option<Mishap> {
-        let mut plan = self.lock();
-        plan.yields += 1;
-        let (call, mishap) = plan.armed?;
-        let at = match mishap {
-            Mishap::KilledBefore | Mishap::PausedBefore => 2 * call - 1,
-            Mishap::KilledAfter | Mishap::PausedAfter => 2 * call,
-            Mishap::Fails(_) | Mishap::AnswerLost => return None,
-        };
-        (plan.yields == at).then(|| plan.armed.take())?.map(|(_, mishap)| mishap)
-    }
-}
-
-impl Weather for Fate {
-    fn before(&self, call: &Call) -> PortResult<()> {
-        let mut plan = self.lock();
-        plan.calls += 1;
-        match plan.armed {
-            Some((at, Mishap::Fails(class))) if at == plan.calls => {
-                plan.armed = None;
-                Err(failure(call.service, call.operation, class, "it was to fail"))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    fn after(&self, call: &Call) -> PortResult<()> {
-        let mut plan = self.lock();
-        if plan.armed != Some((plan.calls, Mishap::AnswerLost)) {
-            return Ok(());
-        }
-        plan.armed = None;
-        Err(failure(call.service, call.operation, Class::Unavailable, "the answer was lost"))
-    }
-}
 
 /// A world, a worker, and the one thing that goes wrong.
 pub struct Scene {
@@ -139,7 +68,7 @@ impl Default for Scene {
 impl Scene {
     /// Lets the `call`-th call from now on (from 1) go wrong.
     pub fn arm(&self, call: usize, mishap: Mishap) {
-        *self.fate.lock() = Plan { armed: Some((call, mishap)), ..Plan::default() };
+        self.fate.arm(call, mishap);
     }
 
     /// Lets something happen as soon as the call has gone wrong, before any redelivery.
@@ -149,7 +78,7 @@ impl Scene {
 
     /// Whether what was to go wrong is still to come.
     pub fn is_armed(&self) -> bool {
-        self.fate.lock().armed.is_some()
+        self.fate.is_armed()
     }
 
     /// Lets time pass, in Stripe too.

@@ -48,3 +48,34 @@ pub fn error_policy(error: &PortError) -> Verdict {
         Class::Invalid => Verdict::Park,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What everybody waits for is waited for in the ledger, unless it is the ledger itself.
+    #[test]
+    fn only_the_ledger_and_the_queue_cannot_be_waited_for() {
+        let verdict = |service, class| {
+            error_policy(&PortError { service, operation: "Op", class, detail: String::new() })
+        };
+        let throttled = Class::Throttled { after: None };
+        for service in [Service::Stripe, Service::ApiGateway, Service::Cognito] {
+            for (class, after, systemic) in [
+                (throttled, THROTTLED_FOR, false),
+                (Class::Denied, DENIED_FOR, true),
+                (Class::LimitExceeded, FULL_FOR, true),
+            ] {
+                let expected = Verdict::Retry { after: Some(after), systemic };
+                assert_eq!(verdict(service, class), expected, "{service} {class:?}");
+            }
+        }
+        for service in [Service::Ledger, Service::Queue] {
+            for (class, systemic) in [(throttled, false), (Class::Denied, true)] {
+                let expected = Verdict::Retry { after: None, systemic };
+                assert_eq!(verdict(service, class), expected, "{service} {class:?}");
+            }
+        }
+        assert_eq!(verdict(Service::Stripe, Class::Invalid), Verdict::Park);
+    }
+}

@@ -49,7 +49,8 @@ const SWEEP_EVERY: SignedDuration = SignedDuration::from_mins(1);
 
 async fn serve(port: u16) -> anyhow::Result<()> {
     let start = SystemClock.now();
-    let stack = Stack::start(Options { port: Some(port), start, broken: None }).await?;
+    let stack =
+        Stack::start(Options { port: Some(port), start, broken: None, faults: None }).await?;
     print!("{}", guide::guide(&stack)?);
     let (mut swept, mut mails) = (start, BTreeSet::new());
     loop {

@@ -11,26 +11,53 @@ use tollgate_billing::ledger::StoredEvent;
 use tollgate_billing::ports::Ledger;
 use tollgate_events::{AccountId, EventId, EventRef, Source};
 use tollgate_local::customer::{Answer, Customer};
+use tollgate_local::faults::Faults;
 use tollgate_local::invariants::check;
 use tollgate_local::stack::{Options, Stack};
-use tollgate_standin::stripe::{Card, Stripe, Subscription, SubscriptionData};
+use tollgate_standin::stripe::{
+    Answer as Answered, Card, Delivery, Stripe, Subscription, SubscriptionData,
+};
 use tollgate_standin::world::POOL_ID;
 use tollgate_workers::handlers;
 
 pub(crate) type Told = anyhow::Result<()>;
 
+/// What the shop's requests to AWS and Stripe meet.
+#[derive(Clone)]
+pub(crate) enum Weather {
+    /// Nothing goes wrong.
+    Fair,
+    /// Throttles, failures, cut connections and lost answers.
+    Foul(Faults),
+}
+
 /// A shop, open since nine o'clock on the first of March.
 pub(crate) struct Shop {
     pub(crate) stack: Stack,
+    weather: Weather,
     /// The value of every key that anybody was ever shown.
     shown: RefCell<Vec<String>>,
 }
 
 impl Shop {
     pub(crate) async fn open() -> anyhow::Result<Self> {
+        Self::open_in(&Weather::Fair).await
+    }
+
+    pub(crate) async fn open_in(weather: &Weather) -> anyhow::Result<Self> {
         let start = "2026-03-01T09:00:00Z".parse()?;
-        let stack = Stack::start(Options { port: None, start, broken: None }).await?;
-        Ok(Self { stack, shown: RefCell::default() })
+        let faults = match weather {
+            Weather::Fair => None,
+            Weather::Foul(faults) => Some(faults.clone()),
+        };
+        let stack = Stack::start(Options { port: None, start, broken: None, faults }).await?;
+        Ok(Self { stack, weather: weather.clone(), shown: RefCell::default() })
+    }
+
+    /// Whether everything happens at once. In foul weather some of it comes minutes later,
+    /// so that a story cannot ask what is in between.
+    pub(crate) fn is_prompt(&self) -> bool {
+        matches!(self.weather, Weather::Fair)
     }
 
     /// Stripe, to be scripted; everything due is done. Not to be held over an `await`.
@@ -48,17 +75,26 @@ impl Shop {
         stripe.price_by_lookup_key(lookup_key).expect("the shop sells it").id.clone()
     }
 
-    /// Everything under way arrives.
+    /// Everything under way arrives; in foul weather, what failed comes again until it does.
     pub(crate) async fn settle(&self) -> Told {
-        self.stack.settle().await
+        match self.weather {
+            Weather::Fair => self.stack.settle().await,
+            Weather::Foul(_) => self.stack.wait_out().await,
+        }
+    }
+
+    /// Time passes, and what came due in it arrives.
+    async fn pass(&self, time: SignedDuration) -> Told {
+        self.stack.advance(time).await?;
+        if self.is_prompt() { Ok(()) } else { self.stack.wait_out().await }
     }
 
     pub(crate) async fn minutes(&self, minutes: i64) -> Told {
-        self.stack.advance(SignedDuration::from_mins(minutes)).await
+        self.pass(SignedDuration::from_mins(minutes)).await
     }
 
     pub(crate) async fn hours(&self, hours: i64) -> Told {
-        self.stack.advance(SignedDuration::from_hours(hours)).await
+        self.pass(SignedDuration::from_hours(hours)).await
     }
 
     pub(crate) async fn days(&self, days: i64) -> Told {
@@ -72,7 +108,19 @@ impl Shop {
     }
 
     pub(crate) async fn a_second(&self) -> Told {
-        self.stack.advance(SignedDuration::from_secs(1)).await
+        self.pass(SignedDuration::from_secs(1)).await
+    }
+
+    /// Stripe sends an event, again and again until it is taken.
+    pub(crate) async fn deliver(&self, delivery: &Delivery) -> Told {
+        for _ in 0..50 {
+            let answer = self.stack.world.stripe.deliver(&self.stack.http, delivery).await;
+            match answer {
+                Answered::Status(200..=299) => return Ok(()),
+                answer => anyhow::ensure!(!self.is_prompt(), "{}: {answer:?}", delivery.kind),
+            }
+        }
+        anyhow::bail!("{} is never taken", delivery.kind)
     }
 
     /// What happens from now on in Stripe is never told: the endpoint is off.
@@ -91,11 +139,16 @@ impl Shop {
         self.welcome(name).await
     }
 
-    /// Somebody who has signed up signs in and looks up their key.
+    /// Somebody who has signed up signs in and looks up their key. In foul weather the
+    /// queue may have missed it, and who has no key yet signs in again.
     pub(crate) async fn welcome(&self, name: &'static str) -> anyhow::Result<Person<'_>> {
         let mut customer = Customer::new(&self.stack, name);
         customer.sign_in().await?;
         self.settle().await?;
+        while !self.is_prompt() && self.account(&customer.id()?).await?.is_none() {
+            customer.sign_in().await?;
+            self.settle().await?;
+        }
         let (id, key) = (customer.id()?, customer.key().await?);
         self.shown.borrow_mut().push(key.clone());
         Ok(Person { shop: self, name, customer, id, key })
@@ -103,7 +156,7 @@ impl Shop {
 
     /// An account as the ledger has it, whoever's it is.
     pub(crate) async fn account(&self, id: &AccountId) -> anyhow::Result<Option<Account>> {
-        Ok(self.stack.functions.ledger.account(id).await?)
+        Ok(self.stack.ledger.account(id).await?)
     }
 
     /// How an account looks from all sides.
@@ -142,7 +195,7 @@ impl Shop {
     /// The record of a Stripe event.
     pub(crate) async fn record_of(&self, id: &str) -> anyhow::Result<StoredEvent> {
         let event = EventRef { source: Source::Stripe, id: EventId::parse(id)? };
-        let stored = self.stack.functions.ledger.event(&event).await?;
+        let stored = self.stack.ledger.event(&event).await?;
         stored.with_context(|| format!("{id} has no record"))
     }
 

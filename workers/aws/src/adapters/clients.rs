@@ -34,9 +34,10 @@ pub async fn sdk_config() -> SdkConfig {
         .await
 }
 
-/// API Gateway's client, with retries of its own.
+/// API Gateway's client: as the others, but with fewer attempts.
 pub fn api_gateway(config: &SdkConfig) -> aws_sdk_apigateway::Client {
-    let retries = RetryConfig::standard().with_max_attempts(API_GATEWAY_ATTEMPTS);
+    let retries = config.retry_config().cloned().unwrap_or_else(RetryConfig::standard);
+    let retries = retries.with_max_attempts(API_GATEWAY_ATTEMPTS);
     let config = aws_sdk_apigateway::config::Builder::from(config).retry_config(retries).build();
     aws_sdk_apigateway::Client::from_conf(config)
 }

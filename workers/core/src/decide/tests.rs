@@ -129,6 +129,47 @@ fn who_pays_gets_a_key_when_hardly_any_are_left_and_nobody_loses_theirs() {
 }
 
 #[test]
+fn of_two_that_give_the_same_the_first_is_the_reason() {
+    let twins = ["sub_2", "sub_1"].map(|id| subscription(id, "active", "price_pro"));
+    let reason = decided(&facts(twins.into())).reason;
+    let subscription = SubscriptionId::parse("sub_1").unwrap();
+    assert_eq!(reason, Reason::Subscription { subscription });
+}
+
+#[test]
+fn what_ends_now_has_ended_and_is_not_looked_at_again() {
+    let mut over = facts(vec![]);
+    over.access.grants =
+        vec![Grant { plan: plan_id("pro"), until: Some(now()), why: "a week".into() }];
+    let desired = decided(&over);
+    assert_eq!((plan_of(&desired), desired.review_at), ("free", None));
+    let missing = User::Missing { since: at(-3600), username: None };
+    let looked_for = Facts { last_seen: missing, ..facts(vec![]) };
+    assert_eq!(decided(&looked_for).review_at, None, "later than now, or none");
+}
+
+#[test]
+fn what_has_ended_already_is_not_cancelled_again() {
+    let states = ["canceled", "incomplete_expired", "unpaid", "a_status_of_the_future"];
+    let subscriptions = states.map(|status| subscription(status, status, "price_pro"));
+    let gone = Facts { last_seen: User::Deleted, ..facts(subscriptions.into()) };
+    let cancel: Vec<_> = decided(&gone).cancel.iter().map(ToString::to_string).collect();
+    assert_eq!(cancel, ["unpaid", "a_status_of_the_future"]);
+}
+
+#[test]
+fn a_warning_names_what_to_look_at() {
+    let subscription = SubscriptionId::parse("sub_1").unwrap();
+    for (warning, name) in [
+        (Warning::UnknownPrice("price_new".into()), "price_new"),
+        (Warning::UnknownGrant(plan_id("gold")), "gold"),
+        (Warning::PaymentOnClosedAccount(subscription), "sub_1"),
+    ] {
+        assert!(warning.to_string().contains(name), "{warning}");
+    }
+}
+
+#[test]
 fn each_status_gives_what_the_table_says() {
     for (status, plan) in [
         ("trialing", "pro"),

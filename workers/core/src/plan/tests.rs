@@ -98,3 +98,20 @@ fn closing_deletes_the_key_and_cancels_what_is_paid() {
 fn where_all_is_well_nothing_is_done() {
     assert_eq!(plan(&desired("pro", KeyState::Enabled), &on("pro")), []);
 }
+
+/// Only these count against API Gateway's control plane.
+#[test]
+fn the_steps_on_a_key_are_told_from_the_others() {
+    let sub = SubscriptionId::parse("sub_1").unwrap();
+    let on_a_key = [
+        Step::MintKey,
+        Step::DetachPlan(usage_plan("free")),
+        Step::AttachPlan(usage_plan("pro")),
+        Step::EnableKey,
+        Step::DisableKey,
+        Step::DeleteKey,
+    ];
+    assert!(on_a_key.iter().all(Step::is_on_a_key));
+    let elsewhere = [Step::WriteAttributes("pro".into()), Step::CancelSubscription(sub)];
+    assert!(!elsewhere.iter().any(Step::is_on_a_key));
+}

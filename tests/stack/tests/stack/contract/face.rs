@@ -11,6 +11,7 @@ use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
 use axum::Router;
 use jiff::Timestamp;
 use tollgate_billing::ports::{Ports, Queue};
+use tollgate_local::faults::Faults;
 use tollgate_local::front::{self, Front};
 use tollgate_standin::clock::VirtualClock;
 use tollgate_standin::gate::Fair;
@@ -75,25 +76,30 @@ impl Face for OnTheWire {
     type Queue = SqsQueue;
 
     async fn open(world: World) -> Stand<Self> {
-        let front = Front {
-            sqs: world.sqs.service(),
-            cognito: tollgate_standin::cognito::router(world.cognito.clone()),
-            api_gateway: world.api_gateway.control_plane(),
-            dynamodb: serve_dynamodb().await,
-            http: reqwest::Client::builder().no_proxy().build().expect("no options to go wrong"),
-            gate: world.gate.clone(),
-        };
-        let aws = serve(front::router(front)).await;
-        let stripe = serve(stripe::router(world.stripe.clone())).await;
-        let sdk = sdk(&aws);
-        let database = aws_sdk_dynamodb::Client::new(&sdk);
-        table::create_table(&database, TABLE).await.expect("the database is new");
-        let config = WorkerConfig::read(settings(&world, &stripe)).expect("all is set");
-        let mut ports = AwsPorts::new(&config, &sdk, world.clock.clone()).expect("the key is text");
-        // Without the client's own retries: a refusal is looked at, not waited out.
-        ports.api_gateway = ControlPlane::new(aws_sdk_apigateway::Client::new(&sdk));
-        Stand { ports, queue: queue(&aws, &sdk), world }
+        under(&Faults::default(), world).await
     }
+}
+
+/// The HTTP face with these faults before it.
+pub(crate) async fn under(faults: &Faults, world: World) -> Stand<OnTheWire> {
+    let front = Front {
+        sqs: world.sqs.service(),
+        cognito: tollgate_standin::cognito::router(world.cognito.clone()),
+        api_gateway: world.api_gateway.control_plane(),
+        dynamodb: serve_dynamodb().await,
+        http: reqwest::Client::builder().no_proxy().build().expect("no options to go wrong"),
+        gate: world.gate.clone(),
+    };
+    let aws = serve(faults.over_aws(front::router(front))).await;
+    let stripe = serve(faults.over_stripe(stripe::router(world.stripe.clone()))).await;
+    let sdk = sdk(&aws);
+    let database = aws_sdk_dynamodb::Client::new(&sdk);
+    table::create_table(&database, TABLE).await.expect("the database is new");
+    let config = WorkerConfig::read(settings(&world, &stripe)).expect("all is set");
+    let mut ports = AwsPorts::new(&config, &sdk, world.clock.clone()).expect("the key is text");
+    // Without the client's own retries: a refusal is looked at, not waited out.
+    ports.api_gateway = ControlPlane::new(aws_sdk_apigateway::Client::new(&sdk));
+    Stand { ports, queue: queue(&aws, &sdk), world }
 }
 
 /// Serves on a free port until the test's runtime ends; returns the URL.

@@ -23,7 +23,7 @@ pub(super) fn customer(id: &str) -> CustomerId {
     CustomerId::parse(id).unwrap()
 }
 
-fn account(id: &str) -> AccountId {
+pub(super) fn account(id: &str) -> AccountId {
     AccountId::parse(id).unwrap()
 }
 
@@ -52,7 +52,7 @@ fn record(id: &str, customer_id: &str, outcome: Outcome, seconds: i64) -> EventR
 }
 
 /// A commit as a worker makes it: closed, the lease given back, an id of its own.
-fn closing(account: &Account, commit_id: &str) -> Commit {
+pub(super) fn closing(account: &Account, commit_id: &str) -> Commit {
     let account = Account {
         open: false,
         lease_until: None,

@@ -15,6 +15,7 @@ mod face;
 
 mod api_gateway;
 mod cognito;
+mod faults;
 mod ledger;
 mod sqs;
 mod stripe;

@@ -12,7 +12,7 @@ use super::face::{self, Face, Stand};
 use super::ledger::{at, customer};
 
 /// An event about a customer, whose group it is in.
-fn envelope(event: &str, customer_id: &str) -> Envelope {
+pub(super) fn envelope(event: &str, customer_id: &str) -> Envelope {
     Envelope {
         v: tollgate_events::ENVELOPE_VERSION,
         source: Source::Stripe,

@@ -1,11 +1,10 @@
 //! Disputes, inquiries and early fraud warnings.
 
-use crate::shop::{Shop, Told, locked, on};
+use crate::shop::{Shop, Told, Weather, locked, on};
 
 /// An open dispute holds the key; won, it comes back.
-#[tokio::test]
-async fn a_dispute_holds_the_key_until_it_is_won() -> Told {
-    let shop = Shop::open().await?;
+pub(super) async fn a_dispute_holds_the_key_until_it_is_won(weather: Weather) -> Told {
+    let shop = Shop::open_in(&weather).await?;
     let mut ann = shop.sign_up("ann").await?;
     ann.buys("pro").await?;
     let payer = ann.payer();
@@ -22,9 +21,8 @@ async fn a_dispute_holds_the_key_until_it_is_won() -> Told {
 }
 
 /// A lost one holds it for good, whatever is paid later.
-#[tokio::test]
-async fn a_lost_dispute_holds_the_key_for_good() -> Told {
-    let shop = Shop::open().await?;
+pub(super) async fn a_lost_dispute_holds_the_key_for_good(weather: Weather) -> Told {
+    let shop = Shop::open_in(&weather).await?;
     let mut ann = shop.sign_up("ann").await?;
     ann.buys("pro").await?;
     let payer = ann.payer();
@@ -40,9 +38,8 @@ async fn a_lost_dispute_holds_the_key_for_good() -> Told {
 }
 
 /// An inquiry and an early fraud warning change nothing; a chargeback of it does.
-#[tokio::test]
-async fn an_inquiry_and_a_fraud_warning_change_nothing() -> Told {
-    let shop = Shop::open().await?;
+pub(super) async fn an_inquiry_and_a_fraud_warning_change_nothing(weather: Weather) -> Told {
+    let shop = Shop::open_in(&weather).await?;
     let mut ann = shop.sign_up("ann").await?;
     ann.buys("pro").await?;
     let (payer, before) = (ann.payer(), ann.account().await?.access);

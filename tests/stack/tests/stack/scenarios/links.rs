@@ -2,13 +2,12 @@
 
 use tollgate_standin::stripe::{Card, NewCustomer, NewSession, When};
 
-use crate::shop::{Shop, Told, on};
+use crate::shop::{Shop, Told, Weather, on};
 
 /// Two customers of one account: the best of both wins, and the end of the lesser one
 /// never demotes.
-#[tokio::test]
-async fn of_two_checkouts_the_best_wins() -> Told {
-    let shop = Shop::open().await?;
+pub(super) async fn of_two_checkouts_the_best_wins(weather: Weather) -> Told {
+    let shop = Shop::open_in(&weather).await?;
     let mut ann = shop.sign_up("ann").await?;
     let session = ann.opens_checkout("basic").await?;
     let metadata = shop.stripe().session(&session)?.metadata.clone();
@@ -38,9 +37,8 @@ async fn of_two_checkouts_the_best_wins() -> Told {
 
 /// The seller deletes the customer in Stripe: the plan ends, and the next purchase makes a
 /// customer anew.
-#[tokio::test]
-async fn who_was_deleted_in_stripe_can_buy_again() -> Told {
-    let shop = Shop::open().await?;
+pub(super) async fn who_was_deleted_in_stripe_can_buy_again(weather: Weather) -> Told {
+    let shop = Shop::open_in(&weather).await?;
     let mut ann = shop.sign_up("ann").await?;
     ann.buys("basic").await?;
     assert_eq!(ann.seen().await?, on("basic"));
@@ -58,9 +56,10 @@ async fn who_was_deleted_in_stripe_can_buy_again() -> Told {
 
 /// An unknown customer's events wait, are parked after a quarter of an hour, and are
 /// applied when the link comes.
-#[tokio::test]
-async fn an_unknown_customer_waits_is_parked_and_is_applied_when_linked() -> Told {
-    let shop = Shop::open().await?;
+pub(super) async fn an_unknown_customer_waits_is_parked_and_is_applied_when_linked(
+    weather: Weather,
+) -> Told {
+    let shop = Shop::open_in(&weather).await?;
     let mut ann = shop.sign_up("ann").await?;
     ann.opens_checkout("basic").await?;
     let (known, price) = (ann.payer(), shop.price("pro_monthly"));
@@ -75,10 +74,14 @@ async fn an_unknown_customer_waits_is_parked_and_is_applied_when_linked() -> Tol
     let outcome = async || -> anyhow::Result<_> {
         Ok(shop.record("customer.subscription.created").await?.record.outcome.as_str())
     };
-    assert_eq!(outcome().await?, "waiting");
-    shop.minutes(14).await?;
-    assert_eq!(outcome().await?, "waiting");
-    shop.minutes(1).await?;
+    if shop.is_prompt() {
+        assert_eq!(outcome().await?, "waiting");
+        shop.minutes(14).await?;
+        assert_eq!(outcome().await?, "waiting");
+        shop.minutes(1).await?;
+    } else {
+        shop.minutes(20).await?;
+    }
     assert_eq!(outcome().await?, "parked");
     assert_eq!(ann.seen().await?, on("free"));
 
@@ -91,14 +94,14 @@ async fn an_unknown_customer_waits_is_parked_and_is_applied_when_linked() -> Tol
     }
     shop.settle().await?;
     assert_eq!(ann.seen().await?, on("pro"));
-    assert_eq!(outcome().await?, "applied");
+    // In foul weather the commit that applied it may be the one whose answer was lost.
+    assert!(outcome().await? == "applied" || !shop.is_prompt());
     shop.holds().await
 }
 
 /// A payment link's visitor may name anybody: it moves nothing of theirs.
-#[tokio::test]
-async fn a_payment_link_with_another_ones_id_moves_nothing() -> Told {
-    let shop = Shop::open().await?;
+pub(super) async fn a_payment_link_with_another_ones_id_moves_nothing(weather: Weather) -> Told {
+    let shop = Shop::open_in(&weather).await?;
     let mut ann = shop.sign_up("ann").await?;
     ann.buys("basic").await?;
     let before = ann.account().await?;
@@ -112,7 +115,10 @@ async fn a_payment_link_with_another_ones_id_moves_nothing() -> Told {
     shop.settle().await?;
     assert_eq!(ann.seen().await?, on("basic"));
     assert_eq!(ann.account().await?, before);
-    assert_eq!(shop.record("checkout.session.completed").await?.record.outcome.as_str(), "waiting");
+    if shop.is_prompt() {
+        let record = shop.record("checkout.session.completed").await?.record;
+        assert_eq!(record.outcome.as_str(), "waiting");
+    }
     shop.minutes(16).await?;
     assert_eq!(ann.account().await?.access.customers, before.access.customers);
     assert_eq!(shop.record("checkout.session.completed").await?.record.outcome.as_str(), "parked");

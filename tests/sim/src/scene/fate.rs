@@ -1,0 +1,88 @@
+//! The one call that goes wrong, and how.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tollgate_billing::ports::{Class, PortResult};
+use tollgate_standin::gate::{Call, Weather, failure};
+
+/// What happens at one call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mishap {
+    /// It fails and has no effect.
+    Fails(Class),
+    /// It takes effect, and its answer is lost.
+    AnswerLost,
+    /// The worker is killed just before it.
+    KilledBefore,
+    /// The worker is killed just after it took effect.
+    KilledAfter,
+    /// The worker stops just before it; when everything has come to rest without it, long
+    /// after its lease, it goes on.
+    PausedBefore,
+    /// The worker stops just after it took effect, and goes on as above.
+    PausedAfter,
+}
+
+/// The weather: fair, but for one call.
+#[derive(Default)]
+pub(super) struct Fate(Mutex<Plan>);
+
+/// Which call, and how far we are. A call yields once before and once after its effect.
+#[derive(Default)]
+struct Plan {
+    armed: Option<(usize, Mishap)>,
+    calls: usize,
+    yields: usize,
+}
+
+impl Fate {
+    fn lock(&self) -> MutexGuard<'_, Plan> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Starts counting: the `call`-th call from now on (from 1) goes wrong.
+    pub(super) fn arm(&self, call: usize, mishap: Mishap) {
+        *self.lock() = Plan { armed: Some((call, mishap)), ..Plan::default() };
+    }
+
+    /// Whether it is still to come.
+    pub(super) fn is_armed(&self) -> bool {
+        self.lock().armed.is_some()
+    }
+
+    /// What befalls the worker where it waits now.
+    pub(super) fn at_yield(&self) -> Option<Mishap> {
+        let mut plan = self.lock();
+        plan.yields += 1;
+        let (call, mishap) = plan.armed?;
+        let at = match mishap {
+            Mishap::KilledBefore | Mishap::PausedBefore => 2 * call - 1,
+            Mishap::KilledAfter | Mishap::PausedAfter => 2 * call,
+            Mishap::Fails(_) | Mishap::AnswerLost => return None,
+        };
+        (plan.yields == at).then(|| plan.armed.take())?.map(|(_, mishap)| mishap)
+    }
+}
+
+impl Weather for Fate {
+    fn before(&self, call: &Call) -> PortResult<()> {
+        let mut plan = self.lock();
+        plan.calls += 1;
+        match plan.armed {
+            Some((at, Mishap::Fails(class))) if at == plan.calls => {
+                plan.armed = None;
+                Err(failure(call.service, call.operation, class, "it was to fail"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn after(&self, call: &Call) -> PortResult<()> {
+        let mut plan = self.lock();
+        if plan.armed != Some((plan.calls, Mishap::AnswerLost)) {
+            return Ok(());
+        }
+        plan.armed = None;
+        Err(failure(call.service, call.operation, Class::Unavailable, "the answer was lost"))
+    }
+}

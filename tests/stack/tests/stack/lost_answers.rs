@@ -1,0 +1,65 @@
+//! What is done though its answer is lost, when the client itself repeats the request.
+
+use jiff::SignedDuration;
+use tollgate_billing::ledger::{Claim, Commit, CommitResult};
+use tollgate_billing::ports::{Ledger, Service};
+use tollgate_events::AccountId;
+use tollgate_local::faults::{Fault, Faults};
+
+use crate::shop::{Shop, Told, Weather, on};
+
+/// Two keys for one account would be paid for by one and used by anybody: whatever is
+/// lost on the way, one is made.
+#[tokio::test]
+async fn a_key_is_minted_once_whatever_is_lost() -> Told {
+    use Fault::{Cut, Failed, Lost, Throttled};
+    // The SDK makes two attempts; what neither brings home comes again with its message.
+    let ways: [(&[Fault], usize); 5] = [
+        (&[Lost], 2),
+        (&[Lost, Lost], 2),
+        (&[Cut, Lost], 1),
+        (&[Failed, Throttled, Lost], 1),
+        // The last of them is the answer to the look for the key.
+        (&[Lost, Throttled, Lost], 1),
+    ];
+    for (way, created) in ways {
+        let faults = Faults::default();
+        let shop = Shop::open_in(&Weather::Foul(faults.clone())).await?;
+        faults.order(Service::ApiGateway, way);
+        let ann = shop.sign_up("ann").await?;
+        assert_eq!(ann.seen().await?, on("free"), "{way:?}");
+        assert_eq!(faults.tally().values().sum::<usize>(), way.len(), "{way:?}");
+        let keys = shop.stack.world.api_gateway.scene(|model, _| model.keys().count());
+        assert_eq!(keys, 1, "{way:?}");
+        let calls = shop.stack.world.gate.take_calls();
+        let reached = calls.iter().filter(|call| call.operation == "CreateApiKey").count();
+        assert_eq!(reached, created, "{way:?}");
+        shop.holds().await?;
+    }
+    Ok(())
+}
+
+/// A claim that is repeated finds itself, and not a lease of somebody else's; a commit
+/// that is repeated is not fenced by itself.
+#[tokio::test]
+async fn a_claim_and_a_commit_recognise_themselves() -> Told {
+    let faults = Faults::default();
+    let shop = Shop::open_in(&Weather::Foul(faults.clone())).await?;
+    let (ledger, id) = (&shop.stack.functions.ledger, AccountId::parse("sub-1")?);
+    let until = shop.now() + SignedDuration::from_mins(1);
+    faults.order(Service::Ledger, &[Fault::Lost, Fault::Lost]);
+    let Claim::Taken { account } = ledger.claim(&id, shop.now(), until).await? else {
+        panic!("it was refused for its own lease");
+    };
+    assert_eq!((account.epoch, account.open), (1, false));
+
+    let mut account = *account;
+    account.open = false;
+    account.lease_until = None;
+    account.commit_id = Some("commit-1".into());
+    let commit = Commit { account, entry: None, link: vec![], records: vec![] };
+    faults.order(Service::Ledger, &[Fault::Lost, Fault::Lost]);
+    assert_eq!(ledger.commit(&commit).await?, CommitResult::Committed);
+    assert_eq!(faults.tally(), [((Service::Ledger, Fault::Lost), 4)].into());
+    Ok(())
+}
