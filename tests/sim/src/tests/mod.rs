@@ -21,7 +21,7 @@ use crate::run::{Sim, run, run_script};
 use crate::script::Script;
 
 /// How many seeds every test run tries; `cargo sim` tries more.
-const SEEDS: u64 = 60;
+const SEEDS: u64 = 150;
 
 #[test]
 fn no_seed_breaks_an_invariant_and_the_seeds_reach_the_crash_points() {
