@@ -24,15 +24,15 @@ impl Sim {
 
     /// A delivery that is due, and not under way: any, but none for ever.
     pub(crate) fn pick_delivery(&mut self) -> Option<Delivery> {
-        let due = self.world.stripe.account().due_deliveries();
-        let mut due: Vec<_> =
-            due.into_iter().filter(|delivery| !self.in_hand.contains(&delivery.event)).collect();
+        let stripe = self.world.stripe.account();
+        let mut due = stripe.due_names();
+        due.retain(|(event, _)| !self.in_hand.contains(*event));
         if due.is_empty() {
             return None;
         }
         let place = self.rng.random_range(0..due.len());
-        let place = if due.len() > 40 { 0 } else { place };
-        Some(due.swap_remove(place))
+        let (event, endpoint) = due[if due.len() > 40 { 0 } else { place }];
+        stripe.redeliver(event, endpoint)
     }
 
     pub(crate) fn send(&mut self, delivery: Delivery) {

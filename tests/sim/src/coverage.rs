@@ -143,6 +143,12 @@ impl Coverage {
         self.0.get(&cell).copied().unwrap_or(0)
     }
 
+    /// How many cells were hit, of all that can be.
+    pub fn reached(&self) -> (usize, usize) {
+        let all = possible().count();
+        (all - self.never().len(), all)
+    }
+
     /// The cells that can be hit and never were.
     pub fn never(&self) -> Vec<Cell> {
         possible().filter(|cell| self.of(*cell) == 0).collect()

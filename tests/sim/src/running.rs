@@ -40,7 +40,12 @@ impl Sim {
         let ended = self.tasks.poll(place);
         self.storm.watch(crate::watch::Watch::leave);
         self.tell_notes(&name);
-        self.check_fences(Some(id));
+        if self.storm.watch(crate::watch::Watch::take_wrote) {
+            self.check_fences(Some(id));
+        }
+        for problem in self.storm.watch(crate::watch::Watch::take_broken) {
+            self.violate(6, problem);
+        }
         // What a late one does was on the way already: that it begins nothing is watched too.
         if !late {
             self.check_holds(id, begun, &self.world.gate.calls_since(before));
@@ -184,9 +189,6 @@ impl Sim {
             if committed && fence.holder != task {
                 self.violate(6, format!("a commit on {account} without the newest claim"));
             }
-        }
-        for problem in self.storm.watch(crate::watch::Watch::take_broken) {
-            self.violate(6, problem);
         }
     }
 }

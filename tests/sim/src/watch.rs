@@ -27,6 +27,8 @@ pub(crate) struct Watch {
     current: Option<u64>,
     pub(crate) coverage: Coverage,
     broken: Vec<String>,
+    /// Whether an account was written since this was asked last.
+    wrote: bool,
 }
 
 impl Watch {
@@ -51,6 +53,11 @@ impl Watch {
     /// Where a task waits: at which step, and whether that took effect.
     pub(crate) fn place(&self, task: u64) -> Option<(Step, bool)> {
         self.tasks.get(&task)?.at
+    }
+
+    /// Whether an account was written since this was asked last.
+    pub(crate) fn take_wrote(&mut self) -> bool {
+        std::mem::take(&mut self.wrote)
     }
 
     /// What broke invariant 6, since this was asked last.
@@ -81,6 +88,7 @@ impl Watch {
         let Some(trace) = self.current.and_then(|task| self.tasks.get_mut(&task)) else { return };
         if let Some((step, done)) = &mut trace.at {
             *done = true;
+            self.wrote |= matches!(step, Step::Claim | Step::Link | Step::Intent | Step::Commit);
             trace.claimed |= *step == Step::Claim;
             self.coverage.hit(*step, Point::Ran, None);
         }

@@ -196,10 +196,21 @@ impl Stripe {
 
     /// What is due to be sent, oldest event first. Nothing changes by looking.
     pub fn due_deliveries(&self) -> Vec<Delivery> {
+        let due = self.due_numbers().into_iter();
+        due.filter_map(|(number, id)| self.delivery(number, id)).collect()
+    }
+
+    /// The same as event and endpoint, to be [rendered](Self::redeliver) one by one.
+    pub fn due_names(&self) -> Vec<(&str, &str)> {
+        let due = self.due_numbers().into_iter();
+        due.filter_map(|(number, id)| Some((self.by_number.get(&number)?.as_str(), id))).collect()
+    }
+
+    fn due_numbers(&self) -> Vec<(u64, &str)> {
         let due = self.outbox.iter().take_while(|(time, _, _)| *time <= self.now);
-        let mut due: Vec<_> = due.map(|(_, number, endpoint)| (*number, endpoint)).collect();
+        let mut due: Vec<_> = due.map(|(_, number, id)| (*number, id.as_str())).collect();
         due.sort_unstable();
-        due.into_iter().filter_map(|(number, id)| self.delivery(number, id)).collect()
+        due
     }
 
     /// When the next delivery is due.

@@ -100,6 +100,8 @@ fn main() -> ExitCode {
     if args.coverage {
         println!("{coverage}");
     }
+    let (hit, all) = coverage.reached();
+    println!("{hit} of {all} cells of step × crash point × fault hit (--coverage shows them)");
     println!("{tally}");
     println!("{:.0} events per second", tally.events as f64 / seconds);
     if tally.violations == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }

@@ -2,7 +2,7 @@
 
 use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Waker};
 
 use jiff::SignedDuration;
 use tollgate_billing::batch::Message;
@@ -34,7 +34,7 @@ fn after_sleeping(falls_asleep: impl Fn(&Call) -> bool) -> Vec<Call> {
         calls.extend(world.gate.take_calls());
     }
     world.clock.advance(SignedDuration::from_secs(30));
-    while let Poll::Pending = task.as_mut().poll(&mut context) {}
+    while task.as_mut().poll(&mut context).is_pending() {}
     world.gate.take_calls()
 }
 

@@ -12,22 +12,35 @@ mod second_look;
 mod switch;
 mod waiting;
 
-use tollgate_billing::account::UsagePlanId;
+use tollgate_billing::account::{PlanId, UsagePlanId};
 use tollgate_standin::api_gateway::NewApiKey;
 use tollgate_standin::world::{BULK_QUEUE, EVENTS_QUEUE};
 
-use crate::oracle::Violation;
-use crate::run::{Sim, run};
+use crate::coverage::{Coverage, Point, Step};
+use crate::faults::FaultKind;
+use crate::operator::Operated;
+use crate::run::{Sim, run, run_script};
 use crate::script::Script;
 
 /// How many seeds every test run tries; `cargo sim` tries more.
-const SEEDS: u64 = 60;
+const SEEDS: u64 = 150;
 
 #[test]
-fn no_seed_breaks_an_invariant() {
-    let broken: Vec<Violation> = (0..SEEDS).flat_map(|seed| run(seed).violations).collect();
-    let told: Vec<String> = broken.iter().map(ToString::to_string).collect();
-    assert!(broken.is_empty(), "{}", told.join("\n"));
+fn no_seed_breaks_an_invariant_and_the_seeds_reach_the_crash_points() {
+    let (mut broken, mut coverage) = (Vec::new(), Coverage::default());
+    for seed in 0..SEEDS {
+        let report = run(seed);
+        broken.extend(report.violations.iter().map(ToString::to_string));
+        coverage.add(&report.coverage);
+    }
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
+    for step in [Step::Claim, Step::Facts, Step::MintKey, Step::AttachPlan, Step::Commit] {
+        for point in [Point::KilledBefore, Point::KilledAfter] {
+            let faults = std::iter::once(None).chain(FaultKind::OF_CALLS.map(Some));
+            let hits: usize = faults.map(|fault| coverage.of((step, point, fault))).sum();
+            assert!(hits > 0, "{step:?} {point:?} was never hit");
+        }
+    }
 }
 
 #[test]
@@ -105,6 +118,37 @@ fn the_oracle_sees_an_event_that_was_dropped() {
         }
     });
     assert_eq!(found, [1, 3], "no account, and no record");
+}
+
+#[test]
+fn the_oracle_sees_a_grant_that_has_no_effect() {
+    let found = found_after(|sim| {
+        let accounts = sim.world.ledger.accounts();
+        let live = accounts.iter().find(|a| a.access.plan == PlanId::parse("free").ok());
+        let grants = [(PlanId::parse("pro").unwrap(), vec![None])].into();
+        let operated = Operated { grants, ..Operated::default() };
+        sim.lives.operated.insert(live.expect("seed 1 has a free account").id.clone(), operated);
+    });
+    assert_eq!(found, [1]);
+}
+
+#[test]
+fn the_oracle_sees_the_owners_key_taken_off_its_plan() {
+    let found = found_after(|sim| {
+        sim.lives.owners_keys.insert("gone".into(), "anywhere".into());
+    });
+    assert_eq!(found, [2]);
+}
+
+/// Shrinking rests on it: what is left out changes nothing before it, and the acts after it
+/// are drawn as they were.
+#[test]
+fn an_act_that_is_left_out_leaves_the_others_as_they_were() {
+    let script = Script::of(3);
+    let all = run_script(&script);
+    let (last, _) = all.acts.last().expect("seed 3 has acts").clone();
+    let without = run_script(&script.without_acts([last]));
+    assert_eq!(without.acts, all.acts[..all.acts.len() - 1]);
 }
 
 #[test]
