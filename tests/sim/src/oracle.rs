@@ -345,7 +345,10 @@ impl<'a> Oracle<'a> {
     /// and coming to keep it is an entry of its own.
     fn last_rank(&self, account: &Account) -> usize {
         let entries = self.sim.world.ledger.entries(&account.id);
-        let last = entries.last().and_then(|entry| entry.before.plan.clone());
+        // Under a hold the reason tells of the hold, and nothing new is written.
+        let told = account.access.status == Status::Active;
+        let last = entries.last().filter(|_| told).map(|entry| entry.before.plan.clone());
+        let last = last.unwrap_or_else(|| account.access.plan.clone());
         last.and_then(|last| PLANS.iter().position(|plan| *plan == last.as_str())).unwrap_or(0)
     }
 
