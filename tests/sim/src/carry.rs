@@ -7,6 +7,7 @@ use tollgate_billing::batch::{Message, park_dead_letters};
 use tollgate_billing::ingress::{self, PoolEvent};
 use tollgate_billing::sweep::{SweepReport, sweep};
 use tollgate_events::Envelope;
+use tollgate_events::stripe::SignatureError;
 use tollgate_standin::bugs::Bug;
 use tollgate_standin::stripe::{Answer, Delivery};
 use tollgate_standin::world::DEAD_LETTER_QUEUES;
@@ -190,6 +191,8 @@ impl Sim {
                     }
                     ingress::Delivery::NotNeeded { .. }
                     | ingress::Delivery::QueueUnavailable(_) => {}
+                    // Whoever slept for minutes finds the signature stale; Stripe signs anew.
+                    ingress::Delivery::BadSignature(SignatureError::TooOld { .. }) => {}
                     refused => self.violate(0, format!("a webhook was refused: {refused:?}")),
                 }
             }

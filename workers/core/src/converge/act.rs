@@ -256,7 +256,7 @@ impl<P: Ports> Run<'_, P> {
     }
 
     fn hold_key(&mut self, intent: &MintIntent, id: KeyId) {
-        let record = KeyRecord { id, generation: intent.generation, minted_at: self.now };
+        let record = KeyRecord { id, generation: intent.generation, minted_at: self.clock_now() };
         self.account.access.keys.insert(intent.slot, record);
     }
 

@@ -220,7 +220,8 @@ struct Run<'a, P> {
     look_at_user: bool,
     /// The attributes, when the user was read.
     attributes_read: Option<crate::account::Attributes>,
-    /// When the claim was made; the one time that decisions go by.
+    /// When the facts were read (before that, when the claim was made): the one time that
+    /// decisions go by.
     now: Timestamp,
     deadline: Timestamp,
 }
@@ -256,6 +257,8 @@ impl<'a, P: Ports> Run<'a, P> {
         self.link().await?;
         loop {
             let facts = self.facts().await?;
+            // What was read is younger than the claim, and so is what follows from it.
+            self.now = self.clock_now();
             let desired = decide(&facts, &self.worker.catalog, &self.worker.policy, self.now);
             self.within_blast_limit(&desired).await?;
             let lagging = self.read_seems_to_lag(&facts);
