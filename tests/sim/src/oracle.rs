@@ -206,6 +206,10 @@ impl<'a> Oracle<'a> {
         if self.behind.contains(&account.id) && account.access.status != Status::Closed {
             return;
         }
+        // As good as none; who may use the API must have one.
+        if is_empty(account) {
+            return;
+        }
         let problems = match self.sim.world.cognito.user_by_id(&account.id) {
             None => self.closed(account),
             Some(user) => self.served(account, &user),
@@ -459,8 +463,8 @@ impl<'a> Oracle<'a> {
 
     /// Who may use the API has an account.
     fn users_without_account(&mut self) {
-        let known: BTreeSet<_> =
-            self.sim.world.ledger.accounts().into_iter().map(|a| a.id).collect();
+        let accounts = self.sim.world.ledger.accounts().into_iter();
+        let known: BTreeSet<_> = accounts.filter(|a| !is_empty(a)).map(|a| a.id).collect();
         for user in self.sim.world.cognito.users() {
             let served = known.contains(&user.id) || self.behind.contains(&user.id);
             if user.enabled && !served {
@@ -640,6 +644,12 @@ fn rank(stripe: &Stripe, row: &stripe::Subscription, revision: u64) -> usize {
     let keys = row.items.iter().filter_map(|item| stripe.price(&item.price).ok());
     let keys = keys.filter_map(|price| price.lookup_key.as_deref());
     keys.map(|key| rank_of(key, revision)).max().unwrap_or(0)
+}
+
+/// An account that was looked at because an event names it, and left because the event is
+/// another account's.
+fn is_empty(account: &Account) -> bool {
+    account.version == 0 && account.access == Access::default() && !account.open
 }
 
 /// Since when a live subscription sells nothing that the catalog knows, by Stripe's events.

@@ -1,5 +1,7 @@
 //! The verdicts: the oracle's, and what replays must and must not change.
 
+use std::collections::BTreeMap;
+
 use tollgate_billing::ports::{Queue, QueueName};
 use tollgate_events::{Envelope, Via};
 
@@ -37,11 +39,22 @@ impl Sim {
         if next.is_some_and(|at| at <= self.world.clock.time()) {
             return;
         }
-        for (old, new) in before.iter().zip(oracle::accounts(self)) {
+        let mut before: BTreeMap<_, _> = before.into_iter().map(|it| (it.id.clone(), it)).collect();
+        for new in oracle::accounts(self) {
+            let Some(old) = before.remove(&new.id) else {
+                // Somebody whom an event names that is another account's was looked at and left.
+                if new.version > 0 {
+                    self.violate(5, format!("replay made\n  {new:?}"));
+                }
+                continue;
+            };
             let due = old.review_at.is_some_and(|at| at <= self.world.clock.time() && at >= now);
-            if *old != new && !due {
+            if old != new && !due {
                 self.violate(5, format!("replay changed\n  {old:?}\n  into\n  {new:?}"));
             }
+        }
+        for lost in before.into_values() {
+            self.violate(5, format!("replay lost\n  {lost:?}"));
         }
     }
 

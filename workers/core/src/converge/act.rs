@@ -31,12 +31,12 @@ impl<P: Ports> Run<'_, P> {
     /// verdict: observe, and plan again.
     pub(super) async fn apply(&mut self, desired: &Desired) -> Result<(), Stop> {
         let attributes = self.attributes_known();
+        let mut round = 0;
         let mut observed = if self.must_observe() {
-            self.observe(attributes).await?
+            self.look(attributes, &mut round).await?
         } else {
             self.as_the_ledger_says(attributes)
         };
-        let mut round = 0;
         loop {
             let mut steps = plan(desired, &observed);
             steps.extend(self.make_sure_of_the_intent(desired, &observed));
@@ -45,7 +45,7 @@ impl<P: Ports> Run<'_, P> {
                 Err(Stop::Port(error)) if calls_for_a_look(&error) && round < ROUNDS => {
                     self.pause(round).await;
                     round += 1;
-                    observed = self.observe(observed.attributes).await?;
+                    observed = self.look(observed.attributes, &mut round).await?;
                 }
                 Err(stop) => return Err(stop),
             }
@@ -79,6 +79,19 @@ impl<P: Ports> Run<'_, P> {
         Observed { key, attributes, cancelled: BTreeSet::new() }
     }
 
+    /// Observes, and waits a little for a key that is not shown yet.
+    async fn look(&mut self, attributes: Attributes, round: &mut u32) -> Result<Observed, Stop> {
+        loop {
+            match self.observe(attributes.clone()).await {
+                Err(Stop::Port(error)) if calls_for_a_look(&error) && *round < ROUNDS => {
+                    self.pause(*round).await;
+                    *round += 1;
+                }
+                other => return other,
+            }
+        }
+    }
+
     /// Looks at API Gateway itself.
     async fn observe(&mut self, attributes: Attributes) -> Result<Observed, Stop> {
         self.afford(CALLS_OF_A_LOOK).await?;
@@ -93,19 +106,25 @@ impl<P: Ports> Run<'_, P> {
         Ok(Observed { key, attributes, cancelled: BTreeSet::new() })
     }
 
-    /// The key that an open intent made, else the ledger's.
+    /// The key that an open intent made, else the ledger's. One that is known to have been
+    /// made within the last minute and is not shown is there all the same.
     async fn key_as_it_is(&mut self) -> Result<Option<(KeyId, bool)>, Stop> {
-        if let Some(intent) = self.account.intent.clone() {
-            return self.adopt(&intent).await;
-        }
-        let Some(record) = self.account.key().cloned() else { return Ok(None) };
-        match self.worker.ports.api_gateway().key(&record.id).await? {
-            Some(key) => Ok(Some((key.id, key.enabled))),
-            None if self.now.duration_since(record.minted_at) < NEW_KEY_MAY_HIDE => {
-                Err(Stop::Port(hidden("GetApiKey")))
+        let record = self.account.key().cloned();
+        let found = match (self.account.intent.clone(), &record) {
+            (Some(intent), _) => self.adopt(&intent).await?,
+            (None, Some(record)) => {
+                let key = self.worker.ports.api_gateway().key(&record.id).await?;
+                key.map(|key| (key.id, key.enabled))
             }
-            None => Ok(None),
+            (None, None) => None,
+        };
+        let is_new = |record: &KeyRecord| {
+            self.clock_now().duration_since(record.minted_at) < NEW_KEY_MAY_HIDE
+        };
+        if found.is_none() && record.as_ref().is_some_and(is_new) {
+            return Err(Stop::Port(hidden()));
         }
+        Ok(found)
     }
 
     /// The usage plans that a key is on, those that we manage: the catalog's, and the one
@@ -296,11 +315,11 @@ fn calls_for_a_look(error: &PortError) -> bool {
     error.service == Service::ApiGateway && matches!(error.class, Class::Conflict | Class::NotFound)
 }
 
-fn hidden(operation: &'static str) -> PortError {
+fn hidden() -> PortError {
     PortError {
         service: Service::ApiGateway,
-        operation,
-        class: Class::Unavailable,
+        operation: "GetApiKey",
+        class: Class::NotFound,
         detail: "a key made within the last minute is not shown yet".into(),
     }
 }

@@ -82,6 +82,13 @@ impl<P: Ports> Run<'_, P> {
         Ok(outcome)
     }
 
+    /// Closes the account as it was found: nothing was about it.
+    pub(super) async fn leave(&mut self) -> Result<Outcome, Stop> {
+        self.account.open = false;
+        self.close(Outcome::Unchanged, None).await?;
+        Ok(Outcome::Unchanged)
+    }
+
     /// Commits what was achieved; the account stays open, the events are parked. It is
     /// looked at again in a day, or when it would have been anyway.
     pub(super) async fn park(&mut self, stop: &Stop) -> Result<Outcome, Stop> {

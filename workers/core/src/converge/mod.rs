@@ -255,6 +255,10 @@ impl<'a, P: Ports> Run<'a, P> {
 
     async fn go(&mut self) -> Result<Outcome, Stop> {
         self.link().await?;
+        if self.events.is_empty() && !self.found_open {
+            // All that woke it is another account's.
+            return self.leave().await;
+        }
         loop {
             let facts = self.facts().await?;
             // What was read is younger than the claim, and so is what follows from it.
