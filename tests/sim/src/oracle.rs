@@ -21,6 +21,9 @@ use crate::run::Sim;
 /// The plans by rank.
 const PLANS: [&str; 3] = ["free", "basic", "pro"];
 
+/// How long a convergence and a lagging read take together, at most.
+const A_MINUTE: SignedDuration = SignedDuration::from_secs(60);
+
 /// How long a past-due subscription keeps its plan by default.
 const GRACE: SignedDuration = SignedDuration::from_hours(7 * 24);
 
@@ -207,7 +210,7 @@ impl<'a> Oracle<'a> {
             return;
         }
         // As good as none; who may use the API must have one.
-        if is_empty(account) {
+        if account.is_blank() {
             return;
         }
         let problems = match self.sim.world.cognito.user_by_id(&account.id) {
@@ -354,7 +357,8 @@ impl<'a> Oracle<'a> {
         let entries = self.sim.world.ledger.entries(&account.id);
         // Under a hold the reason tells of the hold, and nothing new is written.
         let told = account.access.status == Status::Active;
-        let last = entries.last().filter(|entry| told && entry.at >= since);
+        // Whoever read just before, or was shown what was before, did not know of it.
+        let last = entries.last().filter(|entry| told && entry.at >= since + A_MINUTE);
         let last = last.map_or(&account.access.plan, |entry| &entry.before.plan);
         let known = |last: &PlanId| PLANS.iter().position(|plan| *plan == last.as_str());
         last.as_ref().and_then(known).unwrap_or(0)
@@ -464,7 +468,7 @@ impl<'a> Oracle<'a> {
     /// Who may use the API has an account.
     fn users_without_account(&mut self) {
         let accounts = self.sim.world.ledger.accounts().into_iter();
-        let known: BTreeSet<_> = accounts.filter(|a| !is_empty(a)).map(|a| a.id).collect();
+        let known: BTreeSet<_> = accounts.filter(|a| !a.is_blank()).map(|a| a.id).collect();
         for user in self.sim.world.cognito.users() {
             let served = known.contains(&user.id) || self.behind.contains(&user.id);
             if user.enabled && !served {
@@ -644,12 +648,6 @@ fn rank(stripe: &Stripe, row: &stripe::Subscription, revision: u64) -> usize {
     let keys = row.items.iter().filter_map(|item| stripe.price(&item.price).ok());
     let keys = keys.filter_map(|price| price.lookup_key.as_deref());
     keys.map(|key| rank_of(key, revision)).max().unwrap_or(0)
-}
-
-/// An account that was looked at because an event names it, and left because the event is
-/// another account's.
-fn is_empty(account: &Account) -> bool {
-    account.version == 0 && account.access == Access::default() && !account.open
 }
 
 /// Since when a live subscription sells nothing that the catalog knows, by Stripe's events.

@@ -323,6 +323,11 @@ impl Account {
         }
     }
 
+    /// Whether nothing was ever decided or begun: an event named it that was another account's.
+    pub fn is_blank(&self) -> bool {
+        self.version == 0 && !self.open && self.access == Access::default()
+    }
+
     /// The account's long-lived key, if it has one.
     pub fn key(&self) -> Option<&KeyRecord> {
         self.access.keys.get(&Slot::Primary)

@@ -140,7 +140,7 @@ impl<P: Ports> Worker<P> {
         }
         if envelope.source == Source::Cloudtrail
             && let Some(named) = &envelope.subject.account
-            && self.ports.ledger().account(&named.id).await?.is_none()
+            && self.ports.ledger().account(&named.id).await?.is_none_or(|it| it.is_blank())
         {
             return Ok(Some("the ledger has no such account"));
         }
