@@ -291,7 +291,8 @@ pub struct Account {
     /// Events whose convergence was put off until `review_at`: they join it.
     #[serde(default)]
     pub deferred: Vec<Envelope>,
-    /// How many second looks are still to come after a read that seemed to lag.
+    /// How many second looks are still to come after a read that seemed to lag, the one at
+    /// `review_at` among them.
     #[serde(default)]
     pub second_looks: u8,
     /// The Cognito user as last seen. Not part of the access: a user name may be an

@@ -94,6 +94,25 @@ fn a_lagging_read_gets_three_more_looks_a_minute_apart() {
     assert_eq!(review_in(&world, &account), None, "three looks are enough");
 }
 
+/// What else happens to the account in that minute takes none of its looks away.
+#[test]
+fn other_events_use_up_no_look() {
+    let (world, worker, account) = at_rest();
+    let event = ahead_of_stripe(&worker, &account, world.clock.time());
+    handle(&worker, vec![event.encode()]);
+    for n in 0..5 {
+        world.clock.advance(SignedDuration::from_secs(1));
+        let id = EventId::parse(format!("evt_other_{n}")).unwrap();
+        let other = Envelope { id, kind: "invoice.paid".into(), hint: None, ..event.clone() };
+        handle(&worker, vec![other.encode()]);
+        assert_eq!(review_in(&world, &account), Some(SignedDuration::from_secs(59 - n)));
+    }
+    for _ in 1..=3 {
+        assert_eq!(look_again(&world, &worker), 1);
+    }
+    assert_eq!(review_in(&world, &account), None, "three looks are enough");
+}
+
 #[test]
 fn an_old_event_and_a_replay_say_nothing_about_lag() {
     let (world, worker, account) = at_rest();

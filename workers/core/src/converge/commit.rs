@@ -220,14 +220,19 @@ impl<P: Ports> Run<'_, P> {
         }
     }
 
-    /// When to look again: when the decision says so, or soon, when a read lagged.
+    /// When to look again: when the decision says so, or soon, when a read lagged. Only a look
+    /// that was due is used up: other events of the account may come in the meantime.
     fn review_at(&mut self, desired: &Desired, lagging: bool) -> Option<Timestamp> {
-        let mut times: Vec<_> = desired.review_at.into_iter().collect();
-        let looks = if lagging { SECOND_LOOKS } else { self.account.second_looks };
-        if looks > 0 {
-            times.extend(self.now.checked_add(SECOND_LOOK_AFTER));
-        }
-        self.account.second_looks = looks.saturating_sub(1);
-        times.into_iter().filter(|at| *at > self.now).min()
+        let scheduled = self.account.review_at.filter(|at| *at > self.now);
+        let left = self.account.second_looks;
+        let soon = self.now.checked_add(SECOND_LOOK_AFTER).ok();
+        let (looks, next) = match scheduled {
+            _ if lagging => (SECOND_LOOKS, soon),
+            Some(at) => (left, soon.map(|soon| soon.min(at))),
+            None => (left.saturating_sub(1), soon),
+        };
+        self.account.second_looks = looks;
+        let times = desired.review_at.into_iter().chain(next.filter(|_| looks > 0));
+        times.filter(|at| *at > self.now).min()
     }
 }
