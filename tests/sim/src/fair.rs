@@ -2,10 +2,10 @@
 
 use jiff::{SignedDuration, Timestamp};
 use tollgate_billing::account::Account;
-use tollgate_billing::converge::{DRIFT, DUE};
+use tollgate_billing::converge::DUE;
 use tollgate_billing::ledger::Outcome;
 use tollgate_billing::ports::{Queue, QueueName};
-use tollgate_billing::sweep::wake;
+use tollgate_billing::sweep::{DriftSweep, wake};
 use tollgate_events::AccountId;
 use tollgate_standin::world::DEAD_LETTER_QUEUES;
 
@@ -50,11 +50,20 @@ impl Sim {
         self.wake(DUE, older);
     }
 
-    /// What a reconciliation does: every account is woken to be compared with the world.
+    /// The sweep that compares all four systems, in small parts, and wakes what differs.
     fn reconcile(&mut self) {
-        self.tell("every account is compared with the world");
-        let all = self.world.ledger.accounts().into_iter().map(|account| account.id);
-        self.wake(DRIFT, all.collect());
+        let worker = self.workers.last().expect("one is deployed").clone();
+        let sweep = DriftSweep {
+            ports: &worker.ports,
+            queue: &self.world.queue(),
+            catalog: &worker.catalog,
+            policy: &worker.policy,
+            stack: &worker.stack,
+            at_once: 3,
+        };
+        let report = block_on(sweep.run()).expect("the weather is fair");
+        self.tell(&format!("all systems are compared, and woken are {:?}", report.woken));
+        self.come_to_rest();
     }
 
     fn wake(&mut self, kind: &str, accounts: Vec<AccountId>) {

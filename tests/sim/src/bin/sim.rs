@@ -14,6 +14,7 @@ use tollgate_sim::run::run_script;
 use tollgate_sim::script::Script;
 use tollgate_sim::shrink::{Shrunk, shrink};
 use tollgate_sim::story::story;
+use tollgate_sim::switch::{longest, measure};
 use tollgate_standin::bugs::Bug;
 
 /// Each seed is a world of its own.
@@ -104,6 +105,7 @@ fn main() -> ExitCode {
     println!("{hit} of {all} cells of step × crash point × fault hit (--coverage shows them)");
     println!("{tally}");
     println!("{:.0} events per second", tally.events as f64 / seconds);
+    longest(&measure()).iter().for_each(|line| println!("{line}"));
     if tally.violations == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
