@@ -443,7 +443,9 @@ pub(super) async fn all_accounts_come_in_pages_as_last_written<F: Face>(stand: S
         expected.insert(commit.account.id.clone(), commit.account);
     }
     // Claimed and never committed: it is an account nevertheless.
-    let open = Account { open: true, ..stand.claimed("sub-open", 0).await };
+    let claimed = stand.claimed("sub-open", 0).await;
+    let review_at = claimed.lease_until.map(|until| until + UNFINISHED_REVIEW_AFTER);
+    let open = Account { open: true, review_at, ..claimed };
     expected.insert(open.id.clone(), open);
     stand.record(&[record("evt_1", "cus_1", Outcome::Parked, 0)]).await;
     let (mut found, mut page) = (Vec::new(), None);
