@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use tollgate_billing::account::{Account, Status};
 use tollgate_billing::ledger::StoredEvent;
-use tollgate_billing::ports::Ledger;
+use tollgate_billing::ports::{Ledger, Service};
 use tollgate_events::{AccountId, EventId, EventRef, Source};
 use tollgate_local::customer::{Answer, Customer};
 use tollgate_local::faults::Faults;
@@ -208,6 +208,7 @@ impl Shop {
     /// an event that was lost for good has no record, and what is kept beyond Stripe's
     /// word (grace, the last plan) is more than Stripe's word.
     pub(crate) async fn holds_but(&self, number: &str) -> Told {
+        self.nothing_was_given_up().await?;
         let shown = self.shown.borrow().clone();
         for check in check(&self.stack, &shown).await? {
             if !check.name.starts_with(number) {
@@ -218,6 +219,19 @@ impl Shop {
                     check.violations
                 );
             }
+        }
+        Ok(())
+    }
+
+    /// No event was parked because a call failed: whatever failed was to be tried again.
+    async fn nothing_was_given_up(&self) -> Told {
+        use Service::{ApiGateway, Cognito, Ledger, Queue, Stripe};
+        let services = [ApiGateway, Cognito, Ledger, Queue, Stripe].map(|it| it.to_string());
+        for event in self.stack.ledger.stuck(None).await?.items {
+            let (name, detail) = (event.record.event, event.record.detail.unwrap_or_default());
+            let a_call_failed = services.iter().any(|service| detail.starts_with(service));
+            let too_often = detail.contains("failed too often");
+            anyhow::ensure!(!a_call_failed && !too_often, "{name} was given up: {detail}");
         }
         Ok(())
     }
