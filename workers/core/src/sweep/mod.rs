@@ -1,7 +1,7 @@
 //! The sweep: finds accounts that need a look, and wakes them. It changes nothing itself.
 //!
-//! [`due`] wakes what is known to be due, and costs two queries. [`drift`] compares all
-//! four systems, in bulk pages, and wakes every account that is not as it should be.
+//! [`sweep()`] wakes what is known to be due; [`DriftSweep`] compares all four systems, in
+//! bulk pages, and wakes every account that is not as it should be.
 //! A sweep may stop at any call: the next one begins anew, and a wake too many is harmless.
 //!
 //! **Architecture invariant:** no sweep writes to Stripe, API Gateway or Cognito, nor about
