@@ -1,0 +1,195 @@
+//! What Stripe's state entitles an account to: statuses, grace, disputes, grants, prices
+//! that nobody knows. On purpose without `decide`.
+
+use jiff::{SignedDuration, Timestamp};
+use tollgate_billing::account::{Account, PlanId, Status};
+use tollgate_events::CustomerId;
+use tollgate_standin::stripe::{self, Stripe};
+
+use super::{Entitled, Oracle};
+use crate::market::rank_of;
+
+/// The plans, by rank.
+const PLANS: [&str; 3] = ["free", "basic", "pro"];
+
+/// How long a convergence and a lagging read take together, at most.
+const A_MINUTE: SignedDuration = SignedDuration::from_secs(60);
+
+/// How long a past-due subscription keeps its plan by default.
+const GRACE: SignedDuration = SignedDuration::from_hours(7 * 24);
+
+impl Oracle<'_> {
+    /// The best live subscription of all linked customers; a dispute, then a disabled
+    /// user, stand above it.
+    pub(super) fn entitled(
+        &self,
+        account: &Account,
+        user_enabled: bool,
+        problems: &mut Vec<String>,
+    ) -> Entitled {
+        let stripe = self.sim.world.stripe.account();
+        let links = self.sim.world.ledger.links();
+        let customers: Vec<_> =
+            links.iter().filter(|(_, owner)| **owner == account.id).map(|(id, _)| id).collect();
+        let (mut best, mut unknown) = (0, None);
+        for customer in &customers {
+            if stripe.customer(customer.as_str()).is_ok_and(|row| row.deleted) {
+                continue;
+            }
+            for row in stripe.subscriptions_of(customer.as_str()) {
+                if self.counts(account, &stripe, row, problems) {
+                    let rank = rank(&stripe, row, self.sim.revision);
+                    best = best.max(rank);
+                    if rank == 0 {
+                        let since = unknown_since(&stripe, row);
+                        unknown = unknown.max(Some(since));
+                    }
+                }
+            }
+        }
+        let operated = self.sim.lives.operated.get(&account.id);
+        let grants = operated.into_iter().flat_map(|operated| &operated.grants);
+        for (plan, untils) in grants {
+            let lasts = untils.iter().any(|until| until.is_none_or(|until| until > self.now));
+            let rank = PLANS.iter().position(|it| *it == plan.as_str()).unwrap_or(0);
+            best = best.max(if lasts { rank } else { 0 });
+        }
+        if let Some(since) = unknown {
+            best = best.max(self.last_rank(account, since));
+        }
+        let plan = PLANS[best];
+        let held = operated.is_some_and(|operated| operated.held)
+            || self.held(&stripe, account, &customers);
+        let word = match (held, user_enabled) {
+            (true, _) => "held",
+            (false, false) => "disabled",
+            (false, true) => plan,
+        };
+        let usage_plan = self.usage_plans[plan].clone();
+        Entitled { plan, usage_plan, enabled: word == plan, word }
+    }
+
+    /// The plan that the account had when a live subscription came to sell nothing known: that
+    /// is kept. Where nothing was written since, it is the one that it has.
+    fn last_rank(&self, account: &Account, since: Timestamp) -> usize {
+        let entries = self.sim.world.ledger.entries(&account.id);
+        // Under a hold the reason tells of the hold, and nothing new is written.
+        let told = account.access.status == Status::Active;
+        // Whoever read just before, or was shown what was before, did not know of it.
+        let last = entries.last().filter(|entry| told && entry.at >= since + A_MINUTE);
+        let last = last.map_or(&account.access.plan, |entry| &entry.before.plan);
+        let known = |last: &PlanId| PLANS.iter().position(|plan| *plan == last.as_str());
+        last.as_ref().and_then(known).unwrap_or(0)
+    }
+
+    /// Whether a dispute holds the account. One whose every event was lost for good cannot be
+    /// known: disputes are not listed by customer.
+    fn held(&self, stripe: &Stripe, account: &Account, customers: &[&CustomerId]) -> bool {
+        let lossy = self.sim.script.lossy;
+        let known = |id: &String| {
+            !lossy || account.access.disputes.keys().any(|known| known.as_str() == id)
+        };
+        let operated = self.sim.lives.operated.get(&account.id);
+        let lifted = |id: &String| {
+            operated.is_some_and(|it| it.lifted.iter().any(|lifted| lifted.as_str() == id))
+        };
+        let disputes = self.sim.lives.disputes.iter();
+        disputes.filter(|id| known(id) && !lifted(id)).any(|id| {
+            stripe.dispute(id).is_ok_and(|dispute| {
+                let charge = stripe.charge(&dispute.charge);
+                let ours = charge.is_ok_and(|charge| {
+                    customers.iter().any(|customer| customer.as_str() == charge.customer)
+                });
+                ours && matches!(dispute.status, "needs_response" | "under_review" | "lost")
+            })
+        })
+    }
+
+    /// Whether a subscription entitles now.
+    fn counts(
+        &self,
+        account: &Account,
+        stripe: &Stripe,
+        row: &stripe::Subscription,
+        problems: &mut Vec<String>,
+    ) -> bool {
+        if row.cancel_at.is_some_and(|at| at <= self.now) {
+            return false;
+        }
+        match row.status.as_str() {
+            "active" | "trialing" => true,
+            "past_due" => {
+                let since = self.past_due_since(account, stripe, row, problems);
+                since.is_some_and(|since| since + GRACE > self.now)
+            }
+            _ => false,
+        }
+    }
+
+    /// Since when grace runs: since the only invoice that ever failed was finalized; where
+    /// several did, it depends on when somebody looked, and lies between the first and now.
+    fn past_due_since(
+        &self,
+        account: &Account,
+        stripe: &Stripe,
+        row: &stripe::Subscription,
+        problems: &mut Vec<String>,
+    ) -> Option<Timestamp> {
+        let failed = |id: &String| {
+            let invoice = stripe.invoice(id).ok()?;
+            let late = invoice.paid_at.is_none_or(|at| Some(at) > invoice.finalized_at);
+            invoice.finalized_at.filter(|_| late && invoice.attempt_count > 0)
+        };
+        let failed: Vec<_> = row.invoices.iter().filter_map(failed).collect();
+        let latest = row.latest_invoice.as_ref().and_then(|id| stripe.invoice(id).ok());
+        let latest = latest.and_then(|invoice| invoice.finalized_at);
+        let recorded = account.access.grace.iter().find(|(id, _)| id.as_str() == row.id);
+        let recorded = recorded.map(|(_, since)| *since);
+        match (failed.as_slice(), recorded) {
+            ([only], _) if latest == Some(*only) => {
+                if recorded != Some(*only) {
+                    problems
+                        .push(format!("grace of {} runs since {recorded:?}, not {only}", row.id));
+                }
+                Some(*only)
+            }
+            (_, Some(since)) => {
+                let first = failed.iter().min();
+                if since > self.now || first.is_some_and(|first| since < *first) {
+                    problems.push(format!("grace of {} runs since {since}, of {failed:?}", row.id));
+                }
+                Some(since)
+            }
+            (_, None) => {
+                problems.push(format!("{} is past due, and no grace runs", row.id));
+                None
+            }
+        }
+    }
+}
+
+/// What a subscription sells: 0 nothing that the catalog knows, 1 basic, 2 pro.
+fn rank(stripe: &Stripe, row: &stripe::Subscription, revision: u64) -> usize {
+    let keys = row.items.iter().filter_map(|item| stripe.price(&item.price).ok());
+    let keys = keys.filter_map(|price| price.lookup_key.as_deref());
+    keys.map(|key| rank_of(key, revision)).max().unwrap_or(0)
+}
+
+/// Since when a live subscription sells nothing that the catalog knows, by Stripe's events,
+/// the newest of which come first.
+fn unknown_since(stripe: &Stripe, row: &stripe::Subscription) -> Timestamp {
+    let of_it: Vec<_> = stripe
+        .events()
+        .filter(|event| event.kind.starts_with("customer.subscription."))
+        .filter(|event| event.object["id"].as_str() == Some(row.id.as_str()))
+        .collect();
+    let price = |object: &serde_json::Value| {
+        object["items"]["data"][0]["price"]["id"].as_str().map(str::to_owned)
+    };
+    let now = row.items.first().map(|item| item.price.clone());
+    let same = of_it.iter().take_while(|event| {
+        price(&event.object) == now
+            && matches!(event.object["status"].as_str(), Some("active" | "trialing" | "past_due"))
+    });
+    same.last().map_or(row.created, |event| event.created)
+}
