@@ -291,6 +291,10 @@ pub struct Account {
     /// Events whose convergence was put off until `review_at`: they join it.
     #[serde(default)]
     pub deferred: Vec<Envelope>,
+    /// The revision of the catalog under which the blast limit has let this account lose its
+    /// plan; until that is done, it is counted once.
+    #[serde(default)]
+    pub let_through: Option<u64>,
     /// How many second looks are still to come after a read that seemed to lag, the one at
     /// `review_at` among them.
     #[serde(default)]
@@ -318,6 +322,7 @@ impl Account {
             intent: None,
             review_at: None,
             deferred: Vec::new(),
+            let_through: None,
             second_looks: 0,
             user: User::Unseen,
             access: Access::default(),

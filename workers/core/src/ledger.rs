@@ -66,7 +66,8 @@ pub struct EventRecord {
     pub body: RecordBody,
     /// What became of it.
     pub outcome: Outcome,
-    /// Why, for a person: the error of a parked event, a warning.
+    /// Why, for a person: the error of a parked event, a warning, who did an operator's act (which
+    /// stays on record when it is handled again without a detail).
     pub detail: Option<String>,
     /// The account it was about, once known.
     pub account: Option<AccountId>,
@@ -253,9 +254,9 @@ pub struct Blast {
 }
 
 impl StackRecord {
-    /// Counts one more paying account that is to lose its plan: what to write, and whether
-    /// it may. Once it may not, nobody may until an operator accepts.
-    pub fn demote(&self, now: Timestamp) -> (Self, bool) {
+    /// Counts one more account that is to lose what it pays for, or to be closed: what to write,
+    /// and whether it may. Once it may not, nobody may until an operator accepts.
+    pub fn demote(&self, now: Timestamp, closes: bool) -> (Self, bool) {
         let mut next = self.clone();
         if self.blast.accepted_until.is_some_and(|until| now < until) {
             return (next, true);
@@ -264,7 +265,9 @@ impl StackRecord {
         if !self.blast.stopped && self.blast.since.is_none_or(day_is_over) {
             next.blast = Blast { since: Some(now), ..Blast::default() };
         }
-        let limit = BLAST_AT_LEAST.max(self.paying * BLAST_PERCENT / 100);
+        let keys = self.keys.map_or(0, |keys| keys.count);
+        let of = if closes { keys.max(self.paying) } else { self.paying };
+        let limit = BLAST_AT_LEAST.max(of.saturating_mul(BLAST_PERCENT) / 100);
         let allowed = !next.blast.stopped && next.blast.count < limit;
         next.blast.count += u64::from(allowed);
         next.blast.stopped = !allowed;

@@ -9,7 +9,7 @@ use tollgate_billing::ledger::{
     Claim, Commit, CommitResult, Entry, EventRecord, RecordBody, StackRecord, StoredEvent,
 };
 use tollgate_billing::policy::UNFINISHED_REVIEW_AFTER;
-use tollgate_events::{AccountId, CustomerId, EventRef};
+use tollgate_events::{AccountId, CustomerId, EventRef, Source};
 
 use crate::bugs::Bug;
 
@@ -128,6 +128,9 @@ impl Store {
             },
             Some(old) => StoredEvent {
                 record: EventRecord {
+                    detail: record.detail.clone().or_else(|| {
+                        old.record.detail.filter(|_| record.event.source == Source::Operator)
+                    }),
                     account: record.account.clone().or(old.record.account),
                     version: record.version.or(old.record.version),
                     ..record.clone()

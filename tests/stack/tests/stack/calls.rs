@@ -243,8 +243,8 @@ async fn drift() -> Told {
     assert_eq!(
         shop.spent(),
         "API Gateway GetApiKeys ×1, API Gateway GetUsagePlanKeys ×3, Cognito ListUsers ×1, \
-         DynamoDB BatchGetItem ×1, DynamoDB GetItem ×1, DynamoDB Query ×16, DynamoDB \
-         UpdateItem ×1, Stripe GET /v1/subscriptions ×1"
+         DynamoDB BatchGetItem ×1, DynamoDB GetItem ×2, DynamoDB Query ×16, DynamoDB \
+         UpdateItem ×2, Stripe GET /v1/subscriptions ×1"
     );
     shop.settle().await?;
     assert_eq!(

@@ -68,6 +68,7 @@ impl<P: Ports> Run<'_, P> {
         self.settle(desired);
         self.account.open = false;
         self.account.deferred.clear();
+        self.account.let_through = None;
         let fulfilled = self.account.key().map(|key| key.generation);
         self.account.intent.take_if(|intent| {
             Some(intent.generation) == fulfilled || desired_key == KeyState::Closed
@@ -94,8 +95,8 @@ impl<P: Ports> Run<'_, P> {
     pub(super) async fn park(&mut self, stop: &Stop) -> Result<Outcome, Stop> {
         if matches!(stop, Stop::BlastLimit) {
             tracing::error!(account = %self.account.id, "the blast limit holds");
-            // Nothing was begun: what the next look finds is no unfinished work.
-            self.account.open = self.found_open;
+            // Where nothing was begun, what the next look finds is no unfinished work.
+            self.account.open = self.found_open || !self.steps.is_empty();
         }
         let tomorrow = self.now.checked_add(PARKED_REVIEW_AFTER).ok();
         let known = self.account.review_at.filter(|at| *at > self.now);

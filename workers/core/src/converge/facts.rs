@@ -14,6 +14,9 @@ use crate::policy::LAG_AT_MOST;
 use crate::ports::{Ledger, PortResult, Ports, Stripe, Users};
 use crate::stripe::Subscription;
 
+/// How many events one commit settles: DynamoDB takes 100 items in a transaction.
+const MOST_JOINED: usize = 80;
+
 impl<P: Ports> Run<'_, P> {
     /// Links the customers that are new to the account, each in a commit of its own. The
     /// events that had waited for the link join this convergence; those whose customer
@@ -85,7 +88,10 @@ impl<P: Ports> Run<'_, P> {
     /// The waiting and parked events of a customer are settled along with this one.
     async fn join_stuck(&mut self, customer: &CustomerId) -> PortResult<()> {
         let stuck = self.ledger().stuck_on(customer).await?;
-        let stuck: Vec<_> = stuck.iter().filter_map(|it| it.record.envelope().cloned()).collect();
+        // As many as one commit takes; the sweep sends the others again, or an operator does.
+        let room = MOST_JOINED.saturating_sub(self.events.len());
+        let stuck = stuck.iter().filter_map(|it| it.record.envelope().cloned()).take(room);
+        let stuck: Vec<_> = stuck.collect();
         join(&mut self.events, &stuck);
         Ok(())
     }

@@ -128,7 +128,7 @@ pub enum Stop {
     },
     /// Too many paying accounts would lose their plan without an event that says so.
     #[error(
-        "the blast limit is reached: too many paying accounts would lose their plan in a day;          find out why, then accept it or mend it"
+        "the blast limit is reached: too many paying accounts would lose their plan in a day; find out why, then accept it or mend it"
     )]
     BlastLimit,
     /// A key's derivation secret is missing.
@@ -184,6 +184,10 @@ impl<P: Ports> Worker<P> {
             Claim::Leased { until } => return Err(Stop::Leased { until }),
             Claim::Taken { account } => *account,
         };
+        if account.catalog_revision > self.catalog.revision {
+            // What an outdated catalog knows must not touch what a newer one has decided.
+            return Err(Stop::CatalogOutdated);
+        }
         let mut run = Run::new(self, account, events, now, deadline);
         if let Some(act) = act {
             act.change(&mut run.account.access);
@@ -264,7 +268,7 @@ impl<'a, P: Ports> Run<'a, P> {
             // What was read is younger than the claim, and so is what follows from it.
             self.now = self.clock_now();
             let desired = decide(&facts, &self.worker.catalog, &self.worker.policy, self.now);
-            self.within_blast_limit(&desired).await?;
+            self.within_blast_limit(&facts, &desired).await?;
             let lagging = self.read_seems_to_lag(&facts);
             self.account.user = desired.user.clone();
             match self.apply(&desired).await {

@@ -184,8 +184,9 @@ fn pays(access: &Access) -> bool {
 }
 
 fn has_less(account: &Account, desired: &Desired, catalog: &Catalog) -> bool {
-    let rank = |id| catalog.plan(id).map(|plan| plan.rank);
+    // A plan that the catalog does not have any more was worth more than any other.
+    let rank = |id| catalog.plan(id).map_or(u32::MAX, |plan| plan.rank);
     let (before, after) = (&account.access.plan, &desired.plan);
-    let lower = before != after && after.as_ref().and_then(rank) <= before.as_ref().and_then(rank);
+    let lower = before != after && after.as_ref().map(rank) <= before.as_ref().map(rank);
     desired.key != KeyState::Enabled || lower
 }

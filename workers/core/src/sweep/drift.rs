@@ -76,6 +76,9 @@ impl<P: Ports, Q: Queue> DriftSweep<'_, P, Q> {
         let mut under_way =
             UnderWay { sweep: self, begun, report: DriftReport::default(), wakes: Vec::new() };
         let mut keys = under_way.keys().await?;
+        // At once: what workers add from now on counts on top.
+        let listed = KeyCount { count: count(under_way.report.keys), at: begun };
+        under_way.note(|stack| stack.keys = Some(listed)).await?;
         let mut parts = vec![Part::all()];
         while let Some(part) = parts.pop() {
             let mut held = under_way.accounts(part, &mut parts).await?;
@@ -85,7 +88,8 @@ impl<P: Ports, Q: Queue> DriftSweep<'_, P, Q> {
         }
         under_way.orphans(keys.nobodys()).await?;
         under_way.send().await?;
-        under_way.note().await?;
+        let paying = count(under_way.report.paying);
+        under_way.note(|stack| stack.paying = paying).await?;
         Ok(under_way.report)
     }
 }
@@ -101,13 +105,11 @@ struct UnderWay<'a, P, Q> {
 impl<'a, P: Ports, Q: Queue> UnderWay<'a, P, Q> {
     /// Leaves word of what was counted: the reserve of keys and the blast limit go by it. When
     /// somebody else writes first, and again, the next sweep will do.
-    async fn note(&self) -> PortResult<()> {
+    async fn note(&self, change: impl Fn(&mut StackRecord)) -> PortResult<()> {
         let ledger = self.sweep.ports.ledger();
-        let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
         for _ in 0..NOTE_ROUNDS {
-            let keys = KeyCount { count: count(self.report.keys), at: self.begun };
-            let paying = count(self.report.paying);
-            let stack = StackRecord { keys: Some(keys), paying, ..ledger.stack().await? };
+            let mut stack = ledger.stack().await?;
+            change(&mut stack);
             if ledger.put_stack(&stack).await? {
                 break;
             }
@@ -317,4 +319,8 @@ impl<C: Clock> Pages<'_, C> {
     fn go_on(&mut self, next: Option<String>) {
         self.next = next.map(Some);
     }
+}
+
+fn count(number: usize) -> u64 {
+    u64::try_from(number).unwrap_or(u64::MAX)
 }

@@ -287,7 +287,10 @@ impl Upsert<'_> {
         update.set("id", text(record.event.id.as_str()));
         update.set("outcome", text(record.outcome.as_str()));
         update.set("at", instant(record.at));
-        update.put("detail", record.detail.clone().map(text));
+        // Who did it and why stays, whatever follows from an operator's act.
+        if record.detail.is_some() || record.event.source != Source::Operator {
+            update.put("detail", record.detail.clone().map(text));
+        }
         if let Some(account) = self.account {
             update.set(ACCOUNT, text(account.as_str()));
         }
