@@ -7,12 +7,15 @@ use tollgate_billing::converge::Worker;
 use tollgate_billing::ports::Ports;
 use tollgate_billing::sweep::sweep;
 use tollgate_events::{
-    AccountId, ENVELOPE_VERSION, Envelope, EventId, Hint, Source, Subject, Via, cognito,
+    AccountId, CustomerId, ENVELOPE_VERSION, Envelope, EventId, Hint, PriceId, Source, Subject,
+    Via, cognito,
 };
 use tollgate_standin::gate::Fair;
+use tollgate_standin::stripe::{Card, NewCustomer, SubscriptionData};
 use tollgate_standin::world::{BULK_QUEUE, World};
 
 use crate::executor::block_on;
+use crate::lives::proof;
 use crate::run::{dawn, worker_on};
 
 fn handle(worker: &Worker<World>, bodies: Vec<String>) {
@@ -139,4 +142,47 @@ fn what_an_older_event_told_is_no_lag() {
     let (one, other) = (told("evt_2", "active", now), told("evt_3", "canceled", now));
     handle(&worker, vec![other.encode(), earlier.encode(), one.encode()]);
     assert_eq!(review_in(&world, &account), None);
+}
+
+/// A cancellation tells of what was changed and of the end in one second: the end is the last.
+#[test]
+fn of_one_second_the_end_is_the_last() {
+    let (world, worker, account) = at_rest();
+    let named = worker.deriver.name(&account);
+    let metadata = proof(&named);
+    let subscription = {
+        let mut stripe = world.stripe.account();
+        let customer = stripe.create_customer(NewCustomer::default());
+        stripe.set_card(&customer, Card::Pays).unwrap();
+        let price = stripe.price_by_lookup_key("pro_monthly").unwrap().id.clone();
+        let data = SubscriptionData { metadata, ..SubscriptionData::default() };
+        stripe.subscribe(&customer, &[&price], data).unwrap()
+    };
+    let (customer, price) = {
+        let stripe = world.stripe.account();
+        let row = stripe.subscription(&subscription).unwrap();
+        (row.customer.clone(), row.items[0].price.clone())
+    };
+    let now = world.clock.time();
+    // Stripe still lists it as active, as the first of the two tells.
+    let told = |id: &str, kind: &str, status: &str| Envelope {
+        id: EventId::parse(id).unwrap(),
+        kind: kind.into(),
+        object: Some(subscription.clone()),
+        subject: Subject {
+            account: Some(named.clone()),
+            customer: Some(CustomerId::parse(customer.clone()).unwrap()),
+            charge: None,
+        },
+        hint: Some(Hint {
+            status: status.into(),
+            prices: vec![PriceId::parse(price.clone()).unwrap()],
+            ..Hint::default()
+        }),
+        ..ahead_of_stripe(&worker, &account, now)
+    };
+    let changed = told("evt_1", "customer.subscription.updated", "active");
+    let ended = told("evt_2", "customer.subscription.deleted", "canceled");
+    handle(&worker, vec![ended.encode(), changed.encode()]);
+    assert_eq!(review_in(&world, &account), Some(SignedDuration::from_secs(60)));
 }

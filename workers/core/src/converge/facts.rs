@@ -191,14 +191,25 @@ impl<P: Ports> Run<'_, P> {
 }
 
 /// Whether a subscription reads otherwise than its newest event tells. Of the events of one
-/// second any may be the last, and Stripe's purchase tells of several states in one.
+/// second any may be the last, and Stripe's purchase tells of several states in one; but
+/// nothing comes after the end.
 fn is_behind(subscriptions: &[Subscription], events: &[&Envelope]) -> bool {
     events.iter().any(|event| {
         let of_it = || events.iter().filter(|other| other.object == event.object);
         let newest = of_it().map(|other| other.occurred_at).max();
-        let mut last = of_it().filter(|other| Some(other.occurred_at) == newest);
-        last.all(|last| differs(last, subscriptions))
+        let last = || of_it().filter(|other| Some(other.occurred_at) == newest);
+        let ends = |event: &&&Envelope| event.hint.as_ref().is_some_and(|it| is_final(&it.status));
+        match last().find(ends) {
+            Some(end) => differs(end, subscriptions),
+            None => last().all(|last| differs(last, subscriptions)),
+        }
     })
+}
+
+/// A subscription that is so stays so.
+/// <https://docs.stripe.com/api/subscriptions/object#subscription_object-status>
+fn is_final(status: &str) -> bool {
+    matches!(status, "canceled" | "incomplete_expired")
 }
 
 /// Whether a subscription reads otherwise than an event told.
@@ -208,7 +219,7 @@ fn differs(event: &Envelope, subscriptions: &[Subscription]) -> bool {
         return false;
     }
     let Some(read) = subscriptions.iter().find(|read| read.id.as_str() == object) else {
-        return !matches!(hint.status.as_str(), "canceled" | "incomplete_expired");
+        return !is_final(&hint.status);
     };
     read.status.as_str() != hint.status
         || read.cancel_at != hint.cancel_at
