@@ -8,7 +8,7 @@ use tollgate_billing::account::Status;
 use tollgate_billing::catalog::CatalogFile;
 use tollgate_billing::control_plane::ControlPlane;
 use tollgate_billing::converge::{DRIFT, Worker};
-use tollgate_billing::ledger::{KeyCount, Outcome, StackRecord};
+use tollgate_billing::ledger::{Blast, KeyCount, Outcome, StackRecord};
 use tollgate_billing::ops::{Act, OperatorAct, accept_blast};
 use tollgate_billing::policy::Policy;
 use tollgate_billing::ports::{Class, Ledger, PortResult, Service};
@@ -239,6 +239,66 @@ fn a_wrong_pool_closes_no_business() {
     assert_eq!(on_pro(&scene, &ids), 4);
     let kept = ids.iter().find(|id| scene.seen(id).0 == "pro").expect("there are four");
     assert!(scene.account(kept).key().is_some());
+}
+
+/// Begun under a closed control plane, tried again and again: it is counted once, and once
+/// begun it is brought to its end, whatever has stopped in the meantime.
+#[test]
+fn what_was_let_through_is_counted_once() {
+    let weather = Refuses::new(Service::ApiGateway, Class::Throttled { after: None });
+    let mut scene = Scene::under(weather.clone());
+    let (ids, _) = fourteen(&scene);
+    scene.worker = demoting(&scene);
+    weather.switch(true);
+    for run in 0..12 {
+        look_at_all(&scene, &drift(&scene, &ids[..1], &run.to_string()));
+    }
+    let stack = block_on(scene.world.ledger.stack()).expect("fair");
+    assert_eq!((stack.blast.count, stack.blast.stopped), (1, false));
+    let stopped = StackRecord { blast: Blast { stopped: true, ..stack.blast.clone() }, ..stack };
+    assert!(block_on(scene.world.ledger.put_stack(&stopped)).expect("fair"));
+    weather.switch(false);
+    look_at_all(&scene, &drift(&scene, &ids, "again"));
+    assert_eq!(on_pro(&scene, &ids), 13, "the one that was begun, and no other");
+}
+
+#[test]
+fn an_outdated_catalog_touches_nothing() {
+    let mut scene = Scene::new();
+    let ann = scene.sign_up("ann");
+    scene.buy(&ann, "pro_monthly");
+    let newer = |worker: &mut Worker<_>, revision| worker.catalog.revision = revision;
+    newer(&mut scene.worker, 5);
+    assert_eq!(scene.handle(&scene.events()).failed, [""; 0]);
+    scene.worker = demoting(&scene);
+    scene.world.gate.take_calls();
+    let wake = drift(&scene, std::slice::from_ref(&ann), "1");
+    scene.world.clock.advance(SignedDuration::from_secs(60));
+    let report = scene.handle(&wake);
+    assert_eq!(
+        (report.failed.len(), report.systemic),
+        (1, 1),
+        "a person must deploy the newer one"
+    );
+    let calls = scene.world.gate.take_calls();
+    assert!(calls.iter().all(|call| call.service == Service::Ledger), "{calls:?}");
+    assert_eq!(scene.seen(&ann).0, "pro");
+}
+
+/// Nobody pays here, and a wrong pool closes nobody but ten either.
+#[test]
+fn a_wrong_pool_does_not_close_those_who_do_not_pay() {
+    let mut scene = Scene::new();
+    let ids: Vec<_> = (0..14).map(|n| scene.sign_up(&format!("u{n}"))).collect();
+    let mut world = scene.world.clone();
+    world.cognito = Scene::new().world.cognito.clone();
+    scene.worker.ports = world;
+    look_at_all(&scene, &drift(&scene, &ids, "1"));
+    for _ in 0..30 {
+        scene.later(SignedDuration::from_mins(5));
+    }
+    let closed = ids.iter().filter(|id| scene.seen(id).1 == Status::Closed);
+    assert_eq!(closed.count(), 10);
 }
 
 // ------------------------------------------------------------- the reserve
