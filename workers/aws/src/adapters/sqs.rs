@@ -133,6 +133,6 @@ mod tests {
             bodies.map(|body| serde_json::from_str(&body).unwrap()).collect();
         let counts = bodies.iter().map(|body| body["Entries"].as_array().unwrap().len());
         assert_eq!(counts.collect::<Vec<_>>(), [10, 1]);
-        assert_eq!(bodies[0]["Entries"][9]["MessageDeduplicationId"], "evt_1@r1");
+        assert_eq!(bodies[0]["Entries"][9]["MessageDeduplicationId"], "r1@evt_1");
     }
 }
