@@ -82,7 +82,7 @@ struct Flood {
     minute_next: Timestamp,
 }
 
-/// Floods a world with sign-ups; `instances` is what each worker believes to share with.
+/// Floods a world with sign-ups, in the middle of which somebody upgrades.
 pub fn flood(sign_ups: usize) -> FloodReport {
     let mut flood = Flood::new(sign_ups);
     let (payer, upgrade) = flood.somebody_who_pays();

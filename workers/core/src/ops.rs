@@ -6,14 +6,13 @@
 //! hold, and a hold stays whatever is paid.
 
 use jiff::Timestamp;
-use tollgate_events::{
-    AccountId, DisputeId, ENVELOPE_VERSION, Envelope, EventId, Source, Subject, Via,
-};
+use tollgate_events::{AccountId, DisputeId, Envelope, EventId, Source, Via};
 
 use crate::account::{Access, DisputeMark, Grant, PlanId};
 use crate::converge::{Converged, Stop, Worker};
 use crate::ledger::StackRecord;
 use crate::ports::{Clock, Entropy, Ledger, PortResult, Ports};
+use crate::sweep::wake;
 
 /// What is done.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -106,19 +105,10 @@ impl<P: Ports> Worker<P> {
         let now = self.ports.clock().now();
         let id = format!("op_{}", hex::encode(self.ports.entropy().bytes()));
         let envelope = Envelope {
-            v: ENVELOPE_VERSION,
             source: Source::Operator,
             id: EventId::parse(id).expect("it is letters and digits"),
-            kind: act.act.kind().to_owned(),
-            subject: Subject::account(account.clone()),
-            object: None,
-            occurred_at: now,
-            received_at: now,
-            livemode: None,
-            connect_account: None,
             via: Via::Operator,
-            run: None,
-            hint: None,
+            ..wake(act.act.kind(), account.clone(), None, now)
         };
         self.converge_after(account, vec![envelope], Some(act), deadline).await
     }
