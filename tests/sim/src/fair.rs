@@ -2,12 +2,12 @@
 
 use jiff::{SignedDuration, Timestamp};
 use tollgate_billing::account::Account;
-use tollgate_billing::converge::DUE;
+use tollgate_billing::converge::{DUE, Worker};
 use tollgate_billing::ledger::Outcome;
-use tollgate_billing::ports::{Queue, QueueName};
-use tollgate_billing::sweep::{DriftSweep, wake};
+use tollgate_billing::ports::{PortResult, Queue, QueueName};
+use tollgate_billing::sweep::{DriftReport, DriftSweep, wake};
 use tollgate_events::AccountId;
-use tollgate_standin::world::DEAD_LETTER_QUEUES;
+use tollgate_standin::world::{DEAD_LETTER_QUEUES, World};
 
 use crate::executor::block_on;
 use crate::run::{QUEUES, Sim};
@@ -53,15 +53,7 @@ impl Sim {
     /// The sweep that compares all four systems, in small parts, and wakes what differs.
     fn reconcile(&mut self) {
         let worker = self.workers.last().expect("one is deployed").clone();
-        let sweep = DriftSweep {
-            ports: &worker.ports,
-            queue: &self.world.queue(),
-            catalog: &worker.catalog,
-            policy: &worker.policy,
-            stack: &worker.stack,
-            at_once: 3,
-        };
-        let report = block_on(sweep.run()).expect("the weather is fair");
+        let report = compare(&worker, 3).expect("the weather is fair");
         self.tell(&format!("all systems are compared, and woken are {:?}", report.woken));
         self.come_to_rest();
     }
@@ -156,4 +148,17 @@ impl Sim {
         });
         later.filter(|at| *at <= now + SOON).min()
     }
+}
+
+/// Compares all four systems by what a worker knows, so many accounts at once.
+pub(crate) fn compare(worker: &Worker<World>, at_once: usize) -> PortResult<DriftReport> {
+    let sweep = DriftSweep {
+        ports: &worker.ports,
+        queue: &worker.ports.queue(),
+        catalog: &worker.catalog,
+        policy: &worker.policy,
+        stack: &worker.stack,
+        at_once,
+    };
+    block_on(sweep.run())
 }

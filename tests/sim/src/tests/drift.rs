@@ -16,7 +16,7 @@ use tollgate_billing::key_name::key_name;
 use tollgate_billing::ledger::{Claim, Commit, CommitResult};
 use tollgate_billing::policy::Policy;
 use tollgate_billing::ports::{Class, Ledger, PortError, PortResult, Service};
-use tollgate_billing::sweep::{ACCOUNTS_AT_ONCE, Drift, DriftReport, DriftSweep};
+use tollgate_billing::sweep::{ACCOUNTS_AT_ONCE, Drift, DriftReport};
 use tollgate_events::{AccountId, CustomerId, Envelope, SubscriptionId};
 use tollgate_standin::api_gateway::{KeyPatch, NewApiKey, Patch, PatchOp, Quotas, Wall};
 use tollgate_standin::gate::{Call, Fair, Weather};
@@ -24,6 +24,7 @@ use tollgate_standin::stripe::{Card, Interval, NewCustomer, SubscriptionData, Wh
 use tollgate_standin::world::{API_ID, BULK_QUEUE, STAGE, World};
 
 use crate::executor::block_on;
+use crate::fair;
 use crate::run::{Sim, dawn, worker_on};
 use crate::script::Script;
 
@@ -355,19 +356,7 @@ impl Town {
 }
 
 fn compare(worker: &Worker<World>, at_once: usize) -> DriftReport {
-    try_compare(worker, at_once).unwrap()
-}
-
-fn try_compare(worker: &Worker<World>, at_once: usize) -> PortResult<DriftReport> {
-    let sweep = DriftSweep {
-        ports: &worker.ports,
-        queue: &worker.ports.queue(),
-        catalog: &worker.catalog,
-        policy: &worker.policy,
-        stack: &worker.stack,
-        at_once,
-    };
-    block_on(sweep.run())
+    fair::compare(worker, at_once).unwrap()
 }
 
 /// What is at rest after a storm has not drifted: whatever has happened to an account, the
@@ -484,7 +473,7 @@ fn a_comparison_that_stops_anywhere_loses_nothing() {
     let calls = town.world.gate.take_calls().len();
     for call in 1..=calls {
         weather.0.store(i64::try_from(call).unwrap(), Ordering::SeqCst);
-        assert!(try_compare(&town.worker, 20).is_err(), "call {call} of {calls}");
+        assert!(fair::compare(&town.worker, 20).is_err(), "call {call} of {calls}");
         town.world.clock.advance(SignedDuration::from_secs(10));
     }
     // By now a key that was too new to be missed is missed.

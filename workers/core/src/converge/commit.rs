@@ -13,7 +13,7 @@ use crate::policy::{
 use crate::ports::{Entropy, Ledger, Ports};
 
 /// How many events may wait in an account: its item must stay small (DynamoDB takes 400 KB,
-/// an envelope is under 1 KB), and its commit within one transaction. More stay on the queue.
+/// an envelope is at most 8 KB), and its commit within one transaction. More stay on the queue.
 const MOST_DEFERRED: usize = 40;
 
 /// How long to wait when other instances keep writing the same item first.
