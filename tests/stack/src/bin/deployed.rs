@@ -1,0 +1,3 @@
+//! `cargo deployed`.
+
+fn main() {}
