@@ -6,6 +6,7 @@
 //! retries. The library shows neither `Retry-After` nor `Stripe-Rate-Limited-Reason`,
 //! so a throttle never says for how long.
 
+mod operator;
 mod views;
 
 use std::marker::PhantomData;
@@ -25,6 +26,7 @@ use tollgate_events::{
     ChargeId, CustomerId, DisputeId, IdError, NamedAccount, PriceId, SubscriptionId,
 };
 
+pub use self::operator::WebhookEndpoint;
 use self::views::{
     ChargeView, CheckoutView, CustomerView, DisputeView, IdView, ListView, Listed, PortalView,
     SubscriptionView,
