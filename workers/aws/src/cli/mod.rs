@@ -7,11 +7,14 @@
 //! Exit codes: see [`Exit`]. What it knows of a stack: see [`settings`].
 
 mod arguments;
+mod confirm;
 mod context;
 mod exit;
 mod io;
 mod plans;
+mod secrets;
 mod settings;
+mod webhook;
 
 use std::ffi::OsString;
 
@@ -56,6 +59,8 @@ async fn dispatch<C: Clock>(
 ) -> Result<Exit, Failure> {
     match command {
         Command::Plans(command) => plans::run(command, context, io).await,
+        Command::Webhook(command) => webhook::run(command, context, io).await,
+        Command::Secrets(command) => secrets::run(command, context, io).await,
     }
 }
 
