@@ -30,7 +30,12 @@ pub(super) fn catalog(draft: &CatalogDraft, json: bool, io: &mut Io<'_>) -> Resu
         let settings =
             UsageSettings { stages: stages(), quota: plan.quota, throttle: plan.throttle };
         let usage_plan = plan.usage_plan.as_ref().map_or("(none yet)", |id| id.as_str());
-        writeln!(io.out, "{:<12} rank {:<4} {usage_plan:<12} {settings}", plan.id, plan.rank)?;
+        writeln!(
+            io.out,
+            "{:<12} rank {:<4} {usage_plan:<12} {settings}",
+            plan.id.as_str(),
+            plan.rank
+        )?;
         for offer in &plan.offers {
             writeln!(io.out, "{:<12} sold at {}: {}", "", offer.lookup_key, PriceTerms::of(offer))?;
         }
@@ -50,7 +55,8 @@ pub(super) fn diff(diff: &Diff, io: &mut Io<'_>) -> Result<()> {
             '~' => io.paint(Colour::Yellow, "~"),
             sign => io.paint(Colour::Green, &sign.to_string()),
         };
-        writeln!(io.out, "{sign} {what:<10} {plan:<12} {text}")?;
+        let line = format!("{sign} {what:<10} {plan:<12} {text}");
+        writeln!(io.out, "{}", line.trim_end())?;
     }
     for obstacle in &diff.obstacles {
         let (problem, mend) = told(obstacle);
