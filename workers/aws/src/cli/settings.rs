@@ -139,7 +139,8 @@ impl StackSettings {
         let client = aws_sdk_cloudformation::Client::new(sdk);
         let answer = client.describe_stacks().stack_name(name).send().await;
         let answer = answer.map_err(|error| no_such_stack(name, DESCRIBE.sdk(&error)))?;
-        let outputs = answer.stacks().iter().flat_map(|stack| stack.outputs());
+        let outputs =
+            answer.stacks().iter().flat_map(aws_sdk_cloudformation::types::Stack::outputs);
         let known = outputs.filter_map(|output| {
             let key = output.output_key()?;
             let setting = Setting::ALL.into_iter().find(|setting| setting.output() == key)?;
