@@ -21,9 +21,7 @@ use tollgate_events::stripe::SigningSecret;
 
 use self::reader::Reader;
 pub use self::reader::{ConfigError, Problem};
-pub use self::secrets::{
-    KEY_SECRETS, STRIPE_KEY, SWEEP_STRIPE_KEY, Secret, Settings, WEBHOOK_SECRETS,
-};
+pub use self::secrets::{KEY_SECRETS, STRIPE_KEY, Secret, Settings, WEBHOOK_SECRETS};
 
 /// The process's environment, for the `read` functions.
 #[expect(clippy::disallowed_methods, reason = "this is the place that reads the environment")]
@@ -182,7 +180,7 @@ impl DeadLetterConfig {
 
 impl SweepConfig {
     /// Its secret.
-    pub const SECRETS: &[Secret] = &[SWEEP_STRIPE_KEY];
+    pub const SECRETS: &[Secret] = &[STRIPE_KEY];
 
     /// Reads the settings of the sweeps.
     ///

@@ -35,9 +35,6 @@ pub const STRIPE_KEY: Secret = Secret {
     name: "stripe-key",
 };
 
-/// The same for the sweep, which may have a key of its own.
-pub const SWEEP_STRIPE_KEY: Secret = Secret { name: "sweep-stripe-key", ..STRIPE_KEY };
-
 /// `STRIPE_WEBHOOK_SECRETS`.
 pub const WEBHOOK_SECRETS: Secret = Secret {
     variable: "STRIPE_WEBHOOK_SECRETS",
@@ -69,11 +66,12 @@ impl<G: Fn(&str) -> Option<String>> Settings<G> {
         let mut fetched = BTreeMap::new();
         if !wanted.is_empty() {
             let client = Client::new(sdk);
-            let stack = set(&get, "TOLLGATE_STACK");
-            for (secret, value) in join_all(wanted.iter().map(|it| fetch(&client, it))).await {
+            let stack = stack(&get);
+            let values = join_all(wanted.iter().map(|(_, arn)| fetch(&client, arn))).await;
+            for ((secret, arn), value) in wanted.iter().zip(values) {
                 match value {
                     Ok(value) => drop(fetched.insert(secret.variable, value)),
-                    Err(failure) => problems.push(failure.problem(secret, stack.as_deref())),
+                    Err(failure) => problems.push(failure.problem(secret, arn, &stack)),
                 }
             }
         }
@@ -90,6 +88,13 @@ impl<G: Fn(&str) -> Option<String>> Settings<G> {
 /// A variable; blank counts as not set.
 fn set(get: impl Fn(&str) -> Option<String>, variable: &str) -> Option<String> {
     get(variable).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
+}
+
+/// The stack's name, for commands to run; the webhook knows it from its own name only.
+fn stack(get: &impl Fn(&str) -> Option<String>) -> String {
+    let function = || set(get, "AWS_LAMBDA_FUNCTION_NAME");
+    let before = || Some(function()?.strip_suffix("-stripe-webhook")?.to_owned());
+    set(get, "TOLLGATE_STACK").or_else(before).unwrap_or_else(|| "<stack>".into())
 }
 
 /// The secrets to fetch, with their ARNs; a problem for each that is set twice.
@@ -116,9 +121,9 @@ enum Failure {
     /// It exists, and nobody has given it a value.
     NoValue,
     /// It does not exist.
-    Missing { arn: String },
+    Missing,
     /// The role may not read it.
-    Denied { arn: String },
+    Denied,
     /// The key that it is encrypted with may not be used.
     Undecipherable,
     /// Anything else: the error's code, or what happened instead of an answer.
@@ -127,20 +132,21 @@ enum Failure {
 
 impl Failure {
     /// In a deployer's words.
-    fn problem(self, secret: Secret, stack: Option<&str>) -> Problem {
-        let set = format!(
-            "run `tollgate secrets set {} --stack {}`",
-            secret.name,
-            stack.unwrap_or("<stack>")
-        );
+    fn problem(self, secret: &Secret, arn: &str, stack: &str) -> Problem {
+        // The sweep may have a key of its own, in a secret that the template names so.
+        let sweep = if arn.contains("Sweep") { "sweep-" } else { "" };
         let advice = match self {
-            Self::NoValue => format!("names a secret that has no value yet: {set}"),
-            Self::Missing { arn } => {
+            Self::NoValue => format!(
+                "names a secret that has no value yet: \
+                 run `tollgate secrets set {sweep}{} --stack {stack}`",
+                secret.name
+            ),
+            Self::Missing => {
                 format!("names a secret that does not exist ({arn}): deploy the stack again")
             }
-            Self::Denied { arn } => format!(
-                "names a secret that this function may not read: allow its role \
-                 secretsmanager:GetSecretValue on {arn}"
+            Self::Denied => format!(
+                "names a secret that this function may not read: \
+                 allow its role secretsmanager:GetSecretValue on {arn}"
             ),
             Self::Undecipherable => "names a secret whose encryption key this function may not \
                                      use: allow its role kms:Decrypt on that key"
@@ -154,32 +160,27 @@ impl Failure {
 }
 
 /// One secret's value.
-async fn fetch(
-    client: &Client,
-    (secret, arn): &(Secret, String),
-) -> (Secret, Result<SecretString, Failure>) {
+async fn fetch(client: &Client, arn: &str) -> Result<SecretString, Failure> {
     let answer = client.get_secret_value().secret_id(arn).send().await;
-    let value = match answer {
-        // Binary secrets, and blank ones, are no values of ours.
-        Ok(output) => output.secret_string.filter(|value| !value.trim().is_empty()),
-        Err(error) => return (*secret, Err(failure(arn, &error))),
-    };
-    (*secret, value.map(SecretString::from).ok_or(Failure::NoValue))
+    // Binary secrets, and blank ones, are no values of ours.
+    let value = answer.map_err(|error| failure(&error))?.secret_string;
+    let value = value.filter(|value| !value.trim().is_empty());
+    value.map(SecretString::from).ok_or(Failure::NoValue)
 }
 
 /// By code; the text only tells a secret without a value from one that is not there,
 /// for which there is one code.
 /// <https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_GetSecretValue.html>
-fn failure<R>(arn: &str, error: &SdkError<GetSecretValueError, R>) -> Failure {
+fn failure<R>(error: &SdkError<GetSecretValueError, R>) -> Failure {
     let Some(error) = error.as_service_error() else {
         return Failure::Other("no answer; look at the function's network and Region".into());
     };
     let message = error.message().unwrap_or_default();
     match error.code().unwrap_or("no error code") {
         "ResourceNotFoundException" if message.contains("staging label") => Failure::NoValue,
-        "ResourceNotFoundException" => Failure::Missing { arn: arn.to_owned() },
+        "ResourceNotFoundException" => Failure::Missing,
         "AccessDeniedException" if message.contains("KMS") => Failure::Undecipherable,
-        "AccessDeniedException" => Failure::Denied { arn: arn.to_owned() },
+        "AccessDeniedException" => Failure::Denied,
         "DecryptionFailure" => Failure::Undecipherable,
         code => Failure::Other(code.to_owned()),
     }
