@@ -109,7 +109,9 @@ fn needs(parts: &Parts, body: &[u8]) -> Vec<Need> {
     match service {
         "AmazonSQS" => {
             let queue = text("QueueUrl").rsplit('/').next().unwrap_or_default();
-            vec![need(caller, &format!("sqs:{operation}"), arn("sqs", queue))]
+            // A batch needs what its entries need.
+            let action = format!("sqs:{}", operation.trim_end_matches("Batch"));
+            vec![need(caller, &action, arn("sqs", queue))]
         }
         "AWSCognitoIdentityProviderService" => {
             let pool = arn("cognito-idp", &format!("userpool/{}", text("UserPoolId")));
@@ -237,7 +239,7 @@ mod tests {
                 vec!["apigateway:PATCH apigateway:us-east-1::/apikeys/k1".into()],
             ),
             (
-                "AmazonSQS.SendMessage",
+                "AmazonSQS.SendMessageBatch",
                 "POST",
                 "/",
                 json!({ "QueueUrl": "http://h/0/bulk.fifo" }),

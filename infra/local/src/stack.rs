@@ -308,6 +308,17 @@ impl Stack {
         Ok(handled)
     }
 
+    /// Puts a message on a queue, as whoever may write there could.
+    ///
+    /// # Errors
+    /// The queue does not take it.
+    pub async fn put_on_queue(&self, queue: &str, body: &str) -> anyhow::Result<()> {
+        let sqs = aws_sdk_sqs::Client::new(&self.sdk);
+        let send = sqs.send_message().queue_url(queue_url(&self.urls, queue)).message_body(body);
+        send.message_group_id("g").message_deduplication_id("d").send().await?;
+        Ok(())
+    }
+
     async fn pump_batch(&self, queue: &str) -> anyhow::Result<usize> {
         let url = queue_url(&self.urls, queue);
         let is_dead = DEAD_LETTER_QUEUES.contains(&queue);

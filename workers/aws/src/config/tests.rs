@@ -106,7 +106,7 @@ fn all_that_is_missing_is_named_at_once_and_only_what_is_needed() {
 #[test]
 fn what_is_wrong_is_told_without_telling_secrets() {
     type Case = (&'static [(&'static str, &'static str)], &'static str);
-    let cases: [Case; 14] = [
+    let cases: [Case; 16] = [
         (&[("TOLLGATE_LIVEMODE", "yes")], "TOLLGATE_LIVEMODE is neither"),
         (&[("TOLLGATE_LIVEMODE", "true")], "STRIPE_SECRET_KEY is a sandbox key"),
         (&[("STRIPE_SECRET_KEY", "sk_live_hidden")], "STRIPE_SECRET_KEY is a live key"),

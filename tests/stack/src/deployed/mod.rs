@@ -1,0 +1,3 @@
+//! The checks of what is deployed.
+
+pub mod permissions;
