@@ -1,3 +1,4 @@
 //! The checks of what is deployed.
 
+pub mod build;
 pub mod permissions;

@@ -21,17 +21,7 @@ use serde_json::Value;
 use tollgate_local::access::{ACCOUNT, Asked, Need, REGION};
 
 use self::policy::{Statement, allows};
-
-/// The functions, by their binaries.
-const FUNCTIONS: [&str; 7] = [
-    "account",
-    "cognito-trigger",
-    "deadletter",
-    "eventbridge",
-    "stripe-webhook",
-    "sweep",
-    "worker",
-];
+use super::build::FUNCTIONS;
 
 /// Permissions that nothing played here uses: function, action, and how the resource
 /// ends. Each needs a reason beside it.
