@@ -114,6 +114,7 @@ fn command(binary: &Path, stub: &Stub) -> Command {
         .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128")
         .env("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
         .env("AWS_ENDPOINT_URL", &stub.aws)
+        .env("AWS_ENDPOINT_URL_SECRETS_MANAGER", &stub.secrets)
         .env("AWS_REGION", "us-east-1")
         .env("AWS_ACCESS_KEY_ID", "bench")
         .env("AWS_SECRET_ACCESS_KEY", "bench")

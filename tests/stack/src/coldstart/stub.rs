@@ -33,8 +33,10 @@ use super::events::WEBHOOK_SECRET;
 pub(super) struct Stub {
     /// Host and port of the Runtime API.
     pub(super) runtime_api: String,
-    /// All of AWS.
+    /// All of AWS but Secrets Manager.
     pub(super) aws: String,
+    /// Secrets Manager: a host of its own, as on AWS, and so a handshake of its own.
+    pub(super) secrets: String,
     /// Whom the functions trust: the machine's authorities, and the stub's.
     pub(super) certificates: PathBuf,
     lambda: Lambda,
@@ -63,8 +65,9 @@ impl Stub {
         let lambda = Lambda { event: Arc::default(), answered };
         let runtime = TcpListener::bind("127.0.0.1:0").await?;
         let tls = Tls::bind().await?;
+        let secrets_tls = tls.beside().await?;
         let runtime_api = runtime.local_addr()?.to_string();
-        let aws = format!("https://localhost:{}", tls.tcp.local_addr()?.port());
+        let (aws, secrets) = (tls.url()?, secrets_tls.url()?);
         let certificates = dir.join("certificates.pem");
         std::fs::write(&certificates, authorities() + &tls.pem)?;
         let world = World::new("2026-03-01T09:00:00Z".parse()?, 1, &aws, Arc::new(Fair));
@@ -74,11 +77,12 @@ impl Stub {
             .with_state(lambda.clone());
         let services = Router::new().fallback(service).with_state(world.sqs.service());
         let servers = vec![
-            tokio::spawn(async { drop(axum::serve(runtime, routes).await) }),
-            tokio::spawn(async { drop(axum::serve(tls, services).await) }),
+            serve(runtime, routes),
+            serve(tls, services.clone()),
+            serve(secrets_tls, services),
         ];
         let answers = AsyncMutex::new(answers);
-        Ok(Self { runtime_api, aws, certificates, lambda, answers, servers })
+        Ok(Self { runtime_api, aws, secrets, certificates, lambda, answers, servers })
     }
 
     /// The event for whoever asks next.
@@ -137,6 +141,14 @@ fn authorities() -> String {
     BUNDLES.iter().find_map(|path| std::fs::read_to_string(path).ok()).unwrap_or_default()
 }
 
+/// Serves until the task is aborted.
+fn serve<L>(listener: L, routes: Router) -> JoinHandle<()>
+where
+    L: Listener<Addr: std::fmt::Debug>,
+{
+    tokio::spawn(async { drop(axum::serve(listener, routes).await) })
+}
+
 /// A listener with a certificate for `localhost`.
 struct Tls {
     tcp: TcpListener,
@@ -155,6 +167,16 @@ impl Tls {
             .with_single_cert(vec![cert.der().clone()], key)?;
         let tcp = TcpListener::bind("127.0.0.1:0").await?;
         Ok(Self { tcp, acceptor: TlsAcceptor::from(Arc::new(config)), pem: cert.pem() })
+    }
+
+    /// Another port with the same certificate.
+    async fn beside(&self) -> anyhow::Result<Self> {
+        let tcp = TcpListener::bind("127.0.0.1:0").await?;
+        Ok(Self { tcp, acceptor: self.acceptor.clone(), pem: self.pem.clone() })
+    }
+
+    fn url(&self) -> anyhow::Result<String> {
+        Ok(format!("https://localhost:{}", self.tcp.local_addr()?.port()))
     }
 }
 
