@@ -187,6 +187,8 @@ impl Listener for Tls {
     async fn accept(&mut self) -> (Self::Io, Self::Addr) {
         loop {
             let (stream, address) = Listener::accept(&mut self.tcp).await;
+            // Else the answer waits for the client's delayed acknowledgement of the handshake.
+            let _ = stream.set_nodelay(true);
             // Who does not finish the handshake is not served.
             if let Ok(stream) = self.acceptor.accept(stream).await {
                 return (stream, address);
