@@ -1,26 +1,17 @@
-//! The local stack as CloudFormation and Secrets Manager would show it: what
-//! `tollgate --stack local` reads.
-
-use std::collections::BTreeMap;
+//! The local stack as CloudFormation would show it: what `tollgate --stack local` reads.
 
 use tollgate_standin::world::{
     API_ID, BULK_QUEUE, DEAD_LETTER_QUEUES, EVENTS_QUEUE, POOL_ID, STAGE, World,
 };
 
+use crate::secrets::arns;
 use crate::stack::{TABLE, Urls, queue_url};
 
 /// The stack's name.
 pub const STACK: &str = "local";
 
-/// Makes the secrets and the stack's outputs, from what the functions' environment holds.
-pub(crate) fn publish(world: &World, urls: &Urls, settings: &BTreeMap<&'static str, String>) {
-    let secret = |name: &str, variable: &str| {
-        let name = format!("{STACK}/{name}");
-        match settings.get(variable) {
-            Some(value) => world.secrets.create_with(&name, value),
-            None => world.secrets.create(&name),
-        }
-    };
+/// Makes the stack's outputs.
+pub(crate) fn publish(world: &World, urls: &Urls) {
     let outputs = [
         ("TableName", TABLE.to_owned()),
         ("EventsQueueUrl", queue_url(urls, EVENTS_QUEUE)),
@@ -36,9 +27,10 @@ pub(crate) fn publish(world: &World, urls: &Urls, settings: &BTreeMap<&'static s
             "CognitoTriggerArn",
             format!("arn:aws:lambda:us-east-1:000000000000:function:{STACK}-cognito-trigger"),
         ),
-        ("StripeKeySecretArn", secret("stripe-key", "STRIPE_SECRET_KEY")),
-        ("WebhookSecretsArn", secret("webhook-secrets", "STRIPE_WEBHOOK_SECRETS")),
-        ("KeySecretsArn", secret("key-secrets", "TOLLGATE_KEY_SECRETS")),
+        ("StripeKeySecretArn", arns::STRIPE_KEY.to_owned()),
+        ("SweepStripeKeySecretArn", arns::SWEEP_STRIPE_KEY.to_owned()),
+        ("WebhookSecretsArn", arns::WEBHOOK.to_owned()),
+        ("KeySecretsArn", arns::KEYS.to_owned()),
         ("ReturnUrl", format!("{}/account", urls.tollgate)),
     ];
     let outputs = outputs.into_iter().map(|(name, value)| (name.to_owned(), value));

@@ -116,7 +116,7 @@ impl<'a, W: Write> Timeline<'a, W> {
         let now = self.stack.clock().time();
         let mut page = None;
         loop {
-            let ledger = &self.stack.functions.ledger;
+            let ledger = &self.stack.ledger;
             let events = ledger.events(from, now, page.as_deref()).await?;
             stored.extend(events.items);
             page = events.next;
@@ -126,7 +126,7 @@ impl<'a, W: Write> Timeline<'a, W> {
         }
         let listed: BTreeSet<_> = stored.iter().map(|event| event.record.event.clone()).collect();
         for event in self.events.keys().filter(|event| !listed.contains(*event)) {
-            stored.extend(self.stack.functions.ledger.event(event).await?);
+            stored.extend(self.stack.ledger.event(event).await?);
         }
         stored.sort_by_key(|event| event.record.at);
         for event in stored {
@@ -150,7 +150,7 @@ impl<'a, W: Write> Timeline<'a, W> {
     /// The account's new history entries, oldest first.
     async fn history(&mut self, account: &AccountId) -> anyhow::Result<()> {
         let printed = self.versions.get(account).copied().unwrap_or_default();
-        let mut entries = self.stack.functions.ledger.history(account, 100).await?;
+        let mut entries = self.stack.ledger.history(account, 100).await?;
         entries.retain(|entry| entry.version > printed);
         entries.reverse();
         for entry in &entries {

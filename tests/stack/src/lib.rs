@@ -1,3 +1,6 @@
-//! Scenarios, contract suite and call counts over HTTP; the deployed-stack test.
+//! What is measured and tested of the deployed product: the deployed stack, cold starts,
+//! sizes. The scenarios, the contract suite and the call counts are this package's tests.
 
+pub mod coldstart;
 pub mod deployed;
+pub mod sizes;

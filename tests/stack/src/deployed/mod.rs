@@ -1,6 +1,8 @@
 //! `cargo deployed`: the template, the binaries and a customer's life, without AWS.
 
 pub mod assertions;
+pub mod build;
 pub mod lint;
+pub mod permissions;
 pub mod python;
 pub mod translate;

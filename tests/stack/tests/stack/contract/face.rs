@@ -11,6 +11,7 @@ use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
 use axum::Router;
 use jiff::Timestamp;
 use tollgate_billing::ports::{Ports, Queue};
+use tollgate_local::access::Access;
 use tollgate_local::faults::Faults;
 use tollgate_local::front::{self, Front};
 use tollgate_standin::clock::VirtualClock;
@@ -86,11 +87,12 @@ pub(crate) async fn under(faults: &Faults, world: World) -> Stand<OnTheWire> {
         sqs: world.sqs.service(),
         cognito: tollgate_standin::cognito::router(world.cognito.clone()),
         api_gateway: world.api_gateway.control_plane(),
-        secrets_manager: tollgate_standin::secrets_manager::router(world.secrets.clone()),
+        secrets: world.secrets.clone(),
         cloudformation: world.cloudformation.service(),
         dynamodb: serve_dynamodb().await,
         http: reqwest::Client::builder().no_proxy().build().expect("no options to go wrong"),
         gate: world.gate.clone(),
+        access: Access::default(),
     };
     let aws = serve(faults.over_aws(front::router(front))).await;
     let stripe = serve(faults.over_stripe(stripe::router(world.stripe.clone()))).await;
