@@ -47,7 +47,9 @@ async fn dispatch(State(front): State<Front>, request: Request) -> Response {
             front.gate.log(Service::Ledger, known(operation_of(&request)), "");
             return forward(&front, request).await;
         }
-        Some(Service::Stripe) | None => return not_implemented(target(&request)),
+        Some(Service::Stripe | Service::SecretsManager | Service::CloudFormation) | None => {
+            return not_implemented(target(&request));
+        }
     };
     match router.oneshot(request).await {
         Ok(response) => response,

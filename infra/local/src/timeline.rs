@@ -219,6 +219,8 @@ pub fn is_tollgates(call: &Call) -> bool {
         }
         Service::Ledger => !["Query", "Scan", "BatchGetItem"].contains(&call.operation),
         Service::Queue => ["SendMessage", "SendMessageBatch"].contains(&call.operation),
+        Service::SecretsManager => call.operation == "PutSecretValue",
+        Service::CloudFormation => false,
     }
 }
 

@@ -7,8 +7,9 @@ pub mod api_gateway;
 pub mod clients;
 pub mod cognito;
 pub mod dynamodb;
-mod error;
+pub(crate) mod error;
 mod ports;
+pub mod secrets;
 pub mod sqs;
 pub mod stripe;
 #[cfg(test)]

@@ -132,6 +132,18 @@ pub struct AccountConfig {
     pub return_url: String,
 }
 
+impl StripeConfig {
+    /// Reads the access to Stripe of a deployment that takes real payments, or not.
+    ///
+    /// # Errors
+    /// [`ConfigError`]: no key, or one of the other mode.
+    pub fn read(get: impl Fn(&str) -> Option<String>, livemode: bool) -> Result<Self, ConfigError> {
+        let mut reader = Reader::new(&get);
+        let stripe = reader.stripe(livemode);
+        reader.finish(stripe)
+    }
+}
+
 impl WebhookConfig {
     /// Reads the settings of the webhook.
     ///

@@ -35,6 +35,10 @@ pub enum Service {
     Ledger,
     /// SQS.
     Queue,
+    /// Secrets Manager: at a function's start, and the operator's command.
+    SecretsManager,
+    /// CloudFormation: the operator's command.
+    CloudFormation,
 }
 
 impl fmt::Display for Service {
@@ -45,6 +49,8 @@ impl fmt::Display for Service {
             Self::Cognito => "Cognito",
             Self::Ledger => "DynamoDB",
             Self::Queue => "SQS",
+            Self::SecretsManager => "Secrets Manager",
+            Self::CloudFormation => "CloudFormation",
         })
     }
 }
