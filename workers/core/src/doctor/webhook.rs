@@ -141,14 +141,14 @@ fn version(expected: &Expected, ours: &Look<Vec<&Endpoint>>) -> Finding {
                     format!("{id} has no version of its own: an upgrade of the account changes it"),
                     again,
                 ),
+                Some(version) if !is_date(day(version)) || day(version) < OLDEST_API_VERSION => {
+                    finding.warn(format!("{id} has version {version}, which is unknown"), again);
+                }
                 Some(version) if day(version) > day(NEWEST_API_VERSION) => finding.warn(
                     format!("{id} has version {version}, newer than this build knows"),
                     "upgrade Tollgate, or read Stripe's changelog for subscriptions, invoices, \
                      disputes and Checkout",
                 ),
-                Some(version) if !is_date(day(version)) || day(version) < OLDEST_API_VERSION => {
-                    finding.warn(format!("{id} has version {version}, which is unknown"), again);
-                }
                 Some(_) => {}
             }
         }
