@@ -1,7 +1,7 @@
 //! One endpoint for all of AWS: what `AWS_ENDPOINT_URL` points at locally.
 //!
-//! The JSON protocols name their operation in `X-Amz-Target`; whatever has no target is
-//! API Gateway's REST protocol. DynamoDB is the embedded dynoxide, behind a proxy that
+//! The JSON protocols name their operation in `X-Amz-Target`; a form without a target is
+//! CloudFormation's query protocol, and the rest API Gateway's REST protocol. DynamoDB is the embedded dynoxide, behind a proxy that
 //! only logs the call.
 
 use axum::Router;
@@ -22,6 +22,10 @@ pub struct Front {
     pub cognito: Router,
     /// API Gateway's control plane.
     pub api_gateway: Router,
+    /// Secrets Manager.
+    pub secrets_manager: Router,
+    /// CloudFormation.
+    pub cloudformation: Router,
     /// Where dynoxide listens.
     pub dynamodb: String,
     /// For the proxy.
@@ -47,7 +51,9 @@ async fn dispatch(State(front): State<Front>, request: Request) -> Response {
             front.gate.log(Service::Ledger, known(operation_of(&request)), "");
             return forward(&front, request).await;
         }
-        Some(Service::Stripe | Service::SecretsManager | Service::CloudFormation) | None => {
+        Some(Service::SecretsManager) => front.secrets_manager,
+        Some(Service::CloudFormation) => front.cloudformation,
+        Some(Service::Stripe) | None => {
             return not_implemented(target(&request));
         }
     };
@@ -62,11 +68,19 @@ pub(crate) fn service_of(request: &Request) -> Option<Service> {
     match target(request).split_once('.') {
         Some(("AmazonSQS", _)) => Some(Service::Queue),
         Some(("AWSCognitoIdentityProviderService", _)) => Some(Service::Cognito),
+        Some(("secretsmanager", _)) => Some(Service::SecretsManager),
         Some((service, _)) if service.starts_with("DynamoDB_") => Some(Service::Ledger),
         Some(_) => None,
         None if request.uri().path().contains("/.well-known/") => Some(Service::Cognito),
+        // The query protocol; API Gateway's bodies are JSON.
+        None if has_form(request) => Some(Service::CloudFormation),
         None => Some(Service::ApiGateway),
     }
+}
+
+fn has_form(request: &Request) -> bool {
+    let kind = request.headers().get("content-type").and_then(|value| value.to_str().ok());
+    kind.is_some_and(|kind| kind.starts_with("application/x-www-form-urlencoded"))
 }
 
 /// The operation that a request of the JSON protocols names; else nothing.

@@ -27,6 +27,7 @@ use tollgate_billing::sweep::DriftReport;
 use tollgate_standin::clock::VirtualClock;
 use tollgate_standin::cognito;
 use tollgate_standin::gate::Fair;
+use tollgate_standin::secrets_manager;
 use tollgate_standin::stripe::NewEndpoint;
 use tollgate_standin::stripe::http::{router as stripe_router, webhook_client};
 use tollgate_standin::world::{
@@ -133,6 +134,8 @@ impl Stack {
             sqs: world.sqs.service(),
             cognito: cognito::router(world.cognito.clone()),
             api_gateway: world.api_gateway.control_plane(),
+            secrets_manager: secrets_manager::router(world.secrets.clone()),
+            cloudformation: world.cloudformation.service(),
             dynamodb: dynamodb_url,
             http: http.clone(),
             gate: world.gate.clone(),
