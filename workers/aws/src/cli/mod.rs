@@ -8,6 +8,7 @@
 
 mod arguments;
 mod context;
+mod doctor;
 mod exit;
 mod io;
 mod plans;
@@ -55,6 +56,7 @@ async fn dispatch<C: Clock>(
     io: &mut Io<'_>,
 ) -> Result<Exit, Failure> {
     match command {
+        Command::Doctor(command) => doctor::run(command, context, io).await,
         Command::Plans(command) => plans::run(command, context, io).await,
     }
 }

@@ -49,11 +49,15 @@ pub enum Setting {
     KeySecretsArn,
     /// Where Stripe's pages send the browser back to.
     ReturnUrl,
+    /// The app clients whose tokens the account API takes, separated by commas.
+    UserPoolClientIds,
+    /// For how many days settled event records are kept; not known: for ever.
+    EventRetentionDays,
 }
 
 impl Setting {
     /// All of them.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 19] = [
         Self::Stack,
         Self::Table,
         Self::EventsQueueUrl,
@@ -71,9 +75,11 @@ impl Setting {
         Self::WebhookSecretsArn,
         Self::KeySecretsArn,
         Self::ReturnUrl,
+        Self::UserPoolClientIds,
+        Self::EventRetentionDays,
     ];
 
-    /// The template's output; the stack's name is none.
+    /// The template's output, or parameter; the stack's name is neither.
     pub fn output(self) -> &'static str {
         self.names().0
     }
@@ -108,6 +114,8 @@ impl Setting {
             Self::WebhookSecretsArn => ("WebhookSecretsArn", "STRIPE_WEBHOOK_SECRETS_ARN"),
             Self::KeySecretsArn => ("KeySecretsArn", "TOLLGATE_KEY_SECRETS_ARN"),
             Self::ReturnUrl => ("ReturnUrl", "TOLLGATE_RETURN_URL"),
+            Self::UserPoolClientIds => ("UserPoolClientIds", "TOLLGATE_USER_POOL_CLIENT_IDS"),
+            Self::EventRetentionDays => ("EventRetentionDays", "TOLLGATE_EVENT_RETENTION_DAYS"),
         }
     }
 }
@@ -129,7 +137,7 @@ impl StackSettings {
         Self::new(all.filter_map(|setting| Some((setting, get(setting.variable())?))))
     }
 
-    /// From a stack's outputs.
+    /// From a stack's outputs and parameters.
     ///
     /// # Errors
     /// There is no such stack, or CloudFormation failed.
@@ -139,11 +147,15 @@ impl StackSettings {
         let client = aws_sdk_cloudformation::Client::new(sdk);
         let answer = client.describe_stacks().stack_name(name).send().await;
         let answer = answer.map_err(|error| no_such_stack(name, DESCRIBE.sdk(&error)))?;
-        let outputs = answer.stacks().iter().flat_map(|stack| stack.outputs());
-        let known = outputs.filter_map(|output| {
-            let key = output.output_key()?;
-            let setting = Setting::ALL.into_iter().find(|setting| setting.output() == key)?;
-            Some((setting, output.output_value()?.to_owned()))
+        let own = answer.stacks().iter();
+        let parameters = own.clone().flat_map(|stack| stack.parameters());
+        let parameters = parameters.map(|it| (it.parameter_key(), it.parameter_value()));
+        let outputs = own.flat_map(|stack| stack.outputs());
+        let outputs = outputs.map(|output| (output.output_key(), output.output_value()));
+        // Of two with one name, the output stays.
+        let known = parameters.chain(outputs).filter_map(|(key, value)| {
+            let setting = Setting::ALL.into_iter().find(|setting| Some(setting.output()) == key)?;
+            Some((setting, value?.to_owned()))
         });
         Ok(Self::new(known.chain([(Setting::Stack, name.to_owned())])))
     }

@@ -94,9 +94,10 @@ async fn api_keys(client: &Client) -> Look<usize> {
     let (mut count, mut position) = (0, None);
     loop {
         let request = client.get_api_keys().limit(PAGE).include_values(false);
-        let answer = request.set_position(position).send().await.map_err(|error| {
-            aws(operation("GetApiKeys"), "apigateway:GET on /apikeys", &error)
-        })?;
+        let answer =
+            request.set_position(position).send().await.map_err(|error| {
+                aws(operation("GetApiKeys"), "apigateway:GET on /apikeys", &error)
+            })?;
         count += answer.items().len();
         position = answer.position;
         if position.is_none() {

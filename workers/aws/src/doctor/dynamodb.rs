@@ -104,9 +104,8 @@ impl Intercept for DateOfAnswer {
 fn read(found: &TableDescription) -> Table {
     let (hash, range) = keys(found.key_schema());
     let indexes = found.global_secondary_indexes();
-    let name = |index: &GlobalSecondaryIndexDescription| {
-        index.index_name().unwrap_or_default().to_owned()
-    };
+    let name =
+        |index: &GlobalSecondaryIndexDescription| index.index_name().unwrap_or_default().to_owned();
     let unready = indexes.iter().filter(|it| it.index_status() != Some(&IndexStatus::Active));
     Table {
         status: found.table_status().map_or("", |status| status.as_str()).to_owned(),

@@ -18,11 +18,7 @@ const KEYS: &str = "TOLLGATE_KEY_SECRETS";
 type Value = Look<Option<SecretString>>;
 
 /// The secrets, and Stripe's key for who calls Stripe.
-pub(super) async fn look(
-    place: &Place,
-    expected: &Expected,
-    sdk: &SdkConfig,
-) -> (Secrets, Value) {
+pub(super) async fn look(place: &Place, expected: &Expected, sdk: &SdkConfig) -> (Secrets, Value) {
     let store = SecretStore::new(aws_sdk_secretsmanager::Client::new(sdk));
     let sweep = async {
         match &place.sweep_key {

@@ -19,11 +19,7 @@ const ABSENT: [&str; 5] = [
 ];
 
 /// Why a call to AWS showed nothing. `needs` is the IAM action that allows it.
-pub(super) fn aws<E>(
-    operation: Operation,
-    needs: &str,
-    error: &SdkError<E, HttpResponse>,
-) -> Unseen
+pub(super) fn aws<E>(operation: Operation, needs: &str, error: &SdkError<E, HttpResponse>) -> Unseen
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
 {
