@@ -7,5 +7,6 @@ pub mod front;
 pub mod functions;
 pub mod guide;
 pub mod invariants;
+pub mod outputs;
 pub mod stack;
 pub mod timeline;

@@ -40,6 +40,7 @@ use tollgate_workers::handlers::{self, sweep::Swept};
 use crate::faults::Faults;
 use crate::front::{self, Front};
 use crate::functions::{self, Functions, TriggerFunction};
+use crate::outputs;
 
 /// The ledger's table.
 pub const TABLE: &str = "tollgate-ledger";
@@ -156,6 +157,7 @@ impl Stack {
         }
         let webhook = register_webhook(&world, &urls);
         let settings = settings(&world, &ways, &webhook);
+        outputs::publish(&world, &urls, &settings);
         let functions =
             Functions::new(|name| settings.get(name).cloned(), &sdk(&ways.aws), &world.clock)?;
         let functions = Arc::new(functions);
@@ -365,7 +367,7 @@ fn sqs_event(messages: &[aws_sdk_sqs::types::Message]) -> anyhow::Result<SqsEven
 /// The environment that the functions would have in Lambda.
 fn settings(world: &World, urls: &Urls, webhook_secret: &str) -> BTreeMap<&'static str, String> {
     BTreeMap::from([
-        ("TOLLGATE_STACK", "local".to_owned()),
+        ("TOLLGATE_STACK", outputs::STACK.to_owned()),
         ("TOLLGATE_TABLE", TABLE.to_owned()),
         ("TOLLGATE_EVENTS_QUEUE_URL", queue_url(urls, EVENTS_QUEUE)),
         ("TOLLGATE_BULK_QUEUE_URL", queue_url(urls, BULK_QUEUE)),
@@ -380,7 +382,7 @@ fn settings(world: &World, urls: &Urls, webhook_secret: &str) -> BTreeMap<&'stat
     ])
 }
 
-fn queue_url(urls: &Urls, queue: &str) -> String {
+pub(crate) fn queue_url(urls: &Urls, queue: &str) -> String {
     format!("{}/000000000000/{queue}", urls.aws)
 }
 

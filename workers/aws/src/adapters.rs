@@ -15,5 +15,6 @@ pub mod stripe;
 #[cfg(test)]
 mod stub;
 pub mod system;
+pub mod usage_plans;
 
 pub use ports::AwsPorts;

@@ -7,6 +7,7 @@
 //! so a throttle never says for how long.
 
 mod doctor;
+mod operator;
 mod views;
 
 use std::marker::PhantomData;
@@ -26,6 +27,7 @@ use tollgate_events::{
     ChargeId, CustomerId, DisputeId, IdError, NamedAccount, PriceId, SubscriptionId,
 };
 
+pub use self::operator::WebhookEndpoint;
 use self::views::{
     ChargeView, CheckoutView, CustomerView, DisputeView, IdView, ListView, Listed, PortalView,
     SubscriptionView,
