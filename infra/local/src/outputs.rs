@@ -32,10 +32,7 @@ pub(crate) fn publish(world: &World, urls: &Urls, settings: &BTreeMap<&'static s
         ("Livemode", "false".to_owned()),
         ("WebhookUrl", format!("{}/webhook", urls.tollgate)),
         ("AccountUrl", urls.tollgate.clone()),
-        (
-            "CognitoTriggerArn",
-            format!("arn:aws:lambda:us-east-1:000000000000:function:{STACK}-cognito-trigger"),
-        ),
+        ("CognitoTriggerArn", world.cognito.config().function()),
         ("StripeKeySecretArn", secret("stripe-key", "STRIPE_SECRET_KEY")),
         ("WebhookSecretsArn", secret("webhook-secrets", "STRIPE_WEBHOOK_SECRETS")),
         ("KeySecretsArn", secret("key-secrets", "TOLLGATE_KEY_SECRETS")),
@@ -43,4 +40,7 @@ pub(crate) fn publish(world: &World, urls: &Urls, settings: &BTreeMap<&'static s
     ];
     let outputs = outputs.into_iter().map(|(name, value)| (name.to_owned(), value));
     world.cloudformation.set_stack(STACK, outputs);
+    let clients = world.cognito.config().clients.iter().map(|it| it.id.clone()).collect::<Vec<_>>();
+    let parameters = [("UserPoolClientIds".to_owned(), clients.join(","))];
+    world.cloudformation.set_parameters(STACK, parameters);
 }

@@ -140,6 +140,7 @@ impl Stack {
             dynamodb: dynamodb_url,
             http: http.clone(),
             gate: world.gate.clone(),
+            clock: world.clock.clone(),
         };
         let database = dynoxide::Database::memory().context("the embedded DynamoDB")?;
         let mut servers = vec![

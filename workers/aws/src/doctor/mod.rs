@@ -76,9 +76,10 @@ pub async fn observe<C: Clock>(
         let (seen, key) = secrets::look(place, expected, sdk).await;
         (stripe::look(place, expected, key, clock.now()).await, seen)
     };
+    let stages = stages(expected);
     let (pool, gateway, (stripe, secrets), queues, ledger) = tokio::join!(
         cognito::look(expected, sdk),
-        api_gateway::look(&stages(expected), sdk),
+        api_gateway::look(&stages, sdk),
         stripe,
         sqs::look(&place.queues, sdk),
         dynamodb::look(&expected.table_name, sdk, clock),

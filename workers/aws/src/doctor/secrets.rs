@@ -60,8 +60,8 @@ async fn value(store: &SecretStore, place: &SecretPlace) -> Value {
 
 fn judged(variable: &'static str, value: &Value, livemode: bool) -> Look<Secret> {
     let value = value.as_ref().map_err(Clone::clone)?;
-    let blank = |value: &&SecretString| !value.expose_secret().trim().is_empty();
-    let Some(value) = value.as_ref().filter(blank) else { return Ok(Secret::Empty) };
+    let filled = |value: &&SecretString| !value.expose_secret().trim().is_empty();
+    let Some(value) = value.as_ref().filter(filled) else { return Ok(Secret::Empty) };
     let text = value.expose_secret();
     let parts = text.split(',').filter(|part| !part.trim().is_empty()).count();
     Ok(Secret::Set(SecretValue { fault: secret_fault(variable, value, livemode), parts }))

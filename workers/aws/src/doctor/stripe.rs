@@ -66,7 +66,7 @@ async fn everything(
     let (prices, products, endpoints, undelivered, checkout) = tokio::join!(
         prices(client, plans),
         products(client, plans),
-        client.webhook_endpoints(),
+        client.observed_endpoints(),
         client.undelivered(now - TRIES_FOR, now - ON_ITS_WAY),
         client.newest_checkout(),
     );

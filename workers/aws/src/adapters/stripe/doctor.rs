@@ -65,7 +65,7 @@ impl StripeApi {
     ///
     /// # Errors
     /// The call failed.
-    pub async fn webhook_endpoints(&self) -> PortResult<Vec<Endpoint>> {
+    pub async fn observed_endpoints(&self) -> PortResult<Vec<Endpoint>> {
         let (name, path) = ("GET /v1/webhook_endpoints", "/webhook_endpoints");
         let found = self.list::<EndpointView>(name, path, json!({})).await?;
         Ok(found.into_iter().map(EndpointView::read).collect())
