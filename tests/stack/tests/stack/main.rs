@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod calls;
+mod command;
 mod contract;
 mod demo;
 mod lost_answers;
