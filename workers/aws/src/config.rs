@@ -157,6 +157,18 @@ impl WebhookConfig {
     }
 }
 
+impl WebhookConfig {
+    /// Checks `STRIPE_WEBHOOK_SECRETS` alone, before it is stored.
+    ///
+    /// # Errors
+    /// [`ConfigError`], as [`read`](Self::read) would have it.
+    pub fn check_secrets(get: impl Fn(&str) -> Option<String>) -> Result<(), ConfigError> {
+        let mut reader = Reader::new(&get);
+        let secrets = reader.webhook_secrets();
+        reader.finish(secrets).map(drop)
+    }
+}
+
 impl TriggerConfig {
     /// Reads the settings of the triggers.
     ///

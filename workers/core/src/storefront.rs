@@ -11,11 +11,16 @@
 //! [`Later`](Note::Later)).
 
 mod compare;
+mod endpoint;
 mod model;
 #[cfg(test)]
 mod tests;
 
 pub use compare::diff;
+pub use endpoint::{
+    Endpoint, EndpointChange, EndpointDiff, EndpointNote, EndpointObstacle, Wanted, Wish,
+    diff_endpoints,
+};
 pub use model::{
     Change, Diff, Note, Observed, ObservedPlan, ObservedPrice, ObservedProduct, Obstacle, Owner,
     PriceTerms, UsageSettings,

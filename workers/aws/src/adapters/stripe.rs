@@ -27,7 +27,6 @@ use tollgate_events::{
     ChargeId, CustomerId, DisputeId, IdError, NamedAccount, PriceId, SubscriptionId,
 };
 
-pub use self::operator::WebhookEndpoint;
 use self::views::{
     ChargeView, CheckoutView, CustomerView, DisputeView, IdView, ListView, Listed, PortalView,
     SubscriptionView,

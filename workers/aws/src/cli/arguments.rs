@@ -38,4 +38,10 @@ pub(crate) enum Command {
     /// The plans of plans.toml, and what sells and enforces them.
     #[command(subcommand)]
     Plans(super::plans::Plans),
+    /// The endpoint at Stripe that sends the stack its events.
+    #[command(subcommand)]
+    Webhook(super::webhook::Webhook),
+    /// The stack's secrets: set, never shown.
+    #[command(subcommand)]
+    Secrets(super::secrets::Secrets),
 }

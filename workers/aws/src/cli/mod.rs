@@ -7,12 +7,15 @@
 //! Exit codes: see [`Exit`]. What it knows of a stack: see [`settings`].
 
 mod arguments;
+mod confirm;
 mod context;
 mod doctor;
 mod exit;
 mod io;
 mod plans;
+mod secrets;
 mod settings;
+mod webhook;
 
 use std::ffi::OsString;
 
@@ -58,6 +61,8 @@ async fn dispatch<C: Clock>(
     match command {
         Command::Doctor(command) => doctor::run(command, context, io).await,
         Command::Plans(command) => plans::run(command, context, io).await,
+        Command::Webhook(command) => webhook::run(command, context, io).await,
+        Command::Secrets(command) => secrets::run(command, context, io).await,
     }
 }
 

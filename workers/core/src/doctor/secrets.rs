@@ -15,9 +15,9 @@ pub(super) fn examine(observed: &Observed, expected: &Expected) -> Vec<Finding> 
         findings.push(secret("secret-sweep-stripe-key", what, "sweep-stripe-key", sweep));
     }
     let what = "the webhook's signing secrets";
-    findings.push(secret("secret-webhook", what, "webhook", &seen.webhook));
+    findings.push(secret("secret-webhook", what, "webhook-secrets", &seen.webhook));
     let what = "the key-derivation secrets";
-    findings.push(secret("secret-key-derivation", what, "key-derivation", &seen.key_derivation));
+    findings.push(secret("secret-key-derivation", what, "key-secrets", &seen.key_derivation));
     findings.push(count(observed, expected));
     findings
 }
@@ -48,7 +48,7 @@ fn count(observed: &Observed, expected: &Expected) -> Finding {
     let ours = ours(observed, expected);
     finding.look("the webhook's signing secrets", &observed.secrets.webhook, |finding, secret| {
         let Secret::Set(value) = secret else { return };
-        let mend = expected.run("secrets set webhook");
+        let mend = expected.run("secrets set webhook-secrets");
         match &ours {
             Err(unseen) => finding.unseen("the webhook endpoints", unseen),
             Ok(ours) if value.parts < ours.len() => finding.fail(

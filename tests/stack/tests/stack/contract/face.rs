@@ -86,6 +86,8 @@ pub(crate) async fn under(faults: &Faults, world: World) -> Stand<OnTheWire> {
         sqs: world.sqs.service(),
         cognito: tollgate_standin::cognito::router(world.cognito.clone()),
         api_gateway: world.api_gateway.control_plane(),
+        secrets_manager: tollgate_standin::secrets_manager::router(world.secrets.clone()),
+        cloudformation: world.cloudformation.service(),
         dynamodb: serve_dynamodb().await,
         http: reqwest::Client::builder().no_proxy().build().expect("no options to go wrong"),
         gate: world.gate.clone(),

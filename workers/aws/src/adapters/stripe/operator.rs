@@ -11,7 +11,7 @@ use tollgate_billing::account::PlanId;
 use tollgate_billing::catalog::{Interval, Offer};
 use tollgate_billing::ports::{Class, PortResult, Service};
 use tollgate_billing::storefront::{
-    METADATA_PLAN, METADATA_STACK, ObservedPrice, ObservedProduct, Owner, PriceTerms,
+    Endpoint, METADATA_PLAN, METADATA_STACK, ObservedPrice, ObservedProduct, Owner, PriceTerms,
 };
 use tollgate_events::{PriceId, ProductId};
 
@@ -63,23 +63,6 @@ struct EndpointView {
     api_version: Option<String>,
     metadata: Metadata,
     secret: Option<String>,
-}
-
-/// A webhook endpoint.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct WebhookEndpoint {
-    /// `we_…`
-    pub id: String,
-    /// Where events are posted.
-    pub url: String,
-    /// Which types; `*` stands for all.
-    pub enabled_events: Vec<String>,
-    /// Whether events are sent to it.
-    pub enabled: bool,
-    /// The shape of its events, fixed when it was made; the account's default without it.
-    pub api_version: Option<String>,
-    /// The stack that made it.
-    pub stack: Option<String>,
 }
 
 impl Listed for ProductView {
@@ -178,11 +161,11 @@ impl StripeApi {
         readable(name, PriceId::parse(self.send(call).await?.id))
     }
 
-    /// Every webhook endpoint.
+    /// Every webhook endpoint, newest first.
     ///
     /// # Errors
     /// A call failed.
-    pub async fn webhook_endpoints(&self) -> PortResult<Vec<WebhookEndpoint>> {
+    pub async fn webhook_endpoints(&self) -> PortResult<Vec<Endpoint>> {
         let name = "GET /v1/webhook_endpoints";
         let found = self.list::<EndpointView>(name, "/webhook_endpoints", json!({})).await?;
         Ok(found.into_iter().map(EndpointView::read).collect())
@@ -238,11 +221,11 @@ impl StripeApi {
 }
 
 impl EndpointView {
-    fn read(self) -> WebhookEndpoint {
-        WebhookEndpoint {
+    fn read(self) -> Endpoint {
+        Endpoint {
             id: self.id,
             url: self.url,
-            enabled_events: self.enabled_events,
+            enabled_events: self.enabled_events.into_iter().collect(),
             enabled: self.status == "enabled",
             api_version: self.api_version,
             stack: self.metadata.and_then(|mut metadata| metadata.remove(METADATA_STACK)),
