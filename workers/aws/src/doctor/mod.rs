@@ -77,12 +77,13 @@ pub async fn observe<C: Clock>(
         (stripe::look(place, expected, key, clock.now()).await, seen)
     };
     let stages = stages(expected);
+    // Boxed: together, the futures of all these calls would fill a stack.
     let (pool, gateway, (stripe, secrets), queues, ledger) = tokio::join!(
-        cognito::look(expected, sdk),
-        api_gateway::look(&stages, sdk),
-        stripe,
-        sqs::look(&place.queues, sdk),
-        dynamodb::look(&expected.table_name, sdk, clock),
+        Box::pin(cognito::look(expected, sdk)),
+        Box::pin(api_gateway::look(&stages, sdk)),
+        Box::pin(stripe),
+        Box::pin(sqs::look(&place.queues, sdk)),
+        Box::pin(dynamodb::look(&expected.table_name, sdk, clock)),
     );
     let (pool, clients) = pool;
     Observed {
