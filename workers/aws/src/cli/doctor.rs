@@ -31,7 +31,7 @@ pub(crate) async fn run<C: Clock>(
 ) -> Result<Exit, Failure> {
     let settings = context.settings().await?;
     let expected = expected(settings, context.named_stack(), catalog(&command))?;
-    let place = place(settings, &|name| context.variable(name));
+    let place = place(settings, context.named_stack(), &|name| context.variable(name));
     let observed = observe(&place, &expected, context.sdk().await, &context.clock).await;
     let findings = examine(&observed, &expected);
     if context.json {
@@ -66,7 +66,7 @@ fn expected(
     named: Option<&str>,
     catalog: Result<CatalogFile, String>,
 ) -> Result<Expected, Failure> {
-    let known = |setting| known(settings, setting);
+    let known = |setting| known(settings, setting, named);
     let list = |text: String| text.split(',').map(|id| id.trim().to_owned()).collect();
     Ok(Expected {
         stack: settings.need(Setting::Stack)?.to_owned(),
@@ -84,17 +84,24 @@ fn expected(
     })
 }
 
-fn known(settings: &StackSettings, setting: Setting) -> Look<String> {
+fn known(settings: &StackSettings, setting: Setting, named: Option<&str>) -> Look<String> {
     settings.get(setting).map(str::to_owned).ok_or_else(|| Unseen::Unknown {
         why: "it is not known".into(),
-        mend: format!("name the stack with --stack, or set {}", setting.variable()),
+        mend: match named {
+            Some(_) => format!("deploy a template that tells {}", setting.output()),
+            None => format!("name the stack with --stack, or set {}", setting.variable()),
+        },
     })
 }
 
-fn place(settings: &StackSettings, variable: &dyn Fn(&str) -> Option<String>) -> Place {
+fn place(
+    settings: &StackSettings,
+    named: Option<&str>,
+    variable: &dyn Fn(&str) -> Option<String>,
+) -> Place {
     let queue = |name, url, letters| QueuePlace {
         name,
-        url: known(settings, url),
+        url: known(settings, url, named),
         dead_letters: settings.get(letters).map(str::to_owned),
     };
     let value = |name: &str| variable(name).filter(|value| !value.trim().is_empty());

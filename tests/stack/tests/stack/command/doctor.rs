@@ -12,13 +12,14 @@ use jiff::SignedDuration;
 use serde_json::{Value, json};
 use tollgate_events::stripe::ACTED_ON;
 use tollgate_local::stack::{Options, Stack, TABLE};
-use tollgate_standin::api_gateway::{KeySource, Patch, PatchOp};
+use tollgate_standin::api_gateway::{KeySource, NewApiKey, Patch, PatchOp};
 use tollgate_standin::clock::VirtualClock;
+use tollgate_standin::cognito::AppClient;
 use tollgate_standin::sqs::Outgoing;
 use tollgate_standin::stripe::{
     Card, EndpointUpdate, Metadata, NewCustomer, NewEndpoint, SubscriptionData,
 };
-use tollgate_standin::world::{API_ID, DEAD_LETTER_QUEUES, EVENTS_QUEUE};
+use tollgate_standin::world::{API_ID, BULK_QUEUE, DEAD_LETTER_QUEUES, EVENTS_QUEUE, POOL_ID};
 use tollgate_workers::adapters::stripe::API_VERSION;
 use tollgate_workers::cli::{Io, Surroundings, run};
 
@@ -92,15 +93,12 @@ impl Clinic {
 
     /// Runs the command; the value of no secret is in what it prints.
     async fn doctor(&self, arguments: &[&str]) -> Told {
-        let plans = self.plans.to_str().unwrap();
-        let all = [&["tollgate", "--stack", "local", "doctor"], arguments, &[plans]].concat();
-        let base = self.stack.urls.stripe.clone();
-        let own = self.own_key;
-        let environment = move |name: &str| match name {
-            "STRIPE_API_BASE" => Some(base.clone()),
-            "STRIPE_SECRET_KEY" => own.map(str::to_owned),
-            _ => None,
-        };
+        self.run(&["tollgate", "--stack", "local", "doctor"], arguments).await
+    }
+
+    async fn run(&self, command: &[&str], arguments: &[&str]) -> Told {
+        let all = [command, arguments, &[self.plans.to_str().unwrap()]].concat();
+        let environment = |name: &str| self.variable(name);
         let (mut out, mut err) = (Vec::new(), Vec::new());
         let mut io = Io {
             out: &mut out,
@@ -121,6 +119,27 @@ impl Clinic {
             assert!(!shown, "the value of {secret} is in the output");
         }
         Told { code, out }
+    }
+
+    /// The operator's environment; the functions' variables, where no stack is named.
+    fn variable(&self, name: &str) -> Option<String> {
+        let urls = &self.stack.urls;
+        let queue = |name: &str| format!("{}/000000000000/{name}", urls.aws);
+        let secret = |name: &str| self.stack.world.secrets.value(name);
+        match name {
+            "STRIPE_API_BASE" => Some(urls.stripe.clone()),
+            "STRIPE_SECRET_KEY" => self.own_key.map(str::to_owned),
+            "STRIPE_SECRET_KEY_ARN" => Some("local/stripe-key".into()),
+            "STRIPE_WEBHOOK_SECRETS" => secret("local/webhook-secrets"),
+            "TOLLGATE_KEY_SECRETS" => secret("local/key-secrets"),
+            "TOLLGATE_STACK" => Some("local".into()),
+            "TOLLGATE_LIVEMODE" => Some("false".into()),
+            "TOLLGATE_TABLE" => Some(TABLE.into()),
+            "TOLLGATE_USER_POOL_ID" => Some(POOL_ID.into()),
+            "TOLLGATE_EVENTS_QUEUE_URL" => Some(queue(EVENTS_QUEUE)),
+            "TOLLGATE_BULK_QUEUE_URL" => Some(queue(BULK_QUEUE)),
+            _ => None,
+        }
     }
 
     fn usage_plan(&self, name: &str) -> String {
@@ -151,12 +170,25 @@ async fn a_healthy_deployment_passes_and_every_check_is_told() {
 
 type Break = fn(&mut Clinic);
 
+/// Through an app client that is on the second page.
 fn users_may_write_their_plan(clinic: &mut Clinic) {
     clinic.stack.world.cognito.change_config(|pool| {
-        let mut second = pool.clients[0].clone();
-        second.id = "a-second-client".into();
-        second.write_attributes.as_mut().unwrap().insert("custom:plan".into());
-        pool.clients.push(second);
+        let client = pool.clients[0].clone();
+        pool.clients.extend((2..=61).map(|n| AppClient { id: format!("c{n}"), ..client.clone() }));
+        let last = pool.clients[60].write_attributes.as_mut().unwrap();
+        last.insert("custom:plan".into());
+    });
+}
+
+/// So many that they are on two pages.
+fn keys_run_out(clinic: &mut Clinic) {
+    let plans =
+        format!("{}\n[policy]\nkey_quota = 600\nkey_reserve = 99\n", clinic.stack.world.plans_toml);
+    std::fs::write(&clinic.plans, plans).unwrap();
+    clinic.stack.world.api_gateway.scene(|model, now| {
+        for _ in 0..501 {
+            model.create_api_key(NewApiKey::default(), now).unwrap();
+        }
     });
 }
 
@@ -208,6 +240,7 @@ const BREAKS: &[(&str, &str, Break)] = &[
     ("pool-attributes-not-writable", "failure", users_may_write_their_plan),
     ("pool-triggers", "failure", |it| it.stack.world.cognito.change_config(|pool| pool.triggers.post_confirmation = false)),
     ("pool-clients", "failure", |it| it.stack.world.cognito.change_config(|pool| pool.clients.clear())),
+    ("api-keys-quota", "failure", keys_run_out),
     ("usage-plans-stages", "failure", a_plan_loses_its_stage),
     ("stages-exist", "failure", |it| {
         let stage = it.stack.world.stage();
@@ -248,6 +281,43 @@ async fn what_is_broken_is_named_and_nothing_else() {
         assert_eq!(told.code, u8::from(*verdict == "failure"), "{check}");
         assert_eq!(clinic.doctor(&["--strict"]).await.code, 1, "{check}");
     }
+}
+
+#[tokio::test]
+async fn a_problem_stands_below_its_check_with_its_mend() {
+    let mut clinic = Clinic::open().await;
+    a_plan_loses_its_stage(&mut clinic);
+    let told = clinic.doctor(&[]).await;
+    let plan = clinic.usage_plan("pro");
+    let lines = format!(
+        "
+  ✗ usage-plans-stages            every usage plan covers exactly the catalog's stages
+      ✗ plan `pro` ({plan}) does not cover api1:prod
+        → aws apigateway update-usage-plan --usage-plan-id {plan} \
+         --patch-operations op=add,path=/apiStages,value=api1:prod
+"
+    );
+    assert!(told.out.contains(&lines), "{}", told.out);
+    let summary = "\n48 checks: 47 ok, 0 warnings, 1 failure, 0 not looked at\n";
+    assert!(told.out.ends_with(summary), "{}", told.out);
+}
+
+/// Without the stack's outputs, doctor looks at what the functions' variables name.
+#[tokio::test]
+async fn what_only_the_stack_knows_is_not_looked_at_without_it() {
+    let clinic = Clinic::open().await;
+    let told = clinic.run(&["tollgate", "doctor"], &["--json"]).await;
+    let unseen = [
+        "pool-clients",
+        "pool-triggers",
+        "stages-of-stack",
+        "webhook-endpoint",
+        "webhook-events",
+        "webhook-api-version",
+        "secret-webhook-count",
+    ];
+    assert_eq!(told.turned(), unseen.map(|it| (it.to_owned(), "could-not-look".to_owned())));
+    assert_eq!(told.code, 0);
 }
 
 #[tokio::test]
