@@ -197,3 +197,71 @@ fn read_quota(quota: &QuotaSettings) -> Option<Quota> {
     };
     Some(Quota { limit: u32::try_from(quota.limit()).unwrap_or(0), period })
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::adapters::stub::{Answer, Stub};
+
+    fn plans(stub: &Stub) -> UsagePlans {
+        UsagePlans::new(Client::new(&stub.aws()))
+    }
+
+    fn settings(
+        stages: &[&str],
+        quota: Option<Quota>,
+        throttle: Option<Throttle>,
+    ) -> UsageSettings {
+        UsageSettings {
+            stages: stages.iter().map(|it| (*it).to_owned()).collect(),
+            quota,
+            throttle,
+        }
+    }
+
+    #[tokio::test]
+    async fn every_page_is_read_with_marks_and_settings() {
+        let ours = json!({
+            "id": "u1", "name": "tollgate/shop/pro",
+            "tags": { "tollgate:stack": "shop", "tollgate:plan": "pro" },
+            "apiStages": [{ "apiId": "api1", "stage": "prod" }],
+            "quota": { "limit": 5, "period": "WEEK" },
+            "throttle": { "rateLimit": 1.5, "burstLimit": 2 },
+        });
+        let theirs = json!({ "id": "u2", "quota": { "limit": 5, "period": "DECADE" } });
+        let stub = Stub::answering([
+            Answer::new(200, json!({ "item": [ours], "position": "next" })),
+            Answer::new(200, json!({ "item": [theirs] })),
+        ])
+        .await;
+        let found = plans(&stub).all().await.unwrap();
+        let quota = Some(Quota { limit: 5, period: Period::Week });
+        let throttle = Some(Throttle { rate: 1.5, burst: 2 });
+        assert_eq!(found[0].settings, settings(&["api1:prod"], quota, throttle));
+        assert_eq!(found[0].owner, Some(Owner { stack: "shop".into(), plan: "pro".into() }));
+        assert_eq!((&found[1].settings, &found[1].owner), (&settings(&[], None, None), &None));
+        assert!(stub.lines()[1].contains("position=next"), "{:?}", stub.lines());
+    }
+
+    #[tokio::test]
+    async fn an_update_patches_what_differs_and_no_more() {
+        let stub = Stub::answering([Answer::new(200, json!({}))]).await;
+        let daily = Some(Quota { limit: 5, period: Period::Day });
+        let from = settings(&["a:1", "b:1"], daily, Some(Throttle { rate: 1.0, burst: 2 }));
+        let weekly = Some(Quota { limit: 5, period: Period::Week });
+        let to = settings(&["b:1", "c:1"], weekly, None);
+        let id = UsagePlanId::parse("u1").unwrap();
+        plans(&stub).update(&id, &from, &to).await.unwrap();
+        let body: Value = serde_json::from_str(&stub.asked()[0].body).unwrap();
+        let expected = json!([
+            { "op": "remove", "path": "/apiStages", "value": "a:1" },
+            { "op": "add", "path": "/apiStages", "value": "c:1" },
+            { "op": "replace", "path": "/quota/limit", "value": "5" },
+            { "op": "replace", "path": "/quota/period", "value": "WEEK" },
+            { "op": "remove", "path": "/throttle" },
+        ]);
+        assert_eq!(body["patchOperations"], expected);
+    }
+}

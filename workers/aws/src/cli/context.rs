@@ -6,6 +6,7 @@ use tokio::sync::OnceCell;
 use tollgate_billing::ports::Clock;
 
 use super::exit::Failure;
+use super::io::Io;
 use super::settings::{Setting, StackSettings};
 use crate::adapters::clients;
 use crate::adapters::secrets::SecretStore;
@@ -69,6 +70,17 @@ impl<'a, C: Clock> Context<'a, C> {
         self.settings.get_or_try_init(load).await
     }
 
+    /// Tells people how far it is; programs read only results and errors.
+    ///
+    /// # Errors
+    /// The errors' stream cannot be written to.
+    pub fn progress(&self, text: &str, io: &mut Io<'_>) -> Result<(), Failure> {
+        if !self.json {
+            writeln!(io.err, "{text}")?;
+        }
+        Ok(())
+    }
+
     /// Secrets Manager.
     pub async fn secrets(&self) -> SecretStore {
         SecretStore::new(aws_sdk_secretsmanager::Client::new(self.sdk().await))
@@ -87,8 +99,13 @@ impl<'a, C: Clock> Context<'a, C> {
             (None, Some(arn)) => self.secrets().await.get(arn).await?,
             (own, _) => own.map(Into::into),
         };
+        let key = key.ok_or_else(|| {
+            let mend = "Set STRIPE_SECRET_KEY to a key that may do this, or store the stack's \
+                        own with `tollgate secrets set stripe-key`.";
+            Failure::usage("there is no Stripe key", mend)
+        })?;
         let get = |name: &str| match name {
-            "STRIPE_SECRET_KEY" => key.as_ref().map(|key| key.expose_secret().to_owned()),
+            "STRIPE_SECRET_KEY" => Some(key.expose_secret().to_owned()),
             name => (self.environment)(name),
         };
         Ok(StripeConfig::read(get, livemode)?)

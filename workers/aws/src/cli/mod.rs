@@ -4,7 +4,7 @@
 //! [`crate::adapters`]. Everything that the command touches of its process comes in as
 //! [`Io`] and [`Surroundings`], so that tests run it in their own.
 //!
-//! Exit codes: see [`Exit`]. What it knows of a stack: see [`settings`].
+//! Exit codes: see [`Exit`]. What it knows of a stack: see [`StackSettings`].
 
 mod arguments;
 mod confirm;

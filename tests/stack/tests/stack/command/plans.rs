@@ -136,6 +136,7 @@ async fn an_empty_account_gets_everything_once() -> anyhow::Result<()> {
     let again = scene.applied().await?;
     assert_eq!(again.out, "Nothing to change: revision 2 is in place.\n");
     assert_eq!((scene.operator.writes(), scene.file()?), (vec![], text));
+    assert!(!scene.operator.shows("sk_test_local"), "Stripe's key");
     Ok(())
 }
 
@@ -152,6 +153,7 @@ async fn results_for_programs() -> anyhow::Result<()> {
     let done = scene.apply("--yes --json").await;
     let told: serde_json::Value = serde_json::from_str(&done.out)?;
     assert_eq!((done.exit, &told["applied"], &told["revision"]), (0, &true.into(), &2.into()));
+    assert_eq!(done.err, "", "progress is for people");
     Ok(())
 }
 

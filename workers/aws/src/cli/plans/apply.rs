@@ -62,7 +62,7 @@ pub(super) async fn run<C: Clock>(
             let mut applying =
                 Applying { context, stack, usage_plans, stripe, file, products, paced: false };
             for change in &found.changes {
-                writeln!(io.err, "{}", print::in_short(change))?;
+                context.progress(&print::in_short(change), io)?;
                 applying.perform(change, io).await?;
             }
             finish(&found, applying.file.revision(), true, context.json, io)?;
@@ -232,7 +232,8 @@ impl<C: Clock> Applying<'_, C> {
 
     async fn wait(&self, time: SignedDuration, io: &mut Io<'_>) -> Result<(), Failure> {
         let seconds = time.as_secs();
-        writeln!(io.err, "  waiting {seconds} s: API Gateway takes one usage plan every 20 s")?;
+        let why = "API Gateway takes one usage plan every 20 s";
+        self.context.progress(&format!("  waiting {seconds} s: {why}"), io)?;
         self.context.clock.sleep(time).await;
         Ok(())
     }

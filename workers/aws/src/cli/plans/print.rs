@@ -3,17 +3,17 @@
 use std::io::Result;
 
 use serde_json::{Value, json};
-use tollgate_billing::catalog::CatalogDraft;
+use tollgate_billing::account::UsagePlanId;
+use tollgate_billing::catalog::{CatalogDraft, Offer, Plan};
 use tollgate_billing::storefront::{Change, Diff, Note, Obstacle, PriceTerms, UsageSettings};
 
 use crate::cli::{Colour, Io};
 
 /// The catalog: one line for each plan, and one below it for each offer.
 pub(super) fn catalog(draft: &CatalogDraft, json: bool, io: &mut Io<'_>) -> Result<()> {
-    let stages = || draft.stages.iter().cloned().collect();
     if json {
-        let plan = |plan: &tollgate_billing::catalog::Plan<Option<_>>| {
-            let offer = |offer| json!({ "lookup_key": &*lookup_key(offer), "price": PriceTerms::of(offer).to_string() });
+        let offer = |offer: &Offer| json!({ "lookup_key": offer.lookup_key, "price": PriceTerms::of(offer).to_string() });
+        let plan = |plan: &Plan<Option<UsagePlanId>>| {
             json!({
                 "id": plan.id,
                 "rank": plan.rank,
@@ -27,8 +27,8 @@ pub(super) fn catalog(draft: &CatalogDraft, json: bool, io: &mut Io<'_>) -> Resu
     }
     writeln!(io.out, "revision {}", draft.revision)?;
     for plan in &draft.plans {
-        let settings =
-            UsageSettings { stages: stages(), quota: plan.quota, throttle: plan.throttle };
+        let stages = draft.stages.iter().cloned().collect();
+        let settings = UsageSettings { stages, quota: plan.quota, throttle: plan.throttle };
         let usage_plan = plan.usage_plan.as_ref().map_or("(none yet)", |id| id.as_str());
         writeln!(
             io.out,
@@ -41,10 +41,6 @@ pub(super) fn catalog(draft: &CatalogDraft, json: bool, io: &mut Io<'_>) -> Resu
         }
     }
     Ok(())
-}
-
-fn lookup_key(offer: &tollgate_billing::catalog::Offer) -> &String {
-    &offer.lookup_key
 }
 
 /// What would change, line by line.
