@@ -24,7 +24,7 @@ pub(super) fn examine(observed: &Observed, expected: &Expected) -> Vec<Finding> 
 
 fn exists(observed: &Observed, expected: &Expected) -> Finding {
     let pool = format!("user pool {}", expected.user_pool_id);
-    let mend = format!("give the stack the id of a pool in its Region: UserPoolId ({})", DEPLOY);
+    let mend = "set the stack's parameter UserPoolId to a pool in its Region, and deploy";
     Finding::of("pool-exists", System::Cognito, &pool).look_for(
         &pool,
         &observed.pool,
@@ -32,8 +32,6 @@ fn exists(observed: &Observed, expected: &Expected) -> Finding {
         |_, _| {},
     )
 }
-
-const DEPLOY: &str = "docs/deploy.md";
 
 fn attributes(observed: &Observed, expected: &Expected) -> Finding {
     let looked_at = "custom:apiid and custom:plan: text, mutable, long enough";

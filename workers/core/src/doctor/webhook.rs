@@ -45,7 +45,11 @@ fn endpoint(observed: &Observed, expected: &Expected, ours: &Look<Vec<&Endpoint>
         if ours.len() > 1 {
             finding.warn(
                 format!("{} endpoints have this URL: every event comes more than once", ours.len()),
-                format!("delete all but one of {}", ids(ours)),
+                format!(
+                    "when its secret has been rolled, {}; or delete all but one of {}",
+                    expected.run("webhook apply --retire"),
+                    ids(ours)
+                ),
             );
         }
         for endpoint in ours {
