@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 
 use aws_config::SdkConfig;
+use aws_sdk_cloudformation::types::Stack;
 use tollgate_billing::ports::{Class, PortError, Service};
 
 use super::exit::Failure;
@@ -148,9 +149,9 @@ impl StackSettings {
         let answer = client.describe_stacks().stack_name(name).send().await;
         let answer = answer.map_err(|error| no_such_stack(name, DESCRIBE.sdk(&error)))?;
         let own = answer.stacks().iter();
-        let parameters = own.clone().flat_map(|stack| stack.parameters());
+        let parameters = own.clone().flat_map(Stack::parameters);
         let parameters = parameters.map(|it| (it.parameter_key(), it.parameter_value()));
-        let outputs = own.flat_map(|stack| stack.outputs());
+        let outputs = own.flat_map(Stack::outputs);
         let outputs = outputs.map(|output| (output.output_key(), output.output_value()));
         // Of two with one name, the output stays.
         let known = parameters.chain(outputs).filter_map(|(key, value)| {

@@ -3,7 +3,7 @@
 use aws_config::SdkConfig;
 use aws_sdk_cognitoidentityprovider::Client;
 use aws_sdk_cognitoidentityprovider::types::{
-    LambdaConfigType, SchemaAttributeType, UserPoolClientType,
+    LambdaConfigType, PreTokenGenerationVersionConfigType, SchemaAttributeType, UserPoolClientType,
 };
 use tollgate_billing::doctor::{
     AppClient, CustomAttribute, Expected, Look, Triggers, Unseen, UserPool,
@@ -55,7 +55,8 @@ fn attribute(found: &SchemaAttributeType) -> CustomAttribute {
 
 /// `PreTokenGenerationConfig` stands above the older field, and Cognito shows both.
 fn triggers(found: &LambdaConfigType) -> Triggers {
-    let versioned = found.pre_token_generation_config().map(|config| config.lambda_arn());
+    let versioned = found.pre_token_generation_config();
+    let versioned = versioned.map(PreTokenGenerationVersionConfigType::lambda_arn);
     let owned = |arn: Option<&str>| arn.filter(|arn| !arn.is_empty()).map(str::to_owned);
     Triggers {
         post_confirmation: owned(found.post_confirmation()),
