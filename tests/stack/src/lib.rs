@@ -1,1 +1,3 @@
-//! Scenarios, contract suite and call counts over HTTP.
+//! Scenarios, contract suite and call counts over HTTP; the deployed-stack test.
+
+pub mod deployed;

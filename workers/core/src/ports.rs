@@ -452,6 +452,15 @@ pub trait Ledger: Send + Sync {
         page: Option<&str>,
     ) -> impl Future<Output = PortResult<Page<StoredEvent>>> + Send;
 
+    /// Events first recorded from `from` up to and with `to`, in that order, one page
+    /// (index; may lag).
+    fn events(
+        &self,
+        from: Timestamp,
+        to: Timestamp,
+        page: Option<&str>,
+    ) -> impl Future<Output = PortResult<Page<StoredEvent>>> + Send;
+
     /// Accounts whose `review_at` has come, each with that time, one page (index; may lag).
     fn due(
         &self,

@@ -90,7 +90,7 @@ impl Scene {
     /// The stand-in's usage plans that carry the stack's mark, as `plan limit`.
     fn ours(&self) -> Vec<String> {
         self.operator.stack.world.api_gateway.scene(|model, _| {
-            let ours = model.plans().filter(|plan| plan.tags.get("tollgate:stack").is_some());
+            let ours = model.plans().filter(|plan| plan.tags.contains_key("tollgate:stack"));
             let mut told: Vec<_> = ours
                 .map(|plan| {
                     let quota = plan.quota.map_or("none".into(), |quota| {
