@@ -8,9 +8,12 @@
 use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use jiff::fmt::rfc2822::DateTimePrinter;
+use serde_json::json;
 use tollgate_billing::ports::Service;
+use tollgate_standin::clock::VirtualClock;
 use tollgate_standin::gate::Gate;
 use tollgate_standin::secrets_manager::{self, SecretsManagerStandin};
 use tower::ServiceExt;
@@ -39,11 +42,24 @@ pub struct Front {
     pub gate: Gate,
     /// Where it is noted who asks what.
     pub access: Access,
+    /// What time it is in the `Date` of every answer.
+    pub clock: VirtualClock,
 }
 
 /// The endpoint.
 pub fn router(front: Front) -> Router {
-    Router::new().fallback(dispatch).with_state(front)
+    let clock = front.clock.clone();
+    let dated = axum::middleware::map_response(move |response| dated(clock.clone(), response));
+    Router::new().fallback(dispatch).with_state(front).layer(dated)
+}
+
+/// AWS dates its answers; who compares clocks meets the stack's own, not the machine's.
+async fn dated(clock: VirtualClock, mut response: Response) -> Response {
+    let date = DateTimePrinter::new().timestamp_to_rfc9110_string(&clock.time());
+    if let Some(date) = date.ok().and_then(|date| date.parse().ok()) {
+        response.headers_mut().insert(header::DATE, date);
+    }
+    response
 }
 
 /// The largest request of any of the services (SQS: 1 MiB of messages, and its frame).
@@ -61,7 +77,11 @@ async fn dispatch(State(front): State<Front>, request: Request) -> Response {
         Some(Service::Cognito) => front.cognito,
         Some(Service::ApiGateway) => front.api_gateway,
         Some(Service::Ledger) => {
-            front.gate.log(Service::Ledger, known(operation_of(&request)), "");
+            let operation = known(operation_of(&request));
+            front.gate.log(Service::Ledger, operation, "");
+            if operation == "DescribeContinuousBackups" {
+                return backups();
+            }
             return forward(&front, request.into_parts().0.headers, body).await;
         }
         Some(Service::SecretsManager) => {
@@ -112,7 +132,7 @@ fn target(request: &Request) -> &str {
 
 /// The operations that Tollgate calls, by the name under which they are logged.
 fn known(operation: &str) -> &'static str {
-    const KNOWN: [&str; 8] = [
+    const KNOWN: [&str; 12] = [
         "GetItem",
         "BatchGetItem",
         "PutItem",
@@ -121,8 +141,21 @@ fn known(operation: &str) -> &'static str {
         "Scan",
         "TransactWriteItems",
         "CreateTable",
+        "UpdateTable",
+        "DescribeTable",
+        "DescribeTimeToLive",
+        "DescribeContinuousBackups",
     ];
     KNOWN.into_iter().find(|known| *known == operation).unwrap_or("another operation")
+}
+
+/// dynoxide has no backups: here the table has them, as the template asks for.
+fn backups() -> Response {
+    let on = json!({ "PointInTimeRecoveryStatus": "ENABLED" });
+    let body = json!({ "ContinuousBackupsDescription": {
+        "ContinuousBackupsStatus": "ENABLED", "PointInTimeRecoveryDescription": on,
+    } });
+    ([(header::CONTENT_TYPE, "application/x-amz-json-1.0")], body.to_string()).into_response()
 }
 
 /// Passes a request on to dynoxide, and its answer back.

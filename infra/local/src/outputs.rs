@@ -23,10 +23,7 @@ pub(crate) fn publish(world: &World, urls: &Urls) {
         ("Livemode", "false".to_owned()),
         ("WebhookUrl", format!("{}/webhook", urls.tollgate)),
         ("AccountUrl", urls.tollgate.clone()),
-        (
-            "CognitoTriggerArn",
-            format!("arn:aws:lambda:us-east-1:000000000000:function:{STACK}-cognito-trigger"),
-        ),
+        ("CognitoTriggerArn", world.cognito.config().function()),
         ("StripeKeySecretArn", arns::STRIPE_KEY.to_owned()),
         ("SweepStripeKeySecretArn", arns::SWEEP_STRIPE_KEY.to_owned()),
         ("WebhookSecretsArn", arns::WEBHOOK.to_owned()),
@@ -35,4 +32,7 @@ pub(crate) fn publish(world: &World, urls: &Urls) {
     ];
     let outputs = outputs.into_iter().map(|(name, value)| (name.to_owned(), value));
     world.cloudformation.set_stack(STACK, outputs);
+    let clients = world.cognito.config().clients.iter().map(|it| it.id.clone()).collect::<Vec<_>>();
+    let parameters = [("UserPoolClientIds".to_owned(), clients.join(","))];
+    world.cloudformation.set_parameters(STACK, parameters);
 }

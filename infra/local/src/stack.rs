@@ -148,6 +148,7 @@ impl Stack {
             http: http.clone(),
             gate: world.gate.clone(),
             access: access.clone(),
+            clock: world.clock.clone(),
         };
         let stripe_api = noted(&access, stripe_router(world.stripe.clone()));
         let database = dynoxide::Database::memory().context("the embedded DynamoDB")?;

@@ -13,13 +13,18 @@ use tollgate_billing::ports::Service;
 
 use crate::gate::Gate;
 
-type Outputs = BTreeMap<String, String>;
+/// What a stack was made with, and what it shows.
+#[derive(Debug, Default)]
+struct Stack {
+    parameters: BTreeMap<String, String>,
+    outputs: BTreeMap<String, String>,
+}
 
 /// The CloudFormation stand-in; clones share one state.
 #[derive(Clone)]
 pub struct CloudFormationStandin {
     gate: Gate,
-    stacks: Arc<Mutex<BTreeMap<String, Outputs>>>,
+    stacks: Arc<Mutex<BTreeMap<String, Stack>>>,
 }
 
 impl CloudFormationStandin {
@@ -31,7 +36,20 @@ impl CloudFormationStandin {
     /// A stack with these outputs, new or instead of the one with this name.
     pub fn set_stack(&self, name: &str, outputs: impl IntoIterator<Item = (String, String)>) {
         let mut stacks = self.stacks.lock().unwrap_or_else(PoisonError::into_inner);
-        stacks.insert(name.to_owned(), outputs.into_iter().collect());
+        let outputs = outputs.into_iter().collect();
+        stacks.insert(name.to_owned(), Stack { outputs, ..Stack::default() });
+    }
+
+    /// The parameters with which a stack was made; nothing, when there is no such stack.
+    pub fn set_parameters(
+        &self,
+        name: &str,
+        parameters: impl IntoIterator<Item = (String, String)>,
+    ) {
+        let mut stacks = self.stacks.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(stack) = stacks.get_mut(name) {
+            stack.parameters = parameters.into_iter().collect();
+        }
     }
 
     /// The service, to be the SDK's endpoint.
@@ -43,7 +61,7 @@ impl CloudFormationStandin {
         self.gate.log(Service::CloudFormation, "DescribeStacks", name);
         let stacks = self.stacks.lock().unwrap_or_else(PoisonError::into_inner);
         match stacks.get(name) {
-            Some(outputs) => xml(StatusCode::OK, described(name, outputs)),
+            Some(stack) => xml(StatusCode::OK, described(name, stack)),
             None => {
                 let message = format!("Stack with id {} does not exist", escape(name));
                 refuse(StatusCode::BAD_REQUEST, "ValidationError", &message)
@@ -68,25 +86,32 @@ async fn serve(
 }
 
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeStacks.html>
-fn described(name: &str, outputs: &Outputs) -> String {
-    let mut members = String::new();
-    for (key, value) in outputs {
-        let (key, value) = (escape(key), escape(value));
-        let _ = write!(
-            members,
-            "<member><OutputKey>{key}</OutputKey><OutputValue>{value}</OutputValue></member>"
-        );
-    }
+fn described(name: &str, stack: &Stack) -> String {
+    let outputs = members("Output", &stack.outputs);
+    let parameters = members("Parameter", &stack.parameters);
     let name = escape(name);
     format!(
         "<DescribeStacksResponse xmlns=\"http://cloudformation.amazonaws.com/doc/2010-05-15/\">\
          <DescribeStacksResult><Stacks><member>\
          <StackId>arn:aws:cloudformation:us-east-1:000000000000:stack/{name}/1</StackId>\
          <StackName>{name}</StackName><CreationTime>2026-01-01T00:00:00Z</CreationTime>\
-         <StackStatus>CREATE_COMPLETE</StackStatus><Outputs>{members}</Outputs>\
+         <StackStatus>CREATE_COMPLETE</StackStatus><Parameters>{parameters}</Parameters>\
+         <Outputs>{outputs}</Outputs>\
          </member></Stacks></DescribeStacksResult>\
          <ResponseMetadata><RequestId>1</RequestId></ResponseMetadata></DescribeStacksResponse>"
     )
+}
+
+fn members(kind: &str, pairs: &BTreeMap<String, String>) -> String {
+    let mut members = String::new();
+    for (key, value) in pairs {
+        let (key, value) = (escape(key), escape(value));
+        let _ = write!(
+            members,
+            "<member><{kind}Key>{key}</{kind}Key><{kind}Value>{value}</{kind}Value></member>"
+        );
+    }
+    members
 }
 
 fn refuse(status: StatusCode, code: &str, message: &str) -> Response {

@@ -87,7 +87,10 @@ impl World {
                 .expect("the pool's configuration is fixed");
         let sqs = SqsStandin::new(clock.clone(), gate.clone());
         create_queues(&sqs);
-        api_gateway.scene(|model, _| model.add_stage(ApiStage::new(API_ID, STAGE)));
+        api_gateway.scene(|model, _| {
+            model.add_stage(ApiStage::new(API_ID, STAGE));
+            model.add_rest_api(API_ID, &[("/hello", "GET", true), ("/hello", "OPTIONS", false)]);
+        });
         let plans_toml = sample_catalog(&api_gateway);
         sell(&stripe);
         let secrets = SecretsManagerStandin::new(gate.clone());

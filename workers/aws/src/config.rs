@@ -14,7 +14,7 @@ mod reader;
 mod secrets;
 
 use jiff::SignedDuration;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use tollgate_billing::catalog::CatalogFile;
 use tollgate_billing::derive::Deriver;
 use tollgate_events::stripe::SigningSecret;
@@ -268,6 +268,19 @@ impl AccountConfig {
         };
         reader.finish(Self { worker, return_url })
     }
+}
+
+/// What a function that has this value in this variable would say of it at its start: what
+/// is wrong and what to do, without the value; nothing, when it is in order.
+pub fn secret_fault(variable: &str, value: &SecretString, livemode: bool) -> Option<String> {
+    let get = |name: &str| (name == variable).then(|| value.expose_secret().to_owned());
+    let mut reader = Reader::new(&get);
+    match variable {
+        "STRIPE_SECRET_KEY" => drop(reader.stripe(livemode)),
+        "STRIPE_WEBHOOK_SECRETS" => drop(reader.webhook_secrets()),
+        _ => drop(reader.deriver()),
+    }
+    reader.finish(()).err()?.problems.into_iter().next().map(|problem| problem.advice)
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 pub mod adapters;
 pub mod cli;
 pub mod config;
+pub mod doctor;
 pub mod handlers;
 pub mod setup;
 pub mod telemetry;

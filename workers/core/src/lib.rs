@@ -18,6 +18,7 @@ pub mod control_plane;
 pub mod converge;
 pub mod decide;
 pub mod derive;
+pub mod doctor;
 pub mod error_policy;
 pub mod ingress;
 pub mod key_name;

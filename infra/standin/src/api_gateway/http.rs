@@ -55,6 +55,8 @@ impl ApiGatewayStandin {
             ("GET" | "POST" | "PATCH" | "DELETE", ["usageplans", rest @ ..]) => {
                 self.route_plans(method, rest, query, body)
             }
+            ("GET", ["restapis", api]) => self.show_api(api),
+            ("GET", ["restapis", api, "resources"]) => self.list_resources(api, query),
             ("GET", ["restapis", api, "stages", stage]) => self.show_stage(api, stage),
             _ => Err(not_implemented("this operation")),
         }
@@ -95,6 +97,28 @@ impl ApiGatewayStandin {
             ("GET", [plan, "usage"]) => self.show_usage(plan, &query),
             _ => Err(not_implemented("this operation")),
         }
+    }
+
+    fn show_api(&self, api: &str) -> Answer {
+        let get = |model: &mut Model, _| {
+            let found = model.get_rest_api(api)?;
+            Ok(json!({ "id": api, "name": api, "apiKeySource": found.key_source.as_str() }))
+        };
+        ok(self.logged("GetRestApi", api, get))
+    }
+
+    fn list_resources(&self, api: &str, query: wire::Query) -> Answer {
+        let with_methods = match query.embed.as_deref() {
+            None => false,
+            Some("methods") => true,
+            Some(_) => return Err(not_implemented("embedding of anything but methods")),
+        };
+        let page = Listing { limit: query.limit, position: query.position };
+        let list = |model: &mut Model, _| {
+            let page = model.get_resources(api, &page)?;
+            Ok(wire::page(&page, |resource| wire::resource(resource, with_methods)))
+        };
+        ok(self.logged("GetResources", api, list))
     }
 
     fn show_stage(&self, api: &str, stage: &str) -> Answer {

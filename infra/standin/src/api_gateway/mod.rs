@@ -8,6 +8,7 @@
 //! is only a name that plans mention and `GetStage` finds, and whatever is not modelled
 //! answers 501. Where AWS leaves something open, the choice made here is said at its place.
 
+mod apis;
 mod data_plane;
 mod error;
 mod http;
@@ -27,6 +28,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
 
+pub use apis::{KeySource, Resource, RestApi};
 pub use data_plane::{DataPlaneAnswer, DataPlaneCall};
 pub use error::{Exception, Refusal};
 pub use keys::{Key, KeyPatch, KeyQuery, NewApiKey};

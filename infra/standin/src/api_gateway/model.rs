@@ -6,6 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::SignedDuration;
 
+use super::apis::RestApi;
 use super::data_plane::{DataPlaneCall, View};
 use super::error::{Exception, Refusal};
 use super::keys::Key;
@@ -40,6 +41,8 @@ pub struct Model {
     pub(super) plans: BTreeMap<String, Plan>,
     /// Stages that are deployed; only `GetStage` looks at them.
     pub(super) stages: BTreeSet<ApiStage>,
+    /// APIs, as they are described.
+    pub(super) rest_apis: BTreeMap<String, RestApi>,
     /// By plan and key.
     pub(super) counters: BTreeMap<(String, String), Counter>,
     pub(super) buckets: HashMap<(String, String), Bucket>,

@@ -85,6 +85,11 @@ impl Model {
         self.stages.insert(stage);
     }
 
+    /// Takes a stage down.
+    pub fn remove_stage(&mut self, stage: &ApiStage) {
+        self.stages.remove(stage);
+    }
+
     /// `GetStage`.
     ///
     /// # Errors

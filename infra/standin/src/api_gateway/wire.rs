@@ -9,6 +9,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tollgate_billing::derive::KeyValue;
 
+use super::apis::Resource;
 use super::error::{Exception, Refusal};
 use super::keys::{Key, KeyPatch, NewApiKey};
 use super::model::PageOf;
@@ -99,6 +100,7 @@ pub(super) struct Query {
     pub(super) customer_id: Option<String>,
     pub(super) name: Option<String>,
     pub(super) key_id: Option<String>,
+    pub(super) embed: Option<String>,
     pub(super) limit: Option<usize>,
     pub(super) position: Option<String>,
     pub(super) start_date: Option<String>,
@@ -235,6 +237,20 @@ pub(super) fn plan(plan: &Plan) -> Value {
         json["quota"] = json!({ "limit": limit, "offset": offset, "period": period.as_str() });
     }
     json
+}
+
+/// A resource, with its methods when they are asked for.
+pub(super) fn resource(resource: &Resource, with_methods: bool) -> Value {
+    let method = |(name, requires_key): (&String, &bool)| {
+        let view = if with_methods {
+            json!({ "httpMethod": name, "apiKeyRequired": requires_key, "authorizationType": "NONE" })
+        } else {
+            json!({})
+        };
+        (name.clone(), view)
+    };
+    let methods: serde_json::Map<_, _> = resource.methods.iter().map(method).collect();
+    json!({ "id": resource.id, "path": resource.path, "resourceMethods": methods })
 }
 
 /// A page.

@@ -33,7 +33,7 @@ impl CognitoStandin {
         let attributes = [("email".to_owned(), email.to_owned())].into();
         let user = self.add(username, None, attributes, UserStatus::Unconfirmed)?;
         let user = self.confirmed(&user.username)?;
-        self.keep(&user, self.any_client(), &[Occasion::ConfirmSignUp]);
+        self.keep(&user, &self.any_client(), &[Occasion::ConfirmSignUp]);
         Ok(user.id)
     }
 
@@ -79,7 +79,7 @@ impl CognitoStandin {
                 (self.add(&username, None, attributes, status)?, &[Occasion::ConfirmSignUp][..])
             }
         };
-        self.keep(&user, self.any_client(), occasions);
+        self.keep(&user, &self.any_client(), occasions);
         Ok(user.id)
     }
 
@@ -104,7 +104,7 @@ impl CognitoStandin {
             _ => user,
         };
         let occasions = [Occasion::PostAuthentication, Occasion::Token(token)];
-        self.keep(&user, self.any_client(), &occasions);
+        self.keep(&user, &self.any_client(), &occasions);
         Ok(())
     }
 
@@ -114,7 +114,7 @@ impl CognitoStandin {
     /// As [`sign_in`](Self::sign_in).
     pub fn refresh(&self, username: &str) -> Result<()> {
         let user = self.may_sign_in(username)?;
-        self.keep(&user, self.any_client(), &[Occasion::Token(Token::RefreshTokens)]);
+        self.keep(&user, &self.any_client(), &[Occasion::Token(Token::RefreshTokens)]);
         Ok(())
     }
 
@@ -156,7 +156,7 @@ impl CognitoStandin {
     /// `UserNotFoundException`; `InvalidParameterException` when the schema is in the way.
     pub fn write(&self, username: &str, attributes: Attributes) -> Result<()> {
         self.change(username, |user| {
-            self.config.check_update(&attributes)?;
+            self.config().check_update(&attributes)?;
             user.write(attributes);
             Ok(())
         })
@@ -176,7 +176,7 @@ impl CognitoStandin {
     /// The code that was sent to a user last, while it is good.
     pub fn code(&self, username: &str) -> Option<String> {
         let state = self.lock();
-        let user = state.users.find(username, self.config.email_as_username)?;
+        let user = state.users.find(username, self.config().email_as_username)?;
         state.codes.get(&user.username).cloned()
     }
 
@@ -194,7 +194,8 @@ impl CognitoStandin {
             .into()
     }
 
-    fn any_client(&self) -> &str {
-        self.config.clients.first().map_or(BY_ADMINISTRATOR, |client| client.id.as_str())
+    fn any_client(&self) -> String {
+        let config = self.config();
+        config.clients.first().map_or(BY_ADMINISTRATOR, |client| client.id.as_str()).to_owned()
     }
 }

@@ -25,8 +25,8 @@ impl CognitoStandin {
         attributes: Attributes,
     ) -> Result<User> {
         check_password(password)?;
-        self.config.check_user_may_write(client, &attributes)?;
-        self.config.check_new(&attributes)?;
+        self.config().check_user_may_write(client, &attributes)?;
+        self.config().check_new(&attributes)?;
         let user =
             self.add(username, Some(password.clone()), attributes, UserStatus::Unconfirmed)?;
         self.send_code(&user.username);
@@ -41,7 +41,7 @@ impl CognitoStandin {
         attributes: Attributes,
     ) -> Result<User> {
         temporary.as_ref().map_or(Ok(()), check_password)?;
-        self.config.check_new(&attributes)?;
+        self.config().check_new(&attributes)?;
         self.add(username, temporary, attributes, UserStatus::ForceChangePassword)
     }
 
@@ -98,7 +98,7 @@ impl CognitoStandin {
     /// The user by any name that admin calls take.
     pub(super) fn lookup(&self, name: &str) -> Result<User> {
         let state = self.lock();
-        let found = state.users.find(name, self.config.email_as_username);
+        let found = state.users.find(name, self.config().email_as_username);
         found.cloned().ok_or_else(CognitoError::user_not_found)
     }
 
@@ -133,7 +133,7 @@ impl CognitoStandin {
     ) -> Result<User> {
         let now = self.clock.time();
         let mut state = self.lock();
-        let by_email = self.config.email_as_username && status != UserStatus::ExternalProvider;
+        let by_email = self.config().email_as_username && status != UserStatus::ExternalProvider;
         if by_email && !name.contains('@') {
             return Err(CognitoError::invalid("Username should be an email."));
         }
@@ -192,7 +192,7 @@ impl CognitoStandin {
         let now = self.clock.time();
         let mut state = self.lock();
         done(&mut state);
-        state.record(act, user, &self.config, now);
+        state.record(act, user, &self.config(), now);
     }
 
     /// Changes a user, or not at all when `act` refuses.
@@ -203,7 +203,7 @@ impl CognitoStandin {
     ) -> Result<User> {
         let now = self.clock.time();
         let mut state = self.lock();
-        let found = state.users.find(name, self.config.email_as_username);
+        let found = state.users.find(name, self.config().email_as_username);
         let mut user = found.cloned().ok_or_else(CognitoError::user_not_found)?;
         act(&mut user)?;
         user.modified = now;

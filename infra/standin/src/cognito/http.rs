@@ -81,7 +81,7 @@ async fn preflight() -> Response {
 }
 
 async fn jwks(State(standin): State<CognitoStandin>, Path(pool): Path<String>) -> Response {
-    if pool == standin.config.pool_id {
+    if pool == standin.config().pool_id {
         return respond(StatusCode::OK, &standin.jwks());
     }
     respond(StatusCode::BAD_REQUEST, &json!({ "message": "The user pool does not exist." }))

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::CognitoStandin;
 use super::error::{Code, CognitoError};
 use super::requests::{self, read};
+use super::schema::AppClient;
 use super::triggers::Occasion;
 use super::views::{
     admin_view, by_mail, lambda_view, schema_view, sign_in_view, tokens_view, user_view,
@@ -16,7 +17,7 @@ use super::views::{
 type Reply = Result<Value, CognitoError>;
 
 /// The operations that are modelled.
-pub(super) const OPERATIONS: [&str; 17] = [
+pub(super) const OPERATIONS: [&str; 18] = [
     "AdminCreateUser",
     "AdminDeleteUser",
     "AdminDisableUser",
@@ -30,6 +31,7 @@ pub(super) const OPERATIONS: [&str; 17] = [
     "DescribeUserPoolClient",
     "ForgotPassword",
     "InitiateAuth",
+    "ListUserPoolClients",
     "ListUsers",
     "RespondToAuthChallenge",
     "SignUp",
@@ -48,6 +50,7 @@ impl CognitoStandin {
             "AdminCreateUser" => self.admin_create_over_http(read(body)?),
             "ListUsers" => self.list_users(&read(body)?),
             "DescribeUserPool" => self.describe_pool(&read(body)?),
+            "ListUserPoolClients" => self.list_clients(&read(body)?),
             "DescribeUserPoolClient" => self.describe_client(&read(body)?),
             "SignUp" => self.sign_up_over_http(read(body)?),
             "ConfirmSignUp" => self.confirm_over_http(read(body)?).await,
@@ -83,7 +86,7 @@ impl CognitoStandin {
         self.check_pool(&request.user_pool_id)?;
         let wanted = request.attributes_to_get.as_deref();
         let undefined =
-            |name: &String| self.config.check_new(&[(name.clone(), String::new())].into());
+            |name: &String| self.config().check_new(&[(name.clone(), String::new())].into());
         if wanted.into_iter().flatten().any(|name| undefined(name).is_err()) {
             return Err(CognitoError::invalid("One or more requested attributes do not exist."));
         }
@@ -99,7 +102,7 @@ impl CognitoStandin {
 
     fn describe_pool(&self, request: &requests::DescribeUserPool) -> Reply {
         self.check_pool(&request.user_pool_id)?;
-        let config = &self.config;
+        let config = &*self.config();
         let mut pool = json!({
             "Id": config.pool_id,
             "Name": "stand-in",
@@ -114,11 +117,32 @@ impl CognitoStandin {
         Ok(json!({ "UserPool": pool }))
     }
 
+    /// Pages of at most 60 (1 when not said: AWS says no default, so who relies on one page
+    /// is found out). <https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_ListUserPoolClients.html>
+    fn list_clients(&self, request: &requests::ListUserPoolClients) -> Reply {
+        self.check_pool(&request.user_pool_id)?;
+        let limit = request.max_results.unwrap_or(1);
+        if !(1..=60).contains(&limit) {
+            return Err(CognitoError::invalid("MaxResults must be between 1 and 60"));
+        }
+        let from = request.next_token.as_deref().map_or(Ok(0), str::parse);
+        let from: usize = from.map_err(|_| CognitoError::invalid("Invalid pagination token"))?;
+        let config = self.config();
+        let page = config.clients.iter().skip(from).take(limit);
+        let view = |client: &AppClient| json!({ "ClientId": client.id, "ClientName": client.id, "UserPoolId": config.pool_id });
+        let mut reply = json!({ "UserPoolClients": page.map(view).collect::<Vec<_>>() });
+        if from + limit < config.clients.len() {
+            reply["NextToken"] = json!((from + limit).to_string());
+        }
+        Ok(reply)
+    }
+
     fn describe_client(&self, request: &requests::DescribeUserPoolClient) -> Reply {
         self.check_pool(&request.user_pool_id)?;
-        let client = self.config.client(&request.client_id)?;
+        let config = self.config();
+        let client = config.client(&request.client_id)?;
         let mut view = json!({
-            "UserPoolId": self.config.pool_id,
+            "UserPoolId": config.pool_id,
             "ClientName": client.id,
             "ClientId": client.id,
             "ExplicitAuthFlows": ["ALLOW_REFRESH_TOKEN_AUTH", "ALLOW_USER_PASSWORD_AUTH"],
@@ -131,14 +155,15 @@ impl CognitoStandin {
     }
 
     fn sign_up_over_http(&self, request: requests::SignUp) -> Reply {
-        let client = self.config.client(&request.client_id)?;
+        let config = self.config();
+        let client = config.client(&request.client_id)?;
         let (name, password) = (&request.username, &request.password);
         let user = self.sign_up(client, name, password, request.user_attributes)?;
         Ok(json!({ "UserConfirmed": false, "UserSub": user.id, "CodeDeliveryDetails": by_mail() }))
     }
 
     async fn confirm_over_http(&self, request: requests::ConfirmSignUp) -> Reply {
-        self.config.client(&request.client_id)?;
+        self.config().client(&request.client_id)?;
         let confirmed = self.confirm_sign_up(&request.username, &request.confirmation_code);
         let user = confirmed.map_err(conceal)?;
         // The user stays confirmed when the trigger fails.
@@ -147,7 +172,7 @@ impl CognitoStandin {
 
     /// Whether there is such a user is not told.
     fn forgot_over_http(&self, request: &requests::ForgotPassword) -> Reply {
-        self.config.client(&request.client_id)?;
+        self.config().client(&request.client_id)?;
         match self.forgot_password(&request.username) {
             Err(error) if error.code != Code::UserNotFound => Err(error),
             _ => Ok(json!({ "CodeDeliveryDetails": by_mail() })),
@@ -155,7 +180,7 @@ impl CognitoStandin {
     }
 
     async fn confirm_forgot_over_http(&self, request: requests::ConfirmForgotPassword) -> Reply {
-        self.config.client(&request.client_id)?;
+        self.config().client(&request.client_id)?;
         let (name, code) = (&request.username, &request.confirmation_code);
         let user = self.confirm_forgot_password(name, code, request.password).map_err(conceal)?;
         let occasion = [Occasion::ConfirmForgotPassword];
@@ -201,7 +226,7 @@ impl CognitoStandin {
     }
 
     fn check_pool(&self, id: &str) -> Result<(), CognitoError> {
-        if id == self.config.pool_id {
+        if id == self.config().pool_id {
             return Ok(());
         }
         let message = format!("User pool {id} does not exist.");

@@ -73,6 +73,11 @@ requests! {
     DescribeUserPool {
         user_pool_id: String,
     }
+    ListUserPoolClients {
+        user_pool_id: String,
+        max_results: Option<usize>,
+        next_token: Option<String>,
+    }
     DescribeUserPoolClient {
         user_pool_id: String,
         client_id: String,

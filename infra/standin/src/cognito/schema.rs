@@ -144,6 +144,11 @@ impl PoolConfig {
         format!("arn:aws:cognito-idp:{}:{}:userpool/{}", self.region(), ACCOUNT, self.pool_id)
     }
 
+    /// The ARN of the function behind every trigger.
+    pub fn function(&self) -> String {
+        format!("arn:aws:lambda:{}:{ACCOUNT}:function:stand-in", self.region())
+    }
+
     pub(super) fn check(&self) -> Result<(), CognitoError> {
         let names: BTreeSet<&str> = self.custom.iter().map(|it| it.name.as_str()).collect();
         let named = |name: &&str| (1..=MAX_NAME).contains(&name.chars().count());

@@ -40,7 +40,7 @@ impl CognitoStandin {
         username: &str,
         password: &SecretString,
     ) -> Result<SignIn, CognitoError> {
-        self.config.client(client)?;
+        self.config().client(client)?;
         let wrong = || CognitoError::not_authorized("Incorrect username or password.");
         let user = self.lookup(username).map_err(|_| wrong())?;
         let set = user.password.as_ref().ok_or_else(wrong)?;
@@ -87,7 +87,7 @@ impl CognitoStandin {
         client: &str,
         token: &str,
     ) -> Result<Tokens, CognitoError> {
-        self.config.client(client)?;
+        self.config().client(client)?;
         let invalid = || CognitoError::not_authorized("Invalid Refresh Token");
         let session = self.lock().sessions.get(token).cloned();
         let session = session.filter(|session| session.client == client).ok_or_else(invalid)?;
@@ -141,7 +141,7 @@ impl CognitoStandin {
         attributes: BTreeMap<String, String>,
     ) -> Result<(), CognitoError> {
         let (user, client) = self.user_of_access_token(token)?;
-        self.config.check_user_may_write(self.config.client(&client)?, &attributes)?;
+        self.config().check_user_may_write(self.config().client(&client)?, &attributes)?;
         self.write(&user.username, attributes)
     }
 

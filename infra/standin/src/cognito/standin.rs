@@ -1,6 +1,6 @@
 //! The stand-in itself: what it is made of, and what can be set on it.
 
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
 use jiff::SignedDuration;
 
@@ -17,7 +17,7 @@ use crate::gate::Gate;
 pub struct CognitoStandin {
     pub(super) clock: VirtualClock,
     pub(super) gate: Gate,
-    pub(super) config: Arc<PoolConfig>,
+    config: Arc<RwLock<Arc<PoolConfig>>>,
     pub(super) state: Arc<Mutex<State>>,
     pub(super) key: Arc<OnceLock<SigningKey>>,
     pub(super) hook: Arc<Mutex<Option<Arc<dyn Triggers>>>>,
@@ -34,7 +34,7 @@ impl CognitoStandin {
         Ok(Self {
             clock,
             gate,
-            config: Arc::new(config),
+            config: Arc::new(RwLock::new(Arc::new(config))),
             state: Arc::new(Mutex::new(state)),
             key: Arc::default(),
             hook: Arc::default(),
@@ -42,8 +42,15 @@ impl CognitoStandin {
     }
 
     /// The pool's configuration.
-    pub fn config(&self) -> &PoolConfig {
-        &self.config
+    pub fn config(&self) -> Arc<PoolConfig> {
+        self.config.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Changes the pool's clients and triggers, as its owner can at any time. (Attributes
+    /// cannot be changed or removed; a scene in which they are others begins so.)
+    pub fn change_config(&self, change: impl FnOnce(&mut PoolConfig)) {
+        let mut config = self.config.write().unwrap_or_else(PoisonError::into_inner);
+        change(Arc::make_mut(&mut config));
     }
 
     /// From now on the HTTP face and the asynchronous sign-ins call these functions,

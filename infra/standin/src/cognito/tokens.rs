@@ -137,7 +137,7 @@ fn decode(part: &str) -> Result<Map<String, Value>, TokenError> {
 impl CognitoStandin {
     /// Who the tokens say they come from.
     pub fn issuer(&self) -> String {
-        format!("{}/{}", self.lock().endpoint, self.config.pool_id)
+        format!("{}/{}", self.lock().endpoint, self.config().pool_id)
     }
 
     /// The pool's JSON Web Key Set, as served at `/<pool>/.well-known/jwks.json`.
@@ -209,7 +209,7 @@ impl CognitoStandin {
         if text("token_use") != used_for {
             return Err(TokenError::Use);
         }
-        if self.config.client(text(audience)).is_err() {
+        if self.config().client(text(audience)).is_err() {
             return Err(TokenError::Audience);
         }
         if expiry(&claims)? <= self.clock.time() {

@@ -122,7 +122,7 @@ impl CognitoStandin {
 
     /// Keeps an occasion's events for [`take_triggers`](Self::take_triggers).
     pub(super) fn keep(&self, user: &User, client: &str, occasions: &[Occasion]) {
-        let events = occasions.iter().filter_map(|it| event(&self.config, user, client, *it));
+        let events = occasions.iter().filter_map(|it| event(&self.config(), user, client, *it));
         self.lock().due_triggers.extend(events);
     }
 
@@ -138,7 +138,7 @@ impl CognitoStandin {
             return Ok(());
         };
         for occasion in occasions {
-            if let Some(event) = event(&self.config, user, client, *occasion) {
+            if let Some(event) = event(&self.config(), user, client, *occasion) {
                 call(&*hook, occasion.source(), event).await?;
             }
         }

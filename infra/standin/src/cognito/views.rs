@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::model::User;
-use super::schema::{ACCOUNT, PoolConfig, STANDARD, TokenEvent};
+use super::schema::{PoolConfig, STANDARD, TokenEvent};
 use super::session::SignIn;
 use super::tokens::Tokens;
 
@@ -75,13 +75,16 @@ pub(super) fn schema_view(config: &PoolConfig) -> Vec<Value> {
         })
     };
     let standard = STANDARD.iter().map(|name| attribute(name, true));
-    let custom =
-        config.custom.iter().map(|it| attribute(&format!("custom:{}", it.name), it.mutable));
+    let custom = config.custom.iter().map(|it| {
+        let mut view = attribute(&format!("custom:{}", it.name), it.mutable);
+        view["StringAttributeConstraints"] = json!({ "MinLength": "0", "MaxLength": "2048" });
+        view
+    });
     standard.chain([attribute("sub", false)]).chain(custom).collect()
 }
 
 pub(super) fn lambda_view(config: &PoolConfig) -> Value {
-    let function = format!("arn:aws:lambda:{}:{ACCOUNT}:function:stand-in", config.region());
+    let function = config.function();
     let triggers = &config.triggers;
     let mut view = json!({});
     if triggers.post_confirmation {

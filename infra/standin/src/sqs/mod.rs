@@ -66,6 +66,18 @@ impl SqsStandin {
         self.scene(|model, now| model.create_queue(name, settings, now))
     }
 
+    /// Changes a queue's settings, as somebody does by hand.
+    ///
+    /// # Errors
+    /// As `SetQueueAttributes`: no such queue, or a value that is not allowed.
+    pub fn change_settings(
+        &self,
+        name: &str,
+        change: impl FnOnce(&mut Settings),
+    ) -> Result<(), SqsError> {
+        self.scene(|model, _| model.change_settings(name, change))
+    }
+
     /// Receives up to `max` (1 to 10) messages.
     ///
     /// # Errors

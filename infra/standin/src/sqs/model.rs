@@ -90,6 +90,23 @@ impl Model {
         Ok(attributes)
     }
 
+    /// What `SetQueueAttributes` does, of all settings at once.
+    ///
+    /// # Errors
+    /// `QueueDoesNotExist`, `InvalidAttributeValue`.
+    pub fn change_settings(
+        &mut self,
+        name: &str,
+        change: impl FnOnce(&mut Settings),
+    ) -> Result<(), SqsError> {
+        let queue = self.queue_mut(name)?;
+        let mut settings = queue.settings.clone();
+        change(&mut settings);
+        settings.check()?;
+        queue.settings = settings;
+        Ok(())
+    }
+
     /// `SendMessage`.
     ///
     /// # Errors

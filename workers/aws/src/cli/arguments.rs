@@ -33,6 +33,8 @@ Exit codes:
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Looks at everything that goes wrong in practice, and says what mends it.
+    Doctor(super::doctor::Doctor),
     /// The plans of plans.toml, and what sells and enforces them.
     #[command(subcommand)]
     Plans(super::plans::Plans),

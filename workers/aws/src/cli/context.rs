@@ -43,6 +43,16 @@ impl<'a, C: Clock> Context<'a, C> {
         Self { clock, json, environment, stack, sdk, settings: OnceCell::new() }
     }
 
+    /// The stack that `--stack` names.
+    pub fn named_stack(&self) -> Option<&str> {
+        self.stack.as_deref()
+    }
+
+    /// A variable of the operator's environment.
+    pub fn variable(&self, name: &str) -> Option<String> {
+        (self.environment)(name)
+    }
+
     /// The AWS SDK's configuration; clients are made from it.
     pub async fn sdk(&self) -> &SdkConfig {
         self.sdk.get_or_init(clients::sdk_config).await

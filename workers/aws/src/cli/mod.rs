@@ -9,6 +9,7 @@
 mod arguments;
 mod confirm;
 mod context;
+mod doctor;
 mod exit;
 mod io;
 mod plans;
@@ -58,6 +59,8 @@ async fn dispatch<C: Clock>(
     io: &mut Io<'_>,
 ) -> Result<Exit, Failure> {
     match command {
+        // It asks everything at once: kept off the stack of the other commands.
+        Command::Doctor(command) => Box::pin(doctor::run(command, context, io)).await,
         Command::Plans(command) => plans::run(command, context, io).await,
         Command::Webhook(command) => webhook::run(command, context, io).await,
         Command::Secrets(command) => secrets::run(command, context, io).await,

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 
 use aws_config::SdkConfig;
+use aws_sdk_cloudformation::types::Stack;
 use tollgate_billing::ports::{Class, PortError, Service};
 
 use super::exit::Failure;
@@ -49,11 +50,15 @@ pub enum Setting {
     KeySecretsArn,
     /// Where Stripe's pages send the browser back to.
     ReturnUrl,
+    /// The app clients whose tokens the account API takes, separated by commas.
+    UserPoolClientIds,
+    /// For how many days settled event records are kept; not known: for ever.
+    EventRetentionDays,
 }
 
 impl Setting {
     /// All of them.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 19] = [
         Self::Stack,
         Self::Table,
         Self::EventsQueueUrl,
@@ -71,9 +76,11 @@ impl Setting {
         Self::WebhookSecretsArn,
         Self::KeySecretsArn,
         Self::ReturnUrl,
+        Self::UserPoolClientIds,
+        Self::EventRetentionDays,
     ];
 
-    /// The template's output; the stack's name is none.
+    /// The template's output, or parameter; the stack's name is neither.
     pub fn output(self) -> &'static str {
         self.names().0
     }
@@ -108,6 +115,8 @@ impl Setting {
             Self::WebhookSecretsArn => ("WebhookSecretsArn", "STRIPE_WEBHOOK_SECRETS_ARN"),
             Self::KeySecretsArn => ("KeySecretsArn", "TOLLGATE_KEY_SECRETS_ARN"),
             Self::ReturnUrl => ("ReturnUrl", "TOLLGATE_RETURN_URL"),
+            Self::UserPoolClientIds => ("UserPoolClientIds", "TOLLGATE_USER_POOL_CLIENT_IDS"),
+            Self::EventRetentionDays => ("EventRetentionDays", "TOLLGATE_EVENT_RETENTION_DAYS"),
         }
     }
 }
@@ -129,7 +138,7 @@ impl StackSettings {
         Self::new(all.filter_map(|setting| Some((setting, get(setting.variable())?))))
     }
 
-    /// From a stack's outputs.
+    /// From a stack's outputs and parameters.
     ///
     /// # Errors
     /// There is no such stack, or CloudFormation failed.
@@ -139,12 +148,15 @@ impl StackSettings {
         let client = aws_sdk_cloudformation::Client::new(sdk);
         let answer = client.describe_stacks().stack_name(name).send().await;
         let answer = answer.map_err(|error| no_such_stack(name, DESCRIBE.sdk(&error)))?;
-        let outputs =
-            answer.stacks().iter().flat_map(aws_sdk_cloudformation::types::Stack::outputs);
-        let known = outputs.filter_map(|output| {
-            let key = output.output_key()?;
-            let setting = Setting::ALL.into_iter().find(|setting| setting.output() == key)?;
-            Some((setting, output.output_value()?.to_owned()))
+        let own = answer.stacks().iter();
+        let parameters = own.clone().flat_map(Stack::parameters);
+        let parameters = parameters.map(|it| (it.parameter_key(), it.parameter_value()));
+        let outputs = own.flat_map(Stack::outputs);
+        let outputs = outputs.map(|output| (output.output_key(), output.output_value()));
+        // Of two with one name, the output stays.
+        let known = parameters.chain(outputs).filter_map(|(key, value)| {
+            let setting = Setting::ALL.into_iter().find(|setting| Some(setting.output()) == key)?;
+            Some((setting, value?.to_owned()))
         });
         Ok(Self::new(known.chain([(Setting::Stack, name.to_owned())])))
     }

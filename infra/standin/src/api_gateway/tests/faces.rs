@@ -190,6 +190,39 @@ async fn http_plays_a_switch_with_its_conflicts_and_usage() {
 }
 
 #[tokio::test]
+async fn http_describes_an_api_its_methods_and_its_stages() {
+    let w = world();
+    w.standin.scene(|model, _| {
+        model.add_stage(prod());
+        model.add_rest_api(
+            "api1",
+            &[("/a", "GET", true), ("/a", "POST", false), ("/b", "GET", false)],
+        );
+    });
+    let http = Http(serve(w.standin.control_plane()).await);
+    assert_eq!(http.get("/restapis/api1").await["apiKeySource"], "HEADER");
+    assert_eq!(http.get("/restapis/api1/stages/prod").await["stageName"], "prod");
+    let first = http.get("/restapis/api1/resources?embed=methods&limit=1").await;
+    let position = first["position"].as_str().unwrap();
+    let path = format!("/restapis/api1/resources?embed=methods&limit=1&position={position}");
+    let second = http.get(&path).await;
+    assert_eq!(second.get("position"), None);
+    let resources = [&first["item"][0], &second["item"][0]];
+    let a = resources.iter().find(|resource| resource["path"] == "/a").unwrap();
+    let methods = &a["resourceMethods"];
+    assert_eq!(methods["GET"]["apiKeyRequired"], true);
+    assert_eq!(methods["POST"]["apiKeyRequired"], false);
+    let bare = http.get("/restapis/api1/resources").await;
+    assert_eq!(bare["item"][0]["resourceMethods"]["GET"], json!({}), "only when asked for");
+    w.standin.scene(|model, _| model.remove_stage(&prod()));
+    for missing in ["api2", "api2/resources", "api1/stages/prod"] {
+        let (status, kind, _) =
+            http.send("GET", &format!("/restapis/{missing}"), Value::Null).await;
+        assert_eq!((status.as_u16(), kind.as_str()), (404, "NotFoundException"), "{missing}");
+    }
+}
+
+#[tokio::test]
 async fn http_says_when_to_come_back() {
     let w = world();
     w.standin.set_wall(Some(Wall::default()));
@@ -213,6 +246,7 @@ async fn http_refuses_what_is_not_modelled_instead_of_making_it_up() {
     let http = Http(serve(w.standin.control_plane()).await);
     for (method, path, body) in [
         ("GET", "/restapis", Value::Null),
+        ("GET", "/restapis/api1/resources?embed=integrations", Value::Null),
         ("PUT", "/apikeys", json!({})),
         ("POST", "/apikeys?mode=import", json!({})),
         ("POST", "/apikeys", json!({ "stageKeys": [] })),

@@ -310,6 +310,7 @@ async fn the_pool_and_its_client_describe_themselves() {
     let body = json!({ "UserPoolId": POOL, "ClientId": CLIENT });
     let client = served.ok("DescribeUserPoolClient", body).await;
     assert_eq!(client["UserPoolClient"]["WriteAttributes"], json!(["email", "name"]));
+    assert_eq!(plan["StringAttributeConstraints"]["MaxLength"], "2048");
     for body in [
         json!({ "UserPoolId": "eu-central-1_Other" }),
         json!({ "UserPoolId": POOL.to_lowercase() }),
@@ -317,6 +318,36 @@ async fn the_pool_and_its_client_describe_themselves() {
         let refused = served.refused("DescribeUserPool", body).await;
         assert_eq!(refused, "ResourceNotFoundException");
     }
+}
+
+#[tokio::test]
+async fn clients_are_listed_in_pages_and_can_be_changed() {
+    let served = serve(config()).await;
+    served.pool.change_config(|config| {
+        let second = AppClient { id: "second".into(), write_attributes: None };
+        config.clients.push(second);
+        config.triggers.post_confirmation = false;
+    });
+    let page = |more: Value| {
+        let mut body = json!({ "UserPoolId": POOL });
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        body
+    };
+    let first = served.ok("ListUserPoolClients", page(json!({ "MaxResults": 1 }))).await;
+    assert_eq!(first["UserPoolClients"][0]["ClientId"], CLIENT);
+    let next = json!({ "MaxResults": 60, "NextToken": first["NextToken"] });
+    let last = served.ok("ListUserPoolClients", page(next)).await;
+    assert_eq!(last["UserPoolClients"][0]["ClientId"], "second");
+    assert_eq!(last.get("NextToken"), None);
+    let refused = served.refused("ListUserPoolClients", page(json!({ "MaxResults": 61 }))).await;
+    assert_eq!(refused, "InvalidParameterException");
+    let body = json!({ "UserPoolId": POOL, "ClientId": "second" });
+    let second = served.ok("DescribeUserPoolClient", body).await;
+    assert_eq!(second["UserPoolClient"].get("WriteAttributes"), None);
+    let pool = served.ok("DescribeUserPool", json!({ "UserPoolId": POOL })).await;
+    let triggers = &pool["UserPool"]["LambdaConfig"];
+    assert_eq!(triggers.get("PostConfirmation"), None);
+    assert_eq!(triggers["PostAuthentication"], served.pool.config().function());
 }
 
 #[tokio::test]

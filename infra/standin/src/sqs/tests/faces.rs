@@ -210,3 +210,16 @@ async fn http_names_errors_in_both_protocols() {
     let reply = http.send("PurgeQueue", json!({ "QueueUrl": QUEUE })).await;
     assert_eq!((reply.status, reply.query_error.as_str()), (503, "ServiceUnavailable;Receiver"));
 }
+
+#[test]
+fn settings_can_be_changed_to_what_is_allowed() {
+    let w = world();
+    let hour = SignedDuration::from_hours(1);
+    w.sqs.change_settings(QUEUE, |settings| settings.visibility_timeout = hour).unwrap();
+    let shown = |model: &Model, now| model.get_queue_attributes(QUEUE, now).unwrap();
+    let shown = w.sqs.scene(|model, now| shown(model, now));
+    assert!(shown.contains(&("VisibilityTimeout", "3600".to_owned())), "{shown:?}");
+    let refused = w.sqs.change_settings(QUEUE, |settings| settings.visibility_timeout = hour * 13);
+    assert_eq!(refused, Err(SqsError::InvalidAttributeValue("VisibilityTimeout")));
+    assert!(w.sqs.change_settings("nobody.fifo", |_| {}).is_err());
+}

@@ -1,5 +1,6 @@
 //! The operator's command, run in this process against a whole stack.
 
+mod doctor;
 mod plans;
 mod secrets;
 mod webhook;

@@ -93,6 +93,7 @@ pub(crate) async fn under(faults: &Faults, world: World) -> Stand<OnTheWire> {
         http: reqwest::Client::builder().no_proxy().build().expect("no options to go wrong"),
         gate: world.gate.clone(),
         access: Access::default(),
+        clock: world.clock.clone(),
     };
     let aws = serve(faults.over_aws(front::router(front))).await;
     let stripe = serve(faults.over_stripe(stripe::router(world.stripe.clone()))).await;

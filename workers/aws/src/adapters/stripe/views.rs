@@ -220,7 +220,7 @@ fn named(metadata: &Metadata) -> Option<NamedAccount> {
 }
 
 /// The id in an expandable field.
-fn id_of(value: &Value) -> Option<&str> {
+pub(super) fn id_of(value: &Value) -> Option<&str> {
     match value {
         Value::String(id) => Some(id),
         Value::Object(object) => id_of(object.get("id")?),

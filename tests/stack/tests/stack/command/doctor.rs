@@ -1,0 +1,415 @@
+//! `tollgate doctor` on a deployment that is well, and on ones in which something was broken.
+
+use std::path::PathBuf;
+
+use aws_config::SdkConfig;
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::{HeaderMap, Method, StatusCode, Uri};
+use axum::response::{IntoResponse, Response};
+use jiff::SignedDuration;
+use serde_json::{Value, json};
+use tollgate_events::stripe::ACTED_ON;
+use tollgate_local::stack::{Options, Stack, TABLE};
+use tollgate_standin::api_gateway::{KeySource, NewApiKey, Patch, PatchOp};
+use tollgate_standin::clock::VirtualClock;
+use tollgate_standin::cognito::AppClient;
+use tollgate_standin::sqs::Outgoing;
+use tollgate_standin::stripe::{
+    Card, EndpointUpdate, Metadata, NewCustomer, NewEndpoint, SubscriptionData,
+};
+use tollgate_standin::world::{API_ID, BULK_QUEUE, DEAD_LETTER_QUEUES, EVENTS_QUEUE, POOL_ID};
+use tollgate_workers::adapters::stripe::API_VERSION;
+use tollgate_workers::cli::{Io, Surroundings, run};
+
+const SECRETS: [&str; 3] = ["StripeKeySecret", "WebhookSecrets", "KeySecrets"];
+
+/// A local stack, set up as a careful operator would.
+struct Clinic {
+    stack: Stack,
+    plans: PathBuf,
+    clock: VirtualClock,
+    sdk: SdkConfig,
+    own_key: Option<&'static str>,
+}
+
+/// What the command printed, and how it ended.
+struct Told {
+    code: u8,
+    out: String,
+}
+
+impl Told {
+    /// What is not well: check and verdict.
+    fn turned(&self) -> Vec<(String, String)> {
+        let told: Value = serde_json::from_str(&self.out).expect("it is JSON");
+        let checks = told["checks"].as_array().expect("there are checks").iter();
+        let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let all = checks.map(|check| (word(&check["check"]), word(&check["verdict"])));
+        all.filter(|(_, verdict)| verdict != "ok").collect()
+    }
+}
+
+impl Clinic {
+    async fn open() -> Self {
+        let start = "2026-03-01T09:00:00Z".parse().unwrap();
+        let options = Options { port: None, start, broken: None, faults: None };
+        let stack = Stack::start(options).await.unwrap();
+        let plans = format!("{}/doctor-{}.toml", env!("CARGO_TARGET_TMPDIR"), port(&stack));
+        std::fs::write(&plans, &stack.world.plans_toml).unwrap();
+        let (clock, sdk) = (stack.clock().clone(), stack.sdk.clone());
+        let clinic = Self { stack, plans: plans.into(), clock, sdk, own_key: None };
+        clinic.narrow_the_endpoint();
+        clinic.put("StripeKeySecret", "rk_test_local");
+        clinic.protect(true).await;
+        clinic
+    }
+
+    /// The local stack's own endpoint takes every event, in the account's version.
+    fn narrow_the_endpoint(&self) {
+        let mut stripe = self.stack.world.stripe.account();
+        let ids: Vec<_> = stripe.endpoints().map(|endpoint| endpoint.id.clone()).collect();
+        ids.iter().for_each(|id| stripe.delete_endpoint(id).unwrap());
+        let (_, secret) = stripe.create_endpoint(NewEndpoint {
+            url: format!("{}/webhook", self.stack.urls.tollgate),
+            enabled_events: ACTED_ON.iter().map(|kind| (*kind).to_owned()).collect(),
+            api_version: Some(API_VERSION.to_owned()),
+            metadata: Metadata::new(),
+        });
+        drop(stripe);
+        self.put("WebhookSecrets", &secret);
+    }
+
+    fn put(&self, secret: &str, value: &str) {
+        self.stack.world.secrets.put(secret, value, value).unwrap();
+    }
+
+    async fn protect(&self, on: bool) {
+        let table = aws_sdk_dynamodb::Client::new(&self.stack.sdk);
+        let update = table.update_table().table_name(TABLE).deletion_protection_enabled(on);
+        update.send().await.unwrap();
+    }
+
+    /// Runs the command; the value of no secret is in what it prints.
+    async fn doctor(&self, arguments: &[&str]) -> Told {
+        self.run(&["tollgate", "--stack", "local", "doctor"], arguments).await
+    }
+
+    async fn run(&self, command: &[&str], arguments: &[&str]) -> Told {
+        let all = [command, arguments, &[self.plans.to_str().unwrap()]].concat();
+        let environment = |name: &str| self.variable(name);
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let mut io = Io {
+            out: &mut out,
+            err: &mut err,
+            input: &mut &[][..],
+            interactive: false,
+            colour: false,
+            hidden: || Err(std::io::ErrorKind::Unsupported.into()),
+        };
+        let (sdk, clock) = (Some(self.sdk.clone()), self.clock.clone());
+        let surroundings = Surroundings { environment: &environment, sdk, clock };
+        let code = run(all.into_iter().map(Into::into), &mut io, surroundings).await;
+        let (out, err) = (String::from_utf8(out).unwrap(), String::from_utf8(err).unwrap());
+        assert_eq!(err, "");
+        for secret in SECRETS {
+            let value = self.stack.world.secrets.value(secret).unwrap();
+            let shown = !value.trim().is_empty() && out.contains(value.trim());
+            assert!(!shown, "the value of {secret} is in the output");
+        }
+        Told { code, out }
+    }
+
+    /// The operator's environment; the functions' variables, where no stack is named.
+    fn variable(&self, name: &str) -> Option<String> {
+        let urls = &self.stack.urls;
+        let queue = |name: &str| format!("{}/000000000000/{name}", urls.aws);
+        let secret = |name: &str| self.stack.world.secrets.value(name);
+        match name {
+            "STRIPE_API_BASE" => Some(urls.stripe.clone()),
+            "STRIPE_SECRET_KEY" => self.own_key.map(str::to_owned),
+            "STRIPE_SECRET_KEY_ARN" => Some("StripeKeySecret".into()),
+            "STRIPE_WEBHOOK_SECRETS" => secret("WebhookSecrets"),
+            "TOLLGATE_KEY_SECRETS" => secret("KeySecrets"),
+            "TOLLGATE_STACK" => Some("local".into()),
+            "TOLLGATE_LIVEMODE" => Some("false".into()),
+            "TOLLGATE_TABLE" => Some(TABLE.into()),
+            "TOLLGATE_USER_POOL_ID" => Some(POOL_ID.into()),
+            "TOLLGATE_EVENTS_QUEUE_URL" => Some(queue(EVENTS_QUEUE)),
+            "TOLLGATE_BULK_QUEUE_URL" => Some(queue(BULK_QUEUE)),
+            _ => None,
+        }
+    }
+
+    fn usage_plan(&self, name: &str) -> String {
+        self.stack
+            .world
+            .api_gateway
+            .scene(|model, _| model.plans().find(|plan| plan.name == name).unwrap().id.clone())
+    }
+}
+
+fn port(stack: &Stack) -> &str {
+    stack.urls.tollgate.rsplit(':').next().unwrap()
+}
+
+#[tokio::test]
+async fn a_healthy_deployment_passes_and_every_check_is_told() {
+    let clinic = Clinic::open().await;
+    let told = clinic.doctor(&["--strict"]).await;
+    let shown = told.out.replace(&clinic.stack.urls.tollgate, "http://tollgate");
+    assert_eq!(shown, include_str!("doctor.txt"));
+    assert_eq!(told.code, 0);
+    let told = clinic.doctor(&["--json"]).await;
+    let json: Value = serde_json::from_str(&told.out).unwrap();
+    assert_eq!((&json["stack"], &json["verdict"]), (&json!("local"), &json!("ok")));
+    assert_eq!(json["counts"]["ok"], json!(json["checks"].as_array().unwrap().len()));
+    assert_eq!(told.code, 0);
+}
+
+type Break = fn(&mut Clinic);
+
+/// Through an app client that is on the second page.
+fn users_may_write_their_plan(clinic: &mut Clinic) {
+    clinic.stack.world.cognito.change_config(|pool| {
+        let client = pool.clients[0].clone();
+        pool.clients.extend((2..=61).map(|n| AppClient { id: format!("c{n}"), ..client.clone() }));
+        let last = pool.clients[60].write_attributes.as_mut().unwrap();
+        last.insert("custom:plan".into());
+    });
+}
+
+/// So many that they are on two pages.
+fn keys_run_out(clinic: &mut Clinic) {
+    let plans =
+        format!("{}\n[policy]\nkey_quota = 600\nkey_reserve = 99\n", clinic.stack.world.plans_toml);
+    std::fs::write(&clinic.plans, plans).unwrap();
+    clinic.stack.world.api_gateway.scene(|model, now| {
+        for _ in 0..501 {
+            model.create_api_key(NewApiKey::default(), now).unwrap();
+        }
+    });
+}
+
+fn a_plan_loses_its_stage(clinic: &mut Clinic) {
+    let (op, path) = (PatchOp::Remove, "/apiStages".to_owned());
+    let patch = Patch { op, path, value: Some("api1:prod".into()) };
+    let plan = clinic.usage_plan("pro");
+    let gateway = &clinic.stack.world.api_gateway;
+    gateway.scene(|model, _| model.update_usage_plan(&plan, &[patch]).unwrap());
+}
+
+fn a_price_is_archived(clinic: &mut Clinic) {
+    let mut stripe = clinic.stack.world.stripe.account();
+    let price = stripe.price_by_lookup_key("pro_monthly").unwrap().id.clone();
+    stripe.set_price_active(&price, false).unwrap();
+}
+
+fn the_endpoint_changes(clinic: &mut Clinic, update: EndpointUpdate) {
+    let mut stripe = clinic.stack.world.stripe.account();
+    let endpoint = stripe.endpoints().next().unwrap().id.clone();
+    stripe.update_endpoint(&endpoint, update).unwrap();
+}
+
+fn the_endpoint_forgets_an_event(clinic: &mut Clinic) {
+    let kinds = ACTED_ON.iter().filter(|kind| **kind != "invoice.paid");
+    let enabled_events = Some(kinds.map(|kind| (*kind).to_owned()).collect());
+    the_endpoint_changes(clinic, EndpointUpdate { enabled_events, ..EndpointUpdate::default() });
+}
+
+fn nobody_hears_of_a_sale(clinic: &mut Clinic) {
+    let mut stripe = clinic.stack.world.stripe.account();
+    let price = stripe.price_by_lookup_key("pro_monthly").unwrap().id.clone();
+    let customer = stripe.create_customer(NewCustomer::default());
+    stripe.set_card(&customer, Card::Pays).unwrap();
+    stripe.subscribe(&customer, &[&price], SubscriptionData::default()).unwrap();
+    drop(stripe);
+    clinic.clock.advance(SignedDuration::from_mins(11));
+}
+
+fn a_letter_dies(clinic: &mut Clinic) {
+    let letter = Outgoing { body: "{}".into(), group: Some("a".into()), dedup: Some("a".into()) };
+    let sqs = &clinic.stack.world.sqs;
+    sqs.scene(|model, now| model.send_message(DEAD_LETTER_QUEUES[1], letter, now).unwrap());
+}
+
+/// What somebody did, and what the doctor says of it.
+#[rustfmt::skip]
+const BREAKS: &[(&str, &str, Break)] = &[
+    ("pool-attributes-not-writable", "failure", users_may_write_their_plan),
+    ("pool-triggers", "failure", |it| it.stack.world.cognito.change_config(|pool| pool.triggers.post_confirmation = false)),
+    ("pool-clients", "failure", |it| it.stack.world.cognito.change_config(|pool| pool.clients.clear())),
+    ("api-keys-quota", "failure", keys_run_out),
+    ("usage-plans-stages", "failure", a_plan_loses_its_stage),
+    ("stages-exist", "failure", |it| {
+        let stage = it.stack.world.stage();
+        it.stack.world.api_gateway.scene(|model, _| model.remove_stage(&stage));
+    }),
+    ("methods-require-key", "warning", |it| it.stack.world.api_gateway.scene(|model, _| {
+        for resource in model.rest_api_mut(API_ID).unwrap().resources.values_mut() {
+            resource.methods.insert("GET".into(), false);
+        }
+    })),
+    ("api-key-source", "warning", |it| it.stack.world.api_gateway.scene(|model, _| {
+        model.rest_api_mut(API_ID).unwrap().key_source = KeySource::Authorizer;
+    })),
+    ("stripe-prices", "failure", a_price_is_archived),
+    ("webhook-events", "failure", the_endpoint_forgets_an_event),
+    ("webhook-undelivered", "warning", nobody_hears_of_a_sale),
+    ("stripe-key-restricted", "warning", |it| it.put("StripeKeySecret", "sk_test_local")),
+    ("secret-key-derivation", "failure", |it| it.put("KeySecrets", " ")),
+    ("secret-key-derivation", "failure", |it| it.put("KeySecrets", "1=too-short")),
+    ("queues-visibility", "failure", |it| {
+        let short = SignedDuration::from_secs(30);
+        it.stack.world.sqs.change_settings(EVENTS_QUEUE, |it| it.visibility_timeout = short).unwrap();
+    }),
+    ("queues-dead-letters", "warning", a_letter_dies),
+    ("clock-skew", "failure", |it| {
+        it.clock = VirtualClock::starting_at(it.clock.time());
+        it.clock.advance(SignedDuration::from_mins(6));
+    }),
+];
+
+#[tokio::test]
+async fn what_is_broken_is_named_and_nothing_else() {
+    for (check, verdict, broken) in BREAKS {
+        let mut clinic = Clinic::open().await;
+        broken(&mut clinic);
+        let told = clinic.doctor(&["--json"]).await;
+        assert_eq!(told.turned(), [((*check).to_owned(), (*verdict).to_owned())]);
+        assert_eq!(told.code, u8::from(*verdict == "failure"), "{check}");
+        assert_eq!(clinic.doctor(&["--strict"]).await.code, 1, "{check}");
+    }
+}
+
+#[tokio::test]
+async fn a_problem_stands_below_its_check_with_its_mend() {
+    let mut clinic = Clinic::open().await;
+    a_plan_loses_its_stage(&mut clinic);
+    let told = clinic.doctor(&[]).await;
+    let plan = clinic.usage_plan("pro");
+    let lines = format!(
+        "
+  ✗ usage-plans-stages            every usage plan covers exactly the catalog's stages
+      ✗ plan `pro` ({plan}) does not cover api1:prod
+        → aws apigateway update-usage-plan --usage-plan-id {plan} \
+         --patch-operations op=add,path=/apiStages,value=api1:prod
+"
+    );
+    assert!(told.out.contains(&lines), "{}", told.out);
+    let summary = "\n49 checks: 48 ok, 0 warnings, 1 failure, 0 not looked at\n";
+    assert!(told.out.ends_with(summary), "{}", told.out);
+}
+
+/// Without the stack's outputs, doctor looks at what the functions' variables name.
+#[tokio::test]
+async fn what_only_the_stack_knows_is_not_looked_at_without_it() {
+    let clinic = Clinic::open().await;
+    let told = clinic.run(&["tollgate", "doctor"], &["--json"]).await;
+    let unseen = [
+        "pool-clients",
+        "pool-triggers",
+        "stages-of-stack",
+        "webhook-endpoint",
+        "webhook-events",
+        "webhook-api-version",
+        "secret-webhook-count",
+    ];
+    assert_eq!(told.turned(), unseen.map(|it| (it.to_owned(), "could-not-look".to_owned())));
+    assert_eq!(told.code, 0);
+}
+
+#[tokio::test]
+async fn a_table_that_can_be_deleted_is_warned_of() {
+    let clinic = Clinic::open().await;
+    clinic.protect(false).await;
+    let told = clinic.doctor(&["--json"]).await;
+    assert_eq!(told.turned(), [("table-deletion-protection".into(), "warning".into())]);
+}
+
+#[tokio::test]
+async fn a_disabled_endpoint_fails_and_leaves_the_rest_of_it_unseen() {
+    let mut clinic = Clinic::open().await;
+    let disabled = Some(true);
+    the_endpoint_changes(&mut clinic, EndpointUpdate { disabled, ..EndpointUpdate::default() });
+    let told = clinic.doctor(&[]).await;
+    assert_eq!(told.code, 1);
+    assert!(told.out.contains("tollgate --stack local webhook apply"), "{}", told.out);
+}
+
+#[tokio::test]
+async fn a_key_that_stripe_refuses_is_told_by_the_operators_own() {
+    let mut clinic = Clinic::open().await;
+    clinic.put("StripeKeySecret", "rk_live_of-the-other-mode");
+    clinic.own_key = Some("rk_test_operator");
+    let told = clinic.doctor(&["--json"]).await;
+    let failed = ["stripe-key", "stripe-key-mode", "secret-stripe-key"];
+    let failed = failed.map(|check| (check.to_owned(), "failure".to_owned()));
+    assert_eq!(told.turned(), failed);
+}
+
+/// A broken catalog is told too, and everything that does not need it is still looked at.
+#[tokio::test]
+async fn a_catalog_that_does_not_parse_ends_nothing_else() {
+    let clinic = Clinic::open().await;
+    std::fs::write(&clinic.plans, "revision = 1").unwrap();
+    let told = clinic.doctor(&["--json"]).await;
+    assert_eq!(told.turned(), [("catalog-parses".into(), "failure".into())]);
+}
+
+/// In front of AWS: refuses what is denied by the operator's permissions.
+#[derive(Clone)]
+struct Guard {
+    aws: String,
+    http: reqwest::Client,
+    denied: &'static [&'static str],
+}
+
+async fn guard(
+    State(guard): State<Guard>,
+    method: Method,
+    uri: Uri,
+    mut headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let target = headers.get("x-amz-target").and_then(|it| it.to_str().ok()).unwrap_or_default();
+    let asked = format!("{target}{}", uri.path());
+    if let Some(denied) = guard.denied.iter().find(|denied| asked.contains(**denied)) {
+        let message = format!("User: somebody is not authorized to perform: {denied}");
+        let body = json!({ "__type": "AccessDeniedException", "message": message }).to_string();
+        let code = [("x-amzn-errortype", "AccessDeniedException")];
+        return (StatusCode::FORBIDDEN, code, body).into_response();
+    }
+    headers.remove("host");
+    let request = guard.http.request(method, format!("{}{uri}", guard.aws)).headers(headers);
+    let answer = request.body(body).send().await.unwrap();
+    let (status, headers) = (answer.status(), answer.headers().clone());
+    (status, headers, answer.bytes().await.unwrap()).into_response()
+}
+
+#[tokio::test]
+async fn a_missing_permission_is_named_and_ends_nothing() {
+    let mut clinic = Clinic::open().await;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let (aws, http) = (clinic.stack.urls.aws.clone(), clinic.stack.http.clone());
+    let denied = &[".DescribeUserPoolClient", "/resources", "/apikeys", ".DescribeTimeToLive"];
+    let router = Router::new().fallback(guard).with_state(Guard { aws, http, denied });
+    tokio::spawn(async { axum::serve(listener, router).await });
+    clinic.sdk = clinic.sdk.to_builder().endpoint_url(url).build();
+    let told = clinic.doctor(&["--json"]).await;
+    let unseen = [
+        "pool-attributes-not-writable",
+        "pool-clients",
+        "methods-require-key",
+        "api-key-source",
+        "api-keys-quota",
+        "table-ttl",
+    ];
+    assert_eq!(told.turned(), unseen.map(|it| (it.to_owned(), "could-not-look".to_owned())));
+    assert_eq!(told.code, 0);
+    let told = clinic.doctor(&["--strict"]).await;
+    assert!(told.out.contains("allow `cognito-idp:DescribeUserPoolClient`"), "{}", told.out);
+    assert_eq!(told.code, 1);
+}

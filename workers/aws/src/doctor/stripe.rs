@@ -1,0 +1,107 @@
+//! Stripe: through the adapter's own client, with the functions' key.
+
+use std::collections::BTreeSet;
+
+use jiff::{SignedDuration, Timestamp};
+use secrecy::{ExposeSecret, SecretString};
+use tollgate_billing::catalog::Plan;
+use tollgate_billing::doctor::{Expected, Look, Product, SeenPrice, Stripe, StripeKey, Unseen};
+use tollgate_billing::ports::PortResult;
+
+use super::Place;
+use super::unseen::port;
+use crate::adapters::stripe::StripeApi;
+
+/// Stripe tries for three days. <https://docs.stripe.com/webhooks#retries>
+const TRIES_FOR: SignedDuration = SignedDuration::from_hours(72);
+
+/// What is younger may be on its way still.
+const ON_ITS_WAY: SignedDuration = SignedDuration::from_mins(10);
+
+pub(super) async fn look(
+    place: &Place,
+    expected: &Expected,
+    key: Look<Option<SecretString>>,
+    now: Timestamp,
+) -> Stripe {
+    let key = key.and_then(|key| key.ok_or(Unseen::Absent));
+    let kind = key.as_ref().map(|key| StripeKey::of(key.expose_secret()));
+    let kind = kind.map_err(Clone::clone);
+    let client = |key: &SecretString| {
+        let client = StripeApi::new(key, place.stripe_base.as_deref());
+        client.map_err(|error| Unseen::Failed {
+            needs: "a usable Stripe key".into(),
+            why: error.to_string(),
+            denied: false,
+        })
+    };
+    let theirs = key.and_then(|key| client(&key));
+    let ours = place.own_stripe_key.as_ref().map_or_else(|| theirs.clone(), client);
+    let accepted = match theirs {
+        Ok(client) => seen("an answer", client.accepts_key().await),
+        Err(unseen) => Err(unseen),
+    };
+    match ours {
+        Ok(client) => everything(&client, expected, kind, accepted, now).await,
+        Err(unseen) => Stripe {
+            key: kind,
+            accepted,
+            prices: Err(unseen.clone()),
+            products: Err(unseen.clone()),
+            endpoints: Err(unseen.clone()),
+            undelivered: Err(unseen.clone()),
+            newest_checkout: Err(unseen),
+        },
+    }
+}
+
+async fn everything(
+    client: &StripeApi,
+    expected: &Expected,
+    key: Look<StripeKey>,
+    accepted: Look<bool>,
+    now: Timestamp,
+) -> Stripe {
+    let plans = expected.catalog.as_ref().map_or(&[][..], |file| file.catalog.plans());
+    let (prices, products, endpoints, undelivered, checkout) = tokio::join!(
+        prices(client, plans),
+        products(client, plans),
+        client.observed_endpoints(),
+        client.undelivered(now - TRIES_FOR, now - ON_ITS_WAY),
+        client.newest_checkout(),
+    );
+    Stripe {
+        key,
+        accepted,
+        prices: seen("Stripe: Prices, read", prices),
+        products: seen("Stripe: Products, read", products),
+        endpoints: seen("Stripe: Webhook Endpoints, read", endpoints),
+        undelivered: seen("Stripe: Events, read", undelivered),
+        newest_checkout: seen("Stripe: Checkout Sessions, read", checkout),
+    }
+}
+
+fn seen<T>(needs: &str, answer: PortResult<T>) -> Look<T> {
+    answer.map_err(|error| port(needs, &error))
+}
+
+/// The catalog's prices; one that is found by its id and by its lookup key counts once.
+async fn prices(client: &StripeApi, plans: &[Plan]) -> PortResult<Vec<SeenPrice>> {
+    let keys: Vec<_> = plans.iter().flat_map(|plan| &plan.lookup_keys).cloned().collect();
+    let mut prices = client.prices_by_lookup_keys(&keys).await?;
+    for id in plans.iter().flat_map(|plan| &plan.prices) {
+        if !prices.iter().any(|price| price.id == id.as_str()) {
+            prices.extend(client.price(id.as_str()).await?);
+        }
+    }
+    Ok(prices)
+}
+
+async fn products(client: &StripeApi, plans: &[Plan]) -> PortResult<Vec<Product>> {
+    let ids: BTreeSet<_> = plans.iter().flat_map(|plan| &plan.products).collect();
+    let mut products = Vec::new();
+    for id in ids {
+        products.extend(client.product(id.as_str()).await?);
+    }
+    Ok(products)
+}

@@ -1,0 +1,219 @@
+//! API Gateway: usage plans, the stages that they cover, who is stopped without a key.
+
+use std::collections::BTreeSet;
+
+use super::expected::Expected;
+use super::finding::{Finding, System};
+use super::observed::{Observed, UsagePlan};
+use crate::catalog::{Catalog, Plan, Quota, Throttle};
+
+/// Usage plans of an account and Region.
+/// <https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html>
+const USAGE_PLAN_QUOTA: usize = 300;
+
+pub(super) fn examine(observed: &Observed, expected: &Expected) -> Vec<Finding> {
+    vec![
+        exist(observed, expected),
+        cover_stages(observed, expected),
+        limits(observed, expected),
+        differ(observed, expected),
+        stages_exist(observed, expected),
+        stack_stage(expected),
+        methods(observed),
+        key_source(observed),
+        key_quota(observed, expected),
+        plan_quota(observed),
+    ]
+}
+
+/// The catalog's plans that have a usage plan, each with it.
+fn pairs<'a>(expected: &'a Expected, seen: &'a [UsagePlan]) -> Vec<(&'a Plan, &'a UsagePlan)> {
+    let of = |plan: &Plan| seen.iter().find(|seen| seen.id == plan.usage_plan.as_str());
+    expected.plans().iter().filter_map(|plan| Some((plan, of(plan)?))).collect()
+}
+
+fn stages(expected: &Expected) -> BTreeSet<&str> {
+    let catalog: Option<&Catalog> = expected.catalog.as_ref().ok().map(|file| &file.catalog);
+    catalog.into_iter().flat_map(|catalog| &catalog.stages).map(String::as_str).collect()
+}
+
+fn exist(observed: &Observed, expected: &Expected) -> Finding {
+    let looked_at = "the usage plan of each plan";
+    let finding = Finding::of("usage-plans-exist", System::ApiGateway, looked_at);
+    finding.look("the usage plans", &observed.usage_plans, |finding, seen| {
+        let there = |plan: &&Plan| seen.iter().any(|seen| seen.id == plan.usage_plan.as_str());
+        for plan in expected.plans().iter().filter(|plan| !there(plan)) {
+            finding.fail(
+                format!("plan `{}`: there is no usage plan {}", plan.id, plan.usage_plan),
+                expected.run("plans apply"),
+            );
+        }
+    })
+}
+
+fn cover_stages(observed: &Observed, expected: &Expected) -> Finding {
+    let wanted = stages(expected);
+    let looked_at = "every usage plan covers exactly the catalog's stages";
+    let finding = Finding::of("usage-plans-stages", System::ApiGateway, looked_at);
+    finding.look("the usage plans", &observed.usage_plans, |finding, seen| {
+        for (plan, seen) in pairs(expected, seen) {
+            let covered: BTreeSet<&str> = seen.stages.iter().map(String::as_str).collect();
+            let missing =
+                wanted.difference(&covered).map(|stage| (*stage, "does not cover", "add"));
+            let extra = covered.difference(&wanted).map(|stage| (*stage, "also covers", "remove"));
+            for (stage, what, op) in missing.chain(extra) {
+                finding.fail(
+                    format!("plan `{}` ({}) {what} {stage}", plan.id, seen.id),
+                    format!(
+                        "aws apigateway update-usage-plan --usage-plan-id {} \
+                         --patch-operations op={op},path=/apiStages,value={stage}",
+                        seen.id
+                    ),
+                );
+            }
+        }
+    })
+}
+
+fn limits(observed: &Observed, expected: &Expected) -> Finding {
+    let looked_at = "quotas and throttles are the catalog's";
+    let finding = Finding::of("usage-plans-limits", System::ApiGateway, looked_at);
+    finding.look("the usage plans", &observed.usage_plans, |finding, seen| {
+        for (plan, seen) in pairs(expected, seen) {
+            let mut differs = |what: &str, wanted: String, found: String| {
+                if wanted != found {
+                    finding.warn(
+                        format!("plan `{}` has {what} {found}, not {wanted}", plan.id),
+                        expected.run("plans apply"),
+                    );
+                }
+            };
+            differs("the quota", quota(plan.quota), quota(seen.quota));
+            differs("the throttle", throttle(plan.throttle), throttle(seen.throttle));
+        }
+    })
+}
+
+fn quota(quota: Option<Quota>) -> String {
+    quota.map_or("none".into(), |quota| {
+        format!("{} a {:?}", quota.limit, quota.period).to_lowercase()
+    })
+}
+
+fn throttle(throttle: Option<Throttle>) -> String {
+    throttle.map_or("none".into(), |it| format!("{} a second, {} at once", it.rate, it.burst))
+}
+
+fn differ(observed: &Observed, expected: &Expected) -> Finding {
+    let looked_at = "no two plans allow the same";
+    let finding = Finding::of("usage-plans-differ", System::ApiGateway, looked_at);
+    finding.look("the usage plans", &observed.usage_plans, |finding, seen| {
+        let pairs = pairs(expected, seen);
+        for (n, (plan, one)) in pairs.iter().enumerate() {
+            for (other_plan, other) in &pairs[..n] {
+                let same = (one.quota, one.throttle) == (other.quota, other.throttle);
+                if same && one.stages == other.stages {
+                    finding.warn(
+                        format!("`{}` allows nothing that `{}` does not", plan.id, other_plan.id),
+                        "give one of them another quota or throttle in plans.toml, and apply it",
+                    );
+                }
+            }
+        }
+    })
+}
+
+fn stages_exist(observed: &Observed, expected: &Expected) -> Finding {
+    let looked_at = "every stage of the catalog is deployed";
+    let mut finding = Finding::of("stages-exist", System::ApiGateway, looked_at);
+    for stage in stages(expected) {
+        if let Some(seen) = observed.stages.get(stage) {
+            let mend = "deploy the API to it, or correct `stages` in plans.toml";
+            finding = finding.look_for(&format!("stage {stage}"), seen, mend, |_, ()| {});
+        }
+    }
+    finding
+}
+
+fn stack_stage(expected: &Expected) -> Finding {
+    let looked_at = "the catalog's stages have the one that the stack was deployed for";
+    let finding = Finding::of("stages-of-stack", System::ApiGateway, looked_at);
+    finding.look("the stack's API stage", &expected.api_stage, |finding, stage| {
+        let stages = stages(expected);
+        if !stages.is_empty() && !stages.contains(stage.as_str()) {
+            finding.fail(
+                format!("the catalog sells {}, not {stage}", Vec::from_iter(stages).join(", ")),
+                "correct `stages` in plans.toml, or the stack's RestApiId and RestApiStage",
+            );
+        }
+    })
+}
+
+/// What is read is the API as it is written down; a stage serves what was deployed last.
+fn methods(observed: &Observed) -> Finding {
+    let looked_at = "the methods of each API require a key";
+    let mut finding = Finding::of("methods-require-key", System::ApiGateway, looked_at);
+    for (id, api) in &observed.apis {
+        finding = finding.look(&format!("API {id}"), api, |finding, api| {
+            let mend =
+                "set `apiKeyRequired` on the methods that you sell, and deploy the API again";
+            if api.methods_with_key == 0 {
+                let found = format!("no method of API {id} requires a key: nobody is stopped");
+                finding.warn(found, mend);
+            }
+        });
+    }
+    finding
+}
+
+/// <https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-api-key-source.html>
+fn key_source(observed: &Observed) -> Finding {
+    let looked_at = "each API takes the key from the header x-api-key";
+    let mut finding = Finding::of("api-key-source", System::ApiGateway, looked_at);
+    for (id, api) in &observed.apis {
+        finding = finding.look(&format!("API {id}"), api, |finding, api| {
+            if api.key_source != "HEADER" {
+                finding.warn(
+                    format!("API {id} takes the key from {}", api.key_source),
+                    format!(
+                        "let its authorizer return the key's value as `usageIdentifierKey`, or run \
+                         aws apigateway update-rest-api --rest-api-id {id} \
+                         --patch-operations op=replace,path=/apiKeySource,value=HEADER"
+                    ),
+                );
+            }
+        });
+    }
+    finding
+}
+
+fn key_quota(observed: &Observed, expected: &Expected) -> Finding {
+    let policy = expected.catalog.as_ref().map(|file| file.policy.clone()).unwrap_or_default();
+    let (quota, reserve) = (policy.key_quota as usize, policy.key_reserve as usize);
+    let looked_at = format!("room for API keys, of {quota} for the account and Region");
+    let finding = Finding::of("api-keys-quota", System::ApiGateway, looked_at);
+    finding.look("the API keys", &observed.api_keys, |finding, &count| {
+        let mend = "delete keys that nobody uses (the comparison of all systems names orphans), \
+                    or sell from a second account or Region";
+        // A reserve of everything is the catalog's fault, and said there.
+        if reserve < quota && count + reserve >= quota {
+            let found = format!("{count} keys: new free users wait, the rest is for who pays");
+            finding.fail(found, mend);
+        } else if count * 5 >= quota * 4 {
+            finding.warn(format!("{count} keys: more than four fifths are used"), mend);
+        }
+    })
+}
+
+fn plan_quota(observed: &Observed) -> Finding {
+    let looked_at = format!("room for usage plans, of {USAGE_PLAN_QUOTA}");
+    let finding = Finding::of("usage-plans-quota", System::ApiGateway, looked_at);
+    finding.look("the usage plans", &observed.usage_plans, |finding, plans| {
+        if plans.len() * 5 >= USAGE_PLAN_QUOTA * 4 {
+            finding.warn(
+                format!("{} usage plans: more than four fifths are used", plans.len()),
+                "delete those that nobody is on",
+            );
+        }
+    })
+}

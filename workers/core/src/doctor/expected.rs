@@ -1,0 +1,49 @@
+//! What a deployment should be like.
+
+use crate::catalog::CatalogFile;
+
+use super::observed::{Look, TableShape};
+
+/// Whose tokens the account API takes: the app clients in its authorizer's audience.
+pub type Audience = Vec<String>;
+
+/// What a deployment should be like. What is not known (without the stack's outputs) is an
+/// [`Unseen`](super::Unseen), and makes the checks that need it say so.
+#[derive(Debug, Clone)]
+pub struct Expected {
+    /// The stack's name.
+    pub stack: String,
+    /// How the command is called for this stack: `tollgate --stack shop`.
+    pub command: String,
+    /// Whether it takes real payments.
+    pub livemode: bool,
+    /// The catalog, or what is wrong with it.
+    pub catalog: Result<CatalogFile, String>,
+    /// The user pool's id.
+    pub user_pool_id: String,
+    /// The audience of the account API's authorizer.
+    pub audience: Look<Audience>,
+    /// The ARN of the function for Cognito's triggers.
+    pub trigger: Look<String>,
+    /// The API stage that the stack was deployed for, `<rest api id>:<stage>`.
+    pub api_stage: Look<String>,
+    /// Where Stripe is to post its events.
+    pub webhook_url: Look<String>,
+    /// The table's name.
+    pub table_name: String,
+    /// The table's keys and indexes.
+    pub table: TableShape,
+    /// The attribute for the table's TTL, when event records are to end.
+    pub expires_at: Option<String>,
+}
+
+impl Expected {
+    pub(super) fn plans(&self) -> &[crate::catalog::Plan] {
+        self.catalog.as_ref().map_or(&[], |file| file.catalog.plans())
+    }
+
+    /// The command with its arguments, as one would type it.
+    pub(super) fn run(&self, arguments: &str) -> String {
+        format!("{} {arguments}", self.command)
+    }
+}

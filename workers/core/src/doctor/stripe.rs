@@ -1,0 +1,187 @@
+//! Stripe: the key, and what is sold.
+
+use std::collections::BTreeSet;
+
+use super::expected::Expected;
+use super::finding::{Finding, System};
+use super::observed::{Observed, SeenPrice};
+use crate::catalog::Plan;
+
+pub(super) fn examine(observed: &Observed, expected: &Expected) -> Vec<Finding> {
+    vec![
+        key(observed, expected),
+        mode(observed, expected),
+        restricted(observed, expected),
+        prices(observed, expected),
+        products(observed, expected),
+        one_plan(observed, expected),
+        customers(observed),
+    ]
+}
+
+fn key(observed: &Observed, expected: &Expected) -> Finding {
+    let finding = Finding::of("stripe-key", System::Stripe, "Stripe takes the key");
+    finding.look("Stripe", &observed.stripe.accepted, |finding, accepted| {
+        if !accepted {
+            finding.fail(
+                "Stripe refuses the key: it was rolled, or has expired",
+                format!(
+                    "make one at https://dashboard.stripe.com/apikeys, then {}",
+                    expected.run("secrets set stripe-key")
+                ),
+            );
+        }
+    })
+}
+
+fn mode(observed: &Observed, expected: &Expected) -> Finding {
+    let wanted = mode_name(expected.livemode);
+    let looked_at = format!("the key is for {wanted}, as the stack is");
+    let finding = Finding::of("stripe-key-mode", System::Stripe, looked_at);
+    finding.look("the Stripe key", &observed.stripe.key, |finding, key| {
+        if key.livemode.is_some_and(|livemode| livemode != expected.livemode) {
+            finding.fail(
+                format!("the key is for {}", mode_name(!expected.livemode)),
+                format!(
+                    "{} with the other key, or deploy with Livemode={}",
+                    expected.run("secrets set stripe-key"),
+                    !expected.livemode
+                ),
+            );
+        }
+    })
+}
+
+fn mode_name(livemode: bool) -> &'static str {
+    if livemode { "real payments" } else { "a sandbox" }
+}
+
+/// <https://docs.stripe.com/keys/restricted-api-keys>
+fn restricted(observed: &Observed, expected: &Expected) -> Finding {
+    let looked_at = "the key can do no more than it must";
+    let finding = Finding::of("stripe-key-restricted", System::Stripe, looked_at);
+    finding.look("the Stripe key", &observed.stripe.key, |finding, key| {
+        if !key.restricted {
+            finding.warn(
+                "the key is a secret key: whoever has it can do everything",
+                format!(
+                    "make a restricted key with the permissions in docs/security.md, then {}",
+                    expected.run("secrets set stripe-key")
+                ),
+            );
+        }
+    })
+}
+
+/// A price that is not sold any more still counts for those who pay it, so it may be
+/// archived; the one that Checkout sells may not.
+fn prices(observed: &Observed, expected: &Expected) -> Finding {
+    let looked_at = "the catalog's prices and lookup keys: there, recurring, for sale";
+    let finding = Finding::of("stripe-prices", System::Stripe, looked_at);
+    finding.look("the prices", &observed.stripe.prices, |finding, seen| {
+        for plan in expected.plans() {
+            for (n, key) in plan.lookup_keys.iter().enumerate() {
+                let price = seen.iter().find(|price| price.lookup_key.as_ref() == Some(key));
+                price_of(finding, expected, plan, &format!("lookup key {key}"), price, n == 0);
+            }
+            for (n, id) in plan.prices.iter().enumerate() {
+                let price = seen.iter().find(|price| price.id == id.as_str());
+                let sold = n == 0 && plan.lookup_keys.is_empty();
+                price_of(finding, expected, plan, id.as_str(), price, sold);
+            }
+        }
+    })
+}
+
+fn price_of(
+    finding: &mut Finding,
+    expected: &Expected,
+    plan: &Plan,
+    name: &str,
+    price: Option<&SeenPrice>,
+    sold: bool,
+) {
+    let plan = &plan.id;
+    let Some(price) = price else {
+        let mode = mode_name(expected.livemode);
+        let mend = format!(
+            "{} makes the prices of `[[plans.offers]]`; correct the others in plans.toml",
+            expected.run("plans apply")
+        );
+        return finding.fail(format!("plan `{plan}`: {name} stands for no price in {mode}"), mend);
+    };
+    let dashboard = format!("https://dashboard.stripe.com/prices/{}", price.id);
+    if !price.recurring {
+        let mend = format!("name a recurring price in plans.toml instead ({dashboard})");
+        finding.fail(format!("plan `{plan}`: {name} is paid once and makes no subscription"), mend);
+    }
+    if sold && !price.active {
+        let mend = format!("unarchive it at {dashboard}, or move the lookup key to another price");
+        finding.fail(format!("plan `{plan}` cannot be bought: {name} is archived"), mend);
+    }
+}
+
+fn products(observed: &Observed, expected: &Expected) -> Finding {
+    let looked_at = "the catalog's products: there, and for sale";
+    let finding = Finding::of("stripe-products", System::Stripe, looked_at);
+    finding.look("the products", &observed.stripe.products, |finding, seen| {
+        for plan in expected.plans() {
+            for id in &plan.products {
+                let product = seen.iter().find(|product| product.id == id.as_str());
+                match product.map(|product| product.active) {
+                    Some(true) => {}
+                    Some(false) => finding.warn(
+                        format!("plan `{}`: product {id} is archived", plan.id),
+                        format!(
+                            "unarchive it at https://dashboard.stripe.com/products/{id}, \
+                                 unless you have stopped selling it"
+                        ),
+                    ),
+                    None => finding.fail(
+                        format!("plan `{}`: there is no product {id}", plan.id),
+                        "correct `products` in plans.toml",
+                    ),
+                }
+            }
+        }
+    })
+}
+
+/// The day a lookup key moves on, who pays the old price falls back to what its product
+/// sells: that must be the same plan.
+fn one_plan(observed: &Observed, expected: &Expected) -> Finding {
+    let looked_at = "each price belongs to one plan";
+    let finding = Finding::of("stripe-price-one-plan", System::Stripe, looked_at);
+    finding.look("the prices", &observed.stripe.prices, |finding, seen| {
+        for price in seen {
+            let claims = |plan: &&Plan| {
+                plan.prices.iter().any(|id| id.as_str() == price.id)
+                    || price.lookup_key.as_ref().is_some_and(|key| plan.lookup_keys.contains(key))
+                    || plan.products.iter().any(|id| id.as_str() == price.product)
+            };
+            let plans = expected.plans().iter().filter(claims);
+            let plans: BTreeSet<String> = plans.map(|plan| format!("`{}`", plan.id)).collect();
+            if plans.len() > 1 {
+                finding.fail(
+                    format!("{} belongs to {}", price.id, Vec::from_iter(plans).join(" and ")),
+                    "let its id, its lookup key and its product stand in one plan of plans.toml",
+                );
+            }
+        }
+    })
+}
+
+/// <https://docs.stripe.com/connect/accounts-v2>
+fn customers(observed: &Observed) -> Finding {
+    let looked_at = "the newest subscription bought in Checkout names a customer";
+    let finding = Finding::of("stripe-checkout-customer", System::Stripe, looked_at);
+    finding.look("the Checkout sessions", &observed.stripe.newest_checkout, |finding, newest| {
+        if newest.is_some_and(|newest| newest.customer_account && !newest.customer) {
+            finding.warn(
+                "it names an account (`customer_account`) and no customer: its events cannot be \
+                 linked",
+                "create Checkout sessions with `customer`, as the account API does",
+            );
+        }
+    })
+}

@@ -1,0 +1,134 @@
+//! The ledger's table.
+
+use super::expected::Expected;
+use super::finding::{Finding, System};
+use super::observed::{Observed, Table, TableShape};
+
+pub(super) fn examine(observed: &Observed, expected: &Expected) -> Vec<Finding> {
+    let finding = |check, looked_at: &str| Finding::of(check, System::DynamoDb, looked_at);
+    let name = format!("table {}", expected.table_name);
+    let exists = finding("table-exists", &format!("{name} is active"));
+    let exists =
+        exists.look_for(&name, &observed.table, "deploy the stack again", |finding, table| {
+            if table.status != "ACTIVE" {
+                let found = format!("{name} is {}", table.status);
+                finding
+                    .fail(found, "wait until it is active; a table that is being deleted is lost");
+            }
+        });
+    let table = |finding: Finding, judge: &dyn Fn(&mut Finding, &Table)| {
+        finding.look(&name, &observed.table, |finding, table| judge(finding, table))
+    };
+    vec![
+        exists,
+        table(finding("table-keys", "its keys"), &|it, table| keys(it, &table.shape, expected)),
+        table(finding("table-indexes", "its indexes"), &|it, table| indexes(it, table, expected)),
+        table(finding("table-on-demand", "it takes what comes"), &on_demand),
+        recovery(observed, expected),
+        table(
+            finding("table-deletion-protection", "nobody deletes it by accident"),
+            &|it, table| {
+                protection(it, table, expected);
+            },
+        ),
+        expiry(observed, expected),
+    ]
+}
+
+fn keys(finding: &mut Finding, found: &TableShape, expected: &Expected) {
+    let wanted = &expected.table;
+    if (&found.hash, &found.range) != (&wanted.hash, &wanted.range) {
+        finding.fail(
+            format!(
+                "its keys are `{}` and `{}`, not `{}` and `{}`",
+                found.hash, found.range, wanted.hash, wanted.range
+            ),
+            "a table's keys cannot be changed: point the stack to the ledger's table",
+        );
+    }
+}
+
+fn indexes(finding: &mut Finding, table: &Table, expected: &Expected) {
+    let mend = "deploy the stack again; one index is made at a time";
+    for (name, wanted) in &expected.table.indexes {
+        match table.shape.indexes.get(name) {
+            None => finding.fail(format!("there is no index `{name}`"), mend),
+            Some(found) if found != wanted => {
+                finding.fail(format!("index `{name}` has other keys or another projection"), mend);
+            }
+            Some(_) if table.unready_indexes.contains(name) => {
+                finding.fail(format!("index `{name}` is not ready"), "wait until it is active");
+            }
+            Some(_) => {}
+        }
+    }
+}
+
+fn on_demand(finding: &mut Finding, table: &Table) {
+    if !table.on_demand {
+        finding.warn(
+            "its capacity is provisioned: a flood is throttled, and waits on the queue",
+            "deploy the stack again, or set the billing mode to PAY_PER_REQUEST",
+        );
+    }
+}
+
+fn recovery(observed: &Observed, expected: &Expected) -> Finding {
+    let looked_at = "it can be restored to any point in time";
+    let finding = Finding::of("table-recovery", System::DynamoDb, looked_at);
+    finding.look("its backups", &observed.point_in_time_recovery, |finding, on| {
+        if !on {
+            finding.warn(
+                "point-in-time recovery is off",
+                format!(
+                    "aws dynamodb update-continuous-backups --table-name {} \
+                     --point-in-time-recovery-specification PointInTimeRecoveryEnabled=true",
+                    expected.table_name
+                ),
+            );
+        }
+    })
+}
+
+fn protection(finding: &mut Finding, table: &Table, expected: &Expected) {
+    if !table.deletion_protection {
+        finding.warn(
+            "deletion protection is off",
+            format!(
+                "aws dynamodb update-table --table-name {} --deletion-protection-enabled",
+                expected.table_name
+            ),
+        );
+    }
+}
+
+fn expiry(observed: &Observed, expected: &Expected) -> Finding {
+    let looked_at = match &expected.expires_at {
+        Some(attribute) => format!("settled event records end by `{attribute}`"),
+        None => "nothing in it ends by itself".to_owned(),
+    };
+    let finding = Finding::of("table-ttl", System::DynamoDb, looked_at);
+    finding.look("its TTL", &observed.time_to_live, |finding, on| {
+        let name = &expected.table_name;
+        match (&expected.expires_at, on) {
+            (Some(wanted), on) if on.as_ref() != Some(wanted) => finding.warn(
+                "a retention is set, but the table's TTL is not on for it: records stay for ever",
+                format!(
+                    "aws dynamodb update-time-to-live --table-name {name} \
+                     --time-to-live-specification Enabled=true,AttributeName={wanted}"
+                ),
+            ),
+            (None, Some(other)) if other != EXPIRES_AT => finding.fail(
+                format!("the table's TTL is on for `{other}`: it may delete what is not to end"),
+                format!(
+                    "aws dynamodb update-time-to-live --table-name {name} \
+                     --time-to-live-specification Enabled=false,AttributeName={other}"
+                ),
+            ),
+            _ => {}
+        }
+    })
+}
+
+/// The template's TTL attribute, on whether or not a retention writes it.
+const EXPIRES_AT: &str = "expires_at";

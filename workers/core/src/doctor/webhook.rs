@@ -1,0 +1,189 @@
+//! Stripe's webhook endpoint: there, whole, of a version that is read, and heard.
+
+use std::collections::BTreeSet;
+
+use tollgate_events::stripe::ACTED_ON;
+
+use super::expected::Expected;
+use super::finding::{Finding, System};
+use super::observed::{Endpoint, Look, Observed, Unseen};
+
+/// The newest version of Stripe's API whose events are known to be read.
+/// <https://docs.stripe.com/changelog>
+pub const NEWEST_API_VERSION: &str = "2026-09-30.endive";
+
+/// Versions are dates, and the oldest are of the year in which Stripe began with them.
+const OLDEST_API_VERSION: &str = "2011-01-01";
+
+pub(super) fn examine(observed: &Observed, expected: &Expected) -> Vec<Finding> {
+    let ours = ours(observed, expected);
+    vec![
+        endpoint(observed, expected, &ours),
+        events(expected, &ours),
+        version(expected, &ours),
+        undelivered(observed, expected),
+    ]
+}
+
+/// The endpoints with the stack's URL that are switched on.
+pub(super) fn ours<'a>(observed: &'a Observed, expected: &Expected) -> Look<Vec<&'a Endpoint>> {
+    let url = expected.webhook_url.clone()?;
+    let all = observed.stripe.endpoints.as_ref().map_err(Clone::clone)?;
+    Ok(all.iter().filter(|endpoint| endpoint.url == url && endpoint.enabled).collect())
+}
+
+fn endpoint(observed: &Observed, expected: &Expected, ours: &Look<Vec<&Endpoint>>) -> Finding {
+    let looked_at = match &expected.webhook_url {
+        Ok(url) => format!("one enabled endpoint for {url}"),
+        Err(_) => "one enabled endpoint for the stack".to_owned(),
+    };
+    let finding = Finding::of("webhook-endpoint", System::Stripe, looked_at);
+    finding.look("the webhook endpoints", ours, |finding, ours| {
+        if ours.is_empty() {
+            missing(finding, observed, expected);
+        }
+        if ours.len() > 1 {
+            finding.warn(
+                format!("{} endpoints have this URL: every event comes more than once", ours.len()),
+                format!(
+                    "when its secret has been rolled, {}; or delete all but one of {}",
+                    expected.run("webhook apply --retire"),
+                    ids(ours)
+                ),
+            );
+        }
+        for endpoint in ours {
+            wrong_kind(finding, expected, endpoint);
+        }
+    })
+}
+
+fn missing(finding: &mut Finding, observed: &Observed, expected: &Expected) {
+    let all = observed.stripe.endpoints.iter().flatten();
+    let off = all.filter(|it| expected.webhook_url.as_ref().is_ok_and(|url| *url == it.url));
+    let mend = expected.run("webhook apply");
+    match off.map(|endpoint| &endpoint.id).next() {
+        Some(id) => finding.fail(
+            format!("endpoint {id} is disabled: Stripe does so when deliveries fail for days"),
+            format!("enable it at https://dashboard.stripe.com/webhooks/{id}, or {mend}"),
+        ),
+        None => finding.fail(
+            "no endpoint has the stack's URL: Stripe tells us nothing",
+            format!("{mend} (a destination with thin payloads does not count)"),
+        ),
+    }
+}
+
+fn wrong_kind(finding: &mut Finding, expected: &Expected, endpoint: &Endpoint) {
+    let id = &endpoint.id;
+    let again = format!("delete {id}, then {}", expected.run("webhook apply"));
+    if endpoint.livemode != expected.livemode {
+        finding
+            .fail(format!("{id} is for the other mode (livemode {})", endpoint.livemode), &again);
+    }
+    if endpoint.connect {
+        finding.fail(format!("{id} is for connected accounts, whose events are ignored"), &again);
+    }
+    if endpoint.events.iter().any(|event| event.starts_with("v1.") || event.starts_with("v2.")) {
+        finding.fail(format!("{id} sends thin events, which are dropped"), &again);
+    }
+}
+
+fn ids(endpoints: &[&Endpoint]) -> String {
+    endpoints.iter().map(|endpoint| endpoint.id.as_str()).collect::<Vec<_>>().join(", ")
+}
+
+fn events(expected: &Expected, ours: &Look<Vec<&Endpoint>>) -> Finding {
+    let looked_at = format!("the endpoint sends the {} types that we act on", ACTED_ON.len());
+    let finding = Finding::of("webhook-events", System::Stripe, looked_at);
+    finding.look("the endpoint", &there(ours), |finding, ours| {
+        for endpoint in *ours {
+            types(finding, expected, endpoint);
+        }
+    })
+}
+
+fn types(finding: &mut Finding, expected: &Expected, endpoint: &Endpoint) {
+    let (id, mend) = (&endpoint.id, expected.run("webhook apply"));
+    let sent: BTreeSet<&str> = endpoint.events.iter().map(String::as_str).collect();
+    if sent.contains("*") {
+        let found =
+            format!("{id} sends every type: Stripe calls us for each, and limits how often");
+        return finding.warn(found, mend);
+    }
+    let wanted: BTreeSet<&str> = ACTED_ON.iter().copied().collect();
+    let list = |types: Vec<&str>| types.join(", ");
+    let missing: Vec<_> = wanted.difference(&sent).copied().collect();
+    if !missing.is_empty() {
+        finding.fail(format!("{id} does not send {}", list(missing)), &mend);
+    }
+    let extra = sent.difference(&wanted).copied();
+    let extra: Vec<_> = extra.filter(|kind| !kind.starts_with("v2.")).collect();
+    if !extra.is_empty() {
+        finding.warn(format!("{id} also sends {}, which we drop", list(extra)), &mend);
+    }
+}
+
+/// Our endpoints, or that there is none.
+fn there<'a, 'b>(ours: &'a Look<Vec<&'b Endpoint>>) -> Look<&'a [&'b Endpoint]> {
+    match ours {
+        Ok(ours) if ours.is_empty() => Err(Unseen::Absent),
+        Ok(ours) => Ok(ours),
+        Err(unseen) => Err(unseen.clone()),
+    }
+}
+
+fn version(expected: &Expected, ours: &Look<Vec<&Endpoint>>) -> Finding {
+    let looked_at = format!("the endpoint's API version, read up to {NEWEST_API_VERSION}");
+    let finding = Finding::of("webhook-api-version", System::Stripe, looked_at);
+    finding.look("the endpoint", &there(ours), |finding, ours| {
+        for endpoint in *ours {
+            let id = &endpoint.id;
+            let again = format!("delete {id}, then {}", expected.run("webhook apply"));
+            match endpoint.api_version.as_deref() {
+                None => finding.warn(
+                    format!("{id} has no version of its own: an upgrade of the account changes it"),
+                    again,
+                ),
+                Some(version) if !is_date(day(version)) || day(version) < OLDEST_API_VERSION => {
+                    finding.warn(format!("{id} has version {version}, which is unknown"), again);
+                }
+                Some(version) if day(version) > day(NEWEST_API_VERSION) => finding.warn(
+                    format!("{id} has version {version}, newer than this build knows"),
+                    "upgrade Tollgate, or read Stripe's changelog for subscriptions, invoices, \
+                     disputes and Checkout",
+                ),
+                Some(_) => {}
+            }
+        }
+    })
+}
+
+/// The date in a version, without its name.
+fn day(version: &str) -> &str {
+    version.split('.').next().unwrap_or(version)
+}
+
+fn is_date(day: &str) -> bool {
+    day.parse::<jiff::civil::Date>().is_ok()
+}
+
+/// Stripe tells it by event, not by endpoint: another endpoint's troubles count too.
+fn undelivered(observed: &Observed, expected: &Expected) -> Finding {
+    let looked_at = "events of the last three days that Stripe could not deliver";
+    let finding = Finding::of("webhook-undelivered", System::Stripe, looked_at);
+    finding.look("Stripe's events", &observed.stripe.undelivered, |finding, &count| {
+        if count > 0 {
+            let more = if count >= 100 { " or more" } else { "" };
+            finding.warn(
+                format!("{count}{more} not delivered (to whichever endpoint wants them)"),
+                format!(
+                    "look at the endpoint's deliveries at https://dashboard.stripe.com/webhooks \
+                     and at aws logs tail /aws/lambda/{}-stripe-webhook --since 3d; Stripe goes on \
+                     trying, and the comparison of all systems finds what it gives up",
+                    expected.stack
+                ),
+            );
+        }
+    })
+}
