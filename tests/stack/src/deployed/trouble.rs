@@ -1,0 +1,142 @@
+//! What goes wrong in a deployment's life, and who finds it: a user deleted, a key moved by
+//! hand, Stripe away for so long that messages become dead letters.
+
+use anyhow::{Context, ensure};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::customer::{World, call_api};
+use super::life::{Lived, subscription_of, told, token_shows};
+use super::shop::Shop;
+use super::site::{Expected, key_of};
+use super::wait::until;
+
+/// Plays it.
+///
+/// # Errors
+/// Something is not as it should be.
+pub async fn trouble(world: &World, shop: &Shop, lived: &mut Lived) -> anyhow::Result<()> {
+    told("ben is deleted; CloudTrail's record is sent in its place (ministack emits none)");
+    deleted(world, shop, lived).await?;
+    told("ann's key is taken off its usage plan by hand; the comparison is invoked and mends it");
+    by_hand(world, lived).await?;
+    told("the schedule wakes the sweep by itself");
+    scheduled(world).await?;
+    told("Stripe is away: ann's event fails until it is a dead letter, and is parked");
+    dead_letter(world, shop, lived).await?;
+    token_shows(&mut lived.ann, "pro").await
+}
+
+async fn deleted(world: &World, shop: &Shop, lived: &Lived) -> anyhow::Result<()> {
+    let site = &world.site;
+    let before = site.state(&lived.ben.sub).await?;
+    let (key, subscription) = (key_of(&before)?, subscription_of(&before)?);
+    let pool = site.output("UserPoolId")?;
+    let user = json!({ "UserPoolId": pool, "Username": lived.ben.username });
+    site.cognito("AdminDeleteUser", user).await?;
+    let record = cloudtrail_record(pool, &lived.ben.sub)?;
+    let function = target_of_rule(world, &record).await?;
+    site.aws.invoke(&function, &record).await?;
+    until("the account is closed", async || {
+        let state = site.state(&lived.ben.sub).await?;
+        Ok((state["access"]["status"] == "closed" && state["open"] == false).then_some(()))
+    })
+    .await?;
+    ensure!(site.key(key).await?.is_none(), "the key {key} is still there");
+    let status = shop.stripe.account().subscription(subscription)?.status;
+    ensure!(status.is_final(), "the subscription is {status:?}");
+    let (status, _) = call_api(world, lived.keys.last().map(String::as_str)).await?;
+    ensure!(status == 403, "the deleted user's key is answered with {status}");
+    println!("    ledger: closed; key {key} gone; {subscription} cancelled; the API answers 403");
+    Ok(())
+}
+
+/// CloudTrail's record of a user who was deleted, as EventBridge delivers it.
+fn cloudtrail_record(pool: &str, sub: &str) -> anyhow::Result<Value> {
+    const RECORD: &str = include_str!(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../events/fixtures/cloudtrail/AdminDeleteUser.json"
+    ));
+    let mut record: Value = serde_json::from_str(RECORD)?;
+    record["detail"]["requestParameters"]["userPoolId"] = json!(pool);
+    record["detail"]["additionalEventData"]["sub"] = json!(sub);
+    Ok(record)
+}
+
+/// The function that EventBridge invokes with an event, by the deployed rule: nobody but AWS
+/// may put events of AWS's own sources on the bus.
+async fn target_of_rule(world: &World, event: &Value) -> anyhow::Result<String> {
+    let events = async |operation: &str, body| {
+        world.site.aws.call(&format!("AWSEvents.{operation}"), body).await
+    };
+    let rules = events("ListRules", json!({})).await?;
+    let mut targets = Vec::new();
+    for rule in rules["Rules"].as_array().into_iter().flatten() {
+        let Some(pattern) = rule["EventPattern"].as_str() else { continue };
+        let asked = json!({ "EventPattern": pattern, "Event": event.to_string() });
+        if events("TestEventPattern", asked).await?["Result"] == true {
+            let found = events("ListTargetsByRule", json!({ "Rule": rule["Name"] })).await?;
+            targets.extend(found["Targets"].as_array().cloned().unwrap_or_default());
+        }
+    }
+    ensure!(targets.len() == 1, "{} targets take the record", targets.len());
+    let arn = targets[0]["Arn"].as_str().context("a target has an ARN")?;
+    ensure!(arn.ends_with("-eventbridge"), "the rule's target is {arn}");
+    Ok(arn.to_owned())
+}
+
+async fn by_hand(world: &World, lived: &Lived) -> anyhow::Result<()> {
+    let site = &world.site;
+    let state = site.state(&lived.ann.sub).await?;
+    let (key, free) = (key_of(&state)?, site.usage_plan("free")?);
+    let path = format!("/usageplans/{free}/keys/{key}");
+    site.aws.rest("apigateway", Method::DELETE, &path, None).await?;
+    ensure!(!site.is_on(free, key).await?, "the key is still on its usage plan");
+    let sweep = format!("{}-sweep", site.stack);
+    site.aws.invoke(&sweep, &json!({ "sweep": "drift" })).await?;
+    until("the key is on its usage plan again", async || {
+        Ok(site.is_on(free, key).await?.then_some(()))
+    })
+    .await?;
+    site.settled(&lived.ann.sub, Expected { plan: "free", status: "active" }).await.map(drop)
+}
+
+/// The schedule's own invocations are in the sweep's log.
+async fn scheduled(world: &World) -> anyhow::Result<()> {
+    let lines = until("the sweep has been woken", async || {
+        Ok(Some(world.site.log_lines("sweep", "sweep").await?).filter(|it| it.len() > 1))
+    })
+    .await?;
+    println!("    {} lines of the sweep's log", lines.len());
+    Ok(())
+}
+
+async fn dead_letter(world: &World, shop: &Shop, lived: &mut Lived) -> anyhow::Result<()> {
+    let site = &world.site;
+    let queue = site.output("EventsQueueUrl")?;
+    let timeout = site.queue_attribute(queue, "VisibilityTimeout").await?;
+    println!("    (the events queue's visibility timeout is 1 s meanwhile, not {timeout} s)");
+    set_timeout(world, queue, "1").await?;
+    lived.ann.sign_in().await?;
+    shop.set_down(true);
+    let event = {
+        let mut stripe = shop.stripe.account();
+        let customer = state_customer(&site.state(&lived.ann.sub).await?)?;
+        let price = stripe.price_by_lookup_key("pro_monthly").context("no price")?.id.clone();
+        let _ = (&mut stripe, customer, price);
+        String::new()
+    };
+    site.outcome("stripe", &event, "parked").await?;
+    shop.set_down(false);
+    set_timeout(world, queue, &timeout).await
+}
+
+async fn set_timeout(world: &World, queue: &str, seconds: &str) -> anyhow::Result<()> {
+    let asked = json!({ "QueueUrl": queue, "Attributes": { "VisibilityTimeout": seconds } });
+    world.site.aws.call("AmazonSQS.SetQueueAttributes", asked).await.map(drop)
+}
+
+fn state_customer(state: &Value) -> anyhow::Result<String> {
+    let customers = &state["access"]["customers"];
+    customers[0].as_str().map(str::to_owned).context("the account has no customer")
+}
