@@ -1,1 +1,4 @@
-//! Scenarios, contract suite and call counts over HTTP.
+//! The test against a deployed stack. The scenarios, the contract suite and the call counts
+//! are this package's tests.
+
+pub mod deployed;

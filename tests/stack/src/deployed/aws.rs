@@ -68,6 +68,19 @@ impl Aws {
         }
     }
 
+    /// The answer to a GET, whatever it is.
+    ///
+    /// # Errors
+    /// It is refused.
+    pub async fn text(&self, service: &str, path: &str) -> anyhow::Result<String> {
+        let request = self.http.get(format!("{}{path}", self.url));
+        let (status, text) = send(path, request.header("authorization", scope(service))).await?;
+        if !status.is_success() {
+            bail!("GET {path} answered {status}: {text}");
+        }
+        Ok(text)
+    }
+
     /// Makes a bucket, if it is not there, and puts an object into it.
     ///
     /// # Errors
@@ -92,7 +105,8 @@ impl Aws {
         let request = self.http.post(format!("{}{path}", self.url)).body(event.to_string());
         let sent = request.header("authorization", scope("lambda")).send().await;
         let response = sent.with_context(|| path.clone())?;
-        let (status, failed) = (response.status(), response.headers().contains_key("x-amz-function-error"));
+        let (status, failed) =
+            (response.status(), response.headers().contains_key("x-amz-function-error"));
         let text = response.text().await?;
         if !status.is_success() || failed {
             bail!("{function} answered {status}: {text}");
@@ -127,7 +141,11 @@ fn scope(service: &str) -> String {
 /// An item of DynamoDB as plain JSON.
 pub fn plain(item: &Value) -> Value {
     let Some(fields) = item.as_object() else { return Value::Null };
-    fields.iter().map(|(name, value)| (name.clone(), plain_value(value))).collect::<serde_json::Map<_, _>>().into()
+    fields
+        .iter()
+        .map(|(name, value)| (name.clone(), plain_value(value)))
+        .collect::<serde_json::Map<_, _>>()
+        .into()
 }
 
 fn plain_value(value: &Value) -> Value {
@@ -137,7 +155,10 @@ fn plain_value(value: &Value) -> Value {
     match kind.as_str() {
         "M" => plain(inner),
         "L" => inner.as_array().into_iter().flatten().map(plain_value).collect(),
-        "N" => inner.as_str().and_then(|text| text.parse::<i64>().ok()).map_or(Value::Null, |n| json!(n)),
+        "N" => inner
+            .as_str()
+            .and_then(|text| text.parse::<i64>().ok())
+            .map_or(Value::Null, |n| json!(n)),
         "NULL" => Value::Null,
         _ => inner.clone(),
     }

@@ -48,8 +48,6 @@ fn sockets_of(group: u32) -> BTreeSet<String> {
     let links = files.flatten().filter_map(|file| fs::read_link(file.path()).ok());
     let names = links.filter_map(|link| link.to_str().map(str::to_owned));
     names
-        .filter_map(|name| {
-            Some(name.strip_prefix("socket:[")?.strip_suffix(']')?.to_owned())
-        })
+        .filter_map(|name| Some(name.strip_prefix("socket:[")?.strip_suffix(']')?.to_owned()))
         .collect()
 }

@@ -10,13 +10,14 @@ use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
-use jiff::Timestamp;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tollgate_billing::ports::Clock;
 use tollgate_standin::clock::VirtualClock;
 use tollgate_standin::gate::Gate;
-use tollgate_standin::stripe::{Answer, NewEndpoint, Settings, StripeStandin, router, webhook_client};
+use tollgate_standin::stripe::{
+    Answer, NewEndpoint, Settings, StripeStandin, router, webhook_client,
+};
 use tollgate_workers::adapters::system::SystemClock;
 
 /// How often what is due is sent.
@@ -89,11 +90,10 @@ impl Shop {
         }
     }
 
-    /// The newest event of a type, once it has been delivered with success.
-    pub fn delivered(&self, kind: &str) -> Option<(String, Timestamp)> {
+    /// The newest event of a type.
+    pub fn newest(&self, kind: &str) -> Option<String> {
         let stripe = self.stripe.account();
-        let found = stripe.events().find(|event| event.kind == kind && event.delivered());
-        found.map(|event| (event.id.clone(), event.created))
+        stripe.events().find(|event| event.kind == kind).map(|event| event.id.clone())
     }
 }
 

@@ -2,11 +2,15 @@
 //! hand, Stripe away for so long that messages become dead letters.
 
 use anyhow::{Context, ensure};
+use jiff::Timestamp;
 use reqwest::Method;
 use serde_json::{Value, json};
+use tollgate_billing::ports::Clock;
+use tollgate_standin::stripe::SubscriptionData;
+use tollgate_workers::adapters::system::SystemClock;
 
 use super::customer::{World, call_api};
-use super::life::{Lived, subscription_of, told, token_shows};
+use super::life::{Lived, subscription_of, token_shows, told};
 use super::shop::Shop;
 use super::site::{Expected, key_of};
 use super::wait::until;
@@ -111,32 +115,40 @@ async fn scheduled(world: &World) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn dead_letter(world: &World, shop: &Shop, lived: &mut Lived) -> anyhow::Result<()> {
+async fn dead_letter(world: &World, shop: &Shop, lived: &Lived) -> anyhow::Result<()> {
     let site = &world.site;
     let queue = site.output("EventsQueueUrl")?;
     let timeout = site.queue_attribute(queue, "VisibilityTimeout").await?;
-    println!("    (the events queue's visibility timeout is 1 s meanwhile, not {timeout} s)");
+    println!("    (the queue hides a failed message for 1 s meanwhile, instead of {timeout} s)");
     set_timeout(world, queue, "1").await?;
-    lived.ann.sign_in().await?;
     shop.set_down(true);
-    let event = {
-        let mut stripe = shop.stripe.account();
-        let customer = state_customer(&site.state(&lived.ann.sub).await?)?;
-        let price = stripe.price_by_lookup_key("pro_monthly").context("no price")?.id.clone();
-        let _ = (&mut stripe, customer, price);
-        String::new()
-    };
-    site.outcome("stripe", &event, "parked").await?;
+    subscribe(shop, &site.state(&lived.ann.sub).await?)?;
+    let event = shop.newest("customer.subscription.created").context("Stripe has no event")?;
+    let record = site.outcome("stripe", &event, "parked").await?;
+    println!("    {event} is parked: {}", record["detail"].as_str().unwrap_or_default());
+    set_timeout(world, queue, &timeout).await?;
     shop.set_down(false);
-    set_timeout(world, queue, &timeout).await
+    // Whoever held the account when Stripe was away holds it until the lease ends.
+    until("nobody holds the account", async || {
+        let state = site.state(&lived.ann.sub).await?;
+        let lease = state["lease_until"].as_str().and_then(|it| it.parse::<Timestamp>().ok());
+        Ok(lease.is_none_or(|lease| lease <= SystemClock.now()).then_some(()))
+    })
+    .await?;
+    site.aws.invoke(&format!("{}-sweep", site.stack), &json!({ "sweep": "drift" })).await?;
+    site.settled(&lived.ann.sub, Expected { plan: "pro", status: "active" }).await.map(drop)
+}
+
+/// The seller subscribes a customer whom they know, in Stripe's dashboard.
+fn subscribe(shop: &Shop, state: &Value) -> anyhow::Result<()> {
+    let customer = state["access"]["customers"][0].as_str().context("ann has no customer")?;
+    let mut stripe = shop.stripe.account();
+    let price = stripe.price_by_lookup_key("pro_monthly").context("no price")?.id.clone();
+    stripe.subscribe(customer, &[&price], SubscriptionData::default())?;
+    Ok(())
 }
 
 async fn set_timeout(world: &World, queue: &str, seconds: &str) -> anyhow::Result<()> {
     let asked = json!({ "QueueUrl": queue, "Attributes": { "VisibilityTimeout": seconds } });
     world.site.aws.call("AmazonSQS.SetQueueAttributes", asked).await.map(drop)
-}
-
-fn state_customer(state: &Value) -> anyhow::Result<String> {
-    let customers = &state["access"]["customers"];
-    customers[0].as_str().map(str::to_owned).context("the account has no customer")
 }
