@@ -25,10 +25,18 @@ pub async fn run(out: impl Write, broken: Option<Broken>) -> anyhow::Result<bool
     // A first of March, so that a month's quota begins with the demo.
     let start: Timestamp = "2026-03-01T09:00:00Z".parse()?;
     let stack = Stack::start(Options { port: None, start, broken, faults: None }).await?;
+    play(&stack, out).await
+}
+
+/// Plays it on a stack that nobody has used; returns whether every invariant holds.
+///
+/// # Errors
+/// A request of the script is refused, or the output is closed.
+pub async fn play(stack: &Stack, out: impl Write) -> anyhow::Result<bool> {
     let mut life = Life {
-        stack: &stack,
-        ann: Customer::new(&stack, "ann"),
-        timeline: Timeline::new(&stack, out),
+        stack,
+        ann: Customer::new(stack, "ann"),
+        timeline: Timeline::new(stack, out),
         id: None,
         key: None,
     };

@@ -162,7 +162,9 @@ impl Sky {
 }
 
 async fn on_aws(State(faults): State<Faults>, request: Request, next: Next) -> Response {
-    let asked = asked_of_aws(&request);
+    // Secrets Manager is asked when a function starts, which is before anything can fail here.
+    let Some(service) = service_of(&request) else { return next.run(request).await };
+    let asked = asked_of_aws(service, &request);
     faults.strike(asked, request, next).await
 }
 
@@ -174,8 +176,7 @@ async fn on_stripe(State(faults): State<Faults>, request: Request, next: Next) -
 }
 
 /// The JSON protocols post everything, so their operation tells; API Gateway's method does.
-fn asked_of_aws(request: &Request) -> Asked {
-    let service = service_of(request).unwrap_or(Service::ApiGateway);
+fn asked_of_aws(service: Service, request: &Request) -> Asked {
     let operation = operation_of(request).to_owned();
     let writes = match service {
         Service::Ledger => !matches!(&*operation, "GetItem" | "Query" | "Scan"),

@@ -2,16 +2,19 @@
 //!
 //! The JSON protocols name their operation in `X-Amz-Target`; whatever has no target is
 //! API Gateway's REST protocol. DynamoDB is the embedded dynoxide, behind a proxy that
-//! only logs the call.
+//! only logs the call. What each call needs of IAM is noted ([`Access`]).
 
 use axum::Router;
-use axum::body::{Body, to_bytes};
+use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Request, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use tollgate_billing::ports::Service;
 use tollgate_standin::gate::Gate;
 use tower::ServiceExt;
+
+use crate::access::{self, Access};
+use crate::secrets;
 
 /// What stands behind the endpoint.
 #[derive(Clone)]
@@ -28,6 +31,10 @@ pub struct Front {
     pub http: reqwest::Client,
     /// Where calls are logged.
     pub gate: Gate,
+    /// Where it is noted who asks what.
+    pub access: Access,
+    /// What Secrets Manager has as the webhook's signing secret.
+    pub webhook_secret: String,
 }
 
 /// The endpoint.
@@ -39,13 +46,23 @@ pub fn router(front: Front) -> Router {
 pub(crate) const MAX_REQUEST_BYTES: usize = 4 * 1024 * 1024;
 
 async fn dispatch(State(front): State<Front>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let Ok(body) = to_bytes(body, MAX_REQUEST_BYTES).await else {
+        return StatusCode::PAYLOAD_TOO_LARGE.into_response();
+    };
+    front.access.note_aws(&parts, &body);
+    let request = Request::from_parts(parts, Body::from(body.clone()));
+    if target(&request) == "secretsmanager.GetSecretValue" {
+        let caller = access::caller(request.headers()).unwrap_or_default();
+        return secrets::answer(caller, &front.webhook_secret, &body);
+    }
     let router = match service_of(&request) {
         Some(Service::Queue) => front.sqs,
         Some(Service::Cognito) => front.cognito,
         Some(Service::ApiGateway) => front.api_gateway,
         Some(Service::Ledger) => {
             front.gate.log(Service::Ledger, known(operation_of(&request)), "");
-            return forward(&front, request).await;
+            return forward(&front, request.into_parts().0.headers, body).await;
         }
         Some(Service::Stripe) | None => return not_implemented(target(&request)),
     };
@@ -93,12 +110,7 @@ fn known(operation: &str) -> &'static str {
 }
 
 /// Passes a request on to dynoxide, and its answer back.
-async fn forward(front: &Front, request: Request) -> Response {
-    let (parts, body) = request.into_parts();
-    let Ok(body) = to_bytes(body, MAX_REQUEST_BYTES).await else {
-        return StatusCode::PAYLOAD_TOO_LARGE.into_response();
-    };
-    let mut headers = parts.headers;
+async fn forward(front: &Front, mut headers: HeaderMap, body: Bytes) -> Response {
     headers.remove("host");
     let sent = front.http.post(&front.dynamodb).headers(headers).body(body).send().await;
     let Ok(answer) = sent else { return StatusCode::BAD_GATEWAY.into_response() };

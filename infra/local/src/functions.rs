@@ -2,6 +2,7 @@
 //! the local endpoints. What API Gateway, Cognito and SQS do around a function is done
 //! here: events in, answers out.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anyhow::Context;
@@ -23,7 +24,10 @@ use tollgate_standin::cognito::{CognitoStandin, TriggerFuture, Triggers};
 use tollgate_workers::adapters::AwsPorts;
 use tollgate_workers::adapters::dynamodb::DynamoLedger;
 use tollgate_workers::adapters::sqs::SqsQueue;
-use tollgate_workers::config::{AccountConfig, SweepConfig, TriggerConfig, WebhookConfig};
+use tollgate_workers::config::{
+    AccountConfig, ConfigError, DeadLetterConfig, Secret, Settings, SweepConfig, TriggerConfig,
+    WebhookConfig, WorkerConfig,
+};
 use tollgate_workers::handlers::sweep::Sweep;
 use tollgate_workers::{handlers, setup};
 
@@ -34,8 +38,10 @@ pub type LocalPorts = AwsPorts<VirtualClock>;
 pub struct Functions {
     /// `stripe-webhook`.
     pub webhook: Webhook<SqsQueue, VirtualClock>,
-    /// `cognito-trigger` and `eventbridge`.
-    pub pool: PoolIngress<SqsQueue, VirtualClock>,
+    /// `cognito-trigger`.
+    pub trigger: PoolIngress<SqsQueue, VirtualClock>,
+    /// `eventbridge`.
+    pub eventbridge: PoolIngress<SqsQueue, VirtualClock>,
     /// `worker`.
     pub worker: Worker<LocalPorts>,
     /// `account`.
@@ -46,26 +52,61 @@ pub struct Functions {
     pub sweep: Sweep<LocalPorts, SqsQueue>,
 }
 
+/// What a function finds in Lambda.
+pub struct Given {
+    /// Its environment.
+    pub variables: BTreeMap<&'static str, String>,
+    /// Its way to AWS, with the credentials of its role.
+    pub sdk: SdkConfig,
+}
+
+impl Given {
+    fn variable(&self, name: &str) -> Option<String> {
+        self.variables.get(name).cloned()
+    }
+
+    /// Its configuration, the secrets fetched.
+    async fn read<T>(
+        &self,
+        secrets: &[Secret],
+        read: impl Fn(&dyn Fn(&str) -> Option<String>) -> Result<T, ConfigError>,
+    ) -> Result<T, ConfigError> {
+        let settings = Settings::load(|name| self.variable(name), secrets, &self.sdk).await?;
+        read(&|name| settings.get(name))
+    }
+}
+
 impl Functions {
-    /// Builds every function from the settings that its binary would read.
+    /// Builds every function from what its binary would find, `given` by its name.
     ///
     /// # Errors
     /// A setting is missing or wrong.
-    pub fn new(
-        settings: impl Fn(&str) -> Option<String> + Copy,
-        sdk: &SdkConfig,
+    pub async fn new(
+        given: impl Fn(&'static str) -> Given,
         clock: &VirtualClock,
     ) -> anyhow::Result<Self> {
-        let account = AccountConfig::read(settings)?;
-        let sweep = SweepConfig::read(settings)?;
+        let webhook = given("stripe-webhook");
+        let trigger = given("cognito-trigger");
+        let eventbridge = given("eventbridge");
+        let worker = given("worker");
+        let account = given("account");
+        let deadletter = given("deadletter");
+        let sweep = given("sweep");
         let clock = || clock.clone();
+        let webhook_config = webhook.read(WebhookConfig::SECRETS, |get| WebhookConfig::read(get));
+        let worker_config = worker.read(WorkerConfig::SECRETS, |get| WorkerConfig::read(get));
+        let account_config = account.read(AccountConfig::SECRETS, |get| AccountConfig::read(get));
+        let sweep_config = sweep.read(SweepConfig::SECRETS, |get| SweepConfig::read(get));
+        let pool = |given: &Given| TriggerConfig::read(|name| given.variable(name));
+        let dead = DeadLetterConfig::read(|name| deadletter.variable(name))?;
         Ok(Self {
-            webhook: setup::webhook(WebhookConfig::read(settings)?, sdk, clock()),
-            pool: setup::pool(TriggerConfig::read(settings)?, sdk, clock()),
-            worker: setup::worker(account.worker.clone(), sdk, clock())?,
-            account: setup::account_api(account, sdk, clock())?,
-            ledger: setup::ledger(&sweep.ledger, sdk),
-            sweep: setup::sweep(sweep, sdk, clock())?,
+            webhook: setup::webhook(webhook_config.await?, &webhook.sdk, clock()),
+            trigger: setup::pool(pool(&trigger)?, &trigger.sdk, clock()),
+            eventbridge: setup::pool(pool(&eventbridge)?, &eventbridge.sdk, clock()),
+            worker: setup::worker(worker_config.await?, &worker.sdk, clock())?,
+            account: setup::account_api(account_config.await?, &account.sdk, clock())?,
+            ledger: setup::ledger(&dead.ledger, &deadletter.sdk),
+            sweep: setup::sweep(sweep_config.await?, &sweep.sdk, clock())?,
         })
     }
 }
@@ -189,6 +230,6 @@ pub struct TriggerFunction(pub Arc<Functions>);
 
 impl Triggers for TriggerFunction {
     fn invoke<'a>(&'a self, _trigger: &'a str, event: Value) -> TriggerFuture<'a> {
-        Box::pin(async move { Ok(handlers::trigger::handle(&self.0.pool, event).await) })
+        Box::pin(async move { Ok(handlers::trigger::handle(&self.0.trigger, event).await) })
     }
 }

@@ -1,5 +1,6 @@
 //! The whole product in one process on the stand-ins.
 
+pub mod access;
 pub mod customer;
 pub mod demo;
 pub mod faults;
@@ -7,5 +8,6 @@ pub mod front;
 pub mod functions;
 pub mod guide;
 pub mod invariants;
+pub mod secrets;
 pub mod stack;
 pub mod timeline;

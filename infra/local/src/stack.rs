@@ -19,6 +19,8 @@ use aws_lambda_events::sqs::SqsEvent;
 use aws_sdk_sqs::config::{Credentials, SharedCredentialsProvider};
 use aws_sdk_sqs::types::MessageSystemAttributeName;
 use axum::Router;
+use axum::extract::Request;
+use axum::middleware::{Next, from_fn};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use tokio::net::TcpListener;
@@ -36,9 +38,11 @@ use tollgate_workers::adapters::dynamodb::DynamoLedger;
 use tollgate_workers::adapters::dynamodb::table::create_table;
 use tollgate_workers::handlers::{self, sweep::Swept};
 
+use crate::access::Access;
 use crate::faults::Faults;
 use crate::front::{self, Front};
-use crate::functions::{self, Functions, TriggerFunction};
+use crate::functions::{self, Functions, Given, TriggerFunction};
+use crate::secrets::arns;
 
 /// The ledger's table.
 pub const TABLE: &str = "tollgate-ledger";
@@ -99,8 +103,11 @@ pub struct Stack {
     pub sdk: SdkConfig,
     /// The ledger, for whoever wants to look: no fault is on this way to it.
     pub ledger: DynamoLedger,
+    /// What each function has asked of AWS and Stripe.
+    pub access: Access,
     faults: Option<Faults>,
-    sqs: aws_sdk_sqs::Client,
+    poller: aws_sdk_sqs::Client,
+    dead_poller: aws_sdk_sqs::Client,
     broken: Option<Broken>,
     servers: Vec<JoinHandle<()>>,
 }
@@ -129,6 +136,7 @@ impl Stack {
         let http = webhook_client().context("no HTTP client")?;
         let world = World::new(options.start, 1, &urls.stripe, Arc::new(Fair));
         world.cognito.set_endpoint(&urls.aws);
+        let access = Access::default();
         let front = Front {
             sqs: world.sqs.service(),
             cognito: cognito::router(world.cognito.clone()),
@@ -136,12 +144,15 @@ impl Stack {
             dynamodb: dynamodb_url,
             http: http.clone(),
             gate: world.gate.clone(),
+            access: access.clone(),
+            webhook_secret: register_webhook(&world, &urls),
         };
+        let stripe_api = noted(&access, stripe_router(world.stripe.clone()));
         let database = dynoxide::Database::memory().context("the embedded DynamoDB")?;
         let mut servers = vec![
             tokio::spawn(dynoxide::server::serve_on(dynamodb, database)),
             serve(aws, front::router(front.clone())),
-            serve(stripe, stripe_router(world.stripe.clone())),
+            serve(stripe, stripe_api.clone()),
             serve(api, world.api_gateway.data_plane(tollgate_standin::world::API_ID)),
         ];
         let mut ways = urls.clone();
@@ -149,25 +160,40 @@ impl Stack {
             let (aws, stripe) = (listen(None).await?, listen(None).await?);
             (ways.aws, ways.stripe) = (url(&aws)?, url(&stripe)?);
             servers.push(serve(aws, faults.over_aws(front::router(front))));
-            servers.push(serve(stripe, faults.over_stripe(stripe_router(world.stripe.clone()))));
+            servers.push(serve(stripe, faults.over_stripe(stripe_api)));
         }
-        let webhook = register_webhook(&world, &urls);
-        let settings = settings(&world, &ways, &webhook);
-        let functions =
-            Functions::new(|name| settings.get(name).cloned(), &sdk(&ways.aws), &world.clock)?;
-        let functions = Arc::new(functions);
+        let given = |function| Given {
+            variables: settings(&world, &ways, function),
+            sdk: sdk(&ways.aws, function),
+        };
+        let functions = Arc::new(Functions::new(given, &world.clock).await?);
         world.cognito.set_triggers(Arc::new(TriggerFunction(functions.clone())));
         let broken_webhook = options.broken == Some(Broken::Webhook);
         let routes = functions::router(functions.clone(), world.cognito.clone(), broken_webhook);
         servers.push(serve(tollgate, routes));
-        let sdk = sdk(&urls.aws);
+        // The event source mappings, which use the roles of their functions.
+        let poller = |function| aws_sdk_sqs::Client::new(&sdk(&urls.aws, function));
+        let (poller, dead_poller) = (poller("worker"), poller("deadletter"));
+        let sdk = sdk(&urls.aws, VISITOR);
         let table = aws_sdk_dynamodb::Client::new(&sdk);
         create_table(&table, TABLE).await?;
         let ledger = DynamoLedger::new(table, TABLE, None);
-        let sqs = aws_sdk_sqs::Client::new(&sdk);
         world.gate.take_calls();
         let Options { broken, faults, .. } = options;
-        Ok(Self { world, functions, urls, http, sdk, ledger, faults, sqs, broken, servers })
+        Ok(Self {
+            world,
+            functions,
+            urls,
+            http,
+            sdk,
+            ledger,
+            access,
+            faults,
+            poller,
+            dead_poller,
+            broken,
+            servers,
+        })
     }
 
     /// The clock.
@@ -261,7 +287,7 @@ impl Stack {
         for record in records.iter().filter(|_| self.broken != Some(Broken::Eventbridge)) {
             let mut tries = self.tries();
             while let Err(failed) =
-                handlers::eventbridge::handle(&self.functions.pool, record).await
+                handlers::eventbridge::handle(&self.functions.eventbridge, record).await
             {
                 tries -= 1;
                 anyhow::ensure!(tries > 0, failed.error_message);
@@ -282,10 +308,22 @@ impl Stack {
         Ok(handled)
     }
 
+    /// Puts a message on a queue, as whoever may write there could.
+    ///
+    /// # Errors
+    /// The queue does not take it.
+    pub async fn put_on_queue(&self, queue: &str, body: &str) -> anyhow::Result<()> {
+        let sqs = aws_sdk_sqs::Client::new(&self.sdk);
+        let send = sqs.send_message().queue_url(queue_url(&self.urls, queue)).message_body(body);
+        send.message_group_id("g").message_deduplication_id("d").send().await?;
+        Ok(())
+    }
+
     async fn pump_batch(&self, queue: &str) -> anyhow::Result<usize> {
         let url = queue_url(&self.urls, queue);
-        let received = self
-            .sqs
+        let is_dead = DEAD_LETTER_QUEUES.contains(&queue);
+        let sqs = if is_dead { &self.dead_poller } else { &self.poller };
+        let received = sqs
             .receive_message()
             .queue_url(&url)
             .max_number_of_messages(10)
@@ -307,7 +345,7 @@ impl Stack {
             let id = message.message_id().unwrap_or_default();
             let receipt = message.receipt_handle().unwrap_or_default();
             if !failed.iter().any(|failed| failed == id) {
-                self.sqs.delete_message().queue_url(&url).receipt_handle(receipt).send().await?;
+                sqs.delete_message().queue_url(&url).receipt_handle(receipt).send().await?;
             }
         }
         Ok(received.len() - failed.len())
@@ -360,7 +398,8 @@ fn sqs_event(messages: &[aws_sdk_sqs::types::Message]) -> anyhow::Result<SqsEven
 }
 
 /// The environment that the functions would have in Lambda.
-fn settings(world: &World, urls: &Urls, webhook_secret: &str) -> BTreeMap<&'static str, String> {
+fn settings(world: &World, urls: &Urls, function: &str) -> BTreeMap<&'static str, String> {
+    let stripe_key = if function == "sweep" { arns::SWEEP_STRIPE_KEY } else { arns::STRIPE_KEY };
     BTreeMap::from([
         ("TOLLGATE_STACK", "local".to_owned()),
         ("TOLLGATE_TABLE", TABLE.to_owned()),
@@ -370,11 +409,20 @@ fn settings(world: &World, urls: &Urls, webhook_secret: &str) -> BTreeMap<&'stat
         ("TOLLGATE_LIVEMODE", "false".to_owned()),
         ("TOLLGATE_CATALOG", world.plans_toml.clone()),
         ("TOLLGATE_RETURN_URL", format!("{}/account", urls.tollgate)),
-        ("TOLLGATE_KEY_SECRETS", "1=local-derivation-secret-of-32-characters".to_owned()),
-        ("STRIPE_SECRET_KEY", "sk_test_local".to_owned()),
+        ("TOLLGATE_KEY_SECRETS_ARN", arns::KEYS.to_owned()),
+        ("STRIPE_SECRET_KEY_ARN", stripe_key.to_owned()),
         ("STRIPE_API_BASE", urls.stripe.clone()),
-        ("STRIPE_WEBHOOK_SECRETS", webhook_secret.to_owned()),
+        ("STRIPE_WEBHOOK_SECRETS_ARN", arns::WEBHOOK.to_owned()),
     ])
+}
+
+/// An endpoint of Stripe's API, whose callers are noted.
+fn noted(access: &Access, endpoint: Router) -> Router {
+    let access = access.clone();
+    endpoint.layer(from_fn(move |request: Request, next: Next| {
+        access.note_stripe(request.headers(), request.method(), request.uri().path());
+        next.run(request)
+    }))
 }
 
 fn queue_url(urls: &Urls, queue: &str) -> String {
@@ -388,8 +436,11 @@ fn register_webhook(world: &World, urls: &Urls) -> String {
     secret
 }
 
-fn sdk(endpoint: &str) -> SdkConfig {
-    let credentials = Credentials::new("local", "local", None, None, "local");
+/// Whoever is no function signs with this.
+const VISITOR: &str = "visitor";
+
+fn sdk(endpoint: &str, caller: &str) -> SdkConfig {
+    let credentials = Credentials::new(caller, "local", None, None, "local");
     SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new("us-east-1"))

@@ -118,7 +118,7 @@ impl<'a, W: Write> Timeline<'a, W> {
             let name = day.strftime("%Y-%m-%d").to_string();
             let mut page = None;
             loop {
-                let events = self.stack.functions.ledger.recent(&name, page.as_deref()).await?;
+                let events = self.stack.ledger.recent(&name, page.as_deref()).await?;
                 stored.extend(events.items);
                 page = events.next;
                 if page.is_none() {
@@ -129,7 +129,7 @@ impl<'a, W: Write> Timeline<'a, W> {
         }
         let listed: BTreeSet<_> = stored.iter().map(|event| event.record.event.clone()).collect();
         for event in self.events.keys().filter(|event| !listed.contains(*event)) {
-            stored.extend(self.stack.functions.ledger.event(event).await?);
+            stored.extend(self.stack.ledger.event(event).await?);
         }
         stored.sort_by_key(|event| event.record.at);
         for event in stored {
@@ -153,7 +153,7 @@ impl<'a, W: Write> Timeline<'a, W> {
     /// The account's new history entries, oldest first.
     async fn history(&mut self, account: &AccountId) -> anyhow::Result<()> {
         let printed = self.versions.get(account).copied().unwrap_or_default();
-        let mut entries = self.stack.functions.ledger.history(account, 100).await?;
+        let mut entries = self.stack.ledger.history(account, 100).await?;
         entries.retain(|entry| entry.version > printed);
         entries.reverse();
         for entry in &entries {

@@ -1,5 +1,8 @@
 //! Every setting, and the only place that reads the environment.
 //!
+//! What is secret comes from Secrets Manager ([`Settings`]); the `read` functions take
+//! any getter and ask nobody.
+//!
 //! Each function gets the part that it needs and no more: a webhook that has no Stripe
 //! key cannot leak one. Whatever is missing or wrong is reported all at once, each with
 //! its variable and what to do; the value of a secret is in no message.
@@ -8,6 +11,7 @@
 //! (see [`crate::adapters::clients`]).
 
 mod reader;
+mod secrets;
 
 use jiff::SignedDuration;
 use secrecy::SecretString;
@@ -17,6 +21,7 @@ use tollgate_events::stripe::SigningSecret;
 
 use self::reader::Reader;
 pub use self::reader::{ConfigError, Problem};
+pub use self::secrets::{KEY_SECRETS, STRIPE_KEY, Secret, Settings, WEBHOOK_SECRETS};
 
 /// The process's environment, for the `read` functions.
 #[expect(clippy::disallowed_methods, reason = "this is the place that reads the environment")]
@@ -115,7 +120,7 @@ pub struct WorkerConfig {
     pub catalog: CatalogFile,
     /// Access to Stripe.
     pub stripe: StripeConfig,
-    /// `TOLLGATE_KEY_SECRETS`, `1=…,2=…`: the key-derivation secrets by version.
+    /// `TOLLGATE_KEY_SECRETS`, `1=…,2=…` or `{"1":"…","2":"…"}`: the key-derivation secrets by version.
     pub deriver: Deriver,
     /// `TOLLGATE_WORKER_CONCURRENCY`: how many workers may run at once, the sum of the event
     /// source mappings' `MaximumConcurrency` (4 when not set). They share what the policy
@@ -133,6 +138,9 @@ pub struct AccountConfig {
 }
 
 impl WebhookConfig {
+    /// Its secrets.
+    pub const SECRETS: &[Secret] = &[WEBHOOK_SECRETS];
+
     /// Reads the settings of the webhook.
     ///
     /// # Errors
@@ -171,6 +179,9 @@ impl DeadLetterConfig {
 }
 
 impl SweepConfig {
+    /// Its secret.
+    pub const SECRETS: &[Secret] = &[STRIPE_KEY];
+
     /// Reads the settings of the sweeps.
     ///
     /// # Errors
@@ -190,6 +201,9 @@ impl SweepConfig {
 }
 
 impl WorkerConfig {
+    /// Its secrets.
+    pub const SECRETS: &[Secret] = &[STRIPE_KEY, KEY_SECRETS];
+
     /// Reads the settings of the worker.
     ///
     /// # Errors
@@ -215,6 +229,9 @@ impl WorkerConfig {
 }
 
 impl AccountConfig {
+    /// Its secrets: the worker's.
+    pub const SECRETS: &[Secret] = WorkerConfig::SECRETS;
+
     /// Reads the settings of the account API.
     ///
     /// # Errors

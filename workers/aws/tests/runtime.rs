@@ -1,7 +1,9 @@
 //! Each function's binary, as Lambda runs it: a process that asks a Runtime API for
 //! events, finds its services through `AWS_ENDPOINT_URL`, and answers.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
+use std::fs::File;
+use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 
@@ -15,6 +17,9 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::process::Command;
 use tokio::sync::mpsc;
+use tollgate_billing::ports::Clock;
+use tollgate_events::stripe::{self, SigningSecret};
+use tollgate_workers::adapters::system::SystemClock;
 
 /// A stub of Lambda's Runtime API and of the AWS services behind it.
 #[derive(Clone)]
@@ -22,6 +27,8 @@ struct Lambda {
     events: Arc<Mutex<VecDeque<Value>>>,
     answers: mpsc::UnboundedSender<(String, Value)>,
     calls: Arc<Mutex<Vec<String>>>,
+    /// What came as bearer: Stripe's key.
+    bearers: Arc<Mutex<BTreeSet<String>>>,
 }
 
 async fn next(State(lambda): State<Lambda>) -> Response {
@@ -59,6 +66,12 @@ async fn service(
 ) -> Response {
     let target = headers.get("x-amz-target").map_or(uri.path(), |value| value.to_str().unwrap());
     lambda.calls.lock().unwrap().push(target.to_owned());
+    let authorization = headers.get("authorization").map_or("", |value| value.to_str().unwrap());
+    let bearer = authorization.strip_prefix("Bearer ");
+    lambda.bearers.lock().unwrap().extend(bearer.map(str::to_owned));
+    if target == "secretsmanager.GetSecretValue" {
+        return secret(&body);
+    }
     let answer = match target {
         "AmazonSQS.SendMessage" => {
             let request: Value = serde_json::from_slice(&body).unwrap();
@@ -72,34 +85,82 @@ async fn service(
     Json(answer).into_response()
 }
 
+/// The secrets' values, by the end of their ARNs.
+const SECRETS: [(&str, &str); 3] = [
+    ("stripe-key", "rk_test_from_the_secret"),
+    ("webhook-secrets", "whsec_from_the_secret"),
+    ("key-secrets", "{\"1\": \"0123456789_from_the_secret_9876543210\"}"),
+];
+
+/// Secrets Manager, with what it says of a secret that it does not give.
+fn secret(request: &Bytes) -> Response {
+    let request: Value = serde_json::from_slice(request).unwrap();
+    let name = request["SecretId"].as_str().unwrap().rsplit(':').next().unwrap();
+    if let Some((_, value)) = SECRETS.iter().find(|(secret, _)| *secret == name) {
+        return Json(json!({ "Name": name, "SecretString": value })).into_response();
+    }
+    let (code, message) = match name {
+        "empty" => (
+            "ResourceNotFoundException",
+            "Secrets Manager can't find the specified secret value for staging label: AWSCURRENT",
+        ),
+        "forbidden" => ("AccessDeniedException", "User: f is not authorized"),
+        _ => ("ResourceNotFoundException", "Secrets Manager can't find the specified secret."),
+    };
+    (StatusCode::BAD_REQUEST, Json(json!({ "__type": code, "Message": message }))).into_response()
+}
+
 fn md5(text: &str) -> String {
     use md5::Digest;
     hex::encode(md5::Md5::digest(text))
 }
 
+/// How a function's binary took one event.
+struct Ran {
+    kind: String,
+    answer: Value,
+    calls: Vec<String>,
+    bearers: BTreeSet<String>,
+    /// All that it wrote to its standard output and error.
+    output: String,
+}
+
 /// Runs a function's binary on one event; returns how it answered, and the AWS calls
 /// that it made.
 async fn run(binary: &str, event: Value) -> (String, Value, Vec<String>) {
+    let ran = run_with(binary, event, &[]).await;
+    (ran.kind, ran.answer, ran.calls)
+}
+
+/// The same with other settings. A function that ends before it answers has no answer.
+async fn run_with(binary: &str, event: Value, settings: &[(&str, &str)]) -> Ran {
     let (answers, mut answered) = mpsc::unbounded_channel();
     let events = Arc::new(Mutex::new(VecDeque::from([event])));
-    let lambda = Lambda { events, answers, calls: Arc::default() };
+    let lambda = Lambda { events, answers, calls: Arc::default(), bearers: Arc::default() };
     let routes = Router::new()
         .route("/2018-06-01/runtime/invocation/next", get(next))
         .route("/2018-06-01/runtime/invocation/{request}/{kind}", post(answer))
         .fallback(service)
         .with_state(lambda.clone());
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap().to_string();
+    let address = listener.local_addr().unwrap();
     let server = tokio::spawn(async move { axum::serve(listener, routes).await.unwrap() });
-    let mut function = command(binary, &address).spawn().unwrap();
-    let (kind, body) = tokio::select! {
+    let written = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(address.port().to_string());
+    let (out, err) = (File::create(&written).unwrap(), File::options().append(true).open(&written));
+    let mut command = command(binary, &address.to_string());
+    command.envs(settings.iter().copied()).stdout(out).stderr(err.unwrap());
+    let mut function = command.spawn().unwrap();
+    let (kind, answer) = tokio::select! {
         answer = answered.recv() => answer.unwrap(),
-        ended = function.wait() => panic!("{binary} ended: {ended:?}"),
+        ended = function.wait() => ("ended".to_owned(), json!(ended.unwrap().success())),
     };
-    function.kill().await.unwrap();
+    let _ = function.kill().await;
     server.abort();
+    let output = std::fs::read_to_string(&written).unwrap();
+    std::fs::remove_file(&written).unwrap();
     let calls = lambda.calls.lock().unwrap().clone();
-    (kind, body, calls)
+    let bearers = lambda.bearers.lock().unwrap().clone();
+    Ran { kind, answer, calls, bearers, output }
 }
 
 const CATALOG: &str = "revision = 1\nstages = [\"api1:prod\"]\n\
@@ -130,7 +191,6 @@ fn command(binary: &str, address: &str) -> Command {
         .env("STRIPE_SECRET_KEY", "sk_test_1")
         .env("STRIPE_API_BASE", &url)
         .env("STRIPE_WEBHOOK_SECRETS", "whsec_1")
-        .stdout(Stdio::null())
         .kill_on_drop(true);
     command
 }
@@ -256,5 +316,85 @@ async fn without_its_settings_a_function_says_what_it_needs() {
     assert!(!output.status.success());
     for variable in ["TOLLGATE_TABLE", "TOLLGATE_CATALOG", "STRIPE_SECRET_KEY"] {
         assert!(text.contains(variable), "{text}");
+    }
+}
+
+/// What takes the place of the secrets' values on AWS.
+const ARNS: [(&str, &str); 6] = [
+    ("STRIPE_SECRET_KEY", ""),
+    ("STRIPE_SECRET_KEY_ARN", "arn:aws:secretsmanager:us-east-1:0:secret:stripe-key"),
+    ("STRIPE_WEBHOOK_SECRETS", ""),
+    ("STRIPE_WEBHOOK_SECRETS_ARN", "arn:aws:secretsmanager:us-east-1:0:secret:webhook-secrets"),
+    ("TOLLGATE_KEY_SECRETS", ""),
+    ("TOLLGATE_KEY_SECRETS_ARN", "arn:aws:secretsmanager:us-east-1:0:secret:key-secrets"),
+];
+
+/// All that the SDKs log, which the environment of a function can ask for.
+const LOUD: (&str, &str) = ("TOLLGATE_LOG", "trace");
+
+/// The environment of a function that has its secrets in Secrets Manager.
+fn secretly(more: &[(&'static str, &'static str)]) -> Vec<(&'static str, &'static str)> {
+    ARNS.iter().chain(&[LOUD]).chain(more).copied().collect()
+}
+
+fn secrets_read(ran: &Ran) -> usize {
+    ran.calls.iter().filter(|call| *call == "secretsmanager.GetSecretValue").count()
+}
+
+/// A delivery that Stripe signed with the endpoint's secret.
+fn signed(secret: &str) -> Value {
+    let body = r#"{"id":"evt_1","object":"event","type":"customer.subscription.updated",
+        "livemode":false,"created":1,"data":{"object":{"id":"sub_1","object":"subscription",
+        "customer":"cus_1"}}}"#;
+    let secret = SigningSecret::new(secret).unwrap();
+    let signature = stripe::sign(&secret, SystemClock.now(), body.as_bytes());
+    let mut event = http("/webhook", None);
+    event["headers"]["stripe-signature"] = json!(signature);
+    event["body"] = json!(body);
+    event
+}
+
+#[tokio::test]
+async fn secrets_are_read_at_start_each_once_and_never_shown() {
+    let (webhook, worker) = (env!("CARGO_BIN_EXE_stripe-webhook"), env!("CARGO_BIN_EXE_worker"));
+    let (sweep, account) = (env!("CARGO_BIN_EXE_sweep"), env!("CARGO_BIN_EXE_account"));
+    let delivery = signed("whsec_from_the_secret");
+    let ran = [
+        run_with(webhook, delivery, &secretly(&[])).await,
+        run_with(worker, batch("no envelope"), &secretly(&[])).await,
+        run_with(sweep, json!({ "sweep": "drift" }), &secretly(&[])).await,
+        run_with(account, http("/account", Some("sub-1")), &secretly(&[])).await,
+        run_with(env!("CARGO_BIN_EXE_eventbridge"), json!({}), &secretly(&[])).await,
+        run_with(env!("CARGO_BIN_EXE_cognito-trigger"), json!({}), &secretly(&[])).await,
+        run_with(env!("CARGO_BIN_EXE_deadletter"), batch("no envelope"), &secretly(&[])).await,
+    ];
+    assert_eq!(ran.each_ref().map(secrets_read), [1, 2, 1, 2, 0, 0, 0]);
+    assert_eq!(ran[0].answer["statusCode"], 200, "signed with the secret's value");
+    assert_eq!(ran[0].calls, ["secretsmanager.GetSecretValue", "AmazonSQS.SendMessage"]);
+    assert_eq!(ran[2].bearers, BTreeSet::from(["rk_test_from_the_secret".to_owned()]));
+    for ran in &ran {
+        assert!(ran.kind == "response" || ran.kind == "error", "{}", ran.output);
+        assert!(!ran.output.contains("from_the_secret"), "{}", ran.output);
+    }
+    assert!(ran[0].output.contains(r#""level":"DEBUG""#), "or there is nothing to search");
+}
+
+#[tokio::test]
+async fn a_secret_that_cannot_be_read_says_what_to_do() {
+    const ARN: &str = "STRIPE_SECRET_KEY_ARN";
+    let cases: [(&[(&str, &str)], &str); 5] = [
+        (&[(ARN, "arn:empty")], "no value yet: run `tollgate secrets set stripe-key --stack test`"),
+        (&[(ARN, "arn:gone")], "does not exist (arn:gone)"),
+        (&[(ARN, "arn:forbidden")], "secretsmanager:GetSecretValue on arn:forbidden"),
+        (&[("STRIPE_SECRET_KEY", "rk_test_from_the_secret")], "is set, and STRIPE_SECRET_KEY too"),
+        (&[(ARN, "")], "STRIPE_SECRET_KEY is not set"),
+    ];
+    for (changes, expected) in cases {
+        let worker = env!("CARGO_BIN_EXE_worker");
+        let ran = run_with(worker, batch("no envelope"), &secretly(changes)).await;
+        assert_eq!((ran.kind.as_str(), ran.answer), ("ended", json!(false)), "{}", ran.output);
+        assert!(ran.output.contains(expected), "{}", ran.output);
+        assert!(!ran.output.contains("from_the_secret"), "{}", ran.output);
+        assert_eq!(ran.output.matches("\n- ").count(), 1, "one problem: {}", ran.output);
     }
 }

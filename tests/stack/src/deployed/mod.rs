@@ -15,6 +15,7 @@ pub mod limits;
 pub mod loopback;
 pub mod ministack;
 pub mod package;
+pub mod permissions;
 pub mod remove;
 pub mod shop;
 pub mod site;

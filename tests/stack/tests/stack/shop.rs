@@ -239,7 +239,8 @@ impl Shop {
     /// Cognito calls its trigger: for the users whom no password brings in.
     pub(crate) async fn triggers(&self) -> Told {
         for event in self.stack.world.cognito.take_triggers() {
-            let echo = handlers::trigger::handle(&self.stack.functions.pool, event.clone()).await;
+            let echo =
+                handlers::trigger::handle(&self.stack.functions.trigger, event.clone()).await;
             anyhow::ensure!(echo == event, "the event was not echoed");
         }
         self.settle().await

@@ -4,14 +4,16 @@ use aws_lambda_events::apigw::ApiGatewayV2httpRequest;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use tollgate_workers::adapters::clients::sdk_config;
 use tollgate_workers::adapters::system::SystemClock;
-use tollgate_workers::config::{AccountConfig, environment, log_filter};
+use tollgate_workers::config::{AccountConfig, Settings, environment, log_filter};
 use tollgate_workers::{handlers, setup, telemetry};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     telemetry::init(&log_filter(environment));
-    let config = AccountConfig::read(environment)?;
-    let api = &setup::account_api(config, &sdk_config().await, SystemClock)?;
+    let sdk = sdk_config().await;
+    let settings = Settings::load(environment, AccountConfig::SECRETS, &sdk).await?;
+    let config = AccountConfig::read(|name| settings.get(name))?;
+    let api = &setup::account_api(config, &sdk, SystemClock)?;
     let handle = async |event: LambdaEvent<ApiGatewayV2httpRequest>| {
         Ok::<_, Error>(handlers::account::handle(api, &event.payload).await)
     };

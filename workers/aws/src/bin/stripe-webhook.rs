@@ -4,14 +4,16 @@ use aws_lambda_events::apigw::ApiGatewayV2httpRequest;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use tollgate_workers::adapters::clients::sdk_config;
 use tollgate_workers::adapters::system::SystemClock;
-use tollgate_workers::config::{WebhookConfig, environment, log_filter};
+use tollgate_workers::config::{Settings, WebhookConfig, environment, log_filter};
 use tollgate_workers::{handlers, setup, telemetry};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     telemetry::init(&log_filter(environment));
-    let config = WebhookConfig::read(environment)?;
-    let webhook = &setup::webhook(config, &sdk_config().await, SystemClock);
+    let sdk = sdk_config().await;
+    let settings = Settings::load(environment, WebhookConfig::SECRETS, &sdk).await?;
+    let config = WebhookConfig::read(|name| settings.get(name))?;
+    let webhook = &setup::webhook(config, &sdk, SystemClock);
     let handle = async |event: LambdaEvent<ApiGatewayV2httpRequest>| {
         Ok::<_, Error>(handlers::webhook::handle(webhook, &event.payload).await)
     };

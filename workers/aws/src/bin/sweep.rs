@@ -4,14 +4,16 @@ use lambda_runtime::{Diagnostic, Error, LambdaEvent, service_fn};
 use serde_json::Value;
 use tollgate_workers::adapters::clients::sdk_config;
 use tollgate_workers::adapters::system::SystemClock;
-use tollgate_workers::config::{SweepConfig, environment, log_filter};
+use tollgate_workers::config::{Settings, SweepConfig, environment, log_filter};
 use tollgate_workers::{handlers, setup, telemetry};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     telemetry::init(&log_filter(environment));
-    let config = SweepConfig::read(environment)?;
-    let sweep = &setup::sweep(config, &sdk_config().await, SystemClock)?;
+    let sdk = sdk_config().await;
+    let settings = Settings::load(environment, SweepConfig::SECRETS, &sdk).await?;
+    let config = SweepConfig::read(|name| settings.get(name))?;
+    let sweep = &setup::sweep(config, &sdk, SystemClock)?;
     let handle = async |schedule: LambdaEvent<Value>| {
         handlers::sweep::handle(sweep, &schedule.payload).await?;
         Ok::<_, Diagnostic>(())

@@ -4,14 +4,16 @@ use aws_lambda_events::sqs::SqsEvent;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use tollgate_workers::adapters::clients::sdk_config;
 use tollgate_workers::adapters::system::SystemClock;
-use tollgate_workers::config::{WorkerConfig, environment, log_filter};
+use tollgate_workers::config::{Settings, WorkerConfig, environment, log_filter};
 use tollgate_workers::{handlers, setup, telemetry};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     telemetry::init(&log_filter(environment));
-    let config = WorkerConfig::read(environment)?;
-    let worker = &setup::worker(config, &sdk_config().await, SystemClock)?;
+    let sdk = sdk_config().await;
+    let settings = Settings::load(environment, WorkerConfig::SECRETS, &sdk).await?;
+    let config = WorkerConfig::read(|name| settings.get(name))?;
+    let worker = &setup::worker(config, &sdk, SystemClock)?;
     let handle = async |event: LambdaEvent<SqsEvent>| {
         let deadline = handlers::deadline(&event.context);
         handlers::sqs::handle(worker, event.payload, deadline).await

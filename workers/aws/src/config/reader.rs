@@ -229,14 +229,14 @@ impl<'a> Reader<'a> {
         let variable = "TOLLGATE_KEY_SECRETS";
         let what = "`1=` and a random text of at least 32 characters without a comma; \
                     add `,2=…` to rotate, and keep the old ones";
+        let text = self.required(variable, what);
+        let Some(pairs) = versioned(&text) else {
+            self.problem(variable, format!("has a part without a version: set it to {what}"));
+            return None;
+        };
         let mut secrets = BTreeMap::new();
-        for text in list(&self.required(variable, what)) {
-            let pair = text.split_once('=').and_then(|(v, s)| Some((v.trim().parse().ok()?, s)));
-            let Some((version, secret)) = pair else {
-                self.problem(variable, format!("has a part without a version: set it to {what}"));
-                return None;
-            };
-            if secrets.insert(version, SecretString::from(secret)).is_some() {
+        for (version, secret) in pairs {
+            if secrets.insert(version, secret).is_some() {
                 self.problem(variable, format!("has version {version} twice"));
                 return None;
             }
@@ -247,6 +247,22 @@ impl<'a> Reader<'a> {
         let deriver = Deriver::new(secrets);
         deriver.map_err(|error| self.problem(variable, format!("is refused: {error}"))).ok()
     }
+}
+
+/// Secrets by version: `1=…,2=…`, or a JSON object, which is what CloudFormation can
+/// generate; `None` when a part is neither.
+fn versioned(text: &str) -> Option<Vec<(u32, SecretString)>> {
+    if text.starts_with('{') {
+        let object: BTreeMap<u32, String> = serde_json::from_str(text).ok()?;
+        return Some(
+            object.into_iter().map(|(version, secret)| (version, secret.into())).collect(),
+        );
+    }
+    let pair = |part: &str| {
+        let (version, secret) = part.split_once('=')?;
+        Some((version.trim().parse().ok()?, SecretString::from(secret)))
+    };
+    list(text).map(pair).collect()
 }
 
 /// Two event source mappings at their least `MaximumConcurrency`, which is 2.

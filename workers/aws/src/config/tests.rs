@@ -50,6 +50,12 @@ fn everything_is_read() {
     assert_eq!(SweepConfig::read(with(&[])).unwrap().catalog.catalog.revision, 7);
     let account = AccountConfig::read(with(&[])).unwrap();
     assert_eq!(account.return_url, "https://shop.example/account");
+    let generated = &[(
+        "TOLLGATE_KEY_SECRETS",
+        "{\"1\": \"hidden,=0123456789-0123456789-0123\", \"3\": \"hidden-0123456789-0123456789-0124\"}",
+    )];
+    let generated = WorkerConfig::read(with(generated));
+    assert_eq!(generated.unwrap().deriver.newest(), 3, "as CloudFormation generates it");
     let kept = with(&[("TOLLGATE_EVENT_RETENTION_DAYS", "30")]);
     let ledger = DeadLetterConfig::read(kept).unwrap().ledger;
     assert_eq!(ledger.event_retention, Some(SignedDuration::from_hours(720)));
@@ -100,7 +106,7 @@ fn all_that_is_missing_is_named_at_once_and_only_what_is_needed() {
 #[test]
 fn what_is_wrong_is_told_without_telling_secrets() {
     type Case = (&'static [(&'static str, &'static str)], &'static str);
-    let cases: [Case; 14] = [
+    let cases: [Case; 16] = [
         (&[("TOLLGATE_LIVEMODE", "yes")], "TOLLGATE_LIVEMODE is neither"),
         (&[("TOLLGATE_LIVEMODE", "true")], "STRIPE_SECRET_KEY is a sandbox key"),
         (&[("STRIPE_SECRET_KEY", "sk_live_hidden")], "STRIPE_SECRET_KEY is a live key"),
@@ -120,6 +126,8 @@ fn what_is_wrong_is_told_without_telling_secrets() {
         (&[("TOLLGATE_CATALOG", "/no/such/plans.toml")], "TOLLGATE_CATALOG names the file"),
         (&[("TOLLGATE_KEY_SECRETS", "1=hidden")], "TOLLGATE_KEY_SECRETS is refused"),
         (&[("TOLLGATE_KEY_SECRETS", "hidden")], "TOLLGATE_KEY_SECRETS has a part without"),
+        (&[("TOLLGATE_KEY_SECRETS", "{\"one\": \"hidden\"}")], "TOLLGATE_KEY_SECRETS has a part"),
+        (&[("TOLLGATE_KEY_SECRETS", "{\"1\": \"hidden\"}")], "TOLLGATE_KEY_SECRETS is refused"),
         (
             &[("TOLLGATE_KEY_SECRETS", "1=hidden,1=hidden")],
             "TOLLGATE_KEY_SECRETS has version 1 twice",

@@ -67,7 +67,11 @@ async fn drift<P: Ports, Q: Queue>(on: &Sweep<P, Q>) -> Result<DriftReport, Diag
         stack: &on.stack,
         at_once: ACCOUNTS_AT_ONCE,
     };
-    let report = comparison.run().await.map_err(|error| diagnostic("DriftFailed", error))?;
+    let report = comparison.run().await.map_err(|error| {
+        // An alarm counts these: what fails once an hour never shows among a minute's errors.
+        tracing::error!(%error, "drift failed");
+        diagnostic("DriftFailed", error)
+    })?;
     log(&report);
     Ok(report)
 }

@@ -11,6 +11,7 @@ use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
 use axum::Router;
 use jiff::Timestamp;
 use tollgate_billing::ports::{Ports, Queue};
+use tollgate_local::access::Access;
 use tollgate_local::faults::Faults;
 use tollgate_local::front::{self, Front};
 use tollgate_standin::clock::VirtualClock;
@@ -89,6 +90,8 @@ pub(crate) async fn under(faults: &Faults, world: World) -> Stand<OnTheWire> {
         dynamodb: serve_dynamodb().await,
         http: reqwest::Client::builder().no_proxy().build().expect("no options to go wrong"),
         gate: world.gate.clone(),
+        access: Access::default(),
+        webhook_secret: String::new(),
     };
     let aws = serve(faults.over_aws(front::router(front))).await;
     let stripe = serve(faults.over_stripe(stripe::router(world.stripe.clone()))).await;

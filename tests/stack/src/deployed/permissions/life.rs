@@ -1,0 +1,113 @@
+//! What is played so that every function makes every kind of call that it can make: the
+//! demo, and what does not happen in it.
+
+use std::fmt::Write;
+
+use anyhow::Context;
+use jiff::SignedDuration;
+use serde_json::json;
+use tollgate_billing::ports::{Ledger, Service};
+use tollgate_local::access::Asked;
+use tollgate_local::customer::Customer;
+use tollgate_local::demo;
+use tollgate_local::faults::{Fault, Faults};
+use tollgate_local::stack::{Options, Stack};
+use tollgate_standin::stripe::{Card, NewCustomer};
+use tollgate_standin::world::{BULK_QUEUE, DEAD_LETTER_QUEUES, EVENTS_QUEUE};
+
+/// Plays everything; what the functions asked of AWS and of Stripe.
+pub(super) async fn play() -> anyhow::Result<Asked> {
+    let mut all = Asked::default();
+    for asked in [whole_life().await?, bad_days().await?, hidden_key().await?] {
+        for (need, times) in asked.aws {
+            *all.aws.entry(need).or_default() += times;
+        }
+        for (call, times) in asked.stripe {
+            *all.stripe.entry(call).or_default() += times;
+        }
+    }
+    Ok(all)
+}
+
+async fn open(faults: Option<Faults>) -> anyhow::Result<Stack> {
+    let start = "2026-03-01T09:00:00Z".parse()?;
+    Stack::start(Options { port: None, start, broken: None, faults }).await
+}
+
+/// The demo, with a comparison at its end.
+async fn whole_life() -> anyhow::Result<Asked> {
+    let stack = open(None).await?;
+    let mut printed = Vec::new();
+    let holds = demo::play(&stack, &mut printed).await?;
+    anyhow::ensure!(holds, "the demo fails:\n{}", String::from_utf8_lossy(&printed));
+    stack.compare().await?;
+    Ok(stack.access.asked())
+}
+
+/// Somebody changes their mind, somebody pays who is not known, and letters die.
+async fn bad_days() -> anyhow::Result<Asked> {
+    let stack = open(None).await?;
+    let mut ann = Customer::new(&stack, "ann");
+    ann.sign_up().await?;
+    stack.settle().await?;
+    changes_their_mind(&stack, &mut ann).await?;
+    pays_unknown(&stack).await?;
+    letters_die(&stack).await?;
+    stack.compare().await?;
+    Ok(stack.access.asked())
+}
+
+/// Leaves a Checkout page for another plan's, pays, and goes with a live subscription.
+async fn changes_their_mind(stack: &Stack, ann: &mut Customer<'_>) -> anyhow::Result<()> {
+    ann.sign_in().await?;
+    stack.settle().await?;
+    ann.account("POST", "/account/checkout", Some(json!({ "plan": "basic" }))).await?;
+    ann.buy("pro").await?;
+    stack.settle().await?;
+    let id = ann.id()?;
+    let account = stack.ledger.account(&id).await?.context("no account")?;
+    anyhow::ensure!(account.access.customers.len() == 1, "nobody was linked");
+    Ok(())
+}
+
+/// A subscription of a customer whom nobody is linked to waits, and is parked.
+async fn pays_unknown(stack: &Stack) -> anyhow::Result<()> {
+    {
+        let mut stripe = stack.world.stripe.account();
+        let price = stripe.price_by_lookup_key("pro_monthly").context("no such price")?.id.clone();
+        let stranger = stripe.create_customer(NewCustomer::default());
+        stripe.set_card(&stranger, Card::Pays)?;
+        stripe.subscribe(&stranger, &[&price], Default::default())?;
+    }
+    stack.settle().await?;
+    stack.advance(SignedDuration::from_mins(20)).await
+}
+
+/// Whatever cannot be read, in every queue.
+async fn letters_die(stack: &Stack) -> anyhow::Result<()> {
+    for queue in [EVENTS_QUEUE, BULK_QUEUE].into_iter().chain(DEAD_LETTER_QUEUES) {
+        stack.put_on_queue(queue, "no envelope").await.with_context(|| queue.to_owned())?;
+    }
+    stack.settle().await
+}
+
+/// The answer to `CreateApiKey` is lost, so that the worker has to look for the key.
+async fn hidden_key() -> anyhow::Result<Asked> {
+    let faults = Faults::default();
+    let stack = open(Some(faults.clone())).await?;
+    faults.order(Service::ApiGateway, &[Fault::Lost]);
+    Customer::new(&stack, "ann").sign_up().await?;
+    stack.wait_out().await?;
+    let met: usize = faults.tally().values().sum();
+    anyhow::ensure!(met == 1, "no answer was lost");
+    Ok(stack.access.asked())
+}
+
+/// What each function asked of Stripe, as a table.
+pub(super) fn stripe_table(asked: &Asked) -> String {
+    let mut table = String::from("what each function asked of Stripe:\n");
+    for (function, call) in asked.stripe.keys() {
+        let _ = writeln!(table, "  {function:<15} {call}");
+    }
+    table
+}
