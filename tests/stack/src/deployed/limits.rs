@@ -1,7 +1,7 @@
 //! What ministack does otherwise than AWS, and which suite covers it instead.
 
 /// What is not tried here, and where it is.
-const LIMITS: [(&str, &str); 14] = [
+const LIMITS: [(&str, &str); 15] = [
     (
         "Cognito's PostConfirmation and PostAuthentication triggers",
         "sent in Cognito's place above; scenarios (users)",
@@ -16,6 +16,10 @@ const LIMITS: [(&str, &str); 14] = [
         "nothing: TOLLGATE_CATALOG is read as a path by the tests of config",
     ),
     ("API Gateway: a key on two plans of a stage is no conflict", "contract suite (api_gateway)"),
+    (
+        "API Gateway: GetUsagePlans by key (a filter in between makes it good)",
+        "contract suite (api_gateway)",
+    ),
     ("API Gateway: its rates, its quota of keys, keys that lag", "contract suite, simulation"),
     ("FIFO queues: one batch at a time, MaximumConcurrency unused", "simulation (many workers)"),
     ("an empty itemIdentifier fails the whole batch", "tests of the SQS handler"),

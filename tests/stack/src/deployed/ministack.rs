@@ -11,9 +11,10 @@ use std::process::Stdio;
 use anyhow::{Context, bail, ensure};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::process::{Child, Command};
+use tokio::task::JoinHandle;
 
-use super::loopback;
 use super::wait::until;
+use super::{key_filter, loopback};
 
 /// A running ministack.
 pub struct Ministack {
@@ -24,6 +25,7 @@ pub struct Ministack {
     pub url: String,
     /// What ministack says, and what the functions say through it.
     pub log: PathBuf,
+    filter: JoinHandle<()>,
 }
 
 impl Ministack {
@@ -34,6 +36,7 @@ impl Ministack {
     pub async fn start(venv: &Path, dir: &Path) -> anyhow::Result<Self> {
         let port = free_port().await?;
         let url = format!("http://127.0.0.1:{port}");
+        let (api_gateway, filter) = key_filter::serve(&url).await?;
         let log = dir.join("ministack.log");
         let scratch = dir.join("tmp");
         std::fs::create_dir_all(&scratch).context("ministack's temporary files")?;
@@ -43,6 +46,7 @@ impl Ministack {
             // Nothing of the caller's environment: functions get all that ministack has.
             .env_clear()
             .envs(environment(&url, port))
+            .env("AWS_ENDPOINT_URL_API_GATEWAY", api_gateway)
             .env("PATH", "/usr/bin:/bin")
             .env("HOME", &scratch)
             .env("TMPDIR", &scratch)
@@ -54,7 +58,7 @@ impl Ministack {
             .spawn()
             .with_context(|| format!("{}", command.as_std().get_program().display()))?;
         let group = child.id().context("ministack ended at once")?;
-        let mut ministack = Self { child, group, url, log };
+        let mut ministack = Self { child, group, url, log, filter };
         ministack.ready(port).await?;
         ministack.only_on_loopback()?;
         Ok(ministack)
@@ -93,6 +97,7 @@ impl Ministack {
 
 impl Drop for Ministack {
     fn drop(&mut self) {
+        self.filter.abort();
         // The functions are ministack's children: only the group reaches them. The group is
         // our own, made at the start.
         let group = format!("-{}", self.group);

@@ -10,6 +10,7 @@ pub mod catalog;
 pub mod customer;
 pub mod deploy;
 pub mod hidden;
+pub mod key_filter;
 pub mod life;
 pub mod limits;
 pub mod loopback;

@@ -46,7 +46,7 @@ impl Site {
     /// # Errors
     /// The URL is none of API Gateway's.
     pub fn reachable(&self, url: &str) -> anyhow::Result<String> {
-        let rest = url.strip_prefix("https://").with_context(|| format!("{url} is not https"))?;
+        let (_, rest) = url.split_once("://").with_context(|| url.to_owned())?;
         let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
         let (api, rest) = host.split_once('.').with_context(|| url.to_owned())?;
         ensure!(rest.starts_with("execute-api."), "{url} is no URL of API Gateway");

@@ -1,13 +1,13 @@
 //! CloudFormation as `sam deploy` uses it: a change set, its changes, its execution.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_cloudformation::Client;
 use aws_sdk_cloudformation::config::{Credentials, SharedCredentialsProvider};
 use aws_sdk_cloudformation::types::{
-    Capability, ChangeSetStatus, ChangeSetType, Parameter, StackStatus,
+    Capability, ChangeSetStatus, ChangeSetType, Parameter, StackEvent, StackStatus,
 };
 use serde_json::Value;
 
@@ -23,19 +23,20 @@ pub type Outputs = BTreeMap<String, String>;
 pub enum Deployed {
     /// The template is what is deployed.
     Unchanged,
-    /// What was changed: action and logical id, sorted.
+    /// What was changed, by its name in the template; more than once when it was replaced.
+    /// A change set also names what refers to it, which then need not change.
     Changed(Vec<Change>),
 }
 
-/// A change of one resource.
+/// A change of one resource, from the stack's events.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Change {
-    /// `Add`, `Modify`, `Remove`.
-    pub action: String,
     /// Its name in the template.
     pub resource: String,
     /// Its type.
     pub kind: String,
+    /// `CREATE_COMPLETE`, `UPDATE_COMPLETE`, `DELETE_COMPLETE`.
+    pub status: String,
 }
 
 /// CloudFormation.
@@ -65,13 +66,24 @@ impl Stacks {
             Some(_) => ChangeSetType::Update,
         };
         let change_set = self.create_change_set(stack, template, parameters, kind).await?;
-        let Some(changes) = self.changes(&change_set).await? else {
+        if !self.has_changes(&change_set).await? {
             self.client.delete_change_set().change_set_name(&change_set).send().await?;
             return Ok(Deployed::Unchanged);
-        };
+        }
+        let before = self.events(stack).await?;
         self.client.execute_change_set().change_set_name(&change_set).send().await?;
         self.settled(stack).await?;
+        let known: BTreeSet<_> = before.iter().filter_map(StackEvent::event_id).collect();
+        let after = self.events(stack).await?;
+        let new = after.iter().filter(|it| it.event_id().is_some_and(|id| !known.contains(id)));
+        let mut changes: Vec<_> = new.filter_map(change).collect();
+        changes.sort();
         Ok(Deployed::Changed(changes))
+    }
+
+    async fn events(&self, stack: &str) -> anyhow::Result<Vec<StackEvent>> {
+        let pages = self.client.describe_stack_events().stack_name(stack).into_paginator();
+        Ok(pages.items().send().collect::<Result<_, _>>().await?)
     }
 
     async fn create_change_set(
@@ -105,8 +117,8 @@ impl Stacks {
         made.id.context("a change set has an id")
     }
 
-    /// The changes of a change set, sorted; `None` when there are none.
-    async fn changes(&self, change_set: &str) -> anyhow::Result<Option<Vec<Change>>> {
+    /// Waits until the change set is made; whether it has changes.
+    async fn has_changes(&self, change_set: &str) -> anyhow::Result<bool> {
         let described = until("the change set is made", async || {
             let described =
                 self.client.describe_change_set().change_set_name(change_set).send().await?;
@@ -117,26 +129,15 @@ impl Stacks {
             Ok(done.then_some(described))
         })
         .await?;
-        if described.status == Some(ChangeSetStatus::Failed) {
-            let reason = described.status_reason().unwrap_or_default();
-            // The words that `sam deploy` looks for, too.
-            let nothing = reason.contains("didn't contain changes")
-                || reason.contains("No updates are to be performed");
-            if nothing {
-                return Ok(None);
-            }
-            bail!("the change set failed: {reason}");
+        if described.status == Some(ChangeSetStatus::CreateComplete) {
+            return Ok(true);
         }
-        let changes = described.changes().iter().filter_map(|change| change.resource_change());
-        let mut changes: Vec<_> = changes
-            .map(|change| Change {
-                action: change.action().map_or("?", |action| action.as_str()).to_owned(),
-                resource: change.logical_resource_id().unwrap_or_default().to_owned(),
-                kind: change.resource_type().unwrap_or_default().to_owned(),
-            })
-            .collect();
-        changes.sort();
-        Ok(Some(changes))
+        let reason = described.status_reason().unwrap_or_default();
+        // The words that `sam deploy` looks for, too.
+        let nothing = reason.contains("didn't contain changes")
+            || reason.contains("No updates are to be performed");
+        ensure!(nothing, "the change set failed: {reason}");
+        Ok(false)
     }
 
     /// Waits until the stack has settled.
@@ -154,8 +155,8 @@ impl Stacks {
     }
 
     async fn failures(&self, stack: &str) -> anyhow::Result<Vec<String>> {
-        let events = self.client.describe_stack_events().stack_name(stack).send().await?;
-        let failed = events.stack_events().iter().filter(|event| {
+        let events = self.events(stack).await?;
+        let failed = events.iter().filter(|event| {
             event.resource_status().is_some_and(|status| status.as_str().ends_with("FAILED"))
         });
         Ok(failed
@@ -224,6 +225,18 @@ impl Stacks {
         })
         .await
     }
+}
+
+/// What an event tells of a change that is done; the stack is no resource of itself.
+fn change(event: &StackEvent) -> Option<Change> {
+    let status = event.resource_status()?.as_str();
+    let kind = event.resource_type()?;
+    let done = status.ends_with("_COMPLETE") && kind != "AWS::CloudFormation::Stack";
+    done.then(|| Change {
+        resource: event.logical_resource_id().unwrap_or_default().to_owned(),
+        kind: kind.to_owned(),
+        status: status.to_owned(),
+    })
 }
 
 /// The SDK's configuration, for any service.
