@@ -1,0 +1,96 @@
+//! The example: what a pool and an API must have to work with Tollgate.
+
+use serde_json::Value;
+
+use super::view::{list, resources, text, texts};
+use super::{Assertion, GONE, Mistake, Verdict, verdict};
+
+pub(super) const ASSERTIONS: &[Assertion] = &[
+    Assertion {
+        name: "the pool has the attributes, and they can change",
+        check: attributes,
+        mistake: Mistake {
+            place: "/Resources/UserPool/Properties/Schema/1/Mutable",
+            value: "false",
+        },
+    },
+    Assertion {
+        name: "users cannot write the attributes, and can read them",
+        check: client,
+        mistake: Mistake {
+            place: "/Resources/UserPoolClient/Properties/WriteAttributes",
+            value: r#"["email", "custom:plan"]"#,
+        },
+    },
+    Assertion {
+        name: "the pool's triggers are Tollgate's function",
+        check: triggers,
+        mistake: Mistake {
+            place: "/Resources/UserPool/Properties/LambdaConfig/PostAuthentication",
+            value: GONE,
+        },
+    },
+    Assertion {
+        name: "methods need a key",
+        check: methods,
+        mistake: Mistake {
+            place: "/Resources/HelloMethod/Properties/ApiKeyRequired",
+            value: "false",
+        },
+    },
+    Assertion {
+        name: "usage plans count by periods that there are",
+        check: periods,
+        mistake: Mistake {
+            place: "/Resources/UsagePlan",
+            value: r#"{"Type": "AWS::ApiGateway::UsagePlan", "Properties": {"Quota": {"Limit": 1, "Period": "YEAR"}}}"#,
+        },
+    },
+];
+
+fn attributes(template: &Value) -> Verdict {
+    let pools = resources(template, "AWS::Cognito::UserPool");
+    let missing = ["apiid", "plan"].into_iter().filter(|name| {
+        !pools.iter().any(|pool| {
+            list(&pool.properties["Schema"]).iter().any(|it| {
+                it["Name"] == *name && it["Mutable"] == true && it["AttributeDataType"] == "String"
+            })
+        })
+    });
+    verdict(missing.map(|name| format!("custom:{name}")))
+}
+
+/// A client without a list may write all attributes.
+fn client(template: &Value) -> Verdict {
+    let wrong = resources(template, "AWS::Cognito::UserPoolClient").into_iter().filter(|it| {
+        let (read, write) = (&it.properties["ReadAttributes"], &it.properties["WriteAttributes"]);
+        let own = ["custom:apiid", "custom:plan"];
+        write.is_null()
+            || own.iter().any(|name| texts(write).contains(name) || !texts(read).contains(name))
+    });
+    verdict(wrong.map(|it| it.id.to_owned()))
+}
+
+fn triggers(template: &Value) -> Verdict {
+    let wrong = resources(template, "AWS::Cognito::UserPool").into_iter().filter(|pool| {
+        ["PostConfirmation", "PostAuthentication", "PreTokenGeneration"].iter().any(|trigger| {
+            let function = text(&pool.properties["LambdaConfig"][trigger]).unwrap_or_default();
+            !function.ends_with(":function:${TollgateStack}-cognito-trigger")
+        })
+    });
+    verdict(wrong.map(|it| it.id.to_owned()))
+}
+
+fn methods(template: &Value) -> Verdict {
+    let open = resources(template, "AWS::ApiGateway::Method");
+    let open = open.into_iter().filter(|it| it.properties["ApiKeyRequired"] != true);
+    verdict(open.map(|it| it.id.to_owned()))
+}
+
+fn periods(template: &Value) -> Verdict {
+    let wrong = resources(template, "AWS::ApiGateway::UsagePlan").into_iter().filter(|it| {
+        let period = it.properties["Quota"]["Period"].as_str();
+        period.is_some_and(|period| !["DAY", "WEEK", "MONTH"].contains(&period))
+    });
+    verdict(wrong.map(|it| it.id.to_owned()))
+}

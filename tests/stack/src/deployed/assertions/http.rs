@@ -1,0 +1,80 @@
+//! The HTTP API: who may call what, how often, and what is noted of it.
+
+use serde_json::Value;
+
+use super::view::{Resource, resources};
+use super::{Assertion, GONE, Mistake, Verdict, verdict};
+
+pub(super) const ASSERTIONS: &[Assertion] = &[
+    Assertion {
+        name: "all routes but the webhook are for signed-in users",
+        check: authorization,
+        mistake: Mistake {
+            place: "/Resources/AccountKeyRoute/Properties/AuthorizationType",
+            value: r#""NONE""#,
+        },
+    },
+    Assertion {
+        name: "routes are throttled",
+        check: throttling,
+        mistake: Mistake {
+            place: "/Resources/HttpApiStage/Properties/DefaultRouteSettings",
+            value: GONE,
+        },
+    },
+    Assertion {
+        name: "access logs are JSON, without personal data",
+        check: access_logs,
+        mistake: Mistake {
+            place: "/Resources/HttpApiStage/Properties/AccessLogSettings/Format",
+            value: r#""{\"from\":\"$context.identity.sourceIp\"}""#,
+        },
+    },
+];
+
+const ROUTES: [&str; 5] = [
+    "GET /account",
+    "GET /account/key",
+    "POST /account/checkout",
+    "POST /account/portal",
+    "POST /webhook",
+];
+
+fn authorization(template: &Value) -> Verdict {
+    let routes = resources(template, "AWS::ApiGatewayV2::Route");
+    let key =
+        |route: &Resource<'_>| route.properties["RouteKey"].as_str().unwrap_or_default().to_owned();
+    let mut found: Vec<_> = routes.iter().map(key).collect();
+    found.sort();
+    let differ = (found != ROUTES).then(|| format!("they are {found:?}"));
+    let open = routes.iter().filter(|route| {
+        let needs = route.properties["AuthorizationType"] == "JWT"
+            && !route.properties["AuthorizerId"].is_null();
+        route.properties["RouteKey"] != "POST /webhook" && !needs
+    });
+    verdict(differ.into_iter().chain(open.map(|route| format!("{} is open", route.id))))
+}
+
+fn stages(template: &Value) -> Vec<Resource<'_>> {
+    resources(template, "AWS::ApiGatewayV2::Stage")
+}
+
+fn throttling(template: &Value) -> Verdict {
+    let limited =
+        |it: &Value| !it["ThrottlingRateLimit"].is_null() && !it["ThrottlingBurstLimit"].is_null();
+    let wrong = stages(template).into_iter().filter(|stage| {
+        !limited(&stage.properties["DefaultRouteSettings"])
+            || !limited(&stage.properties["RouteSettings"]["POST /webhook"])
+    });
+    verdict(wrong.map(|stage| stage.id.to_owned()))
+}
+
+fn access_logs(template: &Value) -> Verdict {
+    let wrong = stages(template).into_iter().filter(|stage| {
+        let format = stage.properties["AccessLogSettings"]["Format"].as_str().unwrap_or_default();
+        let personal = ["identity", "authorizer.claims", "authorizer.jwt", "userAgent", "path"];
+        serde_json::from_str::<Value>(format).is_err()
+            || personal.iter().any(|it| format.contains(it))
+    });
+    verdict(wrong.map(|stage| stage.id.to_owned()))
+}
