@@ -27,7 +27,7 @@ const KEY_SECRETS: &str = r#"{"1":"local-derivation-secret-of-32-characters"}"#;
 
 /// Answers a `GetSecretValue`. Every function has a Stripe key of its own, by which its
 /// calls are told from the others'.
-pub(crate) fn answer(caller: &str, webhook: &str, request: &[u8]) -> Response {
+pub fn answer(caller: &str, webhook: &str, request: &[u8]) -> Response {
     let request: Value = serde_json::from_slice(request).unwrap_or_default();
     let value = match request["SecretId"].as_str().unwrap_or_default() {
         arns::STRIPE_KEY | arns::SWEEP_STRIPE_KEY => format!("{STRIPE_KEY_PREFIX}{caller}"),

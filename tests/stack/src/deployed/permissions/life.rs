@@ -7,6 +7,7 @@ use anyhow::Context;
 use jiff::SignedDuration;
 use serde_json::json;
 use tollgate_billing::ports::{Ledger, Service};
+use tollgate_billing::sweep::Drift;
 use tollgate_local::access::Asked;
 use tollgate_local::customer::Customer;
 use tollgate_local::demo;
@@ -53,19 +54,18 @@ async fn bad_days() -> anyhow::Result<Asked> {
     changes_their_mind(&stack, &mut ann).await?;
     pays_unknown(&stack).await?;
     letters_die(&stack).await?;
-    stack.compare().await?;
+    moved_by_hand(&stack, &ann).await?;
     Ok(stack.access.asked())
 }
 
-/// Leaves a Checkout page for another plan's, pays, and goes with a live subscription.
+/// Leaves a Checkout page for another plan's, and pays.
 async fn changes_their_mind(stack: &Stack, ann: &mut Customer<'_>) -> anyhow::Result<()> {
     ann.sign_in().await?;
     stack.settle().await?;
     ann.account("POST", "/account/checkout", Some(json!({ "plan": "basic" }))).await?;
     ann.buy("pro").await?;
     stack.settle().await?;
-    let id = ann.id()?;
-    let account = stack.ledger.account(&id).await?.context("no account")?;
+    let account = stack.ledger.account(&ann.id()?).await?.context("no account")?;
     anyhow::ensure!(account.access.customers.len() == 1, "nobody was linked");
     Ok(())
 }
@@ -81,6 +81,23 @@ async fn pays_unknown(stack: &Stack) -> anyhow::Result<()> {
     }
     stack.settle().await?;
     stack.advance(SignedDuration::from_mins(20)).await
+}
+
+/// Somebody takes the key off its plan; the comparison finds out, and the worker looks at
+/// API Gateway itself.
+async fn moved_by_hand(stack: &Stack, ann: &Customer<'_>) -> anyhow::Result<()> {
+    let account = stack.ledger.account(&ann.id()?).await?.context("no account")?;
+    let key = account.key().context("no key")?.id.to_string();
+    stack.world.api_gateway.scene(|model, now| {
+        let on = model.plans().find(|plan| plan.keys.contains_key(&key)).map(|it| it.id.clone());
+        model.delete_usage_plan_key(&on.unwrap_or_default(), &key, now)
+    })?;
+    let report = stack.compare().await?;
+    anyhow::ensure!(
+        report.woken.contains_key(&Drift::UsagePlan),
+        "the drift was not seen: {report:?}"
+    );
+    stack.settle().await
 }
 
 /// Whatever cannot be read, in every queue.

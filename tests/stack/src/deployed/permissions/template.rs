@@ -146,6 +146,10 @@ impl Names<'_> {
 
     fn attribute(&self, id: &str, attribute: &str) -> anyhow::Result<String> {
         let resource = &self.template["Resources"][id];
+        if attribute == "Id" && resource["Type"] == "AWS::SecretsManager::Secret" {
+            // A secret's id is its ARN.
+            return self.text(id);
+        }
         if attribute != "Arn" || resource.is_null() {
             bail!("{id}.{attribute} is not known to this check");
         }

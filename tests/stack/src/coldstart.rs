@@ -1,0 +1,149 @@
+//! How long a function takes from its start to its first event's answer, and how much
+//! memory that needs.
+//!
+//! Each run is a new process of the binary, as Lambda starts one: it asks a stub of the
+//! Runtime API for an event, over plain HTTP as in Lambda, reads its secrets and calls
+//! its services over TLS, and posts its answer. The services are a stub in this process,
+//! so what is measured is the function, not AWS; the certificates that it loads are the
+//! machine's, as in Lambda, and one of our own. Nothing is asserted: time on a shared
+//! machine proves nothing, so a person looks at the table.
+//!
+//! Deliberately not here: Stripe, whose certificates the function brings along. No
+//! event here needs it.
+
+mod events;
+mod stub;
+
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use tokio::process::{Child, Command};
+use tokio::time::{Instant, timeout};
+
+use self::events::event;
+use self::stub::Stub;
+use crate::deployed::build::Built;
+
+/// What one process took.
+#[derive(Debug, Clone, Copy)]
+struct Run {
+    time: Duration,
+    /// Kilobytes: the most that was resident at any time.
+    resident: u64,
+}
+
+/// A function is given up after this.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Starts each binary so many times; returns the table.
+///
+/// # Errors
+/// A function does not answer, or a stub does not start.
+pub async fn measure(built: &[Built], times: usize, dir: &Path) -> anyhow::Result<String> {
+    let mut table = format!(
+        "{:<16} {:>10} {:>8} {:>8} {:>12}\n",
+        "function", "median ms", "min", "max", "resident MB"
+    );
+    let stub = Stub::start(dir).await?;
+    for function in built {
+        let mut runs = Vec::new();
+        // The first one reads the binary from the disk.
+        for run in 0..=times {
+            let measured = once(&stub, function).await;
+            let measured = measured.with_context(|| function.function.clone())?;
+            runs.extend((run > 0).then_some(measured));
+        }
+        let _ = writeln!(table, "{}", row(&function.function, &runs));
+    }
+    Ok(table)
+}
+
+fn row(function: &str, runs: &[Run]) -> String {
+    let mut times: Vec<_> = runs.iter().map(|run| run.time.as_secs_f64() * 1000.0).collect();
+    times.sort_by(f64::total_cmp);
+    let mut resident: Vec<_> = runs.iter().map(|run| run.resident as f64 / 1024.0).collect();
+    resident.sort_by(f64::total_cmp);
+    let (min, max) = (times.first().unwrap_or(&0.0), times.last().unwrap_or(&0.0));
+    let (time, memory) = (median(&times), median(&resident));
+    format!("{function:<16} {time:>10.1} {min:>8.1} {max:>8.1} {memory:>12.1}")
+}
+
+/// The middle of what is in order; of two, the mean.
+fn median(sorted: &[f64]) -> f64 {
+    let (lower, upper) = (sorted.len().saturating_sub(1) / 2, sorted.len() / 2);
+    match (sorted.get(lower), sorted.get(upper)) {
+        (Some(lower), Some(upper)) => f64::midpoint(*lower, *upper),
+        _ => 0.0,
+    }
+}
+
+/// One process, from its start to its first answer.
+async fn once(stub: &Stub, built: &Built) -> anyhow::Result<Run> {
+    stub.offer(event(&built.function)?);
+    let mut command = command(&built.path, stub);
+    let started = Instant::now();
+    let mut child = command.spawn().with_context(|| built.path.display().to_string())?;
+    let answered = tokio::select! {
+        answered = timeout(PATIENCE, stub.answered()) => answered.context("it does not answer")?,
+        ended = child.wait() => bail!("it ended before it answered: {ended:?}"),
+    };
+    let resident = resident(&child);
+    child.kill().await.context("it cannot be stopped")?;
+    let answer = answered?;
+    Ok(Run { time: answer.duration_since(started), resident: resident? })
+}
+
+/// The high-water mark of a process's resident memory, in kilobytes.
+/// <https://man7.org/linux/man-pages/man5/proc_pid_status.5.html>
+fn resident(child: &Child) -> anyhow::Result<u64> {
+    let id = child.id().context("it has ended")?;
+    let status = std::fs::read_to_string(PathBuf::from(format!("/proc/{id}/status")))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("no VmHWM")?;
+    line.trim().trim_end_matches(" kB").parse().context("VmHWM is no number")
+}
+
+/// The environment that Lambda and the template give.
+fn command(binary: &Path, stub: &Stub) -> Command {
+    let mut command = Command::new(binary);
+    command
+        .env_clear()
+        .env("AWS_LAMBDA_RUNTIME_API", &stub.runtime_api)
+        .env("AWS_LAMBDA_FUNCTION_NAME", "bench")
+        .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128")
+        .env("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
+        .env("AWS_ENDPOINT_URL", &stub.aws)
+        .env("AWS_REGION", "us-east-1")
+        .env("AWS_ACCESS_KEY_ID", "bench")
+        .env("AWS_SECRET_ACCESS_KEY", "bench")
+        .env("AWS_SESSION_TOKEN", "bench")
+        .env("SSL_CERT_FILE", &stub.certificates)
+        .envs(events::settings(&stub.aws))
+        .stdout(std::process::Stdio::null())
+        .kill_on_drop(true);
+    command
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_median_is_the_middle() {
+        let cases: [(&[f64], f64); 4] =
+            [(&[], 0.0), (&[3.0], 3.0), (&[1.0, 2.0, 9.0], 2.0), (&[1.0, 2.0, 4.0, 9.0], 3.0)];
+        for (sorted, expected) in cases {
+            assert!((median(sorted) - expected).abs() < f64::EPSILON, "{sorted:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_process_that_ends_is_no_measurement() {
+        let dir = std::env::temp_dir().join("tollgate-coldstart");
+        std::fs::create_dir_all(&dir).unwrap();
+        let built = Built { function: "worker".into(), path: "/bin/true".into(), bytes: 0 };
+        let error = measure(&[built], 1, &dir).await.unwrap_err();
+        assert!(format!("{error:#}").contains("worker: it ended before"), "{error:#}");
+    }
+}
