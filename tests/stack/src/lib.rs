@@ -1,5 +1,5 @@
-//! The test against a deployed stack. The scenarios, the contract suite and the call counts
-//! are this package's tests.
+//! What measures and tries the deployed form: the deployed-stack test, cold starts, sizes. The
+//! scenarios, the contract suite and the call counts are this package's tests.
 
 pub mod coldstart;
 pub mod deployed;

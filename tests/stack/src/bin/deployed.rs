@@ -1,12 +1,15 @@
 //! `cargo deployed`: checks the template, deploys it on ministack, and plays a customer's life.
 //!
 //! Exit codes: 0, everything holds, or Python is missing and this is not CI; 1, a step
-//! failed; 130, stopped by Ctrl-C.
+//! failed; 130, stopped by Ctrl-C or SIGTERM.
 
+use std::future::pending;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
-use clap::builder::FalseyValueParser;
+use tokio::signal::ctrl_c;
+use tokio::signal::unix::{SignalKind, signal};
 use tollgate_stack::deployed::{Options, run};
 
 /// Checks the template, deploys it on this machine, and plays a customer's life on it.
@@ -20,22 +23,22 @@ struct Arguments {
     checks: bool,
 
     /// The cargo profile of the deployed binaries; `release` is what users deploy.
-    #[arg(long, default_value = "dev")]
+    #[arg(long, default_value = "dev", value_name = "NAME")]
     profile: String,
 
-    /// Leave the deployment running at the end, for a look.
+    /// Deploy the binaries of this folder instead of building them.
+    #[arg(long, value_name = "FOLDER")]
+    binaries: Option<PathBuf>,
+
+    /// Leave the stack in ministack at the end, for a look.
     #[arg(long)]
     keep: bool,
-
-    /// Fail when Python is missing, instead of skipping.
-    #[arg(long, env = "CI", value_parser = FalseyValueParser::new())]
-    ci: bool,
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let Arguments { checks, profile, keep, ci } = Arguments::parse();
-    let options = Options { checks, profile, keep, ci };
+    let Arguments { checks, profile, binaries, keep } = Arguments::parse();
+    let options = Options { checks, profile, binaries, keep };
     tokio::select! {
         done = run(&options) => match done {
             Ok(()) => ExitCode::SUCCESS,
@@ -45,6 +48,15 @@ async fn main() -> ExitCode {
             }
         },
         // What was started ends as the run is dropped.
-        _ = tokio::signal::ctrl_c() => ExitCode::from(130),
+        () = told_to_stop() => ExitCode::from(130),
+    }
+}
+
+/// Ctrl-C, or SIGTERM.
+async fn told_to_stop() {
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else { return pending().await };
+    tokio::select! {
+        _ = ctrl_c() => {}
+        _ = terminate.recv() => {}
     }
 }

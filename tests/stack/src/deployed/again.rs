@@ -26,7 +26,7 @@ pub async fn again(deployment: &mut Deployment, shop: &Shop) -> anyhow::Result<(
     let (deployed, _) = deployment.apply(shop).await?;
     let Deployed::Changed(changes) = deployed else { bail!("a new catalog changes nothing") };
     for change in &changes {
-        println!("  a new catalog: {} {} ({})", change.status, change.resource, change.kind);
+        println!("  a new catalog: {} {} ({})", change.action, change.resource, change.kind);
     }
     let mut touched: Vec<_> = changes
         .iter()
@@ -34,7 +34,6 @@ pub async fn again(deployment: &mut Deployment, shop: &Shop) -> anyhow::Result<(
         .map(|change| change.resource.as_str())
         .collect();
     touched.sort_unstable();
-    touched.dedup();
     ensure!(touched == READERS, "a new catalog changes {touched:?}");
     let after = stacks.resources(STACK).await?;
     for (name, id) in &before {

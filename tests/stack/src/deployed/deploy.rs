@@ -11,6 +11,7 @@ use super::shop::Shop;
 use super::site::Site;
 use super::stacks::{Deployed, Outputs, Stacks};
 use super::substitute::{Substitutes, substitute};
+use super::translate::Templates;
 
 /// The name of the main stack.
 pub const STACK: &str = "tollgate";
@@ -42,12 +43,11 @@ pub struct Deployment {
 pub async fn deploy(
     aws: &Aws,
     shop: &Shop,
-    template: Value,
-    example: &Value,
+    templates: Templates,
     packages: Packages,
 ) -> anyhow::Result<Deployment> {
     let stacks = Stacks::new(aws);
-    let changed = stacks.deploy(EXAMPLE, example, &[("TollgateStack", STACK)]).await?;
+    let changed = stacks.deploy(EXAMPLE, &templates.example, &[("TollgateStack", STACK)]).await?;
     println!("  {EXAMPLE}: {}", summary(&changed));
     let example = stacks.outputs(EXAMPLE).await?;
     let named = |name: &str| example.get(name).cloned().with_context(|| format!("no {name}"));
@@ -66,7 +66,7 @@ pub async fn deploy(
     let world = World { http, site, client_id, api, account: String::new() };
     let mut deployment = Deployment {
         world,
-        template,
+        template: templates.main,
         packages,
         catalog,
         webhook_secret: String::new(),

@@ -5,7 +5,9 @@
 //! event source mappings, Stripe's stand-in on the other side.
 
 pub mod again;
+pub mod assertions;
 pub mod aws;
+pub mod build;
 pub mod catalog;
 pub mod customer;
 pub mod deploy;
@@ -13,29 +15,34 @@ pub mod hidden;
 pub mod key_filter;
 pub mod life;
 pub mod limits;
+pub mod lint;
 pub mod loopback;
 pub mod ministack;
 pub mod package;
 pub mod permissions;
+pub mod python;
 pub mod remove;
 pub mod shop;
 pub mod site;
 pub mod stacks;
 pub mod substitute;
+pub mod translate;
 pub mod trouble;
 pub mod wait;
 
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use serde_json::Value;
 use tollgate_billing::ports::Clock;
 use tollgate_standin::stripe::webhook_client;
 use tollgate_workers::adapters::system::SystemClock;
 
 use self::aws::Aws;
+use self::build::Built;
 use self::ministack::Ministack;
+use self::python::Python;
 use self::shop::Shop;
+use self::translate::Templates;
 
 /// What to do.
 #[derive(Debug, Clone)]
@@ -44,10 +51,10 @@ pub struct Options {
     pub checks: bool,
     /// The cargo profile of the binaries.
     pub profile: String,
-    /// Leave the deployment running at the end, for a look.
+    /// A folder of binaries to be deployed, instead of building them.
+    pub binaries: Option<PathBuf>,
+    /// Leave ministack and the stack in it at the end, for a look.
     pub keep: bool,
-    /// A missing Python is a failure.
-    pub ci: bool,
 }
 
 /// Runs everything.
@@ -56,22 +63,48 @@ pub struct Options {
 /// A step failed; the message begins with its name.
 pub async fn run(options: &Options) -> anyhow::Result<()> {
     let dir = work_dir()?;
-    let (venv, template, example) =
-        (dir.join("venv"), read(&dir, "template.json")?, read(&dir, "example.json")?);
+    let making = async { python::python(&dir) };
+    let Some(python) = step("python", "an environment of its own", making).await? else {
+        println!(
+            "\nSKIPPED: this machine has no python3 with venv; nothing was checked or deployed."
+        );
+        return Ok(());
+    };
+    let templates = checks(&python, &dir).await?;
     if options.checks {
         return Ok(());
     }
-    let binaries = dir.parent().context("a folder")?.join("debug");
-    deployed(options, &dir, &venv, template, &example, &binaries).await
+    let building = async {
+        match &options.binaries {
+            Some(folder) => build::found(folder),
+            None => build::build(&options.profile),
+        }
+    };
+    let binaries = step("build", "the functions' binaries", building).await?;
+    deployed(options, &dir, &python.venv, templates, &binaries).await
+}
+
+/// What needs no deployment.
+async fn checks(python: &Python, dir: &Path) -> anyhow::Result<Templates> {
+    let translating = async { translate::translate(python, dir) };
+    let templates = step("translate", "SAM to CloudFormation", translating).await?;
+    let linting = async { Ok(println!("  {}", lint::lint(python, &templates)?)) };
+    step("lint", "cfn-lint on the translated templates", linting).await?;
+    let asserting = async { Ok(println!("  {}", assertions::check(&templates)?)) };
+    step("assertions", "what linters miss", asserting).await?;
+    let allowing =
+        async { Ok(println!("{}", permissions::check(&templates.main).await?.trim_end())) };
+    step("permissions", "every call against the roles, and every role against the calls", allowing)
+        .await?;
+    Ok(templates)
 }
 
 async fn deployed(
     options: &Options,
     dir: &Path,
     venv: &Path,
-    template: Value,
-    example: &Value,
-    binaries: &Path,
+    templates: Templates,
+    binaries: &[Built],
 ) -> anyhow::Result<()> {
     let starting = Ministack::start(venv, dir);
     let ministack = step("ministack", "an AWS on loopback", starting).await?;
@@ -79,7 +112,7 @@ async fn deployed(
     let shop = Shop::open().await?;
     let packing = package::package(&aws, binaries, dir);
     let packages = step("package", "a zip for each function", packing).await?;
-    let deploying = deploy::deploy(&aws, &shop, template, example, packages);
+    let deploying = deploy::deploy(&aws, &shop, templates, packages);
     let mut deployment = step("deploy", "example, usage plans, Tollgate", deploying).await?;
     let living = life::live(&deployment.world, &shop);
     let mut lived = step("life", "a customer's life, over HTTP", living).await?;
@@ -87,12 +120,12 @@ async fn deployed(
     step("trouble", "what goes wrong, and who finds it", going_wrong).await?;
     let repeating = again::again(&mut deployment, &shop);
     step("again", "a second deployment", repeating).await?;
-    ministack.only_on_loopback()?;
     let looking = hidden::hidden(&deployment, &lived, &ministack);
     step("secrets", "no secret and no key's value anywhere", looking).await?;
+    ministack.only_on_loopback()?;
     if options.keep {
-        println!("\nit is left running at {}, Stripe ends with this command", ministack.url);
-        println!("  stop it with: kill -- -{}", ministack.keep());
+        println!("\nleft running: AWS at {}, without Stripe", ministack.url);
+        println!("stop it with: kill -- -{}", ministack.keep());
         return Ok(());
     }
     let removing = remove::remove(&deployment, &lived);
@@ -113,12 +146,6 @@ async fn step<T>(
     let took = SystemClock.now().duration_since(start);
     println!("== {name}: ok after {:.1} s", took.as_secs_f64());
     Ok(done)
-}
-
-fn read(dir: &Path, name: &str) -> anyhow::Result<Value> {
-    let path = dir.join(name);
-    let text = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
-    serde_json::from_str(&text).with_context(|| path.display().to_string())
 }
 
 /// `target/deployed`, beside the binary that runs.

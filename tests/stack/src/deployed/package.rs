@@ -6,43 +6,33 @@ use std::io::{Cursor, Write};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, ensure};
+use anyhow::Context;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
 use super::aws::Aws;
-
-/// The functions' binaries.
-pub const BINARIES: [&str; 7] = [
-    "stripe-webhook",
-    "cognito-trigger",
-    "eventbridge",
-    "worker",
-    "account",
-    "sweep",
-    "deadletter",
-];
+use super::build::Built;
 
 /// Where packages are uploaded to.
-pub const BUCKET: &str = "tollgate-deployed";
+pub const BUCKET: &str = super::translate::CODE_BUCKET;
 
 /// Where the package of each binary is, in [`BUCKET`].
-pub type Packages = BTreeMap<&'static str, String>;
+pub type Packages = BTreeMap<String, String>;
 
-/// Packs and uploads every binary of a folder.
+/// Packs and uploads every binary.
 ///
 /// # Errors
-/// A binary is missing, or the upload fails.
-pub async fn package(aws: &Aws, binaries: &Path, dir: &Path) -> anyhow::Result<Packages> {
+/// A binary cannot be read, or the upload fails.
+pub async fn package(aws: &Aws, binaries: &[Built], dir: &Path) -> anyhow::Result<Packages> {
     let mut packages = Packages::new();
-    for name in BINARIES {
-        let binary = stripped(&binaries.join(name), dir)?;
+    for Built { function, path, .. } in binaries {
+        let binary = stripped(path, dir)?;
         let bytes = std::fs::read(&binary).with_context(|| binary.display().to_string())?;
         let zip = zip(&[("bootstrap", &bytes, 0o755)])?;
-        let key = format!("{name}-{}.zip", fingerprint(&zip));
+        let key = format!("{function}-{}.zip", fingerprint(&zip));
         println!("  {key:<40} {:>5.1} MB", zip.len() as f64 / 1e6);
         aws.put_object(BUCKET, &key, zip).await?;
-        packages.insert(name, key);
+        packages.insert(function.clone(), key);
     }
     Ok(packages)
 }
@@ -74,7 +64,6 @@ pub fn fingerprint(content: &[u8]) -> String {
 /// A copy without debug information, which is most of an everyday build; the binary itself
 /// where the machine has no `strip`.
 fn stripped(binary: &Path, dir: &Path) -> anyhow::Result<PathBuf> {
-    ensure!(binary.is_file(), "{} is not there", binary.display());
     let name = binary.file_name().context("a binary has a name")?;
     let folder = dir.join("bin");
     std::fs::create_dir_all(&folder)?;

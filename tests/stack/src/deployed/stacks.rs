@@ -1,13 +1,14 @@
 //! CloudFormation as `sam deploy` uses it: a change set, its changes, its execution.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use anyhow::{Context, bail, ensure};
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_cloudformation::Client;
 use aws_sdk_cloudformation::config::{Credentials, SharedCredentialsProvider};
 use aws_sdk_cloudformation::types::{
-    Capability, ChangeSetStatus, ChangeSetType, Parameter, StackEvent, StackStatus,
+    Capability, ChangeAction, ChangeSetStatus, ChangeSetType, ChangeSource, Parameter,
+    ResourceChange, StackEvent, StackStatus,
 };
 use serde_json::Value;
 
@@ -23,20 +24,20 @@ pub type Outputs = BTreeMap<String, String>;
 pub enum Deployed {
     /// The template is what is deployed.
     Unchanged,
-    /// What was changed, by its name in the template; more than once when it was replaced.
-    /// A change set also names what refers to it, which then need not change.
+    /// What the template changes, sorted. A change set also names what only refers to that,
+    /// because CloudFormation finds out on the way whether it changes too: left out here.
     Changed(Vec<Change>),
 }
 
-/// A change of one resource, from the stack's events.
+/// A change of one resource.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Change {
+    /// `Add`, `Modify`, `Remove`.
+    pub action: String,
     /// Its name in the template.
     pub resource: String,
     /// Its type.
     pub kind: String,
-    /// `CREATE_COMPLETE`, `UPDATE_COMPLETE`, `DELETE_COMPLETE`.
-    pub status: String,
 }
 
 /// CloudFormation.
@@ -66,18 +67,12 @@ impl Stacks {
             Some(_) => ChangeSetType::Update,
         };
         let change_set = self.create_change_set(stack, template, parameters, kind).await?;
-        if !self.has_changes(&change_set).await? {
+        let Some(changes) = self.changes(&change_set).await? else {
             self.client.delete_change_set().change_set_name(&change_set).send().await?;
             return Ok(Deployed::Unchanged);
-        }
-        let before = self.events(stack).await?;
+        };
         self.client.execute_change_set().change_set_name(&change_set).send().await?;
         self.settled(stack).await?;
-        let known: BTreeSet<_> = before.iter().filter_map(StackEvent::event_id).collect();
-        let after = self.events(stack).await?;
-        let new = after.iter().filter(|it| it.event_id().is_some_and(|id| !known.contains(id)));
-        let mut changes: Vec<_> = new.filter_map(change).collect();
-        changes.sort();
         Ok(Deployed::Changed(changes))
     }
 
@@ -117,8 +112,8 @@ impl Stacks {
         made.id.context("a change set has an id")
     }
 
-    /// Waits until the change set is made; whether it has changes.
-    async fn has_changes(&self, change_set: &str) -> anyhow::Result<bool> {
+    /// Waits until the change set is made, and returns its changes; `None` for none.
+    async fn changes(&self, change_set: &str) -> anyhow::Result<Option<Vec<Change>>> {
         let described = until("the change set is made", async || {
             let described =
                 self.client.describe_change_set().change_set_name(change_set).send().await?;
@@ -130,14 +125,17 @@ impl Stacks {
         })
         .await?;
         if described.status == Some(ChangeSetStatus::CreateComplete) {
-            return Ok(true);
+            let changes = described.changes().iter().filter_map(|it| it.resource_change());
+            let mut changes: Vec<_> = changes.filter(|it| is_direct(it)).map(change).collect();
+            changes.sort();
+            return Ok(Some(changes));
         }
         let reason = described.status_reason().unwrap_or_default();
         // The words that `sam deploy` looks for, too.
         let nothing = reason.contains("didn't contain changes")
             || reason.contains("No updates are to be performed");
         ensure!(nothing, "the change set failed: {reason}");
-        Ok(false)
+        Ok(None)
     }
 
     /// Waits until the stack has settled.
@@ -227,16 +225,19 @@ impl Stacks {
     }
 }
 
-/// What an event tells of a change that is done; the stack is no resource of itself.
-fn change(event: &StackEvent) -> Option<Change> {
-    let status = event.resource_status()?.as_str();
-    let kind = event.resource_type()?;
-    let done = status.ends_with("_COMPLETE") && kind != "AWS::CloudFormation::Stack";
-    done.then(|| Change {
-        resource: event.logical_resource_id().unwrap_or_default().to_owned(),
-        kind: kind.to_owned(),
-        status: status.to_owned(),
-    })
+/// Whether the template itself changes it, or only something that it refers to.
+fn is_direct(change: &ResourceChange) -> bool {
+    let modified = change.action() == Some(&ChangeAction::Modify);
+    let mut details = change.details().iter();
+    !modified || details.any(|it| it.change_source() == Some(&ChangeSource::DirectModification))
+}
+
+fn change(change: &ResourceChange) -> Change {
+    Change {
+        action: change.action().map_or("?", ChangeAction::as_str).to_owned(),
+        resource: change.logical_resource_id().unwrap_or_default().to_owned(),
+        kind: change.resource_type().unwrap_or_default().to_owned(),
+    }
 }
 
 /// The SDK's configuration, for any service.

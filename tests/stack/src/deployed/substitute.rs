@@ -4,7 +4,7 @@
 use anyhow::{Context, ensure};
 use serde_json::{Map, Value, json};
 
-use super::package::{BINARIES, BUCKET, Packages};
+use super::package::{BUCKET, Packages};
 
 /// What the substitutions take.
 pub struct Substitutes<'a> {
@@ -43,7 +43,7 @@ pub fn substitute(template: &mut Value, by: &Substitutes<'_>) -> anyhow::Result<
             _ => {}
         }
     }
-    ensure!(functions == BINARIES.len(), "the template has {functions} functions");
+    ensure!(functions == by.packages.len(), "the template has {functions} functions");
     done.extend(without_metric_math(resources));
     Ok(done)
 }
@@ -51,9 +51,10 @@ pub fn substitute(template: &mut Value, by: &Substitutes<'_>) -> anyhow::Result<
 fn function(properties: &mut Value, by: &Substitutes<'_>) -> anyhow::Result<()> {
     let name = &properties["FunctionName"];
     let name = name["Fn::Sub"].as_str().or_else(|| name.as_str()).unwrap_or_default();
-    let binary = BINARIES.iter().find(|binary| name.ends_with(&format!("-{binary}")));
-    let binary = binary.with_context(|| format!("no binary belongs to the function {name:?}"))?;
-    properties["Code"] = s3_object(&by.packages[binary]);
+    let mut packages = by.packages.iter();
+    let package = packages.find(|(binary, _)| name.ends_with(&format!("-{binary}")));
+    let (_, key) = package.with_context(|| format!("no binary belongs to {name:?}"))?;
+    properties["Code"] = s3_object(key);
     let Some(variables) = properties["Environment"]["Variables"].as_object_mut() else {
         return Ok(());
     };
