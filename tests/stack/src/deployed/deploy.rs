@@ -1,11 +1,15 @@
 //! Deploys the example and Tollgate as the quick start says, on ministack.
 
+use std::path::Path;
+
 use anyhow::{Context, ensure};
 use serde_json::{Value, json};
 
 use super::aws::Aws;
 use super::catalog::{self, Catalog};
+use super::command::Command;
 use super::customer::World;
+use super::http;
 use super::package::{BUCKET, Packages, fingerprint, zip};
 use super::shop::Shop;
 use super::site::Site;
@@ -30,8 +34,8 @@ pub struct Deployment {
     pub packages: Packages,
     /// The catalog.
     pub catalog: Catalog,
-    /// The signing secret of the webhook endpoint.
-    pub webhook_secret: String,
+    /// The operator's command, with all that it has printed.
+    pub tollgate: Command,
     /// The stack's parameters.
     parameters: Vec<(&'static str, String)>,
 }
@@ -45,6 +49,8 @@ pub async fn deploy(
     shop: &Shop,
     templates: Templates,
     packages: Packages,
+    mut tollgate: Command,
+    dir: &Path,
 ) -> anyhow::Result<Deployment> {
     let stacks = Stacks::new(aws);
     let changed = stacks.deploy(EXAMPLE, &templates.example, &[("TollgateStack", STACK)]).await?;
@@ -52,7 +58,7 @@ pub async fn deploy(
     let example = stacks.outputs(EXAMPLE).await?;
     let named = |name: &str| example.get(name).cloned().with_context(|| format!("no {name}"));
     let stage = format!("{}:{}", named("RestApiId")?, named("RestApiStage")?);
-    let catalog = catalog::sell(aws, shop, STACK, &stage).await?;
+    let catalog = catalog::sell(&mut tollgate, dir, STACK, &stage).await?;
     let parameters = parameters(&example)?;
     let site = Site {
         aws: aws.clone(),
@@ -61,24 +67,18 @@ pub async fn deploy(
         usage_plans: catalog.usage_plans.clone(),
     };
     let api = site.reachable(&format!("{}/hello", named("ApiUrl")?))?;
-    let http = tollgate_standin::stripe::webhook_client()?;
+    let http = http::client()?;
     let client_id = named("UserPoolClientId")?;
     let world = World { http, site, client_id, api, account: String::new() };
-    let mut deployment = Deployment {
-        world,
-        template: templates.main,
-        packages,
-        catalog,
-        webhook_secret: String::new(),
-        parameters,
-    };
+    let mut deployment =
+        Deployment { world, template: templates.main, packages, catalog, tollgate, parameters };
     let (changed, substituted) = deployment.apply(shop).await?;
     println!("  {STACK}: {}", summary(&changed));
     println!("  otherwise than on AWS:");
     for line in substituted {
         println!("    {line}");
     }
-    deployment.connect(shop, &stacks).await?;
+    deployment.connect(&stacks).await?;
     Ok(deployment)
 }
 
@@ -107,20 +107,25 @@ impl Deployment {
     }
 
     /// What the quick start does after the deployment: secrets, and Stripe's webhook.
-    async fn connect(&mut self, shop: &Shop, stacks: &Stacks) -> anyhow::Result<()> {
+    async fn connect(&mut self, stacks: &Stacks) -> anyhow::Result<()> {
         let site = &mut self.world.site;
         site.outputs = stacks.outputs(STACK).await?;
         self.world.account = site.reachable(site.output("AccountUrl")?)?;
-        let webhook = site.reachable(site.output("WebhookUrl")?)?;
-        self.webhook_secret = shop.register_webhook(&webhook);
-        for (output, value) in
-            [("StripeKeySecretArn", STRIPE_KEY), ("WebhookSecretsArn", &self.webhook_secret)]
-        {
-            let asked = json!({ "SecretId": site.output(output)?, "SecretString": value });
-            site.aws.call("secretsmanager.PutSecretValue", asked).await?;
-        }
-        println!("  secrets are set; the webhook endpoint is registered with Stripe");
-        Ok(())
+        let set = ["--stack", STACK, "secrets", "set", "stripe-key"];
+        self.tollgate.run(&set, &[], STRIPE_KEY).await?;
+        self.tollgate.run(&["--stack", STACK, "webhook", "apply", "--yes"], &[], "").await
+    }
+
+    /// The value of a secret, by the output that names it.
+    ///
+    /// # Errors
+    /// It has none.
+    pub async fn secret(&self, output: &str) -> anyhow::Result<String> {
+        let site = &self.world.site;
+        let asked = json!({ "SecretId": site.output(output)? });
+        let answer = site.aws.call("secretsmanager.GetSecretValue", asked).await?;
+        let value = answer["SecretString"].as_str().filter(|value| !value.is_empty());
+        value.map(str::to_owned).with_context(|| format!("{output} has no value"))
     }
 }
 

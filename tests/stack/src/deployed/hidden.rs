@@ -9,6 +9,7 @@ use super::deploy::{Deployment, EXAMPLE, STACK, STRIPE_KEY};
 use super::life::Lived;
 use super::ministack::Ministack;
 use super::site::Site;
+use super::stacks::Stacks;
 
 /// A place that was looked at.
 struct Place {
@@ -29,7 +30,9 @@ pub async fn hidden(
 ) -> anyhow::Result<()> {
     let site = &deployment.world.site;
     let values = values(deployment, lived).await?;
-    let places = places(site, ministack).await?;
+    let mut places = places(site, ministack).await?;
+    let text = deployment.tollgate.transcript.clone();
+    places.push(Place { name: "what `tollgate` printed".into(), text, holds: "pro_monthly" });
     for place in &places {
         ensure!(place.text.contains(place.holds), "{} is not what it should be", place.name);
         for (what, value) in &values {
@@ -44,16 +47,12 @@ pub async fn hidden(
 
 /// What must be nowhere.
 async fn values(deployment: &Deployment, lived: &Lived) -> anyhow::Result<Vec<(String, String)>> {
-    let site = &deployment.world.site;
-    let asked = json!({ "SecretId": site.output("KeySecretsArn")? });
-    let answer = site.aws.call("secretsmanager.GetSecretValue", asked).await?;
-    let derivation: Value =
-        serde_json::from_str(answer["SecretString"].as_str().context("no key secrets")?)?;
+    let derivation: Value = serde_json::from_str(&deployment.secret("KeySecretsArn").await?)?;
     let derivation = derivation["1"].as_str().context("no key secret of version 1")?;
     ensure!(derivation.len() >= 32, "the generated key secret is short");
     let mut values = vec![
         ("Stripe's key".to_owned(), STRIPE_KEY.to_owned()),
-        ("the webhook's signing secret".to_owned(), deployment.webhook_secret.clone()),
+        ("the webhook's signing secret".to_owned(), deployment.secret("WebhookSecretsArn").await?),
         ("the key-derivation secret".to_owned(), derivation.to_owned()),
     ];
     ensure!(lived.keys.len() == 2, "two customers had keys");
@@ -79,15 +78,14 @@ async fn places(site: &Site, ministack: &Ministack) -> anyhow::Result<Vec<Place>
     let holds = "STRIPE_SECRET_KEY_ARN";
     places.push(Place { name: "the functions' configurations".into(), text: functions, holds });
     for stack in [EXAMPLE, STACK] {
-        for (operation, holds) in [
-            ("DescribeStacks", "Outputs"),
-            ("GetTemplate", "Resources"),
-            ("DescribeStackEvents", "CREATE_COMPLETE"),
-        ] {
+        for (operation, holds) in [("DescribeStacks", "Outputs"), ("GetTemplate", "Resources")] {
             let query = format!("/?Action={operation}&StackName={stack}&Version=2010-05-15");
             let text = site.aws.text("cloudformation", &query).await?;
             places.push(Place { name: format!("{operation} of {stack}"), text, holds });
         }
+        let events = format!("{:?}", Stacks::new(&site.aws).events(stack).await?);
+        let (name, holds) = (format!("all events of {stack}"), "CreateComplete");
+        places.push(Place { name, text: events, holds });
     }
     let scan = json!({ "TableName": site.output("TableName")? });
     let items = site.aws.call("DynamoDB_20120810.Scan", scan).await?;

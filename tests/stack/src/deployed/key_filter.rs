@@ -28,7 +28,7 @@ struct Ministack {
 pub async fn serve(url: &str) -> anyhow::Result<(String, JoinHandle<()>)> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = format!("http://{}", listener.local_addr()?);
-    let http = tollgate_standin::stripe::webhook_client()?;
+    let http = super::http::client()?;
     let app = Router::new().fallback(pass).with_state(Ministack { http, url: url.to_owned() });
     let task = tokio::spawn(async move {
         // It ends with its task; an error would show at the next request.

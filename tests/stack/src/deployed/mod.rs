@@ -9,9 +9,11 @@ pub mod assertions;
 pub mod aws;
 pub mod build;
 pub mod catalog;
+pub mod command;
 pub mod customer;
 pub mod deploy;
 pub mod hidden;
+pub mod http;
 pub mod key_filter;
 pub mod life;
 pub mod limits;
@@ -34,11 +36,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use tollgate_billing::ports::Clock;
-use tollgate_standin::stripe::webhook_client;
 use tollgate_workers::adapters::system::SystemClock;
 
 use self::aws::Aws;
 use self::build::Built;
+use self::command::Command;
 use self::ministack::Ministack;
 use self::python::Python;
 use self::shop::Shop;
@@ -108,12 +110,14 @@ async fn deployed(
 ) -> anyhow::Result<()> {
     let starting = Ministack::start(venv, dir);
     let ministack = step("ministack", "an AWS on loopback", starting).await?;
-    let aws = Aws::at(webhook_client()?, &ministack.url);
+    let aws = Aws::at(http::client()?, &ministack.url);
     let shop = Shop::open().await?;
     let packing = package::package(&aws, binaries, dir);
     let packages = step("package", "a zip for each function", packing).await?;
-    let deploying = deploy::deploy(&aws, &shop, templates, packages);
-    let mut deployment = step("deploy", "example, usage plans, Tollgate", deploying).await?;
+    let folder = binaries.first().and_then(|it| it.path.parent()).context("no binaries")?;
+    let tollgate = Command::new(folder, aws.url(), &shop.url, deploy::STRIPE_KEY);
+    let deploying = deploy::deploy(&aws, &shop, templates, packages, tollgate, dir);
+    let mut deployment = step("deploy", "as the quick start does", deploying).await?;
     let living = life::live(&deployment.world, &shop);
     let mut lived = step("life", "a customer's life, over HTTP", living).await?;
     let going_wrong = trouble::trouble(&deployment.world, &shop, &mut lived);

@@ -15,10 +15,10 @@ use tokio::task::JoinHandle;
 use tollgate_billing::ports::Clock;
 use tollgate_standin::clock::VirtualClock;
 use tollgate_standin::gate::Gate;
-use tollgate_standin::stripe::{
-    Answer, NewEndpoint, Settings, StripeStandin, router, webhook_client,
-};
+use tollgate_standin::stripe::{Answer, Settings, StripeStandin, router};
 use tollgate_workers::adapters::system::SystemClock;
+
+use super::http;
 
 /// How often what is due is sent.
 const PUMP: Duration = Duration::from_millis(100);
@@ -50,7 +50,7 @@ impl Shop {
             ..Settings::default()
         };
         let stripe = StripeStandin::new(VirtualClock::starting_at(now), Gate::default(), settings);
-        let http = webhook_client().context("an HTTP client")?;
+        let http = http::client()?;
         let down = Arc::new(AtomicBool::new(false));
         let app = router(stripe.clone()).layer(from_fn({
             let down = Arc::clone(&down);
@@ -62,11 +62,6 @@ impl Shop {
         });
         let sending = tokio::spawn(pump(stripe.clone(), http.clone()));
         Ok(Self { stripe, url, http, down, tasks: vec![serving, sending] })
-    }
-
-    /// Registers a webhook endpoint for every type of event; returns its signing secret.
-    pub fn register_webhook(&self, url: &str) -> String {
-        self.stripe.account().create_endpoint(NewEndpoint::for_all(url)).1
     }
 
     /// Whether Stripe's API answers at all; webhooks go out all the same.

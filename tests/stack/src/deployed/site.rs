@@ -41,18 +41,20 @@ impl Site {
         value.with_context(|| format!("the stack has no output {name}"))
     }
 
-    /// Where ministack serves a URL of API Gateway.
+    /// Where ministack serves a URL of API Gateway. Its own (`<id>.execute-api.localhost`)
+    /// are what they are; those that a template spells out are AWS's.
     ///
     /// # Errors
     /// The URL is none of API Gateway's.
     pub fn reachable(&self, url: &str) -> anyhow::Result<String> {
         let (_, rest) = url.split_once("://").with_context(|| url.to_owned())?;
         let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
-        let (api, rest) = host.split_once('.').with_context(|| url.to_owned())?;
-        ensure!(rest.starts_with("execute-api."), "{url} is no URL of API Gateway");
-        let path = path.trim_end_matches('/');
-        let slash = if path.is_empty() { "" } else { "/" };
-        Ok(format!("{}/_aws/execute-api/{api}{slash}{path}", self.aws.url()))
+        let (api, domain) = host.split_once('.').with_context(|| url.to_owned())?;
+        ensure!(domain.starts_with("execute-api."), "{url} is no URL of API Gateway");
+        if domain.starts_with("execute-api.localhost:") {
+            return Ok(url.to_owned());
+        }
+        Ok(format!("{}/_aws/execute-api/{api}/{path}", self.aws.url()))
     }
 
     /// An item of the ledger; null when there is none.

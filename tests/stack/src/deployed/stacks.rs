@@ -76,7 +76,11 @@ impl Stacks {
         Ok(Deployed::Changed(changes))
     }
 
-    async fn events(&self, stack: &str) -> anyhow::Result<Vec<StackEvent>> {
+    /// All events of a stack, the newest first.
+    ///
+    /// # Errors
+    /// There is no such stack.
+    pub async fn events(&self, stack: &str) -> anyhow::Result<Vec<StackEvent>> {
         let pages = self.client.describe_stack_events().stack_name(stack).into_paginator();
         Ok(pages.items().send().collect::<Result<_, _>>().await?)
     }
