@@ -30,7 +30,7 @@ struct Arguments {
     #[arg(long, value_name = "FOLDER")]
     binaries: Option<PathBuf>,
 
-    /// Leave the stack in ministack at the end, for a look.
+    /// Leave everything running at the end, until Ctrl-C, for a look.
     #[arg(long)]
     keep: bool,
 }

@@ -55,7 +55,7 @@ pub struct Options {
     pub profile: String,
     /// A folder of binaries to be deployed, instead of building them.
     pub binaries: Option<PathBuf>,
-    /// Leave ministack and the stack in it at the end, for a look.
+    /// Leave everything running at the end, until the process is told to stop.
     pub keep: bool,
 }
 
@@ -128,9 +128,8 @@ async fn deployed(
     step("secrets", "no secret and no key's value anywhere", looking).await?;
     ministack.only_on_loopback()?;
     if options.keep {
-        println!("\nleft running: AWS at {}, without Stripe", ministack.url);
-        println!("stop it with: kill -- -{}", ministack.keep());
-        return Ok(());
+        println!("\nit runs until Ctrl-C: AWS at {}, Stripe at {}", ministack.url, shop.url);
+        std::future::pending::<()>().await;
     }
     let removing = remove::remove(&deployment, &lived);
     step("remove", "the stack is deleted", removing).await?;

@@ -71,3 +71,18 @@ fn stripped(binary: &Path, dir: &Path) -> anyhow::Result<PathBuf> {
     let strip = Command::new("strip").arg("-o").arg(&copy).arg(binary).status();
     Ok(if strip.is_ok_and(|status| status.success()) { copy } else { binary.to_owned() })
 }
+
+#[cfg(test)]
+mod tests {
+    use zip::ZipArchive;
+
+    use super::*;
+
+    #[test]
+    fn lambda_can_run_what_is_packed() {
+        let packed = zip(&[("bootstrap", b"a binary", 0o755)]).unwrap();
+        let mut archive = ZipArchive::new(Cursor::new(packed)).unwrap();
+        let file = archive.by_name("bootstrap").unwrap();
+        assert_eq!(file.unix_mode().map(|mode| mode & 0o777), Some(0o755));
+    }
+}

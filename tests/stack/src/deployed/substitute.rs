@@ -81,3 +81,45 @@ fn without_metric_math(resources: &mut Map<String, Value>) -> Option<String> {
     resources.retain(|name, _| !names.contains(name));
     (!names.is_empty()).then(|| format!("left out, alarms with metric math: {}", names.join(", ")))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_substituted_is_all_that_changes() {
+        let packages = Packages::from([("worker".to_owned(), "worker-1.zip".to_owned())]);
+        let by = Substitutes {
+            packages: &packages,
+            layer: "plans-1.zip",
+            catalog: "revision = 1",
+            stripe: "http://127.0.0.1:1",
+        };
+        let variables = json!({ "TOLLGATE_CATALOG": "/opt/plans.toml", "TOLLGATE_TABLE": "t",
+                                "STRIPE_SECRET_KEY_ARN": "arn" });
+        let mut template = json!({ "Resources": {
+            "WorkerFunction": { "Type": "AWS::Lambda::Function", "Properties": {
+                "FunctionName": { "Fn::Sub": "${AWS::StackName}-worker" },
+                "Timeout": 30,
+                "Environment": { "Variables": variables } } },
+            "Sum": { "Type": "AWS::CloudWatch::Alarm", "Properties": { "Metrics": [] } },
+            "One": { "Type": "AWS::CloudWatch::Alarm", "Properties": { "MetricName": "m" } },
+        } });
+        let done = substitute(&mut template, &by).unwrap();
+        let expected = json!({ "Resources": {
+            "WorkerFunction": { "Type": "AWS::Lambda::Function", "Properties": {
+                "FunctionName": { "Fn::Sub": "${AWS::StackName}-worker" },
+                "Timeout": 30,
+                "Code": { "S3Bucket": BUCKET, "S3Key": "worker-1.zip" },
+                "Environment": { "Variables": {
+                    "TOLLGATE_CATALOG": "revision = 1", "TOLLGATE_TABLE": "t",
+                    "STRIPE_SECRET_KEY_ARN": "arn", "STRIPE_API_BASE": "http://127.0.0.1:1" } } } },
+            "One": { "Type": "AWS::CloudWatch::Alarm", "Properties": { "MetricName": "m" } },
+        } });
+        assert_eq!(template, expected);
+        assert!(done.iter().any(|line| line.contains("Sum")), "{done:?}");
+        template["Resources"]["Other"] = json!({ "Type": "AWS::Lambda::Function",
+            "Properties": { "FunctionName": "somebody-elses" } });
+        assert!(substitute(&mut template, &by).is_err(), "a function that is not ours");
+    }
+}

@@ -9,7 +9,7 @@ use anyhow::bail;
 use tokio::time::{sleep, timeout};
 
 /// After this nothing is waited for any longer.
-const GIVE_UP: Duration = Duration::from_secs(90);
+const GIVE_UP: Duration = Duration::from_secs(180);
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(100);
 
