@@ -90,13 +90,12 @@ pub async fn run(options: &Options) -> anyhow::Result<()> {
 async fn checks(python: &Python, dir: &Path) -> anyhow::Result<Templates> {
     let translating = async { translate::translate(python, dir) };
     let templates = step("translate", "SAM to CloudFormation", translating).await?;
-    let linting = async { Ok(println!("  {}", lint::lint(python, &templates)?)) };
-    step("lint", "cfn-lint on the translated templates", linting).await?;
-    let asserting = async { Ok(println!("  {}", assertions::check(&templates)?)) };
-    step("assertions", "what linters miss", asserting).await?;
-    let allowing =
-        async { Ok(println!("{}", permissions::check(&templates.main).await?.trim_end())) };
-    step("permissions", "every call against the roles, and every role against the calls", allowing)
+    let linting = async { lint::lint(python, &templates) };
+    check("lint", "cfn-lint on the translated templates", linting).await?;
+    let asserting = async { assertions::check(&templates) };
+    check("assertions", "what linters miss", asserting).await?;
+    let allowing = permissions::check(&templates.main);
+    check("permissions", "every call against the roles, and the roles against the calls", allowing)
         .await?;
     Ok(templates)
 }
@@ -135,6 +134,21 @@ async fn deployed(
     step("remove", "the stack is deleted", removing).await?;
     limits::print();
     Ok(())
+}
+
+/// Runs a step that only says what it found.
+async fn check(
+    name: &str,
+    what: &str,
+    work: impl Future<Output = anyhow::Result<String>>,
+) -> anyhow::Result<()> {
+    let found = async {
+        for line in work.await?.lines() {
+            println!("  {line}");
+        }
+        Ok(())
+    };
+    step(name, what, found).await
 }
 
 /// Runs a step and prints how long it took.
