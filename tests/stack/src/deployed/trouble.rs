@@ -117,16 +117,14 @@ async fn scheduled(world: &World) -> anyhow::Result<()> {
 
 async fn dead_letter(world: &World, shop: &Shop, lived: &Lived) -> anyhow::Result<()> {
     let site = &world.site;
-    let queue = site.output("EventsQueueUrl")?;
-    let timeout = site.queue_attribute(queue, "VisibilityTimeout").await?;
-    println!("    (the queue hides a failed message for 1 s meanwhile, instead of {timeout} s)");
-    set_timeout(world, queue, "1").await?;
+    let timeout = site.queue_attribute(site.output("EventsQueueUrl")?, "VisibilityTimeout").await?;
+    println!("    (the queues hide a failed message for 1 s meanwhile, instead of {timeout} s)");
+    set_timeouts(world, "1").await?;
     shop.set_down(true);
     subscribe(shop, &site.state(&lived.ann.sub).await?)?;
     let event = shop.newest("customer.subscription.created").context("Stripe has no event")?;
     let record = site.outcome("stripe", &event, "parked").await?;
     println!("    {event} is parked: {}", record["detail"].as_str().unwrap_or_default());
-    set_timeout(world, queue, &timeout).await?;
     shop.set_down(false);
     // Whoever held the account when Stripe was away holds it until the lease ends.
     until("nobody holds the account", async || {
@@ -136,7 +134,8 @@ async fn dead_letter(world: &World, shop: &Shop, lived: &Lived) -> anyhow::Resul
     })
     .await?;
     site.aws.invoke(&format!("{}-sweep", site.stack), &json!({ "sweep": "drift" })).await?;
-    site.settled(&lived.ann.sub, Expected { plan: "pro", status: "active" }).await.map(drop)
+    site.settled(&lived.ann.sub, Expected { plan: "pro", status: "active" }).await?;
+    set_timeouts(world, &timeout).await
 }
 
 /// The seller subscribes a customer whom they know, in Stripe's dashboard.
@@ -148,7 +147,11 @@ fn subscribe(shop: &Shop, state: &Value) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn set_timeout(world: &World, queue: &str, seconds: &str) -> anyhow::Result<()> {
-    let asked = json!({ "QueueUrl": queue, "Attributes": { "VisibilityTimeout": seconds } });
-    world.site.aws.call("AmazonSQS.SetQueueAttributes", asked).await.map(drop)
+async fn set_timeouts(world: &World, seconds: &str) -> anyhow::Result<()> {
+    for queue in ["EventsQueueUrl", "BulkQueueUrl"] {
+        let queue = world.site.output(queue)?;
+        let asked = json!({ "QueueUrl": queue, "Attributes": { "VisibilityTimeout": seconds } });
+        world.site.aws.call("AmazonSQS.SetQueueAttributes", asked).await?;
+    }
+    Ok(())
 }
