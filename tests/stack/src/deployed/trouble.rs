@@ -24,10 +24,10 @@ pub async fn trouble(world: &World, shop: &Shop, lived: &mut Lived) -> anyhow::R
     deleted(world, shop, lived).await?;
     told("ann's key is taken off its usage plan by hand; the comparison is invoked and mends it");
     by_hand(world, lived).await?;
-    told("the schedule wakes the sweep by itself");
-    scheduled(world).await?;
     told("Stripe is away: ann's event fails until it is a dead letter, and is parked");
     dead_letter(world, shop, lived).await?;
+    told("the schedule wakes the sweep by itself");
+    scheduled(world).await?;
     token_shows(&mut lived.ann, "pro").await
 }
 
@@ -96,8 +96,8 @@ async fn by_hand(world: &World, lived: &Lived) -> anyhow::Result<()> {
     let path = format!("/usageplans/{free}/keys/{key}");
     site.aws.rest("apigateway", Method::DELETE, &path, None).await?;
     ensure!(!site.is_on(free, key).await?, "the key is still on its usage plan");
-    let sweep = format!("{}-sweep", site.stack);
-    site.aws.invoke(&sweep, &json!({ "sweep": "drift" })).await?;
+    nobody_holds(world, &lived.ann.sub).await?;
+    site.aws.invoke(&format!("{}-sweep", site.stack), &json!({ "sweep": "drift" })).await?;
     until("the key is on its usage plan again", async || {
         Ok(site.is_on(free, key).await?.then_some(()))
     })
@@ -127,15 +127,20 @@ async fn dead_letter(world: &World, shop: &Shop, lived: &Lived) -> anyhow::Resul
     println!("    {event} is parked: {}", record["detail"].as_str().unwrap_or_default());
     shop.set_down(false);
     // Whoever held the account when Stripe was away holds it until the lease ends.
-    until("nobody holds the account", async || {
-        let state = site.state(&lived.ann.sub).await?;
-        let lease = state["lease_until"].as_str().and_then(|it| it.parse::<Timestamp>().ok());
-        Ok(lease.is_none_or(|lease| lease <= SystemClock.now()).then_some(()))
-    })
-    .await?;
+    nobody_holds(world, &lived.ann.sub).await?;
     site.aws.invoke(&format!("{}-sweep", site.stack), &json!({ "sweep": "drift" })).await?;
     site.settled(&lived.ann.sub, Expected { plan: "pro", status: "active" }).await?;
     set_timeouts(world, &timeout).await
+}
+
+/// Waits until no worker has the account in hand: the comparison leaves such accounts alone.
+async fn nobody_holds(world: &World, sub: &str) -> anyhow::Result<()> {
+    until("nobody holds the account", async || {
+        let state = world.site.state(sub).await?;
+        let lease = state["lease_until"].as_str().and_then(|it| it.parse::<Timestamp>().ok());
+        Ok(lease.is_none_or(|lease| lease <= SystemClock.now()).then_some(()))
+    })
+    .await
 }
 
 /// The seller subscribes a customer whom they know, in Stripe's dashboard.
