@@ -1,9 +1,10 @@
 //! The operator's command, as the quick start runs it: the real binary, in a process of its own.
 
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Output, Stdio};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, ensure};
+use serde_json::Value;
 use tokio::io::AsyncWriteExt;
 use tokio::process;
 
@@ -41,6 +42,37 @@ impl Command {
         variables: &[(&str, &str)],
         input: &str,
     ) -> anyhow::Result<()> {
+        let output = self.start(args, variables, input).await?;
+        for text in [&output.stdout, &output.stderr] {
+            for line in String::from_utf8_lossy(text).lines() {
+                println!("    {line}");
+            }
+        }
+        ensure!(
+            output.status.success(),
+            "tollgate {} ended with {}",
+            args.join(" "),
+            output.status
+        );
+        Ok(())
+    }
+
+    /// Runs it and reads its result, whatever its exit code.
+    ///
+    /// # Errors
+    /// It does not start, or prints no JSON.
+    pub async fn json(&mut self, args: &[&str]) -> anyhow::Result<Value> {
+        let output = self.start(args, &[], "").await?;
+        serde_json::from_slice(&output.stdout)
+            .with_context(|| String::from_utf8_lossy(&output.stderr).into_owned())
+    }
+
+    async fn start(
+        &mut self,
+        args: &[&str],
+        variables: &[(&str, &str)],
+        input: &str,
+    ) -> anyhow::Result<Output> {
         println!("  $ tollgate {}", args.join(" "));
         let mut child = process::Command::new(&self.binary)
             .args(args)
@@ -66,15 +98,8 @@ impl Command {
         drop(stdin);
         let output = child.wait_with_output().await?;
         for text in [&output.stdout, &output.stderr] {
-            let text = String::from_utf8_lossy(text);
-            for line in text.lines() {
-                println!("    {line}");
-            }
-            self.transcript.push_str(&text);
+            self.transcript.push_str(&String::from_utf8_lossy(text));
         }
-        if !output.status.success() {
-            bail!("tollgate {} ended with {}", args.join(" "), output.status);
-        }
-        Ok(())
+        Ok(output)
     }
 }

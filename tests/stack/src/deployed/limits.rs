@@ -18,7 +18,10 @@ const LIMITS: [(&str, &str); 15] = [
     ("FIFO queues: one batch at a time, MaximumConcurrency unused", "simulation (many workers)"),
     ("an empty itemIdentifier fails the whole batch", "tests of the SQS handler"),
     ("DynamoDB: TransactionConflict and throttling", "contract suite (ledger), faults on the wire"),
-    ("DynamoDB: TTL, point-in-time recovery, encryption", "`assertions` on the template"),
+    (
+        "DynamoDB: TTL, point-in-time recovery, encryption",
+        "`assertions` on the template; tests of the doctor",
+    ),
     ("alarms: nothing evaluates them", "`lint` and `assertions` on the template"),
     ("cold starts, memory, arm64", "docs/performance.md"),
     ("TLS", "the bench of cold starts"),

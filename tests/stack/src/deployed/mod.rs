@@ -12,6 +12,7 @@ pub mod catalog;
 pub mod command;
 pub mod customer;
 pub mod deploy;
+pub mod doctor;
 pub mod hidden;
 pub mod http;
 pub mod key_filter;
@@ -117,6 +118,8 @@ async fn deployed(
     let tollgate = Command::new(folder, aws.url(), &shop.url, deploy::STRIPE_KEY);
     let deploying = deploy::deploy(&aws, &shop, templates, packages, tollgate, dir);
     let mut deployment = step("deploy", "as the quick start does", deploying).await?;
+    let asking = doctor::doctor(&mut deployment);
+    step("doctor", "what `tollgate doctor` thinks of it", asking).await?;
     let living = life::live(&deployment.world, &shop);
     let mut lived = step("life", "a customer's life, over HTTP", living).await?;
     let going_wrong = trouble::trouble(&deployment.world, &shop, &mut lived);
