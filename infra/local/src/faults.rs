@@ -44,9 +44,12 @@ impl Fault {
         use Fault::{Conflict, Cut, Failed, Lost, Throttled};
         match service {
             Service::Ledger => &[Throttled, Failed, Cut, Lost, Conflict],
-            Service::Stripe | Service::ApiGateway | Service::Cognito | Service::Queue => {
-                &[Throttled, Failed, Cut, Lost]
-            }
+            Service::Stripe
+            | Service::ApiGateway
+            | Service::Cognito
+            | Service::Queue
+            | Service::SecretsManager
+            | Service::CloudFormation => &[Throttled, Failed, Cut, Lost],
         }
     }
 
@@ -181,7 +184,11 @@ fn asked_of_aws(service: Service, request: &Request) -> Asked {
     let writes = match service {
         Service::Ledger => !matches!(&*operation, "GetItem" | "Query" | "Scan"),
         Service::Cognito => !matches!(&*operation, "AdminGetUser" | "ListUsers"),
-        Service::Stripe | Service::ApiGateway | Service::Queue => request.method() != Method::GET,
+        Service::Stripe
+        | Service::ApiGateway
+        | Service::Queue
+        | Service::SecretsManager
+        | Service::CloudFormation => request.method() != Method::GET,
     };
     Asked { service, operation, writes }
 }

@@ -1,8 +1,9 @@
 //! One endpoint for all of AWS: what `AWS_ENDPOINT_URL` points at locally.
 //!
-//! The JSON protocols name their operation in `X-Amz-Target`; whatever has no target is
-//! API Gateway's REST protocol. DynamoDB is the embedded dynoxide, behind a proxy that
-//! only logs the call. What each call needs of IAM is noted ([`Access`]).
+//! The JSON protocols name their operation in `X-Amz-Target`; a form without a target is
+//! CloudFormation's query protocol, and the rest API Gateway's REST protocol. DynamoDB is the
+//! embedded dynoxide, behind a proxy that only logs the call. What each call needs of IAM is
+//! noted ([`Access`]).
 
 use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
@@ -11,6 +12,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use tollgate_billing::ports::Service;
 use tollgate_standin::gate::Gate;
+use tollgate_standin::secrets_manager::{self, SecretsManagerStandin};
 use tower::ServiceExt;
 
 use crate::access::{self, Access};
@@ -25,6 +27,10 @@ pub struct Front {
     pub cognito: Router,
     /// API Gateway's control plane.
     pub api_gateway: Router,
+    /// Secrets Manager.
+    pub secrets: SecretsManagerStandin,
+    /// CloudFormation.
+    pub cloudformation: Router,
     /// Where dynoxide listens.
     pub dynamodb: String,
     /// For the proxy.
@@ -33,8 +39,6 @@ pub struct Front {
     pub gate: Gate,
     /// Where it is noted who asks what.
     pub access: Access,
-    /// What Secrets Manager has as the webhook's signing secret.
-    pub webhook_secret: String,
 }
 
 /// The endpoint.
@@ -52,10 +56,6 @@ async fn dispatch(State(front): State<Front>, request: Request) -> Response {
     };
     front.access.note_aws(&parts, &body);
     let request = Request::from_parts(parts, Body::from(body.clone()));
-    if target(&request) == "secretsmanager.GetSecretValue" {
-        let caller = access::caller(request.headers()).unwrap_or_default();
-        return secrets::answer(caller, &front.webhook_secret, &body);
-    }
     let router = match service_of(&request) {
         Some(Service::Queue) => front.sqs,
         Some(Service::Cognito) => front.cognito,
@@ -64,6 +64,14 @@ async fn dispatch(State(front): State<Front>, request: Request) -> Response {
             front.gate.log(Service::Ledger, known(operation_of(&request)), "");
             return forward(&front, request.into_parts().0.headers, body).await;
         }
+        Some(Service::SecretsManager) => {
+            let caller = access::caller(request.headers()).unwrap_or_default();
+            if let Some(key) = secrets::own_stripe_key(&front.secrets, caller, &body) {
+                return key;
+            }
+            secrets_manager::router(front.secrets)
+        }
+        Some(Service::CloudFormation) => front.cloudformation,
         Some(Service::Stripe) | None => return not_implemented(target(&request)),
     };
     match router.oneshot(request).await {
@@ -77,11 +85,19 @@ pub(crate) fn service_of(request: &Request) -> Option<Service> {
     match target(request).split_once('.') {
         Some(("AmazonSQS", _)) => Some(Service::Queue),
         Some(("AWSCognitoIdentityProviderService", _)) => Some(Service::Cognito),
+        Some(("secretsmanager", _)) => Some(Service::SecretsManager),
         Some((service, _)) if service.starts_with("DynamoDB_") => Some(Service::Ledger),
         Some(_) => None,
         None if request.uri().path().contains("/.well-known/") => Some(Service::Cognito),
+        // The query protocol; API Gateway's bodies are JSON.
+        None if has_form(request) => Some(Service::CloudFormation),
         None => Some(Service::ApiGateway),
     }
+}
+
+fn has_form(request: &Request) -> bool {
+    let kind = request.headers().get("content-type").and_then(|value| value.to_str().ok());
+    kind.is_some_and(|kind| kind.starts_with("application/x-www-form-urlencoded"))
 }
 
 /// The operation that a request of the JSON protocols names; else nothing.

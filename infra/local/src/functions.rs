@@ -34,6 +34,17 @@ use tollgate_workers::{handlers, setup};
 /// The ports that the functions run on.
 pub type LocalPorts = AwsPorts<VirtualClock>;
 
+/// The functions' names.
+pub const FUNCTIONS: [&str; 7] = [
+    "stripe-webhook",
+    "cognito-trigger",
+    "eventbridge",
+    "worker",
+    "account",
+    "deadletter",
+    "sweep",
+];
+
 /// The functions, each with what it would have in Lambda.
 pub struct Functions {
     /// `stripe-webhook`.

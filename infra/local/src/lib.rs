@@ -8,6 +8,7 @@ pub mod front;
 pub mod functions;
 pub mod guide;
 pub mod invariants;
+pub mod outputs;
 pub mod secrets;
 pub mod stack;
 pub mod timeline;

@@ -42,7 +42,8 @@ use crate::access::Access;
 use crate::faults::Faults;
 use crate::front::{self, Front};
 use crate::functions::{self, Functions, Given, TriggerFunction};
-use crate::secrets::arns;
+use crate::outputs;
+use crate::secrets::{self, arns};
 
 /// The ledger's table.
 pub const TABLE: &str = "tollgate-ledger";
@@ -141,11 +142,12 @@ impl Stack {
             sqs: world.sqs.service(),
             cognito: cognito::router(world.cognito.clone()),
             api_gateway: world.api_gateway.control_plane(),
+            secrets: world.secrets.clone(),
+            cloudformation: world.cloudformation.service(),
             dynamodb: dynamodb_url,
             http: http.clone(),
             gate: world.gate.clone(),
             access: access.clone(),
-            webhook_secret: register_webhook(&world, &urls),
         };
         let stripe_api = noted(&access, stripe_router(world.stripe.clone()));
         let database = dynoxide::Database::memory().context("the embedded DynamoDB")?;
@@ -162,6 +164,8 @@ impl Stack {
             servers.push(serve(aws, faults.over_aws(front::router(front))));
             servers.push(serve(stripe, faults.over_stripe(stripe_api)));
         }
+        secrets::create(&world.secrets, &register_webhook(&world, &urls));
+        outputs::publish(&world, &urls);
         let given = |function| Given {
             variables: settings(&world, &ways, function),
             sdk: sdk(&ways.aws, function),
@@ -401,7 +405,7 @@ fn sqs_event(messages: &[aws_sdk_sqs::types::Message]) -> anyhow::Result<SqsEven
 fn settings(world: &World, urls: &Urls, function: &str) -> BTreeMap<&'static str, String> {
     let stripe_key = if function == "sweep" { arns::SWEEP_STRIPE_KEY } else { arns::STRIPE_KEY };
     BTreeMap::from([
-        ("TOLLGATE_STACK", "local".to_owned()),
+        ("TOLLGATE_STACK", outputs::STACK.to_owned()),
         ("TOLLGATE_TABLE", TABLE.to_owned()),
         ("TOLLGATE_EVENTS_QUEUE_URL", queue_url(urls, EVENTS_QUEUE)),
         ("TOLLGATE_BULK_QUEUE_URL", queue_url(urls, BULK_QUEUE)),
@@ -425,7 +429,7 @@ fn noted(access: &Access, endpoint: Router) -> Router {
     }))
 }
 
-fn queue_url(urls: &Urls, queue: &str) -> String {
+pub(crate) fn queue_url(urls: &Urls, queue: &str) -> String {
     format!("{}/000000000000/{queue}", urls.aws)
 }
 

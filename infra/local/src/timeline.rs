@@ -112,20 +112,17 @@ impl<'a, W: Write> Timeline<'a, W> {
     /// Events whose record is new, or was touched again.
     async fn records(&mut self) -> anyhow::Result<()> {
         let mut stored = Vec::new();
-        let mut day = self.from.checked_sub(SignedDuration::from_hours(24))?;
-        let today = self.stack.clock().time().checked_add(SignedDuration::from_hours(24))?;
-        while day < today {
-            let name = day.strftime("%Y-%m-%d").to_string();
-            let mut page = None;
-            loop {
-                let events = self.stack.ledger.recent(&name, page.as_deref()).await?;
-                stored.extend(events.items);
-                page = events.next;
-                if page.is_none() {
-                    break;
-                }
+        let from = self.from.checked_sub(SignedDuration::from_hours(24))?;
+        let now = self.stack.clock().time();
+        let mut page = None;
+        loop {
+            let ledger = &self.stack.ledger;
+            let events = ledger.events(from, now, page.as_deref()).await?;
+            stored.extend(events.items);
+            page = events.next;
+            if page.is_none() {
+                break;
             }
-            day = day.checked_add(SignedDuration::from_hours(24))?;
         }
         let listed: BTreeSet<_> = stored.iter().map(|event| event.record.event.clone()).collect();
         for event in self.events.keys().filter(|event| !listed.contains(*event)) {
@@ -219,6 +216,8 @@ pub fn is_tollgates(call: &Call) -> bool {
         }
         Service::Ledger => !["Query", "Scan", "BatchGetItem"].contains(&call.operation),
         Service::Queue => ["SendMessage", "SendMessageBatch"].contains(&call.operation),
+        Service::SecretsManager => call.operation == "PutSecretValue",
+        Service::CloudFormation => false,
     }
 }
 

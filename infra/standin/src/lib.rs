@@ -11,9 +11,11 @@
 pub mod api_gateway;
 pub mod bugs;
 pub mod clock;
+pub mod cloudformation;
 pub mod cognito;
 pub mod gate;
 pub mod ledger;
+pub mod secrets_manager;
 pub mod sqs;
 pub mod stripe;
 pub mod world;

@@ -12,9 +12,11 @@ use tollgate_billing::ports::{Entropy, Ports};
 use crate::api_gateway::{self, ApiGatewayStandin, ApiStage, NewPlan, Quota, Throttle};
 use crate::bugs::Bug;
 use crate::clock::VirtualClock;
+use crate::cloudformation::CloudFormationStandin;
 use crate::cognito::{CognitoStandin, PoolConfig};
 use crate::gate::{Gate, Weather};
 use crate::ledger::MemoryLedger;
+use crate::secrets_manager::SecretsManagerStandin;
 use crate::sqs::{Redrive, Settings, SqsPort, SqsStandin};
 use crate::stripe::{self, Interval, StripeStandin};
 
@@ -54,6 +56,10 @@ pub struct World {
     pub cognito: CognitoStandin,
     /// SQS.
     pub sqs: SqsStandin,
+    /// Secrets Manager; empty.
+    pub secrets: SecretsManagerStandin,
+    /// CloudFormation; without stacks.
+    pub cloudformation: CloudFormationStandin,
     /// The ledger, for simulations; the local stack has an embedded DynamoDB instead.
     pub ledger: MemoryLedger,
     /// The randomness of the ports face.
@@ -81,11 +87,26 @@ impl World {
                 .expect("the pool's configuration is fixed");
         let sqs = SqsStandin::new(clock.clone(), gate.clone());
         create_queues(&sqs);
+        api_gateway.scene(|model, _| model.add_stage(ApiStage::new(API_ID, STAGE)));
         let plans_toml = sample_catalog(&api_gateway);
         sell(&stripe);
+        let secrets = SecretsManagerStandin::new(gate.clone());
+        let cloudformation = CloudFormationStandin::new(gate.clone());
         let ledger = MemoryLedger::new(gate.clone());
         let entropy = SeededEntropy::new(seed);
-        Self { clock, gate, stripe, api_gateway, cognito, sqs, ledger, entropy, plans_toml }
+        Self {
+            clock,
+            gate,
+            stripe,
+            api_gateway,
+            cognito,
+            sqs,
+            secrets,
+            cloudformation,
+            ledger,
+            entropy,
+            plans_toml,
+        }
     }
 
     /// The sample API's catalog and policy.

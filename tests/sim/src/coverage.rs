@@ -74,7 +74,11 @@ impl Step {
             _ => match call.service {
                 Service::Cognito => Self::Facts,
                 Service::ApiGateway => Self::Observe,
-                Service::Stripe | Service::Ledger | Service::Queue => Self::Resolve,
+                Service::Stripe
+                | Service::Ledger
+                | Service::Queue
+                | Service::SecretsManager
+                | Service::CloudFormation => Self::Resolve,
             },
         }
     }

@@ -30,6 +30,8 @@ use crate::deployed::build::Built;
 #[derive(Debug, Clone, Copy)]
 struct Run {
     time: Duration,
+    /// What all its threads were on a processor; other work on the machine does not add to it.
+    cpu: Duration,
     /// Kilobytes: the most that was resident at any time.
     resident: u64,
 }
@@ -43,8 +45,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// A function does not answer, or a stub does not start.
 pub async fn measure(built: &[Built], times: usize, dir: &Path) -> anyhow::Result<String> {
     let mut table = format!(
-        "{:<16} {:>10} {:>8} {:>8} {:>12}\n",
-        "function", "median ms", "min", "max", "resident MB"
+        "{:<16} {:>10} {:>8} {:>8} {:>8} {:>12}\n",
+        "function", "median ms", "min", "max", "CPU ms", "resident MB"
     );
     let stub = Stub::start(dir).await?;
     for function in built {
@@ -61,13 +63,16 @@ pub async fn measure(built: &[Built], times: usize, dir: &Path) -> anyhow::Resul
 }
 
 fn row(function: &str, runs: &[Run]) -> String {
-    let mut times: Vec<_> = runs.iter().map(|run| run.time.as_secs_f64() * 1000.0).collect();
-    times.sort_by(f64::total_cmp);
-    let mut resident: Vec<_> = runs.iter().map(|run| run.resident as f64 / 1024.0).collect();
-    resident.sort_by(f64::total_cmp);
+    let sorted = |of: &dyn Fn(&Run) -> f64| {
+        let mut values: Vec<_> = runs.iter().map(of).collect();
+        values.sort_by(f64::total_cmp);
+        values
+    };
+    let times = sorted(&|run| run.time.as_secs_f64() * 1000.0);
     let (min, max) = (times.first().unwrap_or(&0.0), times.last().unwrap_or(&0.0));
-    let (time, memory) = (median(&times), median(&resident));
-    format!("{function:<16} {time:>10.1} {min:>8.1} {max:>8.1} {memory:>12.1}")
+    let (time, cpu) = (median(&times), median(&sorted(&|run| run.cpu.as_secs_f64() * 1000.0)));
+    let memory = median(&sorted(&|run| run.resident as f64 / 1024.0));
+    format!("{function:<16} {time:>10.1} {min:>8.1} {max:>8.1} {cpu:>8.1} {memory:>12.1}")
 }
 
 /// The middle of what is in order; of two, the mean.
@@ -89,10 +94,22 @@ async fn once(stub: &Stub, built: &Built) -> anyhow::Result<Run> {
         answered = timeout(PATIENCE, stub.answered()) => answered.context("it does not answer")?,
         ended = child.wait() => bail!("it ended before it answered: {ended:?}"),
     };
-    let resident = resident(&child);
+    let (cpu, resident) = (cpu(&child), resident(&child));
     child.kill().await.context("it cannot be stopped")?;
-    let answer = answered?;
-    Ok(Run { time: answer.duration_since(started), resident: resident? })
+    Ok(Run { time: answered?.duration_since(started), cpu: cpu?, resident: resident? })
+}
+
+/// How long the threads of a process have been on a processor.
+/// <https://docs.kernel.org/scheduler/sched-stats.html>
+fn cpu(child: &Child) -> anyhow::Result<Duration> {
+    let id = child.id().context("it has ended")?;
+    let mut nanoseconds = 0;
+    for thread in std::fs::read_dir(format!("/proc/{id}/task"))? {
+        let times = std::fs::read_to_string(thread?.path().join("schedstat"))?;
+        let on: u64 = times.split(' ').next().context("no schedstat")?.parse()?;
+        nanoseconds += on;
+    }
+    Ok(Duration::from_nanos(nanoseconds))
 }
 
 /// The high-water mark of a process's resident memory, in kilobytes.
@@ -114,6 +131,7 @@ fn command(binary: &Path, stub: &Stub) -> Command {
         .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128")
         .env("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
         .env("AWS_ENDPOINT_URL", &stub.aws)
+        .env("AWS_ENDPOINT_URL_SECRETS_MANAGER", &stub.secrets)
         .env("AWS_REGION", "us-east-1")
         .env("AWS_ACCESS_KEY_ID", "bench")
         .env("AWS_SECRET_ACCESS_KEY", "bench")

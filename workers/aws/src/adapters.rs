@@ -7,12 +7,14 @@ pub mod api_gateway;
 pub mod clients;
 pub mod cognito;
 pub mod dynamodb;
-mod error;
+pub(crate) mod error;
 mod ports;
+pub mod secrets;
 pub mod sqs;
 pub mod stripe;
 #[cfg(test)]
 mod stub;
 pub mod system;
+pub mod usage_plans;
 
 pub use ports::AwsPorts;

@@ -137,6 +137,18 @@ pub struct AccountConfig {
     pub return_url: String,
 }
 
+impl StripeConfig {
+    /// Reads the access to Stripe of a deployment that takes real payments, or not.
+    ///
+    /// # Errors
+    /// [`ConfigError`]: no key, or one of the other mode.
+    pub fn read(get: impl Fn(&str) -> Option<String>, livemode: bool) -> Result<Self, ConfigError> {
+        let mut reader = Reader::new(&get);
+        let stripe = reader.stripe(livemode);
+        reader.finish(stripe)
+    }
+}
+
 impl WebhookConfig {
     /// Its secrets.
     pub const SECRETS: &[Secret] = &[WEBHOOK_SECRETS];
@@ -150,6 +162,18 @@ impl WebhookConfig {
         let queues = reader.queues();
         let secrets = reader.webhook_secrets();
         reader.finish(Self { queues, secrets })
+    }
+}
+
+impl WebhookConfig {
+    /// Checks `STRIPE_WEBHOOK_SECRETS` alone, before it is stored.
+    ///
+    /// # Errors
+    /// [`ConfigError`], as [`read`](Self::read) would have it.
+    pub fn check_secrets(get: impl Fn(&str) -> Option<String>) -> Result<(), ConfigError> {
+        let mut reader = Reader::new(&get);
+        let secrets = reader.webhook_secrets();
+        reader.finish(secrets).map(drop)
     }
 }
 

@@ -2,6 +2,7 @@
 #![warn(missing_docs)]
 
 pub mod adapters;
+pub mod cli;
 pub mod config;
 pub mod handlers;
 pub mod setup;

@@ -1,13 +1,12 @@
 //! The catalog: which plans there are, and what Stripe sells them as (`plans.toml`).
 //!
 //! Read once, checked as a whole; every error names its line and the mend. What it
-//! maps to in API Gateway and Stripe is checked by `tollgate doctor`, not here.
+//! maps to in API Gateway and Stripe is compared by [`crate::storefront`], not here.
 
-use std::collections::BTreeMap;
+mod read;
 
 use serde::Deserialize;
 use tollgate_events::{PriceId, ProductId};
-use toml::Spanned;
 
 use crate::account::{PlanId, UsagePlanId};
 use crate::policy::Policy;
@@ -48,25 +47,79 @@ pub struct Throttle {
     pub burst: u32,
 }
 
-/// A plan.
+/// The unit of a price's billing period (Stripe's `recurring.interval`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Interval {
+    /// Days.
+    Day,
+    /// Weeks.
+    Week,
+    /// Calendar months.
+    Month,
+    /// Calendar years.
+    Year,
+}
+
+impl Interval {
+    /// As Stripe and `plans.toml` spell it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Day => "day",
+            Self::Week => "week",
+            Self::Month => "month",
+            Self::Year => "year",
+        }
+    }
+
+    /// How many of it a period may have: three years.
+    /// <https://docs.stripe.com/api/prices/create#create_price-recurring-interval_count>
+    fn most(self) -> u32 {
+        match self {
+            Self::Day => 3 * 365,
+            Self::Week => 156,
+            Self::Month => 36,
+            Self::Year => 3,
+        }
+    }
+}
+
+/// A price at which a plan is sold: what `tollgate plans apply` makes in Stripe.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Offer {
+    /// The price's lookup key.
+    pub lookup_key: String,
+    /// In the currency's smallest unit.
+    pub unit_amount: u64,
+    /// ISO 4217, lower case.
+    pub currency: String,
+    /// The unit of the billing period.
+    pub interval: Interval,
+    /// How many units a period has.
+    pub interval_count: u32,
+}
+
+/// A plan, with its usage plan (`U`: in a [`CatalogDraft`] it may not have one yet).
 #[derive(Debug, Clone, PartialEq)]
-pub struct Plan {
+pub struct Plan<U = UsagePlanId> {
     /// Its id, which users see.
     pub id: PlanId,
     /// The higher, the better; the best plan of all that an account pays for wins.
     pub rank: u32,
     /// The API Gateway usage plan.
-    pub usage_plan: UsagePlanId,
+    pub usage_plan: U,
     /// The usage plan's quota, if it has one.
     pub quota: Option<Quota>,
     /// The usage plan's throttle, if it has one.
     pub throttle: Option<Throttle>,
     /// Stripe prices that sell it.
     pub prices: Vec<PriceId>,
-    /// Lookup keys of Stripe prices that sell it.
+    /// Lookup keys of Stripe prices that sell it; its offers' come first.
     pub lookup_keys: Vec<String>,
     /// Stripe products of which every price sells it.
     pub products: Vec<ProductId>,
+    /// What `tollgate plans apply` makes prices from.
+    pub offers: Vec<Offer>,
 }
 
 /// All plans.
@@ -91,6 +144,21 @@ pub struct CatalogFile {
     pub policy: Policy,
 }
 
+/// `plans.toml` as the command reads it: plans may have no usage plan yet.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CatalogDraft {
+    /// Raised by its owner with every change.
+    pub revision: u64,
+    /// The API stages that every usage plan covers, `<rest api id>:<stage>`.
+    pub stages: Vec<String>,
+    /// What an account has that pays for nothing.
+    pub default_plan: Option<PlanId>,
+    /// The plans, in the file's order.
+    pub plans: Vec<Plan<Option<UsagePlanId>>>,
+    /// The `[policy]` table.
+    pub policy: Policy,
+}
+
 /// What is wrong with `plans.toml`, where, and what to do about it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -108,191 +176,6 @@ pub enum CatalogError {
         /// What to do.
         mend: &'static str,
     },
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawFile {
-    revision: u64,
-    default_plan: Option<Spanned<String>>,
-    stages: Spanned<Vec<String>>,
-    plans: Spanned<Vec<RawPlan>>,
-    #[serde(default)]
-    policy: Policy,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawPlan {
-    id: Spanned<String>,
-    rank: Spanned<u32>,
-    usage_plan: Spanned<String>,
-    quota: Option<Quota>,
-    throttle: Option<Throttle>,
-    #[serde(default)]
-    prices: Vec<Spanned<String>>,
-    #[serde(default)]
-    lookup_keys: Vec<Spanned<String>>,
-    #[serde(default)]
-    products: Vec<Spanned<String>>,
-}
-
-impl CatalogFile {
-    /// Reads and checks `plans.toml`.
-    ///
-    /// # Errors
-    /// The first [`CatalogError`], with its line and its mend.
-    pub fn parse(text: &str) -> Result<Self, CatalogError> {
-        let raw: RawFile =
-            toml::from_str(text).map_err(|error| CatalogError::Syntax(error.to_string()))?;
-        let check = Check { text };
-        if raw.stages.get_ref().is_empty() {
-            return Err(check.rule(
-                &raw.stages,
-                "no API stage is covered".into(),
-                "list at least one as \"<rest api id>:<stage>\"",
-            ));
-        }
-        check.plans(&raw)?;
-        let plans = raw.plans.get_ref().iter().map(|plan| check.plan(plan));
-        let plans = plans.collect::<Result<Vec<_>, _>>()?;
-        let default_plan = check.default_plan(raw.default_plan.as_ref(), &plans)?;
-        let catalog = Catalog {
-            revision: raw.revision,
-            stages: raw.stages.into_inner(),
-            default_plan,
-            plans,
-        };
-        Ok(Self { catalog, policy: raw.policy })
-    }
-}
-
-/// The rules that single values and pairs of plans must keep.
-struct Check<'a> {
-    text: &'a str,
-}
-
-impl Check<'_> {
-    fn rule<T>(&self, at: &Spanned<T>, problem: String, mend: &'static str) -> CatalogError {
-        let line = self.text[..at.span().start].matches('\n').count() + 1;
-        CatalogError::Rule { line, problem, mend }
-    }
-
-    fn plans(&self, raw: &RawFile) -> Result<(), CatalogError> {
-        let plans = raw.plans.get_ref();
-        if plans.is_empty() {
-            return Err(self.rule(&raw.plans, "there is no plan".into(), "add a [[plans]] table"));
-        }
-        let mut seen = BTreeMap::new();
-        for plan in plans {
-            let id = plan.id.get_ref();
-            let sold = [
-                ("price", &plan.prices),
-                ("lookup key", &plan.lookup_keys),
-                ("product", &plan.products),
-            ];
-            self.unique(&mut seen, "id", &plan.id, id)?;
-            self.unique(&mut seen, "rank", &plan.rank, id)?;
-            self.unique(&mut seen, "usage plan", &plan.usage_plan, id)?;
-            for (what, values) in sold {
-                for value in values {
-                    self.unique(&mut seen, what, value, id)?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn unique<T: ToString>(
-        &self,
-        seen: &mut BTreeMap<(&'static str, String), String>,
-        what: &'static str,
-        value: &Spanned<T>,
-        plan: &str,
-    ) -> Result<(), CatalogError> {
-        let text = value.get_ref().to_string();
-        match seen.insert((what, text.clone()), plan.to_owned()) {
-            None => Ok(()),
-            Some(other) => Err(self.rule(
-                value,
-                format!("plan `{plan}` has the same {what} ({text}) as plan `{other}`"),
-                "give each plan its own",
-            )),
-        }
-    }
-
-    fn plan(&self, raw: &RawPlan) -> Result<Plan, CatalogError> {
-        if RESERVED_PLAN_IDS.contains(&raw.id.get_ref().as_str()) {
-            return Err(self.rule(
-                &raw.id,
-                format!("`{}` is a word that users see when they have no plan", raw.id.get_ref()),
-                "choose another id",
-            ));
-        }
-        if let Some(throttle) = raw.throttle
-            && !(throttle.rate.is_finite() && throttle.rate > 0.0)
-        {
-            return Err(self.rule(
-                &raw.id,
-                format!(
-                    "plan `{}` has a throttle rate that lets nothing through",
-                    raw.id.get_ref()
-                ),
-                "give a rate above 0, in requests per second",
-            ));
-        }
-        Ok(Plan {
-            id: self.id(&raw.id, PlanId::parse)?,
-            rank: *raw.rank.get_ref(),
-            usage_plan: self.id(&raw.usage_plan, UsagePlanId::parse)?,
-            quota: raw.quota,
-            throttle: raw.throttle,
-            prices: self.ids(&raw.prices, PriceId::parse)?,
-            lookup_keys: raw.lookup_keys.iter().map(|key| key.get_ref().clone()).collect(),
-            products: self.ids(&raw.products, ProductId::parse)?,
-        })
-    }
-
-    fn default_plan(
-        &self,
-        id: Option<&Spanned<String>>,
-        plans: &[Plan],
-    ) -> Result<Option<PlanId>, CatalogError> {
-        let Some(id) = id else { return Ok(None) };
-        let Some(plan) = plans.iter().find(|plan| plan.id.as_str() == id.get_ref()) else {
-            return Err(self.rule(
-                id,
-                format!("the default plan `{}` is not one of the plans", id.get_ref()),
-                "name the id of a [[plans]] table, or leave default_plan out",
-            ));
-        };
-        if plan.rank != 0 {
-            return Err(self.rule(
-                id,
-                format!("the default plan `{}` has rank {}", id.get_ref(), plan.rank),
-                "give it rank 0: every other plan is better than having none",
-            ));
-        }
-        Ok(Some(plan.id.clone()))
-    }
-
-    fn id<T>(
-        &self,
-        raw: &Spanned<String>,
-        parse: impl Fn(String) -> Result<T, tollgate_events::IdError>,
-    ) -> Result<T, CatalogError> {
-        parse(raw.get_ref().clone()).map_err(|error| {
-            self.rule(raw, error.to_string(), "write 1 to 128 visible ASCII characters")
-        })
-    }
-
-    fn ids<T>(
-        &self,
-        raw: &[Spanned<String>],
-        parse: impl Fn(String) -> Result<T, tollgate_events::IdError> + Copy,
-    ) -> Result<Vec<T>, CatalogError> {
-        raw.iter().map(|id| self.id(id, parse)).collect()
-    }
 }
 
 impl Catalog {
@@ -357,6 +240,12 @@ prices = ["price_old"]
 lookup_keys = ["pro_monthly"]
 products = ["prod_pro"]
 
+[[plans.offers]]
+lookup_key = "pro_yearly"
+unit_amount = 49000
+currency = "usd"
+interval = "year"
+
 [policy]
 grace_days = 3
 "#;
@@ -375,12 +264,33 @@ grace_days = 3
     }
 
     #[test]
+    fn a_draft_may_lack_usage_plans_and_keeps_every_other_rule() {
+        let draft = |from: &str, to: &str| CatalogDraft::parse(&GOOD.replacen(from, to, 1));
+        let plans = draft(r#"usage_plan = "up-pro""#, "").unwrap().plans;
+        assert_eq!(plans[0].usage_plan.as_ref().map(UsagePlanId::as_str), Some("up-free"));
+        assert_eq!(plans[1].usage_plan, None);
+        assert_eq!(plans[1].lookup_keys, ["pro_yearly", "pro_monthly"]);
+        assert_eq!(draft(r#""up-pro""#, r#""""#).unwrap().plans[1].usage_plan, None);
+        assert!(draft(r#""up-pro""#, r#""up-free""#).is_err());
+        assert!(draft("rank = 20", "rank = 0").is_err());
+    }
+
+    #[test]
     fn every_mistake_names_its_line_and_its_mend() {
         for (from, to, line, mend) in [
             (r#"id = "pro""#, r#"id = "free""#, 13, "give each plan its own"),
             ("rank = 20", "rank = 0", 14, "give each plan its own"),
             (r#""up-pro""#, r#""up-free""#, 15, "give each plan its own"),
-            (r#"["pro_monthly"]"#, r#"["a", "a"]"#, 18, "give each plan its own"),
+            (r#"["pro_monthly"]"#, r#"["a", "a"]"#, 18, "name it once"),
+            (r#"["pro_monthly"]"#, r#"["pro_yearly"]"#, 18, "name it once"),
+            (r#""pro_yearly""#, r#""""#, 22, "1 to 200"),
+            ("unit_amount = 49000", "unit_amount = 0", 23, "smallest unit"),
+            (r#""usd""#, r#""USD""#, 24, "three lower-case letters"),
+            (r#""year""#, "\"year\"\ninterval_count = 4", 26, "three years"),
+            (r#""year""#, "\"day\"\ninterval_count = 0", 26, "three years"),
+            (r#"["api1:prod"]"#, r#"["api1"]"#, 4, "<rest api id>:<stage>"),
+            (r#"usage_plan = "up-pro""#, "", 13, "tollgate plans apply"),
+            (r#""up-pro""#, r#""""#, 15, "tollgate plans apply"),
             (r#"id = "pro""#, r#"id = "held""#, 13, "choose another id"),
             (r#"id = "pro""#, r#"id = "p ro""#, 13, "visible ASCII"),
             (r#"["price_old"]"#, r#"[""]"#, 17, "visible ASCII"),
@@ -400,7 +310,7 @@ grace_days = 3
         for (from, to, line) in [
             ("rank = 20", "rank = ", "line 14"),
             (r#""MONTH""#, r#""YEAR""#, "line 10"),
-            ("grace_days", "grace_dys", "line 22"),
+            ("grace_days", "grace_dys", "line 28"),
         ] {
             let text = error(from, to);
             assert!(text.contains(line), "{text}");

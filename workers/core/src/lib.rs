@@ -27,5 +27,6 @@ pub mod plan;
 pub mod policy;
 pub mod ports;
 pub mod resolve;
+pub mod storefront;
 pub mod stripe;
 pub mod sweep;

@@ -35,6 +35,10 @@ pub enum Service {
     Ledger,
     /// SQS.
     Queue,
+    /// Secrets Manager: at a function's start, and the operator's command.
+    SecretsManager,
+    /// CloudFormation: the operator's command.
+    CloudFormation,
 }
 
 impl fmt::Display for Service {
@@ -45,6 +49,8 @@ impl fmt::Display for Service {
             Self::Cognito => "Cognito",
             Self::Ledger => "DynamoDB",
             Self::Queue => "SQS",
+            Self::SecretsManager => "Secrets Manager",
+            Self::CloudFormation => "CloudFormation",
         })
     }
 }
@@ -443,6 +449,15 @@ pub trait Ledger: Send + Sync {
     /// All waiting and parked events, one page (index; may lag).
     fn stuck(
         &self,
+        page: Option<&str>,
+    ) -> impl Future<Output = PortResult<Page<StoredEvent>>> + Send;
+
+    /// Events first recorded from `from` up to and with `to`, in that order, one page
+    /// (index; may lag).
+    fn events(
+        &self,
+        from: Timestamp,
+        to: Timestamp,
         page: Option<&str>,
     ) -> impl Future<Output = PortResult<Page<StoredEvent>>> + Send;
 

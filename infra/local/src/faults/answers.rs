@@ -31,6 +31,7 @@ pub(super) fn throttled(service: Service, turn: usize) -> Response {
         (Service::Ledger, _) => (400, "com.amazon.coral.availability#ThrottlingException"),
         (Service::Queue, 0) => (400, "com.amazonaws.sqs#RequestThrottled"),
         (Service::Queue, _) => (403, "com.amazon.coral.availability#ThrottlingException"),
+        (Service::SecretsManager | Service::CloudFormation, _) => (400, "ThrottlingException"),
     };
     refusal(service, status, code, "Rate exceeded")
 }
@@ -49,7 +50,8 @@ pub(super) fn failed(service: Service, turn: usize) -> Response {
         (Service::Cognito, 0) => (500, "InternalErrorException"),
         (Service::Ledger, 0) => (500, "com.amazonaws.dynamodb.v20120810#InternalServerError"),
         (Service::Queue, 0) => (500, "com.amazonaws.sqs#InternalFailure"),
-        (Service::Cognito | Service::Ledger | Service::Queue, _) => (503, "ServiceUnavailable"),
+        (Service::SecretsManager | Service::CloudFormation, 0) => (500, "InternalServiceError"),
+        (_, _) => (503, "ServiceUnavailable"),
     };
     refusal(service, status, code, "We encountered an internal error. Please try again.")
 }
@@ -94,8 +96,10 @@ fn refusal(service: Service, status: u16, code: &str, message: &str) -> Response
     let name = code.rsplit('#').next().unwrap_or(code);
     let kind = match service {
         Service::ApiGateway => "application/json",
-        Service::Cognito => "application/x-amz-json-1.1",
-        Service::Stripe | Service::Ledger | Service::Queue => "application/x-amz-json-1.0",
+        Service::Cognito | Service::SecretsManager => "application/x-amz-json-1.1",
+        Service::Stripe | Service::Ledger | Service::Queue | Service::CloudFormation => {
+            "application/x-amz-json-1.0"
+        }
     };
     let body = match service {
         Service::ApiGateway => json!({ "message": message }),
@@ -115,7 +119,7 @@ fn refusal(service: Service, status: u16, code: &str, message: &str) -> Response
             let blame = if status < 500 { "Sender" } else { "Receiver" };
             set(&mut response, "x-amzn-query-error", &format!("{name};{blame}"));
         }
-        Service::Stripe | Service::Ledger => {}
+        Service::Stripe | Service::Ledger | Service::SecretsManager | Service::CloudFormation => {}
     }
     response
 }

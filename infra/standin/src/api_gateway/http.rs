@@ -55,6 +55,7 @@ impl ApiGatewayStandin {
             ("GET" | "POST" | "PATCH" | "DELETE", ["usageplans", rest @ ..]) => {
                 self.route_plans(method, rest, query, body)
             }
+            ("GET", ["restapis", api, "stages", stage]) => self.show_stage(api, stage),
             _ => Err(not_implemented("this operation")),
         }
     }
@@ -94,6 +95,13 @@ impl ApiGatewayStandin {
             ("GET", [plan, "usage"]) => self.show_usage(plan, &query),
             _ => Err(not_implemented("this operation")),
         }
+    }
+
+    fn show_stage(&self, api: &str, stage: &str) -> Answer {
+        let wanted = super::ApiStage::new(api, stage);
+        let get =
+            |model: &mut Model, _| Ok(json!({ "stageName": model.get_stage(&wanted)?.stage }));
+        ok(self.logged("GetStage", format!("{api}:{stage}"), get))
     }
 
     fn post_key(&self, body: wire::CreateApiKey) -> Answer {

@@ -4,9 +4,9 @@
 //!
 //! Strict where Tollgate relies on it: every documented conflict, missing resource,
 //! malformed value and quota answers with the service's own exception. It
-//! deliberately knows no APIs, stages, deployments or authorizers:
-//! a stage is only a name that plans mention, and whatever is not modelled answers
-//! 501. Where AWS leaves something open, the choice made here is said at its place.
+//! deliberately knows no APIs, deployments or authorizers: a stage
+//! is only a name that plans mention and `GetStage` finds, and whatever is not modelled
+//! answers 501. Where AWS leaves something open, the choice made here is said at its place.
 
 mod data_plane;
 mod error;

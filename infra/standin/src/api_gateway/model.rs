@@ -1,6 +1,6 @@
 //! The state of one account and Region, and what all operations share: ids, pages, quotas.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -10,7 +10,7 @@ use super::data_plane::{DataPlaneCall, View};
 use super::error::{Exception, Refusal};
 use super::keys::Key;
 use super::limits::Bucket;
-use super::plans::Plan;
+use super::plans::{ApiStage, Plan};
 use super::usage::Counter;
 
 /// The account's fixed quotas.
@@ -38,6 +38,8 @@ pub struct Model {
     /// Which key has a value: values are unique in the account and Region.
     pub(super) by_value: HashMap<String, String>,
     pub(super) plans: BTreeMap<String, Plan>,
+    /// Stages that are deployed; only `GetStage` looks at them.
+    pub(super) stages: BTreeSet<ApiStage>,
     /// By plan and key.
     pub(super) counters: BTreeMap<(String, String), Counter>,
     pub(super) buckets: HashMap<(String, String), Bucket>,

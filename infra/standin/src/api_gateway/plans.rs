@@ -80,6 +80,20 @@ impl ApiStage {
 }
 
 impl Model {
+    /// Deploys a stage, for `GetStage` to find. Usage plans take any.
+    pub fn add_stage(&mut self, stage: ApiStage) {
+        self.stages.insert(stage);
+    }
+
+    /// `GetStage`.
+    ///
+    /// # Errors
+    /// `NotFoundException`.
+    pub fn get_stage(&self, stage: &ApiStage) -> Result<&ApiStage, Refusal> {
+        let missing = || Exception::NotFound.because("Invalid stage identifier specified");
+        self.stages.get(stage).ok_or_else(missing)
+    }
+
     /// `CreateUsagePlan`.
     ///
     /// # Errors

@@ -110,6 +110,28 @@ impl Ledger for MemoryLedger {
         self.gate.pass(Service::Ledger, "Scan", "stuck", act).await
     }
 
+    async fn events(
+        &self,
+        from: Timestamp,
+        to: Timestamp,
+        page: Option<&str>,
+    ) -> PortResult<Page<StoredEvent>> {
+        let act = || {
+            let after: Option<(Timestamp, EventRef)> = read_token("Query", page)?;
+            Ok(self.index(|store| {
+                let within = |event: &StoredEvent| from <= event.first_at && event.first_at <= to;
+                let events = store.events.iter().filter(|(_, event)| within(event));
+                let mut found: Vec<_> = events.map(|(id, event)| (event.first_at, id)).collect();
+                found.sort();
+                let rest = found.into_iter().map(|(at, id)| (at, id.clone()));
+                let page = self.page(rest.filter(|key| after.as_ref() < Some(key)));
+                let items = page.items.iter().filter_map(|(_, id)| store.events.get(id)).cloned();
+                Page { items: items.collect(), next: page.next }
+            }))
+        };
+        self.gate.pass(Service::Ledger, "Query", "recent", act).await
+    }
+
     async fn due(
         &self,
         now: Timestamp,

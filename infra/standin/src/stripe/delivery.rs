@@ -10,8 +10,10 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use sha2::Sha256;
 
+use super::customers::merge;
 use super::error::{StripeError, StripeResult};
 use super::legacy;
+use super::model::Metadata;
 use super::objects::API_VERSION;
 use super::state::Stripe;
 
@@ -31,12 +33,30 @@ pub struct NewEndpoint {
     pub enabled_events: Vec<String>,
     /// The shape of its events; the newest when none is given.
     pub api_version: Option<String>,
+    /// Its metadata.
+    pub metadata: Metadata,
+}
+
+/// What `POST /v1/webhook_endpoints/{id}` changes; an endpoint's version never changes.
+#[derive(Debug, Clone, Default)]
+pub struct EndpointUpdate {
+    /// Which types from now on.
+    pub enabled_events: Option<Vec<String>>,
+    /// Whether events are held back from it.
+    pub disabled: Option<bool>,
+    /// What is merged into its metadata.
+    pub metadata: Metadata,
 }
 
 impl NewEndpoint {
     /// An endpoint for every type, in the newest shape.
     pub fn for_all(url: &str) -> Self {
-        Self { url: url.to_owned(), enabled_events: vec!["*".into()], api_version: None }
+        Self {
+            url: url.to_owned(),
+            enabled_events: vec!["*".into()],
+            api_version: None,
+            metadata: Metadata::new(),
+        }
     }
 }
 
@@ -55,6 +75,8 @@ pub struct Endpoint {
     pub api_version: Option<String>,
     /// Whether events are sent to it.
     pub enabled: bool,
+    /// Its metadata.
+    pub metadata: Metadata,
     /// Its signing secrets, newest first; an old one has an end.
     secrets: Vec<(String, Option<Timestamp>)>,
 }
@@ -81,7 +103,7 @@ impl Endpoint {
             "description": null,
             "enabled_events": self.enabled_events,
             "livemode": livemode,
-            "metadata": {},
+            "metadata": self.metadata,
             "status": if self.enabled { "enabled" } else { "disabled" },
             "url": self.url,
         })
@@ -140,10 +162,39 @@ impl Stripe {
             enabled_events: new.enabled_events,
             api_version: new.api_version,
             enabled: true,
+            metadata: new.metadata,
             secrets: vec![(secret.clone(), None)],
         };
         self.endpoints.insert(&id, endpoint);
         (id, secret)
+    }
+
+    /// `POST /v1/webhook_endpoints/{id}`.
+    ///
+    /// # Errors
+    /// No such endpoint.
+    pub fn update_endpoint(&mut self, endpoint: &str, update: EndpointUpdate) -> StripeResult<()> {
+        let row = self.endpoints.get_mut(endpoint);
+        let row = row.ok_or_else(|| StripeError::missing("webhook_endpoint", endpoint))?;
+        if let Some(enabled_events) = update.enabled_events {
+            row.enabled_events = enabled_events;
+        }
+        if let Some(disabled) = update.disabled {
+            row.enabled = !disabled;
+        }
+        merge(&mut row.metadata, &update.metadata);
+        Ok(())
+    }
+
+    /// `DELETE /v1/webhook_endpoints/{id}`: what was on its way to it is dropped.
+    ///
+    /// # Errors
+    /// No such endpoint.
+    pub fn delete_endpoint(&mut self, endpoint: &str) -> StripeResult<()> {
+        let removed = self.endpoints.remove(endpoint);
+        removed.ok_or_else(|| StripeError::missing("webhook_endpoint", endpoint))?;
+        self.outbox.retain(|(_, _, to)| to != endpoint);
+        Ok(())
     }
 
     /// The webhook endpoints, newest first.

@@ -43,7 +43,7 @@ pub use changes::When;
 pub use checkout::{NewSession, SESSION_LIFETIME};
 pub use clockwork::DRAFT_TIME;
 pub use customers::NewCustomer;
-pub use delivery::{Answer, Delivery, Endpoint, NewEndpoint, RETRY_FOR};
+pub use delivery::{Answer, Delivery, Endpoint, EndpointUpdate, NewEndpoint, RETRY_FOR};
 pub use error::{ErrorKind, StripeError, StripeResult};
 pub use events::{Event, RETENTION};
 

@@ -7,6 +7,8 @@ mod flood;
 mod hidden_key;
 mod lease;
 mod permutations;
+mod preview;
+mod replay;
 mod scene;
 mod second_look;
 mod switch;

@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context;
-use axum::body::to_bytes;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -22,8 +21,9 @@ use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::aws_lc_rs::default_provider;
 use tokio_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use tokio_rustls::server::TlsStream;
-use tollgate_local::secrets;
+use tollgate_local::secrets as local_secrets;
 use tollgate_standin::gate::Fair;
+use tollgate_standin::secrets_manager;
 use tollgate_standin::world::World;
 use tower::ServiceExt;
 
@@ -33,8 +33,10 @@ use super::events::WEBHOOK_SECRET;
 pub(super) struct Stub {
     /// Host and port of the Runtime API.
     pub(super) runtime_api: String,
-    /// All of AWS.
+    /// All of AWS but Secrets Manager.
     pub(super) aws: String,
+    /// Secrets Manager: a host of its own, as on AWS, and so a handshake of its own.
+    pub(super) secrets: String,
     /// Whom the functions trust: the machine's authorities, and the stub's.
     pub(super) certificates: PathBuf,
     lambda: Lambda,
@@ -63,8 +65,9 @@ impl Stub {
         let lambda = Lambda { event: Arc::default(), answered };
         let runtime = TcpListener::bind("127.0.0.1:0").await?;
         let tls = Tls::bind().await?;
+        let secrets_tls = tls.beside().await?;
         let runtime_api = runtime.local_addr()?.to_string();
-        let aws = format!("https://localhost:{}", tls.tcp.local_addr()?.port());
+        let (aws, secrets) = (tls.url()?, secrets_tls.url()?);
         let certificates = dir.join("certificates.pem");
         std::fs::write(&certificates, authorities() + &tls.pem)?;
         let world = World::new("2026-03-01T09:00:00Z".parse()?, 1, &aws, Arc::new(Fair));
@@ -72,13 +75,15 @@ impl Stub {
             .route("/2018-06-01/runtime/invocation/next", get(next))
             .route("/2018-06-01/runtime/invocation/{request}/{kind}", post(answer))
             .with_state(lambda.clone());
+        local_secrets::create(&world.secrets, WEBHOOK_SECRET);
         let services = Router::new().fallback(service).with_state(world.sqs.service());
         let servers = vec![
-            tokio::spawn(async { drop(axum::serve(runtime, routes).await) }),
-            tokio::spawn(async { drop(axum::serve(tls, services).await) }),
+            serve(runtime, routes),
+            serve(tls, services),
+            serve(secrets_tls, secrets_manager::router(world.secrets.clone())),
         ];
         let answers = AsyncMutex::new(answers);
-        Ok(Self { runtime_api, aws, certificates, lambda, answers, servers })
+        Ok(Self { runtime_api, aws, secrets, certificates, lambda, answers, servers })
     }
 
     /// The event for whoever asks next.
@@ -114,7 +119,7 @@ async fn answer(State(lambda): State<Lambda>) -> StatusCode {
     StatusCode::ACCEPTED
 }
 
-/// Takes messages and has secrets; has no item.
+/// Takes messages; has no item.
 async fn service(State(sqs): State<Router>, request: Request) -> Response {
     let target = request.headers().get("x-amz-target").and_then(|value| value.to_str().ok());
     match target.unwrap_or_default().split_once('.') {
@@ -122,10 +127,6 @@ async fn service(State(sqs): State<Router>, request: Request) -> Response {
             Ok(response) => response,
             Err(never) => match never {},
         },
-        Some(("secretsmanager", _)) => {
-            let body = to_bytes(request.into_body(), 1024).await.unwrap_or_default();
-            secrets::answer("bench", WEBHOOK_SECRET, &body)
-        }
         _ => Json(json!({ "Items": [], "Count": 0 })).into_response(),
     }
 }
@@ -135,6 +136,14 @@ fn authorities() -> String {
     const BUNDLES: [&str; 2] =
         ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt"];
     BUNDLES.iter().find_map(|path| std::fs::read_to_string(path).ok()).unwrap_or_default()
+}
+
+/// Serves until the task is aborted.
+fn serve<L>(listener: L, routes: Router) -> JoinHandle<()>
+where
+    L: Listener<Addr: std::fmt::Debug>,
+{
+    tokio::spawn(async { drop(axum::serve(listener, routes).await) })
 }
 
 /// A listener with a certificate for `localhost`.
@@ -156,6 +165,16 @@ impl Tls {
         let tcp = TcpListener::bind("127.0.0.1:0").await?;
         Ok(Self { tcp, acceptor: TlsAcceptor::from(Arc::new(config)), pem: cert.pem() })
     }
+
+    /// Another port with the same certificate.
+    async fn beside(&self) -> anyhow::Result<Self> {
+        let tcp = TcpListener::bind("127.0.0.1:0").await?;
+        Ok(Self { tcp, acceptor: self.acceptor.clone(), pem: self.pem.clone() })
+    }
+
+    fn url(&self) -> anyhow::Result<String> {
+        Ok(format!("https://localhost:{}", self.tcp.local_addr()?.port()))
+    }
 }
 
 impl Listener for Tls {
@@ -165,6 +184,8 @@ impl Listener for Tls {
     async fn accept(&mut self) -> (Self::Io, Self::Addr) {
         loop {
             let (stream, address) = Listener::accept(&mut self.tcp).await;
+            // Else the answer waits for the client's delayed acknowledgement of the handshake.
+            let _ = stream.set_nodelay(true);
             // Who does not finish the handshake is not served.
             if let Ok(stream) = self.acceptor.accept(stream).await {
                 return (stream, address);

@@ -5,6 +5,7 @@
 //! it looks at nothing.
 
 mod alarms;
+mod documentation;
 mod example;
 mod functions;
 mod http;
@@ -56,6 +57,7 @@ pub fn main_assertions() -> Vec<Assertion> {
         functions::ASSERTIONS,
         http::ASSERTIONS,
         alarms::ASSERTIONS,
+        documentation::ASSERTIONS,
     ]
     .concat()
 }

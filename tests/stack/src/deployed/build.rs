@@ -6,16 +6,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, ensure};
 use serde_json::Value;
 
-/// The functions, by their binaries.
-pub const FUNCTIONS: [&str; 7] = [
-    "account",
-    "cognito-trigger",
-    "deadletter",
-    "eventbridge",
-    "stripe-webhook",
-    "sweep",
-    "worker",
-];
+pub use tollgate_local::functions::FUNCTIONS;
 
 /// A function's binary.
 #[derive(Debug, Clone, PartialEq, Eq)]

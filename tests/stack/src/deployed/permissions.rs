@@ -186,7 +186,7 @@ mod tests {
         Need { caller: "worker".into(), action, resource, leading_keys: BTreeSet::new() }
     }
 
-    fn roles(statements: Value) -> Roles {
+    fn roles(statements: &Value) -> Roles {
         let statements = statements.as_array().unwrap().iter().map(Statement::read);
         Roles::from([("worker".to_owned(), statements.map(Result::unwrap).collect())])
     }
@@ -198,17 +198,17 @@ mod tests {
             { "Effect": "Allow", "Action": "a:B", "Resource": ["r1", "r2"] },
             { "Effect": "Allow", "Action": "a:C", "Resource": "r1" },
         ]);
-        assert_eq!(denied(&roles(exact.clone()), &needs), [""; 0]);
-        assert_eq!(take_away_each(&roles(exact), &needs).unwrap(), 3);
+        assert_eq!(denied(&roles(&exact), &needs), [""; 0]);
+        assert_eq!(take_away_each(&roles(&exact), &needs).unwrap(), 3);
         let broad =
             json!([{ "Effect": "Allow", "Action": ["a:B", "a:C"], "Resource": ["r1", "r2"] }]);
-        let error = take_away_each(&roles(broad), &needs).unwrap_err().to_string();
+        let error = take_away_each(&roles(&broad), &needs).unwrap_err().to_string();
         assert!(error.ends_with("never used:\n  worker: a:C on r2\n"), "{error}");
         let double = json!([
             { "Effect": "Allow", "Action": ["a:B", "a:C"], "Resource": "*" },
             { "Effect": "Allow", "Action": "a:C", "Resource": "r1" },
         ]);
-        assert!(take_away_each(&roles(double), &needs).is_err(), "allowed twice");
+        assert!(take_away_each(&roles(&double), &needs).is_err(), "allowed twice");
     }
 
     #[test]

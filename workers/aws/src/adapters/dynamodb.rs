@@ -8,6 +8,7 @@ mod claim;
 mod commit;
 mod items;
 mod json;
+mod recent;
 pub mod table;
 #[cfg(test)]
 mod tests;
@@ -31,7 +32,7 @@ use tollgate_events::{AccountId, CustomerId, EventRef};
 
 use self::items::Key;
 use self::json::{Item, from_item, to_attribute};
-use self::table::{ACCOUNTS, DUE, Index, PK, RECENT, RECENT_SHARDS, SK, STUCK};
+use self::table::{ACCOUNTS, DUE, Index, PK, SK, STUCK};
 use super::error::Operation;
 use super::system::SystemEntropy;
 
@@ -81,17 +82,6 @@ impl DynamoLedger {
         Self { client, table: table.into(), retention, entropy: SystemEntropy }
     }
 
-    /// Events first recorded on a day (`YYYY-MM-DD`, UTC), in order within each shard,
-    /// one page (index; may lag).
-    ///
-    /// # Errors
-    /// [`PortError`], classified.
-    pub async fn recent(&self, day: &str, page: Option<&str>) -> PortResult<Page<StoredEvent>> {
-        let shards = (0..RECENT_SHARDS).map(|shard| items::recent_shard_name(day, shard));
-        let page = self.sharded(RECENT, &shards.collect::<Vec<_>>(), None, page).await?;
-        map_page(page, |item| read_event(&item))
-    }
-
     async fn get(&self, key: &Key) -> PortResult<Option<Item>> {
         let request = self.client.get_item().table_name(&self.table).consistent_read(true);
         let answer = request.set_key(Some(key.attributes())).send().await;
@@ -137,29 +127,31 @@ impl DynamoLedger {
         Ok(())
     }
 
-    /// One query of an index's partition, up to `until`: its items, and the last key if there is more.
+    /// One query of an index's partition, all of it or what lies between two bounds: its
+    /// items, and the last key if there is more.
     async fn partition(
         &self,
         index: Index,
         hash: &AttributeValue,
-        until: Option<AttributeValue>,
+        between: Option<[AttributeValue; 2]>,
         start: Option<Item>,
     ) -> PortResult<(Vec<Item>, Option<Item>)> {
-        let bound = if until.is_some() { " AND #range <= :until" } else { "" };
+        let bounds = if between.is_some() { " AND #range BETWEEN :from AND :to" } else { "" };
         let mut request = self
             .client
             .query()
             .table_name(&self.table)
             .index_name(index.name)
             .limit(PAGE)
-            .key_condition_expression(format!("#hash = :hash{bound}"))
+            .key_condition_expression(format!("#hash = :hash{bounds}"))
             .expression_attribute_names("#hash", index.hash)
             .expression_attribute_values(":hash", hash.clone())
             .set_exclusive_start_key(start);
-        if let Some(until) = until {
+        if let Some([from, to]) = between {
             request = request
                 .expression_attribute_names("#range", index.range)
-                .expression_attribute_values(":until", until);
+                .expression_attribute_values(":from", from)
+                .expression_attribute_values(":to", to);
         }
         let answer = request.send().await.map_err(|error| operation("Query").sdk(&error))?;
         Ok((answer.items.unwrap_or_default(), answer.last_evaluated_key))
@@ -171,12 +163,13 @@ impl DynamoLedger {
         &self,
         index: Index,
         shards: &[AttributeValue],
-        until: Option<AttributeValue>,
+        between: Option<[AttributeValue; 2]>,
         page: Option<&str>,
     ) -> PortResult<Page<Item>> {
         let mut cursor = Cursor::decode(page)?;
         while let Some(hash) = shards.get(cursor.shard) {
-            let (items, last) = self.partition(index, hash, until.clone(), cursor.start()).await?;
+            let (items, last) =
+                self.partition(index, hash, between.clone(), cursor.start()).await?;
             cursor = match last {
                 Some(last) => Cursor::after(cursor.shard, &last),
                 None => Cursor { shard: cursor.shard + 1, after: None },
@@ -288,12 +281,22 @@ impl Ledger for DynamoLedger {
         map_page(Page { items: answer.items.unwrap_or_default(), next }, |item| read_event(&item))
     }
 
+    async fn events(
+        &self,
+        from: Timestamp,
+        to: Timestamp,
+        page: Option<&str>,
+    ) -> PortResult<Page<StoredEvent>> {
+        recent::events(self, from, to, page).await
+    }
+
     async fn due(
         &self,
         now: Timestamp,
         page: Option<&str>,
     ) -> PortResult<Page<(AccountId, Timestamp)>> {
-        let page = self.sharded(DUE, &account_shards(), Some(items::instant(now)), page).await?;
+        let until_now = [items::text("0"), items::instant(now)];
+        let page = self.sharded(DUE, &account_shards(), Some(until_now), page).await?;
         map_page(page, |item| {
             let account = read_account(&item)?;
             let review_at = account.review_at.ok_or_else(|| unreadable(&item, "no review_at"))?;

@@ -6,6 +6,7 @@
 //! retries. The library shows neither `Retry-After` nor `Stripe-Rate-Limited-Reason`,
 //! so a throttle never says for how long.
 
+mod operator;
 mod views;
 
 use std::marker::PhantomData;

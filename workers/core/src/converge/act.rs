@@ -64,7 +64,7 @@ impl<P: Ports> Run<'_, P> {
         }
     }
 
-    fn attributes_known(&self) -> Attributes {
+    pub(super) fn attributes_known(&self) -> Attributes {
         self.attributes_read.clone().unwrap_or_else(|| self.account.access.attributes.clone())
     }
 
@@ -80,7 +80,11 @@ impl<P: Ports> Run<'_, P> {
     }
 
     /// Observes, and waits a little for a key that is not shown yet.
-    async fn look(&mut self, attributes: Attributes, round: &mut u32) -> Result<Observed, Stop> {
+    pub(super) async fn look(
+        &mut self,
+        attributes: Attributes,
+        round: &mut u32,
+    ) -> Result<Observed, Stop> {
         loop {
             match self.observe(attributes.clone()).await {
                 Err(Stop::Port(error)) if calls_for_a_look(&error) && *round < ROUNDS => {

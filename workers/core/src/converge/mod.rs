@@ -46,6 +46,7 @@ mod act;
 mod blast;
 mod commit;
 mod facts;
+mod preview;
 
 use jiff::{SignedDuration, Timestamp};
 use tollgate_events::{AccountId, Envelope, Source, Via};
@@ -60,6 +61,8 @@ use crate::ledger::{Claim, Outcome, StepTaken};
 use crate::ops::OperatorAct;
 use crate::policy::Policy;
 use crate::ports::{Class, Clock, Ledger, PortError, Ports, Service};
+
+pub use preview::Preview;
 
 /// The `type` of a sweep's wake for an account whose time has come.
 pub const DUE: &str = "due";

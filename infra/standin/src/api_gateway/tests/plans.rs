@@ -124,3 +124,13 @@ fn a_plan_is_patched_as_a_whole_or_not_at_all() {
     let patched = update(&[patch(patches[0]), patch(patches[1])]).unwrap();
     assert_eq!(patched.quota, daily(5));
 }
+
+#[test]
+fn a_stage_is_there_when_it_was_deployed() {
+    let w = world();
+    let stage = ApiStage::new("api1", "prod");
+    let get = || w.standin.scene(|model, _| model.get_stage(&stage).cloned());
+    assert_eq!(get().unwrap_err().exception, Exception::NotFound);
+    w.standin.scene(|model, _| model.add_stage(stage.clone()));
+    assert_eq!(get().unwrap(), stage);
+}

@@ -45,6 +45,8 @@ const ROUTES: &[(&str, Handler)] = &[
     ("GET /v1/webhook_endpoints", webhooks::list_endpoints),
     ("POST /v1/webhook_endpoints", webhooks::create_endpoint),
     ("GET /v1/webhook_endpoints/{id}", webhooks::get_endpoint),
+    ("POST /v1/webhook_endpoints/{id}", webhooks::update_endpoint),
+    ("DELETE /v1/webhook_endpoints/{id}", webhooks::delete_endpoint),
 ];
 
 /// The endpoint for a method and a path, with the id in the path.

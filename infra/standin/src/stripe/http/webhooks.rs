@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::form::Form;
 use super::page::{Created, Paging};
-use crate::stripe::delivery::NewEndpoint;
+use crate::stripe::delivery::{EndpointUpdate, NewEndpoint};
 use crate::stripe::error::StripeError;
 use crate::stripe::error::StripeResult;
 use crate::stripe::events::Event;
@@ -60,7 +60,10 @@ pub(super) fn create_endpoint(
         url: form.need("url")?,
         enabled_events,
         api_version: form.take("api_version"),
+        metadata: form.map("metadata"),
     };
+    // For people; kept by Stripe, not by the stand-in.
+    form.take("description");
     form.finish()?;
     let (id, secret) = stripe.create_endpoint(new);
     let mut shown = show_endpoint(stripe, &id)?;
@@ -71,6 +74,35 @@ pub(super) fn create_endpoint(
 pub(super) fn get_endpoint(stripe: &mut Stripe, id: &str, form: &mut Form) -> StripeResult<Value> {
     form.finish()?;
     show_endpoint(stripe, id)
+}
+
+/// A parameter that is not there leaves its field as it is. An `api_version` is no
+/// parameter of this: an endpoint keeps the one that it was made with.
+/// <https://docs.stripe.com/api/webhook_endpoints/update>
+pub(super) fn update_endpoint(
+    stripe: &mut Stripe,
+    id: &str,
+    form: &mut Form,
+) -> StripeResult<Value> {
+    let update = EndpointUpdate {
+        enabled_events: Some(form.list("enabled_events")).filter(|events| !events.is_empty()),
+        disabled: form.flag("disabled")?,
+        metadata: form.map("metadata"),
+    };
+    form.finish()?;
+    stripe.update_endpoint(id, update)?;
+    show_endpoint(stripe, id)
+}
+
+/// <https://docs.stripe.com/api/webhook_endpoints/delete>
+pub(super) fn delete_endpoint(
+    stripe: &mut Stripe,
+    id: &str,
+    form: &mut Form,
+) -> StripeResult<Value> {
+    form.finish()?;
+    stripe.delete_endpoint(id)?;
+    Ok(json!({ "id": id, "object": "webhook_endpoint", "deleted": true }))
 }
 
 fn show_endpoint(stripe: &Stripe, id: &str) -> StripeResult<Value> {

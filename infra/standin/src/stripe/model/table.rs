@@ -29,6 +29,11 @@ impl<T> Table<T> {
         self.rows.get_mut(id)
     }
 
+    pub(in crate::stripe) fn remove(&mut self, id: &str) -> Option<T> {
+        self.order.retain(|kept| kept != id);
+        self.rows.remove(id)
+    }
+
     /// The newest first, as Stripe lists.
     pub(in crate::stripe) fn newest_first(&self) -> impl DoubleEndedIterator<Item = &T> {
         self.order.iter().rev().filter_map(|id| self.rows.get(id))

@@ -173,3 +173,40 @@ fn an_old_endpoint_gets_the_old_shape() {
     assert_eq!(parent["subscription"], id.as_str());
     assert!(invoices[1]["data"]["object"].get("subscription").is_none());
 }
+
+#[tokio::test]
+async fn an_endpoint_is_changed_and_removed_but_keeps_its_version() {
+    let standin = standin();
+    let base = serve(router(standin.clone())).await;
+    let http = reqwest::Client::new();
+    let send = |method: reqwest::Method, path: String, form: &[(&str, &str)]| {
+        let request = http.request(method, format!("{base}{path}")).bearer_auth("rk_test_1");
+        let form: Vec<_> = form.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect();
+        async move {
+            let answer = request.form(&form).send().await.unwrap();
+            (answer.status().as_u16(), answer.json::<Value>().await.unwrap())
+        }
+    };
+    let form = [
+        ("url", "https://a.invalid"),
+        ("enabled_events[]", "customer.created"),
+        ("metadata[tollgate_stack]", "shop"),
+        ("api_version", "2024-06-20"),
+    ];
+    let (_, made) = send(reqwest::Method::POST, "/v1/webhook_endpoints".into(), &form).await;
+    let path = format!("/v1/webhook_endpoints/{}", made["id"].as_str().unwrap());
+    standin.account().create_customer(NewCustomer::default());
+    assert_eq!(standin.account().due_deliveries().len(), 1);
+
+    let form = [("enabled_events[0]", "invoice.paid"), ("disabled", "true")];
+    let (_, changed) = send(reqwest::Method::POST, path.clone(), &form).await;
+    assert_eq!(changed["enabled_events"], serde_json::json!(["invoice.paid"]));
+    assert_eq!((&changed["status"], &changed["secret"]), (&"disabled".into(), &Value::Null));
+    assert_eq!(changed["metadata"]["tollgate_stack"], "shop");
+    let version = [("api_version", "2026-09-30.endive")];
+    assert_eq!(send(reqwest::Method::POST, path.clone(), &version).await.0, 400);
+
+    assert_eq!(send(reqwest::Method::DELETE, path.clone(), &[]).await.1["deleted"], true);
+    assert_eq!(send(reqwest::Method::DELETE, path, &[]).await.0, 404);
+    assert!(standin.account().due_deliveries().is_empty());
+}

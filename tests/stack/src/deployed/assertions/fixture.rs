@@ -136,24 +136,24 @@ fn roster() -> Vec<Function> {
     let derive = || ("TOLLGATE_KEY_SECRETS_ARN", secret("KeySecrets"));
     let either =
         json!({"Fn::If": ["X", secret("SweepStripeKeySecret"), secret("StripeKeySecret")]});
-    let send = |queue: &str| allow(&["sqs:SendMessage"], arn(queue));
-    let receive = || allow(&["sqs:ReceiveMessage"], json!([arn("EventsQueue"), arn("BulkQueue")]));
-    let get = |path: &str| allow(&["apigateway:GET"], gateway(path));
-    let nothing = || allow(&["dynamodb:GetItem"], arn("Table"));
+    let send = |queue: &str| allow(&["sqs:SendMessage"], &arn(queue));
+    let receive = || allow(&["sqs:ReceiveMessage"], &json!([arn("EventsQueue"), arn("BulkQueue")]));
+    let get = |path: &str| allow(&["apigateway:GET"], &gateway(path));
+    let nothing = || allow(&["dynamodb:GetItem"], &arn("Table"));
     let index = json!({"Fn::Sub": "${Table.Arn}/index/stuck"});
-    let mut own = allow(&["dynamodb:UpdateItem"], arn("Table"));
+    let mut own = allow(&["dynamodb:UpdateItem"], &arn("Table"));
     own["Condition"] = json!({"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["STACK"]}});
     let worker = vec![
         receive(),
         nothing(),
         nothing(),
         nothing(),
-        allow(&["apigateway:GET", "apigateway:POST"], gateway("/apikeys")),
-        allow(&["apigateway:PATCH", "apigateway:DELETE"], gateway("/apikeys/*")),
+        allow(&["apigateway:GET", "apigateway:POST"], &gateway("/apikeys")),
+        allow(&["apigateway:PATCH", "apigateway:DELETE"], &gateway("/apikeys/*")),
         get("/usageplans"),
     ];
     let sweep =
-        vec![send("BulkQueue"), nothing(), nothing(), allow(&["dynamodb:Scan"], index), own];
+        vec![send("BulkQueue"), nothing(), nothing(), allow(&["dynamodb:Scan"], &index), own];
     vec![
         (
             "Account",
@@ -175,7 +175,7 @@ fn roster() -> Vec<Function> {
     ]
 }
 
-fn allow(actions: &[&str], resource: Value) -> Value {
+fn allow(actions: &[&str], resource: &Value) -> Value {
     json!({"Effect": "Allow", "Action": actions, "Resource": resource})
 }
 
@@ -187,11 +187,11 @@ fn functions(all: &mut Map<String, Value>) {
     for (name, binary, secrets, permissions) in roster() {
         let logs = format!("{name}Logs");
         let mut statements =
-            vec![allow(&["logs:CreateLogStream", "logs:PutLogEvents"], arn(&logs))];
+            vec![allow(&["logs:CreateLogStream", "logs:PutLogEvents"], &arn(&logs))];
         statements.extend(permissions);
         if !secrets.is_empty() {
             let readable: Vec<_> = secrets.iter().map(|(_, secret)| secret.clone()).collect();
-            statements.push(allow(&["secretsmanager:GetSecretValue"], json!(readable)));
+            statements.push(allow(&["secretsmanager:GetSecretValue"], &json!(readable)));
         }
         let mut variables: Map<_, _> =
             secrets.into_iter().map(|(name, secret)| (name.to_owned(), secret)).collect();
@@ -301,7 +301,7 @@ fn alarms(all: &mut Map<String, Value>) {
         }});
         all.insert(format!("{metric}Filter"), filter);
         let alarm = json!({"MetricName": metric, "Namespace": ours, "AlarmActions": ["topic"]});
-        all.insert(format!("{metric}Alarm"), alarm_of(alarm));
+        all.insert(format!("{metric}Alarm"), alarm_of(&alarm));
     }
     let functions: Vec<_> = roster().iter().map(|it| format!("{}Function", it.0)).collect();
     let queues = ["EventsQueue", "BulkQueue", "EventsDeadLetterQueue", "BulkDeadLetterQueue"];
@@ -319,12 +319,12 @@ fn alarms(all: &mut Map<String, Value>) {
             let dimensions = json!([{"Name": "Name", "Value": {"Ref": &id}}]);
             let alarm =
                 json!({"MetricName": metric, "Dimensions": dimensions, "AlarmActions": ["topic"]});
-            all.insert(format!("{id}{metric}Alarm"), alarm_of(alarm));
+            all.insert(format!("{id}{metric}Alarm"), alarm_of(&alarm));
         }
     }
 }
 
-fn alarm_of(properties: Value) -> Value {
+fn alarm_of(properties: &Value) -> Value {
     json!({"Type": "AWS::CloudWatch::Alarm", "Properties": properties})
 }
 

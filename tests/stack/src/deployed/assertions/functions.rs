@@ -117,7 +117,9 @@ fn workers(template: &Value) -> Verdict {
     };
     let (events, bulk) = (choices("EventsConcurrency"), choices("BulkConcurrency"));
     let wrong = events.iter().flat_map(|events| bulk.iter().map(move |bulk| (*events, *bulk)));
-    let wrong = wrong.filter(|(events, bulk)| *sum(*events, *bulk) != (events + bulk).to_string());
+    let wrong = wrong.filter(|(events, bulk)| {
+        sum(*events, *bulk).as_str() != Some((events + bulk).to_string().as_str())
+    });
     let none = events.is_empty().then(|| "there is no choice".to_owned());
     verdict(none.into_iter().chain(wrong.map(|(events, bulk)| format!("{events} and {bulk}"))))
 }
@@ -135,7 +137,7 @@ fn logs(template: &Value) -> Verdict {
 fn catalog(template: &Value) -> Verdict {
     let wrong = functions(template).into_iter().filter(|it| {
         let path = it.properties["Environment"]["Variables"].get("TOLLGATE_CATALOG");
-        path.is_some() != !list(&it.properties["Layers"]).is_empty()
+        path.is_some() == list(&it.properties["Layers"]).is_empty()
             || path.is_some_and(|path| path != "/opt/plans.toml")
     });
     verdict(wrong.map(|it| it.id.to_owned()))

@@ -87,11 +87,12 @@ pub(crate) async fn under(faults: &Faults, world: World) -> Stand<OnTheWire> {
         sqs: world.sqs.service(),
         cognito: tollgate_standin::cognito::router(world.cognito.clone()),
         api_gateway: world.api_gateway.control_plane(),
+        secrets: world.secrets.clone(),
+        cloudformation: world.cloudformation.service(),
         dynamodb: serve_dynamodb().await,
         http: reqwest::Client::builder().no_proxy().build().expect("no options to go wrong"),
         gate: world.gate.clone(),
         access: Access::default(),
-        webhook_secret: String::new(),
     };
     let aws = serve(faults.over_aws(front::router(front))).await;
     let stripe = serve(faults.over_stripe(stripe::router(world.stripe.clone()))).await;

@@ -56,6 +56,7 @@ impl Stand<OnTheWire> {
             }
             Service::Ledger => self.ports.ledger().claim(&id, at(0), at(60)).await.map(drop),
             Service::Queue => self.queue.send(QueueName::Events, &envelope(who, "cus_1")).await,
+            Service::SecretsManager | Service::CloudFormation => unreachable!("it is no port"),
         }
     }
 
@@ -91,6 +92,7 @@ impl Stand<OnTheWire> {
                 }
                 messages.iter().filter(|message| message.dedup == who).count()
             }
+            Service::SecretsManager | Service::CloudFormation => unreachable!("it is no port"),
         }
     }
 }

@@ -463,22 +463,39 @@ fn due_account(n: u32) -> Account {
 }
 
 #[tokio::test]
-async fn events_are_listed_by_the_day_they_were_first_seen() {
+async fn events_are_listed_in_the_order_of_their_first_record() {
+    const DAY: i64 = 86_400;
     let ledger = ledger().await;
-    let day = at(0).strftime("%Y-%m-%d").to_string();
-    let seen = [record("evt_1", Outcome::Applied, 0), record("evt_2", Outcome::Ignored, 1)];
-    ledger.record(&seen).await.unwrap();
-    ledger.record(&[record("evt_1", Outcome::Unchanged, 200_000)]).await.unwrap();
-    let (mut ids, mut page) = (BTreeSet::new(), None);
+    // More than a page to a shard on the second day, two of a time, and an empty day.
+    let times = [0, 1].into_iter().chain((0..600).map(|n| DAY + n / 2)).chain([3 * DAY]);
+    let mut seen: Vec<_> = times.zip(0..).map(|(at, n)| (at, format!("evt_{at}_{n}"))).collect();
+    let records: Vec<_> = seen.iter().map(|(at, id)| record(id, Outcome::Applied, *at)).collect();
+    ledger.record(&records).await.unwrap();
+    // Handled again later, an event stays where it was.
+    ledger.record(&[record(&seen[0].1, Outcome::Unchanged, 2 * DAY)]).await.unwrap();
+    seen.sort();
+    assert_eq!(listed(&ledger, at(0), at(3 * DAY)).await, seen);
+    seen.retain(|(at, _)| (1..=DAY + 10).contains(at));
+    assert_eq!(listed(&ledger, at(1), at(DAY + 10)).await, seen);
+}
+
+/// All events between two times, page after page: when they were first seen, and their ids.
+async fn listed(ledger: &DynamoLedger, from: Timestamp, to: Timestamp) -> Vec<(i64, String)> {
+    let (mut found, mut page) = (Vec::new(), None);
     loop {
-        let found = ledger.recent(&day, page.as_deref()).await.unwrap();
-        ids.extend(found.items.into_iter().map(|it| it.record.event.id.to_string()));
-        page = found.next;
+        let events = ledger.events(from, to, page.as_deref()).await.unwrap();
+        assert!(events.next.is_none() || !events.items.is_empty());
+        found.extend(events.items.into_iter().map(|event| {
+            let seconds = event.first_at.as_second() - at(0).as_second();
+            (seconds, event.record.event.id.to_string())
+        }));
+        page = events.next;
         if page.is_none() {
-            break;
+            // Of one time, any order will do.
+            found.chunk_by_mut(|one, other| one.0 == other.0).for_each(<[_]>::sort);
+            return found;
         }
     }
-    assert_eq!(ids, BTreeSet::from(["evt_1".to_owned(), "evt_2".to_owned()]));
 }
 
 #[tokio::test]

@@ -1,0 +1,38 @@
+//! The local stack as CloudFormation would show it: what `tollgate --stack local` reads.
+
+use tollgate_standin::world::{
+    API_ID, BULK_QUEUE, DEAD_LETTER_QUEUES, EVENTS_QUEUE, POOL_ID, STAGE, World,
+};
+
+use crate::secrets::arns;
+use crate::stack::{TABLE, Urls, queue_url};
+
+/// The stack's name.
+pub const STACK: &str = "local";
+
+/// Makes the stack's outputs.
+pub(crate) fn publish(world: &World, urls: &Urls) {
+    let outputs = [
+        ("TableName", TABLE.to_owned()),
+        ("EventsQueueUrl", queue_url(urls, EVENTS_QUEUE)),
+        ("BulkQueueUrl", queue_url(urls, BULK_QUEUE)),
+        ("EventsDeadLetterQueueUrl", queue_url(urls, DEAD_LETTER_QUEUES[0])),
+        ("BulkDeadLetterQueueUrl", queue_url(urls, DEAD_LETTER_QUEUES[1])),
+        ("UserPoolId", POOL_ID.to_owned()),
+        ("ApiStage", format!("{API_ID}:{STAGE}")),
+        ("Livemode", "false".to_owned()),
+        ("WebhookUrl", format!("{}/webhook", urls.tollgate)),
+        ("AccountUrl", urls.tollgate.clone()),
+        (
+            "CognitoTriggerArn",
+            format!("arn:aws:lambda:us-east-1:000000000000:function:{STACK}-cognito-trigger"),
+        ),
+        ("StripeKeySecretArn", arns::STRIPE_KEY.to_owned()),
+        ("SweepStripeKeySecretArn", arns::SWEEP_STRIPE_KEY.to_owned()),
+        ("WebhookSecretsArn", arns::WEBHOOK.to_owned()),
+        ("KeySecretsArn", arns::KEYS.to_owned()),
+        ("ReturnUrl", format!("{}/account", urls.tollgate)),
+    ];
+    let outputs = outputs.into_iter().map(|(name, value)| (name.to_owned(), value));
+    world.cloudformation.set_stack(STACK, outputs);
+}

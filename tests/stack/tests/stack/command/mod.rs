@@ -1,0 +1,128 @@
+//! The operator's command, run in this process against a whole stack.
+
+mod plans;
+mod secrets;
+mod webhook;
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+
+use tollgate_billing::ports::Service;
+use tollgate_local::stack::{Options, Stack};
+use tollgate_standin::stripe::Stripe;
+use tollgate_workers::cli::{Io, Surroundings, run};
+
+/// A stack, and somebody who operates it.
+pub(crate) struct Operator {
+    pub(crate) stack: Stack,
+    /// The operator's own environment variables.
+    pub(crate) environment: BTreeMap<&'static str, String>,
+    /// Everything that the command ever wrote.
+    written: std::cell::RefCell<String>,
+}
+
+/// What a run of the command came to.
+#[derive(Debug)]
+pub(crate) struct Said {
+    pub(crate) exit: u8,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
+/// At the input.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Input {
+    /// This text comes through a pipe.
+    Piped(&'static str),
+    /// Somebody sits at a terminal, and types this in sight.
+    Typed(&'static str),
+}
+
+/// What somebody types out of sight.
+pub(crate) const HIDDEN: &str = "rk_test_typed_out_of_sight";
+
+impl Operator {
+    pub(crate) async fn start() -> anyhow::Result<Self> {
+        let start = "2026-03-01T09:00:00Z".parse()?;
+        let stack = Stack::start(Options { port: None, start, broken: None, faults: None }).await?;
+        let environment = BTreeMap::from([("STRIPE_API_BASE", stack.urls.stripe.clone())]);
+        Ok(Self { stack, environment, written: Default::default() })
+    }
+
+    /// Runs the command on the local stack, by its CloudFormation outputs.
+    pub(crate) async fn tollgate(&self, line: &str, input: Input) -> Said {
+        self.run(&format!("--stack local {line}"), input).await
+    }
+
+    /// Runs the command.
+    pub(crate) async fn run(&self, line: &str, input: Input) -> Said {
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let (mut text, interactive) = match input {
+            Input::Piped(text) => (text.as_bytes(), false),
+            Input::Typed(text) => (text.as_bytes(), true),
+        };
+        let mut io = Io {
+            out: &mut out,
+            err: &mut err,
+            input: &mut text,
+            interactive,
+            colour: false,
+            hidden: || Ok(HIDDEN.to_owned()),
+        };
+        let surroundings = Surroundings {
+            environment: &|name| self.environment.get(name).cloned(),
+            sdk: Some(self.stack.sdk.clone()),
+            clock: self.stack.clock().clone(),
+        };
+        let arguments = ["tollgate"].into_iter().chain(line.split_whitespace());
+        let exit = run(arguments.map(OsString::from), &mut io, surroundings).await;
+        let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
+        let said = Said { exit, out: text(&out), err: text(&err) };
+        self.written.borrow_mut().push_str(&format!("{said:?}"));
+        said
+    }
+
+    /// The calls since the last time that change something, as `operation subject`.
+    pub(crate) fn writes(&self) -> Vec<String> {
+        let calls = self.stack.world.gate.take_calls().into_iter();
+        let reads = ["Get", "Describe", "GET "];
+        calls
+            .filter(|call| call.service != Service::Ledger)
+            .filter(|call| !reads.iter().any(|read| call.operation.starts_with(read)))
+            .map(|call| call.operation.to_owned())
+            .collect()
+    }
+
+    pub(crate) fn stripe(&self) -> std::sync::MutexGuard<'_, Stripe> {
+        self.stack.world.stripe.account()
+    }
+
+    /// Whether the command wrote a text, or a call was logged with it.
+    pub(crate) fn shows(&self, text: &str) -> bool {
+        let logged = format!("{:?}", self.stack.world.gate.calls());
+        self.written.borrow().contains(text) || logged.contains(text)
+    }
+}
+
+#[tokio::test]
+async fn mistakes_and_questions_have_their_exit_codes() -> anyhow::Result<()> {
+    let operator = Operator::start().await?;
+    let none = Input::Piped("");
+    for (line, exit, told) in [
+        ("--help", 0, "Exit codes:"),
+        ("--version", 0, "tollgate"),
+        ("plans apply --help", 0, "--dry-run"),
+        ("", 2, "Usage:"),
+        ("plans", 2, "Usage:"),
+        ("plans apply --dry-run --yes", 2, "cannot be used with"),
+        ("plans show /nowhere/plans.toml", 2, "cannot be read"),
+        ("webhook apply --yes", 2, "--stack"),
+        ("--stack elsewhere webhook apply", 2, "there is no stack `elsewhere`"),
+    ] {
+        let said = operator.run(line, none).await;
+        assert_eq!(said.exit, exit, "{line}: {said:?}");
+        assert!(format!("{}{}", said.out, said.err).contains(told), "{line}: {said:?}");
+    }
+    assert_eq!(operator.writes(), Vec::<String>::new());
+    Ok(())
+}

@@ -1,0 +1,45 @@
+//! The command line.
+
+use clap::{Parser, Subcommand};
+
+/// Operates a Tollgate stack.
+///
+/// It knows the stack by its CloudFormation outputs (`--stack NAME`), or by the same
+/// environment variables as the functions. AWS's region and credentials are the SDK's:
+/// AWS_REGION, AWS_PROFILE, …
+#[derive(Debug, Parser)]
+#[command(name = "tollgate", version, after_help = EXIT_CODES)]
+pub(crate) struct Arguments {
+    /// The CloudFormation stack.
+    #[arg(long, global = true, value_name = "NAME")]
+    pub(crate) stack: Option<String>,
+
+    /// Results as JSON, for programs.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  everything is as it should be, or is now
+  1  a call failed, or a check found something wrong
+  2  the command line, a file or a setting is wrong or missing
+  3  nothing was changed: not confirmed, or it would touch what is not Tollgate's
+  4  --dry-run found changes to make";
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// The plans of plans.toml, and what sells and enforces them.
+    #[command(subcommand)]
+    Plans(super::plans::Plans),
+    /// The endpoint at Stripe that sends the stack its events.
+    #[command(subcommand)]
+    Webhook(super::webhook::Webhook),
+    /// The stack's secrets: set, never shown.
+    #[command(subcommand)]
+    Secrets(super::secrets::Secrets),
+}

@@ -1,0 +1,39 @@
+//! Whether to go on: `--dry-run`, `--yes`, or a person's word.
+
+use super::exit::Failure;
+use super::io::Io;
+
+/// What is to be done about changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Answer {
+    /// There are none.
+    Nothing,
+    /// Only to show them.
+    DryRun,
+    /// To make them.
+    Do,
+}
+
+/// Asks, if it has to.
+///
+/// # Errors
+/// Nobody said yes, or nobody could be asked.
+pub(super) fn ask(
+    dry_run: bool,
+    yes: bool,
+    changes: bool,
+    json: bool,
+    io: &mut Io<'_>,
+) -> Result<Answer, Failure> {
+    match (changes, dry_run, yes) {
+        (false, ..) => Ok(Answer::Nothing),
+        (true, true, _) => Ok(Answer::DryRun),
+        (true, false, true) => Ok(Answer::Do),
+        (true, false, false) if !io.interactive || json => Err(Failure::refused(
+            "nothing was changed: nobody confirmed it",
+            "Repeat with --yes, or with --dry-run to look only.",
+        )),
+        (true, false, false) if io.confirm("Make these changes?")? => Ok(Answer::Do),
+        (true, false, false) => Err(Failure::refused("nothing was changed", "")),
+    }
+}

@@ -1,0 +1,112 @@
+//! How the command ends: exit codes, and errors that say what to do.
+
+use tollgate_billing::catalog::CatalogError;
+use tollgate_billing::ports::{Class, PortError, Service};
+
+use super::io::{Colour, Io};
+use crate::adapters::stripe::StripeApiError;
+use crate::config::ConfigError;
+
+/// The exit codes; `docs/command.md` lists them for users.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// Everything is as it should be, or is now.
+    Done = 0,
+    /// A call failed, or a check found something that is not as it should be.
+    Failed = 1,
+    /// The command line, a file or a setting is wrong or missing; nothing was called that
+    /// changes anything.
+    Usage = 2,
+    /// Nothing was changed: it was not confirmed, or would touch what is not Tollgate's.
+    Refused = 3,
+    /// `--dry-run` found changes to make.
+    WouldChange = 4,
+}
+
+/// Why the command stops, and what to do about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// The exit code.
+    pub exit: Exit,
+    /// What is the matter; never a secret's value.
+    pub problem: String,
+    /// What to do.
+    pub mend: String,
+}
+
+impl Failure {
+    /// A call that failed, or something found wrong.
+    pub fn failed(problem: impl Into<String>, mend: impl Into<String>) -> Self {
+        Self { exit: Exit::Failed, problem: problem.into(), mend: mend.into() }
+    }
+
+    /// A wrong or missing argument, file or setting.
+    pub fn usage(problem: impl Into<String>, mend: impl Into<String>) -> Self {
+        Self { exit: Exit::Usage, problem: problem.into(), mend: mend.into() }
+    }
+
+    /// Nothing was changed, on purpose.
+    pub fn refused(problem: impl Into<String>, mend: impl Into<String>) -> Self {
+        Self { exit: Exit::Refused, problem: problem.into(), mend: mend.into() }
+    }
+
+    /// Writes it: two lines for people, one JSON object for programs.
+    ///
+    /// # Errors
+    /// The errors' stream cannot be written to.
+    pub fn print(&self, io: &mut Io<'_>, json: bool) -> std::io::Result<()> {
+        let Self { problem, mend, .. } = self;
+        if json {
+            let error = serde_json::json!({ "error": problem, "mend": mend });
+            return writeln!(io.err, "{error}");
+        }
+        let label = io.paint(Colour::Red, "error:");
+        writeln!(io.err, "{label} {problem}")?;
+        if mend.is_empty() { Ok(()) } else { writeln!(io.err, "  {mend}") }
+    }
+}
+
+/// A port's class says what may help.
+impl From<PortError> for Failure {
+    fn from(error: PortError) -> Self {
+        let mend = match (error.class, error.service) {
+            (Class::Throttled { .. }, _) => "Wait a minute and repeat the command: it goes on.",
+            (Class::Denied, Service::Stripe) => {
+                "Give STRIPE_SECRET_KEY a key that may do this: docs/command.md lists it."
+            }
+            (Class::Denied, _) => {
+                "Check AWS_PROFILE (or AWS_ACCESS_KEY_ID), AWS_REGION and the permissions \
+                 that docs/command.md lists."
+            }
+            (Class::Unavailable | Class::Conflict, _) => "Repeat the command: it goes on.",
+            (Class::NotFound, _) => "Check --stack and AWS_REGION.",
+            (Class::LimitExceeded, _) => "Raise the service's quota, or remove what is unused.",
+            (Class::Invalid, _) => "",
+        };
+        Self::failed(error.to_string(), mend)
+    }
+}
+
+impl From<CatalogError> for Failure {
+    fn from(error: CatalogError) -> Self {
+        Self::usage(error.to_string(), "")
+    }
+}
+
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Self {
+        Self::usage(error.to_string(), "")
+    }
+}
+
+impl From<StripeApiError> for Failure {
+    fn from(error: StripeApiError) -> Self {
+        Self::usage(error.to_string(), "")
+    }
+}
+
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Self {
+        Self::failed(format!("cannot read or write: {error}"), "")
+    }
+}

@@ -1,0 +1,80 @@
+//! The operator's command `tollgate`: parses, calls, prints, and nothing more.
+//!
+//! What is decided is decided in `tollgate_billing`, what is called is in
+//! [`crate::adapters`]. Everything that the command touches of its process comes in as
+//! [`Io`] and [`Surroundings`], so that tests run it in their own.
+//!
+//! Exit codes: see [`Exit`]. What it knows of a stack: see [`StackSettings`].
+
+mod arguments;
+mod confirm;
+mod context;
+mod exit;
+mod io;
+mod plans;
+mod secrets;
+mod settings;
+mod webhook;
+
+use std::ffi::OsString;
+
+use clap::Parser;
+use clap::error::ErrorKind;
+use tollgate_billing::ports::Clock;
+
+use self::arguments::{Arguments, Command};
+pub use self::context::{Context, Surroundings};
+pub use self::exit::{Exit, Failure};
+pub use self::io::{Colour, Io};
+pub use self::settings::{Setting, StackSettings};
+
+/// Runs the command with the arguments of a process (the first is its name); returns its
+/// exit code. Results go to `io.out`; questions, progress and errors to `io.err`.
+pub async fn run<C: Clock>(
+    args: impl IntoIterator<Item = OsString>,
+    io: &mut Io<'_>,
+    surroundings: Surroundings<'_, C>,
+) -> u8 {
+    let arguments = match Arguments::try_parse_from(args) {
+        Ok(arguments) => arguments,
+        Err(error) => return explain(&error, io) as u8,
+    };
+    let Arguments { stack, json, command } = arguments;
+    let context = Context::new(surroundings, stack, json);
+    let exit = match dispatch(command, &context, io).await {
+        Ok(exit) => exit,
+        Err(failure) => {
+            // When not even this can be written, the exit code still tells.
+            let _ = failure.print(io, json);
+            failure.exit
+        }
+    };
+    exit as u8
+}
+
+async fn dispatch<C: Clock>(
+    command: Command,
+    context: &Context<'_, C>,
+    io: &mut Io<'_>,
+) -> Result<Exit, Failure> {
+    match command {
+        Command::Plans(command) => plans::run(command, context, io).await,
+        Command::Webhook(command) => webhook::run(command, context, io).await,
+        Command::Secrets(command) => secrets::run(command, context, io).await,
+    }
+}
+
+/// Help goes to the output, a mistake to the errors.
+fn explain(error: &clap::Error, io: &mut Io<'_>) -> Exit {
+    let text = error.render();
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+            let _ = write!(io.out, "{text}");
+            Exit::Done
+        }
+        _ => {
+            let _ = write!(io.err, "{text}");
+            Exit::Usage
+        }
+    }
+}

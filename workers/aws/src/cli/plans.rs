@@ -1,0 +1,69 @@
+//! `tollgate plans`: the catalog, and what enforces and sells it.
+
+mod apply;
+mod file;
+mod print;
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use tollgate_billing::ports::Clock;
+
+use self::file::PlansFile;
+use super::{Context, Exit, Failure, Io};
+
+/// What to do with the plans.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Plans {
+    /// Shows the plans of the file; calls nothing.
+    Show {
+        /// The catalog.
+        #[arg(default_value = DEFAULT_FILE)]
+        file: PathBuf,
+    },
+    /// Makes the usage plans, products and prices that the file asks for.
+    ///
+    /// Shows first what it would change, and asks. It changes only what carries this stack's
+    /// mark, deletes nothing, and writes the ids of what it has made into the file, whose
+    /// comments and order stay. It can be interrupted and repeated at any time. The functions
+    /// see the file with the next deployment.
+    #[command(after_help = APPLY_EXAMPLES)]
+    Apply(Apply),
+}
+
+const DEFAULT_FILE: &str = "infra/plans/plans.toml";
+
+const APPLY_EXAMPLES: &str = "\
+Examples:
+  tollgate --stack shop plans apply --dry-run   shows what would change
+  tollgate --stack shop plans apply             shows it, asks, and does it
+  tollgate --stack shop plans apply --yes       does it without asking, in CI";
+
+/// The options of `apply`.
+#[derive(Debug, Args)]
+pub(crate) struct Apply {
+    /// The catalog.
+    #[arg(default_value = DEFAULT_FILE)]
+    file: PathBuf,
+    /// Only show what would change.
+    #[arg(long)]
+    dry_run: bool,
+    /// Do not ask.
+    #[arg(long, conflicts_with = "dry_run")]
+    yes: bool,
+}
+
+pub(crate) async fn run<C: Clock>(
+    command: Plans,
+    context: &Context<'_, C>,
+    io: &mut Io<'_>,
+) -> Result<Exit, Failure> {
+    match command {
+        Plans::Show { file } => {
+            let (_, draft) = PlansFile::read(&file)?;
+            print::catalog(&draft, context.json, io)?;
+            Ok(Exit::Done)
+        }
+        Plans::Apply(options) => apply::run(&options, context, io).await,
+    }
+}

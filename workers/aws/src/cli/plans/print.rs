@@ -1,0 +1,167 @@
+//! The catalog and its differences, for people and for programs.
+
+use std::io::Result;
+
+use serde_json::{Value, json};
+use tollgate_billing::account::UsagePlanId;
+use tollgate_billing::catalog::{CatalogDraft, Offer, Plan};
+use tollgate_billing::storefront::{Change, Diff, Note, Obstacle, PriceTerms, UsageSettings};
+
+use crate::cli::{Colour, Io};
+
+/// The catalog: one line for each plan, and one below it for each offer.
+pub(super) fn catalog(draft: &CatalogDraft, json: bool, io: &mut Io<'_>) -> Result<()> {
+    if json {
+        let offer = |offer: &Offer| json!({ "lookup_key": offer.lookup_key, "price": PriceTerms::of(offer).to_string() });
+        let plan = |plan: &Plan<Option<UsagePlanId>>| {
+            json!({
+                "id": plan.id,
+                "rank": plan.rank,
+                "usage_plan": plan.usage_plan,
+                "offers": plan.offers.iter().map(offer).collect::<Vec<_>>(),
+            })
+        };
+        let plans: Vec<_> = draft.plans.iter().map(plan).collect();
+        let catalog = json!({ "revision": draft.revision, "stages": draft.stages, "plans": plans });
+        return writeln!(io.out, "{catalog:#}");
+    }
+    writeln!(io.out, "revision {}", draft.revision)?;
+    for plan in &draft.plans {
+        let stages = draft.stages.iter().cloned().collect();
+        let settings = UsageSettings { stages, quota: plan.quota, throttle: plan.throttle };
+        let usage_plan = plan.usage_plan.as_ref().map_or("(none yet)", |id| id.as_str());
+        writeln!(
+            io.out,
+            "{:<12} rank {:<4} {usage_plan:<12} {settings}",
+            plan.id.as_str(),
+            plan.rank
+        )?;
+        for offer in &plan.offers {
+            writeln!(io.out, "{:<12} sold at {}: {}", "", offer.lookup_key, PriceTerms::of(offer))?;
+        }
+    }
+    Ok(())
+}
+
+/// What would change, line by line.
+pub(super) fn diff(diff: &Diff, io: &mut Io<'_>) -> Result<()> {
+    for change in &diff.changes {
+        let Line { sign, what, plan, text } = line(change);
+        let sign = match sign {
+            '~' => io.paint(Colour::Yellow, "~"),
+            sign => io.paint(Colour::Green, &sign.to_string()),
+        };
+        let line = format!("{sign} {what:<10} {plan:<12} {text}");
+        writeln!(io.out, "{}", line.trim_end())?;
+    }
+    for obstacle in &diff.obstacles {
+        let (problem, mend) = told(obstacle);
+        let sign = io.paint(Colour::Red, "!");
+        writeln!(io.out, "{sign} {problem}\n  {mend}")?;
+    }
+    for it in &diff.notes {
+        writeln!(io.out, "  {}", note(it))?;
+    }
+    Ok(())
+}
+
+/// The same for programs.
+pub(super) fn as_json(diff: &Diff) -> Value {
+    let change = |change: &Change| {
+        let Line { what, plan, text, sign } = line(change);
+        json!({ "change": sign.to_string(), "what": what, "plan": plan, "text": text })
+    };
+    let obstacle = |obstacle: &Obstacle| {
+        let (problem, mend) = told(obstacle);
+        json!({ "problem": problem, "mend": mend })
+    };
+    json!({
+        "changes": diff.changes.iter().map(change).collect::<Vec<_>>(),
+        "obstacles": diff.obstacles.iter().map(obstacle).collect::<Vec<_>>(),
+        "notes": diff.notes.iter().map(note).collect::<Vec<_>>(),
+    })
+}
+
+/// A change in one line: `+` comes, `~` becomes another, `=` is written into the file.
+struct Line {
+    sign: char,
+    what: &'static str,
+    plan: String,
+    text: String,
+}
+
+/// A change in one line, for progress.
+pub(super) fn in_short(change: &Change) -> String {
+    let Line { sign, what, plan, .. } = line(change);
+    format!("{sign} {what} {plan}")
+}
+
+fn line(change: &Change) -> Line {
+    let (sign, what, plan, text) = match change {
+        Change::CreateUsagePlan { plan, settings } => {
+            ('+', "usage plan", plan, settings.to_string())
+        }
+        Change::UpdateUsagePlan { plan, id, from, to } => {
+            ('~', "usage plan", plan, format!("{id}: {from} -> {to}"))
+        }
+        Change::RecordUsagePlan { plan, id } => ('=', "file", plan, format!("usage_plan {id}")),
+        Change::CreateProduct { plan } => ('+', "product", plan, String::new()),
+        Change::RecordProduct { plan, id } => ('=', "file", plan, format!("product {id}")),
+        Change::CreatePrice { plan, offer, replaces, .. } => {
+            let terms = PriceTerms::of(offer);
+            let after = replaces.as_ref().map_or(String::new(), |old| {
+                format!(" instead of {old}, which its subscribers keep")
+            });
+            ('+', "price", plan, format!("{}: {terms}{after}", offer.lookup_key))
+        }
+    };
+    Line { sign, what, plan: plan.to_string(), text }
+}
+
+/// What is in the way, and what to do about it.
+fn told(obstacle: &Obstacle) -> (String, String) {
+    match obstacle {
+        Obstacle::MissingStage { stage } => (
+            format!("API Gateway has no stage {stage}"),
+            "Deploy the API, or correct `stages` in the file, AWS_REGION or AWS_PROFILE.".into(),
+        ),
+        Obstacle::MissingUsagePlan { plan, id } => (
+            format!("plan {plan}: API Gateway has no usage plan {id}"),
+            "Correct or remove `usage_plan` in the file; without it, one is made.".into(),
+        ),
+        Obstacle::ForeignUsagePlan { plan, id, is, should_be } => (
+            format!("plan {plan}: usage plan {id} is not this stack's, and differs: {is}"),
+            format!("Change it yourself to: {should_be}. Or change the file to what it is."),
+        ),
+        Obstacle::ForeignPrice { plan, lookup_key, id } => (
+            format!(
+                "plan {plan}: {lookup_key} is price {id}, which is not this stack's and differs"
+            ),
+            "Choose another lookup key, or list this one in `lookup_keys` instead of an offer."
+                .into(),
+        ),
+        Obstacle::Stranded { plan, lookup_key, id, product } => (
+            format!(
+                "plan {plan}: price {id} would lose {lookup_key}, and its subscribers their plan"
+            ),
+            format!(
+                "Add its product {product} to `products` of their plan, deploy, and apply again."
+            ),
+        ),
+    }
+}
+
+fn note(note: &Note) -> String {
+    match note {
+        Note::LeftoverUsagePlan { id, name } => {
+            format!("usage plan {id} ({name}) is of no plan in the file; it is left as it is")
+        }
+        Note::LeftoverProduct { plan, id } => {
+            format!("product {id} is a second one for plan {plan}; it is left as it is")
+        }
+        Note::Later { plan, lookup_key } => format!(
+            "price {lookup_key} of plan {plan} waits: deploy the file with its product first, \
+             then apply again"
+        ),
+    }
+}

@@ -1,0 +1,278 @@
+//! `tollgate webhook`: the endpoint at Stripe that sends a stack its events.
+
+use clap::{Args, Subcommand};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::{Value, json};
+use tollgate_billing::ports::Clock;
+use tollgate_billing::storefront::{
+    EndpointChange, EndpointDiff, EndpointNote, EndpointObstacle, Wanted, Wish, diff_endpoints,
+};
+use tollgate_events::stripe::ACTED_ON;
+
+use super::confirm::{Answer, ask};
+use super::{Colour, Context, Exit, Failure, Io, Setting};
+use crate::adapters::secrets::SecretStore;
+use crate::adapters::stripe::{API_VERSION, StripeApi};
+
+/// What to do with the webhook endpoint.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Webhook {
+    /// Makes the webhook endpoint, or corrects its event types.
+    ///
+    /// A new endpoint's signing secret goes straight into the stack's secret; it is never
+    /// shown. An endpoint that does not carry this stack's mark is only compared.
+    ///
+    /// To roll the signing secret: `--roll` makes a second endpoint and stores both secrets;
+    /// once the functions have started anew, `--retire` removes the first and its secret.
+    #[command(after_help = EXAMPLES)]
+    Apply(Apply),
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  tollgate --stack shop webhook apply            makes it, or corrects it
+  tollgate --stack shop webhook apply --roll     makes a second one with a new secret
+  tollgate --stack shop webhook apply --retire   removes all but the newest";
+
+/// The options of `apply`.
+#[derive(Debug, Args)]
+pub(crate) struct Apply {
+    /// Make a second endpoint with a new signing secret.
+    #[arg(long, conflicts_with = "retire")]
+    roll: bool,
+    /// Remove every endpoint of this stack but the newest, and every secret but the first.
+    #[arg(long)]
+    retire: bool,
+    /// Only show what would change.
+    #[arg(long)]
+    dry_run: bool,
+    /// Do not ask.
+    #[arg(long, conflicts_with = "dry_run")]
+    yes: bool,
+}
+
+pub(crate) async fn run<C: Clock>(
+    command: Webhook,
+    context: &Context<'_, C>,
+    io: &mut Io<'_>,
+) -> Result<Exit, Failure> {
+    let Webhook::Apply(options) = command;
+    let settings = context.settings().await?;
+    let secret_arn = settings.need(Setting::WebhookSecretsArn)?;
+    let config = context.stripe().await?;
+    let applying = Applying {
+        stack: settings.need(Setting::Stack)?,
+        url: settings.need(Setting::WebhookUrl)?,
+        stripe: StripeApi::new(&config.key, config.base.as_deref())?,
+        secrets: context.secrets().await,
+        secret_arn,
+    };
+    let found = applying.compare(&options).await?;
+    if !context.json {
+        print(&found, applying.url, io)?;
+    }
+    if !found.obstacles.is_empty() {
+        finish(&found, false, context.json, io)?;
+        let mend = "Do what stands below each, and apply again.";
+        return Err(Failure::refused("nothing was changed (see !)", mend));
+    }
+    match ask(options.dry_run, options.yes, !found.changes.is_empty(), context.json, io)? {
+        Answer::Nothing => {
+            finish(&found, false, context.json, io)?;
+            Ok(Exit::Done)
+        }
+        Answer::DryRun => {
+            finish(&found, false, context.json, io)?;
+            Ok(Exit::WouldChange)
+        }
+        Answer::Do => {
+            for change in &found.changes {
+                applying.perform(change).await?;
+            }
+            finish(&found, true, context.json, io)?;
+            Ok(Exit::Done)
+        }
+    }
+}
+
+struct Applying<'a> {
+    stack: &'a str,
+    url: &'a str,
+    stripe: StripeApi,
+    secrets: SecretStore,
+    secret_arn: &'a str,
+}
+
+impl Applying<'_> {
+    async fn compare(&self, options: &Apply) -> Result<EndpointDiff, Failure> {
+        let wanted = Wanted {
+            stack: self.stack,
+            url: self.url,
+            events: ACTED_ON,
+            api_version: API_VERSION,
+            has_secret: self.secrets.get(self.secret_arn).await?.is_some(),
+        };
+        let wish = match (options.roll, options.retire) {
+            (true, _) => Wish::Roll,
+            (false, true) => Wish::Retire,
+            (false, false) => Wish::Apply,
+        };
+        Ok(diff_endpoints(&self.stripe.webhook_endpoints().await?, &wanted, wish))
+    }
+
+    async fn perform(&self, change: &EndpointChange) -> Result<(), Failure> {
+        match change {
+            EndpointChange::Create => self.create().await,
+            EndpointChange::Update { id, .. } => {
+                Ok(self.stripe.update_webhook_endpoint(id, ACTED_ON).await?)
+            }
+            EndpointChange::Delete { id } => Ok(self.stripe.delete_webhook_endpoint(id).await?),
+            EndpointChange::KeepFirstSecret => self.keep_first_secret().await,
+        }
+    }
+
+    /// An endpoint whose secret cannot be stored is of no use to anybody: it goes again.
+    async fn create(&self) -> Result<(), Failure> {
+        let (id, secret) =
+            self.stripe.create_webhook_endpoint(self.stack, self.url, ACTED_ON).await?;
+        let Err(failure) = self.store_before_others(&secret).await else { return Ok(()) };
+        self.stripe.delete_webhook_endpoint(&id).await.map_err(|_| {
+            Failure::failed(
+                format!("{}; the endpoint {id} was made and is of no use", failure.problem),
+                "Delete it in Stripe's dashboard, and repeat the command.",
+            )
+        })?;
+        Err(failure)
+    }
+
+    async fn store_before_others(&self, secret: &SecretString) -> Result<(), Failure> {
+        let others = self.secrets.get(self.secret_arn).await?;
+        let mut all = secret.expose_secret().to_owned();
+        if let Some(others) = &others {
+            all.push(',');
+            all.push_str(others.expose_secret());
+        }
+        Ok(self.secrets.put(self.secret_arn, &SecretString::from(all)).await?)
+    }
+
+    async fn keep_first_secret(&self) -> Result<(), Failure> {
+        let Some(all) = self.secrets.get(self.secret_arn).await? else { return Ok(()) };
+        let first = all.expose_secret().split(',').next().unwrap_or_default().trim().to_owned();
+        Ok(self.secrets.put(self.secret_arn, &SecretString::from(first)).await?)
+    }
+}
+
+fn print(found: &EndpointDiff, url: &str, io: &mut Io<'_>) -> std::io::Result<()> {
+    for change in &found.changes {
+        let (sign, colour) = match change {
+            EndpointChange::Create => ("+", Colour::Green),
+            EndpointChange::Update { .. } => ("~", Colour::Yellow),
+            EndpointChange::Delete { .. } | EndpointChange::KeepFirstSecret => ("-", Colour::Red),
+        };
+        writeln!(io.out, "{} {}", io.paint(colour, sign), change_text(change, url))?;
+    }
+    for obstacle in &found.obstacles {
+        let (problem, mend) = obstacle_text(obstacle);
+        writeln!(io.out, "{} {problem}\n  {mend}", io.paint(Colour::Red, "!"))?;
+    }
+    for note in &found.notes {
+        writeln!(io.out, "  {}", note_text(note))?;
+    }
+    Ok(())
+}
+
+fn finish(found: &EndpointDiff, done: bool, json: bool, io: &mut Io<'_>) -> Result<(), Failure> {
+    if json {
+        let texts = |texts: Vec<String>| Value::from(texts);
+        let obstacle = |obstacle: &EndpointObstacle| {
+            let (problem, mend) = obstacle_text(obstacle);
+            json!({ "problem": problem, "mend": mend })
+        };
+        let document = json!({
+            "changes": texts(found.changes.iter().map(|it| change_text(it, "")).collect()),
+            "obstacles": found.obstacles.iter().map(obstacle).collect::<Vec<_>>(),
+            "notes": texts(found.notes.iter().map(note_text).collect()),
+            "applied": done,
+        });
+        writeln!(io.out, "{document:#}")?;
+        return Ok(());
+    }
+    let stored = |it: &EndpointChange| {
+        matches!(it, EndpointChange::Create | EndpointChange::KeepFirstSecret)
+    };
+    if done && found.changes.iter().any(stored) {
+        writeln!(
+            io.out,
+            "Done. Functions that run now keep the old secrets until they start anew."
+        )?;
+    } else if done {
+        writeln!(io.out, "Done.")?;
+    } else if found.changes.is_empty() && found.obstacles.is_empty() {
+        writeln!(io.out, "Nothing to change: the webhook endpoint is in place.")?;
+    }
+    Ok(())
+}
+
+fn change_text(change: &EndpointChange, url: &str) -> String {
+    match change {
+        EndpointChange::Create => {
+            let types = ACTED_ON.len();
+            format!("webhook endpoint {url} ({types} event types); its secret is stored")
+        }
+        EndpointChange::Update { id, add, remove, enable } => {
+            let mut parts = Vec::new();
+            if !add.is_empty() {
+                parts.push(format!("sends {} too", add.join(", ")));
+            }
+            if !remove.is_empty() {
+                parts.push(format!("sends {} no more", remove.join(", ")));
+            }
+            if *enable {
+                parts.push("is turned on".to_owned());
+            }
+            format!("webhook endpoint {id} {}", parts.join("; "))
+        }
+        EndpointChange::Delete { id } => format!("webhook endpoint {id}"),
+        EndpointChange::KeepFirstSecret => "every stored signing secret but the first".to_owned(),
+    }
+}
+
+/// What is in the way, and what to do about it.
+fn obstacle_text(obstacle: &EndpointObstacle) -> (String, String) {
+    match obstacle {
+        EndpointObstacle::Foreign { id, missing } if missing.is_empty() => (
+            format!("the endpoint {id} is not this stack's, and is turned off"),
+            "Enable it in Stripe's dashboard, or delete it there: then one is made.".into(),
+        ),
+        EndpointObstacle::Foreign { id, missing } => (
+            format!("the endpoint {id} is not this stack's, and lacks {}", missing.join(", ")),
+            "Add these in Stripe's dashboard, or delete it there: then one is made.".into(),
+        ),
+        EndpointObstacle::NoSecret { id } => (
+            format!("the endpoint {id} is there, but its signing secret is not stored"),
+            "Copy it from Stripe's dashboard into `tollgate secrets set webhook-secrets`, or \
+             make another endpoint with --roll, and then --retire."
+                .into(),
+        ),
+        EndpointObstacle::RolledBefore => (
+            "there are two endpoints of this stack already".into(),
+            "Finish the last roll with --retire first.".into(),
+        ),
+        EndpointObstacle::NothingToRetire => (
+            "there is no older endpoint of this stack".into(),
+            "Make a new one with --roll first.".into(),
+        ),
+    }
+}
+
+fn note_text(note: &EndpointNote) -> String {
+    match note {
+        EndpointNote::OtherVersion { id, version } => format!(
+            "the endpoint {id} has API version {version}, not {API_VERSION}; Tollgate reads it too, \
+             and Stripe changes it only by a new endpoint (--roll, then --retire)"
+        ),
+        EndpointNote::Several { count } => format!(
+            "{count} endpoints have this URL: each event comes {count} times, and counts once"
+        ),
+    }
+}

@@ -1,0 +1,111 @@
+//! What a convergence would do now: everything is read and decided as the worker does it,
+//! and nothing is written.
+
+use std::fmt;
+
+use jiff::{SignedDuration, Timestamp};
+use tollgate_events::{AccountId, Envelope};
+
+use super::{DRIFT, Run, Stop, Worker};
+use crate::account::{Account, PlanId, Reason, Status};
+use crate::decide::{Warning, decide};
+use crate::ops::OperatorAct;
+use crate::plan::{Step, plan};
+use crate::ports::{Clock, Ledger, Ports};
+use crate::sweep::wake;
+
+/// How long a preview may wait for the control plane.
+const PATIENCE: SignedDuration = SignedDuration::from_secs(60);
+
+/// What would become of an account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Preview {
+    /// Which one.
+    pub account: AccountId,
+    /// Its plan, and where it stands.
+    pub before: (Option<PlanId>, Status),
+    /// What they would be.
+    pub after: (Option<PlanId>, Status),
+    /// Why.
+    pub reason: Reason,
+    /// What would be done, in this order.
+    pub steps: Vec<Step>,
+    /// What a person should look at.
+    pub warnings: Vec<Warning>,
+    /// When it would be looked at again.
+    pub review_at: Option<Timestamp>,
+}
+
+impl Preview {
+    /// Whether anything would change.
+    pub fn changes(&self) -> bool {
+        self.before != self.after || !self.steps.is_empty()
+    }
+
+    /// Whether a key would be made.
+    pub fn mints(&self) -> bool {
+        self.steps.contains(&Step::MintKey)
+    }
+
+    /// Whether a key would be refused from then on.
+    pub fn disables(&self) -> bool {
+        self.steps.iter().any(|step| matches!(step, Step::DisableKey | Step::DeleteKey))
+    }
+}
+
+impl fmt::Display for Preview {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = |(plan, status): &(Option<PlanId>, Status)| match plan {
+            Some(plan) => format!("{plan} ({status:?})"),
+            None => format!("no plan ({status:?})"),
+        };
+        write!(f, "{}: {} → {}", self.account, name(&self.before), name(&self.after))
+    }
+}
+
+impl<P: Ports> Worker<P> {
+    /// Reads what a convergence on behalf of `events`, after an operator's act if there is
+    /// one, would read, and tells what it would do. Claims nothing: a worker may be at it at the
+    /// same time, and then the preview tells of a state that is about to pass. The blast limit is
+    /// not asked.
+    ///
+    /// # Errors
+    /// [`Stop`]: a call failed, or the control plane had no room for two reads in a minute.
+    pub async fn preview(
+        &self,
+        id: &AccountId,
+        mut events: Vec<Envelope>,
+        act: Option<&OperatorAct>,
+    ) -> Result<Preview, Stop> {
+        let now = self.ports.clock().now();
+        let account = self.ports.ledger().account(id).await?;
+        let account = account.unwrap_or_else(|| Account::new(id.clone()));
+        // So that API Gateway and Cognito are looked at, whatever the events are.
+        events.push(wake(DRIFT, id.clone(), None, now));
+        let deadline = now.checked_add(PATIENCE).unwrap_or(Timestamp::MAX);
+        let mut run = Run::new(self, account, events, now, deadline);
+        let before = run.standing();
+        if let Some(act) = act {
+            act.change(&mut run.account.access);
+        }
+        let facts = run.facts().await?;
+        run.now = run.clock_now();
+        let desired = decide(&facts, &self.catalog, &self.policy, run.now);
+        let observed = run.look(run.attributes_known(), &mut 0).await?;
+        Ok(Preview {
+            account: id.clone(),
+            before,
+            after: (desired.plan.clone(), desired.status),
+            steps: plan(&desired, &observed),
+            reason: desired.reason,
+            warnings: desired.warnings,
+            review_at: desired.review_at,
+        })
+    }
+}
+
+impl<P: Ports> Run<'_, P> {
+    fn standing(&self) -> (Option<PlanId>, Status) {
+        (self.committed.plan.clone(), self.committed.status)
+    }
+}

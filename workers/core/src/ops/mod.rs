@@ -1,0 +1,12 @@
+//! What an operator does: acts on an account, and replays of events. The command
+//! `tollgate` parses and prints; everything else is here.
+//!
+//! **Architecture invariant:** nothing here moves a plan or a key. An act changes what the
+//! ledger holds about an account and converges it; a replay puts events on the queue again.
+//! Both go the way of every event.
+
+mod acts;
+mod replay;
+
+pub use acts::{Act, OperatorAct, accept_blast};
+pub use replay::{Progress, Replay, Selection};
