@@ -1,5 +1,5 @@
-//! What measures and tries the deployed form: the deployed-stack test, cold starts, sizes. The
-//! scenarios, the contract suite and the call counts are this package's tests.
+//! What is measured and tested of the deployed product: the deployed stack, cold starts,
+//! sizes. The scenarios, the contract suite and the call counts are this package's tests.
 
 pub mod coldstart;
 pub mod deployed;
