@@ -112,7 +112,7 @@ async fn scheduled(world: &World) -> anyhow::Result<()> {
         Ok(Some(lines).filter(|lines| !lines.is_empty()))
     })
     .await?;
-    println!("    {} runs in the sweep's log that nobody else asked for", lines.len());
+    println!("    in the sweep's log, {} times, and nobody else asked for it", lines.len());
     Ok(())
 }
 
