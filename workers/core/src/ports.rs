@@ -361,15 +361,35 @@ impl UserRecord {
     }
 }
 
+/// Who has a user name. A name is free again after its user's deletion, a sub never is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NameHolder {
+    /// The account that was asked for.
+    Account(UserRecord),
+    /// Another account, by now.
+    Namesake(AccountId),
+    /// Nobody.
+    Nobody,
+}
+
+impl NameHolder {
+    /// The account that was asked for, if it has the name.
+    pub fn account(self) -> Option<UserRecord> {
+        match self {
+            Self::Account(user) => Some(user),
+            Self::Namesake(_) | Self::Nobody => None,
+        }
+    }
+}
+
 /// The Cognito user pool.
 pub trait Users: Send + Sync {
-    /// `AdminGetUser`, by user name; `None` when there is none, or when the name
-    /// belongs to another sub by now.
+    /// `AdminGetUser`, by user name: who has it now.
     fn user(
         &self,
         username: &str,
         account: &AccountId,
-    ) -> impl Future<Output = PortResult<Option<UserRecord>>> + Send;
+    ) -> impl Future<Output = PortResult<NameHolder>> + Send;
 
     /// `ListUsers` filtered by sub; may lag behind. Works for federated users too.
     fn find(

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use tollgate_billing::account::{Attributes, KeyId};
-use tollgate_billing::ports::{Class, Page, PortError, PortResult, Service, UserRecord, Users};
+use tollgate_billing::ports::{
+    Class, NameHolder, Page, PortError, PortResult, Service, UserRecord, Users,
+};
 use tollgate_events::AccountId;
 
 use super::CognitoStandin;
@@ -17,13 +19,13 @@ const API_ID: &str = "custom:apiid";
 const PLAN: &str = "custom:plan";
 
 impl Users for CognitoStandin {
-    async fn user(&self, username: &str, account: &AccountId) -> PortResult<Option<UserRecord>> {
+    async fn user(&self, username: &str, account: &AccountId) -> PortResult<NameHolder> {
         let act = || match self.lookup(username) {
-            Ok(user) => {
-                let ours = user.id == *account || self.gate.has(Bug::NamesakeTaken);
-                Ok(ours.then(|| self.read(&user)))
+            Ok(user) if user.id == *account || self.gate.has(Bug::NamesakeTaken) => {
+                Ok(NameHolder::Account(self.read(&user)))
             }
-            Err(error) if error.code == Code::UserNotFound => Ok(None),
+            Ok(user) => Ok(NameHolder::Namesake(user.id.clone())),
+            Err(error) if error.code == Code::UserNotFound => Ok(NameHolder::Nobody),
             Err(error) => Err(classified("AdminGetUser", &error)),
         };
         self.gate.pass(Service::Cognito, "AdminGetUser", account.as_str(), act).await

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use tollgate_billing::account::{Attributes, KeyId};
-use tollgate_billing::ports::{Class, Service, Users};
+use tollgate_billing::ports::{Class, NameHolder, Service, Users};
 use tollgate_events::AccountId;
 
 use super::*;
@@ -265,8 +265,8 @@ async fn the_port_finds_federated_users_by_sub_and_reads_by_user_name() {
     let found = Users::find(&pool, &id).await.unwrap().unwrap();
     assert_eq!(found.username, "Google_123");
     assert!(found.enabled);
-    assert_eq!(pool.user("Google_123", &id).await.unwrap().unwrap(), found);
-    assert_eq!(pool.user(id.as_str(), &id).await.unwrap(), None);
+    assert_eq!(pool.user("Google_123", &id).await.unwrap().account().unwrap(), found);
+    assert_eq!(pool.user(id.as_str(), &id).await.unwrap(), NameHolder::Nobody);
 }
 
 #[tokio::test]
@@ -275,8 +275,8 @@ async fn a_user_name_that_belongs_to_another_sub_by_now_is_nobody() {
     let first = pool.sign_up_confirmed("ada", "a@example.com").unwrap();
     pool.delete_user("ada").unwrap();
     let second = pool.sign_up_confirmed("ada", "a@example.com").unwrap();
-    assert_eq!(pool.user("ada", &first).await.unwrap(), None);
-    assert_eq!(pool.user("ada", &second).await.unwrap().unwrap().id, second);
+    assert_eq!(pool.user("ada", &first).await.unwrap(), NameHolder::Namesake(second.clone()));
+    assert_eq!(pool.user("ada", &second).await.unwrap().account().unwrap().id, second);
     assert_eq!(Users::find(&pool, &first).await.unwrap(), None);
 }
 
@@ -286,7 +286,7 @@ async fn an_absent_attribute_is_written_empty_and_read_as_absent() {
     let id = pool.sign_up_confirmed("ada", "a@example.com").unwrap();
     for written in [both(Some("key1"), Some("pro")), both(None, Some("closed")), both(None, None)] {
         pool.write_attributes("ada", &written).await.unwrap();
-        assert_eq!(pool.user("ada", &id).await.unwrap().unwrap().attributes, written);
+        assert_eq!(pool.user("ada", &id).await.unwrap().account().unwrap().attributes, written);
     }
 }
 

@@ -6,6 +6,7 @@ mod drift;
 mod flood;
 mod hidden_key;
 mod lease;
+mod namesake;
 mod permutations;
 mod preview;
 mod replay;

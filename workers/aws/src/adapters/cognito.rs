@@ -5,7 +5,9 @@
 use aws_sdk_cognitoidentityprovider::Client;
 use aws_sdk_cognitoidentityprovider::types::{AttributeType, UserStatusType, UserType};
 use tollgate_billing::account::{Attributes, KeyId};
-use tollgate_billing::ports::{Class, Page, PortError, PortResult, Service, UserRecord, Users};
+use tollgate_billing::ports::{
+    Class, NameHolder, Page, PortError, PortResult, Service, UserRecord, Users,
+};
 use tollgate_events::AccountId;
 
 use super::error::Operation;
@@ -57,18 +59,22 @@ impl UserPool {
 }
 
 impl Users for UserPool {
-    async fn user(&self, username: &str, account: &AccountId) -> PortResult<Option<UserRecord>> {
+    async fn user(&self, username: &str, account: &AccountId) -> PortResult<NameHolder> {
         let operation = operation("AdminGetUser");
         let request = self.client.admin_get_user().user_pool_id(&self.pool).username(username);
         let answer = request.send().await.map_err(|e| unnamed(operation.sdk(&e), username));
         let found = match answer {
-            Err(error) if error.class == Class::NotFound => return Ok(None),
+            Err(error) if error.class == Class::NotFound => return Ok(NameHolder::Nobody),
             answer => answer?,
         };
         let status = found.user_status();
         let about = (found.username(), status, found.enabled());
         let user = read(operation, about, found.user_attributes())?;
-        Ok(Some(user).filter(|user| user.id == *account))
+        Ok(if user.id == *account {
+            NameHolder::Account(user)
+        } else {
+            NameHolder::Namesake(user.id)
+        })
     }
 
     async fn find(&self, account: &AccountId) -> PortResult<Option<UserRecord>> {

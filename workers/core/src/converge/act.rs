@@ -294,7 +294,7 @@ impl<P: Ports> Run<'_, P> {
         // A federated user's name is free again after a deletion, and a write takes nothing but
         // the name: without a look in this run it could land on whoever has the name now.
         let sure = self.attributes_read.is_some() || username == self.account.id.as_str();
-        if !sure && users.user(username, &self.account.id).await?.is_none() {
+        if !sure && users.user(username, &self.account.id).await?.account().is_none() {
             return Err(Stop::Port(PortError {
                 service: Service::Cognito,
                 operation: "AdminGetUser",

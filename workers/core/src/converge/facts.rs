@@ -6,13 +6,14 @@ use tollgate_events::{
     AccountId, CustomerId, DisputeId, Envelope, Source, Via, cloudtrail, cognito,
 };
 
-use super::{Run, Stop, join};
+use super::{DRIFT, Run, Stop, join};
 use crate::account::{Account, Status, User};
 use crate::decide::{Facts, UserFact};
 use crate::ledger::{Commit, CommitResult, Entry, StepTaken};
 use crate::policy::LAG_AT_MOST;
-use crate::ports::{Ledger, PortResult, Ports, Stripe, Users};
+use crate::ports::{Ledger, NameHolder, PortResult, Ports, Stripe, Users};
 use crate::stripe::Subscription;
+use crate::sweep::wake;
 
 /// How many events one commit settles: DynamoDB takes 100 items in a transaction.
 const MOST_JOINED: usize = 80;
@@ -138,7 +139,7 @@ impl<P: Ports> Run<'_, P> {
 
     /// Looks the user up where there is a reason to: they were never seen or were
     /// missing, the account was found open, or not (only) Stripe woke it.
-    async fn user(&mut self) -> PortResult<UserFact> {
+    async fn user(&mut self) -> Result<UserFact, Stop> {
         let users = self.worker.ports.users();
         let id = &self.account.id;
         let found = match &self.account.user {
@@ -149,12 +150,16 @@ impl<P: Ports> Run<'_, P> {
                 return Ok(UserFact::AsLastSeen);
             }
             User::Present { username, .. } | User::Missing { username: Some(username), .. } => {
-                users.user(username, id).await?
+                let holder = users.user(username, id).await?;
+                if let NameHolder::Namesake(other) = &holder {
+                    self.look_at_namesake(other).await?;
+                }
+                holder.account()
             }
             // The listing tells the user name, and lags: an act on the user that came before
             // this claim may not show in it yet, while its event is already dealt with.
             User::Unseen | User::Missing { username: None, .. } => match users.find(id).await? {
-                Some(listed) => users.user(listed.admin_name(), id).await?,
+                Some(listed) => users.user(listed.admin_name(), id).await?.account(),
                 None => None,
             },
         };
@@ -166,6 +171,18 @@ impl<P: Ports> Run<'_, P> {
             }
             None => UserFact::NotFound { delete_seen: self.woken_by(cloudtrail::USER_DELETED) },
         })
+    }
+
+    /// What was written to this user by name, and came to effect late, may have landed on
+    /// whoever has the name by now. They are looked at before this account is closed, so that a
+    /// crash in between repeats it. Nothing lands later: it was begun under a lease that ended
+    /// before this claim.
+    async fn look_at_namesake(&self, other: &AccountId) -> Result<(), Stop> {
+        if self.previews {
+            return Ok(());
+        }
+        let look = wake(DRIFT, other.clone(), None, self.now);
+        self.worker.converge_boxed(other, vec![look], self.deadline).await
     }
 
     fn woken_by(&self, kind: &str) -> bool {

@@ -48,6 +48,8 @@ mod commit;
 mod facts;
 mod preview;
 
+use std::pin::Pin;
+
 use jiff::{SignedDuration, Timestamp};
 use tollgate_events::{AccountId, Envelope, Source, Via};
 
@@ -171,6 +173,16 @@ impl<P: Ports> Worker<P> {
         self.converge_after(id, events, None, deadline).await
     }
 
+    /// Converges an account in the middle of another's convergence.
+    fn converge_boxed<'a>(
+        &'a self,
+        id: &'a AccountId,
+        events: Vec<Envelope>,
+        deadline: Timestamp,
+    ) -> Pin<Box<dyn Future<Output = Result<(), Stop>> + Send + 'a>> {
+        Box::pin(async move { self.converge(id, events, deadline).await.map(drop) })
+    }
+
     /// Converges after an operator's act, which is committed with what follows from it.
     pub(crate) async fn converge_after(
         &self,
@@ -223,6 +235,8 @@ struct Run<'a, P> {
     told: Option<String>,
     steps: Vec<StepTaken>,
     systemic: bool,
+    /// Nothing is to be written, for this account or another.
+    previews: bool,
     /// The user turned out to be gone: look, whoever woke the account.
     look_at_user: bool,
     /// The attributes, when the user was read.
@@ -253,6 +267,7 @@ impl<'a, P: Ports> Run<'a, P> {
             told: None,
             steps: Vec::new(),
             systemic: false,
+            previews: false,
             look_at_user: false,
             attributes_read: None,
             now,

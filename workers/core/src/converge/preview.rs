@@ -84,6 +84,7 @@ impl<P: Ports> Worker<P> {
         events.push(wake(DRIFT, id.clone(), None, now));
         let deadline = now.checked_add(PATIENCE).unwrap_or(Timestamp::MAX);
         let mut run = Run::new(self, account, events, now, deadline);
+        run.previews = true;
         let before = run.standing();
         if let Some(act) = act {
             act.change(&mut run.account.access);

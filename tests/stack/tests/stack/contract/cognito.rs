@@ -23,7 +23,7 @@ impl<F: Face> Stand<F> {
     }
 
     async fn read(&self, name: &str, id: &AccountId) -> Option<UserRecord> {
-        self.ports.users().user(name, id).await.unwrap()
+        self.ports.users().user(name, id).await.unwrap().account()
     }
 
     /// The same face of a world whose pool has these custom attributes only.
