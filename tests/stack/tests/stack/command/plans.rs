@@ -354,6 +354,18 @@ async fn keeping_failures(operator: &Operator) -> anyhow::Result<String> {
 }
 
 #[tokio::test]
+async fn a_stacks_arn_stands_for_its_name() -> anyhow::Result<()> {
+    let scene = Scene::with("arn", CATALOG).await?;
+    let arn = "arn:aws:cloudformation:us-east-1:000000000000:stack/local/1";
+    let line = format!("--stack {arn} plans apply {} --yes", scene.path.display());
+    let said = scene.operator.run(&line, Input::Piped("")).await;
+    assert_eq!(said.exit, 0, "{said:?}");
+    let made = ["tollgate/local/starter starter 100 MONTH", "tollgate/local/team team 1000 DAY"];
+    assert_eq!(scene.ours(), made);
+    Ok(())
+}
+
+#[tokio::test]
 async fn show_tells_what_the_file_says() -> anyhow::Result<()> {
     let scene = Scene::with("show", CATALOG).await?;
     let said =
