@@ -1,4 +1,4 @@
-//! CloudFormation, as far as a stack's outputs are read: `DescribeStacks` by name, in the
+//! CloudFormation, as far as a stack's outputs are read: `DescribeStacks` by name or ARN, in the
 //! query protocol. Nothing is deployed, and everything else answers 501.
 
 use std::collections::BTreeMap;
@@ -60,8 +60,8 @@ impl CloudFormationStandin {
     fn describe(&self, name: &str) -> Response {
         self.gate.log(Service::CloudFormation, "DescribeStacks", name);
         let stacks = self.stacks.lock().unwrap_or_else(PoisonError::into_inner);
-        match stacks.get(name) {
-            Some(stack) => xml(StatusCode::OK, described(name, stack)),
+        match stacks.get_key_value(name).or_else(|| stacks.iter().find(|it| arn(it.0) == name)) {
+            Some((name, stack)) => xml(StatusCode::OK, described(name, stack)),
             None => {
                 let message = format!("Stack with id {} does not exist", escape(name));
                 refuse(StatusCode::BAD_REQUEST, "ValidationError", &message)
@@ -89,17 +89,21 @@ async fn serve(
 fn described(name: &str, stack: &Stack) -> String {
     let outputs = members("Output", &stack.outputs);
     let parameters = members("Parameter", &stack.parameters);
-    let name = escape(name);
+    let (name, arn) = (escape(name), escape(&arn(name)));
     format!(
         "<DescribeStacksResponse xmlns=\"http://cloudformation.amazonaws.com/doc/2010-05-15/\">\
          <DescribeStacksResult><Stacks><member>\
-         <StackId>arn:aws:cloudformation:us-east-1:000000000000:stack/{name}/1</StackId>\
+         <StackId>{arn}</StackId>\
          <StackName>{name}</StackName><CreationTime>2026-01-01T00:00:00Z</CreationTime>\
          <StackStatus>CREATE_COMPLETE</StackStatus><Parameters>{parameters}</Parameters>\
          <Outputs>{outputs}</Outputs>\
          </member></Stacks></DescribeStacksResult>\
          <ResponseMetadata><RequestId>1</RequestId></ResponseMetadata></DescribeStacksResponse>"
     )
+}
+
+fn arn(name: &str) -> String {
+    format!("arn:aws:cloudformation:us-east-1:000000000000:stack/{name}/1")
 }
 
 fn members(kind: &str, pairs: &BTreeMap<String, String>) -> String {

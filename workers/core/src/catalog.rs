@@ -297,7 +297,9 @@ grace_days = 3
             (r#"default_plan = "free""#, r#"default_plan = "gold""#, 3, "leave default_plan out"),
             (r#"default_plan = "free""#, r#"default_plan = "pro""#, 3, "rank 0"),
             (r#"["api1:prod"]"#, "[]", 4, "at least one"),
-            ("rate = 5.0", "rate = 0.0", 13, "above 0"),
+            ("rate = 5.0", "rate = 0.0", 16, "above 0"),
+            ("burst = 10", "burst = 2147483648", 16, "at most 2147483647"),
+            ("limit = 100", "limit = 2147483648", 10, "at most 2147483647"),
         ] {
             let text = error(from, to);
             assert!(text.starts_with(&format!("plans.toml line {line}: ")), "{text}");

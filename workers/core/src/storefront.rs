@@ -35,3 +35,5 @@ pub const TAG_PLAN: &str = "tollgate:plan";
 pub const METADATA_STACK: &str = "tollgate_stack";
 /// The metadata key of products and prices: which plan they sell.
 pub const METADATA_PLAN: &str = "tollgate_plan";
+/// The metadata key of webhook endpoints: the fingerprint of their signing secret.
+pub const METADATA_SECRET: &str = "tollgate_secret";

@@ -125,8 +125,13 @@ fn patches(from: &UsageSettings, to: &UsageSettings) -> Vec<PatchOperation> {
         match to.quota {
             None => patch(Op::Remove, "/quota", None),
             Some(Quota { limit, period }) => {
-                let period = period_type(period).as_str().to_owned();
                 patch(Op::Replace, "/quota/limit", Some(limit.to_string()));
+                if from.quota.is_some_and(|before| before.period != period) {
+                    // What was used up of one period says nothing of another, which may not
+                    // even take it: a day's offset is 0.
+                    patch(Op::Replace, "/quota/offset", Some("0".to_owned()));
+                }
+                let period = period_type(period).as_str().to_owned();
                 patch(Op::Replace, "/quota/period", Some(period));
             }
         }
@@ -148,7 +153,7 @@ fn api_stage(stage: &str) -> ApiStage {
     ApiStage::builder().api_id(api).stage(name).build()
 }
 
-/// A limit beyond what the SDK's type holds is no limit that anyone reaches.
+/// The catalog has no limit beyond what the SDK's type holds.
 fn quota_settings(Quota { limit, period }: Quota) -> QuotaSettings {
     let limit = i32::try_from(limit).unwrap_or(i32::MAX);
     QuotaSettings::builder().limit(limit).period(period_type(period)).build()
@@ -259,6 +264,7 @@ mod tests {
             { "op": "remove", "path": "/apiStages", "value": "a:1" },
             { "op": "add", "path": "/apiStages", "value": "c:1" },
             { "op": "replace", "path": "/quota/limit", "value": "5" },
+            { "op": "replace", "path": "/quota/offset", "value": "0" },
             { "op": "replace", "path": "/quota/period", "value": "WEEK" },
             { "op": "remove", "path": "/throttle" },
         ]);

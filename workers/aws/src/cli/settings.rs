@@ -138,7 +138,8 @@ impl StackSettings {
         Self::new(all.filter_map(|setting| Some((setting, get(setting.variable())?))))
     }
 
-    /// From a stack's outputs and parameters.
+    /// From a stack's outputs and parameters. `--stack` may be the stack's name or its ARN;
+    /// marks have the name.
     ///
     /// # Errors
     /// There is no such stack, or CloudFormation failed.
@@ -149,6 +150,7 @@ impl StackSettings {
         let answer = client.describe_stacks().stack_name(name).send().await;
         let answer = answer.map_err(|error| no_such_stack(name, DESCRIBE.sdk(&error)))?;
         let own = answer.stacks().iter();
+        let called = own.clone().find_map(Stack::stack_name).unwrap_or(name).to_owned();
         let parameters = own.clone().flat_map(Stack::parameters);
         let parameters = parameters.map(|it| (it.parameter_key(), it.parameter_value()));
         let outputs = own.flat_map(Stack::outputs);
@@ -158,7 +160,7 @@ impl StackSettings {
             let setting = Setting::ALL.into_iter().find(|setting| Some(setting.output()) == key)?;
             Some((setting, value?.to_owned()))
         });
-        Ok(Self::new(known.chain([(Setting::Stack, name.to_owned())])))
+        Ok(Self::new(known.chain([(Setting::Stack, called)])))
     }
 
     /// A setting, if it is known.

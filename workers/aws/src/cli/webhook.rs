@@ -1,5 +1,6 @@
 //! `tollgate webhook`: the endpoint at Stripe that sends a stack its events.
 
+use aws_lc_rs::digest::{SHA256, digest};
 use clap::{Args, Subcommand};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
@@ -13,6 +14,9 @@ use super::confirm::{Answer, ask};
 use super::{Colour, Context, Exit, Failure, Io, Setting};
 use crate::adapters::secrets::SecretStore;
 use crate::adapters::stripe::{API_VERSION, StripeApi};
+
+/// How many bytes of a signing secret's hash tell it from others.
+const FINGERPRINT_BYTES: usize = 8;
 
 /// What to do with the webhook endpoint.
 #[derive(Debug, Subcommand)]
@@ -32,7 +36,7 @@ const EXAMPLES: &str = "\
 Examples:
   tollgate --stack shop webhook apply            makes it, or corrects it
   tollgate --stack shop webhook apply --roll     makes a second one with a new secret
-  tollgate --stack shop webhook apply --retire   removes all but the newest";
+  tollgate --stack shop webhook apply --retire   removes all of this stack but the newest";
 
 /// The options of `apply`.
 #[derive(Debug, Args)]
@@ -40,7 +44,7 @@ pub(crate) struct Apply {
     /// Make a second endpoint with a new signing secret.
     #[arg(long, conflicts_with = "retire")]
     roll: bool,
-    /// Remove every endpoint of this stack but the newest, and every secret but the first.
+    /// Remove every endpoint of this stack but the newest, and every secret but its own.
     #[arg(long)]
     retire: bool,
     /// Only show what would change.
@@ -72,24 +76,24 @@ pub(crate) async fn run<C: Clock>(
         print(&found, applying.url, io)?;
     }
     if !found.obstacles.is_empty() {
-        finish(&found, false, context.json, io)?;
+        finish(&found, false, applying.url, context.json, io)?;
         let mend = "Do what stands below each, and apply again.";
         return Err(Failure::refused("nothing was changed (see !)", mend));
     }
     match ask(options.dry_run, options.yes, !found.changes.is_empty(), context.json, io)? {
         Answer::Nothing => {
-            finish(&found, false, context.json, io)?;
+            finish(&found, false, applying.url, context.json, io)?;
             Ok(Exit::Done)
         }
         Answer::DryRun => {
-            finish(&found, false, context.json, io)?;
+            finish(&found, false, applying.url, context.json, io)?;
             Ok(Exit::WouldChange)
         }
         Answer::Do => {
             for change in &found.changes {
                 applying.perform(change).await?;
             }
-            finish(&found, true, context.json, io)?;
+            finish(&found, true, applying.url, context.json, io)?;
             Ok(Exit::Done)
         }
     }
@@ -105,12 +109,14 @@ struct Applying<'a> {
 
 impl Applying<'_> {
     async fn compare(&self, options: &Apply) -> Result<EndpointDiff, Failure> {
+        let stored = self.secrets.get(self.secret_arn).await?;
+        let secrets: Vec<_> = stored.iter().flat_map(each).map(fingerprint).collect();
         let wanted = Wanted {
             stack: self.stack,
             url: self.url,
             events: ACTED_ON,
             api_version: API_VERSION,
-            has_secret: self.secrets.get(self.secret_arn).await?.is_some(),
+            secrets: &secrets,
         };
         let wish = match (options.roll, options.retire) {
             (true, _) => Wish::Roll,
@@ -127,15 +133,16 @@ impl Applying<'_> {
                 Ok(self.stripe.update_webhook_endpoint(id, ACTED_ON).await?)
             }
             EndpointChange::Delete { id } => Ok(self.stripe.delete_webhook_endpoint(id).await?),
-            EndpointChange::KeepFirstSecret => self.keep_first_secret().await,
+            EndpointChange::KeepSecret { fingerprint } => self.keep_secret(fingerprint).await,
         }
     }
 
-    /// An endpoint whose secret cannot be stored is of no use to anybody: it goes again.
+    /// An endpoint whose secret cannot be stored is of no use to anybody: it goes again. It is
+    /// marked before: then one whose mark says that its secret is stored has it stored.
     async fn create(&self) -> Result<(), Failure> {
         let (id, secret) =
             self.stripe.create_webhook_endpoint(self.stack, self.url, ACTED_ON).await?;
-        let Err(failure) = self.store_before_others(&secret).await else { return Ok(()) };
+        let Err(failure) = self.mark_and_store(&id, &secret).await else { return Ok(()) };
         self.stripe.delete_webhook_endpoint(&id).await.map_err(|_| {
             Failure::failed(
                 format!("{}; the endpoint {id} was made and is of no use", failure.problem),
@@ -143,6 +150,12 @@ impl Applying<'_> {
             )
         })?;
         Err(failure)
+    }
+
+    async fn mark_and_store(&self, id: &str, secret: &SecretString) -> Result<(), Failure> {
+        let fingerprint = fingerprint(secret.expose_secret());
+        self.stripe.mark_webhook_endpoint(id, &fingerprint).await?;
+        self.store_before_others(secret).await
     }
 
     async fn store_before_others(&self, secret: &SecretString) -> Result<(), Failure> {
@@ -155,11 +168,28 @@ impl Applying<'_> {
         Ok(self.secrets.put(self.secret_arn, &SecretString::from(all)).await?)
     }
 
-    async fn keep_first_secret(&self) -> Result<(), Failure> {
-        let Some(all) = self.secrets.get(self.secret_arn).await? else { return Ok(()) };
-        let first = all.expose_secret().split(',').next().unwrap_or_default().trim().to_owned();
-        Ok(self.secrets.put(self.secret_arn, &SecretString::from(first)).await?)
+    /// Never leaves none: what has changed since the comparison is for the next one.
+    async fn keep_secret(&self, kept: &str) -> Result<(), Failure> {
+        let all = self.secrets.get(self.secret_arn).await?;
+        let own = all.iter().flat_map(each).find(|secret| fingerprint(secret) == kept);
+        let own = own.ok_or_else(|| {
+            let problem = "the newest endpoint's signing secret is not stored any more";
+            Failure::failed(problem, "Repeat the command: it says what to do.")
+        })?;
+        Ok(self.secrets.put(self.secret_arn, &SecretString::from(own)).await?)
     }
+}
+
+/// The signing secrets in the stack's secret, read as the functions do.
+fn each(all: &SecretString) -> impl Iterator<Item = &str> {
+    all.expose_secret().split(',').map(str::trim).filter(|secret| !secret.is_empty())
+}
+
+/// Tells a signing secret from others. It has far more random bits than could be tried, so
+/// this gives nothing of it away.
+fn fingerprint(secret: &str) -> String {
+    let hash = digest(&SHA256, secret.as_bytes());
+    hash.as_ref().iter().take(FINGERPRINT_BYTES).map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn print(found: &EndpointDiff, url: &str, io: &mut Io<'_>) -> std::io::Result<()> {
@@ -167,7 +197,7 @@ fn print(found: &EndpointDiff, url: &str, io: &mut Io<'_>) -> std::io::Result<()
         let (sign, colour) = match change {
             EndpointChange::Create => ("+", Colour::Green),
             EndpointChange::Update { .. } => ("~", Colour::Yellow),
-            EndpointChange::Delete { .. } | EndpointChange::KeepFirstSecret => ("-", Colour::Red),
+            EndpointChange::Delete { .. } | EndpointChange::KeepSecret { .. } => ("-", Colour::Red),
         };
         writeln!(io.out, "{} {}", io.paint(colour, sign), change_text(change, url))?;
     }
@@ -181,7 +211,13 @@ fn print(found: &EndpointDiff, url: &str, io: &mut Io<'_>) -> std::io::Result<()
     Ok(())
 }
 
-fn finish(found: &EndpointDiff, done: bool, json: bool, io: &mut Io<'_>) -> Result<(), Failure> {
+fn finish(
+    found: &EndpointDiff,
+    done: bool,
+    url: &str,
+    json: bool,
+    io: &mut Io<'_>,
+) -> Result<(), Failure> {
     if json {
         let texts = |texts: Vec<String>| Value::from(texts);
         let obstacle = |obstacle: &EndpointObstacle| {
@@ -189,7 +225,7 @@ fn finish(found: &EndpointDiff, done: bool, json: bool, io: &mut Io<'_>) -> Resu
             json!({ "problem": problem, "mend": mend })
         };
         let document = json!({
-            "changes": texts(found.changes.iter().map(|it| change_text(it, "")).collect()),
+            "changes": texts(found.changes.iter().map(|it| change_text(it, url)).collect()),
             "obstacles": found.obstacles.iter().map(obstacle).collect::<Vec<_>>(),
             "notes": texts(found.notes.iter().map(note_text).collect()),
             "applied": done,
@@ -198,7 +234,7 @@ fn finish(found: &EndpointDiff, done: bool, json: bool, io: &mut Io<'_>) -> Resu
         return Ok(());
     }
     let stored = |it: &EndpointChange| {
-        matches!(it, EndpointChange::Create | EndpointChange::KeepFirstSecret)
+        matches!(it, EndpointChange::Create | EndpointChange::KeepSecret { .. })
     };
     if done && found.changes.iter().any(stored) {
         writeln!(
@@ -233,7 +269,9 @@ fn change_text(change: &EndpointChange, url: &str) -> String {
             format!("webhook endpoint {id} {}", parts.join("; "))
         }
         EndpointChange::Delete { id } => format!("webhook endpoint {id}"),
-        EndpointChange::KeepFirstSecret => "every stored signing secret but the first".to_owned(),
+        EndpointChange::KeepSecret { .. } => {
+            "every stored signing secret but the newest endpoint's".to_owned()
+        }
     }
 }
 
@@ -250,16 +288,32 @@ fn obstacle_text(obstacle: &EndpointObstacle) -> (String, String) {
         ),
         EndpointObstacle::NoSecret { id } => (
             format!("the endpoint {id} is there, but its signing secret is not stored"),
-            "Copy it from Stripe's dashboard into `tollgate secrets set webhook-secrets`, or \
-             make another endpoint with --roll, and then --retire."
+            "Copy it from Stripe's dashboard into `tollgate secrets set webhook-secrets`, with \
+             those that are stored, or delete the endpoint there and apply again."
                 .into(),
         ),
         EndpointObstacle::RolledBefore => (
             "there are two endpoints of this stack already".into(),
             "Finish the last roll with --retire first.".into(),
         ),
+        EndpointObstacle::NewestUnknown { id } => (
+            format!(
+                "none of the stored signing secrets is known to be that of the newest endpoint, {id}"
+            ),
+            format!("Delete {id} in Stripe's dashboard, then make another with --roll."),
+        ),
+        EndpointObstacle::NewestOff { id } => (
+            format!("the newest endpoint, {id}, is turned off"),
+            "Let the functions start anew, so that they have its secret; then turn it on with \
+             `tollgate webhook apply`."
+                .into(),
+        ),
+        EndpointObstacle::ForeignSends { id } => (
+            format!("the endpoint {id} is not this stack's, sends here, and its secret would go"),
+            "Delete it in Stripe's dashboard first, or disable it there.".into(),
+        ),
         EndpointObstacle::NothingToRetire => (
-            "there is no older endpoint of this stack".into(),
+            "there is no older endpoint or secret of this stack".into(),
             "Make a new one with --roll first.".into(),
         ),
     }
@@ -271,6 +325,12 @@ fn note_text(note: &EndpointNote) -> String {
             "the endpoint {id} has API version {version}, not {API_VERSION}; Tollgate reads it too, \
              and Stripe changes it only by a new endpoint (--roll, then --retire)"
         ),
+        EndpointNote::Elsewhere { id, url, retires } => {
+            let mend = if *retires { "--retire removes it" } else { "delete it in the dashboard" };
+            format!(
+                "the endpoint {id} of a stack of this name sends to {url}; if that is past, {mend}"
+            )
+        }
         EndpointNote::Several { count } => format!(
             "{count} endpoints have this URL: each event comes {count} times, and counts once"
         ),

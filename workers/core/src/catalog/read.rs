@@ -30,8 +30,8 @@ struct RawPlan {
     id: Spanned<String>,
     rank: Spanned<u32>,
     usage_plan: Option<Spanned<String>>,
-    quota: Option<Quota>,
-    throttle: Option<Throttle>,
+    quota: Option<Spanned<Quota>>,
+    throttle: Option<Spanned<Throttle>>,
     #[serde(default)]
     prices: Vec<Spanned<String>>,
     #[serde(default)]
@@ -88,6 +88,10 @@ impl RawFile {
         toml::from_str(text).map_err(|error| CatalogError::Syntax(error.to_string()))
     }
 }
+
+/// The largest number that API Gateway takes: its integers have 32 bits and a sign.
+/// <https://docs.aws.amazon.com/apigateway/latest/api/API_QuotaSettings.html>
+const MOST: u32 = i32::MAX.cast_unsigned();
 
 /// The rules that single values and pairs of plans must keep.
 struct Check<'a> {
@@ -204,18 +208,7 @@ impl Check<'_> {
                 "choose another id",
             ));
         }
-        if let Some(throttle) = raw.throttle
-            && !(throttle.rate.is_finite() && throttle.rate > 0.0)
-        {
-            return Err(self.rule(
-                &raw.id,
-                format!(
-                    "plan `{}` has a throttle rate that lets nothing through",
-                    raw.id.get_ref()
-                ),
-                "give a rate above 0, in requests per second",
-            ));
-        }
+        self.limits(raw)?;
         let usage_plan = raw.usage_plan.as_ref().filter(|id| !id.get_ref().is_empty());
         let offers = raw.offers.iter().map(|offer| self.offer(offer));
         let offers = offers.collect::<Result<Vec<_>, _>>()?;
@@ -224,13 +217,46 @@ impl Check<'_> {
             id: self.id(&raw.id, PlanId::parse)?,
             rank: *raw.rank.get_ref(),
             usage_plan: usage_plan.map(|id| self.id(id, UsagePlanId::parse)).transpose()?,
-            quota: raw.quota,
-            throttle: raw.throttle,
+            quota: raw.quota.as_ref().map(|quota| *quota.get_ref()),
+            throttle: raw.throttle.as_ref().map(|throttle| *throttle.get_ref()),
             prices: self.ids(&raw.prices, PriceId::parse)?,
             lookup_keys: offers.iter().map(|offer| offer.lookup_key.clone()).chain(own).collect(),
             products: self.ids(&raw.products, ProductId::parse)?,
             offers,
         })
+    }
+
+    /// What a plan's usage plan can enforce.
+    fn limits(&self, raw: &RawPlan) -> Result<(), CatalogError> {
+        let plan = raw.id.get_ref();
+        if let Some(throttle) = &raw.throttle {
+            let Throttle { rate, burst } = *throttle.get_ref();
+            if !(rate.is_finite() && rate > 0.0) {
+                let problem =
+                    format!("plan `{plan}` has a throttle rate that lets nothing through");
+                let mend = "give a rate above 0, in requests per second";
+                return Err(self.rule(throttle, problem, mend));
+            }
+            self.holds(throttle, plan, "throttle burst", burst)?;
+        }
+        match &raw.quota {
+            Some(quota) => self.holds(quota, plan, "quota limit", quota.get_ref().limit),
+            None => Ok(()),
+        }
+    }
+
+    fn holds<T>(
+        &self,
+        at: &Spanned<T>,
+        plan: &str,
+        what: &str,
+        number: u32,
+    ) -> Result<(), CatalogError> {
+        if number <= MOST {
+            return Ok(());
+        }
+        let problem = format!("plan `{plan}` has a {what} that API Gateway cannot hold");
+        Err(self.rule(at, problem, "give at most 2147483647, or leave it out"))
     }
 
     /// <https://docs.stripe.com/api/prices/create>

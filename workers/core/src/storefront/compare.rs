@@ -112,7 +112,7 @@ impl<'a> Comparison<'a> {
     }
 
     fn offers(&mut self, plan: &DraftPlan) {
-        let product = self.product(plan);
+        let product = self.product(plan, plan.offers.iter().any(|offer| self.sells(offer)));
         for offer in &plan.offers {
             let key = &offer.lookup_key;
             match self.observed.prices.iter().find(|seen| seen.lookup_key == *key) {
@@ -122,8 +122,16 @@ impl<'a> Comparison<'a> {
         }
     }
 
-    /// The plan's own product, if it is made already; it stands in the file after this.
-    fn product(&mut self, plan: &DraftPlan) -> Option<ProductId> {
+    /// Whether an offer's price is ours, or will be.
+    fn sells(&self, offer: &Offer) -> bool {
+        let mut prices = self.observed.prices.iter();
+        let seen = prices.find(|seen| seen.lookup_key == offer.lookup_key);
+        seen.is_none_or(|seen| self.is_ours(seen.owner.as_ref(), None))
+    }
+
+    /// The plan's own product, if it is made already; it stands in the file after this. It is
+    /// made where it is needed.
+    fn product(&mut self, plan: &DraftPlan, needed: bool) -> Option<ProductId> {
         let of_plan =
             self.observed.products.iter().filter(|it| self.is_ours(it.owner.as_ref(), Some(plan)));
         let mut ours: Vec<_> = of_plan.map(|product| &product.id).collect();
@@ -131,7 +139,8 @@ impl<'a> Comparison<'a> {
         let mut ours = ours.into_iter().cloned();
         let product = ours.next();
         match &product {
-            None => self.change(Change::CreateProduct { plan: plan.id.clone() }),
+            None if needed => self.change(Change::CreateProduct { plan: plan.id.clone() }),
+            None => {}
             Some(id) if !plan.products.contains(id) => {
                 self.change(Change::RecordProduct { plan: plan.id.clone(), id: id.clone() });
             }

@@ -17,6 +17,9 @@ pub struct Endpoint {
     pub api_version: Option<String>,
     /// The stack that made it, by its metadata.
     pub stack: Option<String>,
+    /// The fingerprint of its signing secret, by its metadata: Stripe does not show the
+    /// secret again, and this says which of those that are stored is its own.
+    pub secret: Option<String>,
 }
 
 /// What the operator wants.
@@ -26,7 +29,7 @@ pub enum Wish {
     Apply,
     /// A second endpoint with a new signing secret, beside the first.
     Roll,
-    /// No endpoint but the newest, and no signing secret but its own.
+    /// No endpoint of ours but the newest, and no signing secret but its own.
     Retire,
 }
 
@@ -51,8 +54,11 @@ pub enum EndpointChange {
         /// Which one.
         id: String,
     },
-    /// Of the stored signing secrets only the first is kept.
-    KeepFirstSecret,
+    /// Of the stored signing secrets only one is kept.
+    KeepSecret {
+        /// The fingerprint of that one.
+        fingerprint: String,
+    },
 }
 
 /// Why nothing can be done.
@@ -65,15 +71,31 @@ pub enum EndpointObstacle {
         /// Types that it lacks.
         missing: Vec<String>,
     },
-    /// There is an endpoint, but no signing secret is stored: Stripe's API shows it only
-    /// when the endpoint is made.
+    /// There is an endpoint, but its signing secret is not stored: Stripe's API shows it
+    /// only when the endpoint is made.
     NoSecret {
         /// Which one.
         id: String,
     },
     /// There are two of ours already: one has to go before another comes.
     RolledBefore,
-    /// None of ours can go.
+    /// The newest of ours is not known to work, because none of the stored secrets is known
+    /// to be its own: the others cannot go.
+    NewestUnknown {
+        /// Which one.
+        id: String,
+    },
+    /// The newest of ours is turned off: the others cannot go.
+    NewestOff {
+        /// Which one.
+        id: String,
+    },
+    /// An endpoint that is not ours sends here, and its secret would go.
+    ForeignSends {
+        /// Which one.
+        id: String,
+    },
+    /// None of ours, and no secret, can go.
     NothingToRetire,
 }
 
@@ -91,6 +113,15 @@ pub enum EndpointNote {
     Several {
         /// How many.
         count: usize,
+    },
+    /// An endpoint with our mark has another URL.
+    Elsewhere {
+        /// Which one.
+        id: String,
+        /// Where it sends.
+        url: String,
+        /// Whether its secret is stored here, so that it is certainly ours.
+        retires: bool,
     },
 }
 
@@ -116,26 +147,45 @@ pub struct Wanted<'a> {
     pub events: &'a [&'a str],
     /// The version that new endpoints get.
     pub api_version: &'a str,
-    /// Whether a signing secret is stored.
-    pub has_secret: bool,
+    /// The fingerprints of the signing secrets that are stored.
+    pub secrets: &'a [String],
+}
+
+impl Wanted<'_> {
+    /// Whether an endpoint's secret is known to be stored.
+    fn stores(&self, endpoint: &Endpoint) -> bool {
+        endpoint.secret.as_ref().is_some_and(|secret| self.secrets.contains(secret))
+    }
+}
+
+/// The endpoints, by what they are to the stack.
+struct Sorted<'a> {
+    /// Ours at our URL, newest first.
+    ours: Vec<&'a Endpoint>,
+    /// At our URL, and not ours.
+    foreign: Vec<&'a Endpoint>,
+    /// With our mark, at another URL.
+    elsewhere: Vec<&'a Endpoint>,
 }
 
 /// What must change. `endpoints` are in Stripe's order, newest first. Total.
 pub fn diff_endpoints(endpoints: &[Endpoint], wanted: &Wanted<'_>, wish: Wish) -> EndpointDiff {
-    let here: Vec<_> = endpoints.iter().filter(|it| it.url == wanted.url).collect();
-    let is_ours = |it: &&&Endpoint| it.stack.as_deref() == Some(wanted.stack);
-    let ours: Vec<_> = here.iter().filter(is_ours).copied().collect();
-    match wish {
-        Wish::Roll if ours.len() > 1 => refuse(EndpointObstacle::RolledBefore),
-        Wish::Roll => change(vec![EndpointChange::Create]),
-        Wish::Retire if ours.len() < 2 => refuse(EndpointObstacle::NothingToRetire),
-        Wish::Retire => {
-            let old = ours[1..].iter();
-            let gone = old.map(|it| EndpointChange::Delete { id: it.id.clone() });
-            change(gone.chain([EndpointChange::KeepFirstSecret]).collect())
-        }
-        Wish::Apply => apply(&here, &ours, wanted),
-    }
+    let is_ours = |it: &&Endpoint| it.stack.as_deref() == Some(wanted.stack);
+    let (here, elsewhere): (Vec<_>, Vec<_>) = endpoints.iter().partition(|it| it.url == wanted.url);
+    let (ours, foreign) = here.into_iter().partition(is_ours);
+    let elsewhere = elsewhere.into_iter().filter(is_ours).collect();
+    let sorted = Sorted { ours, foreign, elsewhere };
+    let mut diff = match wish {
+        Wish::Roll => roll(&sorted, wanted),
+        Wish::Retire => retire(&sorted, wanted),
+        Wish::Apply => apply(&sorted, wanted),
+    };
+    diff.notes.extend(sorted.elsewhere.iter().map(|it| EndpointNote::Elsewhere {
+        id: it.id.clone(),
+        url: it.url.clone(),
+        retires: wanted.stores(it),
+    }));
+    diff
 }
 
 fn refuse(obstacle: EndpointObstacle) -> EndpointDiff {
@@ -146,31 +196,88 @@ fn change(changes: Vec<EndpointChange>) -> EndpointDiff {
     EndpointDiff { changes, ..EndpointDiff::default() }
 }
 
-fn apply(here: &[&Endpoint], ours: &[&Endpoint], wanted: &Wanted<'_>) -> EndpointDiff {
-    let Some(first) = ours.first().or(here.first()) else {
+fn roll(sorted: &Sorted<'_>, wanted: &Wanted<'_>) -> EndpointDiff {
+    match &sorted.ours[..] {
+        [] | [_] => change(vec![EndpointChange::Create]),
+        [newest, ..] => refuse(unusable(newest, wanted).unwrap_or(EndpointObstacle::RolledBefore)),
+    }
+}
+
+/// Why an endpoint cannot be the only one.
+fn unusable(newest: &Endpoint, wanted: &Wanted<'_>) -> Option<EndpointObstacle> {
+    let id = newest.id.clone();
+    if !wanted.stores(newest) {
+        return Some(EndpointObstacle::NewestUnknown { id });
+    }
+    (!newest.enabled).then_some(EndpointObstacle::NewestOff { id })
+}
+
+/// What has another URL is removed only where its secret says that this very stack has
+/// made it: the mark is a name, which a stack in another Region may have too.
+fn retire(sorted: &Sorted<'_>, wanted: &Wanted<'_>) -> EndpointDiff {
+    let [newest, old @ ..] = &sorted.ours[..] else {
+        return refuse(EndpointObstacle::NothingToRetire);
+    };
+    let elsewhere = sorted.elsewhere.iter().filter(|it| wanted.stores(it));
+    let gone: Vec<_> = old.iter().chain(elsewhere).map(|it| it.id.clone()).collect();
+    if gone.is_empty() && wanted.secrets.len() < 2 {
+        return refuse(EndpointObstacle::NothingToRetire);
+    }
+    if let Some(obstacle) = unusable(newest, wanted) {
+        return refuse(obstacle);
+    }
+    if let Some(foreign) = sorted.foreign.iter().find(|it| it.enabled) {
+        return refuse(EndpointObstacle::ForeignSends { id: foreign.id.clone() });
+    }
+    let gone = gone.into_iter().map(|id| EndpointChange::Delete { id });
+    let kept = newest.secret.clone().filter(|_| wanted.secrets.len() > 1);
+    let kept = kept.map(|fingerprint| EndpointChange::KeepSecret { fingerprint });
+    change(gone.chain(kept).collect())
+}
+
+fn apply(sorted: &Sorted<'_>, wanted: &Wanted<'_>) -> EndpointDiff {
+    let Sorted { ours, foreign, .. } = sorted;
+    let Some(first) = ours.first().or(foreign.first()) else {
         return change(vec![EndpointChange::Create]);
     };
     let mut diff = EndpointDiff::default();
-    if ours.is_empty() {
-        let missing =
-            if first.enabled_events.contains("*") { vec![] } else { lacks(first, wanted) };
-        if !first.enabled || !missing.is_empty() {
-            let id = first.id.clone();
-            diff.obstacles.push(EndpointObstacle::Foreign { id, missing });
-        }
+    if ours.is_empty() && !foreign.iter().any(|it| it.enabled && missing(it, wanted).is_empty()) {
+        let (id, missing) = (first.id.clone(), missing(first, wanted));
+        diff.obstacles.push(EndpointObstacle::Foreign { id, missing });
     }
     diff.changes.extend(ours.iter().filter_map(|it| update(it, wanted)));
-    if !wanted.has_secret {
-        diff.obstacles.push(EndpointObstacle::NoSecret { id: first.id.clone() });
+    if let Some(id) = without_secret(sorted, wanted) {
+        diff.obstacles.push(EndpointObstacle::NoSecret { id });
     }
-    if here.len() > 1 {
-        diff.notes.push(EndpointNote::Several { count: here.len() });
+    let count = ours.len() + foreign.len();
+    if count > 1 {
+        diff.notes.push(EndpointNote::Several { count });
     }
     if let Some(version) = first.api_version.as_ref().filter(|it| *it != wanted.api_version) {
         let (id, version) = (first.id.clone(), version.clone());
         diff.notes.push(EndpointNote::OtherVersion { id, version });
     }
     diff
+}
+
+/// An endpoint whose secret is certainly not stored: there are fewer secrets of which the
+/// endpoint is not known than endpoints of which the secret is not known.
+fn without_secret(sorted: &Sorted<'_>, wanted: &Wanted<'_>) -> Option<String> {
+    let all = || sorted.ours.iter().chain(&sorted.elsewhere);
+    let is_known = |secret: &&String| all().any(|it| it.secret.as_ref() == Some(secret));
+    let free = wanted.secrets.iter().filter(|it| !is_known(it)).count();
+    let mut unknown: Vec<_> = sorted.ours.iter().filter(|it| !wanted.stores(it)).collect();
+    if sorted.ours.is_empty() {
+        // Of endpoints that are not ours, one that sends will do.
+        unknown.extend(sorted.foreign.first());
+    }
+    let first = unknown.first().filter(|_| free < unknown.len())?;
+    Some(first.id.clone())
+}
+
+/// The types that an endpoint does not send.
+fn missing(endpoint: &Endpoint, wanted: &Wanted<'_>) -> Vec<String> {
+    if endpoint.enabled_events.contains("*") { Vec::new() } else { lacks(endpoint, wanted) }
 }
 
 fn lacks(endpoint: &Endpoint, wanted: &Wanted<'_>) -> Vec<String> {
@@ -199,72 +306,154 @@ mod tests {
             enabled: true,
             api_version: Some("v2".into()),
             stack: stack.map(str::to_owned),
+            secret: stack.map(|_| id.replace("we_", "s")),
         }
     }
 
-    fn told(endpoints: &[Endpoint], has_secret: bool, wish: Wish) -> String {
+    /// `secrets` are the stored fingerprints; an endpoint `we_1` of ours has `s1`.
+    fn told(endpoints: &[Endpoint], secrets: &str, wish: Wish) -> String {
+        let secrets: Vec<_> = secrets.split_whitespace().map(str::to_owned).collect();
         let wanted = Wanted {
             stack: "shop",
             url: "https://a.example/webhook",
             events: &["a", "b"],
             api_version: "v2",
-            has_secret,
+            secrets: &secrets,
         };
         let diff = diff_endpoints(endpoints, &wanted, wish);
-        format!("{:?} {:?} {:?}", diff.changes, diff.obstacles, diff.notes)
+        let text = format!("{:?} {:?} {:?}", diff.changes, diff.obstacles, diff.notes);
+        text.replace('"', "")
+    }
+
+    fn ours(id: &str) -> Endpoint {
+        endpoint(id, Some("shop"), &["a", "b"])
+    }
+
+    fn off(endpoint: Endpoint) -> Endpoint {
+        Endpoint { enabled: false, ..endpoint }
+    }
+
+    fn unmarked(endpoint: Endpoint) -> Endpoint {
+        Endpoint { secret: None, ..endpoint }
+    }
+
+    fn elsewhere(id: &str) -> Endpoint {
+        Endpoint { url: "https://b.example".into(), ..ours(id) }
+    }
+
+    type Row = (Vec<Endpoint>, &'static str, &'static str);
+
+    fn check(wish: Wish, table: Vec<Row>) {
+        for (endpoints, secrets, expected) in table {
+            assert_eq!(told(&endpoints, secrets, wish), expected, "{endpoints:?} {secrets}");
+        }
     }
 
     #[test]
-    fn a_table_of_endpoints() {
-        use Wish::{Apply, Retire, Roll};
-        let ours = |id: &str| endpoint(id, Some("shop"), &["a", "b"]);
-        let elsewhere = Endpoint { url: "https://b.example".into(), ..ours("we_1") };
-        let off = Endpoint { enabled: false, ..ours("we_1") };
+    fn applied() {
         let old = Endpoint { api_version: Some("v1".into()), ..ours("we_1") };
-        let foreign = |events: &[&str]| endpoint("we_1", None, events);
-        let update = |add: &str, remove: &str, enable: bool| {
-            format!(
-                "[Update {{ id: \"we_1\", add: [{add}], remove: [{remove}], enable: {enable} }}] [] []"
-            )
-        };
-        let table: Vec<(Vec<Endpoint>, bool, Wish, String)> = vec![
-            (vec![], false, Apply, "[Create] [] []".into()),
-            (vec![elsewhere], true, Apply, "[Create] [] []".into()),
-            (vec![ours("we_1")], true, Apply, "[] [] []".into()),
-            (vec![ours("we_1")], false, Apply, "[] [NoSecret { id: \"we_1\" }] []".into()),
-            (vec![off], true, Apply, update("", "", true)),
-            (
-                vec![endpoint("we_1", Some("shop"), &["a", "*"])],
-                true,
-                Apply,
-                update("\"b\"", "\"*\"", false),
-            ),
-            (vec![foreign(&["*"])], true, Apply, "[] [] []".into()),
-            (
-                vec![foreign(&["a"])],
-                true,
-                Apply,
-                "[] [Foreign { id: \"we_1\", missing: [\"b\"] }] []".into(),
-            ),
-            (
-                vec![old],
-                true,
-                Apply,
-                "[] [] [OtherVersion { id: \"we_1\", version: \"v1\" }]".into(),
-            ),
-            (vec![ours("we_2"), ours("we_1")], true, Apply, "[] [] [Several { count: 2 }]".into()),
-            (vec![ours("we_1")], true, Roll, "[Create] [] []".into()),
-            (vec![ours("we_2"), ours("we_1")], true, Roll, "[] [RolledBefore] []".into()),
-            (vec![ours("we_1")], true, Retire, "[] [NothingToRetire] []".into()),
-            (
-                vec![ours("we_2"), ours("we_1")],
-                true,
-                Retire,
-                "[Delete { id: \"we_1\" }, KeepFirstSecret] [] []".into(),
-            ),
-        ];
-        for (endpoints, has_secret, wish, expected) in table {
-            assert_eq!(told(&endpoints, has_secret, wish), expected, "{endpoints:?} {wish:?}");
-        }
+        let all = endpoint("we_1", Some("shop"), &["a", "*"]);
+        let foreign = |id: &str, events: &[&str]| endpoint(id, None, events);
+        check(
+            Wish::Apply,
+            vec![
+                (vec![], "", "[Create] [] []"),
+                (vec![ours("we_1")], "s1", "[] [] []"),
+                (vec![ours("we_1")], "", "[] [NoSecret { id: we_1 }] []"),
+                // Its answer or its secret was lost on the way; by hand it may be stored.
+                (vec![unmarked(ours("we_1"))], "", "[] [NoSecret { id: we_1 }] []"),
+                (vec![unmarked(ours("we_1"))], "s9", "[] [] []"),
+                (
+                    vec![unmarked(ours("we_2")), ours("we_1")],
+                    "s1",
+                    "[] [NoSecret { id: we_2 }] [Several { count: 2 }]",
+                ),
+                (
+                    vec![off(ours("we_1"))],
+                    "s1",
+                    "[Update { id: we_1, add: [], remove: [], enable: true }] [] []",
+                ),
+                (
+                    vec![all],
+                    "s1",
+                    "[Update { id: we_1, add: [b], remove: [*], enable: false }] [] []",
+                ),
+                (vec![foreign("we_1", &["*"])], "s9", "[] [] []"),
+                (vec![foreign("we_1", &["*"])], "", "[] [NoSecret { id: we_1 }] []"),
+                (vec![foreign("we_1", &["a"])], "s9", "[] [Foreign { id: we_1, missing: [b] }] []"),
+                (
+                    vec![foreign("we_2", &["a"]), foreign("we_1", &["a", "b"])],
+                    "s9",
+                    "[] [] [Several { count: 2 }]",
+                ),
+                (vec![old], "s1", "[] [] [OtherVersion { id: we_1, version: v1 }]"),
+                (vec![ours("we_2"), ours("we_1")], "s2 s1", "[] [] [Several { count: 2 }]"),
+                (
+                    vec![elsewhere("we_1")],
+                    "s1",
+                    "[Create] [] [Elsewhere { id: we_1, url: https://b.example, retires: true }]",
+                ),
+            ],
+        );
+    }
+
+    #[test]
+    fn rolled() {
+        check(
+            Wish::Roll,
+            vec![
+                (vec![ours("we_1")], "s1", "[Create] [] []"),
+                (vec![ours("we_2"), ours("we_1")], "s2 s1", "[] [RolledBefore] []"),
+                (
+                    vec![unmarked(ours("we_2")), ours("we_1")],
+                    "s1",
+                    "[] [NewestUnknown { id: we_2 }] []",
+                ),
+            ],
+        );
+    }
+
+    /// Whatever comes, the newest endpoint works and its secret stays.
+    #[test]
+    fn retired() {
+        let unknown = "[] [NewestUnknown { id: we_2 }] []";
+        check(
+            Wish::Retire,
+            vec![
+                (vec![], "", "[] [NothingToRetire] []"),
+                (vec![ours("we_1")], "s1", "[] [NothingToRetire] []"),
+                (
+                    vec![ours("we_2"), ours("we_1")],
+                    "s2 s1",
+                    "[Delete { id: we_1 }, KeepSecret { fingerprint: s2 }] [] []",
+                ),
+                // Stored by hand, in another order.
+                (
+                    vec![ours("we_2"), ours("we_1")],
+                    "s1 s2",
+                    "[Delete { id: we_1 }, KeepSecret { fingerprint: s2 }] [] []",
+                ),
+                (vec![ours("we_2"), ours("we_1")], "s2", "[Delete { id: we_1 }] [] []"),
+                (vec![ours("we_2")], "s2 s1", "[KeepSecret { fingerprint: s2 }] [] []"),
+                (vec![ours("we_2"), ours("we_1")], "s1", unknown),
+                // As many secrets as endpoints, and the newest one's not among them.
+                (vec![ours("we_2"), ours("we_1")], "s1 s0", unknown),
+                (vec![unmarked(ours("we_2")), ours("we_1")], "s1", unknown),
+                (vec![unmarked(ours("we_2"))], "s1 s0", unknown),
+                (vec![off(ours("we_2")), ours("we_1")], "s2 s1", "[] [NewestOff { id: we_2 }] []"),
+                (
+                    vec![ours("we_2"), endpoint("we_1", None, &["*"])],
+                    "s2 s1",
+                    "[] [ForeignSends { id: we_1 }] []",
+                ),
+                (
+                    vec![ours("we_2"), elsewhere("we_1"), elsewhere("we_0")],
+                    "s2 s1",
+                    "[Delete { id: we_1 }, KeepSecret { fingerprint: s2 }] [] \
+                     [Elsewhere { id: we_1, url: https://b.example, retires: true }, \
+                     Elsewhere { id: we_0, url: https://b.example, retires: false }]",
+                ),
+            ],
+        );
     }
 }

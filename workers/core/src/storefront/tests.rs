@@ -165,6 +165,13 @@ fn a_table_of_what_can_differ() {
             &[],
         ),
         (
+            ("all is sold by somebody else", ["u1", "u2"], 4900, "", |seen| {
+                seen.products.clear();
+                seen.prices[0].owner = None;
+            }),
+            &[],
+        ),
+        (
             ("a usage plan is gone", ["u1", "u9"], 4900, "\"prod_1\"", |_| {}),
             &["! no usage plan u9", "left over u2"],
         ),

@@ -1,11 +1,17 @@
 //! `tollgate plans apply`: from a file to usage plans, products and prices, and no further.
 
 use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
 
+use axum::extract::Request;
+use axum::http::{HeaderValue, StatusCode};
+use axum::middleware::{Next, from_fn};
+use axum::response::IntoResponse as _;
 use tollgate_billing::catalog::CatalogFile;
 use tollgate_billing::stripe::Price;
 use tollgate_events::{PriceId, ProductId};
 use tollgate_standin::api_gateway::{Quotas, Wall};
+use tollgate_standin::stripe::http::router;
 use tollgate_standin::stripe::{NewCustomer, SubscriptionData};
 
 use super::{Input, Operator, Said};
@@ -252,15 +258,13 @@ async fn what_is_not_ours_is_compared_and_left_alone() -> anyhow::Result<()> {
     let sample = sample.replace("lookup_keys = [\"pro_monthly\"]", offer);
     scene.write(&sample)?;
     let said = scene.applied().await?;
-    // A product of ours is made for later prices; the price that is there will do.
-    assert_eq!(said.out.lines().next(), Some("+ product    pro"));
-    assert_eq!(scene.operator.writes(), ["POST /v1/products"]);
-    let settled = scene.file()?;
+    assert!(said.out.starts_with("Nothing to change"), "the price that is there will do: {said:?}");
+    assert_eq!((scene.operator.writes(), scene.file()?), (vec![], sample.clone()));
     for (from, to, told) in [
         ("limit = 5,", "limit = 6,", "is not this stack's, and differs: 5 a month"),
         ("unit_amount = 4900", "unit_amount = 5900", "which is not this stack's and differs"),
     ] {
-        scene.write(&settled)?;
+        scene.write(&sample)?;
         scene.edit(from, to)?;
         let (before, said) = (scene.file()?, scene.apply("--yes").await);
         assert_eq!(said.exit, 3, "{said:?}");
@@ -311,6 +315,53 @@ async fn an_interrupted_apply_is_completed_by_the_next() -> anyhow::Result<()> {
         Ok(plans.map(|plan| format!("{} {:?}", plan.usage_plan, plan.products)).collect())
     };
     assert_eq!(mapping(&scene.file()?)?, mapping(&done)?);
+    Ok(())
+}
+
+/// Stripe repeats for a day what it has answered to an idempotency key, its own failures too.
+/// <https://docs.stripe.com/api/idempotent_requests>
+#[tokio::test]
+async fn a_failure_that_stripe_keeps_does_not_last_for_the_next_apply() -> anyhow::Result<()> {
+    let mut scene = Scene::with("kept", CATALOG).await?;
+    let base = keeping_failures(&scene.operator).await?;
+    scene.operator.environment.insert("STRIPE_API_BASE", base);
+    let failed = scene.apply("--yes").await;
+    assert_eq!(failed.exit, 1, "{failed:?}");
+    scene.applied().await?;
+    assert!(scene.operator.stripe().price_by_lookup_key("team_monthly").is_some());
+    Ok(())
+}
+
+/// A way to Stripe on which the first product's request fails, and its key with it.
+async fn keeping_failures(operator: &Operator) -> anyhow::Result<String> {
+    let failed: Arc<OnceLock<HeaderValue>> = Arc::default();
+    let keep = move |request: Request, next: Next| {
+        let failed = failed.clone();
+        async move {
+            match request.headers().get("idempotency-key").cloned() {
+                Some(key) if *failed.get_or_init(|| key.clone()) == key => {
+                    StatusCode::INTERNAL_SERVER_ERROR.into_response()
+                }
+                _ => next.run(request).await,
+            }
+        }
+    };
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+    let url = format!("http://{}", listener.local_addr()?);
+    let service = router(operator.stack.world.stripe.clone()).layer(from_fn(keep));
+    tokio::spawn(async { axum::serve(listener, service).await });
+    Ok(url)
+}
+
+#[tokio::test]
+async fn a_stacks_arn_stands_for_its_name() -> anyhow::Result<()> {
+    let scene = Scene::with("arn", CATALOG).await?;
+    let arn = "arn:aws:cloudformation:us-east-1:000000000000:stack/local/1";
+    let line = format!("--stack {arn} plans apply {} --yes", scene.path.display());
+    let said = scene.operator.run(&line, Input::Piped("")).await;
+    assert_eq!(said.exit, 0, "{said:?}");
+    let made = ["tollgate/local/starter starter 100 MONTH", "tollgate/local/team team 1000 DAY"];
+    assert_eq!(scene.ours(), made);
     Ok(())
 }
 

@@ -11,7 +11,8 @@ use tollgate_billing::account::PlanId;
 use tollgate_billing::catalog::{Interval, Offer};
 use tollgate_billing::ports::{Class, PortResult, Service};
 use tollgate_billing::storefront::{
-    Endpoint, METADATA_PLAN, METADATA_STACK, ObservedPrice, ObservedProduct, Owner, PriceTerms,
+    Endpoint, METADATA_PLAN, METADATA_SECRET, METADATA_STACK, ObservedPrice, ObservedProduct,
+    Owner, PriceTerms,
 };
 use tollgate_events::{PriceId, ProductId};
 
@@ -198,6 +199,17 @@ impl StripeApi {
         Ok((made.id, made.secret.map(SecretString::from).ok_or_else(no_secret)?))
     }
 
+    /// Writes down at an endpoint which signing secret is its own.
+    ///
+    /// # Errors
+    /// The call failed.
+    pub async fn mark_webhook_endpoint(&self, id: &str, fingerprint: &str) -> PortResult<()> {
+        let path = format!("/webhook_endpoints/{}", segment(id));
+        let form = json!({ "metadata": { METADATA_SECRET: fingerprint } });
+        let call = Call::<IdView>::post("POST /v1/webhook_endpoints/:id", path).form(form);
+        self.send(call).await.map(drop)
+    }
+
     /// Makes an endpoint send exactly these types, and turns it on.
     ///
     /// # Errors
@@ -222,13 +234,15 @@ impl StripeApi {
 
 impl EndpointView {
     fn read(self) -> Endpoint {
+        let mut metadata = self.metadata.unwrap_or_default();
         Endpoint {
             id: self.id,
             url: self.url,
             enabled_events: self.enabled_events.into_iter().collect(),
             enabled: self.status == "enabled",
             api_version: self.api_version,
-            stack: self.metadata.and_then(|mut metadata| metadata.remove(METADATA_STACK)),
+            stack: metadata.remove(METADATA_STACK),
+            secret: metadata.remove(METADATA_SECRET),
         }
     }
 }

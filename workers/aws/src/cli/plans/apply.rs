@@ -5,20 +5,20 @@
 
 use std::collections::BTreeMap;
 
-use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::SignedDuration;
 use tollgate_billing::account::PlanId;
 use tollgate_billing::catalog::{CatalogDraft, Offer};
-use tollgate_billing::ports::{Class, Clock, PortResult};
-use tollgate_billing::storefront::{Change, Diff, Observed, PriceTerms, diff};
+use tollgate_billing::ports::{Class, Clock, Entropy as _, PortResult};
+use tollgate_billing::storefront::{Change, Diff, Observed, diff};
 use tollgate_events::{PriceId, ProductId};
 
 use super::file::PlansFile;
 use super::{Apply, print};
 use crate::adapters::clients;
 use crate::adapters::stripe::StripeApi;
+use crate::adapters::system::SystemEntropy;
 use crate::adapters::usage_plans::UsagePlans;
 use crate::cli::confirm::{Answer, ask};
 use crate::cli::{Context, Exit, Failure, Io, Setting};
@@ -163,8 +163,8 @@ impl<C: Clock> Applying<'_, C> {
             }
             Change::RecordUsagePlan { plan, id } => self.file.record_usage_plan(plan, id),
             Change::CreateProduct { plan } => {
-                let key = self.key(&["product", plan.as_str(), &self.file.revision().to_string()]);
-                let id = self.stripe()?.create_product(&self.stack, plan, &key).await?;
+                let stripe = self.stripe()?;
+                let id = stripe.create_product(&self.stack, plan, &key("product")).await?;
                 self.products.insert(plan.clone(), id.clone());
                 self.file.record_product(plan, &id)
             }
@@ -184,26 +184,14 @@ impl<C: Clock> Applying<'_, C> {
         product: &ProductId,
         replaces: Option<&PriceId>,
     ) -> Result<(), Failure> {
-        let terms = PriceTerms::of(offer).to_string();
-        let before = replaces.map_or("", PriceId::as_str);
-        let key = self.key(&["price", &offer.lookup_key, &terms, product.as_str(), before]);
-        let taking = replaces.is_some();
-        let stripe = self.stripe()?;
-        stripe.create_price(&self.stack, plan, (offer, product), taking, &key).await?;
+        let (stripe, taking) = (self.stripe()?, replaces.is_some());
+        let sold = (offer, product);
+        stripe.create_price(&self.stack, plan, sold, taking, &key("price")).await?;
         Ok(())
     }
 
     fn stripe(&self) -> Result<&StripeApi, Failure> {
         self.stripe.as_ref().ok_or_else(|| Failure::failed("Stripe was not asked", ""))
-    }
-
-    /// An idempotency key: the same for the same step from the same state, so that a request
-    /// whose answer was lost is not carried out twice. A later step from another state has
-    /// another price or revision in it.
-    fn key(&self, parts: &[&str]) -> String {
-        let text = [&[self.stack.as_str()], parts].concat().join("\n");
-        let hash = URL_SAFE_NO_PAD.encode(digest(&SHA256, text.as_bytes()));
-        format!("tollgate-{}-{hash}", parts[0])
     }
 
     /// Makes or changes a usage plan, at API Gateway's pace.
@@ -237,6 +225,14 @@ impl<C: Clock> Applying<'_, C> {
         self.context.clock.sleep(time).await;
         Ok(())
     }
+}
+
+/// An idempotency key for one request, however often the client sends it. Another run has
+/// another: Stripe repeats what it answered to a key for a day, failures of its own too, and
+/// whatever was made is found by its mark or its lookup key.
+/// <https://docs.stripe.com/api/idempotent_requests>
+fn key(what: &str) -> String {
+    format!("tollgate-{what}-{}", URL_SAFE_NO_PAD.encode(SystemEntropy.bytes()))
 }
 
 fn lost_product(plan: &PlanId) -> Failure {

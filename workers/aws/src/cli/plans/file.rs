@@ -14,6 +14,9 @@ use toml_edit::{Array, DocumentMut, Item, Table, Value};
 
 use crate::cli::Failure;
 
+/// What can be edited.
+const TABLES: &str = "Write each plan as a [[plans]] table of its own.";
+
 /// The file.
 pub(super) struct PlansFile {
     path: PathBuf,
@@ -25,7 +28,7 @@ impl PlansFile {
     /// Reads and checks the file.
     ///
     /// # Errors
-    /// It cannot be read, or breaks a rule.
+    /// It cannot be read, breaks a rule, or could not be edited.
     pub(super) fn read(path: &Path) -> Result<(Self, CatalogDraft), Failure> {
         let text = std::fs::read_to_string(path).map_err(|error| {
             let problem = format!("{} cannot be read: {error}", path.display());
@@ -34,7 +37,13 @@ impl PlansFile {
         let draft = CatalogDraft::parse(&text)?;
         let document = text.parse::<DocumentMut>();
         let document = document.map_err(|error| Failure::usage(error.to_string(), ""))?;
-        Ok((Self { path: path.to_owned(), document, raised: false }, draft))
+        if !document.get("plans").is_some_and(Item::is_array_of_tables) {
+            let problem = format!("{} has its plans in one value", path.display());
+            return Err(Failure::usage(problem, TABLES));
+        }
+        // Whoever has a link to the file keeps it: the file itself is replaced.
+        let path = std::fs::canonicalize(path)?;
+        Ok((Self { path, document, raised: false }, draft))
     }
 
     /// The file's revision now.
@@ -79,7 +88,7 @@ impl PlansFile {
             |table: &&mut Table| table.get("id").and_then(Item::as_str) == Some(plan.as_str());
         plans.find(is_it).ok_or_else(|| {
             let problem = format!("{} has no [[plans]] table for `{plan}`", self.path.display());
-            Failure::usage(problem, "Write each plan as a [[plans]] table of its own.")
+            Failure::usage(problem, TABLES)
         })
     }
 
@@ -133,10 +142,45 @@ currency = "usd"
 interval = "month"
 "#;
 
+    /// A folder of a test's own.
+    fn folder(name: &str) -> PathBuf {
+        let name = format!("tollgate-plans-{name}-{}", std::process::id());
+        let folder = std::env::temp_dir().join(name);
+        std::fs::create_dir_all(&folder).unwrap();
+        folder
+    }
+
+    #[test]
+    fn plans_that_cannot_be_edited_are_refused_before_anything_is_done() {
+        let folder = folder("inline");
+        let path = folder.join("plans.toml");
+        let inline = "revision = 1\nstages = [\"api1:prod\"]\nplans = [{ id = \"a\", rank = 0 }]\n";
+        assert!(CatalogDraft::parse(inline).is_ok());
+        std::fs::write(&path, inline).unwrap();
+        let failure = PlansFile::read(&path).map(drop).unwrap_err();
+        std::fs::remove_dir_all(&folder).unwrap();
+        assert_eq!(failure.mend, TABLES);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_stays_a_link() {
+        let folder = folder("link");
+        let (path, link) = (folder.join("plans.toml"), folder.join("link.toml"));
+        std::fs::write(&path, TEXT).unwrap();
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        let (mut file, _) = PlansFile::read(&link).unwrap();
+        let (plan, id) = (PlanId::parse("pro").unwrap(), UsagePlanId::parse("u1").unwrap());
+        file.record_usage_plan(&plan, &id).unwrap();
+        let is_link = std::fs::symlink_metadata(&link).unwrap().is_symlink();
+        let text = std::fs::read_to_string(&path).unwrap();
+        std::fs::remove_dir_all(&folder).unwrap();
+        assert!(is_link && text.contains("usage_plan = \"u1\""), "{text}");
+    }
+
     #[test]
     fn edits_keep_comments_and_order_and_raise_the_revision_once() {
-        let folder = std::env::temp_dir().join(format!("tollgate-plans-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).unwrap();
+        let folder = folder("edits");
         let path = folder.join("plans.toml");
         std::fs::write(&path, TEXT).unwrap();
         let plan = |id: &str| PlanId::parse(id).unwrap();
