@@ -388,16 +388,36 @@ async fn guard(
     (status, headers, answer.bytes().await.unwrap()).into_response()
 }
 
+impl Clinic {
+    async fn deny(&mut self, denied: &'static [&'static str]) {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let (aws, http) = (self.stack.urls.aws.clone(), self.stack.http.clone());
+        let router = Router::new().fallback(guard).with_state(Guard { aws, http, denied });
+        tokio::spawn(async { axum::serve(listener, router).await });
+        self.sdk = self.sdk.to_builder().endpoint_url(url).build();
+    }
+}
+
+/// Nobody names the dead-letter queues, and the queues that would may not be asked.
+#[tokio::test]
+async fn dead_letter_queues_that_nobody_tells_of_are_not_said_to_be_missing() {
+    let mut clinic = Clinic::open().await;
+    clinic.deny(&["AmazonSQS.GetQueueAttributes"]).await;
+    let told = clinic.run(&["tollgate", "doctor"], &["--json"]).await;
+    let queues = |(check, _): &(String, String)| check.starts_with("queues-");
+    let turned: Vec<_> = told.turned().into_iter().filter(queues).collect();
+    assert_eq!(turned.len(), 6, "{turned:?}");
+    assert!(turned.iter().all(|(_, verdict)| verdict == "could-not-look"), "{turned:?}");
+    assert_eq!(told.code, 0);
+}
+
 #[tokio::test]
 async fn a_missing_permission_is_named_and_ends_nothing() {
     let mut clinic = Clinic::open().await;
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    let (aws, http) = (clinic.stack.urls.aws.clone(), clinic.stack.http.clone());
-    let denied = &[".DescribeUserPoolClient", "/resources", "/apikeys", ".DescribeTimeToLive"];
-    let router = Router::new().fallback(guard).with_state(Guard { aws, http, denied });
-    tokio::spawn(async { axum::serve(listener, router).await });
-    clinic.sdk = clinic.sdk.to_builder().endpoint_url(url).build();
+    clinic
+        .deny(&[".DescribeUserPoolClient", "/resources", "/apikeys", ".DescribeTimeToLive"])
+        .await;
     let told = clinic.doctor(&["--json"]).await;
     let unseen = [
         "pool-attributes-not-writable",
