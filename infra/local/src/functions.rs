@@ -211,7 +211,8 @@ fn http_event(
         "isBase64Encoded": text.is_err(),
     });
     if let Some(sub) = sub {
-        event["requestContext"]["authorizer"] = json!({ "jwt": { "claims": { "sub": sub } } });
+        event["requestContext"]["authorizer"] =
+            json!({ "jwt": { "claims": { "sub": sub, "token_use": "id" } } });
     }
     serde_json::from_value(event).context("the request does not fit a function's event")
 }

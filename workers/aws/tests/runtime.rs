@@ -195,7 +195,7 @@ fn command(binary: &str, address: &str) -> Command {
     command
 }
 
-fn http(path: &str, sub: Option<&str>) -> Value {
+fn http(path: &str, claims: Option<Value>) -> Value {
     let mut event = json!({
         "version": "2.0",
         "routeKey": "$default",
@@ -205,8 +205,8 @@ fn http(path: &str, sub: Option<&str>) -> Value {
         "body": "{}",
         "isBase64Encoded": false,
     });
-    if let Some(sub) = sub {
-        event["requestContext"]["authorizer"] = json!({ "jwt": { "claims": { "sub": sub } } });
+    if let Some(claims) = claims {
+        event["requestContext"]["authorizer"] = json!({ "jwt": { "claims": claims } });
     }
     event
 }
@@ -304,7 +304,11 @@ async fn the_account_api_answers_an_owner() {
     let binary = env!("CARGO_BIN_EXE_account");
     let (_, answer, _) = run(binary, http("/account", None)).await;
     assert_eq!(answer["statusCode"], 401);
-    let (_, answer, calls) = run(binary, http("/account", Some("sub-1"))).await;
+    let access = json!({ "sub": "sub-1", "token_use": "access", "scope": "openid" });
+    let (_, answer, calls) = run(binary, http("/account", Some(access))).await;
+    assert_eq!((&answer["statusCode"], calls.len()), (&json!(401), 0), "an access token");
+    let id = json!({ "sub": "sub-1", "token_use": "id" });
+    let (_, answer, calls) = run(binary, http("/account", Some(id))).await;
     assert_eq!((&answer["statusCode"], calls.len()), (&json!(503), 1), "not ready yet: {answer}");
 }
 
@@ -363,7 +367,12 @@ async fn secrets_are_read_at_start_each_once_and_never_shown() {
         run_with(webhook, delivery, &secretly(&[])).await,
         run_with(worker, batch("no envelope"), &secretly(&[])).await,
         run_with(sweep, json!({ "sweep": "drift" }), &secretly(&[])).await,
-        run_with(account, http("/account", Some("sub-1")), &secretly(&[])).await,
+        run_with(
+            account,
+            http("/account", Some(json!({ "sub": "sub-1", "token_use": "id" }))),
+            &secretly(&[]),
+        )
+        .await,
         run_with(env!("CARGO_BIN_EXE_eventbridge"), json!({}), &secretly(&[])).await,
         run_with(env!("CARGO_BIN_EXE_cognito-trigger"), json!({}), &secretly(&[])).await,
         run_with(env!("CARGO_BIN_EXE_deadletter"), batch("no envelope"), &secretly(&[])).await,

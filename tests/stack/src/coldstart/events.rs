@@ -41,7 +41,7 @@ pub(super) fn event(function: &str) -> anyhow::Result<Value> {
         "account" => {
             let mut request = http("GET", "/account", "");
             request["requestContext"]["authorizer"] =
-                json!({ "jwt": { "claims": { "sub": "s" } } });
+                json!({ "jwt": { "claims": { "sub": "s", "token_use": "id" } } });
             request
         }
         "sweep" => json!({ "sweep": "due" }),

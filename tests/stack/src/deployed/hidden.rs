@@ -5,6 +5,7 @@ use anyhow::{Context, ensure};
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use super::build::FUNCTIONS;
 use super::deploy::{Deployment, EXAMPLE, STACK, STRIPE_KEY};
 use super::life::Lived;
 use super::ministack::Ministack;
@@ -72,6 +73,10 @@ async fn places(site: &Site, ministack: &Ministack) -> anyhow::Result<Vec<Place>
         let text = site.log(name).await?.join("\n");
         let holds = if name.starts_with("/aws/lambda/") { "START RequestId" } else { "" };
         places.push(Place { name: format!("log {name}"), text, holds });
+    }
+    for function in FUNCTIONS {
+        let log = format!("log /aws/lambda/{STACK}-{function}");
+        ensure!(places.iter().any(|place| place.name == log), "there is no {log}");
     }
     let functions = site.aws.rest("lambda", Method::GET, "/2015-03-31/functions/", None).await?;
     let functions = functions.unwrap_or_default().to_string();

@@ -198,12 +198,13 @@ mod tests {
         let user =
             json!({ "Username": "someone", "Enabled": false, "UserAttributes": attributes("a") });
         let stub = Stub::answering([Answer::new(200, &user), Answer::new(200, &user)]).await;
-        let read = pool(&stub).user("someone", &account("a")).await.unwrap().unwrap();
+        let read = pool(&stub).user("someone", &account("a")).await.unwrap().account().unwrap();
         assert!(!read.enabled);
         let api_id = KeyId::parse("k1").ok();
         assert_eq!(read.attributes, Attributes { api_id, plan: None });
         let other = pool(&stub).user("someone", &account("b")).await.unwrap();
-        assert_eq!(other, None, "the name belongs to another user by now");
+        let namesake = NameHolder::Namesake(account("a"));
+        assert_eq!(other, namesake, "the name belongs to another user by now");
     }
 
     /// A wrong pool id must never read as "the user is gone".
@@ -214,7 +215,7 @@ mod tests {
             refused("ResourceNotFoundException", "User pool pool-1 does not exist."),
         ])
         .await;
-        assert_eq!(pool(&stub).user("someone", &account("a")).await.unwrap(), None);
+        assert_eq!(pool(&stub).user("someone", &account("a")).await.unwrap(), NameHolder::Nobody);
         let failed = pool(&stub).user("someone", &account("a")).await.unwrap_err();
         assert_eq!(failed.class, Class::Denied);
     }

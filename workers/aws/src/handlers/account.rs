@@ -2,6 +2,8 @@
 
 use aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse};
 use aws_lambda_events::encodings::Body;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tollgate_billing::account_api::{AccountApi, Refusal};
@@ -16,7 +18,7 @@ pub async fn handle<P: Ports>(
     let method = request.request_context.http.method.as_str();
     let path = request.raw_path.as_deref().unwrap_or_default().trim_end_matches('/');
     let Some(account) = owner(request) else {
-        return answer(401, &json!({"error": "sign in first"}));
+        return answer(401, &json!({"error": "sign in, and send the ID token"}));
     };
     let result = match (method, path) {
         ("GET", "/account") => api.overview(&account).await.map(|view| json!(view)),
@@ -41,11 +43,15 @@ pub async fn handle<P: Ports>(
     }
 }
 
-/// The `sub` that the authorizer verified.
+/// The `sub` that the authorizer verified, of an ID token. The authorizer lets the access
+/// tokens of the same clients through as well, whatever their scopes: they are for other APIs.
+/// <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-jwt-authorizer.html>
 fn owner(request: &ApiGatewayV2httpRequest) -> Option<AccountId> {
-    let authorizer = request.request_context.authorizer.as_ref()?;
-    let sub = authorizer.jwt.as_ref()?.claims.get("sub")?;
-    AccountId::parse(sub.clone()).ok()
+    let claims = &request.request_context.authorizer.as_ref()?.jwt.as_ref()?.claims;
+    if claims.get("token_use").map(String::as_str) != Some("id") {
+        return None;
+    }
+    AccountId::parse(claims.get("sub")?.clone()).ok()
 }
 
 fn wanted_plan(request: &ApiGatewayV2httpRequest) -> Option<String> {
@@ -54,7 +60,10 @@ fn wanted_plan(request: &ApiGatewayV2httpRequest) -> Option<String> {
         plan: String,
     }
     let body = request.body.as_deref()?;
-    serde_json::from_str::<Wanted>(body).ok().map(|wanted| wanted.plan)
+    // API Gateway encodes what does not say that it is text or JSON.
+    let decoded = request.is_base64_encoded.then(|| STANDARD.decode(body).ok());
+    let body = decoded.map_or(Some(body.as_bytes().to_vec()), |decoded| decoded)?;
+    serde_json::from_slice::<Wanted>(&body).ok().map(|wanted| wanted.plan)
 }
 
 fn status(refusal: &Refusal) -> i64 {
@@ -76,4 +85,23 @@ fn answer(status: i64, body: &Value) -> ApiGatewayV2httpResponse {
     }
     response.body = Some(Body::Text(body.to_string()));
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plan_is_read_from_a_body_of_any_content_type() {
+        let wanted = |body: &str, encoded: bool| {
+            let mut request = ApiGatewayV2httpRequest::default();
+            request.body = Some(body.to_owned());
+            request.is_base64_encoded = encoded;
+            wanted_plan(&request)
+        };
+        assert_eq!(wanted(r#"{"plan":"pro"}"#, false).as_deref(), Some("pro"));
+        assert_eq!(wanted("eyJwbGFuIjoicHJvIn0=", true).as_deref(), Some("pro"));
+        assert_eq!(wanted("plan=pro", false), None);
+        assert_eq!(wanted("no base64", true), None);
+    }
 }

@@ -74,12 +74,13 @@ impl<P: Ports> Worker<P> {
     pub async fn preview(
         &self,
         id: &AccountId,
-        mut events: Vec<Envelope>,
+        events: Vec<Envelope>,
         act: Option<&OperatorAct>,
     ) -> Result<Preview, Stop> {
         let now = self.ports.clock().now();
         let account = self.ports.ledger().account(id).await?;
         let account = account.unwrap_or_else(|| Account::new(id.clone()));
+        let mut events = self.of_account(id, events).await?;
         // So that API Gateway and Cognito are looked at, whatever the events are.
         events.push(wake(DRIFT, id.clone(), None, now));
         let deadline = now.checked_add(PATIENCE).unwrap_or(Timestamp::MAX);
@@ -102,6 +103,27 @@ impl<P: Ports> Worker<P> {
             warnings: desired.warnings,
             review_at: desired.review_at,
         })
+    }
+}
+
+impl<P: Ports> Worker<P> {
+    /// The events that this account would see to: a customer's are its own account's.
+    async fn of_account(
+        &self,
+        id: &AccountId,
+        events: Vec<Envelope>,
+    ) -> Result<Vec<Envelope>, Stop> {
+        let mut kept = Vec::new();
+        for event in events {
+            let owner = match &event.subject.customer {
+                Some(customer) => self.ports.ledger().account_of(customer).await?,
+                None => None,
+            };
+            if owner.is_none_or(|owner| owner == *id) {
+                kept.push(event);
+            }
+        }
+        Ok(kept)
     }
 }
 

@@ -42,11 +42,12 @@ pub(super) const ASSERTIONS: &[Assertion] = &[
 ];
 
 /// Metrics of Tollgate's own, made from logs.
-const OWN: [&str; 10] = [
+const OWN: [&str; 11] = [
     "AccountFailed",
     "ApiKeys",
     "BadSignature",
     "BlastLimit",
+    "DeadletterFailed",
     "DriftFailed",
     "FraudWarning",
     "Parked",

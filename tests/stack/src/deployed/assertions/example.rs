@@ -31,6 +31,14 @@ pub(super) const ASSERTIONS: &[Assertion] = &[
         },
     },
     Assertion {
+        name: "the hosted page opens by its address",
+        check: hosted_page,
+        mistake: Mistake {
+            place: "/Outputs/HostedUi/Value",
+            value: r#"{"Fn::Sub": "https://${UserPoolDomain}.auth.${AWS::Region}.amazoncognito.com"}"#,
+        },
+    },
+    Assertion {
         name: "methods need a key",
         check: methods,
         mistake: Mistake {
@@ -77,6 +85,26 @@ fn triggers(template: &Value) -> Verdict {
             let function = text(&pool.properties["LambdaConfig"][trigger]).unwrap_or_default();
             !function.ends_with(":function:${TollgateStack}-cognito-trigger")
         })
+    });
+    verdict(wrong.map(|it| it.id.to_owned()))
+}
+
+/// Cognito's `/login` refuses what its client does not allow:
+/// <https://docs.aws.amazon.com/cognito/latest/developerguide/login-endpoint.html>.
+fn hosted_page(template: &Value) -> Verdict {
+    let page = text(&template["Outputs"]["HostedUi"]["Value"]).unwrap_or_default();
+    let query = page.split_once("/login?").map_or("", |(_, query)| query);
+    let field = |name: &str| {
+        let mut fields = query.split('&').filter_map(|field| field.split_once('='));
+        fields.find_map(|(key, value)| (key == name).then_some(value)).unwrap_or_default()
+    };
+    let wrong = resources(template, "AWS::Cognito::UserPoolClient").into_iter().filter(|it| {
+        let allows = |list: &str, value: &str| texts(&it.properties[list]).contains(&value);
+        let back = field("redirect_uri").trim_start_matches("${").trim_end_matches('}');
+        field("client_id") != format!("${{{}}}", it.id)
+            || !allows("AllowedOAuthFlows", field("response_type"))
+            || !field("scope").split('+').all(|scope| allows("AllowedOAuthScopes", scope))
+            || !allows("CallbackURLs", back)
     });
     verdict(wrong.map(|it| it.id.to_owned()))
 }

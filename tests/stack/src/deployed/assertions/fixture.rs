@@ -42,6 +42,7 @@ pub(super) fn main() -> Value {
 pub(super) fn example() -> Value {
     let attribute = |name| json!({"Name": name, "AttributeDataType": "String", "Mutable": true});
     let function = json!({"Fn::Sub": "arn:${AWS::Partition}:lambda:x:function:${TollgateStack}-cognito-trigger"});
+    let page = "https://x/login?client_id=${UserPoolClient}&response_type=code&scope=openid+email&redirect_uri=${ReturnUrl}";
     json!({"Resources": {
         "UserPool": {"Type": "AWS::Cognito::UserPool", "Properties": {
             "Schema": [attribute("apiid"), attribute("plan")],
@@ -54,9 +55,12 @@ pub(super) fn example() -> Value {
         "UserPoolClient": {"Type": "AWS::Cognito::UserPoolClient", "Properties": {
             "ReadAttributes": ["email", "custom:apiid", "custom:plan"],
             "WriteAttributes": ["email"],
+            "AllowedOAuthFlows": ["code"],
+            "AllowedOAuthScopes": ["openid", "email"],
+            "CallbackURLs": [{"Ref": "ReturnUrl"}],
         }},
         "HelloMethod": {"Type": "AWS::ApiGateway::Method", "Properties": {"ApiKeyRequired": true}},
-    }})
+    }, "Outputs": {"HostedUi": {"Value": {"Fn::Sub": page}}}})
 }
 
 fn arn(id: &str) -> Value {
@@ -288,6 +292,7 @@ fn alarms(all: &mut Map<String, Value>) {
         ("ApiKeys", r#"{ $.message = "drift" && $.keys = * }"#),
         ("BadSignature", r#"{ $.outcome = "bad_signature" }"#),
         ("BlastLimit", r#"{ $.message = "the blast limit holds" }"#),
+        ("DeadletterFailed", r#"{ $.message = "batch" && $.failed > 0 }"#),
         ("DriftFailed", r#"{ $.message = "drift failed" }"#),
         ("FraudWarning", r#"{ $.message = "early fraud warning" }"#),
         ("Parked", r#"{ $.message = "batch" && $.parked > 0 }"#),

@@ -30,6 +30,14 @@ pub(super) const ASSERTIONS: &[Assertion] = &[
             value: r#""{\"from\":\"$context.identity.sourceIp\"}""#,
         },
     },
+    Assertion {
+        name: "access logs stay JSON when there is an error",
+        check: quoted_once,
+        mistake: Mistake {
+            place: "/Resources/HttpApiStage/Properties/AccessLogSettings/Format",
+            value: r#""{\"error\":\"$context.error.messageString\"}""#,
+        },
+    },
 ];
 
 const ROUTES: [&str; 5] = [
@@ -69,12 +77,26 @@ fn throttling(template: &Value) -> Verdict {
     verdict(wrong.map(|stage| stage.id.to_owned()))
 }
 
+fn log_format<'a>(stage: &Resource<'a>) -> &'a str {
+    stage.properties["AccessLogSettings"]["Format"].as_str().unwrap_or_default()
+}
+
 fn access_logs(template: &Value) -> Verdict {
     let wrong = stages(template).into_iter().filter(|stage| {
-        let format = stage.properties["AccessLogSettings"]["Format"].as_str().unwrap_or_default();
+        let format = log_format(stage);
         let personal = ["identity", "authorizer.claims", "authorizer.jwt", "userAgent", "path"];
         serde_json::from_str::<Value>(format).is_err()
             || personal.iter().any(|it| format.contains(it))
+    });
+    verdict(wrong.map(|stage| stage.id.to_owned()))
+}
+
+/// `messageString` is a message in quotes, which must not stand in quotes once more:
+/// <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-logging-variables.html>.
+fn quoted_once(template: &Value) -> Verdict {
+    let wrong = stages(template).into_iter().filter(|stage| {
+        let mut texts = log_format(stage).split('"').skip(1).step_by(2);
+        texts.any(|text| text.contains("messageString"))
     });
     verdict(wrong.map(|stage| stage.id.to_owned()))
 }
