@@ -28,7 +28,7 @@ pub use finding::{Finding, Findings, Problem, System, Verdict};
 pub use observed::{
     Api, AppClient, CheckoutCustomer, CustomAttribute, Endpoint, IndexShape, Look, Observed,
     Product, Queue, QueuePair, Redrive, Secret, SecretValue, Secrets, SeenPrice, Stripe, StripeKey,
-    Table, TableShape, Triggers, Unseen, UsagePlan, UserPool,
+    Table, TableShape, Triggers, Unseen, UserPool,
 };
 pub use queues::{MIN_RECEIVES, MIN_VISIBILITY};
 pub use webhook::NEWEST_API_VERSION;

@@ -67,20 +67,28 @@ fn expected(
     catalog: Result<CatalogFile, String>,
 ) -> Result<Expected, Failure> {
     let known = |setting| known(settings, setting, named);
-    let list = |text: String| text.split(',').map(|id| id.trim().to_owned()).collect();
+    let list = |text: String| {
+        text.split(',').map(|id| id.trim().to_owned()).filter(|id| !id.is_empty()).collect()
+    };
+    // The template requires this parameter: a stack without a value has an empty one.
+    let audience = known(Setting::UserPoolClientIds).or_else(|unseen| match named {
+        Some(_) => Ok(String::new()),
+        None => Err(unseen),
+    });
     Ok(Expected {
         stack: settings.need(Setting::Stack)?.to_owned(),
         command: named.map_or("tollgate".to_owned(), |name| format!("tollgate --stack {name}")),
         livemode: settings.livemode()?,
         catalog,
         user_pool_id: settings.need(Setting::UserPoolId)?.to_owned(),
-        audience: known(Setting::UserPoolClientIds).map(list),
+        audience: audience.map(list),
         trigger: known(Setting::CognitoTriggerArn),
         api_stage: known(Setting::ApiStage),
         webhook_url: known(Setting::WebhookUrl),
         table_name: settings.need(Setting::Table)?.to_owned(),
         table: table_shape(),
-        expires_at: settings.get(Setting::EventRetentionDays).map(|_| EXPIRES_AT.to_owned()),
+        expires_at: EXPIRES_AT.to_owned(),
+        events_end: settings.get(Setting::EventRetentionDays).is_some(),
     })
 }
 

@@ -5,14 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use aws_config::SdkConfig;
 use aws_sdk_apigateway::Client;
-use aws_sdk_apigateway::types::{self, QuotaPeriodType};
-use tollgate_billing::catalog::{Period, Quota, Throttle};
-use tollgate_billing::doctor::{Api, Look, UsagePlan};
+use tollgate_billing::doctor::{Api, Look};
 use tollgate_billing::ports::Service;
+use tollgate_billing::storefront::ObservedPlan;
 
-use super::unseen::aws;
+use super::unseen::{aws, port};
 use crate::adapters::clients;
 use crate::adapters::error::Operation;
+use crate::adapters::usage_plans::UsagePlans;
 
 /// The largest page that API Gateway gives.
 const PAGE: i32 = 500;
@@ -22,7 +22,7 @@ const fn operation(name: &'static str) -> Operation {
 }
 
 pub(super) struct Gateway {
-    pub(super) usage_plans: Look<Vec<UsagePlan>>,
+    pub(super) usage_plans: Look<Vec<ObservedPlan>>,
     pub(super) api_keys: Look<usize>,
     pub(super) stages: BTreeMap<String, Look<()>>,
     pub(super) apis: BTreeMap<String, Look<Api>>,
@@ -30,7 +30,8 @@ pub(super) struct Gateway {
 
 pub(super) async fn look(wanted: &BTreeSet<String>, sdk: &SdkConfig) -> Gateway {
     let client = clients::api_gateway(sdk);
-    let usage_plans = usage_plans(&client).await;
+    let usage_plans = UsagePlans::new(client.clone()).all().await;
+    let usage_plans = usage_plans.map_err(|error| port("apigateway:GET on /usageplans", &error));
     let api_keys = api_keys(&client).await;
     let (mut stages, mut apis) = (BTreeMap::new(), BTreeMap::new());
     for wanted in wanted {
@@ -41,52 +42,6 @@ pub(super) async fn look(wanted: &BTreeSet<String>, sdk: &SdkConfig) -> Gateway 
         }
     }
     Gateway { usage_plans, api_keys, stages, apis }
-}
-
-async fn usage_plans(client: &Client) -> Look<Vec<UsagePlan>> {
-    let (mut plans, mut position) = (Vec::new(), None);
-    loop {
-        let request = client.get_usage_plans().limit(PAGE).set_position(position);
-        let answer = request.send().await.map_err(|error| {
-            aws(operation("GetUsagePlans"), "apigateway:GET on /usageplans", &error)
-        })?;
-        plans.extend(answer.items().iter().map(usage_plan));
-        position = answer.position;
-        if position.is_none() {
-            return Ok(plans);
-        }
-    }
-}
-
-fn usage_plan(found: &types::UsagePlan) -> UsagePlan {
-    let stage = |stage: &types::ApiStage| {
-        format!("{}:{}", stage.api_id().unwrap_or_default(), stage.stage().unwrap_or_default())
-    };
-    let mut stages: Vec<_> = found.api_stages().iter().map(stage).collect();
-    stages.sort();
-    let whole = |number: i32| u32::try_from(number).unwrap_or_default();
-    let throttle = |it: &types::ThrottleSettings| Throttle {
-        rate: it.rate_limit(),
-        burst: whole(it.burst_limit()),
-    };
-    let quota = |it: &types::QuotaSettings| {
-        Some(Quota { limit: whole(it.limit()), period: period(it.period()?)? })
-    };
-    UsagePlan {
-        id: found.id().unwrap_or_default().to_owned(),
-        stages,
-        quota: found.quota().and_then(quota),
-        throttle: found.throttle().map(throttle),
-    }
-}
-
-fn period(period: &QuotaPeriodType) -> Option<Period> {
-    match period {
-        QuotaPeriodType::Day => Some(Period::Day),
-        QuotaPeriodType::Week => Some(Period::Week),
-        QuotaPeriodType::Month => Some(Period::Month),
-        _ => None,
-    }
 }
 
 /// How many keys there are; their values are not asked for.

@@ -30,7 +30,10 @@ async fn pair(client: &Client, place: &QueuePlace) -> QueuePair {
     };
     let dead_letters = match place.dead_letters.clone().or_else(|| named(place, &queue)) {
         Some(url) => attributes(client, &url).await,
-        None => Err(Unseen::Absent),
+        None => Err(match &queue {
+            Ok(_) => Unseen::Absent,
+            Err(why) => why.clone(),
+        }),
     };
     QueuePair { name: place.name, queue, dead_letters }
 }

@@ -25,8 +25,8 @@ pub(super) async fn look(
     now: Timestamp,
 ) -> Stripe {
     let key = key.and_then(|key| key.ok_or(Unseen::Absent));
-    let kind = key.as_ref().map(|key| StripeKey::of(key.expose_secret()));
-    let kind = kind.map_err(Clone::clone);
+    let theirs = key.as_ref().map_err(Clone::clone);
+    let kind = theirs.clone().map(|key| StripeKey::of(key.expose_secret()));
     let client = |key: &SecretString| {
         let client = StripeApi::new(key, place.stripe_base.as_deref());
         client.map_err(|error| Unseen::Failed {
@@ -35,13 +35,19 @@ pub(super) async fn look(
             denied: false,
         })
     };
-    let theirs = key.and_then(|key| client(&key));
-    let ours = place.own_stripe_key.as_ref().map_or_else(|| theirs.clone(), client);
-    let accepted = match theirs {
+    let used = match &place.own_stripe_key {
+        Some(own) => {
+            of_the_mode(own, expected, "STRIPE_SECRET_KEY of your environment", "unset it")
+        }
+        None => theirs.clone().and_then(|key| {
+            of_the_mode(key, expected, "the Stripe key", "mend `stripe-key-mode`, then look again")
+        }),
+    };
+    let accepted = match theirs.and_then(client) {
         Ok(client) => seen("an answer", client.accepts_key().await),
         Err(unseen) => Err(unseen),
     };
-    match ours {
+    match used.and_then(client) {
         Ok(client) => everything(&client, expected, kind, accepted, now).await,
         Err(unseen) => Stripe {
             key: kind,
@@ -52,6 +58,21 @@ pub(super) async fn look(
             undelivered: Err(unseen.clone()),
             newest_checkout: Err(unseen),
         },
+    }
+}
+
+/// A key for the other mode sees other prices, products and endpoints than the stack's.
+fn of_the_mode<'a>(
+    key: &'a SecretString,
+    expected: &Expected,
+    whose: &str,
+    mend: &str,
+) -> Look<&'a SecretString> {
+    match StripeKey::of(key.expose_secret()).other_mode(expected.livemode) {
+        None => Ok(key),
+        Some(mode) => {
+            Err(Unseen::Unknown { why: format!("{whose} is for {mode}"), mend: mend.into() })
+        }
     }
 }
 

@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use super::expected::Expected;
 use super::finding::{Finding, System};
-use super::observed::{Observed, UsagePlan};
+use super::observed::Observed;
 use crate::catalog::{Catalog, Plan, Quota, Throttle};
+use crate::storefront::{ObservedPlan, TAG_PLAN, TAG_STACK};
 
 /// Usage plans of an account and Region.
 /// <https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html>
@@ -27,8 +28,11 @@ pub(super) fn examine(observed: &Observed, expected: &Expected) -> Vec<Finding> 
 }
 
 /// The catalog's plans that have a usage plan, each with it.
-fn pairs<'a>(expected: &'a Expected, seen: &'a [UsagePlan]) -> Vec<(&'a Plan, &'a UsagePlan)> {
-    let of = |plan: &Plan| seen.iter().find(|seen| seen.id == plan.usage_plan.as_str());
+fn pairs<'a>(
+    expected: &'a Expected,
+    seen: &'a [ObservedPlan],
+) -> Vec<(&'a Plan, &'a ObservedPlan)> {
+    let of = |plan: &Plan| seen.iter().find(|seen| seen.id == plan.usage_plan);
     expected.plans().iter().filter_map(|plan| Some((plan, of(plan)?))).collect()
 }
 
@@ -41,11 +45,15 @@ fn exist(observed: &Observed, expected: &Expected) -> Finding {
     let looked_at = "the usage plan of each plan";
     let finding = Finding::of("usage-plans-exist", System::ApiGateway, looked_at);
     finding.look("the usage plans", &observed.usage_plans, |finding, seen| {
-        let there = |plan: &&Plan| seen.iter().any(|seen| seen.id == plan.usage_plan.as_str());
+        let there = |plan: &&Plan| seen.iter().any(|seen| seen.id == plan.usage_plan);
         for plan in expected.plans().iter().filter(|plan| !there(plan)) {
             finding.fail(
                 format!("plan `{}`: there is no usage plan {}", plan.id, plan.usage_plan),
-                expected.run("plans apply"),
+                format!(
+                    "remove `usage_plan` of `{}` from plans.toml, then {}",
+                    plan.id,
+                    expected.run("plans apply")
+                ),
             );
         }
     })
@@ -57,7 +65,7 @@ fn cover_stages(observed: &Observed, expected: &Expected) -> Finding {
     let finding = Finding::of("usage-plans-stages", System::ApiGateway, looked_at);
     finding.look("the usage plans", &observed.usage_plans, |finding, seen| {
         for (plan, seen) in pairs(expected, seen) {
-            let covered: BTreeSet<&str> = seen.stages.iter().map(String::as_str).collect();
+            let covered: BTreeSet<&str> = seen.settings.stages.iter().map(String::as_str).collect();
             let missing =
                 wanted.difference(&covered).map(|stage| (*stage, "does not cover", "add"));
             let extra = covered.difference(&wanted).map(|stage| (*stage, "also covers", "remove"));
@@ -84,14 +92,31 @@ fn limits(observed: &Observed, expected: &Expected) -> Finding {
                 if wanted != found {
                     finding.warn(
                         format!("plan `{}` has {what} {found}, not {wanted}", plan.id),
-                        expected.run("plans apply"),
+                        set_limits(expected, plan, seen),
                     );
                 }
             };
-            differs("the quota", quota(plan.quota), quota(seen.quota));
-            differs("the throttle", throttle(plan.throttle), throttle(seen.throttle));
+            differs("the quota", quota(plan.quota), quota(seen.settings.quota));
+            differs("the throttle", throttle(plan.throttle), throttle(seen.settings.throttle));
         }
     })
+}
+
+/// `plans apply` changes what has the stack's tag, and nothing else.
+fn set_limits(expected: &Expected, plan: &Plan, seen: &ObservedPlan) -> String {
+    let (apply, stack) = (expected.run("plans apply"), &expected.stack);
+    match &seen.owner {
+        Some(owner) if owner.stack == *stack => apply,
+        Some(owner) => format!(
+            "{} is of stack `{}`: change it there, or name another in plans.toml",
+            seen.id, owner.stack
+        ),
+        None => format!(
+            "change {} yourself; or give it the tags {TAG_STACK}={stack} and {TAG_PLAN}={}, then \
+             {apply}",
+            seen.id, plan.id
+        ),
+    }
 }
 
 fn quota(quota: Option<Quota>) -> String {
@@ -111,8 +136,7 @@ fn differ(observed: &Observed, expected: &Expected) -> Finding {
         let pairs = pairs(expected, seen);
         for (n, (plan, one)) in pairs.iter().enumerate() {
             for (other_plan, other) in &pairs[..n] {
-                let same = (one.quota, one.throttle) == (other.quota, other.throttle);
-                if same && one.stages == other.stages {
+                if one.settings == other.settings {
                     finding.warn(
                         format!("`{}` allows nothing that `{}` does not", plan.id, other_plan.id),
                         "give one of them another quota or throttle in plans.toml, and apply it",

@@ -33,8 +33,10 @@ pub struct Expected {
     pub table_name: String,
     /// The table's keys and indexes.
     pub table: TableShape,
-    /// The attribute for the table's TTL, when event records are to end.
-    pub expires_at: Option<String>,
+    /// The attribute for the table's TTL.
+    pub expires_at: String,
+    /// Whether settled event records are to end by it.
+    pub events_end: bool,
 }
 
 impl Expected {

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use jiff::SignedDuration;
 
-use crate::catalog::{Quota, Throttle};
+use super::stripe::mode_name;
+use crate::storefront::ObservedPlan;
 
 /// Why something was not seen.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,7 +42,7 @@ pub struct Observed {
     /// Every app client of it.
     pub clients: Look<Vec<AppClient>>,
     /// Every usage plan of the account and Region.
-    pub usage_plans: Look<Vec<UsagePlan>>,
+    pub usage_plans: Look<Vec<ObservedPlan>>,
     /// The stages of the catalog, and the stack's.
     pub stages: BTreeMap<String, Look<()>>,
     /// Their APIs, by id.
@@ -108,19 +109,6 @@ pub struct AppClient {
     pub writes: Option<Vec<String>>,
 }
 
-/// A usage plan.
-#[derive(Debug, Clone, PartialEq)]
-pub struct UsagePlan {
-    /// Its id.
-    pub id: String,
-    /// The stages that it covers, `<rest api id>:<stage>`, sorted.
-    pub stages: Vec<String>,
-    /// Its quota.
-    pub quota: Option<Quota>,
-    /// Its throttle.
-    pub throttle: Option<Throttle>,
-}
-
 /// A REST API.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Api {
@@ -170,6 +158,11 @@ impl StripeKey {
         };
         Self { restricted: key.starts_with("rk_"), livemode }
     }
+
+    /// What it is for, when that is known not to be what the stack is for.
+    pub fn other_mode(self, livemode: bool) -> Option<&'static str> {
+        self.livemode.filter(|mode| *mode != livemode).map(mode_name)
+    }
 }
 
 /// A price.
@@ -213,6 +206,8 @@ pub struct Endpoint {
     pub livemode: bool,
     /// Whether it is for connected accounts.
     pub connect: bool,
+    /// The stack that made it, by its metadata.
+    pub stack: Option<String>,
 }
 
 /// Whom a Checkout session names as its customer.

@@ -39,9 +39,9 @@ fn mode(observed: &Observed, expected: &Expected) -> Finding {
     let looked_at = format!("the key is for {wanted}, as the stack is");
     let finding = Finding::of("stripe-key-mode", System::Stripe, looked_at);
     finding.look("the Stripe key", &observed.stripe.key, |finding, key| {
-        if key.livemode.is_some_and(|livemode| livemode != expected.livemode) {
+        if let Some(mode) = key.other_mode(expected.livemode) {
             finding.fail(
-                format!("the key is for {}", mode_name(!expected.livemode)),
+                format!("the key is for {mode}"),
                 format!(
                     "{} with the other key, or deploy with Livemode={}",
                     expected.run("secrets set stripe-key"),
@@ -52,7 +52,7 @@ fn mode(observed: &Observed, expected: &Expected) -> Finding {
     })
 }
 
-fn mode_name(livemode: bool) -> &'static str {
+pub(super) fn mode_name(livemode: bool) -> &'static str {
     if livemode { "real payments" } else { "a sandbox" }
 }
 
@@ -73,8 +73,8 @@ fn restricted(observed: &Observed, expected: &Expected) -> Finding {
     })
 }
 
-/// A price that is not sold any more still counts for those who pay it, so it may be
-/// archived; the one that Checkout sells may not.
+/// What is sold, by an offer or by Checkout, which takes a plan's first, must be there and
+/// for sale. What is not counts for those who pay it, so it may be archived.
 fn prices(observed: &Observed, expected: &Expected) -> Finding {
     let looked_at = "the catalog's prices and lookup keys: there, recurring, for sale";
     let finding = Finding::of("stripe-prices", System::Stripe, looked_at);
@@ -82,42 +82,72 @@ fn prices(observed: &Observed, expected: &Expected) -> Finding {
         for plan in expected.plans() {
             for (n, key) in plan.lookup_keys.iter().enumerate() {
                 let price = seen.iter().find(|price| price.lookup_key.as_ref() == Some(key));
-                price_of(finding, expected, plan, &format!("lookup key {key}"), price, n == 0);
+                let offered = plan.offers.iter().any(|offer| offer.lookup_key == *key);
+                let name = format!("lookup key {key}");
+                let named = Named { plan, name, offered, sold: offered || n == 0 };
+                price_of(finding, expected, &named, price);
             }
             for (n, id) in plan.prices.iter().enumerate() {
                 let price = seen.iter().find(|price| price.id == id.as_str());
                 let sold = n == 0 && plan.lookup_keys.is_empty();
-                price_of(finding, expected, plan, id.as_str(), price, sold);
+                let named = Named { plan, name: id.to_string(), offered: false, sold };
+                price_of(finding, expected, &named, price);
             }
         }
     })
 }
 
+/// A price that the catalog names.
+struct Named<'a> {
+    plan: &'a Plan,
+    name: String,
+    offered: bool,
+    sold: bool,
+}
+
+impl Named<'_> {
+    fn missing(&self, expected: &Expected) -> (String, String) {
+        let (plan, name) = (&self.plan.id, &self.name);
+        let found = format!(
+            "plan `{plan}`: {name} stands for no price in {}",
+            mode_name(expected.livemode)
+        );
+        let mend = match (self.offered, self.sold) {
+            (true, _) => expected.run("plans apply"),
+            (false, true) => format!(
+                "correct {name} in plans.toml, or make such a price at \
+                 https://dashboard.stripe.com/products"
+            ),
+            (false, false) => format!("take {name} out of plans.toml, unless it is to come"),
+        };
+        (found, mend)
+    }
+}
+
 fn price_of(
     finding: &mut Finding,
     expected: &Expected,
-    plan: &Plan,
-    name: &str,
+    named: &Named<'_>,
     price: Option<&SeenPrice>,
-    sold: bool,
 ) {
+    let Named { plan, name, sold, .. } = named;
     let plan = &plan.id;
-    let Some(price) = price else {
-        let mode = mode_name(expected.livemode);
-        let mend = format!(
-            "{} makes the prices of `[[plans.offers]]`; correct the others in plans.toml",
-            expected.run("plans apply")
-        );
-        return finding.fail(format!("plan `{plan}`: {name} stands for no price in {mode}"), mend);
+    let mut add = |(found, mend): (String, String)| {
+        if *sold { finding.fail(found, mend) } else { finding.warn(found, mend) }
     };
+    let Some(price) = price else { return add(named.missing(expected)) };
     let dashboard = format!("https://dashboard.stripe.com/prices/{}", price.id);
     if !price.recurring {
-        let mend = format!("name a recurring price in plans.toml instead ({dashboard})");
-        finding.fail(format!("plan `{plan}`: {name} is paid once and makes no subscription"), mend);
+        add((
+            format!("plan `{plan}`: {name} is paid once and makes no subscription"),
+            format!("name a recurring price in plans.toml instead ({dashboard})"),
+        ));
     }
-    if sold && !price.active {
-        let mend = format!("unarchive it at {dashboard}, or move the lookup key to another price");
-        finding.fail(format!("plan `{plan}` cannot be bought: {name} is archived"), mend);
+    if *sold && !price.active {
+        add((
+            format!("plan `{plan}` cannot be bought by {name}: it is archived"),
+            format!("unarchive it at {dashboard}, or move the lookup key to another price"),
+        ));
     }
 }
 

@@ -103,22 +103,25 @@ fn protection(finding: &mut Finding, table: &Table, expected: &Expected) {
 }
 
 fn expiry(observed: &Observed, expected: &Expected) -> Finding {
-    let looked_at = match &expected.expires_at {
-        Some(attribute) => format!("settled event records end by `{attribute}`"),
-        None => "nothing in it ends by itself".to_owned(),
+    let wanted = &expected.expires_at;
+    let looked_at = if expected.events_end {
+        format!("settled event records end by `{wanted}`")
+    } else {
+        "nothing in it ends by itself".to_owned()
     };
     let finding = Finding::of("table-ttl", System::DynamoDb, looked_at);
     finding.look("its TTL", &observed.time_to_live, |finding, on| {
         let name = &expected.table_name;
-        match (&expected.expires_at, on) {
-            (Some(wanted), on) if on.as_ref() != Some(wanted) => finding.warn(
+        match (expected.events_end, on) {
+            (true, on) if on.as_ref() != Some(wanted) => finding.warn(
                 "a retention is set, but the table's TTL is not on for it: records stay for ever",
                 format!(
                     "aws dynamodb update-time-to-live --table-name {name} \
                      --time-to-live-specification Enabled=true,AttributeName={wanted}"
                 ),
             ),
-            (None, Some(other)) if other != EXPIRES_AT => finding.fail(
+            // The template has it on, whether or not a retention writes it.
+            (false, Some(other)) if other != wanted => finding.fail(
                 format!("the table's TTL is on for `{other}`: it may delete what is not to end"),
                 format!(
                     "aws dynamodb update-time-to-live --table-name {name} \
@@ -129,6 +132,3 @@ fn expiry(observed: &Observed, expected: &Expected) -> Finding {
         }
     })
 }
-
-/// The template's TTL attribute, on whether or not a retention writes it.
-const EXPIRES_AT: &str = "expires_at";

@@ -1,12 +1,16 @@
 //! From one healthy deployment, one thing is broken at a time: exactly its check turns.
 
+mod mends;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::SignedDuration;
 use tollgate_events::stripe::ACTED_ON;
 
 use super::*;
+use crate::account::UsagePlanId;
 use crate::catalog::{CatalogFile, Period, Quota, Throttle};
+use crate::storefront::{ObservedPlan, Owner, UsageSettings};
 
 use Verdict::{CouldNotLook, Failure, Ok as Fine, Warning};
 
@@ -66,16 +70,21 @@ fn expected() -> Expected {
         webhook_url: Ok(URL.into()),
         table_name: "shop-ledger".into(),
         table: shape(),
-        expires_at: Some("expires_at".into()),
+        expires_at: "expires_at".into(),
+        events_end: true,
     }
 }
 
-fn usage_plan(id: &str, limit: u32, rate: f64, burst: u32) -> UsagePlan {
-    UsagePlan {
-        id: id.into(),
-        stages: vec!["api1:prod".into()],
-        quota: Some(Quota { limit, period: Period::Month }),
-        throttle: Some(Throttle { rate, burst }),
+fn usage_plan(id: &str, limit: u32, rate: f64, burst: u32) -> ObservedPlan {
+    ObservedPlan {
+        id: UsagePlanId::parse(id).unwrap(),
+        name: id.into(),
+        owner: Some(Owner { stack: "shop".into(), plan: String::new() }),
+        settings: UsageSettings {
+            stages: ["api1:prod".to_owned()].into(),
+            quota: Some(Quota { limit, period: Period::Month }),
+            throttle: Some(Throttle { rate, burst }),
+        },
     }
 }
 
@@ -127,6 +136,7 @@ fn stripe() -> Stripe {
         api_version: Some(NEWEST_API_VERSION.into()),
         livemode: true,
         connect: false,
+        stack: Some("shop".into()),
     };
     let other = Endpoint {
         id: "we_other".into(),
@@ -159,7 +169,8 @@ fn healthy() -> Scene {
         writes: Some(vec!["email".into(), "name".into()]),
     };
     let backend = AppClient { id: "client-2".into(), name: "backend".into(), writes: None };
-    let team = UsagePlan { quota: None, throttle: None, ..usage_plan("up-team", 0, 0.0, 0) };
+    let mut team = usage_plan("up-team", 0, 0.0, 0);
+    (team.settings.quota, team.settings.throttle) = (None, None);
     let by_hand = usage_plan("by-hand", 1, 1.0, 1);
     let triggers = Triggers {
         post_confirmation: Some(TRIGGER.into()),
@@ -237,7 +248,7 @@ fn attribute<'a>(scene: &'a mut Scene, name: &str) -> &'a mut CustomAttribute {
     pool(scene).attributes.get_mut(name).unwrap()
 }
 
-fn plans(scene: &mut Scene) -> &mut Vec<UsagePlan> {
+fn plans(scene: &mut Scene) -> &mut Vec<ObservedPlan> {
     scene.observed.usage_plans.as_mut().unwrap()
 }
 
@@ -292,14 +303,13 @@ const BREAKS: &[(&str, Verdict, &str, Break)] = &[
     ("pool-triggers", Warning, "PostAuthentication calls another", |it| pool(it).triggers.post_authentication = Some(format!("{TRIGGER}-2"))),
 
     ("usage-plans-exist", Failure, "no usage plan up-pro", |it| drop(plans(it).remove(2))),
-    ("usage-plans-stages", Failure, "does not cover api1:prod", |it| plans(it)[0].stages.clear()),
-    ("usage-plans-stages", Failure, "also covers api2:prod", |it| plans(it)[2].stages.push("api2:prod".into())),
-    ("usage-plans-limits", Warning, "100 a month, not 100000", |it| plans(it)[2].quota.as_mut().unwrap().limit = 100),
-    ("usage-plans-limits", Warning, "100 a day, not 100 a month", |it| plans(it)[0].quota.as_mut().unwrap().period = Period::Day),
-    ("usage-plans-limits", Warning, "throttle none", |it| plans(it)[2].throttle = None),
+    ("usage-plans-stages", Failure, "does not cover api1:prod", |it| plans(it)[0].settings.stages.clear()),
+    ("usage-plans-stages", Failure, "also covers api2:prod", |it| assert!(plans(it)[2].settings.stages.insert("api2:prod".into()))),
+    ("usage-plans-limits", Warning, "100 a month, not 100000", |it| plans(it)[2].settings.quota.as_mut().unwrap().limit = 100),
+    ("usage-plans-limits", Warning, "100 a day, not 100 a month", |it| plans(it)[0].settings.quota.as_mut().unwrap().period = Period::Day),
+    ("usage-plans-limits", Warning, "throttle none", |it| plans(it)[2].settings.throttle = None),
     ("usage-plans-differ", Warning, "`pro` allows nothing that `free`", |it| {
-        let free = plans(it)[0].clone();
-        plans(it)[2] = UsagePlan { id: "up-pro".into(), ..free };
+        plans(it)[2].settings = plans(it)[0].settings.clone();
         catalog(it, "limit = 100000, period = \"MONTH\" }\nthrottle = { rate = 50.0, burst = 100 }",
                     "limit = 100, period = \"MONTH\" }\nthrottle = { rate = 1.0, burst = 2 }");
     }),
@@ -314,11 +324,14 @@ const BREAKS: &[(&str, Verdict, &str, Break)] = &[
     ("stripe-key", Failure, "refuses the key", |it| it.observed.stripe.accepted = Ok(false)),
     ("stripe-key-mode", Failure, "for a sandbox", |it| it.observed.stripe.key.as_mut().unwrap().livemode = Some(false)),
     ("stripe-key-restricted", Warning, "secret key", |it| it.observed.stripe.key.as_mut().unwrap().restricted = false),
-    ("stripe-prices", Failure, "pro_yearly stands for no price", |it| prices(it)[2].lookup_key = None),
-    ("stripe-prices", Failure, "price_old stands for no price", |it| drop(prices(it).remove(0))),
+    ("stripe-prices", Failure, "pro_monthly stands for no price", |it| prices(it)[1].lookup_key = None),
+    ("stripe-prices", Warning, "pro_yearly stands for no price", |it| prices(it)[2].lookup_key = None),
+    ("stripe-prices", Warning, "price_old stands for no price", |it| drop(prices(it).remove(0))),
+    ("stripe-prices", Failure, "price_team stands for no price", |it| drop(prices(it).remove(3))),
     ("stripe-prices", Failure, "`pro` cannot be bought", |it| prices(it)[1].active = false),
     ("stripe-prices", Failure, "`team` cannot be bought", |it| prices(it)[3].active = false),
-    ("stripe-prices", Failure, "paid once", |it| prices(it)[2].recurring = false),
+    ("stripe-prices", Failure, "paid once", |it| prices(it)[1].recurring = false),
+    ("stripe-prices", Warning, "paid once", |it| prices(it)[2].recurring = false),
     ("stripe-products", Failure, "no product prod_pro", |it| it.observed.stripe.products = Ok(vec![])),
     ("stripe-products", Warning, "prod_pro is archived", |it| it.observed.stripe.products.as_mut().unwrap()[0].active = false),
     ("stripe-price-one-plan", Failure, "price_team belongs to `pro` and `team`", |it| prices(it)[3].product = "prod_pro".into()),
@@ -360,7 +373,7 @@ const BREAKS: &[(&str, Verdict, &str, Break)] = &[
     ("table-deletion-protection", Warning, "is off", |it| table(it).deletion_protection = false),
     ("table-ttl", Warning, "stay for ever", |it| it.observed.time_to_live = Ok(None)),
     ("table-ttl", Failure, "on for `review_at`", |it| {
-        it.expected.expires_at = None;
+        it.expected.events_end = false;
         it.observed.time_to_live = Ok(Some("review_at".into()));
     }),
 
@@ -417,11 +430,16 @@ fn what_is_missing_fails_once_and_the_rest_of_it_is_not_judged() {
     }
 }
 
+/// A second endpoint with the stack's URL.
+fn twin(it: &mut Scene) {
+    let twin = Endpoint { id: "we_2".into(), ..endpoint(it).clone() };
+    it.observed.stripe.endpoints.as_mut().unwrap().push(twin);
+}
+
 #[test]
 fn two_endpoints_want_two_secrets() {
     let mut scene = healthy();
-    let twin = Endpoint { id: "we_2".into(), ..endpoint(&mut scene).clone() };
-    scene.observed.stripe.endpoints.as_mut().unwrap().push(twin);
+    twin(&mut scene);
     let wanted = [("webhook-endpoint", Warning), ("secret-webhook-count", Failure)];
     assert_eq!(turned(&scene.examine()), wanted);
     scene.observed.secrets.webhook = set(2);
@@ -509,5 +527,8 @@ fn a_key_tells_its_mode_and_its_kind() {
         ("", false, None),
     ] {
         assert_eq!(StripeKey::of(key), StripeKey { restricted, livemode }, "{key}");
+        let other = livemode.map(|live| if live { "real payments" } else { "a sandbox" });
+        assert_eq!(StripeKey::of(key).other_mode(livemode != Some(true)), other, "{key}");
+        assert_eq!(StripeKey::of(key).other_mode(livemode == Some(true)), None, "{key}");
     }
 }

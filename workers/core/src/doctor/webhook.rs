@@ -43,17 +43,12 @@ fn endpoint(observed: &Observed, expected: &Expected, ours: &Look<Vec<&Endpoint>
             missing(finding, observed, expected);
         }
         if ours.len() > 1 {
-            finding.warn(
-                format!("{} endpoints have this URL: every event comes more than once", ours.len()),
-                format!(
-                    "when its secret has been rolled, {}; or delete all but one of {}",
-                    expected.run("webhook apply --retire"),
-                    ids(ours)
-                ),
-            );
+            let found =
+                format!("{} endpoints have this URL: every event comes more than once", ours.len());
+            finding.warn(found, only_one(expected, ours));
         }
         for endpoint in ours {
-            wrong_kind(finding, expected, endpoint);
+            wrong_kind(finding, expected, ours, endpoint);
         }
     })
 }
@@ -62,10 +57,13 @@ fn missing(finding: &mut Finding, observed: &Observed, expected: &Expected) {
     let all = observed.stripe.endpoints.iter().flatten();
     let off = all.filter(|it| expected.webhook_url.as_ref().is_ok_and(|url| *url == it.url));
     let mend = expected.run("webhook apply");
-    match off.map(|endpoint| &endpoint.id).next() {
-        Some(id) => finding.fail(
-            format!("endpoint {id} is disabled: Stripe does so when deliveries fail for days"),
-            format!("enable it at https://dashboard.stripe.com/webhooks/{id}, or {mend}"),
+    match off.max_by_key(|endpoint| is_marked(expected, endpoint)) {
+        Some(endpoint) => finding.fail(
+            format!(
+                "endpoint {} is disabled: Stripe does so when deliveries fail for days",
+                endpoint.id
+            ),
+            apply_or(expected, endpoint, "enable it"),
         ),
         None => finding.fail(
             "no endpoint has the stack's URL: Stripe tells us nothing",
@@ -74,23 +72,69 @@ fn missing(finding: &mut Finding, observed: &Observed, expected: &Expected) {
     }
 }
 
-fn wrong_kind(finding: &mut Finding, expected: &Expected, endpoint: &Endpoint) {
-    let id = &endpoint.id;
-    let again = format!("delete {id}, then {}", expected.run("webhook apply"));
-    if endpoint.livemode != expected.livemode {
-        finding
-            .fail(format!("{id} is for the other mode (livemode {})", endpoint.livemode), &again);
+/// Whether `webhook apply` changes it; what is not marked it only compares.
+fn is_marked(expected: &Expected, endpoint: &Endpoint) -> bool {
+    endpoint.stack.as_ref() == Some(&expected.stack)
+}
+
+/// What `webhook apply` does for a marked endpoint, and the operator for another.
+fn apply_or(expected: &Expected, endpoint: &Endpoint, by_hand: &str) -> String {
+    if is_marked(expected, endpoint) {
+        return expected.run("webhook apply");
     }
-    if endpoint.connect {
-        finding.fail(format!("{id} is for connected accounts, whose events are ignored"), &again);
-    }
-    if endpoint.events.iter().any(|event| event.starts_with("v1.") || event.starts_with("v2.")) {
-        finding.fail(format!("{id} sends thin events, which are dropped"), &again);
+    let place = dashboard(endpoint);
+    format!("{by_hand} at {place}: it lacks this stack's mark, so `webhook apply` leaves it alone")
+}
+
+fn dashboard(endpoint: &Endpoint) -> String {
+    format!("https://dashboard.stripe.com/webhooks/{}", endpoint.id)
+}
+
+const ANEW: &str = "when the functions have started anew";
+
+fn only_one(expected: &Expected, ours: &[&Endpoint]) -> String {
+    match ours.iter().filter(|endpoint| is_marked(expected, endpoint)).count() {
+        0 | 1 => {
+            let ids: Vec<_> = ours.iter().map(|endpoint| endpoint.id.as_str()).collect();
+            let place = "https://dashboard.stripe.com/webhooks";
+            format!("{ANEW}, delete all but the newest of {} at {place}", ids.join(", "))
+        }
+        _ => format!("{ANEW}, {}", expected.run("webhook apply --retire")),
     }
 }
 
-fn ids(endpoints: &[&Endpoint]) -> String {
-    endpoints.iter().map(|endpoint| endpoint.id.as_str()).collect::<Vec<_>>().join(", ")
+/// How an endpoint is made again without an event being lost: the next one comes before it
+/// goes.
+fn again(expected: &Expected, ours: &[&Endpoint], endpoint: &Endpoint) -> String {
+    let (roll, retire) =
+        (expected.run("webhook apply --roll"), expected.run("webhook apply --retire"));
+    let marked = ours.iter().filter(|endpoint| is_marked(expected, endpoint)).count();
+    match (is_marked(expected, endpoint), marked) {
+        (true, 1) => format!("{roll}; {ANEW}, {retire}"),
+        (true, _) => format!("the last roll is not over: {ANEW}, {retire}, then look again"),
+        (false, 0) => format!("{roll}; {ANEW}, delete it at {}", dashboard(endpoint)),
+        (false, _) => format!("{ANEW}, delete it at {}", dashboard(endpoint)),
+    }
+}
+
+fn wrong_kind(finding: &mut Finding, expected: &Expected, ours: &[&Endpoint], endpoint: &Endpoint) {
+    let id = &endpoint.id;
+    let other = format!("delete {id}, then {}", expected.run("webhook apply"));
+    if endpoint.livemode != expected.livemode {
+        finding
+            .fail(format!("{id} is for the other mode (livemode {})", endpoint.livemode), &other);
+    }
+    if endpoint.connect {
+        finding.fail(format!("{id} is for connected accounts, whose events are ignored"), &other);
+    }
+    if endpoint.events.iter().any(|event| is_thin(event)) {
+        let mend = again(expected, ours, endpoint);
+        finding.fail(format!("{id} sends thin events, which are dropped"), mend);
+    }
+}
+
+fn is_thin(kind: &str) -> bool {
+    kind.starts_with("v1.") || kind.starts_with("v2.")
 }
 
 fn events(expected: &Expected, ours: &Look<Vec<&Endpoint>>) -> Finding {
@@ -104,7 +148,8 @@ fn events(expected: &Expected, ours: &Look<Vec<&Endpoint>>) -> Finding {
 }
 
 fn types(finding: &mut Finding, expected: &Expected, endpoint: &Endpoint) {
-    let (id, mend) = (&endpoint.id, expected.run("webhook apply"));
+    let id = &endpoint.id;
+    let mend = apply_or(expected, endpoint, &format!("choose {}", ACTED_ON.join(", ")));
     let sent: BTreeSet<&str> = endpoint.events.iter().map(String::as_str).collect();
     if sent.contains("*") {
         let found =
@@ -118,7 +163,7 @@ fn types(finding: &mut Finding, expected: &Expected, endpoint: &Endpoint) {
         finding.fail(format!("{id} does not send {}", list(missing)), &mend);
     }
     let extra = sent.difference(&wanted).copied();
-    let extra: Vec<_> = extra.filter(|kind| !kind.starts_with("v2.")).collect();
+    let extra: Vec<_> = extra.filter(|kind| !is_thin(kind)).collect();
     if !extra.is_empty() {
         finding.warn(format!("{id} also sends {}, which we drop", list(extra)), &mend);
     }
@@ -139,7 +184,7 @@ fn version(expected: &Expected, ours: &Look<Vec<&Endpoint>>) -> Finding {
     finding.look("the endpoint", &there(ours), |finding, ours| {
         for endpoint in *ours {
             let id = &endpoint.id;
-            let again = format!("delete {id}, then {}", expected.run("webhook apply"));
+            let again = again(expected, ours, endpoint);
             match endpoint.api_version.as_deref() {
                 None => finding.warn(
                     format!("{id} has no version of its own: an upgrade of the account changes it"),

@@ -10,6 +10,8 @@ use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
+use tollgate_billing::doctor::NEWEST_API_VERSION;
+use tollgate_billing::storefront::METADATA_STACK;
 use tollgate_events::stripe::ACTED_ON;
 use tollgate_local::stack::{Options, Stack, TABLE};
 use tollgate_standin::api_gateway::{KeySource, NewApiKey, Patch, PatchOp};
@@ -75,7 +77,7 @@ impl Clinic {
             url: format!("{}/webhook", self.stack.urls.tollgate),
             enabled_events: ACTED_ON.iter().map(|kind| (*kind).to_owned()).collect(),
             api_version: Some(API_VERSION.to_owned()),
-            metadata: Metadata::new(),
+            metadata: Metadata::from([(METADATA_STACK.into(), "local".into())]),
         });
         drop(stripe);
         self.put("WebhookSecrets", &secret);
@@ -168,6 +170,12 @@ async fn a_healthy_deployment_passes_and_every_check_is_told() {
     assert_eq!(told.code, 0);
 }
 
+/// What the command makes is the newest that doctor says is read.
+#[test]
+fn an_endpoint_that_the_command_makes_has_the_newest_version_that_is_read() {
+    assert_eq!(API_VERSION, NEWEST_API_VERSION);
+}
+
 type Break = fn(&mut Clinic);
 
 /// Through an app client that is on the second page.
@@ -238,6 +246,14 @@ fn a_letter_dies(clinic: &mut Clinic) {
 #[rustfmt::skip]
 const BREAKS: &[(&str, &str, Break)] = &[
     ("pool-attributes-not-writable", "failure", users_may_write_their_plan),
+    ("pool-clients", "failure", |it| {
+        let parameters = [("UserPoolClientIds".to_owned(), " , ".to_owned())];
+        it.stack.world.cloudformation.set_parameters("local", parameters);
+    }),
+    ("pool-clients", "failure", |it| {
+        let parameters = [("UserPoolClientIds".to_owned(), String::new())];
+        it.stack.world.cloudformation.set_parameters("local", parameters);
+    }),
     ("pool-triggers", "failure", |it| it.stack.world.cognito.change_config(|pool| pool.triggers.post_confirmation = false)),
     ("pool-clients", "failure", |it| it.stack.world.cognito.change_config(|pool| pool.clients.clear())),
     ("api-keys-quota", "failure", keys_run_out),
@@ -349,6 +365,37 @@ async fn a_key_that_stripe_refuses_is_told_by_the_operators_own() {
     assert_eq!(told.turned(), failed);
 }
 
+/// Nothing that a key of the other mode sees is held against the stack.
+#[tokio::test]
+async fn what_a_key_of_the_other_mode_sees_is_not_judged() {
+    let mut clinic = Clinic::open().await;
+    clinic.own_key = Some("rk_live_operator");
+    let told = clinic.doctor(&["--json"]).await;
+    let unseen = [
+        "stripe-prices",
+        "stripe-products",
+        "stripe-price-one-plan",
+        "stripe-checkout-customer",
+        "webhook-endpoint",
+        "webhook-events",
+        "webhook-api-version",
+        "webhook-undelivered",
+        "secret-webhook-count",
+    ];
+    assert_eq!(told.turned(), unseen.map(|it| (it.to_owned(), "could-not-look".to_owned())));
+    assert!(told.out.contains("STRIPE_SECRET_KEY of your environment is for real payments"));
+    assert_eq!(told.code, 0);
+    clinic.own_key = None;
+    clinic.put("StripeKeySecret", "rk_live_of-the-other-mode");
+    let told = clinic.doctor(&["--json"]).await;
+    let unseen = unseen.map(str::to_owned);
+    let (blind, failed): (Vec<_>, Vec<_>) =
+        told.turned().into_iter().partition(|(check, _)| unseen.contains(check));
+    assert!(blind.iter().all(|(_, verdict)| verdict == "could-not-look"), "{blind:?}");
+    let checks = ["stripe-key", "stripe-key-mode", "secret-stripe-key"];
+    assert_eq!(failed, checks.map(|check| (check.to_owned(), "failure".to_owned())));
+}
+
 /// A broken catalog is told too, and everything that does not need it is still looked at.
 #[tokio::test]
 async fn a_catalog_that_does_not_parse_ends_nothing_else() {
@@ -388,16 +435,36 @@ async fn guard(
     (status, headers, answer.bytes().await.unwrap()).into_response()
 }
 
+impl Clinic {
+    async fn deny(&mut self, denied: &'static [&'static str]) {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let (aws, http) = (self.stack.urls.aws.clone(), self.stack.http.clone());
+        let router = Router::new().fallback(guard).with_state(Guard { aws, http, denied });
+        tokio::spawn(async { axum::serve(listener, router).await });
+        self.sdk = self.sdk.to_builder().endpoint_url(url).build();
+    }
+}
+
+/// Nobody names the dead-letter queues, and the queues that would may not be asked.
+#[tokio::test]
+async fn dead_letter_queues_that_nobody_tells_of_are_not_said_to_be_missing() {
+    let mut clinic = Clinic::open().await;
+    clinic.deny(&["AmazonSQS.GetQueueAttributes"]).await;
+    let told = clinic.run(&["tollgate", "doctor"], &["--json"]).await;
+    let queues = |(check, _): &(String, String)| check.starts_with("queues-");
+    let turned: Vec<_> = told.turned().into_iter().filter(queues).collect();
+    assert_eq!(turned.len(), 6, "{turned:?}");
+    assert!(turned.iter().all(|(_, verdict)| verdict == "could-not-look"), "{turned:?}");
+    assert_eq!(told.code, 0);
+}
+
 #[tokio::test]
 async fn a_missing_permission_is_named_and_ends_nothing() {
     let mut clinic = Clinic::open().await;
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    let (aws, http) = (clinic.stack.urls.aws.clone(), clinic.stack.http.clone());
-    let denied = &[".DescribeUserPoolClient", "/resources", "/apikeys", ".DescribeTimeToLive"];
-    let router = Router::new().fallback(guard).with_state(Guard { aws, http, denied });
-    tokio::spawn(async { axum::serve(listener, router).await });
-    clinic.sdk = clinic.sdk.to_builder().endpoint_url(url).build();
+    clinic
+        .deny(&[".DescribeUserPoolClient", "/resources", "/apikeys", ".DescribeTimeToLive"])
+        .await;
     let told = clinic.doctor(&["--json"]).await;
     let unseen = [
         "pool-attributes-not-writable",

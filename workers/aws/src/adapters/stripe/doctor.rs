@@ -1,11 +1,14 @@
 //! What `tollgate doctor` reads of Stripe.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use miniserde::Deserialize;
 use miniserde::json::Value as Json;
 use serde_json::json;
 use tollgate_billing::doctor::{CheckoutCustomer, Endpoint, Product, SeenPrice};
 use tollgate_billing::ports::{Class, PortResult};
+use tollgate_billing::storefront::METADATA_STACK;
 use tollgate_events::stripe::ACTED_ON;
 
 use super::views::{IdView, ListView, Listed, id_of};
@@ -152,6 +155,7 @@ struct EndpointView {
     api_version: Option<String>,
     livemode: Option<bool>,
     application: Option<Json>,
+    metadata: Option<BTreeMap<String, String>>,
 }
 
 impl Listed for EndpointView {
@@ -170,6 +174,7 @@ impl EndpointView {
             api_version: self.api_version,
             livemode: self.livemode == Some(true),
             connect: self.application.is_some(),
+            stack: self.metadata.and_then(|mut metadata| metadata.remove(METADATA_STACK)),
         }
     }
 }
