@@ -171,7 +171,8 @@ impl Stack {
             variables: settings(&world, &ways, function),
             sdk: sdk(&ways.aws, function),
         };
-        let functions = Arc::new(Functions::new(given, &world.clock).await?);
+        let tries = retries::most(options.faults.is_some());
+        let functions = Arc::new(start(tries, || Functions::new(given, &world.clock)).await?);
         world.cognito.set_triggers(Arc::new(TriggerFunction(functions.clone())));
         let broken_webhook = options.broken == Some(Broken::Webhook);
         let routes = functions::router(functions.clone(), world.cognito.clone(), broken_webhook);
@@ -400,6 +401,20 @@ fn sqs_event(messages: &[aws_sdk_sqs::types::Message]) -> anyhow::Result<SqsEven
         })
         .collect();
     serde_json::from_value(json!({ "Records": records })).context("SQS's batch")
+}
+
+/// Starts the functions; one whose start failed is started again, as Lambda does it.
+async fn start(
+    mut tries: usize,
+    new: impl AsyncFn() -> anyhow::Result<Functions>,
+) -> anyhow::Result<Functions> {
+    loop {
+        tries -= 1;
+        match new().await {
+            Err(_) if tries > 0 => {}
+            started => return started,
+        }
+    }
 }
 
 /// The environment that the functions would have in Lambda.

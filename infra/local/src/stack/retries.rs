@@ -12,6 +12,11 @@ use super::Stack;
 const MOST_TRIES: usize = 50;
 const MOST_WAITS: usize = 200;
 
+/// How often a thing is tried; without faults, it succeeds at once.
+pub(super) fn most(faults: bool) -> usize {
+    if faults { MOST_TRIES } else { 1 }
+}
+
 impl Stack {
     /// Waits until nothing that failed is left to come again: SQS's redelivery, Stripe's
     /// retries, second looks. Without faults, nothing does.
@@ -47,7 +52,7 @@ impl Stack {
     /// How often a caller that does not give up calls: EventBridge for a day, a schedule
     /// every minute, a person who was told to try again.
     pub(crate) fn tries(&self) -> usize {
-        if self.faults.is_some() { MOST_TRIES } else { 1 }
+        most(self.faults.is_some())
     }
 
     /// When messages and deliveries that failed come again.
