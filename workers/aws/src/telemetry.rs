@@ -10,7 +10,8 @@ use tracing_subscriber::{EnvFilter, Registry, fmt};
 
 /// Starts logging as JSON lines on standard output. A filter that cannot be read lets
 /// `info` through; none lets more through than `debug`, because at `trace` the AWS SDK
-/// writes down whole requests and answers, the values of keys among them. Call it once for each process; a second call changes nothing.
+/// writes down whole requests and answers, the values of keys among them. Call it once for
+/// each process; a second call changes nothing.
 pub fn init(filter: &str) {
     let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("info"));
     let lines =

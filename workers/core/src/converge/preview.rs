@@ -86,7 +86,7 @@ impl<P: Ports> Worker<P> {
         let deadline = now.checked_add(PATIENCE).unwrap_or(Timestamp::MAX);
         let mut run = Run::new(self, account, events, now, deadline);
         run.previews = true;
-        let before = run.standing();
+        let before = (run.committed.plan.clone(), run.committed.status);
         if let Some(act) = act {
             act.change(&mut run.account.access);
         }
@@ -124,11 +124,5 @@ impl<P: Ports> Worker<P> {
             }
         }
         Ok(kept)
-    }
-}
-
-impl<P: Ports> Run<'_, P> {
-    fn standing(&self) -> (Option<PlanId>, Status) {
-        (self.committed.plan.clone(), self.committed.status)
     }
 }
