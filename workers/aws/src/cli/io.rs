@@ -14,6 +14,10 @@ pub struct Io<'a> {
     pub interactive: bool,
     /// Whether colours may be used.
     pub colour: bool,
+    /// How many columns the output has; `None` when it is no terminal, and lines may be long.
+    pub columns: Option<u16>,
+    /// Whether somebody has pressed Ctrl-C: long work then stops at the next safe place.
+    pub interrupted: &'a dyn Fn() -> bool,
     /// Reads a line from the terminal without showing it.
     pub hidden: fn() -> Result<String>,
 }

@@ -15,6 +15,7 @@ mod io;
 mod plans;
 mod secrets;
 mod settings;
+mod table;
 mod webhook;
 
 use std::ffi::OsString;

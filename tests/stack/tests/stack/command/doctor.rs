@@ -108,6 +108,8 @@ impl Clinic {
             input: &mut &[][..],
             interactive: false,
             colour: false,
+            columns: None,
+            interrupted: &|| false,
             hidden: || Err(std::io::ErrorKind::Unsupported.into()),
         };
         let (sdk, clock) = (Some(self.sdk.clone()), self.clock.clone());

@@ -68,6 +68,8 @@ impl Operator {
             input: &mut text,
             interactive,
             colour: false,
+            columns: Some(100),
+            interrupted: &|| false,
             hidden: || Ok(HIDDEN.to_owned()),
         };
         let surroundings = Surroundings {
