@@ -3,7 +3,7 @@
 //! here: events in, answers out.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use anyhow::Context;
 use aws_config::SdkConfig;
@@ -61,6 +61,27 @@ pub struct Functions {
     pub ledger: DynamoLedger,
     /// `sweep`.
     pub sweep: Sweep<LocalPorts, SqsQueue>,
+}
+
+/// The functions as they were deployed last. What runs goes on with those it began with.
+#[derive(Clone)]
+pub struct Deployed(Arc<RwLock<Arc<Functions>>>);
+
+impl Deployed {
+    /// The first deployment.
+    pub fn new(functions: Functions) -> Self {
+        Self(Arc::new(RwLock::new(Arc::new(functions))))
+    }
+
+    /// The functions as they are now.
+    pub fn functions(&self) -> Arc<Functions> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Deploys others in their place.
+    pub fn replace(&self, functions: Functions) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(functions);
+    }
 }
 
 /// What a function finds in Lambda.
@@ -128,20 +149,20 @@ const MAX_LAMBDA_EVENT_BYTES: usize = 6 * 1024 * 1024;
 /// What the HTTP routes need.
 #[derive(Clone)]
 struct Routes {
-    functions: Arc<Functions>,
+    deployed: Deployed,
     cognito: CognitoStandin,
     broken_webhook: bool,
 }
 
 /// Tollgate's own HTTP endpoints: the webhook, and the account API behind its authorizer.
 /// A broken webhook answers 200 and does nothing.
-pub fn router(functions: Arc<Functions>, cognito: CognitoStandin, broken_webhook: bool) -> Router {
+pub fn router(deployed: Deployed, cognito: CognitoStandin, broken_webhook: bool) -> Router {
     Router::new()
         .route("/webhook", post(webhook))
         .route("/account", get(account))
         .route("/account/{*rest}", get(account).post(account))
         .layer(DefaultBodyLimit::max(MAX_LAMBDA_EVENT_BYTES))
-        .with_state(Routes { functions, cognito, broken_webhook })
+        .with_state(Routes { deployed, cognito, broken_webhook })
 }
 
 async fn webhook(
@@ -158,7 +179,7 @@ async fn webhook(
         Ok(request) => request,
         Err(error) => return broken(&error),
     };
-    answer(handlers::webhook::handle(&routes.functions.webhook, &request).await)
+    answer(handlers::webhook::handle(&routes.deployed.functions().webhook, &request).await)
 }
 
 async fn account(
@@ -180,7 +201,7 @@ async fn account(
         Ok(request) => request,
         Err(error) => return broken(&error),
     };
-    answer(handlers::account::handle(&routes.functions.account, &request).await)
+    answer(handlers::account::handle(&routes.deployed.functions().account, &request).await)
 }
 
 /// An HTTP request as a function gets it (payload format 2.0); a body that is not text
@@ -238,10 +259,10 @@ fn broken(error: &anyhow::Error) -> Response {
 }
 
 /// Cognito's way to the trigger function.
-pub struct TriggerFunction(pub Arc<Functions>);
+pub struct TriggerFunction(pub Deployed);
 
 impl Triggers for TriggerFunction {
     fn invoke<'a>(&'a self, _trigger: &'a str, event: Value) -> TriggerFuture<'a> {
-        Box::pin(async move { Ok(handlers::trigger::handle(&self.0.trigger, event).await) })
+        Box::pin(async move { Ok(handlers::trigger::handle(&self.0.functions().trigger, event).await) })
     }
 }

@@ -90,7 +90,8 @@ fn wrong_with(stack: &Stack, account: &Account) -> Option<String> {
         let closed = access.status == Status::Closed && access.keys.is_empty();
         return (!closed).then(|| "its user is gone, but it is not closed".into());
     };
-    let catalog = &stack.functions.worker.catalog;
+    let functions = stack.functions();
+    let catalog = &functions.worker.catalog;
     let entitled = entitled(stack, account, catalog);
     if access.plan != entitled {
         return Some(format!("it has {:?}, but Stripe says {entitled:?}", access.plan));

@@ -41,7 +41,7 @@ use tollgate_workers::handlers::{self, sweep::Swept};
 use crate::access::Access;
 use crate::faults::Faults;
 use crate::front::{self, Front};
-use crate::functions::{self, Functions, Given, TriggerFunction};
+use crate::functions::{self, Deployed, Functions, Given, TriggerFunction};
 use crate::outputs;
 use crate::secrets::{self, arns};
 
@@ -95,7 +95,7 @@ pub struct Stack {
     /// The far ends.
     pub world: World,
     /// Tollgate.
-    pub functions: Arc<Functions>,
+    deployed: Deployed,
     /// Where it is.
     pub urls: Urls,
     /// A client that follows no redirect.
@@ -106,6 +106,8 @@ pub struct Stack {
     pub ledger: DynamoLedger,
     /// What each function has asked of AWS and Stripe.
     pub access: Access,
+    /// Where the functions reach everything: through the faults, if there are any.
+    ways: Urls,
     faults: Option<Faults>,
     poller: aws_sdk_sqs::Client,
     dead_poller: aws_sdk_sqs::Client,
@@ -167,15 +169,11 @@ impl Stack {
         }
         secrets::create(&world.secrets, &register_webhook(&world, &urls));
         outputs::publish(&world, &urls);
-        let given = |function| Given {
-            variables: settings(&world, &ways, function),
-            sdk: sdk(&ways.aws, function),
-        };
         let tries = retries::most(options.faults.is_some());
-        let functions = Arc::new(start(tries, || Functions::new(given, &world.clock)).await?);
-        world.cognito.set_triggers(Arc::new(TriggerFunction(functions.clone())));
+        let deployed = Deployed::new(start(tries, &world, &ways, &BTreeMap::new()).await?);
+        world.cognito.set_triggers(Arc::new(TriggerFunction(deployed.clone())));
         let broken_webhook = options.broken == Some(Broken::Webhook);
-        let routes = functions::router(functions.clone(), world.cognito.clone(), broken_webhook);
+        let routes = functions::router(deployed.clone(), world.cognito.clone(), broken_webhook);
         servers.push(serve(tollgate, routes));
         // The event source mappings, which use the roles of their functions.
         let poller = |function| aws_sdk_sqs::Client::new(&sdk(&urls.aws, function));
@@ -188,8 +186,9 @@ impl Stack {
         let Options { broken, faults, .. } = options;
         Ok(Self {
             world,
-            functions,
+            deployed,
             urls,
+            ways,
             http,
             sdk,
             ledger,
@@ -200,6 +199,22 @@ impl Stack {
             broken,
             servers,
         })
+    }
+
+    /// The functions as they were deployed last.
+    pub fn functions(&self) -> Arc<Functions> {
+        self.deployed.functions()
+    }
+
+    /// Deploys the functions anew, some of their variables changed: they read their secrets
+    /// and their catalog again.
+    ///
+    /// # Errors
+    /// A function refuses to start with this; those from before go on.
+    pub async fn deploy(&self, changed: &BTreeMap<&'static str, String>) -> anyhow::Result<()> {
+        let tries = retries::most(self.faults.is_some());
+        self.deployed.replace(start(tries, &self.world, &self.ways, changed).await?);
+        Ok(())
     }
 
     /// The clock.
@@ -264,7 +279,7 @@ impl Stack {
         let mut tries = self.tries();
         loop {
             tries -= 1;
-            match handlers::sweep::handle(&self.functions.sweep, event).await {
+            match handlers::sweep::handle(&self.functions().sweep, event).await {
                 Err(failed) if tries == 0 => bail!(failed.error_message),
                 Err(_) => {}
                 Ok(swept) => return Ok(swept),
@@ -293,7 +308,7 @@ impl Stack {
         for record in records.iter().filter(|_| self.broken != Some(Broken::Eventbridge)) {
             let mut tries = self.tries();
             while let Err(failed) =
-                handlers::eventbridge::handle(&self.functions.eventbridge, record).await
+                handlers::eventbridge::handle(&self.functions().eventbridge, record).await
             {
                 tries -= 1;
                 anyhow::ensure!(tries > 0, failed.error_message);
@@ -359,7 +374,7 @@ impl Stack {
 
     /// Invokes a queue's function; returns the ids that it reports as failed.
     async fn invoke(&self, queue: &str, event: SqsEvent) -> anyhow::Result<Vec<String>> {
-        let functions = &*self.functions;
+        let functions = self.functions();
         let timeout = SignedDuration::from_secs(30);
         let deadline = self.clock().time().checked_add(timeout)?;
         let response = if DEAD_LETTER_QUEUES.contains(&queue) {
@@ -406,11 +421,18 @@ fn sqs_event(messages: &[aws_sdk_sqs::types::Message]) -> anyhow::Result<SqsEven
 /// Starts the functions; one whose start failed is started again, as Lambda does it.
 async fn start(
     mut tries: usize,
-    new: impl AsyncFn() -> anyhow::Result<Functions>,
+    world: &World,
+    ways: &Urls,
+    changed: &BTreeMap<&'static str, String>,
 ) -> anyhow::Result<Functions> {
+    let given = |function| {
+        let mut variables = settings(world, ways, function);
+        variables.extend(changed.clone());
+        Given { variables, sdk: sdk(&ways.aws, function) }
+    };
     loop {
         tries -= 1;
-        match new().await {
+        match Functions::new(given, &world.clock).await {
             Err(_) if tries > 0 => {}
             started => return started,
         }

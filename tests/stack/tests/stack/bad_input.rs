@@ -157,7 +157,7 @@ async fn what_nobody_can_read_blocks_nobody() -> Told {
     assert_eq!(stored.body, RecordBody::Unreadable(future.to_owned()));
     assert!(stored.detail.unwrap_or_default().contains("version 99"));
     let event = EventRef { source: Source::Queue, id: EventId::parse(ids[0].clone())? };
-    let stored = shop.stack.functions.ledger.event(&event).await?.expect("it is on record").record;
+    let stored = shop.stack.ledger.event(&event).await?.expect("it is on record").record;
     assert_eq!(stored.outcome.as_str(), "parked");
     assert_eq!(stored.body, RecordBody::Unreadable(garbage.to_owned()));
     shop.holds().await

@@ -117,7 +117,7 @@ async fn a_replay_looks_everywhere_and_changes_nothing() -> Told {
     let envelope = record.envelope().expect("it was read").clone();
     let again = Envelope { via: Via::Replay, run: Some("1".into()), ..envelope };
     shop.spent();
-    shop.stack.functions.sweep.queue.send(QueueName::Bulk, &again).await?;
+    shop.stack.functions().sweep.queue.send(QueueName::Bulk, &again).await?;
     shop.settle().await?;
     assert_eq!(
         shop.spent(),
@@ -229,7 +229,8 @@ async fn drift() -> Told {
     shop.minutes(2).await?;
     let key = ann.account().await?.key().map(|key| key.id.to_string()).unwrap_or_default();
     let plan = |id| {
-        let plans = shop.stack.functions.worker.catalog.plans();
+        let functions = shop.stack.functions();
+        let plans = functions.worker.catalog.plans();
         plans.iter().find(|plan| plan.id.as_str() == id).map(|plan| plan.usage_plan.to_string())
     };
     let (basic, pro) = (plan("basic").unwrap_or_default(), plan("pro").unwrap_or_default());

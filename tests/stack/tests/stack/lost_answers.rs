@@ -45,7 +45,7 @@ async fn a_key_is_minted_once_whatever_is_lost() -> Told {
 async fn a_claim_and_a_commit_recognise_themselves() -> Told {
     let faults = Faults::default();
     let shop = Shop::open_in(&Weather::Foul(faults.clone())).await?;
-    let (ledger, id) = (&shop.stack.functions.ledger, AccountId::parse("sub-1")?);
+    let (ledger, id) = (&shop.stack.functions().ledger, AccountId::parse("sub-1")?);
     let until = shop.now() + SignedDuration::from_mins(1);
     faults.order(Service::Ledger, &[Fault::Lost, Fault::Lost]);
     let Claim::Taken { account } = ledger.claim(&id, shop.now(), until).await? else {

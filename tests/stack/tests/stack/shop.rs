@@ -240,7 +240,7 @@ impl Shop {
     pub(crate) async fn triggers(&self) -> Told {
         for event in self.stack.world.cognito.take_triggers() {
             let echo =
-                handlers::trigger::handle(&self.stack.functions.trigger, event.clone()).await;
+                handlers::trigger::handle(&self.stack.functions().trigger, event.clone()).await;
             anyhow::ensure!(echo == event, "the event was not echoed");
         }
         self.settle().await
