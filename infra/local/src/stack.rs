@@ -27,7 +27,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tollgate_billing::sweep::DriftReport;
 use tollgate_standin::clock::VirtualClock;
-use tollgate_standin::cognito;
+use tollgate_standin::cognito::{self, CognitoStandin, PoolConfig};
 use tollgate_standin::gate::Fair;
 use tollgate_standin::stripe::NewEndpoint;
 use tollgate_standin::stripe::http::{router as stripe_router, webhook_client};
@@ -47,6 +47,9 @@ use crate::secrets::{self, arns};
 
 /// The ledger's table.
 pub const TABLE: &str = "tollgate-ledger";
+
+/// A user pool of the same account that is not the product's, and has no users.
+pub const OTHER_POOL_ID: &str = "us-east-1_Elsewhere";
 
 /// Clients repeat a request after a few milliseconds of real time: the clock of the
 /// stand-ins does not move while they wait.
@@ -139,10 +142,13 @@ impl Stack {
         let http = webhook_client().context("no HTTP client")?;
         let world = World::new(options.start, 1, &urls.stripe, Arc::new(Fair));
         world.cognito.set_endpoint(&urls.aws);
+        let elsewhere = PoolConfig::tollgate(OTHER_POOL_ID);
+        let elsewhere = CognitoStandin::new(world.clock.clone(), world.gate.clone(), elsewhere)
+            .map_err(|error| anyhow::anyhow!("the other pool: {error:?}"))?;
         let access = Access::default();
         let front = Front {
             sqs: world.sqs.service(),
-            cognito: cognito::router(world.cognito.clone()),
+            cognito: cognito::router([world.cognito.clone(), elsewhere]),
             api_gateway: world.api_gateway.control_plane(),
             secrets: world.secrets.clone(),
             cloudformation: world.cloudformation.service(),

@@ -3,6 +3,8 @@
 //! Like Cognito it may be called by a browser from any origin; unlike it no
 //! signature is asked of admin calls.
 
+use std::sync::Arc;
+
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
@@ -18,21 +20,35 @@ use super::operations::OPERATIONS;
 
 const TARGET: &str = "AWSCognitoIdentityProviderService.";
 
-/// The routes. Serve them at the root, and tell
-/// [`CognitoStandin::set_endpoint`] where that is.
-pub fn router(standin: CognitoStandin) -> Router {
+/// The routes of an account with these pools. Serve them at the root, and tell
+/// [`CognitoStandin::set_endpoint`] where that is. What names no pool, or one that there is
+/// not, is the first one's to answer.
+///
+/// # Panics
+/// Without a pool.
+pub fn router(pools: impl Into<Arc<[CognitoStandin]>>) -> Router {
+    let pools = pools.into();
+    assert!(!pools.is_empty(), "somebody must answer");
     Router::new()
         .route("/", post(call).options(preflight))
         .route("/{pool}/.well-known/jwks.json", get(jwks))
-        .with_state(standin)
+        .with_state(pools)
 }
 
-async fn call(State(standin): State<CognitoStandin>, headers: HeaderMap, body: Bytes) -> Response {
+type Pools = Arc<[CognitoStandin]>;
+
+fn pool<'a>(pools: &'a Pools, id: Option<&str>) -> &'a CognitoStandin {
+    let named = pools.iter().find(|pool| Some(pool.config().pool_id.as_str()) == id);
+    named.unwrap_or(&pools[0])
+}
+
+async fn call(State(pools): State<Pools>, headers: HeaderMap, body: Bytes) -> Response {
     let target = headers.get("x-amz-target").and_then(|value| value.to_str().ok());
     let name = target.and_then(|target| target.strip_prefix(TARGET)).unwrap_or_default();
     let operation = OPERATIONS.iter().find(|it| **it == name).copied();
     let reply = match serde_json::from_slice::<Value>(&body) {
         Ok(body) => {
+            let standin = pool(&pools, body["UserPoolId"].as_str());
             let subject = standin.subject(named(&body));
             standin.gate.log(Service::Cognito, operation.unwrap_or("not modelled"), subject);
             standin.perform(name, body).await
@@ -80,9 +96,9 @@ async fn preflight() -> Response {
     (StatusCode::NO_CONTENT, headers).into_response()
 }
 
-async fn jwks(State(standin): State<CognitoStandin>, Path(pool): Path<String>) -> Response {
-    if pool == standin.config().pool_id {
-        return respond(StatusCode::OK, &standin.jwks());
+async fn jwks(State(pools): State<Pools>, Path(id): Path<String>) -> Response {
+    if let Some(pool) = pools.iter().find(|pool| pool.config().pool_id == id) {
+        return respond(StatusCode::OK, &pool.jwks());
     }
     respond(StatusCode::BAD_REQUEST, &json!({ "message": "The user pool does not exist." }))
 }

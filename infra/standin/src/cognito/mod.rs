@@ -3,7 +3,7 @@
 //!
 //! Users, their attributes under a schema, tokens, Lambda triggers and CloudTrail
 //! records behave as AWS documents them. Not here: groups, MFA, SRP, hosted pages,
-//! several pools in one stand-in, user names that ignore case.
+//! user names that ignore case.
 
 mod actions;
 mod changes;

@@ -19,7 +19,7 @@ async fn serve(config: PoolConfig) -> Served {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     pool.set_endpoint(&url);
-    tokio::spawn(axum::serve(listener, router(pool.clone())).into_future());
+    tokio::spawn(axum::serve(listener, router([pool.clone()])).into_future());
     Served { pool, gate, url }
 }
 

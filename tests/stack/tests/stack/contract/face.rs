@@ -85,7 +85,7 @@ impl Face for OnTheWire {
 pub(crate) async fn under(faults: &Faults, world: World) -> Stand<OnTheWire> {
     let front = Front {
         sqs: world.sqs.service(),
-        cognito: tollgate_standin::cognito::router(world.cognito.clone()),
+        cognito: tollgate_standin::cognito::router([world.cognito.clone()]),
         api_gateway: world.api_gateway.control_plane(),
         secrets: world.secrets.clone(),
         cloudformation: world.cloudformation.service(),
