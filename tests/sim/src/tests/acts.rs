@@ -445,9 +445,20 @@ fn a_dispute_goes_with_its_customer() {
     scene.world.stripe.account().open_dispute(cus.as_str()).unwrap();
     scene.handle(&scene.events());
     assert_eq!(scene.seen(&ann), seen("pro", Status::Held, "held"));
-    scene.operate(&ann, Act::Unlink { customer: cus });
+    scene.operate(&ann, Act::Unlink { customer: cus.clone() });
     assert_eq!(scene.seen(&ann), seen("free", Status::Active, "free"));
-    assert!(scene.account(&ann).access.disputes.is_empty());
+    let bob = scene.sign_up("bob");
+    scene.operate(&bob, Act::Link { customer: cus.clone() });
+    assert_eq!(scene.seen(&bob), seen("pro", Status::Held, "held"));
+    let dispute = scene.account(&bob).access.disputes.pop_first().unwrap().0;
+    scene.operate(&bob, Act::LiftDispute { dispute });
+    scene.operate(&bob, Act::Unlink { customer: cus.clone() });
+    scene.operate(&ann, Act::Link { customer: cus });
+    assert_eq!(
+        scene.seen(&ann),
+        seen("pro", Status::Held, "held"),
+        "what holds her was not lifted"
+    );
 }
 
 /// An act explains what it takes, even if only the sweep tells of it.
