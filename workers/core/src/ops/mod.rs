@@ -2,11 +2,14 @@
 //! `tollgate` parses and prints; everything else is here.
 //!
 //! **Architecture invariant:** nothing here moves a plan or a key. An act changes what the
-//! ledger holds about an account and converges it; a replay puts events on the queue again.
-//! Both go the way of every event.
+//! ledger holds about an account and wakes it; a replay puts events on the queue again.
+//! The worker does the rest, as for every event.
 
 mod acts;
+mod operate;
 mod replay;
 
+pub(crate) use acts::LINKED;
 pub use acts::{Act, OperatorAct, accept_blast};
+pub use operate::{ActError, Acted, Operate};
 pub use replay::{Progress, Replay, Selection};
