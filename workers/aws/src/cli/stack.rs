@@ -28,9 +28,16 @@ use crate::setup;
 /// The catalog, where a command decides as the worker does.
 #[derive(Debug, Args)]
 pub(crate) struct PlansOption {
-    /// The catalog.
-    #[arg(long = "plans", value_name = "FILE", default_value = super::plans::DEFAULT_FILE)]
-    pub(super) file: PathBuf,
+    /// The catalog that is deployed [default: infra/plans/plans.toml; TOLLGATE_CATALOG; the
+    /// local stack's own].
+    #[arg(long = "plans", value_name = "FILE")]
+    pub(super) file: Option<PathBuf>,
+}
+
+/// The text of a catalog, and where it is from.
+pub(super) struct PlansText {
+    pub(super) text: String,
+    pub(super) from: String,
 }
 
 /// How many share the control plane, as far as the command's own pace goes: it takes as much
@@ -93,8 +100,11 @@ impl<C: Clock> Context<'_, C> {
     ///
     /// # Errors
     /// As for [`ports`](Self::ports), or the file cannot be read.
-    pub async fn worker(&self, plans: &Path) -> Result<Worker<AwsPorts<&C>>, Failure> {
-        let CatalogFile { catalog, policy } = read_plans(plans)?;
+    pub(super) async fn worker(
+        &self,
+        plans: &PlansOption,
+    ) -> Result<Worker<AwsPorts<&C>>, Failure> {
+        let CatalogFile { catalog, policy } = self.catalog(plans).await?;
         let settings = self.settings().await?;
         Ok(Worker {
             ports: self.ports().await?,
@@ -105,6 +115,33 @@ impl<C: Clock> Context<'_, C> {
             stack: settings.need(Setting::Stack)?.to_owned(),
             livemode: settings.livemode()?,
         })
+    }
+
+    /// The catalog, as the functions have it.
+    ///
+    /// # Errors
+    /// It cannot be read, or breaks a rule.
+    pub(super) async fn catalog(&self, plans: &PlansOption) -> Result<CatalogFile, Failure> {
+        Ok(CatalogFile::parse(&self.plans_text(plans).await?.text)?)
+    }
+
+    /// The catalog's text: the named file's, else the stack's own where it is known, else the
+    /// usual file's.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub(super) async fn plans_text(&self, plans: &PlansOption) -> Result<PlansText, Failure> {
+        if let Some(file) = &plans.file {
+            return read(file);
+        }
+        match self.settings().await?.get(Setting::Catalog) {
+            None => read(Path::new(super::plans::DEFAULT_FILE)),
+            // As the functions read their variable: a path has no line and no `=`.
+            Some(file) if !file.contains(['\n', '=']) => read(Path::new(file)),
+            Some(text) => {
+                Ok(PlansText { text: text.to_owned(), from: "the stack's catalog".into() })
+            }
+        }
     }
 
     async fn ledger_config(&self) -> Result<LedgerConfig, Failure> {
@@ -145,16 +182,14 @@ fn hex(bytes: [u8; 16]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Reads the catalog as the functions have it.
-///
-/// # Errors
-/// The file cannot be read, or breaks a rule.
-pub(super) fn read_plans(file: &Path) -> Result<CatalogFile, Failure> {
+/// Reads a file.
+fn read(file: &Path) -> Result<PlansText, Failure> {
+    let from = file.display().to_string();
     let text = std::fs::read_to_string(file).map_err(|error| {
-        let problem = format!("{} cannot be read: {error}", file.display());
+        let problem = format!("{from} cannot be read: {error}");
         Failure::usage(problem, "Name the catalog: --plans FILE")
     })?;
-    Ok(CatalogFile::parse(&text)?)
+    Ok(PlansText { text, from })
 }
 
 impl From<Stop> for Failure {
