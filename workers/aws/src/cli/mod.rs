@@ -13,6 +13,7 @@ mod doctor;
 mod exit;
 mod io;
 mod plans;
+mod progress;
 mod secrets;
 mod settings;
 mod table;
