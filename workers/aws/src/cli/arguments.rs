@@ -40,7 +40,8 @@ Exit codes:
   1  a call failed, or a check found something wrong
   2  the command line, a file or a setting is wrong or missing
   3  nothing was changed: not confirmed, or it would touch what is not Tollgate's
-  4  --dry-run found changes to make";
+  4  --dry-run found changes to make
+  5  stopped by Ctrl-C at a safe place; the message says how to go on";
 
 /// What to do.
 #[derive(Debug, Subcommand)]

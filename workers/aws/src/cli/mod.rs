@@ -14,6 +14,7 @@ mod exit;
 mod io;
 mod local;
 mod plans;
+mod progress;
 mod secrets;
 mod settings;
 mod stack;
