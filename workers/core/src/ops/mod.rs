@@ -6,7 +6,15 @@
 //! Both go the way of every event.
 
 mod acts;
+mod aftermath;
+mod backlog;
+mod explain;
+mod forecast;
 mod replay;
 
 pub use acts::{Act, OperatorAct, accept_blast};
+pub use aftermath::{Aftermath, State, aftermath};
+pub use backlog::{Backlog, Stock, Trouble, backlog, troubles};
+pub use explain::{Cause, Change, changes, history};
+pub use forecast::{Forecast, KeyStock, Live, Minted, Pace, Reached, count_keys, forecast, minted};
 pub use replay::{Progress, Replay, Selection};
