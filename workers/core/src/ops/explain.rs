@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tollgate_events::{AccountId, EventRef};
 
-use crate::account::{Access, DisputeMark, Grant, PlanId, Status, UsagePlanId};
+use crate::account::{Access, DisputeMark, Grant, PlanId, UsagePlanId};
 use crate::ledger::{Entry, StoredEvent};
 use crate::ports::{Ledger, PortResult};
 
@@ -70,6 +70,11 @@ pub fn changes(before: &Access, after: &Access) -> Vec<String> {
         (Some(_), None) => told.push("released by an operator".into()),
         _ => {}
     }
+    match (&before.closed, &after.closed) {
+        (None, Some(_)) => told.push("closed by an operator".into()),
+        (Some(_), None) => told.push("opened again by an operator".into()),
+        _ => {}
+    }
     let late = |access: &Access| access.grace.keys().cloned().collect::<BTreeSet<_>>();
     let (were, are) = (late(before), late(after));
     told.extend(are.difference(&were).map(|it| format!("{it} past due")));
@@ -93,7 +98,18 @@ fn keys(before: &Access, after: &Access, told: &mut Vec<String>) {
         }
     }
     let gone = before.keys.iter().filter(|(slot, _)| !after.keys.contains_key(slot));
+    let retires = |id| after.retiring.iter().any(|key| key.id == id);
+    let gone = gone.filter(|(_, key)| !retires(key.id.clone()));
     told.extend(gone.map(|(_, key)| format!("key {} deleted", key.id)));
+    let retiring = |access: &Access| {
+        let keys = access.retiring.iter().map(|key| (key.id.clone(), key.until));
+        keys.collect::<BTreeMap<_, _>>()
+    };
+    let (were, are) = (retiring(before), retiring(after));
+    let new = are.iter().filter(|(id, until)| were.get(id) != Some(until));
+    told.extend(new.map(|(id, until)| format!("key {id} ends at {until}")));
+    let ended = were.keys().filter(|id| !are.contains_key(id));
+    told.extend(ended.map(|id| format!("key {id} deleted")));
 }
 
 fn disputes(before: &Access, after: &Access, told: &mut Vec<String>) {
@@ -126,7 +142,7 @@ mod tests {
     use tollgate_events::{CustomerId, DisputeId, SubscriptionId};
 
     use super::*;
-    use crate::account::{KeyId, KeyRecord, Slot};
+    use crate::account::{KeyId, KeyRecord, RetiringKey, Slot};
 
     fn access(change: impl FnOnce(&mut Access)) -> Access {
         let mut access = Access::default();
@@ -154,6 +170,11 @@ mod tests {
         let until = Some(Timestamp::UNIX_EPOCH);
         let granted = access(|it| it.grants = vec![Grant { plan: pro, until, why: "w".into() }]);
         let held = access(|it| it.hold = Some("why".into()));
+        let closed = access(|it| it.closed = Some("why".into()));
+        let rotated = access(|it| {
+            let (id, until) = (KeyId::parse("k1").unwrap(), Timestamp::UNIX_EPOCH);
+            it.retiring.push(RetiringKey { id, generation: 1, usage_plan: None, until });
+        });
         let late = SubscriptionId::parse("sub_1").unwrap();
         let late = access(|it| it.grace = BTreeMap::from([(late, Timestamp::UNIX_EPOCH)]));
         let written = access(|it| it.attributes.plan = Some("pro".into()));
@@ -174,6 +195,10 @@ mod tests {
             (&granted, &none, "grant of pro ended"),
             (&none, &held, "held by an operator"),
             (&held, &none, "released by an operator"),
+            (&none, &closed, "closed by an operator"),
+            (&closed, &none, "opened again by an operator"),
+            (&one, &rotated, "key k1 ends at 1970-01-01T00:00:00Z"),
+            (&rotated, &none, "key k1 deleted"),
             (&none, &late, "sub_1 past due"),
             (&late, &none, "sub_1 no longer past due"),
             (&none, &written, "attributes"),

@@ -27,6 +27,7 @@ pub struct Minted {
 impl Minted {
     /// Counts an account's keys.
     pub fn add(&mut self, account: &Account, now: Timestamp) {
+        self.ours += account.access.retiring.len() as u64;
         for key in account.access.keys.values() {
             self.ours += 1;
             let age = now.duration_since(key.minted_at);
