@@ -88,12 +88,13 @@ impl<'a, C: Clock> Context<'a, C> {
         }
     }
 
-    /// A variable of the operator's environment; what concerns Stripe is the local stack's
-    /// own business.
+    /// A variable of the operator's environment. What it says of Stripe and of a stack is not
+    /// meant for the local one.
     pub fn variable(&self, name: &str) -> Option<String> {
         match (&self.target, name) {
             (Target::Local(local), "STRIPE_API_BASE") => Some(local.stripe()),
-            (Target::Local(_), "STRIPE_SECRET_KEY") => None,
+            (Target::Local(_), name) if name.starts_with("STRIPE_") => None,
+            (Target::Local(_), name) if name.starts_with("TOLLGATE_") => None,
             _ => (self.environment)(name),
         }
     }

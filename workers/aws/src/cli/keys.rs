@@ -11,8 +11,8 @@ use tollgate_billing::ops::{
 use tollgate_billing::ports::{Clock, Ledger};
 
 use super::stack::PlansOption;
-use super::table::{fields, table};
-use super::{Colour, Context, Exit, Failure, Io, Setting};
+use super::table::{fields, table_with_red};
+use super::{Context, Exit, Failure, Io, Setting};
 
 /// What to do with the keys.
 #[derive(Debug, Subcommand)]
@@ -89,8 +89,10 @@ impl Seen {
         ];
         fields(&rows, io)?;
         writeln!(io.out)?;
-        let rows: Vec<_> = self.forecast.paces.iter().map(|pace| row(pace, io)).collect();
-        table(&["AT THE PACE OF", "NEW ACCOUNTS", "ONLY WHO PAYS", "NONE LEFT"], &rows, io)?;
+        let rows: Vec<_> = self.forecast.paces.iter().map(row).collect();
+        let short = self.forecast.is_short().then(|| "the last".to_owned());
+        let headings = ["AT THE PACE OF", "NEW ACCOUNTS", "ONLY WHO PAYS", "NONE LEFT"];
+        table_with_red(&headings, &rows, short.as_slice(), io)?;
         Ok(())
     }
 
@@ -120,9 +122,9 @@ impl Seen {
     }
 }
 
-fn row(pace: &Pace, io: &Io<'_>) -> Vec<String> {
+fn row(pace: &Pace) -> Vec<String> {
     let told = |reached| match reached {
-        Reached::Already => io.paint(Colour::Red, "now"),
+        Reached::Already => "now".to_owned(),
         Reached::At(at) => at.strftime("%Y-%m-%d").to_string(),
         Reached::Never => "not in sight".to_owned(),
     };

@@ -29,8 +29,8 @@ mod who;
 
 use std::ffi::OsString;
 
-use clap::{CommandFactory, Parser};
 use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser};
 use tollgate_billing::ports::Clock;
 
 use self::arguments::{Arguments, Command};

@@ -8,7 +8,7 @@ use tollgate_billing::ledger::StackRecord;
 use tollgate_billing::ops::{Backlog, Stock, Trouble, backlog, troubles};
 use tollgate_billing::ports::{Clock, Ledger};
 
-use super::table::{fields, table};
+use super::table::{fields_with_red, table_with_red};
 use super::{Colour, Context, Exit, Failure, Io, doctor};
 use crate::doctor::queues;
 
@@ -27,6 +27,8 @@ const EXAMPLES: &str = "\
 Examples:
   tollgate --stack shop queue status
   tollgate --stack shop queue status --json | jq .backlog.parked";
+
+const DEAD_LETTERS: &str = "dead letters";
 
 /// What was seen.
 struct Seen {
@@ -63,7 +65,7 @@ impl Seen {
                 Ok(queue) => Ok(queue.messages),
                 Err(unseen) => Err(unseen.clone()),
             };
-            let letters = format!("{} dead letters", pair.name);
+            let letters = format!("{} {DEAD_LETTERS}", pair.name);
             [(pair.name.to_owned(), seen(&pair.queue)), (letters, seen(&pair.dead_letters))]
         })
     }
@@ -74,23 +76,27 @@ impl Seen {
         now: Timestamp,
         io: &mut Io<'_>,
     ) -> Result<(), Failure> {
-        let rows: Vec<_> = self.messages().map(|(name, seen)| row(name, &seen, io)).collect();
-        table(&["QUEUE", "VISIBLE", "IN FLIGHT", "DELAYED"], &rows, io)?;
-        let Backlog { due, waiting, parked } = &self.backlog;
-        let parked = match parked.count {
-            0 => told(parked, "event"),
-            _ => io.paint(Colour::Red, &told(parked, "event")),
+        let is_dead = |name: &String, seen: &Look<Messages>| {
+            name.ends_with(DEAD_LETTERS) && seen.as_ref().is_ok_and(|it| it.all() > 0)
         };
-        let blast = blast(&self.stack, now);
-        let blast = if self.stack.blast.stopped { io.paint(Colour::Red, &blast) } else { blast };
+        let dead = self.messages().filter(|(name, seen)| is_dead(name, seen));
+        let red: Vec<_> = dead.map(|(name, _)| name).collect();
+        let rows: Vec<_> = self.messages().map(|(name, seen)| row(name, &seen)).collect();
+        table_with_red(&["QUEUE", "VISIBLE", "IN FLIGHT", "DELAYED"], &rows, &red, io)?;
         writeln!(io.out)?;
+        let Backlog { due, waiting, parked } = &self.backlog;
         let rows = [
             ("Due", told(due, "account")),
             ("Waiting", told(waiting, "event")),
-            ("Parked", parked),
-            ("Blast limit", blast),
+            ("Parked", told(parked, "event")),
+            ("Blast limit", blast(&self.stack, now)),
         ];
-        fields(&rows, io)?;
+        let red = self.troubles.iter().filter_map(|trouble| match trouble {
+            Trouble::DeadLetters(_) => None,
+            Trouble::Parked(_) => Some("Parked".to_owned()),
+            Trouble::BlastLimit => Some("Blast limit".to_owned()),
+        });
+        fields_with_red(&rows, &red.collect::<Vec<_>>(), io)?;
         for trouble in &self.troubles {
             let (problem, mend) = mend(*trouble, &context.command());
             writeln!(io.out, "\n{} {problem}\n  {mend}", io.paint(Colour::Red, "!"))?;
@@ -131,14 +137,12 @@ impl Seen {
     }
 }
 
-fn row(name: String, seen: &Look<Messages>, io: &Io<'_>) -> Vec<String> {
-    let is_dead = name.ends_with("dead letters");
-    let number = |count: u64| match count {
-        1.. if is_dead => io.paint(Colour::Red, &count.to_string()),
-        count => count.to_string(),
-    };
+fn row(name: String, seen: &Look<Messages>) -> Vec<String> {
     match seen {
-        Ok(it) => vec![name, number(it.visible), number(it.in_flight), number(it.delayed)],
+        Ok(Messages { visible, in_flight, delayed }) => {
+            let counts = [visible, in_flight, delayed].map(ToString::to_string);
+            [name].into_iter().chain(counts).collect()
+        }
         Err(unseen) => vec![name, format!("not seen: {}", why(unseen)), String::new()],
     }
 }
@@ -176,17 +180,19 @@ fn blast(stack: &StackRecord, now: Timestamp) -> String {
 fn mend(trouble: Trouble, command: &str) -> (String, String) {
     match trouble {
         Trouble::DeadLetters(count) => (
-            format!("{count} dead letters: they are put on record as parked within minutes"),
+            format!("dead letters: {count}; they are put on record as parked within minutes"),
             "If they stay, the function `deadletter` fails: its log says why.".to_owned(),
         ),
         Trouble::Parked(count) => (
-            format!("{count} parked events: nothing happens to them without a person"),
+            format!("parked events: {count}; nothing happens to them without a person"),
             format!("See them with `{command} events list --outcome parked`."),
         ),
         Trouble::BlastLimit => (
             "too many paying accounts would have lost their plan in a day: the rest is held back"
                 .to_owned(),
-            format!("Find out why; then mend it, or accept it with `{command} reconcile --accept`."),
+            format!(
+                "Find out why; then mend it, or accept it with `{command} reconcile --accept`."
+            ),
         ),
     }
 }

@@ -36,18 +36,17 @@ const LINES: &[&str] = &[
     "account release ann@example.com",
     "account rotate-key ann@example.com",
     "account close ann@example.com",
+    "events list",
+    "events replay --since 1h --dry-run",
+    "reconcile",
     "queue status",
     "keys forecast --count",
     "completions bash",
 ];
 
-/// These need a dispute, another's customer, or a secret at the input: their own tests tell.
-const ELSEWHERE: &[&str] = &[
-    "account lift-dispute",
-    "account link",
-    "account unlink",
-    "secrets set",
-];
+/// These need a dispute, another's customer, an event or a secret: their own tests tell.
+const ELSEWHERE: &[&str] =
+    &["account lift-dispute", "account link", "account unlink", "events show", "secrets set"];
 
 #[tokio::test]
 async fn every_command_says_what_it_is_and_prints_one_document() -> anyhow::Result<()> {
@@ -63,7 +62,8 @@ async fn every_command_says_what_it_is_and_prints_one_document() -> anyhow::Resu
         let run = LINES.iter().find(|it| it.starts_with(line.as_str()));
         let run = run.ok_or_else(|| anyhow::anyhow!("`{line}` is not tried with --json"))?;
         let mut run = format!("{} --json", run.replace("{plans}", &plans));
-        let act = line.starts_with("account") && !["show", "history"].iter().any(|it| line.ends_with(it));
+        let act =
+            line.starts_with("account") && !["show", "history"].iter().any(|it| line.ends_with(it));
         if act {
             run.push_str(" --why 'a test' --by ops --yes");
         }
@@ -79,7 +79,9 @@ async fn every_command_says_what_it_is_and_prints_one_document() -> anyhow::Resu
 #[tokio::test]
 async fn shells_are_told_how_to_complete() -> anyhow::Result<()> {
     let operator = Operator::start().await?;
-    for (shell, told) in [("bash", "complete -F"), ("zsh", "#compdef tollgate"), ("fish", "complete -c")] {
+    for (shell, told) in
+        [("bash", "complete -F"), ("zsh", "#compdef tollgate"), ("fish", "complete -c")]
+    {
         let said = operator.run(&format!("completions {shell}"), NONE).await;
         assert!(said.exit == 0 && said.out.contains(told), "{shell}: {said:?}");
     }

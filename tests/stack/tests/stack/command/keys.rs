@@ -25,6 +25,7 @@ async fn operator() -> anyhow::Result<(Operator, String)> {
     let plans = format!("{}/keys-{port}.toml", env!("CARGO_TARGET_TMPDIR"));
     let policy = "[policy]\nkey_quota = 100\nkey_reserve = 5\n";
     std::fs::write(&plans, format!("{}\n{policy}", operator.stack.world.plans_toml))?;
+    operator.writes();
     Ok((operator, format!("keys forecast --plans {plans}")))
 }
 

@@ -89,7 +89,8 @@ pub(super) async fn must_be_sold<C: Clock>(
             return context.progress(&note, io);
         }
     };
-    let known: Vec<_> = CatalogDraft::parse(&text.text)?.plans.into_iter().map(|it| it.id).collect();
+    let known: Vec<_> =
+        CatalogDraft::parse(&text.text)?.plans.into_iter().map(|it| it.id).collect();
     if known.contains(plan) {
         return Ok(());
     }
@@ -143,12 +144,7 @@ impl<C: Clock> Doer<'_, '_, C> {
     }
 
     /// Waits until the worker has seen to it, and tells what came of it.
-    async fn follow(
-        &self,
-        acted: &Acted,
-        no_wait: bool,
-        io: &mut Io<'_>,
-    ) -> Result<Exit, Failure> {
+    async fn follow(&self, acted: &Acted, no_wait: bool, io: &mut Io<'_>) -> Result<Exit, Failure> {
         let clock = &self.context.clock;
         let give_up = clock.now().checked_add(FOLLOWS_FOR).unwrap_or(Timestamp::MAX);
         loop {
@@ -246,7 +242,8 @@ fn document(acted: &Acted, seen: &Aftermath) -> Value {
 fn foreseen_rows(preview: &Preview) -> Vec<(&'static str, String)> {
     let plan = |plan: &Option<PlanId>| plan.as_ref().map_or("none".into(), ToString::to_string);
     let (before, after) = (&preview.before, &preview.after);
-    let move_of = |from: String, to: String| if from == to { to } else { format!("{from} → {to}") };
+    let move_of =
+        |from: String, to: String| if from == to { to } else { format!("{from} → {to}") };
     let mut rows = vec![
         ("Account", preview.account.to_string()),
         ("Plan", move_of(plan(&before.0), plan(&after.0))),

@@ -37,7 +37,8 @@ fn rows(account: &Account, last: Option<&Entry>, leased: bool) -> Vec<(&'static 
         ("Status", access.status.to_string()),
         ("Reason", access.reason.to_string()),
     ]);
-    let several = |label, values: Vec<String>| (!values.is_empty()).then(|| (label, values.join("\n")));
+    let several =
+        |label, values: Vec<String>| (!values.is_empty()).then(|| (label, values.join("\n")));
     rows.extend(several("Key", access.keys.values().map(key).collect()));
     rows.extend(several("Old keys", access.retiring.iter().map(retiring).collect()));
     rows.extend(access.usage_plan.iter().map(|it| ("Usage plan", it.to_string())));
@@ -96,7 +97,9 @@ fn at_work(account: &Account, leased: bool) -> Option<String> {
     let until = account.lease_until.map_or_else(String::new, |until| until.to_string());
     match (leased, account.open) {
         (true, _) => Some(format!("somebody has the account, until {until} at the latest")),
-        (false, true) => Some("a convergence was not finished: the next one looks at it all".into()),
+        (false, true) => {
+            Some("a convergence was not finished: the next one looks at it all".into())
+        }
         (false, false) => None,
     }
 }
