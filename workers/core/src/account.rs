@@ -98,6 +98,19 @@ pub enum Status {
     Closed,
 }
 
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::New => "new",
+            Self::Active => "active",
+            Self::Held => "held",
+            Self::Disabled => "disabled",
+            Self::WaitingForKey => "waiting for a key",
+            Self::Closed => "closed",
+        })
+    }
+}
+
 /// Why the account has the access that it has.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

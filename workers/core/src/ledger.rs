@@ -321,13 +321,17 @@ impl StackRecord {
         if !self.blast.stopped && self.blast.since.is_none_or(day_is_over) {
             next.blast = Blast { since: Some(now), ..Blast::default() };
         }
-        let keys = self.keys.map_or(0, |keys| keys.count);
-        let of = if closes { keys.max(self.paying) } else { self.paying };
-        let limit = BLAST_AT_LEAST.max(of.saturating_mul(BLAST_PERCENT) / 100);
-        let allowed = !next.blast.stopped && next.blast.count < limit;
+        let allowed = !next.blast.stopped && next.blast.count < self.blast_limit(closes);
         next.blast.count += u64::from(allowed);
         next.blast.stopped = !allowed;
         (next, allowed)
+    }
+
+    /// How many accounts may lose in a day what they pay for, or be closed.
+    pub fn blast_limit(&self, closes: bool) -> u64 {
+        let keys = self.keys.map_or(0, |keys| keys.count);
+        let of = if closes { keys.max(self.paying) } else { self.paying };
+        BLAST_AT_LEAST.max(of.saturating_mul(BLAST_PERCENT) / 100)
     }
 
     /// An operator has looked and accepts what is to come until then.

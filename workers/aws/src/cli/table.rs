@@ -1,29 +1,90 @@
-//! Tables that fit the terminal: columns without lines, long cells wrapped.
+//! Tables and labelled values that fit the terminal: no lines, long texts wrapped.
 
 use std::io::Result;
 
 use comfy_table::{ContentArrangement, Table, presets};
 
-use super::io::Io;
+use super::io::{Colour, Io};
 
 /// Writes rows under their headings; where there are none, nothing.
 pub(super) fn table(headings: &[&str], rows: &[Vec<String>], io: &mut Io<'_>) -> Result<()> {
+    table_with_red(headings, rows, &[], io)
+}
+
+/// Writes rows under their headings; lines that begin with one of these texts are red. A colour
+/// in a cell would count as a part of its width.
+pub(super) fn table_with_red(
+    headings: &[&str],
+    rows: &[Vec<String>],
+    red: &[String],
+    io: &mut Io<'_>,
+) -> Result<()> {
     if rows.is_empty() {
         return Ok(());
     }
+    let mut table = plain(io);
+    table.set_header(headings.to_vec()).add_rows(rows);
+    print(table, red, io)
+}
+
+/// Writes values behind their labels; a value may have several lines.
+pub(super) fn fields(rows: &[(&str, String)], io: &mut Io<'_>) -> Result<()> {
+    fields_with_red(rows, &[], io)
+}
+
+/// The same; those with one of these labels are red.
+pub(super) fn fields_with_red(
+    rows: &[(&str, String)],
+    red: &[String],
+    io: &mut Io<'_>,
+) -> Result<()> {
+    let mut table = plain(io);
+    table.add_rows(rows.iter().map(|(label, value)| [(*label).to_owned(), value.clone()]));
+    print(table, red, io)
+}
+
+fn plain(io: &Io<'_>) -> Table {
     let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_header(headings.to_vec());
+    table.load_style(presets::NOTHING);
     if let Some(columns) = io.columns {
         table.set_content_arrangement(ContentArrangement::Dynamic).set_width(columns);
     }
-    for row in rows {
-        table.add_row(row);
-    }
+    table
+}
+
+fn print(mut table: Table, red: &[String], io: &mut Io<'_>) -> Result<()> {
     for column in table.column_iter_mut() {
         column.set_padding((0, 2));
     }
     for line in table.lines() {
-        writeln!(io.out, "{}", line.trim_end())?;
+        let line = line.trim_end();
+        let is_red = red.iter().any(|beginning| line.starts_with(beginning.as_str()));
+        let line = if is_red { io.paint(Colour::Red, line) } else { line.to_owned() };
+        writeln!(io.out, "{line}")?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_red_line_is_laid_out_like_the_others() {
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let mut io = Io {
+            out: &mut out,
+            err: &mut err,
+            input: &mut &[][..],
+            interactive: false,
+            colour: true,
+            columns: Some(80),
+            interrupted: &|| false,
+            hidden: || Ok(String::new()),
+        };
+        let rows = [["well", "0"], ["dead", "12"]].map(|row| row.map(str::to_owned).to_vec());
+        table_with_red(&["NAME", "COUNT"], &rows, &["dead".to_owned()], &mut io).unwrap();
+        let lines = "NAME  COUNT\nwell  0\n\u{1b}[31mdead  12\u{1b}[0m\n";
+        assert_eq!(String::from_utf8_lossy(&out), lines);
+    }
 }

@@ -6,10 +6,18 @@
 //! The worker does the rest, as for every event.
 
 mod acts;
+mod aftermath;
+mod backlog;
+mod explain;
+mod forecast;
 mod operate;
 mod replay;
 
 pub(crate) use acts::LINKED;
 pub use acts::{Act, OperatorAct, accept_blast};
+pub use aftermath::{Aftermath, State, aftermath};
+pub use backlog::{Backlog, Stock, Trouble, backlog, troubles};
+pub use explain::{Cause, Change, changes, history};
+pub use forecast::{Forecast, KeyStock, Live, Minted, Pace, Reached, count_keys, forecast, minted};
 pub use operate::{ActError, Acted, Operate};
 pub use replay::{Progress, Replay, Selection};

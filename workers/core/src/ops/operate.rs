@@ -128,18 +128,19 @@ impl<L: Ledger, Q: Queue, C: Clock, E: Entropy> Operate<'_, L, Q, C, E> {
         Ok(Acted { woken: sent.is_ok(), ..acted })
     }
 
-    /// Whether an act would be refused as the account is now. Changes nothing, and claims
-    /// nothing.
+    /// Whether an act would be refused as the account is now, and else whether it would change
+    /// what the ledger holds. Changes nothing, and claims nothing.
     ///
     /// # Errors
     /// [`ActError::Refused`], [`ActError::Leased`], or a call failed.
-    pub async fn check(&self, id: &AccountId, act: &OperatorAct) -> Result<(), ActError> {
+    pub async fn check(&self, id: &AccountId, act: &OperatorAct) -> Result<bool, ActError> {
         let account = self.ledger.account(id).await?;
         let mut account = account.unwrap_or_else(|| Account::new(id.clone()));
         let now = self.clock.now();
         if let Some(until) = account.lease_until.filter(|until| *until > now) {
             return Err(ActError::Leased { until });
         }
+        let before = account.access.clone();
         act.change(&mut account, now).map_err(ActError::Refused)?;
         if let Some(customer) = act.act.links() {
             let link = self.ledger.link_of(customer).await?;
@@ -147,7 +148,7 @@ impl<L: Ledger, Q: Queue, C: Clock, E: Entropy> Operate<'_, L, Q, C, E> {
                 return Err(ActError::Refused(why));
             }
         }
-        Ok(())
+        Ok(account.access != before)
     }
 
     /// A customer's disputes go with them, and Stripe does not list them by customer: those of
