@@ -267,8 +267,7 @@ impl StackRecord {
         }
         let keys = self.keys.map_or(0, |keys| keys.count);
         let of = if closes { keys.max(self.paying) } else { self.paying };
-        let limit = BLAST_AT_LEAST.max(of.saturating_mul(BLAST_PERCENT) / 100);
-        let allowed = !next.blast.stopped && next.blast.count < limit;
+        let allowed = !next.blast.stopped && next.blast.count < blast_limit(of);
         next.blast.count += u64::from(allowed);
         next.blast.stopped = !allowed;
         (next, allowed)
@@ -279,6 +278,11 @@ impl StackRecord {
     pub fn accept(&self, until: Timestamp) -> Self {
         Self { blast: Blast { accepted_until: Some(until), ..Blast::default() }, ..self.clone() }
     }
+}
+
+/// How many of so many may be taken away before a person must have looked.
+pub fn blast_limit(of: u64) -> u64 {
+    BLAST_AT_LEAST.max(of.saturating_mul(BLAST_PERCENT) / 100)
 }
 
 /// How long the blast limit counts.

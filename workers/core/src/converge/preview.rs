@@ -70,7 +70,8 @@ impl<P: Ports> Worker<P> {
     /// not asked.
     ///
     /// # Errors
-    /// [`Stop`]: a call failed, or the control plane had no room for two reads in a minute.
+    /// [`Stop`]: a call failed, the control plane had no room for two reads in a minute, or
+    /// the ledger has forgotten the account.
     pub async fn preview(
         &self,
         id: &AccountId,
@@ -90,6 +91,7 @@ impl<P: Ports> Worker<P> {
         if let Some(act) = act {
             act.change(&mut run.account.access);
         }
+        run.not_forgotten().await?;
         let facts = run.facts().await?;
         run.now = run.clock_now();
         let desired = decide(&facts, &self.catalog, &self.policy, run.now);

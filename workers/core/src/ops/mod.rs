@@ -6,7 +6,13 @@
 //! Both go the way of every event.
 
 mod acts;
+mod rebuild;
+mod reconcile;
 mod replay;
 
 pub use acts::{Act, OperatorAct, accept_blast};
+pub use rebuild::{
+    Heard, REBUILD, REBUILT_GRANT, REBUILT_HOLD, Rebuild, RebuildReport, Rebuilt,
+};
+pub use reconcile::{ACCEPTED_FOR, Excess, Reconcile, Repaired, TooMany, excesses};
 pub use replay::{Progress, Replay, Selection};
