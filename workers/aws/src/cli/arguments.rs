@@ -14,6 +14,18 @@ pub(crate) struct Arguments {
     #[arg(long, global = true, value_name = "NAME")]
     pub(crate) stack: Option<String>,
 
+    /// A running `cargo local`, by the first of its ports (8700, if none is given).
+    #[arg(
+        long,
+        global = true,
+        value_name = "PORT",
+        conflicts_with = "stack",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "8700"
+    )]
+    pub(crate) local: Option<u16>,
+
     /// Results as JSON, for programs.
     #[arg(long, global = true)]
     pub(crate) json: bool,
@@ -28,7 +40,8 @@ Exit codes:
   1  a call failed, or a check found something wrong
   2  the command line, a file or a setting is wrong or missing
   3  nothing was changed: not confirmed, or it would touch what is not Tollgate's
-  4  --dry-run found changes to make";
+  4  --dry-run found changes to make
+  5  stopped by Ctrl-C at a safe place; the message says how to go on";
 
 /// What to do.
 #[derive(Debug, Subcommand)]

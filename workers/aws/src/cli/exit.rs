@@ -21,6 +21,8 @@ pub enum Exit {
     Refused = 3,
     /// `--dry-run` found changes to make.
     WouldChange = 4,
+    /// Ctrl-C: stopped at a safe place, and told how to go on.
+    Interrupted = 5,
 }
 
 /// Why the command stops, and what to do about it.
