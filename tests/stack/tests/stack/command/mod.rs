@@ -2,6 +2,7 @@
 
 mod doctor;
 mod plans;
+mod reconcile;
 mod secrets;
 mod webhook;
 
