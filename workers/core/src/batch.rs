@@ -149,6 +149,8 @@ impl<P: Ports> Worker<P> {
 
     async fn put_on_record(&self, record: EventRecord, batch: &mut Batch<'_>) -> PortResult<()> {
         let outcome = record.outcome;
+        // Boxed: it stands at the end of a chain of calls, and its type is deep.
+        let record = Box::pin(record.with_who(self.ports.ledger())).await?;
         self.ports.ledger().record(&[record]).await?;
         batch.count(outcome, 1);
         Ok(())
@@ -166,6 +168,10 @@ pub async fn park_dead_letters<L: Ledger, C: Clock>(
         let now = clock.now();
         let record = match Envelope::decode(&message.body) {
             Err(error) => unreadable(message, &error, now),
+            // Who did an operator's act and why stays: this function may not read what is there.
+            Ok(envelope) if envelope.source == Source::Operator => {
+                EventRecord::of(envelope, Outcome::Parked, now)
+            }
             Ok(envelope) => EventRecord {
                 detail: Some("it failed too often; see the worker's log, then replay it".into()),
                 ..EventRecord::of(envelope, Outcome::Parked, now)

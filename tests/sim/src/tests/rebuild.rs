@@ -61,7 +61,9 @@ impl Scene {
 
     fn reconcile<T>(
         &self,
-        act: impl AsyncFnOnce(&Reconcile<'_, tollgate_standin::world::World, tollgate_standin::sqs::SqsPort>) -> T,
+        act: impl AsyncFnOnce(
+            &Reconcile<'_, tollgate_standin::world::World, tollgate_standin::sqs::SqsPort>,
+        ) -> T,
     ) -> T {
         let queue = self.world.queue();
         let sweep = DriftSweep {
@@ -82,8 +84,7 @@ impl Scene {
     /// What the world outside the ledger is like: keys, and what users are told.
     fn outside(&self) -> String {
         let key = |key: &Key| format!("{} {:?} {}", key.id, key.plans, key.enabled);
-        let keys: Vec<_> =
-            self.world.api_gateway.scene(|model, _| model.keys().map(key).collect());
+        let keys: Vec<_> = self.world.api_gateway.scene(|model, _| model.keys().map(key).collect());
         let users = self.world.cognito.users();
         let users: Vec<_> = users.iter().map(|user| format!("{:?}", user.attributes)).collect();
         format!("{keys:#?}{users:#?}")
@@ -153,10 +154,8 @@ impl Scene {
     }
 
     fn refuse(&self, key: &KeyId) {
-        let patch = tollgate_standin::api_gateway::KeyPatch {
-            enabled: Some(false),
-            ..Default::default()
-        };
+        let patch =
+            tollgate_standin::api_gateway::KeyPatch { enabled: Some(false), ..Default::default() };
         self.world.api_gateway.scene(|model, now| {
             model.update_api_key(key.as_str(), patch, now).map(drop).unwrap();
         });
@@ -214,7 +213,9 @@ fn after_the_rebuild_everybody_has_what_they_had() {
     assert_eq!(rebuilt.len(), 8);
     let writes = scene.world.gate.take_calls().into_iter();
     let writes = writes.filter(|call| {
-        call.service == Service::Ledger && call.operation != "Query" && call.operation != "BatchGetItem"
+        call.service == Service::Ledger
+            && call.operation != "Query"
+            && call.operation != "BatchGetItem"
     });
     assert_eq!(writes.count(), 16, "a claim and a commit each, and no reads");
     assert_eq!(scene.outside(), outside, "it moves nothing");
@@ -233,7 +234,10 @@ fn after_the_rebuild_everybody_has_what_they_had() {
         assert_eq!(keys(&after), keys(access));
         assert_eq!(after.customers, access.customers);
         if *account == granted {
-            assert_eq!((&after.plan, &after.reason), (&plan("pro"), &Reason::Grant { until: None }));
+            assert_eq!(
+                (&after.plan, &after.reason),
+                (&plan("pro"), &Reason::Grant { until: None })
+            );
             assert_eq!(after.grants[0].why, REBUILT_GRANT);
         } else if *account == disputed || *account == held {
             assert_eq!(after.hold.as_deref(), Some(REBUILT_HOLD));
@@ -256,7 +260,10 @@ fn after_the_rebuild_everybody_has_what_they_had() {
     let record = record.unwrap().unwrap().record;
     assert_eq!(record.envelope().unwrap().kind, REBUILD);
     let why = record.detail.unwrap();
-    assert!(why.starts_with("olga: ") && why.contains("held, because its key was disabled"), "{why}");
+    assert!(
+        why.starts_with("olga: ") && why.contains("held, because its key was disabled"),
+        "{why}"
+    );
 }
 
 #[test]

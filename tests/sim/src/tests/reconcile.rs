@@ -127,7 +127,7 @@ fn what_may_be_somebodys_is_left() {
     expected.sort();
     assert_eq!(deleted, expected);
     let expected = [
-        (newer, "it is newer than the key that the ledger knows"),
+        (newer, "it is newer than the keys that the ledger knows"),
         (at_work, "its account is being worked on"),
         (unreadable, "its name is none that Tollgate gives"),
         (new, "it is new: it may be its account's by now"),
@@ -143,11 +143,8 @@ fn a_key_whose_owner_the_ledger_has_forgotten_is_no_orphan() {
     town.grow(20, 3);
     town.world.ledger.lose_everything();
     let (report, _) = town.look();
-    let expected = BTreeMap::from([
-        (Drift::NoAccount, 20),
-        (Drift::Unlinked, 3),
-        (Drift::UnknownOwner, 20),
-    ]);
+    let expected =
+        BTreeMap::from([(Drift::NoAccount, 20), (Drift::Unlinked, 3), (Drift::UnknownOwner, 20)]);
     assert_eq!(report.found, expected);
     let repaired = town.repair(true);
     assert_eq!((repaired.deleted, repaired.left), (vec![], vec![]));

@@ -2,17 +2,18 @@
 //! `tollgate` parses and prints; everything else is here.
 //!
 //! **Architecture invariant:** nothing here moves a plan or a key. An act changes what the
-//! ledger holds about an account and converges it; a replay puts events on the queue again.
-//! Both go the way of every event.
+//! ledger holds about an account and wakes it; a replay puts events on the queue again.
+//! The worker does the rest, as for every event.
 
 mod acts;
+mod operate;
 mod rebuild;
 mod reconcile;
 mod replay;
 
+pub(crate) use acts::LINKED;
 pub use acts::{Act, OperatorAct, accept_blast};
-pub use rebuild::{
-    Heard, REBUILD, REBUILT_GRANT, REBUILT_HOLD, Rebuild, RebuildReport, Rebuilt,
-};
+pub use operate::{ActError, Acted, Operate};
+pub use rebuild::{Heard, REBUILD, REBUILT_GRANT, REBUILT_HOLD, Rebuild, RebuildReport, Rebuilt};
 pub use reconcile::{ACCEPTED_FOR, Excess, Reconcile, Repaired, TooMany, excesses};
 pub use replay::{Progress, Replay, Selection};

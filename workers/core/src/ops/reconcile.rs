@@ -178,9 +178,11 @@ impl<P: Ports, Q: Queue> Reconcile<'_, P, Q> {
             if names(self.sweep.stack, account, key) {
                 return Ok(Some("its account names it by now"));
             }
-            let own = account.key().map_or(0, |own| own.generation);
-            if own > 0 && name.generation.is_none_or(|generation| generation > own) {
-                return Ok(Some("it is newer than the key that the ledger knows"));
+            let mut known = account.clone();
+            known.count_generations();
+            let newest = known.generations;
+            if newest > 0 && name.generation.is_none_or(|generation| generation > newest) {
+                return Ok(Some("it is newer than the keys that the ledger knows"));
             }
         }
         if account.is_none_or(|account| account.is_undecided()) {

@@ -90,9 +90,10 @@ impl Town {
     /// What was printed, with names for what is drawn anew.
     fn named(&self, text: &str) -> anyhow::Result<String> {
         let mut text = text.to_owned();
-        let names: Vec<_> = self.operator.stack.world.api_gateway.scene(|model, _| {
-            model.keys().map(|key| (key.id.clone(), key.name.clone())).collect()
-        });
+        let names: Vec<_> =
+            self.operator.stack.world.api_gateway.scene(|model, _| {
+                model.keys().map(|key| (key.id.clone(), key.name.clone())).collect()
+            });
         let owner = |name: Option<String>, id: &AccountId| {
             name.is_some_and(|name| name.contains(id.as_str()))
         };
@@ -132,9 +133,10 @@ async fn what_differs_is_told_and_mended_at_a_word() -> anyhow::Result<()> {
 
     let said = town.reconcile("--repair --yes").await?;
     assert_eq!(said.exit, 0, "{said:?}");
-    let expected =
-        format!("{differs}\n1 woken: `tollgate queue status` shows them go by\n\
-                 deleted {orphan} tollgate/local/nobody/primary/1\n");
+    let expected = format!(
+        "{differs}\n1 woken: `tollgate queue status` shows them go by\n\
+                 deleted {orphan} tollgate/local/nobody/primary/1\n"
+    );
     assert_eq!(said.out, expected);
     // The counts of keys and of payers are noted, as every comparison does.
     let acts = ["UpdateItem", "UpdateItem", "SendMessageBatch", "DeleteApiKey"];
@@ -176,7 +178,8 @@ async fn a_lost_table_is_rebuilt_and_nobody_loses_anything() -> anyhow::Result<(
     let told: Value = serde_json::from_str(&said.out)?;
     let kinds: Vec<_> = told["found"].as_array().context("a list")?.iter().collect();
     let kinds: Vec<_> = kinds.iter().map(|it| (&it["kind"], &it["count"])).collect();
-    let (none, unlinked, unknown) = (json!("no_account"), json!("unlinked"), json!("unknown_owner"));
+    let (none, unlinked, unknown) =
+        (json!("no_account"), json!("unlinked"), json!("unknown_owner"));
     let (one, two) = (json!(1), json!(2));
     assert_eq!(kinds, [(&none, &two), (&unlinked, &one), (&unknown, &two)], "{said:?}");
     assert_eq!(said.exit, 1);
@@ -194,9 +197,14 @@ async fn a_lost_table_is_rebuilt_and_nobody_loses_anything() -> anyhow::Result<(
     let said = town.reconcile("").await?;
     assert_eq!((said.exit, said.out.as_str()), (0, QUIET), "{said:?}");
     assert_eq!((town.key(&town.ann).await?, town.key(&town.bob).await?), keys);
-    let moved = town.operator.stack.world.gate.take_calls().into_iter().any(|call| {
-        call.service == Service::ApiGateway && !call.operation.starts_with("Get")
-    });
+    let moved = town
+        .operator
+        .stack
+        .world
+        .gate
+        .take_calls()
+        .into_iter()
+        .any(|call| call.service == Service::ApiGateway && !call.operation.starts_with("Get"));
     assert!(!moved);
     Ok(())
 }

@@ -30,8 +30,8 @@ use jiff::{SignedDuration, Timestamp};
 use tollgate_events::{AccountId, CustomerId, Envelope, EventId, Source, Via};
 
 use self::portion::Portion;
-use self::remains::{Remains, Restored, restore};
 pub use self::remains::{REBUILT_GRANT, REBUILT_HOLD};
+use self::remains::{Remains, Restored, restore};
 use crate::account::{Account, KeyId, PlanId, Slot, Status, UsagePlanId};
 use crate::catalog::Catalog;
 use crate::derive::Deriver;
@@ -92,7 +92,8 @@ pub struct Rebuilt {
     pub held: bool,
     /// Its plan, where nothing explains it: granted until an operator revokes that.
     pub granted: Option<PlanId>,
-    /// Customers with our proof whom the ledger has linked to somebody else.
+    /// Customers with our proof whom the ledger has linked to somebody else, or an operator has
+    /// released.
     pub taken: Vec<CustomerId>,
 }
 
@@ -233,11 +234,7 @@ impl<P: Ports> Rebuild<'_, P> {
     }
 
     /// The subscriptions of accounts to be rebuilt.
-    async fn subscriptions(
-        &self,
-        portion: &mut Portion,
-        later: &mut Vec<Part>,
-    ) -> PortResult<()> {
+    async fn subscriptions(&self, portion: &mut Portion, later: &mut Vec<Part>) -> PortResult<()> {
         let mut pages = Pages::new(self.ports.clock(), GAP);
         while let Some(position) = pages.turn().await {
             let page = self.ports.stripe().all_subscriptions(position.as_deref()).await?;
@@ -323,7 +320,8 @@ impl<P: Ports> Rebuild<'_, P> {
             if writes {
                 match self.commit(&before, &restored, now).await? {
                     CommitResult::Committed => {}
-                    CommitResult::LinkTaken { customer, .. } => {
+                    CommitResult::LinkTaken { customer, .. }
+                    | CommitResult::LinkReleased { customer } => {
                         left.subscriptions.retain(|it| it.customer != customer);
                         taken.push(customer);
                         continue;
@@ -356,8 +354,7 @@ impl<P: Ports> Rebuild<'_, P> {
         }
         let commit_id = Some(self.random());
         let account = Account { lease_until: None, commit_id, ..*account };
-        let commit = Commit { account, entry: None, link: Vec::new(), records: Vec::new() };
-        self.ports.ledger().commit(&commit).await?;
+        self.ports.ledger().commit(&Commit::of(account)).await?;
         Ok(None)
     }
 
@@ -394,7 +391,8 @@ impl<P: Ports> Rebuild<'_, P> {
             ..EventRecord::of(event, Outcome::Applied, at)
         };
         let link = account.access.customers.iter().cloned().collect();
-        let commit = Commit { account, entry: Some(entry), link, records: vec![record] };
+        let records = vec![record];
+        let commit = Commit { entry: Some(entry), link, records, ..Commit::of(account) };
         self.ports.ledger().commit(&commit).await
     }
 

@@ -3,9 +3,7 @@
 use jiff::Timestamp;
 
 use super::FoundKey;
-use crate::account::{
-    Access, Account, Grant, KeyRecord, PlanId, Reason, Slot, Status, User,
-};
+use crate::account::{Access, Account, Grant, KeyRecord, PlanId, Reason, Slot, Status, User};
 use crate::catalog::{Catalog, Plan};
 use crate::decide::{Desired, Facts, UserFact, decide};
 use crate::policy::Policy;
@@ -152,7 +150,7 @@ fn account(
     access.grace.clone_from(&desired.grace);
     let before = remains.before;
     let waits = !before.deferred.is_empty();
-    Account {
+    let mut account = Account {
         open: false,
         lease_until: None,
         version: before.version + 1,
@@ -161,5 +159,7 @@ fn account(
         user: desired.user.clone(),
         access,
         ..before.clone()
-    }
+    };
+    account.count_generations();
+    account
 }
