@@ -176,6 +176,29 @@ pub enum Reason {
     UserDeleted,
 }
 
+impl Reason {
+    /// Whether the plan comes from a subscription.
+    pub fn is_paid(&self) -> bool {
+        match self {
+            Self::Subscription { .. }
+            | Self::Ending { .. }
+            | Self::Grace { .. }
+            | Self::UnknownPrice { .. } => true,
+            Self::New
+            | Self::DefaultPlan
+            | Self::NoPlan
+            | Self::Grant { .. }
+            | Self::Dispute { .. }
+            | Self::OperatorHold { .. }
+            | Self::ClosedByOperator { .. }
+            | Self::KeysRunOut
+            | Self::UserDisabled
+            | Self::UserMissing
+            | Self::UserDeleted => false,
+        }
+    }
+}
+
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -380,6 +403,17 @@ impl Account {
     /// Whether nothing was ever decided or begun: an event named it that was another account's.
     pub fn is_blank(&self) -> bool {
         self.version == 0 && !self.open && self.access == Access::default()
+    }
+
+    /// Whether nothing was ever decided: it has no plan and no key, nor is one being made. What
+    /// may be known of it is a customer's link, an operator's act, or events that wait.
+    pub fn is_undecided(&self) -> bool {
+        let access = &self.access;
+        access.status == Status::New
+            && access.plan.is_none()
+            && access.keys.is_empty()
+            && access.retiring.is_empty()
+            && self.intent.is_none()
     }
 
     /// Whether it links no customer: an operator closed it, or its user is gone.

@@ -14,10 +14,31 @@ pub fn key_name(stack: &str, account: &AccountId, slot: Slot, generation: u32) -
     format!("{}{account}/{}/{generation}", key_prefix(stack), slot.as_str())
 }
 
+/// What a key's name tells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyName {
+    /// Whose it is.
+    pub account: AccountId,
+    /// What it is for; `None` for a slot that this build does not know.
+    pub slot: Option<Slot>,
+    /// Its generation; `None` where the name has none.
+    pub generation: Option<u32>,
+}
+
+/// Reads a key's name, if it is one of ours.
+pub fn read_key_name(stack: &str, name: &str) -> Option<KeyName> {
+    let mut parts = name.strip_prefix(&key_prefix(stack))?.rsplitn(3, '/');
+    let (generation, slot, account) = (parts.next()?, parts.next()?, parts.next()?);
+    Some(KeyName {
+        account: AccountId::parse(account).ok()?,
+        slot: [Slot::Primary].into_iter().find(|known| known.as_str() == slot),
+        generation: generation.parse().ok(),
+    })
+}
+
 /// The account in a key's name, if it is a name of ours.
 pub fn key_owner(stack: &str, name: &str) -> Option<AccountId> {
-    let mut parts = name.strip_prefix(&key_prefix(stack))?.rsplitn(3, '/').skip(2);
-    AccountId::parse(parts.next()?).ok()
+    read_key_name(stack, name).map(|name| name.account)
 }
 
 #[cfg(test)]
@@ -29,7 +50,11 @@ mod tests {
         let owner = AccountId::parse("a/b").unwrap();
         let name = key_name("s", &owner, Slot::Primary, 12);
         assert_eq!(name, "tollgate/s/a/b/primary/12");
-        assert_eq!(key_owner("s", &name), Some(owner));
+        assert_eq!(key_owner("s", &name), Some(owner.clone()));
+        let read = KeyName { account: owner, slot: Some(Slot::Primary), generation: Some(12) };
+        assert_eq!(read_key_name("s", &name), Some(read));
+        let strange = read_key_name("s", "tollgate/s/a/second/x").unwrap();
+        assert_eq!((strange.slot, strange.generation), (None, None));
         for other in ["tollgate/s/primary/12", "tollgate/s2/a/primary/1", "by-hand", ""] {
             assert_eq!(key_owner("s", other), None, "{other}");
         }

@@ -331,7 +331,7 @@ impl StackRecord {
     pub fn blast_limit(&self, closes: bool) -> u64 {
         let keys = self.keys.map_or(0, |keys| keys.count);
         let of = if closes { keys.max(self.paying) } else { self.paying };
-        BLAST_AT_LEAST.max(of.saturating_mul(BLAST_PERCENT) / 100)
+        blast_limit(of)
     }
 
     /// An operator has looked and accepts what is to come until then.
@@ -339,6 +339,11 @@ impl StackRecord {
     pub fn accept(&self, until: Timestamp) -> Self {
         Self { blast: Blast { accepted_until: Some(until), ..Blast::default() }, ..self.clone() }
     }
+}
+
+/// How many of so many may be taken away before a person must have looked.
+pub fn blast_limit(of: u64) -> u64 {
+    BLAST_AT_LEAST.max(of.saturating_mul(BLAST_PERCENT) / 100)
 }
 
 /// How long the blast limit counts.

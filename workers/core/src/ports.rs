@@ -254,6 +254,8 @@ pub struct ApiKey {
     pub customer_id: Option<AccountId>,
     /// Whether API Gateway accepts it.
     pub enabled: bool,
+    /// When it was made, as far as that is told.
+    pub created_at: Option<Timestamp>,
 }
 
 /// How much of its quota a key has used in the current period.

@@ -4,7 +4,9 @@
 //! never an error: Stripe adds some every year.
 
 use jiff::Timestamp;
-use tollgate_events::{ChargeId, CustomerId, DisputeId, PriceId, ProductId, SubscriptionId};
+use tollgate_events::{
+    ChargeId, CustomerId, DisputeId, NamedAccount, PriceId, ProductId, SubscriptionId,
+};
 
 /// A subscription's status.
 /// <https://docs.stripe.com/api/subscriptions/object#subscription_object-status>
@@ -94,6 +96,8 @@ pub struct Subscription {
     pub current_period_end: Option<Timestamp>,
     /// `finalized_at` of the latest invoice, from which a grace period counts.
     pub latest_invoice_finalized_at: Option<Timestamp>,
+    /// The account in its metadata, with our HMAC, where our Checkout made it.
+    pub named: Option<NamedAccount>,
 }
 
 impl Subscription {

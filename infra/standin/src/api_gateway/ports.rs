@@ -231,6 +231,7 @@ fn api_key(key: Key, with_value: bool) -> ApiKey {
         value: with_value.then_some(key.value),
         customer_id: key.customer_id.and_then(|id| AccountId::parse(id).ok()),
         enabled: key.enabled,
+        created_at: Some(key.created),
     }
 }
 

@@ -34,6 +34,12 @@ impl MemoryLedger {
         Self { page_size: page_size.max(1), ..self }
     }
 
+    /// The table is deleted, and made anew.
+    pub fn lose_everything(&self) {
+        *self.lock() = Store::default();
+        self.release_indexes();
+    }
+
     /// From now on the indexes answer as of now, until this is called again.
     pub fn hold_indexes(&self) {
         let now = self.lock().clone();

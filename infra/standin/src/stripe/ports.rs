@@ -96,6 +96,7 @@ fn see_subscription(stripe: &Stripe, row: &Subscription) -> seen::Subscription {
         cancel_at_period_end: row.cancel_at_period_end,
         current_period_end: Some(row.period.end),
         latest_invoice_finalized_at: invoice.and_then(|invoice| invoice.finalized_at),
+        named: named_in(&row.metadata),
     }
 }
 

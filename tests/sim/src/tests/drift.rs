@@ -44,22 +44,22 @@ const READS: [&str; 8] = [
 const FOR_A_PERSON: [Drift; 2] = [Drift::PaidForNothing, Drift::Unlinked];
 
 /// A world with its worker, whose accounts are made without it, ten thousand at a time.
-struct Town {
-    world: World,
-    worker: Worker<World>,
-    people: Vec<Person>,
+pub(super) struct Town {
+    pub(super) world: World,
+    pub(super) worker: Worker<World>,
+    pub(super) people: Vec<Person>,
 }
 
 /// Somebody with an account.
-struct Person {
-    name: String,
-    account: AccountId,
-    key: String,
-    subscription: String,
+pub(super) struct Person {
+    pub(super) name: String,
+    pub(super) account: AccountId,
+    pub(super) key: String,
+    pub(super) subscription: String,
 }
 
 impl Town {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self::under(Arc::new(Fair))
     }
 
@@ -73,7 +73,7 @@ impl Town {
     }
 
     /// Accounts up to a number, the first of which pay for `pro`.
-    fn grow(&mut self, accounts: usize, paying: usize) {
+    pub(super) fn grow(&mut self, accounts: usize, paying: usize) {
         for number in self.people.len()..accounts {
             let person = self.somebody(&format!("user-{number}"), number < paying, 1);
             self.people.push(person);
@@ -169,7 +169,7 @@ impl Town {
     }
 
     /// Writes an account's state past the worker.
-    fn edit(&self, account: &AccountId, change: impl FnOnce(&mut Account)) {
+    pub(super) fn edit(&self, account: &AccountId, change: impl FnOnce(&mut Account)) {
         let now = self.world.clock.time();
         let ledger = &self.world.ledger;
         let claim = block_on(ledger.claim(account, now, now)).unwrap();
@@ -181,7 +181,7 @@ impl Town {
         assert_eq!(block_on(ledger.commit(&commit)).unwrap(), CommitResult::Committed);
     }
 
-    fn plan(&self, id: &str) -> String {
+    pub(super) fn plan(&self, id: &str) -> String {
         let plans = self.worker.catalog.plans();
         plans.iter().find(|plan| plan.id.as_str() == id).unwrap().usage_plan.to_string()
     }
@@ -198,7 +198,7 @@ impl Town {
     }
 
     /// How often each operation was called since the last comparison began.
-    fn counted(&self) -> BTreeMap<(Service, &'static str), usize> {
+    pub(super) fn counted(&self) -> BTreeMap<(Service, &'static str), usize> {
         let mut counted = BTreeMap::new();
         for call in self.world.gate.take_calls() {
             *counted.entry((call.service, call.operation)).or_default() += 1;
@@ -207,7 +207,7 @@ impl Town {
     }
 
     /// The worker handles everything on `bulk`.
-    fn drain(&self) -> Vec<Envelope> {
+    pub(super) fn drain(&self) -> Vec<Envelope> {
         let mut handled = Vec::new();
         loop {
             let messages = self.world.sqs.receive(BULK_QUEUE, 10).unwrap();
@@ -233,7 +233,7 @@ impl Town {
     }
 
     /// One or more of each kind of drift, and much that is none; returns what must be found.
-    fn meddle(&self) -> BTreeMap<Drift, usize> {
+    pub(super) fn meddle(&self) -> BTreeMap<Drift, usize> {
         let mut payers = self.people.iter().filter(|person| !person.subscription.is_empty());
         let mut free = self.people.iter().filter(|person| person.subscription.is_empty());
         self.meddle_in_the_ledger(&mut free);

@@ -10,6 +10,8 @@ mod lease;
 mod namesake;
 mod permutations;
 mod preview;
+mod rebuild;
+mod reconcile;
 mod replay;
 mod scene;
 mod second_look;

@@ -6,7 +6,9 @@
 use aws_sdk_apigateway::Client;
 use aws_sdk_apigateway::error::SdkError;
 use aws_sdk_apigateway::operation::create_api_key::CreateApiKeyError;
+use aws_sdk_apigateway::primitives::DateTime;
 use aws_sdk_apigateway::types::{self, Op, PatchOperation};
+use jiff::Timestamp;
 use tollgate_billing::account::{KeyId, UsagePlanId};
 use tollgate_billing::derive::KeyValue;
 use tollgate_billing::ports::{
@@ -41,8 +43,9 @@ impl ControlPlane {
         let request = self.client.get_api_key().api_key(key.as_str()).include_value(with_value);
         let answer = request.send().await.map_err(|error| operation.sdk(&error));
         let Some(found) = unless_not_found(answer)? else { return Ok(None) };
-        let (id, name) = (found.id(), found.name());
-        read_key(operation, id, name, found.value(), found.customer_id(), found.enabled()).map(Some)
+        let (id, name, value) = (found.id(), found.name(), found.value());
+        let (customer, created) = (found.customer_id(), found.created_date());
+        read_key(operation, id, name, value, customer, found.enabled(), created).map(Some)
     }
 
     async fn page_of_keys(
@@ -226,7 +229,8 @@ fn without_text(
 }
 
 fn read_listed(operation: Operation, key: &types::ApiKey) -> PortResult<ApiKey> {
-    read_key(operation, key.id(), key.name(), key.value(), key.customer_id(), key.enabled())
+    let (id, name, value) = (key.id(), key.name(), key.value());
+    read_key(operation, id, name, value, key.customer_id(), key.enabled(), key.created_date())
 }
 
 fn read_key(
@@ -236,6 +240,7 @@ fn read_key(
     value: Option<&str>,
     customer: Option<&str>,
     enabled: bool,
+    created: Option<&DateTime>,
 ) -> PortResult<ApiKey> {
     Ok(ApiKey {
         id: key_id(operation, id)?,
@@ -244,6 +249,7 @@ fn read_key(
         // Keys made by hand may name anybody here.
         customer_id: customer.and_then(|customer| AccountId::parse(customer).ok()),
         enabled,
+        created_at: created.and_then(|at| Timestamp::from_second(at.secs()).ok()),
     })
 }
 

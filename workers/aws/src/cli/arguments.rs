@@ -51,6 +51,8 @@ pub(crate) enum Command {
     /// The plans of plans.toml, and what sells and enforces them.
     #[command(subcommand)]
     Plans(super::plans::Plans),
+    /// Compares Stripe, the ledger, API Gateway and Cognito, account by account.
+    Reconcile(super::reconcile::Reconcile),
     /// The endpoint at Stripe that sends the stack its events.
     #[command(subcommand)]
     Webhook(super::webhook::Webhook),

@@ -19,6 +19,7 @@ mod local;
 mod plans;
 mod progress;
 mod queue;
+mod reconcile;
 mod secrets;
 mod settings;
 mod stack;
@@ -78,6 +79,7 @@ async fn dispatch<C: Clock>(
         // It asks everything at once: kept off the stack of the other commands.
         Command::Doctor(command) => Box::pin(doctor::run(command, context, io)).await,
         Command::Plans(command) => plans::run(command, context, io).await,
+        Command::Reconcile(command) => Box::pin(reconcile::run(command, context, io)).await,
         Command::Webhook(command) => webhook::run(command, context, io).await,
         Command::Secrets(command) => secrets::run(command, context, io).await,
         Command::Account(command) => Box::pin(account::run(command, context, io)).await,

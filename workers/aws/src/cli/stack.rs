@@ -154,19 +154,36 @@ impl<C: Clock> Context<'_, C> {
     }
 
     async fn deriver(&self) -> Result<Deriver, Failure> {
+        match self.derivation_secrets().await? {
+            Some(secrets) => Ok(key_secrets(&secrets)?),
+            None => Ok(nobodys_deriver()),
+        }
+    }
+
+    /// What tells our own proofs in Stripe's metadata from others'.
+    ///
+    /// # Errors
+    /// The stack's key-derivation secrets are not known, or may not be read.
+    pub(super) async fn proofs(&self) -> Result<Deriver, Failure> {
+        let secrets = self.derivation_secrets().await?.ok_or_else(|| {
+            let mend = "Allow secretsmanager:GetSecretValue on the stack's key secrets: they \
+                        tell which subscriptions name their account.";
+            Failure::usage("the stack's key-derivation secrets cannot be read", mend)
+        })?;
+        Ok(key_secrets(&secrets)?)
+    }
+
+    /// The stack's key-derivation secrets; `None` where they are not known or not to be read.
+    async fn derivation_secrets(&self) -> Result<Option<SecretString>, Failure> {
         let own = self.variable(KEY_SECRETS.variable).filter(|value| !value.trim().is_empty());
         let own = own.map(SecretString::from);
         let arn = self.settings().await?.get(Setting::KeySecretsArn);
-        let secrets = match (own, arn) {
+        match (own, arn) {
             (None, Some(arn)) => match self.secrets().await.get(arn).await {
-                Err(error) if error.class == Class::Denied => None,
-                read => read?,
+                Err(error) if error.class == Class::Denied => Ok(None),
+                read => Ok(read?),
             },
-            (own, _) => own,
-        };
-        match secrets {
-            Some(secrets) => Ok(key_secrets(&secrets)?),
-            None => Ok(nobodys_deriver()),
+            (own, _) => Ok(own),
         }
     }
 }

@@ -91,9 +91,17 @@ fn log(report: &DriftReport) {
         wakes = report.wakes(),
         woken = woken.collect::<Vec<_>>().join(" "),
         orphans = report.orphans,
+        unknown_owners = report.unknown_owners,
         parts = report.parts,
         "drift"
     );
+    if report.unknown_owners > 0 {
+        tracing::error!(
+            keys = report.unknown_owners,
+            "keys of users whom the ledger does not know: was the table lost? \
+             See `tollgate reconcile --rebuild`"
+        );
+    }
     if report.orphans > 0 {
         let listed = report.orphans_listed.iter().map(|key| format!("{} {}", key.id, key.name));
         let listed = listed.collect::<Vec<_>>().join(", ");

@@ -148,7 +148,7 @@ impl<P: Ports> Run<'_, P> {
 
     /// Waits for this instance's share of the control plane, if the lease lasts that long and
     /// longer. Steps are paid for together, so that no switch waits in its middle.
-    async fn afford(&self, calls: u32) -> Result<(), Stop> {
+    pub(super) async fn afford(&self, calls: u32) -> Result<(), Stop> {
         if calls == 0 {
             return Ok(());
         }

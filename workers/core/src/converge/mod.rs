@@ -5,6 +5,8 @@
 //!    a lease; it replaces the read.
 //! 2. **Link**: a customer that is new to the account is linked, in a commit of its own,
 //!    before any fact is read; not one whom an operator has released.
+//!    Of an account that the ledger has never decided anything about, API Gateway is asked for
+//!    keys: a ledger that was lost must be rebuilt, not begun anew.
 //! 3. **Facts**: Stripe's subscriptions and disputes as they are now; the Cognito user
 //!    where the events give a reason to look.
 //! 4. **Decide** and **plan**: pure.
@@ -46,6 +48,7 @@ mod act;
 mod blast;
 mod commit;
 mod facts;
+mod lost;
 mod preview;
 
 use std::collections::BTreeSet;
@@ -136,6 +139,11 @@ pub enum Stop {
         "the blast limit is reached: too many paying accounts would lose their plan in a day; find out why, then accept it or mend it"
     )]
     BlastLimit,
+    /// The ledger knows nothing of an account that has a key of ours.
+    #[error(
+        "API Gateway has a key of this account, and the ledger knows nothing of it: was the table lost? Rebuild it with `tollgate reconcile --rebuild`"
+    )]
+    LedgerLost,
     /// A key's derivation secret is missing.
     #[error(transparent)]
     Derive(#[from] DeriveError),
@@ -143,6 +151,10 @@ pub enum Stop {
     #[error(transparent)]
     Port(#[from] PortError),
 }
+
+/// How long an account waits for the ledger to be rebuilt before API Gateway is asked again.
+/// The rebuild itself ends the wait.
+const LOST_FOR: SignedDuration = SignedDuration::from_hours(1);
 
 impl Stop {
     /// The one error policy, applied.
@@ -152,6 +164,7 @@ impl Stop {
             Self::Port(error) => error_policy(error),
             Self::Derive(_) | Self::BlastLimit => Verdict::Park,
             Self::Budget { wait } => Verdict::Retry { after: Some(*wait), systemic: false },
+            Self::LedgerLost => Verdict::Retry { after: Some(LOST_FOR), systemic: true },
             Self::CatalogOutdated => Verdict::Retry { after: None, systemic: true },
             Self::Leased { .. } | Self::Fenced | Self::OutOfTime => later,
         }
@@ -266,6 +279,7 @@ impl<'a, P: Ports> Run<'a, P> {
             // All that woke it is another account's.
             return self.leave().await;
         }
+        self.not_forgotten().await?;
         loop {
             let facts = self.facts().await?;
             // What was read is younger than the claim, and so is what follows from it.

@@ -70,7 +70,8 @@ impl<P: Ports> Worker<P> {
     /// not asked.
     ///
     /// # Errors
-    /// [`Stop`]: a call failed, or the control plane had no room for two reads in a minute.
+    /// [`Stop`]: a call failed, the control plane had no room for two reads in a minute, or
+    /// the ledger has forgotten the account.
     pub async fn preview(
         &self,
         id: &AccountId,
@@ -94,6 +95,7 @@ impl<P: Ports> Worker<P> {
                 run.account = next;
             }
         }
+        run.not_forgotten().await?;
         let facts = run.facts().await?;
         run.now = run.clock_now();
         let desired = decide(&facts, &self.catalog, &self.policy, run.now);

@@ -54,6 +54,7 @@ fn subscription(id: &str, status: &str, price: &str) -> Subscription {
         cancel_at_period_end: false,
         current_period_end: Some(at(20 * DAY)),
         latest_invoice_finalized_at: Some(at(-DAY)),
+        named: None,
     }
 }
 

@@ -11,6 +11,8 @@ mod backlog;
 mod explain;
 mod forecast;
 mod operate;
+mod rebuild;
+mod reconcile;
 mod replay;
 
 pub(crate) use acts::LINKED;
@@ -20,4 +22,6 @@ pub use backlog::{Backlog, Stock, Trouble, backlog, troubles};
 pub use explain::{Cause, Change, changes, history};
 pub use forecast::{Forecast, KeyStock, Live, Minted, Pace, Reached, count_keys, forecast, minted};
 pub use operate::{ActError, Acted, Operate};
+pub use rebuild::{Heard, REBUILD, REBUILT_GRANT, REBUILT_HOLD, Rebuild, RebuildReport, Rebuilt};
+pub use reconcile::{ACCEPTED_FOR, Excess, Reconcile, Repaired, TooMany, excesses};
 pub use replay::{Progress, Replay, Selection};

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::Drift;
 use super::keys::KeySeen;
-use crate::account::{Access, Account, KeyRecord, Reason, Status, User};
+use crate::account::{Access, Account, KeyRecord, Status, User};
 use crate::catalog::Catalog;
 use crate::decide::{Desired, Facts, KeyState, UserFact, decide};
 use crate::plan::{Observed, ObservedKey, Step, plan};
@@ -47,7 +47,7 @@ pub(super) fn compare(
     now: Timestamp,
 ) -> Finding {
     let Seen { account, read_at, subscriptions, key } = seen;
-    let paying = pays(&account.access);
+    let paying = account.access.reason.is_paid();
     let held = account.lease_until.is_some_and(|until| until > read_at);
     if held || account.catalog_revision > catalog.revision {
         return Finding { paying, left_alone: true, ..Finding::default() };
@@ -161,27 +161,6 @@ fn told_otherwise(account: &Account, desired: &Desired, observed: &Observed) -> 
         || observed.attributes != access.attributes
         || desired.user != account.user
         || forgotten
-}
-
-/// Whether the ledger has the account's plan from a subscription.
-fn pays(access: &Access) -> bool {
-    match access.reason {
-        Reason::Subscription { .. }
-        | Reason::Ending { .. }
-        | Reason::Grace { .. }
-        | Reason::UnknownPrice { .. } => true,
-        Reason::New
-        | Reason::DefaultPlan
-        | Reason::NoPlan
-        | Reason::Grant { .. }
-        | Reason::Dispute { .. }
-        | Reason::OperatorHold { .. }
-        | Reason::ClosedByOperator { .. }
-        | Reason::KeysRunOut
-        | Reason::UserDisabled
-        | Reason::UserMissing
-        | Reason::UserDeleted => false,
-    }
 }
 
 fn has_less(account: &Account, desired: &Desired, catalog: &Catalog) -> bool {

@@ -23,7 +23,7 @@ use super::compare::{Seen, compare};
 use super::held::Held;
 use super::keys::{Keys, ORPHANS_LISTED, names};
 use super::part::Part;
-use super::{Drift, DriftReport, Orphan, wake, wake_customer};
+use super::{About, Drift, DriftReport, Finding, Orphan, Told, wake, wake_customer};
 use crate::catalog::Catalog;
 use crate::converge::DRIFT;
 use crate::key_name::key_owner;
@@ -39,10 +39,10 @@ use crate::stripe::{Subscription, SubscriptionStatus};
 pub const ACCOUNTS_AT_ONCE: usize = 10_000;
 
 /// Between two calls of API Gateway's control plane.
-const CONTROL_PLANE_GAP: SignedDuration = SignedDuration::from_secs(1);
+pub(crate) const CONTROL_PLANE_GAP: SignedDuration = SignedDuration::from_secs(1);
 /// Between two calls of Stripe or Cognito. Stripe wants bulk work below 15/s; Cognito
 /// allows 30/s of `ListUsers`.
-const GAP: SignedDuration = SignedDuration::from_millis(100);
+pub(crate) const GAP: SignedDuration = SignedDuration::from_millis(100);
 /// How often the note of what was counted is tried.
 const NOTE_ROUNDS: u32 = 3;
 /// What `SendMessageBatch` takes.
@@ -72,25 +72,35 @@ impl<P: Ports, Q: Queue> DriftSweep<'_, P, Q> {
     /// A call failed. What was sent so far is sent; the next sweep begins anew. A usage plan
     /// of the catalog that API Gateway does not have fails it too, before any wake.
     pub async fn run(&self) -> PortResult<DriftReport> {
-        let begun = self.ports.clock().now();
-        let mut under_way =
-            UnderWay { sweep: self, begun, report: DriftReport::default(), wakes: Vec::new() };
-        let mut keys = under_way.keys().await?;
-        // At once: what workers add from now on counts on top.
-        let listed = KeyCount { count: count(under_way.report.keys), at: begun };
-        under_way.note(|stack| stack.keys = Some(listed)).await?;
-        let mut parts = vec![Part::all()];
-        while let Some(part) = parts.pop() {
-            let mut held = under_way.accounts(part, &mut parts).await?;
-            held.take_keys(&mut keys);
-            under_way.subscriptions(&mut held).await?;
-            under_way.users(held).await?;
+        self.run_told(&mut |_| ()).await
+    }
+
+    /// As [`run`](Self::run), telling of each finding.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn run_told(&self, told: Told<'_>) -> PortResult<DriftReport> {
+        self.under_way(true, told).compare().await
+    }
+
+    /// Compares everything, tells of each finding, and leaves it there: nothing is sent,
+    /// nothing is written.
+    ///
+    /// # Errors
+    /// A call failed.
+    pub async fn look(&self, told: Told<'_>) -> PortResult<DriftReport> {
+        self.under_way(false, told).compare().await
+    }
+
+    fn under_way<'a>(&'a self, acts: bool, told: Told<'a>) -> UnderWay<'a, P, Q> {
+        UnderWay {
+            sweep: self,
+            begun: self.ports.clock().now(),
+            acts,
+            told,
+            report: DriftReport::default(),
+            wakes: Vec::new(),
         }
-        under_way.orphans(keys.nobodys()).await?;
-        under_way.send().await?;
-        let paying = count(under_way.report.paying);
-        under_way.note(|stack| stack.paying = paying).await?;
-        Ok(under_way.report)
     }
 }
 
@@ -98,15 +108,40 @@ impl<P: Ports, Q: Queue> DriftSweep<'_, P, Q> {
 struct UnderWay<'a, P, Q> {
     sweep: &'a DriftSweep<'a, P, Q>,
     begun: Timestamp,
+    /// Whether it wakes and takes notes, or only tells.
+    acts: bool,
+    told: Told<'a>,
     report: DriftReport,
     wakes: Vec<Envelope>,
 }
 
 impl<'a, P: Ports, Q: Queue> UnderWay<'a, P, Q> {
+    async fn compare(mut self) -> PortResult<DriftReport> {
+        let mut keys = self.keys().await?;
+        // At once: what workers add from now on counts on top.
+        let listed = KeyCount { count: count(self.report.keys), at: self.begun };
+        self.note(|stack| stack.keys = Some(listed)).await?;
+        let mut parts = vec![Part::all()];
+        while let Some(part) = parts.pop() {
+            let mut held = self.accounts(part, &mut parts, &mut keys).await?;
+            held.take_keys(&mut keys);
+            self.subscriptions(&mut held).await?;
+            self.users(held, &mut keys).await?;
+        }
+        self.nobodys(keys.nobodys()).await?;
+        self.send().await?;
+        let paying = count(self.report.paying);
+        self.note(|stack| stack.paying = paying).await?;
+        Ok(self.report)
+    }
+
     /// Leaves word of what was counted: the reserve of keys and the blast limit go by it. When
     /// somebody else writes first, and again, the next sweep will do.
     async fn note(&self, change: impl Fn(&mut StackRecord)) -> PortResult<()> {
         let ledger = self.sweep.ports.ledger();
+        if !self.acts {
+            return Ok(());
+        }
         for _ in 0..NOTE_ROUNDS {
             let mut stack = ledger.stack().await?;
             change(&mut stack);
@@ -140,7 +175,12 @@ impl<'a, P: Ports, Q: Queue> UnderWay<'a, P, Q> {
     }
 
     /// The accounts of a part, or of as much of it as may be held.
-    async fn accounts(&mut self, part: Part, later: &mut Vec<Part>) -> PortResult<Held> {
+    async fn accounts(
+        &mut self,
+        part: Part,
+        later: &mut Vec<Part>,
+        keys: &mut Keys,
+    ) -> PortResult<Held> {
         let ledger = self.sweep.ports.ledger();
         let mut held = Held::new(part);
         let mut page = None;
@@ -148,6 +188,7 @@ impl<'a, P: Ports, Q: Queue> UnderWay<'a, P, Q> {
             let read_at = self.now();
             let accounts = ledger.accounts(page.as_deref()).await?;
             for account in accounts.items {
+                keys.saw_account(&account);
                 held.add(account, read_at);
                 held.shrink(self.sweep.at_once, later);
                 self.report.held_at_most = self.report.held_at_most.max(held.accounts.len());
@@ -199,10 +240,11 @@ impl<'a, P: Ports, Q: Queue> UnderWay<'a, P, Q> {
     }
 
     /// Compares every account of the part: as soon as its user is seen, else in the end.
-    async fn users(&mut self, mut held: Held) -> PortResult<()> {
+    async fn users(&mut self, mut held: Held, keys: &mut Keys) -> PortResult<()> {
         let mut pages = self.pages(GAP);
         while let Some(position) = pages.turn().await {
             let page = self.sweep.ports.users().all_users(position.as_deref()).await?;
+            page.items.iter().for_each(|user| keys.saw_user(&user.id));
             for user in page.items.iter().filter(|user| held.part.holds(user.id.as_str())) {
                 match held.accounts.get_mut(&user.id) {
                     Some(place) => {
@@ -233,8 +275,8 @@ impl<'a, P: Ports, Q: Queue> UnderWay<'a, P, Q> {
         self.report.would_lose += usize::from(finding.loses);
         self.report.left_alone += usize::from(finding.left_alone);
         let Some(drift) = finding.drift else { return Ok(()) };
-        let wake = wake(DRIFT, id, Some(self.run()), now);
-        self.wake(drift, wake).await
+        let wake = wake(DRIFT, id.clone(), Some(self.run()), now);
+        self.found(drift, About::Account(id), Some(wake)).await
     }
 
     /// Who may sign in and has no account is woken as a sign-in would. Whoever is not
@@ -243,26 +285,32 @@ impl<'a, P: Ports, Q: Queue> UnderWay<'a, P, Q> {
         if !user.confirmed || !user.enabled {
             return Ok(());
         }
-        let wake = wake(cognito::CATCH_UP, user.id.clone(), Some(self.run()), self.now());
-        self.wake(Drift::NoAccount, wake).await
+        let id = user.id.clone();
+        let wake = wake(cognito::CATCH_UP, id.clone(), Some(self.run()), self.now());
+        self.found(Drift::NoAccount, About::Account(id), Some(wake)).await
     }
 
     async fn wake_unlinked(&mut self, customer: CustomerId) -> PortResult<()> {
-        let wake = wake_customer(DRIFT, customer, self.run(), self.now());
-        self.wake(Drift::Unlinked, wake).await
+        let wake = wake_customer(DRIFT, customer.clone(), self.run(), self.now());
+        self.found(Drift::Unlinked, About::Customer(customer), Some(wake)).await
     }
 
-    /// Keys of ours that no account took. Those that are listed are looked up once more:
-    /// an account may have made its key since it was read.
-    async fn orphans(&mut self, keys: Vec<Orphan>) -> PortResult<()> {
-        for (place, key) in keys.into_iter().enumerate() {
-            if place < ORPHANS_LISTED {
-                if self.is_named(&key).await? {
-                    continue;
-                }
-                self.report.orphans_listed.push(key);
+    /// Keys of ours that no account took. The first are looked up once more: an account may
+    /// have made its key since it was read. Nobody is woken for them.
+    async fn nobodys(&mut self, keys: Vec<(Drift, Orphan)>) -> PortResult<()> {
+        for (place, (drift, key)) in keys.into_iter().enumerate() {
+            if place < ORPHANS_LISTED && self.is_named(&key).await? {
+                continue;
             }
-            self.report.orphans += 1;
+            if drift == Drift::UnknownOwner {
+                self.report.unknown_owners += 1;
+            } else {
+                self.report.orphans += 1;
+                if self.report.orphans_listed.len() < ORPHANS_LISTED {
+                    self.report.orphans_listed.push(key.clone());
+                }
+            }
+            self.found(drift, About::Key(key), None).await?;
         }
         Ok(())
     }
@@ -273,7 +321,15 @@ impl<'a, P: Ports, Q: Queue> UnderWay<'a, P, Q> {
         Ok(account.is_some_and(|account| names(self.sweep.stack, &account, key)))
     }
 
-    async fn wake(&mut self, drift: Drift, wake: Envelope) -> PortResult<()> {
+    async fn found(
+        &mut self,
+        drift: Drift,
+        about: About,
+        wake: Option<Envelope>,
+    ) -> PortResult<()> {
+        *self.report.found.entry(drift).or_default() += 1;
+        (self.told)(Finding { drift, about });
+        let Some(wake) = wake.filter(|_| self.acts) else { return Ok(()) };
         tracing::debug!(drift = drift.as_str(), wake = %wake.id, "drift");
         *self.report.woken.entry(drift).or_default() += 1;
         self.wakes.push(wake);
@@ -297,26 +353,31 @@ impl<'a, P: Ports, Q: Queue> UnderWay<'a, P, Q> {
     }
 
     fn pages(&self, gap: SignedDuration) -> Pages<'a, P::Clock> {
-        Pages { clock: self.sweep.ports.clock(), gap, next: Some(None) }
+        Pages::new(self.sweep.ports.clock(), gap)
     }
 }
 
 /// The pages of a listing, each after a pause.
-struct Pages<'a, C> {
+pub(crate) struct Pages<'a, C> {
     clock: &'a C,
     gap: SignedDuration,
     next: Option<Option<String>>,
 }
 
-impl<C: Clock> Pages<'_, C> {
+impl<'a, C: Clock> Pages<'a, C> {
+    /// None was read yet.
+    pub(crate) fn new(clock: &'a C, gap: SignedDuration) -> Self {
+        Self { clock, gap, next: Some(None) }
+    }
+
     /// Where the next page begins (`None` on the first); `None` after the last.
-    async fn turn(&mut self) -> Option<Option<String>> {
+    pub(crate) async fn turn(&mut self) -> Option<Option<String>> {
         let page = self.next.take()?;
         self.clock.sleep(self.gap).await;
         Some(page)
     }
 
-    fn go_on(&mut self, next: Option<String>) {
+    pub(crate) fn go_on(&mut self, next: Option<String>) {
         self.next = next.map(Some);
     }
 }

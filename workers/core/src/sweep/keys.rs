@@ -6,10 +6,11 @@
 use std::collections::{BTreeSet, HashMap};
 
 use jiff::Timestamp;
+use tollgate_events::AccountId;
 
-use super::Orphan;
+use super::{Drift, Orphan};
 use crate::account::{Account, KeyId, KeyRecord, RetiringKey, Slot, UsagePlanId};
-use crate::key_name::{key_name, key_prefix};
+use crate::key_name::{key_name, key_owner, key_prefix};
 use crate::policy::NEW_KEY_MAY_HIDE;
 use crate::ports::ApiKey;
 
@@ -23,6 +24,14 @@ struct Key {
     name: Option<String>,
     enabled: bool,
     plans: BTreeSet<UsagePlanId>,
+    created_at: Option<Timestamp>,
+}
+
+/// Who knows whoever a key of ours is named after.
+#[derive(Debug, Clone, Copy, Default)]
+struct Owner {
+    in_ledger: bool,
+    in_pool: bool,
 }
 
 /// An account's key, as the listings show it.
@@ -45,20 +54,31 @@ pub(super) enum KeySeen {
 #[derive(Debug)]
 pub(super) struct Keys {
     listed_at: Timestamp,
+    stack: String,
     prefix: String,
     keys: HashMap<KeyId, Key>,
+    owners: HashMap<AccountId, Owner>,
 }
 
 impl Keys {
     /// No keys yet; `listed_at` is before the first page was read.
     pub(super) fn new(stack: &str, listed_at: Timestamp) -> Self {
-        Self { listed_at, prefix: key_prefix(stack), keys: HashMap::new() }
+        Self {
+            listed_at,
+            stack: stack.to_owned(),
+            prefix: key_prefix(stack),
+            keys: HashMap::new(),
+            owners: HashMap::new(),
+        }
     }
 
     pub(super) fn add(&mut self, key: ApiKey) {
-        let name = Some(key.name).filter(|name| name.starts_with(&self.prefix));
-        let enabled = key.enabled;
-        self.keys.insert(key.id, Key { name, enabled, plans: BTreeSet::new() });
+        let ApiKey { id, name, enabled, created_at, .. } = key;
+        let name = Some(name).filter(|name| name.starts_with(&self.prefix));
+        if let Some(owner) = name.as_ref().and_then(|name| key_owner(&self.stack, name)) {
+            self.owners.entry(owner).or_default();
+        }
+        self.keys.insert(id, Key { name, enabled, plans: BTreeSet::new(), created_at });
     }
 
     /// Notes that a key is on a plan. One that was made since the keys were listed is not
@@ -66,6 +86,20 @@ impl Keys {
     pub(super) fn put_on(&mut self, plan: &UsagePlanId, key: &KeyId) {
         if let Some(key) = self.keys.get_mut(key) {
             key.plans.insert(plan.clone());
+        }
+    }
+
+    /// Notes that the ledger knows an account.
+    pub(super) fn saw_account(&mut self, account: &Account) {
+        if let Some(owner) = self.owners.get_mut(&account.id) {
+            owner.in_ledger |= !account.is_undecided();
+        }
+    }
+
+    /// Notes that the pool has a user.
+    pub(super) fn saw_user(&mut self, id: &AccountId) {
+        if let Some(owner) = self.owners.get_mut(id) {
+            owner.in_pool = true;
         }
     }
 
@@ -94,18 +128,28 @@ impl Keys {
         }
     }
 
-    /// What is left of ours when every account has taken its own, by id.
-    pub(super) fn nobodys(self) -> Vec<Orphan> {
-        let ours = self.keys.into_iter().filter_map(|(id, key)| Some((id, key.name?)));
-        let mut orphans: Vec<_> = ours.map(|(id, name)| Orphan { id, name }).collect();
-        orphans.sort_by(|a, b| a.id.cmp(&b.id));
-        orphans
+    /// What is left of ours when every account has taken its own, by id: an orphan, unless
+    /// the pool has its owner and the ledger knows nothing of them.
+    pub(super) fn nobodys(self) -> Vec<(Drift, Orphan)> {
+        let Self { keys, owners, stack, .. } = self;
+        let of = |name: &str| Some(*owners.get(&key_owner(&stack, name)?)?);
+        let ours = keys.into_iter().filter_map(|(id, key)| Some((id, key.name?, key.created_at)));
+        let mut left: Vec<_> = ours
+            .map(|(id, name, created_at)| {
+                let owner = of(&name).unwrap_or_default();
+                let lost = owner.in_pool && !owner.in_ledger;
+                let drift = if lost { Drift::UnknownOwner } else { Drift::Orphan };
+                (drift, Orphan { id, name, created_at })
+            })
+            .collect();
+        left.sort_by(|(_, a), (_, b)| a.id.cmp(&b.id));
+        left
     }
 }
 
-/// Whether an account names a key: by its id, or by an intent that has just made it, or as one that it has
-/// replaced.
-pub(super) fn names(stack: &str, account: &Account, key: &Orphan) -> bool {
+/// Whether an account names a key: by its id, by an intent that has just made it, or as one
+/// that it has replaced.
+pub(crate) fn names(stack: &str, account: &Account, key: &Orphan) -> bool {
     let by_intent = account.intent.as_ref().is_some_and(|intent| {
         key.name == key_name(stack, &account.id, intent.slot, intent.generation)
     });

@@ -25,8 +25,11 @@ use tollgate_events::{
 use crate::account::KeyId;
 
 pub use drift::{ACCOUNTS_AT_ONCE, DriftSweep};
+pub(crate) use drift::{CONTROL_PLANE_GAP, GAP, Pages};
 pub use due::{SweepReport, sweep};
 pub use keys::ORPHANS_LISTED;
+pub(crate) use keys::names;
+pub(crate) use part::Part;
 
 /// In what an account, a user or a customer was seen to differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -55,6 +58,11 @@ pub enum Drift {
     NoAccount,
     /// A live subscription to a plan of the catalog, whose customer is linked to nobody.
     Unlinked,
+    /// A key of ours that no account names.
+    Orphan,
+    /// A key of ours whose owner the pool has, and the ledger knows nothing of: was the table
+    /// lost?
+    UnknownOwner,
 }
 
 impl Drift {
@@ -73,6 +81,8 @@ impl Drift {
             Self::PaidForNothing => "paid_for_nothing",
             Self::NoAccount => "no_account",
             Self::Unlinked => "unlinked",
+            Self::Orphan => "orphan",
+            Self::UnknownOwner => "unknown_owner",
         }
     }
 }
@@ -84,7 +94,32 @@ pub struct Orphan {
     pub id: KeyId,
     /// Its name.
     pub name: String,
+    /// When it was made, as far as that is told.
+    pub created_at: Option<Timestamp>,
 }
+
+/// What differs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum About {
+    /// An account, or a user who should have one.
+    Account(AccountId),
+    /// A Stripe customer.
+    Customer(CustomerId),
+    /// A key of ours.
+    Key(Orphan),
+}
+
+/// One thing that was seen to differ.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// In what.
+    pub drift: Drift,
+    /// What it is about.
+    pub about: About,
+}
+
+/// Hears of each finding as it is made, so that nobody must hold them all.
+pub type Told<'a> = &'a mut (dyn FnMut(Finding) + Send);
 
 /// What a comparison of all four systems found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -106,11 +141,15 @@ pub struct DriftReport {
     pub keys: usize,
     /// Those of them that are ours.
     pub keys_of_ours: usize,
-    /// Wakes sent, by their reason; each account is counted under the first that applies.
+    /// What was found, by kind; each account is counted under the first that applies.
+    pub found: BTreeMap<Drift, usize>,
+    /// Wakes sent, by their reason.
     pub woken: BTreeMap<Drift, usize>,
-    /// Keys of ours that no account names. Nobody touches them: they are for a person.
+    /// Keys of ours that no account names. The sweep does not touch them: they are for a person.
     pub orphans: usize,
-    /// The first [`ORPHANS_LISTED`] of them.
+    /// Keys of ours whose owner the pool has, and the ledger knows nothing of.
+    pub unknown_owners: usize,
+    /// The first [`ORPHANS_LISTED`] orphans.
     pub orphans_listed: Vec<Orphan>,
     /// The parts in which the accounts were looked at.
     pub parts: usize,

@@ -6,6 +6,7 @@ mod habits;
 mod keys;
 mod plans;
 mod queue;
+mod reconcile;
 mod secrets;
 mod webhook;
 

@@ -55,6 +55,7 @@ pub(super) struct SubscriptionView {
     /// Before Basil (2025-03-31); later on each item.
     current_period_end: Option<i64>,
     latest_invoice: Option<Value>,
+    metadata: Metadata,
 }
 
 /// <https://docs.stripe.com/api/subscription_items/object>
@@ -101,6 +102,7 @@ impl SubscriptionView {
             cancel_at_period_end: self.cancel_at_period_end.unwrap_or(false),
             current_period_end: period_end.or(self.current_period_end).and_then(time),
             latest_invoice_finalized_at: self.latest_invoice.as_ref().and_then(finalized_at),
+            named: named(&self.metadata),
         })
     }
 }

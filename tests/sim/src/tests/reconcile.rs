@@ -1,0 +1,202 @@
+//! Reconciliation: it only tells until it is asked to mend, and deletes nothing that may be
+//! somebody's.
+
+use std::collections::BTreeMap;
+
+use jiff::SignedDuration;
+use tollgate_billing::account::{MintIntent, Slot, Status};
+use tollgate_billing::key_name::key_name;
+use tollgate_billing::ops::{Excess, Reconcile, Repaired, TooMany, excesses};
+use tollgate_billing::sweep::{ACCOUNTS_AT_ONCE, About, Drift, DriftReport, DriftSweep, Finding};
+use tollgate_events::AccountId;
+use tollgate_standin::api_gateway::NewApiKey;
+use tollgate_standin::sqs::SqsPort;
+use tollgate_standin::stripe::When;
+use tollgate_standin::world::{BULK_QUEUE, World};
+
+use super::drift::Town;
+use crate::executor::block_on;
+
+impl Town {
+    fn reconcile<T>(&self, act: impl AsyncFnOnce(&Reconcile<'_, World, SqsPort>) -> T) -> T {
+        let sweep = DriftSweep {
+            ports: &self.world,
+            queue: &self.world.queue(),
+            catalog: &self.worker.catalog,
+            policy: &self.worker.policy,
+            stack: &self.worker.stack,
+            at_once: ACCOUNTS_AT_ONCE,
+        };
+        block_on(act(&Reconcile { sweep }))
+    }
+
+    fn look(&self) -> (DriftReport, Vec<Finding>) {
+        let mut findings = Vec::new();
+        let mut told = |finding| findings.push(finding);
+        let report = self.reconcile(async |it| it.look(&mut told).await.unwrap());
+        (report, findings)
+    }
+
+    fn repair(&self, accepted: bool) -> Repaired {
+        self.reconcile(async |it| it.repair(accepted, &mut |_| ()).await.unwrap())
+    }
+
+    fn make_key(&self, name: &str) -> String {
+        let new = NewApiKey { name: Some(name.to_owned()), ..NewApiKey::default() };
+        self.world.api_gateway.scene(|model, now| model.create_api_key(new, now).unwrap().id)
+    }
+}
+
+fn account(id: &str) -> AccountId {
+    AccountId::parse(id).unwrap()
+}
+
+#[test]
+fn a_look_tells_everything_and_does_nothing() {
+    let mut town = Town::new();
+    town.grow(130, 13);
+    let mut expected = town.meddle();
+    town.world.gate.take_calls();
+    let (report, findings) = town.look();
+    expected.insert(Drift::Orphan, 1);
+    assert_eq!(report.found, expected);
+    assert_eq!(report.woken, BTreeMap::new());
+    let mut heard = BTreeMap::new();
+    for finding in findings {
+        *heard.entry(finding.drift).or_insert(0) += 1;
+    }
+    assert_eq!(heard, expected);
+    for (_, operation) in town.counted().into_keys() {
+        assert!(!["SendMessageBatch", "UpdateItem"].contains(&operation), "{operation}");
+    }
+    assert_eq!(town.world.sqs.len(BULK_QUEUE), 0);
+}
+
+#[test]
+fn a_repair_wakes_what_differs_and_deletes_orphans() {
+    let mut town = Town::new();
+    town.grow(40, 5);
+    let lost = town.people[7].key.clone();
+    town.world.api_gateway.scene(|model, now| model.delete_api_key(&lost, now).unwrap());
+    let orphan = town.make_key(&key_name("sim", &account("nobody"), Slot::Primary, 1));
+    let by_hand = town.make_key("by-hand");
+    let other = town.make_key(&key_name("sim2", &account("nobody"), Slot::Primary, 1));
+    town.world.clock.advance(SignedDuration::from_mins(5));
+    let repaired = town.repair(false);
+    assert_eq!(repaired.report.woken, [(Drift::KeyGone, 1)].into());
+    assert_eq!(repaired.deleted.iter().map(|key| key.id.as_str()).collect::<Vec<_>>(), [orphan]);
+    assert_eq!(repaired.left, []);
+    town.drain();
+    assert_eq!(town.look().0.found, BTreeMap::new());
+    let kept = |id: &str| town.world.api_gateway.scene(|model, _| model.get_api_key(id).is_ok());
+    assert!(kept(&by_hand) && kept(&other));
+}
+
+/// What may be somebody's is left, and why is told.
+#[test]
+fn what_may_be_somebodys_is_left() {
+    let mut town = Town::new();
+    town.grow(10, 0);
+    let name = |town: &Town, person: usize, generation| {
+        key_name("sim", &town.people[person].account, Slot::Primary, generation)
+    };
+    let newer = town.make_key(&name(&town, 0, 2));
+    let older = town.make_key(&name(&town, 1, 1));
+    let at_work = town.make_key(&name(&town, 2, 1));
+    town.edit(&town.people[2].account, |account| account.open = true);
+    let intended = town.make_key(&name(&town, 3, 2));
+    town.edit(&town.people[3].account, |account| {
+        let (slot, secret_version, nonce) = (Slot::Primary, 1, String::new());
+        account.intent = Some(MintIntent { slot, generation: 2, secret_version, nonce });
+    });
+    let closed = town.make_key(&name(&town, 4, 3));
+    town.edit(&town.people[4].account, |account| {
+        account.access.status = Status::Closed;
+        account.access.keys.clear();
+    });
+    let unreadable = town.make_key("tollgate/sim/strange");
+    town.world.clock.advance(SignedDuration::from_mins(5));
+    // Listed in its first minute: a comparison of so few keys takes no longer.
+    let new = town.make_key(&key_name("sim", &account("nobody"), Slot::Primary, 1));
+    let repaired = town.repair(false);
+    let deleted: Vec<_> = repaired.deleted.iter().map(|key| key.id.to_string()).collect();
+    let left: BTreeMap<_, _> =
+        repaired.left.iter().map(|(key, why)| (key.id.to_string(), *why)).collect();
+    // The closed account's own key is nobody's either.
+    let mut expected = [older, closed, town.people[4].key.clone()];
+    expected.sort();
+    assert_eq!(deleted, expected);
+    let expected = [
+        (newer, "it is newer than the keys that the ledger knows"),
+        (at_work, "its account is being worked on"),
+        (unreadable, "its name is none that Tollgate gives"),
+        (new, "it is new: it may be its account's by now"),
+    ];
+    assert_eq!(left, expected.into());
+    assert!(!deleted.contains(&intended) && !left.contains_key(&intended));
+}
+
+/// Whoever the pool has and the ledger has forgotten keeps their key.
+#[test]
+fn a_key_whose_owner_the_ledger_has_forgotten_is_no_orphan() {
+    let mut town = Town::new();
+    town.grow(20, 3);
+    town.world.ledger.lose_everything();
+    let (report, _) = town.look();
+    let expected =
+        BTreeMap::from([(Drift::NoAccount, 20), (Drift::Unlinked, 3), (Drift::UnknownOwner, 20)]);
+    assert_eq!(report.found, expected);
+    let repaired = town.repair(true);
+    assert_eq!((repaired.deleted, repaired.left), (vec![], vec![]));
+    town.drain();
+    assert_eq!(town.look().0.unknown_owners, 20);
+    let keys = town.world.api_gateway.scene(|model, _| model.keys().count());
+    assert_eq!(keys, 20, "none was made");
+}
+
+#[test]
+fn more_than_the_limit_needs_a_word() {
+    let mut town = Town::new();
+    town.grow(60, 20);
+    let exceeded = |town: &Town| excesses(&town.look().0);
+    for payer in &town.people[..10] {
+        let mut stripe = town.world.stripe.account();
+        stripe.cancel(&payer.subscription, When::Now).unwrap();
+    }
+    assert_eq!(exceeded(&town), [], "ten may");
+    town.world.stripe.account().cancel(&town.people[10].subscription, When::Now).unwrap();
+    let losing = Excess { of: TooMany::Losing, count: 11, limit: 10 };
+    assert_eq!(exceeded(&town), [losing]);
+    for number in 0..11 {
+        let nobody = account(&format!("nobody-{number}"));
+        town.make_key(&key_name("sim", &nobody, Slot::Primary, 1));
+    }
+    town.world.clock.advance(SignedDuration::from_mins(5));
+    let deleting = Excess { of: TooMany::Deleting, count: 11, limit: 10 };
+    assert_eq!(exceeded(&town), [losing, deleting]);
+    let repaired = town.repair(false);
+    assert_eq!((repaired.deleted.len(), repaired.left.len()), (0, 11));
+    let until = town.reconcile(async |it| it.accept().await.unwrap());
+    assert_eq!(until, town.world.clock.time() + SignedDuration::from_hours(1));
+    assert_eq!(town.repair(true).deleted.len(), 11);
+    town.drain();
+    assert_eq!(town.look().0.found, BTreeMap::new(), "all eleven are demoted");
+    for person in &town.people[40..] {
+        town.world.cognito.delete_user(&person.name).unwrap();
+    }
+    let closing = Excess { of: TooMany::Closing, count: 20, limit: 10 };
+    assert_eq!(exceeded(&town), [closing]);
+}
+
+/// Something that the report names can be found.
+#[test]
+fn a_finding_names_what_it_is_about() {
+    let mut town = Town::new();
+    town.grow(3, 0);
+    town.edit(&town.people[1].account, |account| account.access.usage_plan = None);
+    let key = town.make_key("tollgate/sim/nobody/primary/1");
+    let (_, findings) = town.look();
+    assert_eq!(findings[0].about, About::Account(town.people[1].account.clone()));
+    let About::Key(orphan) = &findings[1].about else { panic!("{findings:?}") };
+    assert_eq!((orphan.id.as_str(), findings[1].drift), (key.as_str(), Drift::Orphan));
+}

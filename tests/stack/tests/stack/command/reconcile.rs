@@ -1,0 +1,248 @@
+//! `tollgate reconcile`: what differs, mended; a lost table, rebuilt.
+
+use anyhow::Context;
+use jiff::SignedDuration;
+use serde_json::{Value, json};
+use tollgate_billing::account::Slot;
+use tollgate_billing::key_name::key_name;
+use tollgate_billing::ports::{Ledger, Service};
+use tollgate_events::AccountId;
+use tollgate_local::customer::Customer;
+use tollgate_local::stack::TABLE;
+use tollgate_standin::api_gateway::NewApiKey;
+
+use super::{Input, Operator, Said};
+
+const NONE: Input = Input::Piped("");
+
+/// A stack with Ann, who pays for pro, and Bob, who pays for nothing, an hour later.
+struct Town {
+    operator: Operator,
+    ann: AccountId,
+    bob: AccountId,
+}
+
+impl Town {
+    async fn open() -> anyhow::Result<Self> {
+        let operator = Operator::start().await?;
+        let mut ids = Vec::new();
+        for name in ["ann", "bob"] {
+            let mut customer = Customer::new(&operator.stack, name);
+            customer.sign_up().await?;
+            operator.stack.settle().await?;
+            customer.sign_in().await?;
+            if name == "ann" {
+                customer.buy("pro").await?;
+                operator.stack.settle().await?;
+            }
+            ids.push(customer.id()?);
+        }
+        operator.stack.advance(SignedDuration::from_hours(1)).await?;
+        operator.stack.world.gate.take_calls();
+        let [ann, bob] = <[AccountId; 2]>::try_from(ids).expect("there are two");
+        Ok(Self { operator, ann, bob })
+    }
+
+    async fn key(&self, account: &AccountId) -> anyhow::Result<String> {
+        let account = self.operator.stack.ledger.account(account).await?.context("no account")?;
+        Ok(account.key().context("no key")?.id.to_string())
+    }
+
+    fn make_key(&self, owner: &str) -> anyhow::Result<String> {
+        let owner = AccountId::parse(owner)?;
+        let name = Some(key_name("local", &owner, Slot::Primary, 1));
+        let new = NewApiKey { name, ..NewApiKey::default() };
+        let gateway = &self.operator.stack.world.api_gateway;
+        let made = gateway.scene(|model, now| model.create_api_key(new, now));
+        Ok(made.map_err(|refusal| anyhow::anyhow!("{refusal}"))?.id)
+    }
+
+    /// Bob's key is taken off its plan by hand.
+    async fn meddle(&self) -> anyhow::Result<()> {
+        let key = self.key(&self.bob).await?;
+        let free = self.operator.stack.functions.worker.catalog.default_plan();
+        let free = free.context("there is a default plan")?.usage_plan.clone();
+        let gateway = &self.operator.stack.world.api_gateway;
+        let off = |model: &mut tollgate_standin::api_gateway::Model, now| {
+            model.delete_usage_plan_key(free.as_str(), &key, now)
+        };
+        gateway.scene(off).map_err(|refusal| anyhow::anyhow!("{refusal}"))
+    }
+
+    /// The table is deleted, and the stack's deployment has made it anew.
+    async fn lose_the_table(&self) -> anyhow::Result<()> {
+        let table = aws_sdk_dynamodb::Client::new(&self.operator.stack.sdk);
+        let items = table.scan().table_name(TABLE).send().await?.items.unwrap_or_default();
+        anyhow::ensure!(!items.is_empty(), "it was empty already");
+        for item in items {
+            let key = ["pk", "sk"].map(|name| Some((name.to_owned(), item.get(name)?.clone())));
+            let key = key.into_iter().flatten().collect();
+            table.delete_item().table_name(TABLE).set_key(Some(key)).send().await?;
+        }
+        Ok(())
+    }
+
+    async fn reconcile(&self, options: &str) -> anyhow::Result<Said> {
+        let said = self.operator.tollgate(&format!("reconcile {options}"), NONE).await;
+        Ok(Said { out: self.named(&said.out)?, ..said })
+    }
+
+    /// What was printed, with names for what is drawn anew.
+    fn named(&self, text: &str) -> anyhow::Result<String> {
+        let mut text = text.to_owned();
+        let names: Vec<_> =
+            self.operator.stack.world.api_gateway.scene(|model, _| {
+                model.keys().map(|key| (key.id.clone(), key.name.clone())).collect()
+            });
+        let owner = |name: Option<String>, id: &AccountId| {
+            name.is_some_and(|name| name.contains(id.as_str()))
+        };
+        for (id, name) in names {
+            let whose = [(&self.ann, "<ann's key>"), (&self.bob, "<bob's key>")];
+            let whose = whose.iter().find(|(account, _)| owner(name.clone(), account));
+            text = text.replace(&id, whose.map_or("<key>", |(_, word)| word));
+        }
+        Ok(text.replace(self.ann.as_str(), "<ann>").replace(self.bob.as_str(), "<bob>"))
+    }
+
+    /// What the command has changed since the last time.
+    fn changed(&self) -> Vec<String> {
+        let calls = self.operator.stack.world.gate.take_calls().into_iter();
+        let reads = ["Get", "GET", "List", "Describe", "Query", "BatchGetItem"];
+        calls
+            .filter(|call| !reads.iter().any(|read| call.operation.starts_with(read)))
+            .map(|call| call.operation.to_owned())
+            .collect()
+    }
+}
+
+#[tokio::test]
+async fn what_differs_is_told_and_mended_at_a_word() -> anyhow::Result<()> {
+    let town = Town::open().await?;
+    let said = town.reconcile("").await?;
+    assert_eq!((said.exit, said.out.as_str()), (0, QUIET), "{said:?}");
+    town.meddle().await?;
+    let orphan = town.make_key("nobody")?;
+    town.operator.stack.world.clock.advance(SignedDuration::from_hours(1));
+    let said = town.reconcile("").await?;
+    let differs = DIFFERS.replace("<orphan>", "<key>");
+    assert_eq!((said.exit, said.out.as_str()), (1, differs.as_str()), "{said:?}");
+    assert_eq!(town.reconcile("--repair --dry-run").await?.exit, 4);
+    assert_eq!(town.reconcile("--repair").await?.exit, 3, "nobody confirmed it");
+    assert_eq!(town.changed(), [""; 0]);
+
+    let said = town.reconcile("--repair --yes").await?;
+    assert_eq!(said.exit, 0, "{said:?}");
+    let expected = format!(
+        "{differs}\n1 woken: `tollgate queue status` shows them go by\n\
+                 deleted {orphan} tollgate/local/nobody/primary/1\n"
+    );
+    assert_eq!(said.out, expected);
+    // The counts of keys and of payers are noted, as every comparison does.
+    let acts = ["UpdateItem", "UpdateItem", "SendMessageBatch", "DeleteApiKey"];
+    let mut changed = town.changed();
+    changed.sort();
+    let mut expected = acts.map(str::to_owned).to_vec();
+    expected.sort();
+    assert_eq!(changed, expected);
+    town.operator.stack.settle().await?;
+    let said = town.reconcile("--json").await?;
+    let told: Value = serde_json::from_str(&said.out)?;
+    assert_eq!((said.exit, &told["found"], &told["repaired"]), (0, &json!([]), &Value::Null));
+    Ok(())
+}
+
+const QUIET: &str = "\
+2 accounts (1 paying), 2 users, 1 subscriptions, 2 keys of ours of 2
+Nothing differs.
+";
+
+const DIFFERS: &str = "\
+2 accounts (1 paying), 2 users, 1 subscriptions, 3 keys of ours of 3
+
+     1  usage_plan: the key is on no usage plan, on two, or on the wrong one
+        <bob>
+
+     1  orphan: a key of ours that no account names: --repair deletes it
+        <orphan> tollgate/local/nobody/primary/1
+
+`tollgate --stack local reconcile --repair` wakes what differs; the workers look again and mend it.
+";
+
+#[tokio::test]
+async fn a_lost_table_is_rebuilt_and_nobody_loses_anything() -> anyhow::Result<()> {
+    let town = Town::open().await?;
+    let keys = (town.key(&town.ann).await?, town.key(&town.bob).await?);
+    town.lose_the_table().await?;
+    let said = town.reconcile("--json").await?;
+    let told: Value = serde_json::from_str(&said.out)?;
+    let kinds: Vec<_> = told["found"].as_array().context("a list")?.iter().collect();
+    let kinds: Vec<_> = kinds.iter().map(|it| (&it["kind"], &it["count"])).collect();
+    let (none, unlinked, unknown) =
+        (json!("no_account"), json!("unlinked"), json!("unknown_owner"));
+    let (one, two) = (json!(1), json!(2));
+    assert_eq!(kinds, [(&none, &two), (&unlinked, &one), (&unknown, &two)], "{said:?}");
+    assert_eq!(said.exit, 1);
+    assert_eq!(town.reconcile("--rebuild --yes").await?.exit, 2, "nobody answers for it");
+    assert_eq!(town.reconcile("--rebuild --dry-run --by olga").await?.exit, 4);
+    assert_eq!(town.changed(), [""; 0]);
+
+    let said = town.reconcile("--rebuild --yes --by olga").await?;
+    assert_eq!((said.exit, said.out.as_str()), (0, REBUILT), "{said:?}");
+    assert_eq!(town.changed().len(), 4, "two writes each");
+    assert_eq!(town.reconcile("--rebuild --yes --by olga").await?.exit, 0);
+    assert_eq!(town.changed(), [""; 0], "again, it has nothing to do");
+    assert_eq!(town.reconcile("--repair --yes").await?.exit, 0);
+    town.operator.stack.settle().await?;
+    let said = town.reconcile("").await?;
+    assert_eq!((said.exit, said.out.as_str()), (0, QUIET), "{said:?}");
+    assert_eq!((town.key(&town.ann).await?, town.key(&town.bob).await?), keys);
+    let moved = town
+        .operator
+        .stack
+        .world
+        .gate
+        .take_calls()
+        .into_iter()
+        .any(|call| call.service == Service::ApiGateway && !call.operation.starts_with("Get"));
+    assert!(!moved);
+    Ok(())
+}
+
+const REBUILT: &str = "\
+0 accounts are known to the ledger and left as they are
+2 accounts would be written back, 1 paying, with 1 customers
+
+Not to be had: history, event records, the reasons of holds and grants, disputes \
+(`tollgate events replay` brings back thirty days), closed accounts.
+
+0 accounts are known to the ledger and left as they are
+2 accounts written back, 1 paying, with 1 customers
+
+Not to be had: history, event records, the reasons of holds and grants, disputes \
+(`tollgate events replay` brings back thirty days), closed accounts.
+
+Now `tollgate --stack local reconcile --repair` mends what differs.
+";
+
+#[tokio::test]
+async fn more_than_the_limit_is_refused_until_it_is_accepted() -> anyhow::Result<()> {
+    let town = Town::open().await?;
+    for number in 0..11 {
+        town.make_key(&format!("nobody-{number}"))?;
+    }
+    town.operator.stack.world.clock.advance(SignedDuration::from_hours(1));
+    let said = town.reconcile("--repair --yes").await?;
+    assert_eq!(said.exit, 3, "{said:?}");
+    assert!(said.err.contains("11 keys would be deleted, and the blast limit is 10"), "{said:?}");
+    assert!(said.out.contains("… and 1 more: --list"), "{said:?}");
+    assert_eq!(town.changed(), [""; 0]);
+    let said = town.reconcile("--repair --accept --yes --list").await?;
+    assert_eq!(said.exit, 0, "{said:?}");
+    assert!(said.err.contains("The blast limit is lifted until 2026-03-01T"), "{said:?}");
+    assert_eq!(said.out.matches("\ndeleted ").count(), 11, "{said:?}");
+    let stack = town.operator.stack.ledger.stack().await?;
+    assert!(stack.blast.accepted_until.is_some());
+    assert_eq!(town.reconcile("").await?.exit, 0);
+    Ok(())
+}

@@ -1,0 +1,196 @@
+//! `tollgate reconcile`: what differs between the four systems, mended by a person's word;
+//! and the way back when the ledger is lost.
+
+mod rebuild;
+mod report;
+
+use std::pin::pin;
+use std::time::Duration;
+
+use clap::Args;
+use serde_json::Value;
+use tollgate_billing::ops::{self, Excess, Repaired, excesses};
+use tollgate_billing::ports::{Clock, PortResult};
+use tollgate_billing::sweep::{ACCOUNTS_AT_ONCE, DriftReport, DriftSweep};
+
+use self::report::{Findings, sentence};
+use super::confirm::{Answer, ask};
+use super::stack::PlansOption;
+use super::{Context, Exit, Failure, Io, Setting};
+
+/// Compares Stripe, the ledger, API Gateway and Cognito, and tells by kind what differs.
+///
+/// It reads bulk pages, never account by account, and changes nothing unless it is told to.
+/// API Gateway is asked once a second: 10,000 keys take a minute.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  tollgate --stack shop reconcile               looks; exit code 1 when something differs
+  tollgate --stack shop reconcile --repair      wakes what differs, deletes orphaned keys
+  tollgate --stack shop reconcile --rebuild     the table is lost: writes it anew")]
+pub(crate) struct Reconcile {
+    /// Wake the accounts that differ, and delete keys of ours that no account names.
+    #[arg(long)]
+    repair: bool,
+
+    /// Accept, for one hour, that more accounts lose their plan, or more keys are deleted, than
+    /// the blast limit lets through.
+    #[arg(long, conflicts_with = "rebuild")]
+    accept: bool,
+
+    /// Write back the accounts that the ledger has lost, from the other three systems.
+    #[arg(long, conflicts_with = "repair")]
+    rebuild: bool,
+
+    /// List everything that was found, not only the first ten of each kind.
+    #[arg(long)]
+    list: bool,
+
+    #[command(flatten)]
+    plans: PlansOption,
+
+    /// Who rebuilds [default: $USER].
+    #[arg(long, value_name = "NAME", requires = "rebuild")]
+    by: Option<String>,
+
+    /// Only show what would be done.
+    #[arg(long)]
+    dry_run: bool,
+
+    /// Do not ask.
+    #[arg(long, conflicts_with = "dry_run")]
+    yes: bool,
+}
+
+/// How many of a kind are listed without `--list`.
+const LISTED: usize = 10;
+
+/// How often it is looked whether somebody has pressed Ctrl-C.
+const LOOK_AROUND: Duration = Duration::from_millis(200);
+
+pub(super) async fn run<C: Clock>(
+    command: Reconcile,
+    context: &Context<'_, C>,
+    io: &mut Io<'_>,
+) -> Result<Exit, Failure> {
+    let listed = if command.list { usize::MAX } else { LISTED };
+    if command.rebuild {
+        return rebuild::run(command, listed, context, io).await;
+    }
+    let file = context.catalog(&command.plans).await?;
+    let (ports, queue) = (context.ports().await?, context.queue().await?);
+    let stack = context.settings().await?.need(Setting::Stack)?.to_owned();
+    let sweep = DriftSweep {
+        ports: &ports,
+        queue: &queue,
+        catalog: &file.catalog,
+        policy: &file.policy,
+        stack: &stack,
+        at_once: ACCOUNTS_AT_ONCE,
+    };
+    let reconcile = ops::Reconcile { sweep };
+    context.progress("Comparing Stripe, the ledger, API Gateway and Cognito …", io)?;
+    let mut findings = Findings::new(listed);
+    let mut told = |finding| findings.add(finding);
+    let report = unless_interrupted(reconcile.look(&mut told), io).await?;
+    let too_much = excesses(&report);
+    if !context.json {
+        report::print(&report, &findings, &too_much, context, io)?;
+    }
+    let outcome = act(&command, &reconcile, &report, &too_much, context, io).await;
+    if context.json {
+        let (until, repaired) = match &outcome {
+            Ok(acted) => (acted.accepted_until, acted.repaired.as_ref()),
+            Err(_) => (None, None),
+        };
+        let mut json = report::json(&report, &findings, &too_much);
+        json["accepted_until"] = until.map_or(Value::Null, |at| at.to_string().into());
+        json["repaired"] = repaired.map_or(Value::Null, report::repaired_json);
+        writeln!(io.out, "{json:#}")?;
+    }
+    Ok(outcome?.exit)
+}
+
+/// What followed from the look.
+struct Acted {
+    exit: Exit,
+    accepted_until: Option<jiff::Timestamp>,
+    repaired: Option<Repaired>,
+}
+
+impl Acted {
+    fn only(exit: Exit) -> Self {
+        Self { exit, accepted_until: None, repaired: None }
+    }
+}
+
+async fn act<C, P, Q>(
+    command: &Reconcile,
+    reconcile: &ops::Reconcile<'_, P, Q>,
+    report: &DriftReport,
+    too_much: &[Excess],
+    context: &Context<'_, C>,
+    io: &mut Io<'_>,
+) -> Result<Acted, Failure>
+where
+    C: Clock,
+    P: tollgate_billing::ports::Ports,
+    Q: tollgate_billing::ports::Queue,
+{
+    let differs = !report.found.is_empty();
+    if !command.repair && !command.accept {
+        return Ok(Acted::only(if differs { Exit::Failed } else { Exit::Done }));
+    }
+    if let Some(excess) = too_much.first().filter(|_| !command.accept) {
+        return Err(Failure::refused(
+            format!("nothing was changed: {}", sentence(excess)),
+            "Find out why first. If it is what you want, repeat with --accept.",
+        ));
+    }
+    let changes = command.accept || differs;
+    match ask(command.dry_run, command.yes, changes, context.json, io)? {
+        Answer::Nothing => return Ok(Acted::only(Exit::Done)),
+        Answer::DryRun => return Ok(Acted::only(Exit::WouldChange)),
+        Answer::Do => {}
+    }
+    let mut acted = Acted::only(Exit::Done);
+    if command.accept {
+        let until = reconcile.accept().await?;
+        acted.accepted_until = Some(until);
+        context.progress(&format!("The blast limit is lifted until {until:.0}."), io)?;
+    }
+    if command.repair {
+        context.progress("Looking again, and waking what differs …", io)?;
+        let mut told = |_| ();
+        let repair = reconcile.repair(command.accept, &mut told);
+        let repaired = unless_interrupted(repair, io).await?;
+        if !context.json {
+            report::print_repaired(&repaired, io)?;
+        }
+        acted.repaired = Some(repaired);
+    }
+    Ok(acted)
+}
+
+/// Work that may stop at any call, and does when somebody presses Ctrl-C.
+async fn unless_interrupted<T>(
+    work: impl Future<Output = PortResult<T>>,
+    io: &Io<'_>,
+) -> Result<T, Failure> {
+    let mut work = pin!(work);
+    loop {
+        tokio::select! {
+            biased;
+            done = &mut work => return Ok(done?),
+            () = tokio::time::sleep(LOOK_AROUND) => {
+                if (io.interrupted)() {
+                    return Err(Failure {
+                        exit: Exit::Interrupted,
+                        problem: "stopped; what was done stays done".to_owned(),
+                        mend: "Repeat the command to go on.".to_owned(),
+                    });
+                }
+            }
+        }
+    }
+}

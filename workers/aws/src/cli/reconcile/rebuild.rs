@@ -1,0 +1,178 @@
+//! `tollgate reconcile --rebuild`: the ledger, from the other three systems.
+
+use std::io::Result as IoResult;
+
+use serde_json::{Value, json};
+use tollgate_billing::ops::{Rebuild, RebuildReport, Rebuilt};
+use tollgate_billing::ports::Clock;
+use tollgate_billing::sweep::ACCOUNTS_AT_ONCE;
+
+use super::super::confirm::{Answer, ask};
+use super::super::progress::Progress;
+use super::super::{Colour, Context, Exit, Failure, Io, Setting};
+use super::{Reconcile, unless_interrupted};
+
+/// Those whom a person should look at: no more of them are kept than are listed.
+#[derive(Default)]
+struct Noted {
+    listed: usize,
+    held: Vec<String>,
+    granted: Vec<String>,
+    taken: Vec<String>,
+    all: Vec<String>,
+}
+
+impl Noted {
+    fn add(&mut self, rebuilt: &Rebuilt) {
+        let plan = rebuilt.plan.as_ref().map_or("no plan".to_owned(), ToString::to_string);
+        let line = format!("{} {plan}", rebuilt.account);
+        let lists = [
+            (rebuilt.held, &mut self.held),
+            (rebuilt.granted.is_some(), &mut self.granted),
+            (!rebuilt.taken.is_empty(), &mut self.taken),
+            (true, &mut self.all),
+        ];
+        for (_, list) in lists.into_iter().filter(|(belongs, _)| *belongs) {
+            if list.len() < self.listed {
+                list.push(line.clone());
+            }
+        }
+    }
+}
+
+pub(super) async fn run<C: Clock>(
+    command: Reconcile,
+    listed: usize,
+    context: &Context<'_, C>,
+    io: &mut Io<'_>,
+) -> Result<Exit, Failure> {
+    let user = || context.variable("USER").filter(|user| !user.trim().is_empty());
+    let by = command.by.clone().or_else(user).ok_or_else(|| {
+        Failure::usage("it is not known who does this", "Say so: --by NAME, or set USER.")
+    })?;
+    let file = context.catalog(&command.plans).await?;
+    let (ports, deriver) = (context.ports().await?, context.proofs().await?);
+    let stack = context.settings().await?.need(Setting::Stack)?.to_owned();
+    let rebuild = Rebuild {
+        ports: &ports,
+        catalog: &file.catalog,
+        policy: &file.policy,
+        deriver: &deriver,
+        stack: &stack,
+        by: &by,
+        at_once: ACCOUNTS_AT_ONCE,
+    };
+    context.progress("Reading API Gateway, Stripe, Cognito and what the ledger has …", io)?;
+    let mut noted = Noted { listed, ..Noted::default() };
+    let mut heard = |rebuilt: Rebuilt| noted.add(&rebuilt);
+    let would = unless_interrupted(rebuild.look(&mut heard), io).await?;
+    if !context.json {
+        print(&would, &noted, "would be written back", io)?;
+    }
+    let answer = ask(command.dry_run, command.yes, would.rebuilt > 0, context.json, io);
+    let (report, exit) = match answer {
+        Ok(Answer::Nothing) => (would, Exit::Done),
+        Ok(Answer::DryRun) => (would, Exit::WouldChange),
+        Err(refused) => return Err(refused),
+        Ok(Answer::Do) => {
+            noted = Noted { listed, ..Noted::default() };
+            let bar =
+                Progress::begin("accounts", u64::try_from(would.rebuilt).ok(), context.json, io);
+            let mut done = 0;
+            let mut heard = |rebuilt: Rebuilt| {
+                noted.add(&rebuilt);
+                done += 1;
+                bar.at(done);
+            };
+            let report = unless_interrupted(rebuild.run(&mut heard), io).await?;
+            drop(bar);
+            if !context.json {
+                writeln!(io.out)?;
+                print(&report, &noted, "written back", io)?;
+                writeln!(
+                    io.out,
+                    "\nNow `{} reconcile --repair` mends what differs.",
+                    context.command()
+                )?;
+            }
+            let exit = if report.busy > 0 { Exit::Failed } else { Exit::Done };
+            (report, exit)
+        }
+    };
+    if context.json {
+        writeln!(io.out, "{:#}", to_json(&report, &noted))?;
+    }
+    Ok(exit)
+}
+
+fn print(report: &RebuildReport, noted: &Noted, done: &str, io: &mut Io<'_>) -> IoResult<()> {
+    writeln!(io.out, "{} accounts are known to the ledger and left as they are", report.known)?;
+    writeln!(
+        io.out,
+        "{} accounts {done}, {} paying, with {} customers",
+        report.rebuilt, report.paying, report.customers
+    )?;
+    let kinds: [(usize, &str, &[String]); 3] = [
+        (
+            report.held,
+            "held: their keys were disabled, and what for is not known; `account release` each \
+             when you know",
+            &noted.held,
+        ),
+        (
+            report.granted,
+            "granted their plan: nothing says why they had it (a grant, or a customer whom an \
+             operator or a payment link has linked); `account link` the customer, then `account \
+             revoke-grant`",
+            &noted.granted,
+        ),
+        (noted.taken.len(), "whose customer the ledger has linked to somebody else", &noted.taken),
+    ];
+    for (count, what, list) in kinds.into_iter().filter(|(count, ..)| *count > 0) {
+        writeln!(io.out, "\n{count:>6}  {}", io.paint(Colour::Yellow, what))?;
+        for line in list {
+            writeln!(io.out, "        {line}")?;
+        }
+        if count > list.len() {
+            writeln!(io.out, "        … and {} more: --list", count - list.len())?;
+        }
+    }
+    let counts = [
+        (report.other_keys, "keys besides an account's newest: `reconcile --repair` deletes them"),
+        (report.keys_without_user, "keys whose owner is not in the pool"),
+        (report.unproven, "customers pay for a plan, and nothing says for whom: `account link`"),
+        (report.busy, "accounts that somebody was at: repeat the command"),
+    ];
+    for (count, what) in counts.into_iter().filter(|(count, _)| *count > 0) {
+        writeln!(io.out, "\n{count:>6}  {}", io.paint(Colour::Yellow, what))?;
+    }
+    if report.rebuilt > 0 {
+        writeln!(
+            io.out,
+            "\nNot to be had: history, event records, the reasons of holds and grants, disputes \
+             (`tollgate events replay` brings back thirty days), closed accounts."
+        )?;
+    }
+    Ok(())
+}
+
+fn to_json(report: &RebuildReport, noted: &Noted) -> Value {
+    json!({
+        "known": report.known,
+        "rebuilt": report.rebuilt,
+        "paying": report.paying,
+        "customers": report.customers,
+        "held": report.held,
+        "granted": report.granted,
+        "busy": report.busy,
+        "other_keys": report.other_keys,
+        "keys_without_user": report.keys_without_user,
+        "unproven": report.unproven,
+        "listed": {
+            "rebuilt": noted.all,
+            "held": noted.held,
+            "granted": noted.granted,
+            "taken": noted.taken,
+        },
+    })
+}

@@ -1,0 +1,165 @@
+//! What a comparison found, for people and for programs.
+
+use std::collections::BTreeMap;
+use std::io::Result;
+
+use serde_json::{Value, json};
+use tollgate_billing::ops::{Excess, Repaired, TooMany};
+use tollgate_billing::ports::Clock;
+use tollgate_billing::sweep::{About, Drift, DriftReport, Finding};
+
+use super::super::{Colour, Context, Io};
+
+/// The first findings of each kind: no more are kept, however many there are.
+pub(super) struct Findings {
+    listed: usize,
+    kinds: BTreeMap<Drift, Vec<String>>,
+}
+
+impl Findings {
+    pub(super) fn new(listed: usize) -> Self {
+        Self { listed, kinds: BTreeMap::new() }
+    }
+
+    pub(super) fn add(&mut self, finding: Finding) {
+        let kind = self.kinds.entry(finding.drift).or_default();
+        if kind.len() < self.listed {
+            kind.push(match finding.about {
+                About::Account(id) => id.to_string(),
+                About::Customer(id) => id.to_string(),
+                About::Key(key) => format!("{} {}", key.id, key.name),
+            });
+        }
+    }
+
+    fn of(&self, drift: Drift) -> &[String] {
+        self.kinds.get(&drift).map_or(&[], Vec::as_slice)
+    }
+}
+
+/// What a kind of drift means, and who mends it.
+fn meaning(drift: Drift) -> &'static str {
+    match drift {
+        Drift::Interrupted => "work on the account has begun and not ended",
+        Drift::OldCatalog => "an older catalog decided the account",
+        Drift::UserGone => "the user is not in the pool any more: an hour later they are closed",
+        Drift::Decision => "Stripe and Cognito say otherwise than the ledger",
+        Drift::KeyGone => "the key was deleted by hand: another will be made",
+        Drift::UsagePlan => "the key is on no usage plan, on two, or on the wrong one",
+        Drift::KeyState => "the key was enabled or disabled by hand",
+        Drift::Attributes => "the user's attributes were edited",
+        Drift::Ledger => "access is right, and the ledger tells otherwise",
+        Drift::PaidForNothing => {
+            "a closed account has a live subscription: cancel and refund it in Stripe"
+        }
+        Drift::NoAccount => "a confirmed user has no account: they will get one",
+        Drift::Unlinked => {
+            "somebody pays for a plan, and nothing says for whom: `tollgate account link`"
+        }
+        Drift::Orphan => "a key of ours that no account names: --repair deletes it",
+        Drift::UnknownOwner => {
+            "a key of a user whom the ledger does not know: was the table lost? \
+             `tollgate reconcile --rebuild`"
+        }
+    }
+}
+
+/// What there would be too much of.
+pub(super) fn sentence(excess: &Excess) -> String {
+    let what = match excess.of {
+        TooMany::Losing => "paying accounts would lose what they have",
+        TooMany::Closing => "accounts would be closed, because their users are gone",
+        TooMany::Deleting => "keys would be deleted",
+    };
+    format!("{} {what}, and the blast limit is {}", excess.count, excess.limit)
+}
+
+pub(super) fn print<C: Clock>(
+    report: &DriftReport,
+    findings: &Findings,
+    too_much: &[Excess],
+    context: &Context<'_, C>,
+    io: &mut Io<'_>,
+) -> Result<()> {
+    writeln!(
+        io.out,
+        "{} accounts ({} paying), {} users, {} subscriptions, {} keys of ours of {}",
+        report.accounts,
+        report.paying,
+        report.users,
+        report.subscriptions,
+        report.keys_of_ours,
+        report.keys,
+    )?;
+    for (drift, count) in &report.found {
+        let kind = io.paint(Colour::Yellow, drift.as_str());
+        writeln!(io.out, "\n{count:>6}  {kind}: {}", meaning(*drift))?;
+        let shown = findings.of(*drift);
+        for one in shown {
+            writeln!(io.out, "        {one}")?;
+        }
+        if *count > shown.len() {
+            writeln!(io.out, "        … and {} more: --list", count - shown.len())?;
+        }
+    }
+    if report.left_alone > 0 {
+        let left = "accounts were left alone: a worker is at them, or a newer catalog decided them";
+        writeln!(io.out, "\n{:>6}  {left}", report.left_alone)?;
+    }
+    for excess in too_much {
+        writeln!(io.out, "\n{}", io.paint(Colour::Red, &sentence(excess)))?;
+    }
+    if report.found.is_empty() {
+        writeln!(io.out, "{}", io.paint(Colour::Green, "Nothing differs."))
+    } else {
+        let mend = format!("{} reconcile --repair", context.command());
+        writeln!(io.out, "\n`{mend}` wakes what differs; the workers look again and mend it.")
+    }
+}
+
+pub(super) fn print_repaired(repaired: &Repaired, io: &mut Io<'_>) -> Result<()> {
+    let Repaired { report, deleted, left } = repaired;
+    writeln!(io.out, "\n{} woken: `tollgate queue status` shows them go by", report.wakes())?;
+    for key in deleted {
+        writeln!(io.out, "deleted {} {}", key.id, key.name)?;
+    }
+    for (key, why) in left {
+        writeln!(io.out, "left    {} {}: {why}", key.id, key.name)?;
+    }
+    Ok(())
+}
+
+pub(super) fn json(report: &DriftReport, findings: &Findings, too_much: &[Excess]) -> Value {
+    let found = report.found.iter().map(|(drift, count)| {
+        json!({
+            "kind": drift.as_str(), "count": count, "meaning": meaning(*drift),
+            "listed": findings.of(*drift),
+        })
+    });
+    let excess = too_much.iter().map(|excess| {
+        json!({ "count": excess.count, "limit": excess.limit, "problem": sentence(excess) })
+    });
+    json!({
+        "accounts": report.accounts,
+        "paying": report.paying,
+        "would_lose": report.would_lose,
+        "left_alone": report.left_alone,
+        "users": report.users,
+        "subscriptions": report.subscriptions,
+        "keys": report.keys,
+        "keys_of_ours": report.keys_of_ours,
+        "found": found.collect::<Vec<_>>(),
+        "over_the_limit": excess.collect::<Vec<_>>(),
+    })
+}
+
+pub(super) fn repaired_json(repaired: &Repaired) -> Value {
+    let deleted = repaired.deleted.iter().map(|key| json!({ "key": key.id, "name": key.name }));
+    let left = repaired.left.iter();
+    let left = left.map(|(key, why)| json!({ "key": key.id, "name": key.name, "why": why }));
+    json!({
+        "woken": repaired.report.wakes(),
+        "deleted": deleted.collect::<Vec<_>>(),
+        "left": left.collect::<Vec<_>>(),
+    })
+}

@@ -1,0 +1,439 @@
+//! The way back when the ledger is lost: rebuilt from the other three systems.
+//!
+//! # Expected flow
+//! API Gateway's keys and who is on which plan are read once. Then, for each part of the
+//! accounts: the ledger's accounts, all subscriptions, all users. Every user whom the ledger
+//! has decided nothing about, and of whom there is a key of ours, a word in their
+//! attributes or a subscription with our proof, is written back: two writes, and no reads
+//! but pages.
+//!
+//! # Guarantees
+//! - It writes what is, and moves nothing. Where that is not what should be, the
+//!   reconciliation finds it and the worker mends it, within the blast limit.
+//! - What the ledger has decided is not touched: running it again skips what exists, and
+//!   what was interrupted goes on.
+//! - Nobody is released and nobody is demoted by what was forgotten: a disabled key that
+//!   nothing explains gets an operator's hold, a plan that nothing explains a grant. Both
+//!   are told, and are for a person to end.
+//!
+//! # Caveats
+//! Not to be had from anywhere: history, event records, the reasons of holds and grants,
+//! disputes, links of customers without our proof, accounts that were closed, when a
+//! grace period began.
+
+mod portion;
+mod remains;
+
+use std::collections::{BTreeSet, HashMap};
+
+use jiff::{SignedDuration, Timestamp};
+use tollgate_events::{AccountId, CustomerId, Envelope, EventId, Source, Via};
+
+use self::portion::Portion;
+pub use self::remains::{REBUILT_GRANT, REBUILT_HOLD};
+use self::remains::{Remains, Restored, restore};
+use crate::account::{Account, KeyId, PlanId, Slot, Status, UsagePlanId};
+use crate::catalog::Catalog;
+use crate::derive::Deriver;
+use crate::key_name::read_key_name;
+use crate::ledger::{Claim, Commit, CommitResult, Entry, EventRecord, Outcome, StepTaken};
+use crate::policy::Policy;
+use crate::ports::{
+    ApiGateway, ApiKey, Clock, Entropy, Ledger, PortResult, Ports, Stripe, UserRecord, Users,
+};
+use crate::stripe::{Subscription, SubscriptionStatus};
+use crate::sweep::{CONTROL_PLANE_GAP, GAP, Pages, Part, wake};
+
+/// The type of the event that stands in the history of a rebuilt account.
+pub const REBUILD: &str = "operator.rebuild";
+
+/// For how long an account is held while it is written.
+const LEASE: SignedDuration = SignedDuration::from_secs(30);
+
+/// A rebuild.
+#[derive(Debug)]
+pub struct Rebuild<'a, P> {
+    /// The world; only the ledger is written to.
+    pub ports: &'a P,
+    /// The plans.
+    pub catalog: &'a Catalog,
+    /// The seller's choices.
+    pub policy: &'a Policy,
+    /// Which subscriptions name their account with our proof.
+    pub deriver: &'a Deriver,
+    /// The deployment's name, part of every key's name.
+    pub stack: &'a str,
+    /// Who does it.
+    pub by: &'a str,
+    /// How many accounts are held at once, at least 1.
+    pub at_once: usize,
+}
+
+/// A key of ours, as the listings show it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct FoundKey {
+    id: KeyId,
+    generation: u32,
+    enabled: bool,
+    created_at: Option<Timestamp>,
+    plans: BTreeSet<UsagePlanId>,
+}
+
+/// An account that was written back, or would be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rebuilt {
+    /// Which one.
+    pub account: AccountId,
+    /// The plan that its key is on.
+    pub plan: Option<PlanId>,
+    /// Where it stands.
+    pub status: Status,
+    /// Its key was disabled and nothing says why: it is held until an operator releases it.
+    pub held: bool,
+    /// Its plan, where nothing explains it: granted until an operator revokes that.
+    pub granted: Option<PlanId>,
+    /// Customers with our proof whom the ledger has linked to somebody else, or an operator has
+    /// released.
+    pub taken: Vec<CustomerId>,
+}
+
+/// What a rebuild came to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RebuildReport {
+    /// Accounts that the ledger knows: they were left as they are.
+    pub known: usize,
+    /// Accounts written back, or that would be.
+    pub rebuilt: usize,
+    /// Those of them that have their plan from a subscription.
+    pub paying: usize,
+    /// Those that are held, because their key was disabled.
+    pub held: usize,
+    /// Those that have a grant, because nothing explains their plan.
+    pub granted: usize,
+    /// Customers linked.
+    pub customers: usize,
+    /// Accounts that somebody was at: run it again.
+    pub busy: usize,
+    /// Keys of ours besides an account's newest.
+    pub other_keys: usize,
+    /// Keys of ours whose owner is not in the pool.
+    pub keys_without_user: usize,
+    /// Customers who pay for a plan of the catalog, whom no account of the ledger has, and
+    /// whose subscriptions do not name their account with our proof.
+    pub unproven: usize,
+    /// The parts in which the accounts were looked at.
+    pub parts: usize,
+    /// The most accounts and subscriptions held in memory at once.
+    pub held_at_most: usize,
+}
+
+/// Hears of each account as it is written.
+pub type Heard<'a> = &'a mut (dyn FnMut(Rebuilt) + Send);
+
+type Keys = HashMap<AccountId, FoundKey>;
+
+impl<P: Ports> Rebuild<'_, P> {
+    /// Tells what would be written back. Nothing is written.
+    ///
+    /// # Errors
+    /// A call failed.
+    pub async fn look(&self, heard: Heard<'_>) -> PortResult<RebuildReport> {
+        self.go_through(false, heard).await
+    }
+
+    /// Writes back what the ledger does not have.
+    ///
+    /// # Errors
+    /// A call failed. What was written stays: run it again.
+    pub async fn run(&self, heard: Heard<'_>) -> PortResult<RebuildReport> {
+        self.go_through(true, heard).await
+    }
+
+    async fn go_through(&self, writes: bool, heard: Heard<'_>) -> PortResult<RebuildReport> {
+        let mut report = RebuildReport::default();
+        let mut keys = self.keys(&mut report).await?;
+        let mut parts = vec![Part::all()];
+        while let Some(part) = parts.pop() {
+            let mut portion = self.accounts(part, &mut parts, &mut keys).await?;
+            self.subscriptions(&mut portion, &mut parts).await?;
+            report.parts += 1;
+            report.known += portion.known();
+            report.unproven += portion.unproven();
+            report.held_at_most = report.held_at_most.max(portion.held_at_most);
+            self.users(portion, &mut keys, writes, &mut report, &mut *heard).await?;
+        }
+        report.keys_without_user = keys.len();
+        Ok(report)
+    }
+
+    /// The newest key of each owner, with the catalog's plans that it is on.
+    async fn keys(&self, report: &mut RebuildReport) -> PortResult<Keys> {
+        let gateway = self.ports.api_gateway();
+        let mut keys = HashMap::new();
+        let mut pages = Pages::new(self.ports.clock(), CONTROL_PLANE_GAP);
+        while let Some(position) = pages.turn().await {
+            let page = gateway.all_keys(position.as_deref()).await?;
+            keys.extend(page.items.into_iter().filter_map(|key| self.read(key)));
+            pages.go_on(page.next);
+        }
+        for plan in self.catalog.plans() {
+            let mut pages = Pages::new(self.ports.clock(), CONTROL_PLANE_GAP);
+            while let Some(position) = pages.turn().await {
+                let page = gateway.keys_on(&plan.usage_plan, position.as_deref()).await?;
+                for id in &page.items {
+                    if let Some((_, key)) = keys.get_mut(id) {
+                        key.plans.insert(plan.usage_plan.clone());
+                    }
+                }
+                pages.go_on(page.next);
+            }
+        }
+        let mut newest: Keys = HashMap::new();
+        for (owner, key) in keys.into_values() {
+            report.other_keys += usize::from(newest.contains_key(&owner));
+            match newest.get(&owner) {
+                Some(other) if (other.generation, &other.id) > (key.generation, &key.id) => {}
+                _ => drop(newest.insert(owner, key)),
+            }
+        }
+        Ok(newest)
+    }
+
+    /// A long-lived key of ours, by its id.
+    fn read(&self, key: ApiKey) -> Option<(KeyId, (AccountId, FoundKey))> {
+        let name = read_key_name(self.stack, &key.name)?;
+        name.slot.filter(|slot| *slot == Slot::Primary)?;
+        let ApiKey { id, enabled, created_at, .. } = key;
+        let (generation, plans) = (name.generation?, BTreeSet::new());
+        let found = FoundKey { id: id.clone(), generation, enabled, created_at, plans };
+        Some((id, (name.account, found)))
+    }
+
+    /// What the ledger has of a part.
+    async fn accounts(
+        &self,
+        part: Part,
+        later: &mut Vec<Part>,
+        keys: &mut Keys,
+    ) -> PortResult<Portion> {
+        let mut portion = Portion::new(part, self.at_once);
+        let mut page = None;
+        loop {
+            let accounts = self.ports.ledger().accounts(page.as_deref()).await?;
+            for account in &accounts.items {
+                if !account.is_undecided() {
+                    keys.remove(&account.id);
+                }
+                portion.add(account, later);
+            }
+            page = accounts.next;
+            if page.is_none() {
+                return Ok(portion);
+            }
+        }
+    }
+
+    /// The subscriptions of accounts to be rebuilt.
+    async fn subscriptions(&self, portion: &mut Portion, later: &mut Vec<Part>) -> PortResult<()> {
+        let mut pages = Pages::new(self.ports.clock(), GAP);
+        while let Some(position) = pages.turn().await {
+            let page = self.ports.stripe().all_subscriptions(position.as_deref()).await?;
+            for subscription in page.items {
+                let named = subscription.named.as_ref();
+                let proven = named.filter(|named| self.deriver.verifies(named));
+                let owner = proven.map(|named| named.id.clone());
+                let owner = owner.or_else(|| portion.linked_to(&subscription.customer));
+                match owner {
+                    Some(owner) => portion.give(owner, subscription, later),
+                    None if self.sells(&subscription) => {
+                        portion.is_unproven(subscription.customer, later);
+                    }
+                    None => {}
+                }
+            }
+            pages.go_on(page.next);
+        }
+        Ok(())
+    }
+
+    fn sells(&self, subscription: &Subscription) -> bool {
+        let live = matches!(
+            subscription.status,
+            SubscriptionStatus::Trialing | SubscriptionStatus::Active | SubscriptionStatus::PastDue
+        );
+        live && subscription.prices.iter().any(|price| self.catalog.plan_of(price).is_some())
+    }
+
+    /// Writes back every user of the part whom the ledger does not know.
+    async fn users(
+        &self,
+        mut portion: Portion,
+        keys: &mut Keys,
+        writes: bool,
+        report: &mut RebuildReport,
+        heard: Heard<'_>,
+    ) -> PortResult<()> {
+        let mut pages = Pages::new(self.ports.clock(), GAP);
+        while let Some(position) = pages.turn().await {
+            let page = self.ports.users().all_users(position.as_deref()).await?;
+            for user in &page.items {
+                if !portion.lacks(&user.id) {
+                    continue;
+                }
+                let key = keys.remove(&user.id);
+                let subscriptions = portion.take(&user.id);
+                let told = user.attributes.plan.is_some();
+                if key.is_none() && subscriptions.is_empty() && !told {
+                    // Nobody ever decided anything: their next sign-in begins.
+                    continue;
+                }
+                let left = Left { user, key, subscriptions };
+                match self.write_back(left, writes, report).await? {
+                    Some(rebuilt) => heard(rebuilt),
+                    None => report.busy += 1,
+                }
+            }
+            pages.go_on(page.next);
+        }
+        Ok(())
+    }
+
+    /// Writes one account; `None` when somebody else is at it.
+    async fn write_back(
+        &self,
+        mut left: Left<'_>,
+        writes: bool,
+        report: &mut RebuildReport,
+    ) -> PortResult<Option<Rebuilt>> {
+        let before = if writes {
+            match self.claim(&left.user.id).await? {
+                Some(account) => account,
+                None => return Ok(None),
+            }
+        } else {
+            Account::new(left.user.id.clone())
+        };
+        let mut taken = Vec::new();
+        loop {
+            let now = self.ports.clock().now();
+            let restored = restore(&left.remains(&before), self.catalog, self.policy, now);
+            if writes {
+                match self.commit(&before, &restored, now).await? {
+                    CommitResult::Committed => {}
+                    CommitResult::LinkTaken { customer, .. }
+                    | CommitResult::LinkReleased { customer } => {
+                        left.subscriptions.retain(|it| it.customer != customer);
+                        taken.push(customer);
+                        continue;
+                    }
+                    CommitResult::Fenced | CommitResult::CatalogOutdated => return Ok(None),
+                }
+            }
+            report.count(&restored);
+            return Ok(Some(Rebuilt {
+                account: restored.account.id,
+                plan: restored.account.access.plan,
+                status: restored.account.access.status,
+                held: restored.held,
+                granted: restored.granted,
+                taken,
+            }));
+        }
+    }
+
+    /// Claims an account that nothing is decided about; one that somebody has written since
+    /// it was listed is given back as it was.
+    async fn claim(&self, id: &AccountId) -> PortResult<Option<Account>> {
+        let now = self.ports.clock().now();
+        let until = now.saturating_add(LEASE).expect("a duration has no calendar");
+        let Claim::Taken { account } = self.ports.ledger().claim(id, now, until).await? else {
+            return Ok(None);
+        };
+        if account.is_undecided() {
+            return Ok(Some(*account));
+        }
+        let commit_id = Some(self.random());
+        let account = Account { lease_until: None, commit_id, ..*account };
+        self.ports.ledger().commit(&Commit::of(account)).await?;
+        Ok(None)
+    }
+
+    /// State, history, links and the event's record, all or nothing.
+    async fn commit(
+        &self,
+        before: &Account,
+        restored: &Restored,
+        at: Timestamp,
+    ) -> PortResult<CommitResult> {
+        let id = EventId::parse(format!("op_{}", self.random()));
+        let event = Envelope {
+            source: Source::Operator,
+            id: id.expect("it is letters and digits"),
+            via: Via::Operator,
+            ..wake(REBUILD, before.id.clone(), None, at)
+        };
+        let commit_id = Some(self.random());
+        let account = Account { commit_id, ..restored.account.clone() };
+        let step = "rebuild from API Gateway, Cognito and Stripe".to_owned();
+        let entry = Entry {
+            version: account.version,
+            at,
+            before: before.access.clone(),
+            after: account.access.clone(),
+            cause: vec![event.event_ref()],
+            reason: account.access.reason.clone(),
+            steps: vec![StepTaken { step, at }],
+        };
+        let record = EventRecord {
+            detail: Some(self.detail(restored)),
+            account: Some(account.id.clone()),
+            version: Some(account.version),
+            ..EventRecord::of(event, Outcome::Applied, at)
+        };
+        let link = account.access.customers.iter().cloned().collect();
+        let records = vec![record];
+        let commit = Commit { entry: Some(entry), link, records, ..Commit::of(account) };
+        self.ports.ledger().commit(&commit).await
+    }
+
+    /// Who and why, for the event's record.
+    fn detail(&self, restored: &Restored) -> String {
+        let mut why = format!("{}: the ledger did not have this account; rebuilt", self.by);
+        if restored.held {
+            why += "; held, because its key was disabled";
+        }
+        if let Some(plan) = &restored.granted {
+            why += &format!("; granted {plan}, because nothing said why its key was on it");
+        }
+        why
+    }
+
+    fn random(&self) -> String {
+        hex::encode(self.ports.entropy().bytes())
+    }
+}
+
+impl RebuildReport {
+    fn count(&mut self, restored: &Restored) {
+        let access = &restored.account.access;
+        self.rebuilt += 1;
+        self.paying += usize::from(access.reason.is_paid());
+        self.held += usize::from(restored.held);
+        self.granted += usize::from(restored.granted.is_some());
+        self.customers += access.customers.len();
+    }
+}
+
+/// What is left of one account, outside the ledger.
+struct Left<'a> {
+    user: &'a UserRecord,
+    key: Option<FoundKey>,
+    subscriptions: Vec<Subscription>,
+}
+
+impl Left<'_> {
+    fn remains<'b>(&'b self, before: &'b Account) -> Remains<'b> {
+        let (key, subscriptions) = (self.key.as_ref(), &self.subscriptions);
+        Remains { before, user: self.user, key, subscriptions }
+    }
+}

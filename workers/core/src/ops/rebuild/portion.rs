@@ -1,0 +1,123 @@
+//! What is held in memory at once while the ledger is rebuilt.
+
+use std::collections::{HashMap, HashSet};
+
+use tollgate_events::{AccountId, CustomerId};
+
+use crate::account::Account;
+use crate::stripe::Subscription;
+use crate::sweep::Part;
+
+/// A part of the accounts: those that the ledger knows, and the subscriptions of the others.
+pub(super) struct Portion {
+    part: Part,
+    at_once: usize,
+    known: HashSet<AccountId>,
+    /// Customers of the part, as an account is: those that any account is linked to.
+    linked: HashSet<CustomerId>,
+    /// Whose a customer is, where nothing was decided about the account.
+    waiting: HashMap<CustomerId, AccountId>,
+    subscriptions: HashMap<AccountId, Vec<Subscription>>,
+    unproven: HashSet<CustomerId>,
+    given: usize,
+    pub(super) held_at_most: usize,
+}
+
+impl Portion {
+    pub(super) fn new(part: Part, at_once: usize) -> Self {
+        Self {
+            part,
+            at_once: at_once.max(1),
+            known: HashSet::new(),
+            linked: HashSet::new(),
+            waiting: HashMap::new(),
+            subscriptions: HashMap::new(),
+            unproven: HashSet::new(),
+            given: 0,
+            held_at_most: 0,
+        }
+    }
+
+    /// Takes note of what belongs to the part.
+    pub(super) fn add(&mut self, account: &Account, later: &mut Vec<Part>) {
+        let customers = &account.access.customers;
+        let own = customers.iter().filter(|customer| self.part.holds(customer.as_str()));
+        self.linked.extend(own.cloned());
+        if self.part.holds(account.id.as_str()) {
+            if account.is_undecided() {
+                let pair = |customer: &CustomerId| (customer.clone(), account.id.clone());
+                self.waiting.extend(customers.iter().map(pair));
+            } else {
+                self.known.insert(account.id.clone());
+            }
+        }
+        self.shrink(later);
+    }
+
+    /// How many accounts of the part the ledger knows.
+    pub(super) fn known(&self) -> usize {
+        self.known.len()
+    }
+
+    /// Whether a user of the part is not known.
+    pub(super) fn lacks(&self, id: &AccountId) -> bool {
+        self.part.holds(id.as_str()) && !self.known.contains(id)
+    }
+
+    /// The account that a customer is linked to, where nothing was decided about it.
+    pub(super) fn linked_to(&self, customer: &CustomerId) -> Option<AccountId> {
+        self.waiting.get(customer).cloned()
+    }
+
+    /// Notes a customer whose account nothing tells, unless the ledger does.
+    pub(super) fn is_unproven(&mut self, customer: CustomerId, later: &mut Vec<Part>) {
+        if self.part.holds(customer.as_str()) && !self.linked.contains(&customer) {
+            self.unproven.insert(customer);
+            self.shrink(later);
+        }
+    }
+
+    /// How many customers of the part nothing tells the account of.
+    pub(super) fn unproven(&self) -> usize {
+        self.unproven.len()
+    }
+
+    /// A subscription is its account's, if that is to be rebuilt.
+    pub(super) fn give(
+        &mut self,
+        owner: AccountId,
+        subscription: Subscription,
+        later: &mut Vec<Part>,
+    ) {
+        if self.lacks(&owner) {
+            self.subscriptions.entry(owner).or_default().push(subscription);
+            self.given += 1;
+            self.shrink(later);
+        }
+    }
+
+    /// The subscriptions of an account.
+    pub(super) fn take(&mut self, id: &AccountId) -> Vec<Subscription> {
+        self.subscriptions.remove(id).unwrap_or_default()
+    }
+
+    /// Halves the part until it is small enough; the other halves are for later.
+    fn shrink(&mut self, later: &mut Vec<Part>) {
+        while self.held() > self.at_once {
+            later.push(self.part.halve());
+            let part = self.part;
+            self.known.retain(|id| part.holds(id.as_str()));
+            self.linked.retain(|customer| part.holds(customer.as_str()));
+            self.waiting.retain(|_, id| part.holds(id.as_str()));
+            self.unproven.retain(|customer| part.holds(customer.as_str()));
+            self.subscriptions.retain(|id, _| part.holds(id.as_str()));
+            self.given = self.subscriptions.values().map(Vec::len).sum();
+        }
+        self.held_at_most = self.held_at_most.max(self.held());
+    }
+
+    fn held(&self) -> usize {
+        let customers = self.linked.len().max(self.unproven.len());
+        self.known.len().max(customers).max(self.given)
+    }
+}

@@ -1,0 +1,208 @@
+//! Reconciliation: the comparison of all four systems at an operator's word.
+//!
+//! # Expected flow
+//! [`Reconcile::look`] compares and tells; it sends nothing and writes nothing. What is to be
+//! mended is then mended by [`Reconcile::repair`], which **looks again**, waking what differs:
+//! to keep what the first look found would take memory that grows with the findings (after a
+//! change of the catalog, that is every account), and would act on what was read before a
+//! person thought about it.
+//!
+//! # Guarantees
+//! - No account is moved here: a wake is a suspicion, the worker decides and has its own
+//!   blast limit.
+//! - A key is deleted only when it is ours by its name, older than a new key may hide, and
+//!   named by no account when that is looked up once more, just before.
+//! - A key whose owner the ledger knows nothing of, while the pool has that user, is no
+//!   orphan but the sign of a lost ledger: it is never deleted.
+
+use jiff::{SignedDuration, Timestamp};
+use tollgate_events::AccountId;
+
+use super::accept_blast;
+use crate::key_name::read_key_name;
+use crate::ledger::blast_limit;
+use crate::policy::NEW_KEY_MAY_HIDE;
+use crate::ports::{
+    ApiGateway, Class, Clock, Ledger, PortError, PortResult, Ports, Queue, Service, Users,
+};
+use crate::sweep::{
+    About, CONTROL_PLANE_GAP, Drift, DriftReport, DriftSweep, Finding, Orphan, Told, names,
+};
+
+/// For how long an operator accepts more than the blast limit lets through.
+pub const ACCEPTED_FOR: SignedDuration = SignedDuration::from_hours(1);
+
+/// How often the acceptance is tried when others write the same item.
+const ACCEPT_ROUNDS: u32 = 5;
+
+/// A reconciliation.
+#[derive(Debug)]
+pub struct Reconcile<'a, P, Q> {
+    /// The comparison.
+    pub sweep: DriftSweep<'a, P, Q>,
+}
+
+/// Of what there would be too much.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TooMany {
+    /// Paying accounts that would lose what they pay for.
+    Losing,
+    /// Accounts that would be closed, because their users are gone.
+    Closing,
+    /// Keys that would be deleted.
+    Deleting,
+}
+
+/// More than may be done before a person has accepted it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Excess {
+    /// Of what.
+    pub of: TooMany,
+    /// How many.
+    pub count: u64,
+    /// How many may be.
+    pub limit: u64,
+}
+
+/// What a repair did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Repaired {
+    /// What the second look found and woke.
+    pub report: DriftReport,
+    /// The orphans that were deleted.
+    pub deleted: Vec<Orphan>,
+    /// The orphans that were left, and why.
+    pub left: Vec<(Orphan, &'static str)>,
+}
+
+/// What a repair would do too much of.
+pub fn excesses(report: &DriftReport) -> Vec<Excess> {
+    let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
+    let gone = report.found.get(&Drift::UserGone).copied().unwrap_or(0);
+    let of_closing = count(report.keys).max(count(report.paying));
+    [
+        (TooMany::Losing, report.would_lose, count(report.paying)),
+        (TooMany::Closing, gone, of_closing),
+        (TooMany::Deleting, report.orphans, count(report.keys_of_ours)),
+    ]
+    .into_iter()
+    .map(|(what, number, whole)| Excess {
+        of: what,
+        count: count(number),
+        limit: blast_limit(whole),
+    })
+    .filter(|excess| excess.count > excess.limit)
+    .collect()
+}
+
+impl<P: Ports, Q: Queue> Reconcile<'_, P, Q> {
+    /// Compares, and tells of each finding. Nothing is sent and nothing written.
+    ///
+    /// # Errors
+    /// A call failed.
+    pub async fn look(&self, told: Told<'_>) -> PortResult<DriftReport> {
+        self.sweep.look(told).await
+    }
+
+    /// An operator has seen what would be done, and accepts any number for
+    /// [`ACCEPTED_FOR`]; returns until when.
+    ///
+    /// # Errors
+    /// The ledger failed, or others kept writing first.
+    pub async fn accept(&self) -> PortResult<Timestamp> {
+        let until = self.sweep.ports.clock().now().saturating_add(ACCEPTED_FOR);
+        let until = until.expect("a duration has no calendar");
+        for _ in 0..ACCEPT_ROUNDS {
+            if accept_blast(self.sweep.ports.ledger(), until).await? {
+                return Ok(until);
+            }
+        }
+        Err(PortError {
+            service: Service::Ledger,
+            operation: "UpdateItem",
+            class: Class::Conflict,
+            detail: "others keep writing the deployment's item".to_owned(),
+        })
+    }
+
+    /// Looks again, wakes what differs, and deletes orphans. Unless it was `accepted`, no
+    /// orphan is deleted when there are more than the limit by now.
+    ///
+    /// # Errors
+    /// A call failed. What was sent is sent, what was deleted is deleted: repeat it.
+    pub async fn repair(&self, accepted: bool, told: Told<'_>) -> PortResult<Repaired> {
+        let mut orphans = Vec::new();
+        let mut hear = |finding: Finding| {
+            if let Finding { drift: Drift::Orphan, about: About::Key(key) } = &finding {
+                orphans.push(key.clone());
+            }
+            told(finding);
+        };
+        let report = self.sweep.run_told(&mut hear).await?;
+        let too_many = excesses(&report).iter().any(|excess| excess.of == TooMany::Deleting);
+        let mut repaired = Repaired { report, ..Repaired::default() };
+        if too_many && !accepted {
+            let why = "there are more than the limit";
+            repaired.left = orphans.into_iter().map(|key| (key, why)).collect();
+            return Ok(repaired);
+        }
+        for key in orphans {
+            self.sweep.ports.clock().sleep(CONTROL_PLANE_GAP).await;
+            match self.why_left(&key).await? {
+                Some(why) => repaired.left.push((key, why)),
+                None => {
+                    self.delete(&key).await?;
+                    repaired.deleted.push(key);
+                }
+            }
+        }
+        Ok(repaired)
+    }
+
+    /// Why an orphan must not be deleted after all.
+    async fn why_left(&self, key: &Orphan) -> PortResult<Option<&'static str>> {
+        let now = self.sweep.ports.clock().now();
+        let Some(name) = read_key_name(self.sweep.stack, &key.name) else {
+            return Ok(Some("its name is none that Tollgate gives"));
+        };
+        let old = |at: Timestamp| now.duration_since(at) >= NEW_KEY_MAY_HIDE;
+        if !key.created_at.is_some_and(old) {
+            return Ok(Some("it is new: it may be its account's by now"));
+        }
+        let account = self.sweep.ports.ledger().account(&name.account).await?;
+        if let Some(account) = &account {
+            let held = account.lease_until.is_some_and(|until| until > now);
+            if account.open || held {
+                return Ok(Some("its account is being worked on"));
+            }
+            if names(self.sweep.stack, account, key) {
+                return Ok(Some("its account names it by now"));
+            }
+            let mut known = account.clone();
+            known.count_generations();
+            let newest = known.generations;
+            if newest > 0 && name.generation.is_none_or(|generation| generation > newest) {
+                return Ok(Some("it is newer than the keys that the ledger knows"));
+            }
+        }
+        if account.is_none_or(|account| account.is_undecided()) {
+            return self.why_left_without_account(&name.account).await;
+        }
+        Ok(None)
+    }
+
+    async fn why_left_without_account(
+        &self,
+        owner: &AccountId,
+    ) -> PortResult<Option<&'static str>> {
+        let user = self.sweep.ports.users().find(owner).await?;
+        Ok(user.map(|_| "the pool has its owner, and the ledger knows nothing of them"))
+    }
+
+    async fn delete(&self, key: &Orphan) -> PortResult<()> {
+        match self.sweep.ports.api_gateway().delete_key(&key.id).await {
+            Err(error) if error.class == Class::NotFound => Ok(()),
+            other => other,
+        }
+    }
+}
