@@ -6,7 +6,12 @@
 //! Both go the way of every event.
 
 mod acts;
+mod rehearsal;
 mod replay;
 
 pub use acts::{Act, OperatorAct, accept_blast};
-pub use replay::{Progress, Replay, Selection};
+pub use rehearsal::{Rehearsal, Rehearsed, Step};
+pub use replay::{
+    About, Cursor, Few, Found, LISTED_FOR, NoCursor, Progress, Replay, Selection, Sent, Supply,
+    Tally, TooOld, count, new_run,
+};
