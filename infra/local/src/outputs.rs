@@ -29,6 +29,7 @@ pub(crate) fn publish(world: &World, urls: &Urls) {
         ("WebhookSecretsArn", arns::WEBHOOK.to_owned()),
         ("KeySecretsArn", arns::KEYS.to_owned()),
         ("ReturnUrl", format!("{}/account", urls.tollgate)),
+        ("Catalog", world.plans_toml.clone()),
     ];
     let outputs = outputs.into_iter().map(|(name, value)| (name.to_owned(), value));
     world.cloudformation.set_stack(STACK, outputs);

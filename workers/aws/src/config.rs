@@ -270,6 +270,17 @@ impl AccountConfig {
     }
 }
 
+/// The key-derivation secrets, as `TOLLGATE_KEY_SECRETS` has them.
+///
+/// # Errors
+/// [`ConfigError`], as [`WorkerConfig::read`] would have it.
+pub fn key_secrets(value: &SecretString) -> Result<Deriver, ConfigError> {
+    let get = |_: &str| Some(value.expose_secret().to_owned());
+    let mut reader = Reader::new(&get);
+    let Some(deriver) = reader.deriver() else { return Err(reader.into_error()) };
+    reader.finish(deriver)
+}
+
 /// What a function that has this value in this variable would say of it at its start: what
 /// is wrong and what to do, without the value; nothing, when it is in order.
 pub fn secret_fault(variable: &str, value: &SecretString, livemode: bool) -> Option<String> {

@@ -560,6 +560,17 @@ pub trait Clock: Send + Sync {
     fn sleep(&self, duration: SignedDuration) -> impl Future<Output = ()> + Send;
 }
 
+/// Whoever has a clock can lend it.
+impl<C: Clock> Clock for &C {
+    fn now(&self) -> Timestamp {
+        C::now(self)
+    }
+
+    fn sleep(&self, duration: SignedDuration) -> impl Future<Output = ()> + Send {
+        C::sleep(self, duration)
+    }
+}
+
 /// The only source of randomness.
 pub trait Entropy: Send + Sync {
     /// 128 unpredictable bits.

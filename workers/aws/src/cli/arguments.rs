@@ -14,6 +14,18 @@ pub(crate) struct Arguments {
     #[arg(long, global = true, value_name = "NAME")]
     pub(crate) stack: Option<String>,
 
+    /// A running `cargo local`, by the first of its ports (8700, if none is given).
+    #[arg(
+        long,
+        global = true,
+        value_name = "PORT",
+        conflicts_with = "stack",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "8700"
+    )]
+    pub(crate) local: Option<u16>,
+
     /// Results as JSON, for programs.
     #[arg(long, global = true)]
     pub(crate) json: bool,

@@ -7,10 +7,33 @@ use tollgate_billing::ports::Clock;
 
 use super::exit::Failure;
 use super::io::Io;
+use super::local::Local;
 use super::settings::{Setting, StackSettings};
 use crate::adapters::clients;
 use crate::adapters::secrets::SecretStore;
 use crate::config::StripeConfig;
+
+/// Which stack a command is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// The one that the environment describes.
+    Environment,
+    /// The CloudFormation stack of this name.
+    Named(String),
+    /// The local one.
+    Local(Local),
+}
+
+impl Target {
+    /// What `--stack` and `--local` say.
+    pub(super) fn new(stack: Option<String>, local: Option<u16>) -> Self {
+        match (local, stack) {
+            (Some(port), _) => Self::Local(Local { port }),
+            (None, Some(name)) => Self::Named(name),
+            (None, None) => Self::Environment,
+        }
+    }
+}
 
 /// What comes from outside the process.
 pub struct Surroundings<'a, C> {
@@ -30,27 +53,49 @@ pub struct Context<'a, C> {
     /// Whether results are for programs.
     pub json: bool,
     environment: &'a dyn Fn(&str) -> Option<String>,
-    stack: Option<String>,
+    target: Target,
     sdk: OnceCell<SdkConfig>,
     settings: OnceCell<StackSettings>,
 }
 
 impl<'a, C: Clock> Context<'a, C> {
-    /// A context for the stack of this name, or for the one that the environment describes.
-    pub fn new(surroundings: Surroundings<'a, C>, stack: Option<String>, json: bool) -> Self {
+    /// A context for a stack.
+    pub fn new(surroundings: Surroundings<'a, C>, target: Target, json: bool) -> Self {
         let Surroundings { environment, sdk, clock } = surroundings;
+        let sdk = match &target {
+            Target::Local(local) => Some(local.sdk()),
+            Target::Named(_) | Target::Environment => sdk,
+        };
         let sdk = OnceCell::new_with(sdk);
-        Self { clock, json, environment, stack, sdk, settings: OnceCell::new() }
+        Self { clock, json, environment, target, sdk, settings: OnceCell::new() }
     }
 
-    /// The stack that `--stack` names.
+    /// The stack that `--stack` or `--local` names.
     pub fn named_stack(&self) -> Option<&str> {
-        self.stack.as_deref()
+        match &self.target {
+            Target::Environment => None,
+            Target::Named(name) => Some(name),
+            Target::Local(_) => Some(Local::STACK),
+        }
     }
 
-    /// A variable of the operator's environment.
+    /// The command as it was called, up to what it is to do: for commands to paste.
+    pub fn command(&self) -> String {
+        match &self.target {
+            Target::Environment => "tollgate".to_owned(),
+            Target::Named(name) => format!("tollgate --stack {name}"),
+            Target::Local(local) => format!("tollgate {}", local.option()),
+        }
+    }
+
+    /// A variable of the operator's environment; what concerns Stripe is the local stack's
+    /// own business.
     pub fn variable(&self, name: &str) -> Option<String> {
-        (self.environment)(name)
+        match (&self.target, name) {
+            (Target::Local(local), "STRIPE_API_BASE") => Some(local.stripe()),
+            (Target::Local(_), "STRIPE_SECRET_KEY") => None,
+            _ => (self.environment)(name),
+        }
     }
 
     /// The AWS SDK's configuration; clients are made from it.
@@ -61,11 +106,15 @@ impl<'a, C: Clock> Context<'a, C> {
     /// What is known of the stack.
     ///
     /// # Errors
-    /// `--stack` names none, or CloudFormation failed.
+    /// `--stack` names none, nothing runs where `--local` says, or CloudFormation failed.
     pub async fn settings(&self) -> Result<&StackSettings, Failure> {
-        let load = async || match &self.stack {
-            Some(name) => StackSettings::from_stack(name, self.sdk().await).await,
-            None => Ok(StackSettings::from_environment(self.environment)),
+        let load = async || match &self.target {
+            Target::Environment => Ok(StackSettings::from_environment(self.environment)),
+            Target::Named(name) => StackSettings::from_stack(name, self.sdk().await).await,
+            Target::Local(local) => {
+                local.must_run().await?;
+                StackSettings::from_stack(Local::STACK, self.sdk().await).await
+            }
         };
         self.settings.get_or_try_init(load).await
     }
@@ -94,7 +143,7 @@ impl<'a, C: Clock> Context<'a, C> {
     pub async fn stripe(&self) -> Result<StripeConfig, Failure> {
         let settings = self.settings().await?;
         let livemode = settings.livemode()?;
-        let own = (self.environment)("STRIPE_SECRET_KEY").filter(|key| !key.trim().is_empty());
+        let own = self.variable("STRIPE_SECRET_KEY").filter(|key| !key.trim().is_empty());
         let key = match (own, settings.get(Setting::StripeKeySecretArn)) {
             (None, Some(arn)) => self.secrets().await.get(arn).await?,
             (own, _) => own.map(Into::into),
@@ -106,7 +155,7 @@ impl<'a, C: Clock> Context<'a, C> {
         })?;
         let get = |name: &str| match name {
             "STRIPE_SECRET_KEY" => Some(key.expose_secret().to_owned()),
-            name => (self.environment)(name),
+            name => self.variable(name),
         };
         Ok(StripeConfig::read(get, livemode)?)
     }

@@ -30,7 +30,7 @@ pub(crate) async fn run<C: Clock>(
     io: &mut Io<'_>,
 ) -> Result<Exit, Failure> {
     let settings = context.settings().await?;
-    let expected = expected(settings, context.named_stack(), catalog(&command))?;
+    let expected = expected(settings, context.named_stack(), context.command(), catalog(&command))?;
     let place = place(settings, context.named_stack(), &|name| context.variable(name));
     let observed = observe(&place, &expected, context.sdk().await, &context.clock).await;
     let findings = examine(&observed, &expected);
@@ -64,6 +64,7 @@ fn catalog(command: &Doctor) -> Result<CatalogFile, String> {
 fn expected(
     settings: &StackSettings,
     named: Option<&str>,
+    command: String,
     catalog: Result<CatalogFile, String>,
 ) -> Result<Expected, Failure> {
     let known = |setting| known(settings, setting, named);
@@ -77,7 +78,7 @@ fn expected(
     });
     Ok(Expected {
         stack: settings.need(Setting::Stack)?.to_owned(),
-        command: named.map_or("tollgate".to_owned(), |name| format!("tollgate --stack {name}")),
+        command,
         livemode: settings.livemode()?,
         catalog,
         user_pool_id: settings.need(Setting::UserPoolId)?.to_owned(),

@@ -12,11 +12,14 @@ mod context;
 mod doctor;
 mod exit;
 mod io;
+mod local;
 mod plans;
 mod progress;
 mod secrets;
 mod settings;
+mod stack;
 mod table;
+mod time;
 mod webhook;
 
 use std::ffi::OsString;
@@ -26,9 +29,10 @@ use clap::error::ErrorKind;
 use tollgate_billing::ports::Clock;
 
 use self::arguments::{Arguments, Command};
-pub use self::context::{Context, Surroundings};
+pub use self::context::{Context, Surroundings, Target};
 pub use self::exit::{Exit, Failure};
 pub use self::io::{Colour, Io};
+pub use self::local::Local;
 pub use self::settings::{Setting, StackSettings};
 
 /// Runs the command with the arguments of a process (the first is its name); returns its
@@ -42,8 +46,8 @@ pub async fn run<C: Clock>(
         Ok(arguments) => arguments,
         Err(error) => return explain(&error, io) as u8,
     };
-    let Arguments { stack, json, command } = arguments;
-    let context = Context::new(surroundings, stack, json);
+    let Arguments { stack, local, json, command } = arguments;
+    let context = Context::new(surroundings, Target::new(stack, local), json);
     let exit = match dispatch(command, &context, io).await {
         Ok(exit) => exit,
         Err(failure) => {

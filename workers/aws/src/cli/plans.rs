@@ -31,7 +31,7 @@ pub(crate) enum Plans {
     Apply(Apply),
 }
 
-const DEFAULT_FILE: &str = "infra/plans/plans.toml";
+pub(super) const DEFAULT_FILE: &str = "infra/plans/plans.toml";
 
 const APPLY_EXAMPLES: &str = "\
 Examples:

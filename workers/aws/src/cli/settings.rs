@@ -54,11 +54,14 @@ pub enum Setting {
     UserPoolClientIds,
     /// For how many days settled event records are kept; not known: for ever.
     EventRetentionDays,
+    /// The catalog: its text, or the path of its file. Of the local stack, and of the
+    /// functions' own variables; a deployed stack has it in a layer, and does not show it.
+    Catalog,
 }
 
 impl Setting {
     /// All of them.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::Stack,
         Self::Table,
         Self::EventsQueueUrl,
@@ -78,6 +81,7 @@ impl Setting {
         Self::ReturnUrl,
         Self::UserPoolClientIds,
         Self::EventRetentionDays,
+        Self::Catalog,
     ];
 
     /// The template's output, or parameter; the stack's name is neither.
@@ -117,6 +121,7 @@ impl Setting {
             Self::ReturnUrl => ("ReturnUrl", "TOLLGATE_RETURN_URL"),
             Self::UserPoolClientIds => ("UserPoolClientIds", "TOLLGATE_USER_POOL_CLIENT_IDS"),
             Self::EventRetentionDays => ("EventRetentionDays", "TOLLGATE_EVENT_RETENTION_DAYS"),
+            Self::Catalog => ("Catalog", "TOLLGATE_CATALOG"),
         }
     }
 }

@@ -25,6 +25,8 @@ use tollgate_standin::world::{API_ID, BULK_QUEUE, DEAD_LETTER_QUEUES, EVENTS_QUE
 use tollgate_workers::adapters::stripe::API_VERSION;
 use tollgate_workers::cli::{Io, Surroundings, run};
 
+use super::CommandClock;
+
 const SECRETS: [&str; 3] = ["StripeKeySecret", "WebhookSecrets", "KeySecrets"];
 
 /// A local stack, set up as a careful operator would.
@@ -112,7 +114,7 @@ impl Clinic {
             interrupted: &|| false,
             hidden: || Err(std::io::ErrorKind::Unsupported.into()),
         };
-        let (sdk, clock) = (Some(self.sdk.clone()), self.clock.clone());
+        let (sdk, clock) = (Some(self.sdk.clone()), CommandClock::alone(self.clock.clone()));
         let surroundings = Surroundings { environment: &environment, sdk, clock };
         let code = run(all.into_iter().map(Into::into), &mut io, surroundings).await;
         let (out, err) = (String::from_utf8(out).unwrap(), String::from_utf8(err).unwrap());

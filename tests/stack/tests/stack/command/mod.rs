@@ -8,8 +8,11 @@ mod webhook;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 
-use tollgate_billing::ports::Service;
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::{mpsc, oneshot};
+use tollgate_billing::ports::{Clock, Service};
 use tollgate_local::stack::{Options, Stack};
+use tollgate_standin::clock::VirtualClock;
 use tollgate_standin::stripe::Stripe;
 use tollgate_workers::cli::{Io, Surroundings, run};
 
@@ -42,6 +45,37 @@ pub(crate) enum Input {
 /// What somebody types out of sight.
 pub(crate) const HIDDEN: &str = "rk_test_typed_out_of_sight";
 
+/// The stack's clock, as the command has it: whoever sleeps moves it.
+#[derive(Clone)]
+pub(crate) struct CommandClock {
+    clock: VirtualClock,
+    /// Where the stack runs meanwhile: whoever sleeps wakes when it has done all that was
+    /// under way by then.
+    naps: Option<mpsc::UnboundedSender<Nap>>,
+}
+
+type Nap = (SignedDuration, oneshot::Sender<()>);
+
+impl CommandClock {
+    /// On a stack in which nothing happens meanwhile.
+    pub(crate) fn alone(clock: VirtualClock) -> Self {
+        Self { clock, naps: None }
+    }
+}
+
+impl Clock for CommandClock {
+    fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    async fn sleep(&self, duration: SignedDuration) {
+        let Some(naps) = &self.naps else { return self.clock.sleep(duration).await };
+        let (awake, woken) = oneshot::channel();
+        naps.send((duration, awake)).expect("the stack runs as long as the command");
+        woken.await.expect("the stack runs as long as the command");
+    }
+}
+
 impl Operator {
     pub(crate) async fn start() -> anyhow::Result<Self> {
         let start = "2026-03-01T09:00:00Z".parse()?;
@@ -55,8 +89,37 @@ impl Operator {
         self.run(&format!("--stack local {line}"), input).await
     }
 
+    /// Runs the command on the local stack, which goes on while the command waits.
+    pub(crate) async fn tollgate_while_it_runs(
+        &self,
+        line: &str,
+        input: Input,
+    ) -> anyhow::Result<Said> {
+        let (naps, mut nappers) = mpsc::unbounded_channel::<Nap>();
+        let clock = CommandClock { clock: self.stack.clock().clone(), naps: Some(naps) };
+        let line = format!("--stack local {line}");
+        let stack = async {
+            while let Some((duration, awake)) = nappers.recv().await {
+                self.stack.world.stripe.advance_to(self.stack.clock().time() + duration);
+                self.stack.settle().await?;
+                // Nobody to wake: the command has ended.
+                let _ = awake.send(());
+            }
+            anyhow::Ok(())
+        };
+        let command = async {
+            // The stack ends when the clock does.
+            Ok(self.run_by(clock, &line, input).await)
+        };
+        Ok(tokio::try_join!(command, stack)?.0)
+    }
+
     /// Runs the command.
     pub(crate) async fn run(&self, line: &str, input: Input) -> Said {
+        self.run_by(CommandClock::alone(self.stack.clock().clone()), line, input).await
+    }
+
+    async fn run_by(&self, clock: CommandClock, line: &str, input: Input) -> Said {
         let (mut out, mut err) = (Vec::new(), Vec::new());
         let (mut text, interactive) = match input {
             Input::Piped(text) => (text.as_bytes(), false),
@@ -75,9 +138,9 @@ impl Operator {
         let surroundings = Surroundings {
             environment: &|name| self.environment.get(name).cloned(),
             sdk: Some(self.stack.sdk.clone()),
-            clock: self.stack.clock().clone(),
+            clock,
         };
-        let arguments = ["tollgate"].into_iter().chain(line.split_whitespace());
+        let arguments = ["tollgate"].into_iter().chain(words(line));
         let exit = run(arguments.map(OsString::from), &mut io, surroundings).await;
         let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
         let said = Said { exit, out: text(&out), err: text(&err) };
@@ -105,6 +168,15 @@ impl Operator {
         let logged = format!("{:?}", self.stack.world.gate.calls());
         self.written.borrow().contains(text) || logged.contains(text)
     }
+}
+
+/// A command line's words; single quotes keep several together.
+fn words(line: &str) -> impl Iterator<Item = &str> {
+    let parts = line.split('\'').enumerate();
+    parts.flat_map(|(index, part)| match index % 2 {
+        0 => part.split_whitespace().collect::<Vec<_>>(),
+        _ => vec![part],
+    })
 }
 
 #[tokio::test]
