@@ -10,6 +10,7 @@ mod arguments;
 mod confirm;
 mod context;
 mod doctor;
+mod events;
 mod exit;
 mod io;
 mod local;
@@ -67,6 +68,7 @@ async fn dispatch<C: Clock>(
     match command {
         // It asks everything at once: kept off the stack of the other commands.
         Command::Doctor(command) => Box::pin(doctor::run(command, context, io)).await,
+        Command::Events(command) => Box::pin(events::run(command, context, io)).await,
         Command::Plans(command) => plans::run(command, context, io).await,
         Command::Webhook(command) => webhook::run(command, context, io).await,
         Command::Secrets(command) => secrets::run(command, context, io).await,

@@ -13,5 +13,5 @@ pub use acts::{Act, OperatorAct, accept_blast};
 pub use rehearsal::{Rehearsal, Rehearsed, Step};
 pub use replay::{
     About, Cursor, Few, Found, LISTED_FOR, NoCursor, Progress, Replay, Selection, Sent, Supply,
-    Tally, TooOld, count, new_run,
+    Tally, TooOld, count, look_up, new_run,
 };

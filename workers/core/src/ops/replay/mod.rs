@@ -36,7 +36,7 @@ use crate::ports::{Clock, Ledger, PortResult, Queue, QueueName, Stripe};
 pub use follow::Sent;
 pub use listed::LISTED_FOR;
 pub use selection::{About, Found, Selection};
-pub use supply::{Few, Supply, TooOld};
+pub use supply::{Few, Supply, TooOld, look_up};
 
 /// What `SendMessageBatch` takes.
 const EVENTS_TO_A_CALL: usize = 10;
@@ -150,7 +150,7 @@ impl<L: Ledger, Q: Queue, C: Clock> Replay<'_, L, Q, C> {
     /// Those of Stripe's list are looked up on the way: how they stand before it.
     async fn send(&self, events: &mut [Found]) -> PortResult<()> {
         if events.iter().any(|event| event.listed.is_some()) {
-            supply::look_up(self.ledger, events).await?;
+            look_up(self.ledger, events).await?;
         }
         let now = self.clock.now();
         let envelopes = events.iter().filter_map(Found::envelope);

@@ -191,11 +191,13 @@ pub struct TooOld {
 ///
 /// # Errors
 /// The ledger failed.
-pub(super) async fn look_up<L: Ledger>(ledger: &L, events: &mut [Found]) -> PortResult<()> {
-    let names: Vec<_> = events.iter().map(Found::name).collect();
-    let records = try_join_all(names.iter().map(|name| ledger.event(name))).await?;
-    for (event, record) in events.iter_mut().zip(records) {
-        event.record = record;
+pub async fn look_up<L: Ledger>(ledger: &L, events: &mut [Found]) -> PortResult<()> {
+    for some in events.chunks_mut(AT_ONCE) {
+        let names: Vec<_> = some.iter().map(Found::name).collect();
+        let records = try_join_all(names.iter().map(|name| ledger.event(name))).await?;
+        for (event, record) in some.iter_mut().zip(records) {
+            event.record = record;
+        }
     }
     Ok(())
 }
