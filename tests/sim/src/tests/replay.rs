@@ -235,13 +235,12 @@ fn a_replay_that_was_stopped_goes_on_where_it_stopped() {
 #[test]
 fn stripes_list_is_read_oldest_first_and_whole() {
     let scene = Scene::default();
-    let bought = scene.paying("basic");
-    for plan in ["pro", "basic"].repeat(600) {
-        scene.change(&bought, plan);
+    for _ in 0..340 {
+        scene.stranger("basic");
         scene.pass(SignedDuration::from_secs(1));
     }
     scene.pass(SignedDuration::from_hours(5 * 24));
-    scene.change(&bought, "pro");
+    scene.stranger("basic");
     let all = listed(&scene);
     let (progress, ..) = replay_from(&scene, "r", supply(&scene, From::Stripe, &all), None);
     let sent = queued(&scene);

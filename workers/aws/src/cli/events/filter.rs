@@ -144,6 +144,23 @@ impl Filter {
         })
     }
 
+    /// Whether all are there that are named.
+    ///
+    /// # Errors
+    /// These are not.
+    pub(super) fn all_there(&self, missing: &[EventRef]) -> Result<(), Failure> {
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let names: Vec<_> = missing.iter().map(short).collect();
+        let (place, mend) = if self.from_stripe {
+            ("at Stripe, or are older than 30 days", "Check their ids.")
+        } else {
+            ("on record", "Check their ids, or ask Stripe: --from-stripe.")
+        };
+        Err(Failure::failed(format!("these are not {place}: {}", names.join(", ")), mend))
+    }
+
     /// The options as they can be given again, without a beginning.
     pub(super) fn options(&self, to: Timestamp) -> Vec<String> {
         let mut options: Vec<_> = self.events.iter().map(short).collect();

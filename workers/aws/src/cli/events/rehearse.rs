@@ -34,6 +34,7 @@ pub(super) async fn run<C: Clock>(
     };
     // Boxed: it has the future of a whole convergence.
     let rehearsed = Box::pin(rehearsal.run(&mut supply, told)).await?;
+    filter.all_there(supply.missing())?;
     telling.finish(&rehearsed, io)?;
     Ok(match (rehearsed.stopped, rehearsed.changes()) {
         (true, _) => Exit::Interrupted,

@@ -137,19 +137,8 @@ impl<C: Clock> Replaying<'_, C> {
             flow
         };
         self.total = count(&mut supply, told).await?;
-        match supply.missing() {
-            [] => Ok(flow),
-            missing => {
-                let names: Vec<_> = missing.iter().map(ToString::to_string).collect();
-                let (where_, mend) = if self.options.filter.needs_stripe() {
-                    ("at Stripe, or are older than 30 days", "Look at the ids.")
-                } else {
-                    ("on record", "Look at the ids, or ask Stripe: --from-stripe.")
-                };
-                let problem = format!("these are not {where_}: {}", names.join(", "));
-                Err(Failure::failed(problem, mend))
-            }
-        }
+        self.options.filter.all_there(supply.missing())?;
+        Ok(flow)
     }
 
     fn print_plan(&self, io: &mut Io<'_>) -> Result<(), Failure> {
@@ -165,11 +154,12 @@ impl<C: Clock> Replaying<'_, C> {
             true => "from Stripe's list".to_owned(),
             false => format!("last time: {}", tally(known)),
         };
-        let minutes = (*sent as u64).div_ceil(u64::from(self.options.rate) * 60);
-        let rate = self.options.rate;
-        let time = if minutes == 1 { "a minute".to_owned() } else { format!("{minutes} minutes") };
+        let minutes = sent.div_ceil(self.options.rate as usize * 60);
         writeln!(io.out, "{} to replay ({outcomes}).", counted(*sent, "event"))?;
-        writeln!(io.out, "At {rate} a second this takes up to {time}.")?;
+        if minutes > 1 {
+            let (rate, time) = (self.options.rate, counted(minutes, "minute"));
+            writeln!(io.out, "At {rate} a second this takes up to {time}.")?;
+        }
         Ok(())
     }
 
@@ -185,11 +175,13 @@ impl<C: Clock> Replaying<'_, C> {
         };
         let total = self.total.sent;
         let bar = Bar::begin("events sent", Some(total as u64), self.context.json, io);
-        let (done, sent) = (&mut self.done, &mut self.sent);
+        let (done, sent, wait) = (&mut self.done, &mut self.sent, self.options.wait);
         let told = |progress: &Progress, some: &[ops::Found]| {
             bar.at(progress.sent);
             done.clone_from(progress);
-            sent.add(some);
+            if wait {
+                sent.add(some);
+            }
             stop_if((io.interrupted)() && progress.sent < total)
         };
         let result = replay.run(&mut supply, told).await;
@@ -223,7 +215,8 @@ impl<C: Clock> Replaying<'_, C> {
         let sent = self.done.sent;
         let failure = Failure::from(error);
         let problem = format!("{} (after {} were sent)", failure.problem, counted(sent, "event"));
-        Failure { problem, mend: format!("To go on: {}", self.line()), ..failure }
+        let mend = format!("{} To go on:\n  {}", failure.mend, self.line());
+        Failure { problem, mend: mend.trim_start().to_owned(), ..failure }
     }
 
     /// The command that goes on.
