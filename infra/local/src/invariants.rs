@@ -90,6 +90,10 @@ fn wrong_with(stack: &Stack, account: &Account) -> Option<String> {
         let closed = access.status == Status::Closed && access.keys.is_empty();
         return (!closed).then(|| "its user is gone, but it is not closed".into());
     };
+    if access.closed.is_some() {
+        let closed = access.status == Status::Closed && access.keys.is_empty();
+        return (!closed).then(|| "an operator closed it, but it is not closed".into());
+    }
     let catalog = &stack.functions.worker.catalog;
     let entitled = entitled(stack, account, catalog);
     if access.plan != entitled {

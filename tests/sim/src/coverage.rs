@@ -27,13 +27,14 @@ pub enum Step {
     WriteAttributes,
     CancelSubscription,
     Commit,
+    Act,
     Record,
     Enqueue,
 }
 
 impl Step {
     /// Every step.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Resolve,
         Self::Claim,
         Self::Link,
@@ -49,6 +50,7 @@ impl Step {
         Self::WriteAttributes,
         Self::CancelSubscription,
         Self::Commit,
+        Self::Act,
         Self::Record,
         Self::Enqueue,
     ];
@@ -60,6 +62,7 @@ impl Step {
             "TransactWriteItems" if call.subject.ends_with(" link") => Self::Link,
             "TransactWriteItems" if call.subject.ends_with(" intent") => Self::Intent,
             "TransactWriteItems" if call.subject.ends_with(" commit") => Self::Commit,
+            "TransactWriteItems" if call.subject.ends_with(" act") => Self::Act,
             "TransactWriteItems" => Self::Record,
             "CreateApiKey" => Self::MintKey,
             "DeleteUsagePlanKey" => Self::DetachPlan,

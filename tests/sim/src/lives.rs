@@ -20,7 +20,7 @@ use tollgate_standin::world::World;
 
 use crate::executor::block_on;
 use crate::market::SOLD;
-use crate::operator::Operated;
+use crate::operator::{Moves, Operated};
 
 /// The plans that the account API sells.
 const PLANS: [&str; 2] = ["basic", "pro"];
@@ -49,6 +49,8 @@ pub struct Lives {
     pub disputes: Vec<String>,
     /// What operators have done, and got through.
     pub operated: BTreeMap<AccountId, Operated>,
+    /// What operators have tried to do with customers.
+    pub moves: Moves,
     /// Keys that the owner made by hand, and the usage plan that each is on.
     pub owners_keys: BTreeMap<String, String>,
     born: usize,

@@ -1,24 +1,37 @@
-//! An operator's acts: holds, grants, disputes that are lifted. One that failed is done
-//! again when the weather is fair, as a person would.
+//! An operator's acts. One that failed, or whose end nobody saw, is done again when the weather
+//! is fair, as a person would.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
-use tollgate_billing::account::{DisputeMark, PlanId, Status};
-use tollgate_billing::ops::{Act, OperatorAct};
-use tollgate_events::{AccountId, DisputeId};
+use tollgate_billing::account::{Account, DisputeMark, PlanId};
+use tollgate_billing::ops::{Act, ActError, Acted, Operate, OperatorAct};
+use tollgate_billing::ports::Ports as _;
+use tollgate_events::{AccountId, CustomerId, DisputeId};
+use tollgate_standin::world::World;
 
 use crate::executor::block_on;
-use crate::run::{Sim, WORKER_TIME};
+use crate::run::Sim;
 use crate::tasks::{Done, Label};
 
 /// What operators have done to an account, as far as it got through.
 #[derive(Debug, Default)]
 pub struct Operated {
+    /// By the version that the account had after each.
+    pub acts: Vec<(u64, Act)>,
+    /// Whether a rotation of its key was ever tried.
+    pub rotated: bool,
+}
+
+/// What an account's acts come to.
+#[derive(Debug, Default)]
+pub struct Standing {
     /// The account is held.
     pub held: bool,
+    /// The account is closed.
+    pub closed: bool,
     /// Plans that are granted, and until when.
     pub grants: BTreeMap<PlanId, Vec<Option<Timestamp>>>,
     /// Disputes that hold no more.
@@ -26,10 +39,30 @@ pub struct Operated {
 }
 
 impl Operated {
+    /// Whether it was ever closed.
+    pub fn closed(&self) -> bool {
+        self.acts.iter().any(|(_, act)| *act == Act::Close)
+    }
+
+    /// What all acts come to, in the order in which they were committed.
+    pub fn standing(&self) -> Standing {
+        let mut acts: Vec<_> = self.acts.iter().collect();
+        acts.sort_by_key(|(version, _)| *version);
+        let mut standing = Standing::default();
+        acts.into_iter().for_each(|(_, act)| standing.note(act));
+        standing
+    }
+}
+
+impl Standing {
     fn note(&mut self, act: &Act) {
         match act {
             Act::Hold => self.held = true,
-            Act::Release => self.held = false,
+            Act::Release => (self.held, self.closed) = (false, false),
+            Act::Close => {
+                (self.held, self.closed) = (false, true);
+                self.grants.clear();
+            }
             Act::Grant { plan, until } => {
                 self.grants.entry(plan.clone()).or_default().push(*until);
             }
@@ -37,70 +70,166 @@ impl Operated {
             Act::LiftDispute { dispute } => {
                 self.lifted.insert(dispute.clone());
             }
+            // Who is linked to whom is the ledger's to say; what must not be is seen elsewhere.
+            Act::RotateKey { .. } | Act::Link { .. } | Act::Unlink { .. } => {}
         }
     }
+}
+
+/// What operators have tried to do with customers.
+#[derive(Debug, Default)]
+pub struct Moves {
+    /// Links to accounts.
+    pub linked: BTreeSet<(CustomerId, AccountId)>,
+    /// Releases.
+    pub unlinked: BTreeSet<CustomerId>,
+}
+
+impl Moves {
+    /// Whether an operator has ever tried to link or release a customer.
+    pub fn touched(&self, customer: &str) -> bool {
+        self.unlinked.iter().any(|id| id.as_str() == customer)
+            || self.linked.iter().any(|(id, _)| id.as_str() == customer)
+    }
+
+    /// Whether an operator has ever tried to link a customer to an account.
+    pub fn links(&self, customer: &str, account: &AccountId) -> bool {
+        self.linked.iter().any(|(id, to)| id.as_str() == customer && to == account)
+    }
+}
+
+/// An operator's process: it needs the ledger and the queue.
+pub(crate) async fn act(
+    world: &World,
+    account: &AccountId,
+    act: &OperatorAct,
+) -> Result<Acted, ActError> {
+    let (queue, ledger) = (world.queue(), &world.ledger);
+    let operate = Operate { ledger, queue: &queue, clock: &world.clock, entropy: world.entropy() };
+    operate.act(account, act).await
 }
 
 impl Sim {
     /// An operator does something to an account.
     pub(crate) fn operate(&mut self, dice: &mut ChaCha8Rng) -> Option<String> {
         let accounts = self.world.ledger.accounts();
-        let place = dice.random_range(0..accounts.len().max(1));
-        let account = accounts.get(place).filter(|it| it.access.status != Status::Closed)?;
-        let plan = PlanId::parse(["basic", "pro"][dice.random_range(0..2)]).expect("it is a name");
-        let act = match dice.random_range(0..10) {
-            0..2 => Act::Hold,
-            2..5 => Act::Release,
-            5..8 => {
-                let hours = SignedDuration::from_hours(dice.random_range(1..400));
-                let until = dice.random_bool(0.7).then(|| self.world.clock.time() + hours);
-                Act::Grant { plan, until }
-            }
-            8 => Act::RevokeGrant { plan },
-            _ => {
-                let mut holding = account
-                    .access
-                    .disputes
-                    .iter()
-                    .filter(|(_, mark)| **mark == DisputeMark::Holding);
-                Act::LiftDispute { dispute: holding.next()?.0.clone() }
-            }
-        };
+        let account = accounts.get(dice.random_range(0..accounts.len().max(1)))?;
+        let act = self.some_act(account, dice)?;
         let told = format!("an operator acts on {}: {act:?}", account.id);
+        self.try_to_operate(&account.id, &act);
         let act = OperatorAct { act, by: "ops".into(), why: "a simulation".into() };
         self.begin_to_operate(account.id.clone(), act);
         Some(told)
     }
 
-    fn begin_to_operate(&mut self, account: AccountId, act: OperatorAct) {
-        let worker = self.workers.last().expect("there is always one").clone();
-        let deadline = self.world.clock.time() + WORKER_TIME;
-        let label = Label::Operator(Box::new((account.clone(), act.clone())));
-        self.spawn(label, async move {
-            Done::Operated(worker.operate(&account, &act, deadline).await.is_ok())
-        });
+    fn some_act(&self, account: &Account, dice: &mut ChaCha8Rng) -> Option<Act> {
+        let plan = PlanId::parse(["basic", "pro"][dice.random_range(0..2)]).expect("it is a name");
+        let hours = |hours| SignedDuration::from_hours(hours);
+        Some(match dice.random_range(0..20) {
+            0..2 => Act::Hold,
+            2..6 => Act::Release,
+            6..9 => {
+                let lasts = hours(dice.random_range(1..400));
+                let until = dice.random_bool(0.7).then(|| self.world.clock.time() + lasts);
+                Act::Grant { plan, until }
+            }
+            9 => Act::RevokeGrant { plan },
+            10..12 => {
+                let disputes = &account.access.disputes;
+                let mut holding =
+                    disputes.iter().filter(|(_, mark)| **mark == DisputeMark::Holding);
+                Act::LiftDispute { dispute: holding.next()?.0.clone() }
+            }
+            12..15 => {
+                let overlap = [hours(0), SignedDuration::from_mins(20), hours(30)];
+                Act::RotateKey { overlap: overlap[dice.random_range(0..overlap.len())] }
+            }
+            15 => Act::Close,
+            16..18 => Act::Link { customer: self.some_customer(dice)? },
+            _ => {
+                let customers = &account.access.customers;
+                let place = dice.random_range(0..customers.len().max(1));
+                Act::Unlink { customer: customers.iter().nth(place)?.clone() }
+            }
+        })
+    }
+
+    /// Somebody whom an operator has released, or anybody who pays.
+    fn some_customer(&self, dice: &mut ChaCha8Rng) -> Option<CustomerId> {
+        let released: Vec<_> = self.world.ledger.released().into_keys().collect();
+        if !released.is_empty() && dice.random_bool(0.8) {
+            return Some(released[dice.random_range(0..released.len())].clone());
+        }
+        let place = dice.random_range(0..self.lives.pays_for.len().max(1));
+        CustomerId::parse(self.lives.pays_for.keys().nth(place)?.clone()).ok()
+    }
+
+    /// From now on the act may stand.
+    fn try_to_operate(&mut self, account: &AccountId, act: &Act) {
+        let operated = self.lives.operated.entry(account.clone()).or_default();
+        operated.rotated |= matches!(act, Act::RotateKey { .. });
+        let linked = act.links().map(|customer| (customer.clone(), account.clone()));
+        self.lives.moves.linked.extend(linked);
+        self.lives.moves.unlinked.extend(act.unlinks().cloned());
+    }
+
+    fn begin_to_operate(&mut self, account: AccountId, operator_act: OperatorAct) {
+        let world = self.world.clone();
+        let label = Label::Operator(Box::new((account.clone(), operator_act.clone())));
+        self.spawn(
+            label,
+            async move { Done::Operated(act(&world, &account, &operator_act).await) },
+        );
     }
 
     /// An act has come to its end.
-    pub(crate) fn operated(&mut self, done: bool, account: AccountId, act: OperatorAct) {
-        if done {
-            self.tell(&format!("the operator's {} on {account} is done", act.act.kind()));
-            self.lives.operated.entry(account).or_default().note(&act.act);
-        } else {
-            self.undone.push((account, act));
+    pub(crate) fn operated(
+        &mut self,
+        done: Result<Acted, ActError>,
+        account: AccountId,
+        act: OperatorAct,
+    ) {
+        match done {
+            Ok(acted) => {
+                self.tell(&format!("the operator's {} on {account} is done", act.act.kind()));
+                self.note(account, acted.version, act.act);
+            }
+            Err(ActError::Refused(why)) => {
+                self.tell(&format!("{} on {account} is refused: {why}", act.act.kind()));
+            }
+            Err(_) => self.undone.push((account, act)),
         }
     }
 
-    /// What failed is done again, in its order.
+    fn note(&mut self, account: AccountId, version: u64, act: Act) {
+        self.lives.operated.entry(account).or_default().acts.push((version, act));
+    }
+
+    /// What failed is done again, in its order. What is refused then is so already: it stood the
+    /// first time, or there is nothing left that it could change.
     pub(crate) fn finish_operating(&mut self) {
-        let worker = self.workers.last().expect("there is always one").clone();
-        for (account, act) in std::mem::take(&mut self.undone) {
-            let deadline = self.world.clock.time() + WORKER_TIME;
-            let done = block_on(worker.operate(&account, &act, deadline)).is_ok();
-            if !done {
-                self.violate(0, format!("{} on {account} fails in fair weather", act.act.kind()));
+        for (account, operator_act) in std::mem::take(&mut self.undone) {
+            let done = block_on(act(&self.world, &account, &operator_act));
+            match &done {
+                Err(ActError::Refused(_)) => {
+                    let stored = self.world.ledger.stored(&account);
+                    let version = stored.map_or(0, |stored| stored.version);
+                    if takes_away(&operator_act.act) {
+                        self.note(account.clone(), version, operator_act.act.clone());
+                    }
+                }
+                Ok(_) => {}
+                Err(error) => {
+                    let kind = operator_act.act.kind();
+                    self.violate(0, format!("{kind} on {account} fails in fair weather: {error}"));
+                }
             }
-            self.operated(done, account, act);
+            self.operated(done, account, operator_act);
         }
     }
+}
+
+/// Whether an act that is refused has nothing left to take away.
+fn takes_away(act: &Act) -> bool {
+    matches!(act, Act::RevokeGrant { .. } | Act::LiftDispute { .. })
 }

@@ -12,6 +12,7 @@ use std::fmt;
 
 use jiff::{SignedDuration, Timestamp};
 use tollgate_billing::account::{Access, Account, KeyId, PlanId, Status, UsagePlanId};
+use tollgate_billing::ledger::Entry;
 use tollgate_events::AccountId;
 use tollgate_standin::api_gateway::Key;
 use tollgate_standin::stripe;
@@ -95,8 +96,10 @@ pub fn stuck(sim: &Sim) -> Vec<Violation> {
     let stuck = sim.world.ledger.events().into_iter().map(|event| event.record);
     for record in stuck.filter(|record| record.outcome.is_stuck()) {
         let subject = record.envelope().map(|envelope| envelope.subject.clone());
-        let owner = subject.as_ref().and_then(|s| links.get(s.customer.as_ref()?));
-        let stranger = owner.is_none() && record.account.is_none();
+        let customer = subject.as_ref().and_then(|subject| subject.customer.as_ref());
+        let owner = customer.and_then(|customer| links.get(customer));
+        let released = customer.is_some_and(|customer| sim.released.contains(customer));
+        let stranger = owner.is_none() && (record.account.is_none() || released);
         if !stranger && !record.account.iter().chain(owner).any(closed) {
             oracle.violate(1, format!("{} stays parked: {:?}", record.event, record.detail));
         }
@@ -207,6 +210,7 @@ impl<'a> Oracle<'a> {
         }
         let problems = match self.sim.world.cognito.user_by_id(&account.id) {
             None => self.closed(account),
+            Some(_) if self.operated(account).closed => self.closed(account),
             Some(user) => self.served(account, &user),
         };
         for problem in problems {
@@ -218,13 +222,22 @@ impl<'a> Oracle<'a> {
     fn closed(&self, account: &Account) -> Vec<String> {
         let mut problems = Vec::new();
         let entries = self.sim.world.ledger.entries(&account.id);
-        let closing = entries.iter().find(|entry| entry.after.status == Status::Closed);
-        let closed_at = closing.map(|entry| entry.at);
+        let closes = |entry: &&Entry| {
+            (entry.before.status, entry.after.status) != (Status::Closed, Status::Closed)
+                && entry.after.status == Status::Closed
+        };
+        let closed_at = entries.iter().rev().find(closes).map(|entry| entry.at);
         if account.access.status != Status::Closed {
-            problems.push(format!("the user is gone, and it is {:?}", account.access.status));
+            problems.push(format!("it should be closed, and is {:?}", account.access.status));
         }
-        if self.key_of(&account.id).is_some_and(|key| !self.landed_late(key)) {
-            problems.push("the user is gone, and the key is not".into());
+        if self.keys_of(&account.id).any(|key| !self.landed_late(key)) {
+            problems.push("it should be closed, and has a key".into());
+        }
+        if let Some(user) = self.sim.world.cognito.user_by_id(&account.id) {
+            let told = [user.attribute("custom:apiid"), user.attribute("custom:plan")];
+            if told != [None, Some("closed")] {
+                problems.push(format!("it is closed, and its user is told {told:?}"));
+            }
         }
         let stripe = self.sim.world.stripe.account();
         for customer in &account.access.customers {
@@ -237,7 +250,7 @@ impl<'a> Oracle<'a> {
             let live: Vec<_> = live.collect();
             let excused = self.behind.contains(&account.id) && !live.iter().any(was_there);
             if !live.is_empty() && !excused {
-                problems.push(format!("the user is gone, and {customer} still pays"));
+                problems.push(format!("it is closed, and {customer} still pays"));
             }
         }
         problems
@@ -246,7 +259,8 @@ impl<'a> Oracle<'a> {
     fn served(&self, account: &Account, user: &tollgate_standin::cognito::User) -> Vec<String> {
         let mut problems = Vec::new();
         let expected = self.entitled(account, user.enabled, &mut problems);
-        let key = self.key_of(&account.id);
+        problems.extend(self.retiring(account, &expected));
+        let key = self.key_of(account);
         let recorded = account.key();
         let access = &account.access;
         match key {
@@ -272,7 +286,9 @@ impl<'a> Oracle<'a> {
         if recorded.map(|record| record.id.as_str()) != id && !deleted {
             problems.push(format!("the ledger has key {recorded:?}, API Gateway has {id:?}"));
         }
-        if recorded.is_some_and(|record| record.generation != 1) && !self.sim.script.lossy {
+        let operated = self.sim.lives.operated.get(&account.id);
+        let again = self.sim.script.lossy || operated.is_some_and(|it| it.rotated || it.closed());
+        if recorded.is_some_and(|record| record.generation != 1) && !again {
             problems.push("a second key was made".into());
         }
         if access.plan.as_ref().map(PlanId::as_str) != Some(expected.plan) {
@@ -304,9 +320,36 @@ impl<'a> Oracle<'a> {
         key.plans.is_empty() && closing.is_some_and(|closing| key.created > closing.at)
     }
 
-    fn key_of(&self, account: &AccountId) -> Option<&Key> {
+    /// The account's key: the one of its keys that is not retiring.
+    fn key_of(&self, account: &Account) -> Option<&Key> {
+        let retiring =
+            |key: &Key| account.access.retiring.iter().any(|it| it.id.as_str() == key.id);
+        self.keys_of(&account.id).find(|key| !retiring(key))
+    }
+
+    /// All keys of an account, by their names.
+    fn keys_of(&self, account: &AccountId) -> impl Iterator<Item = &Key> {
         let prefix = format!("tollgate/sim/{account}/");
-        self.keys.iter().find(|key| key.name.as_ref().is_some_and(|n| n.starts_with(&prefix)))
+        let named = move |key: &&Key| key.name.as_ref().is_some_and(|n| n.starts_with(&prefix));
+        self.keys.iter().filter(named)
+    }
+
+    /// Keys that were replaced work on as they did, until their time has come; whatever else
+    /// the account should have, they are gone. What people edit by hand is not looked at.
+    fn retiring(&self, account: &Account, expected: &Entitled) -> Vec<String> {
+        let mut problems = Vec::new();
+        for key in &account.access.retiring {
+            let found = self.keys.iter().find(|found| found.id == key.id.as_str());
+            let works = found.is_some_and(|found| {
+                found.enabled && found.plans == [expected.usage_plan.clone()].into()
+            });
+            if key.until <= self.now || !expected.enabled {
+                problems.push(format!("{key:?} is not deleted"));
+            } else if !works && !self.sim.script.lossy {
+                problems.push(format!("{key:?} is {found:?}"));
+            }
+        }
+        problems
     }
 
     /// Who may use the API has an account.
@@ -331,6 +374,8 @@ impl<'a> Oracle<'a> {
         for (customer, owners) in &self.sim.lives.pays_for {
             let link = links.iter().find(|(id, _)| id.as_str() == customer).map(|(_, a)| a);
             match link {
+                Some(owner) if self.sim.lives.moves.links(customer, owner) => {}
+                None if self.sim.lives.moves.touched(customer) => {}
                 Some(owner) if !owners.contains(owner) => {
                     self.violate(8, format!("{customer} is linked to {owner}, not to {owners:?}"));
                 }
@@ -347,7 +392,8 @@ impl<'a> Oracle<'a> {
             }
         }
         for (customer, owner) in &links {
-            if !self.is_named(customer.as_str(), owner) {
+            let by_operator = self.sim.lives.moves.links(customer.as_str(), owner);
+            if !by_operator && !self.is_named(customer.as_str(), owner) {
                 self.violate(8, format!("{customer} is linked to {owner}, whom it never named"));
             }
         }

@@ -62,8 +62,10 @@ pub struct Sim {
     pub accepted: BTreeMap<EventRef, Envelope>,
     /// Every key's value that was ever there, by the key's id.
     pub values: BTreeMap<String, String>,
-    /// Every link as first seen.
+    /// Every link as last seen.
     pub links: BTreeMap<CustomerId, AccountId>,
+    /// Customers who were linked once and are not any more.
+    pub released: BTreeSet<CustomerId>,
     /// Every message body that was ever received.
     pub bodies: Vec<String>,
     /// Whether what was parked has been replayed in fair weather: from then on a parked
@@ -171,6 +173,7 @@ impl Sim {
             accepted: BTreeMap::new(),
             values: BTreeMap::new(),
             links: BTreeMap::new(),
+            released: BTreeSet::new(),
             bodies: Vec::new(),
             replayed: false,
             violations: Vec::new(),
@@ -213,12 +216,24 @@ impl Sim {
                 self.values.entry(key.id.clone()).or_insert_with(|| key.value.expose().to_owned());
             }
         });
-        for (customer, account) in self.world.ledger.links() {
-            let first = self.links.entry(customer.clone()).or_insert_with(|| account.clone());
-            if *first != account {
-                let problem = format!("{customer} moved from {first} to {account}");
-                self.violate(8, problem);
+        let links = self.world.ledger.links();
+        for (customer, account) in &links {
+            let last = self.links.insert(customer.clone(), account.clone());
+            let moved = last.filter(|last| last != account).map(|last| last.to_string());
+            let back = self.released.remove(customer).then(|| "nobody".to_owned());
+            let by_operator = self.lives.moves.links(customer.as_str(), account);
+            if let Some(from) = moved.or(back).filter(|_| !by_operator) {
+                self.violate(8, format!("{customer} moved from {from} to {account}"));
             }
+        }
+        let gone = self.links.keys().filter(|customer| !links.contains_key(*customer));
+        let gone: Vec<_> = gone.cloned().collect();
+        for customer in gone {
+            self.links.remove(&customer);
+            if !self.lives.moves.unlinked.contains(&customer) {
+                self.violate(8, format!("{customer} was released by nobody"));
+            }
+            self.released.insert(customer);
         }
     }
 

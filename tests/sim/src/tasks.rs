@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 use tollgate_billing::batch::BatchReport;
 use tollgate_billing::ingress::{self, PoolEvent};
-use tollgate_billing::ops::OperatorAct;
+use tollgate_billing::ops::{ActError, Acted, OperatorAct};
 use tollgate_billing::ports::PortResult;
 use tollgate_billing::sweep::SweepReport;
 use tollgate_events::AccountId;
@@ -61,5 +61,5 @@ pub(crate) enum Done {
     Webhook(ingress::Delivery),
     Pool(PoolEvent),
     Sweep(PortResult<SweepReport>),
-    Operated(bool),
+    Operated(Result<Acted, ActError>),
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use tollgate_billing::ports::{Queue, QueueName};
-use tollgate_events::{Envelope, Via};
+use tollgate_events::{Envelope, Source, Via};
 
 use crate::executor::block_on;
 use crate::oracle;
@@ -35,7 +35,10 @@ impl Sim {
         let before = oracle::accounts(self);
         let now = self.world.clock.time();
         let next = self.world.stripe.account().next_due();
-        self.replay(self.accepted.values().cloned().collect(), "all");
+        let recorded = self.world.ledger.events().into_iter().map(|event| event.record);
+        let acts = recorded.filter(|record| record.event.source == Source::Operator);
+        let acts: Vec<_> = acts.filter_map(|record| record.envelope().cloned()).collect();
+        self.replay(self.accepted.values().cloned().chain(acts).collect(), "all");
         if next.is_some_and(|at| at <= self.world.clock.time()) {
             return;
         }

@@ -50,6 +50,21 @@ pub struct KeyRecord {
     pub minted_at: Timestamp,
 }
 
+/// A key that an operator has replaced: it is deleted when its time has come and its successor
+/// stands, and at once when the account is to have anything else than the key had.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RetiringKey {
+    /// API Gateway's id of the key.
+    pub id: KeyId,
+    /// Its generation.
+    pub generation: u32,
+    /// The usage plan that it is on, and stays on.
+    #[serde(default)]
+    pub usage_plan: Option<UsagePlanId>,
+    /// When it ends.
+    pub until: Timestamp,
+}
+
 /// A key about to be made: committed before the call that makes it, so that
 /// whoever comes after a crash derives the same value and cannot make a second.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -79,8 +94,21 @@ pub enum Status {
     Disabled,
     /// There is no key: those that are left are kept for those who pay.
     WaitingForKey,
-    /// The user is gone; so is the key.
+    /// The user is gone, or an operator closed the account; the key is gone too.
     Closed,
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::New => "new",
+            Self::Active => "active",
+            Self::Held => "held",
+            Self::Disabled => "disabled",
+            Self::WaitingForKey => "waiting for a key",
+            Self::Closed => "closed",
+        })
+    }
 }
 
 /// Why the account has the access that it has.
@@ -133,6 +161,11 @@ pub enum Reason {
         /// What the operator wrote.
         why: String,
     },
+    /// An operator closed the account.
+    ClosedByOperator {
+        /// What the operator wrote.
+        why: String,
+    },
     /// Hardly any keys are left, and those are kept for those who pay.
     KeysRunOut,
     /// The user is disabled in Cognito.
@@ -163,6 +196,7 @@ impl fmt::Display for Reason {
             }
             Self::Dispute { dispute } => write!(f, "dispute {dispute}"),
             Self::OperatorHold { why } => write!(f, "held by an operator: {why}"),
+            Self::ClosedByOperator { why } => write!(f, "closed by an operator: {why}"),
             Self::KeysRunOut => write!(f, "hardly any API keys are left"),
             Self::UserDisabled => write!(f, "the user is disabled"),
             Self::UserMissing => write!(f, "the user was not found, looking again"),
@@ -243,6 +277,9 @@ pub struct Access {
     /// The keys, by slot.
     #[serde(default)]
     pub keys: BTreeMap<Slot, KeyRecord>,
+    /// Keys that an operator has replaced, and that still work.
+    #[serde(default)]
+    pub retiring: Vec<RetiringKey>,
     /// The attributes as last written or seen.
     #[serde(default)]
     pub attributes: Attributes,
@@ -258,6 +295,9 @@ pub struct Access {
     /// An operator's hold, with its reason.
     #[serde(default)]
     pub hold: Option<String>,
+    /// An operator has closed the account, and why.
+    #[serde(default)]
+    pub closed: Option<String>,
     /// An operator's grants.
     #[serde(default)]
     pub grants: Vec<Grant>,
@@ -285,6 +325,10 @@ pub struct Account {
     /// A key about to be made.
     #[serde(default)]
     pub intent: Option<MintIntent>,
+    /// The newest generation of a key that the account is known to have had or begun, where
+    /// that key may be named nowhere else any more.
+    #[serde(default)]
+    pub generations: u32,
     /// When to look again, if a time is known.
     #[serde(default)]
     pub review_at: Option<Timestamp>,
@@ -320,6 +364,7 @@ impl Account {
             catalog_revision: 0,
             commit_id: None,
             intent: None,
+            generations: 0,
             review_at: None,
             deferred: Vec::new(),
             let_through: None,
@@ -332,6 +377,20 @@ impl Account {
     /// Whether nothing was ever decided or begun: an event named it that was another account's.
     pub fn is_blank(&self) -> bool {
         self.version == 0 && !self.open && self.access == Access::default()
+    }
+
+    /// Whether it links no customer: an operator closed it, or its user is gone.
+    pub fn is_closed(&self) -> bool {
+        self.access.closed.is_some() || self.user == User::Deleted
+    }
+
+    /// Remembers the generations of all keys that are named, before one is forgotten.
+    pub fn count_generations(&mut self) {
+        let keys = self.access.keys.values().map(|key| key.generation);
+        let retiring = self.access.retiring.iter().map(|key| key.generation);
+        let intent = self.intent.iter().map(|intent| intent.generation);
+        let newest = keys.chain(retiring).chain(intent).max().unwrap_or(0);
+        self.generations = self.generations.max(newest);
     }
 
     /// The account's long-lived key, if it has one.

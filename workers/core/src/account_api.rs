@@ -11,7 +11,7 @@ use crate::account::{Account, PlanId, Status};
 use crate::catalog::{Plan, Quota};
 use crate::converge::Worker;
 use crate::derive::KeyValue;
-use crate::ledger::Entry;
+use crate::ledger::{CustomerLink, Entry};
 use crate::ports::{
     ApiGateway, CheckoutRecord, Clock, Ledger, NewCheckout, PortError, Ports, Stripe,
 };
@@ -227,15 +227,21 @@ impl<P: Ports> AccountApi<P> {
     }
 
     /// The account's customer, a new one where there is none, or none that the seller has
-    /// not deleted in Stripe.
-    async fn customer(&self, account: &Account) -> Result<CustomerId, PortError> {
+    /// not deleted in Stripe. Within a day, Stripe's idempotency gives the one that it gave last:
+    /// if an operator has unlinked that one, what it pays would come to nobody.
+    async fn customer(&self, account: &Account) -> Result<CustomerId, Refusal> {
         let stripe = self.worker.ports.stripe();
         for customer in &account.access.customers {
             if stripe.customer(customer).await?.is_some() {
                 return Ok(customer.clone());
             }
         }
-        stripe.create_customer(&self.worker.deriver.name(&account.id)).await
+        let made = stripe.create_customer(&self.worker.deriver.name(&account.id)).await?;
+        match self.worker.ports.ledger().link_of(&made).await? {
+            CustomerLink::Account(owner) if owner != account.id => Err(Refusal::NotAllowed),
+            CustomerLink::Released { .. } => Err(Refusal::NotAllowed),
+            CustomerLink::Account(_) | CustomerLink::Nobodys => Ok(made),
+        }
     }
 
     /// Keeps the open session for the same price; expires every other.

@@ -149,6 +149,8 @@ impl<P: Ports> Worker<P> {
 
     async fn put_on_record(&self, record: EventRecord, batch: &mut Batch<'_>) -> PortResult<()> {
         let outcome = record.outcome;
+        // Boxed: it stands at the end of a chain of calls, and its type is deep.
+        let record = Box::pin(record.with_who(self.ports.ledger())).await?;
         self.ports.ledger().record(&[record]).await?;
         batch.count(outcome, 1);
         Ok(())
@@ -171,7 +173,9 @@ pub async fn park_dead_letters<L: Ledger, C: Clock>(
                 ..EventRecord::of(envelope, Outcome::Parked, now)
             },
         };
-        match ledger.record(&[record]).await {
+        // Boxed: it stands at the end of a chain of calls, and its type is deep.
+        let recorded = Box::pin(async { ledger.record(&[record.with_who(ledger).await?]).await });
+        match recorded.await {
             Ok(()) => batch.count(Outcome::Parked, 1),
             Err(error) => batch.fail(&[place], &Stop::Port(error)),
         }

@@ -3,16 +3,16 @@
 //! Nothing here remembers an event. The same facts at the same time give the same
 //! answer, whichever events came, in whatever order, however often.
 //!
-//! Precedence, strongest first: the user is deleted; an operator holds the account;
-//! a dispute holds it; the user is disabled; the best plan of all live subscription
-//! items and grants; the default plan.
+//! Precedence, strongest first: the user is deleted; an operator has closed the account; an
+//! operator holds it; a dispute holds it; the user is disabled; the best plan of all live
+//! subscription items and grants; the default plan.
 
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use tollgate_events::{DisputeId, PriceId, SubscriptionId};
 
-use crate::account::{Access, DisputeMark, PlanId, Reason, Status, UsagePlanId, User};
+use crate::account::{Access, DisputeMark, PlanId, Reason, RetiringKey, Status, UsagePlanId, User};
 use crate::catalog::{Catalog, Plan};
 use crate::policy::{MISSING_USER_CONFIRMED_AFTER, Policy, ROOM_REVIEW_AFTER};
 use crate::stripe::{Dispute, DisputeStatus, Subscription, SubscriptionStatus};
@@ -103,6 +103,8 @@ pub struct Desired {
     pub usage_plan: Option<UsagePlanId>,
     /// The key.
     pub key: KeyState,
+    /// Replaced keys that still work: on the desired usage plan, and not for ever.
+    pub retiring: Vec<RetiringKey>,
     /// Where the account stands.
     pub status: Status,
     /// Why.
@@ -127,7 +129,10 @@ pub struct Desired {
 pub fn decide(facts: &Facts, catalog: &Catalog, policy: &Policy, now: Timestamp) -> Desired {
     let user = user_now(facts, now);
     if user == User::Deleted {
-        return closed(facts, policy);
+        return closed(facts, policy, user, Reason::UserDeleted);
+    }
+    if let Some(why) = &facts.access.closed {
+        return closed(facts, policy, user, Reason::ClosedByOperator { why: why.clone() });
     }
     let grace = grace_now(facts, now);
     let disputes = disputes_now(facts, policy);
@@ -143,14 +148,18 @@ pub fn decide(facts: &Facts, catalog: &Catalog, policy: &Policy, now: Timestamp)
             (KeyState::Disabled, Status::WaitingForKey, Reason::KeysRunOut, "waiting".to_owned())
         }
         (None, Some(plan)) => {
-            (KeyState::Enabled, Status::Active, standing.reason, plan.to_string())
+            (KeyState::Enabled, Status::Active, standing.reason.clone(), plan.to_string())
         }
         (None, None) => (KeyState::Disabled, Status::Disabled, Reason::NoPlan, "none".to_owned()),
     };
+    let usage_plan = standing.plan.map(|plan| plan.usage_plan.clone());
+    let retiring = retiring(facts, key, usage_plan.as_ref(), now);
+    standing.review(retiring.iter().map(|key| key.until).min(), now);
     Desired {
-        usage_plan: standing.plan.map(|plan| plan.usage_plan.clone()),
+        usage_plan,
         plan,
         key,
+        retiring,
         status,
         reason,
         plan_attribute: matches!(user, User::Present { .. }).then_some(word),
@@ -194,9 +203,24 @@ fn user_confirmed_at(user: &User) -> Option<Timestamp> {
     }
 }
 
-/// The tombstone: no key, no plan, no user name; the customers stay, so that a late
-/// payment is recognised.
-fn closed(facts: &Facts, policy: &Policy) -> Desired {
+/// The replaced keys that stay: they are never switched, so they must fit as they are.
+fn retiring(
+    facts: &Facts,
+    key: KeyState,
+    usage_plan: Option<&UsagePlanId>,
+    now: Timestamp,
+) -> Vec<RetiringKey> {
+    let fits = |retiring: &&RetiringKey| {
+        key == KeyState::Enabled
+            && retiring.usage_plan.as_ref() == usage_plan
+            && retiring.until > now
+    };
+    facts.access.retiring.iter().filter(fits).cloned().collect()
+}
+
+/// No key and no plan; the customers stay, so that a late payment is recognised. Of a user who
+/// is deleted nothing else is kept; one who is there is told.
+fn closed(facts: &Facts, policy: &Policy, user: User, reason: Reason) -> Desired {
     let live = facts.subscriptions.iter().filter(|subscription| is_ongoing(subscription));
     let already = facts.access.status == Status::Closed;
     let (cancel, warnings) = if already || !policy.cancel_when_user_deleted {
@@ -209,12 +233,13 @@ fn closed(facts: &Facts, policy: &Policy) -> Desired {
         plan: None,
         usage_plan: None,
         key: KeyState::Closed,
+        retiring: Vec::new(),
         status: Status::Closed,
-        reason: Reason::UserDeleted,
-        plan_attribute: None,
-        review_at: None,
+        reason,
+        plan_attribute: matches!(user, User::Present { .. }).then(|| "closed".to_owned()),
+        review_at: user_confirmed_at(&user),
         cancel,
-        user: User::Deleted,
+        user,
         disputes: facts.access.disputes.clone(),
         grace: BTreeMap::new(),
         warnings,
@@ -250,7 +275,8 @@ fn grace_now(facts: &Facts, now: Timestamp) -> BTreeMap<SubscriptionId, Timestam
         .collect()
 }
 
-/// The disputes that still count: those recorded, as they are now.
+/// The disputes that still count: those recorded, as they are now. One of a customer who is not
+/// linked any more is not this account's.
 fn disputes_now(facts: &Facts, policy: &Policy) -> BTreeMap<DisputeId, DisputeMark> {
     let mut disputes = facts.access.disputes.clone();
     for dispute in &facts.disputes {
@@ -265,7 +291,9 @@ fn disputes_now(facts: &Facts, policy: &Policy) -> BTreeMap<DisputeId, DisputeMa
                 // A status newer than this build neither holds an account nor frees it.
                 DisputeStatus::Other(_) => recorded,
             };
-        if holds {
+        let customers = &facts.access.customers;
+        let ours = dispute.customer.as_ref().is_none_or(|customer| customers.contains(customer));
+        if holds && ours {
             disputes.entry(dispute.id.clone()).or_insert(DisputeMark::Holding);
         } else {
             disputes.remove(&dispute.id);
@@ -292,18 +320,21 @@ fn hold(
             Some((Status::Disabled, Reason::UserDisabled, "disabled"))
         }
         // Nothing is made for a user whom nobody has seen; what is there stays.
-        User::Unseen | User::Missing { .. } if facts.access.keys.is_empty() => {
+        User::Unseen | User::Missing { .. } if !has_key(&facts.access) => {
             Some((Status::New, Reason::UserMissing, "none"))
         }
         User::Unseen | User::Missing { .. } | User::Present { .. } | User::Deleted => None,
     }
 }
 
+/// Whether there is a key, or one that is being replaced.
+fn has_key(access: &Access) -> bool {
+    !access.keys.is_empty() || !access.retiring.is_empty()
+}
+
 /// Nobody who pays waits for a key, nor anybody who has one.
 fn waits_for_key(facts: &Facts, standing: &Standing<'_>) -> bool {
-    !facts.room_for_free_key
-        && facts.access.keys.is_empty()
-        && standing.reason == Reason::DefaultPlan
+    !facts.room_for_free_key && !has_key(&facts.access) && standing.reason == Reason::DefaultPlan
 }
 
 /// The best plan so far, and when something about it ends.

@@ -9,6 +9,7 @@ use tollgate_events::{AccountId, CustomerId, Envelope, EventRef, MAX_ENVELOPE_BY
 
 use crate::account::{Access, Account, Reason};
 use crate::policy::{BLAST_AT_LEAST, BLAST_PERCENT};
+use crate::ports::{Ledger, PortResult};
 
 /// What became of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -66,8 +67,8 @@ pub struct EventRecord {
     pub body: RecordBody,
     /// What became of it.
     pub outcome: Outcome,
-    /// Why, for a person: the error of a parked event, a warning, who did an operator's act (which
-    /// stays on record when it is handled again without a detail).
+    /// Why, for a person: the error of a parked event, a warning. The first line of an operator's
+    /// act says who did it and why, and stays when it is handled again.
     pub detail: Option<String>,
     /// The account it was about, once known.
     pub account: Option<AccountId>,
@@ -105,6 +106,18 @@ impl EventRecord {
             version: None,
             at,
         }
+    }
+
+    /// The same, with the first line that is on record of an operator's act: who, and why.
+    pub(crate) async fn with_who<L: Ledger>(mut self, ledger: &L) -> PortResult<Self> {
+        if self.event.source != Source::Operator {
+            return Ok(self);
+        }
+        let stored = ledger.event(&self.event).await?.and_then(|it| it.record.detail);
+        let who = stored.as_deref().and_then(|detail| detail.lines().next()).map(str::to_owned);
+        let lines: Vec<_> = who.into_iter().chain(self.detail).collect();
+        self.detail = (!lines.is_empty()).then(|| lines.join("\n"));
+        Ok(self)
     }
 
     /// The envelope, if it could be read.
@@ -185,10 +198,47 @@ pub struct Commit {
     pub account: Account,
     /// The history entry, when the access changed; its version is `account.version`.
     pub entry: Option<Entry>,
-    /// Customers to link to the account: each fails the commit when linked elsewhere.
+    /// Customers to link to the account: each fails the commit when linked elsewhere, or when
+    /// an operator has released it.
     pub link: Vec<CustomerId>,
+    /// Customers of the account to release: no event links them again.
+    pub unlink: Vec<CustomerId>,
+    /// An operator wants it: released customers may be linked too.
+    pub by_operator: bool,
     /// Event records to upsert along with it.
     pub records: Vec<EventRecord>,
+}
+
+impl Commit {
+    /// Writes the state and nothing else.
+    pub fn of(account: Account) -> Self {
+        let (link, unlink, records) = (Vec::new(), Vec::new(), Vec::new());
+        Self { account, entry: None, link, unlink, by_operator: false, records }
+    }
+}
+
+/// Whose a Stripe customer is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CustomerLink {
+    /// Nobody's yet.
+    Nobodys,
+    /// An account's.
+    Account(AccountId),
+    /// Nobody's any more: an operator has released it, and only an operator links it again.
+    Released {
+        /// The account that it was linked to last.
+        from: AccountId,
+    },
+}
+
+impl CustomerLink {
+    /// The account, if there is one.
+    pub fn account(self) -> Option<AccountId> {
+        match self {
+            Self::Account(account) => Some(account),
+            Self::Nobodys | Self::Released { .. } => None,
+        }
+    }
 }
 
 /// What a commit came to.
@@ -204,6 +254,12 @@ pub enum CommitResult {
         customer: CustomerId,
         /// Whose it is.
         account: AccountId,
+    },
+    /// An operator has released a customer, and it is no operator who links it: nothing was
+    /// written.
+    LinkReleased {
+        /// Which customer.
+        customer: CustomerId,
     },
     /// A newer catalog has decided this account: nothing was written.
     CatalogOutdated,
@@ -265,13 +321,17 @@ impl StackRecord {
         if !self.blast.stopped && self.blast.since.is_none_or(day_is_over) {
             next.blast = Blast { since: Some(now), ..Blast::default() };
         }
-        let keys = self.keys.map_or(0, |keys| keys.count);
-        let of = if closes { keys.max(self.paying) } else { self.paying };
-        let limit = BLAST_AT_LEAST.max(of.saturating_mul(BLAST_PERCENT) / 100);
-        let allowed = !next.blast.stopped && next.blast.count < limit;
+        let allowed = !next.blast.stopped && next.blast.count < self.blast_limit(closes);
         next.blast.count += u64::from(allowed);
         next.blast.stopped = !allowed;
         (next, allowed)
+    }
+
+    /// How many accounts may lose in a day what they pay for, or be closed.
+    pub fn blast_limit(&self, closes: bool) -> u64 {
+        let keys = self.keys.map_or(0, |keys| keys.count);
+        let of = if closes { keys.max(self.paying) } else { self.paying };
+        BLAST_AT_LEAST.max(of.saturating_mul(BLAST_PERCENT) / 100)
     }
 
     /// An operator has looked and accepts what is to come until then.

@@ -11,7 +11,7 @@ use std::fmt;
 
 use tollgate_events::SubscriptionId;
 
-use crate::account::{Attributes, KeyId, UsagePlanId};
+use crate::account::{Attributes, KeyId, RetiringKey, UsagePlanId};
 use crate::decide::{Desired, KeyState};
 
 /// A key as it is.
@@ -30,6 +30,8 @@ pub struct ObservedKey {
 pub struct Observed {
     /// The key.
     pub key: Option<ObservedKey>,
+    /// Keys that were replaced, and are not deleted yet.
+    pub retiring: Vec<RetiringKey>,
     /// The attributes.
     pub attributes: Attributes,
     /// Subscriptions that were cancelled by this plan's own steps.
@@ -51,6 +53,8 @@ pub enum Step {
     DisableKey,
     /// Delete the key for good.
     DeleteKey,
+    /// Delete a key that was replaced.
+    RetireKey(KeyId),
     /// Write both attributes of the user: the key's id, and this `custom:plan`.
     WriteAttributes(String),
     /// Cancel a subscription in Stripe.
@@ -66,7 +70,8 @@ impl Step {
             | Self::AttachPlan(_)
             | Self::EnableKey
             | Self::DisableKey
-            | Self::DeleteKey => true,
+            | Self::DeleteKey
+            | Self::RetireKey(_) => true,
             Self::WriteAttributes(_) | Self::CancelSubscription(_) => false,
         }
     }
@@ -81,6 +86,7 @@ impl fmt::Display for Step {
             Self::EnableKey => write!(f, "enable key"),
             Self::DisableKey => write!(f, "disable key"),
             Self::DeleteKey => write!(f, "delete key"),
+            Self::RetireKey(key) => write!(f, "delete retiring key {key}"),
             Self::WriteAttributes(plan) => write!(f, "write attributes (custom:plan={plan})"),
             Self::CancelSubscription(id) => write!(f, "cancel subscription {id}"),
         }
@@ -89,7 +95,7 @@ impl fmt::Display for Step {
 
 /// The steps from `observed` to `desired`, in the order in which they are to be taken.
 pub fn plan(desired: &Desired, observed: &Observed) -> Vec<Step> {
-    let mut steps = Vec::new();
+    let (ended, mut steps) = retire(desired, observed);
     match (desired.key, &observed.key) {
         (KeyState::Closed, Some(_)) => steps.push(Step::DeleteKey),
         (KeyState::Closed | KeyState::Disabled, None) => {}
@@ -107,9 +113,24 @@ pub fn plan(desired: &Desired, observed: &Observed) -> Vec<Step> {
         }
     }
     attributes(desired, observed, &mut steps);
+    steps.extend(ended);
     let to_cancel = desired.cancel.iter().filter(|id| !observed.cancelled.contains(*id));
     steps.extend(to_cancel.cloned().map(Step::CancelSubscription));
     steps
+}
+
+/// The replaced keys that go: those whose time is over when the new key stands, and those that
+/// would give other access than is desired before anything else.
+fn retire(desired: &Desired, observed: &Observed) -> (Vec<Step>, Vec<Step>) {
+    let fits = |key: &RetiringKey| {
+        desired.key == KeyState::Enabled && key.usage_plan == desired.usage_plan
+    };
+    let going = observed.retiring.iter().filter(|key| !desired.retiring.contains(key));
+    let (ended, at_once): (Vec<_>, Vec<_>) = going.partition(|key| fits(key));
+    let steps = |keys: Vec<&RetiringKey>| {
+        keys.into_iter().map(|key| Step::RetireKey(key.id.clone())).collect()
+    };
+    (steps(ended), steps(at_once))
 }
 
 /// Off every plan but the desired one, then onto it.
@@ -125,7 +146,8 @@ fn switch(desired: &Desired, key: &ObservedKey, steps: &mut Vec<Step>) {
 fn attributes(desired: &Desired, observed: &Observed, steps: &mut Vec<Step>) {
     let Some(word) = &desired.plan_attribute else { return };
     let minted = steps.contains(&Step::MintKey);
-    let key_id = observed.key.as_ref().and_then(|key| key.id.as_ref());
+    let kept = observed.key.as_ref().filter(|_| desired.key != KeyState::Closed);
+    let key_id = kept.and_then(|key| key.id.as_ref());
     let same = observed.attributes.plan.as_ref() == Some(word)
         && observed.attributes.api_id.as_ref() == key_id;
     if minted || !same {
@@ -142,6 +164,7 @@ impl Observed {
                     Some(ObservedKey { id: None, enabled: true, usage_plans: BTreeSet::new() });
             }
             Step::DeleteKey => self.key = None,
+            Step::RetireKey(id) => self.retiring.retain(|key| key.id != *id),
             Step::WriteAttributes(plan) => {
                 let api_id = self.key.as_ref().and_then(|key| key.id.clone());
                 self.attributes = Attributes { api_id, plan: Some(plan.clone()) };
@@ -170,6 +193,7 @@ fn note_on_key(key: &mut ObservedKey, step: &Step) {
         Step::DisableKey => key.enabled = false,
         Step::MintKey
         | Step::DeleteKey
+        | Step::RetireKey(_)
         | Step::WriteAttributes(_)
         | Step::CancelSubscription(_) => {}
     }

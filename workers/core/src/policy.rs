@@ -85,6 +85,10 @@ pub const ROOM_REVIEW_AFTER: SignedDuration = SignedDuration::from_hours(1);
 /// in the meantime heals by itself.
 pub const PARKED_REVIEW_AFTER: SignedDuration = SignedDuration::from_hours(24);
 
+/// How many events may wait in an account: its item must stay small (DynamoDB takes 400 KB,
+/// an envelope is at most 8 KB), and its commit within one transaction. More stay on the queue.
+pub const MOST_DEFERRED: usize = 40;
+
 /// Sweeps, replays and catalog changes may take a paid plan from this many accounts a day, or
 /// from [`BLAST_PERCENT`] of those that pay, whichever is more; then they stop.
 pub const BLAST_AT_LEAST: u64 = 10;

@@ -19,7 +19,9 @@ use tollgate_events::{
 
 use crate::account::{Account, Attributes, KeyId, UsagePlanId};
 use crate::derive::KeyValue;
-use crate::ledger::{Claim, Commit, CommitResult, Entry, EventRecord, StackRecord, StoredEvent};
+use crate::ledger::{
+    Claim, Commit, CommitResult, CustomerLink, Entry, EventRecord, StackRecord, StoredEvent,
+};
 use crate::stripe::{Dispute, ListedEvent, Subscription};
 
 /// Which system a call went to.
@@ -416,6 +418,10 @@ pub trait Users: Send + Sync {
         account: &AccountId,
     ) -> impl Future<Output = PortResult<Option<UserRecord>>> + Send;
 
+    /// `ListUsers` filtered by e-mail address, every page; may lag behind. Several users can have
+    /// one address: a local one, and one of each identity provider. The address is never logged.
+    fn with_email(&self, email: &str) -> impl Future<Output = PortResult<Vec<UserRecord>>> + Send;
+
     /// `ListUsers`: all users, one page of up to 60.
     fn all_users(
         &self,
@@ -454,10 +460,25 @@ pub trait Ledger: Send + Sync {
     /// Upserts event records that change no account.
     fn record(&self, records: &[EventRecord]) -> impl Future<Output = PortResult<()>> + Send;
 
+    /// Whose a customer is, was, or is not.
+    fn link_of(
+        &self,
+        customer: &CustomerId,
+    ) -> impl Future<Output = PortResult<CustomerLink>> + Send;
+
     /// Whose a customer is.
     fn account_of(
         &self,
         customer: &CustomerId,
+    ) -> impl Future<Output = PortResult<Option<AccountId>>> + Send {
+        async { Ok(self.link_of(customer).await?.account()) }
+    }
+
+    /// Whose an API key is, or was when it was there: the ledger has every key's id that it ever
+    /// committed.
+    fn account_of_key(
+        &self,
+        key: &KeyId,
     ) -> impl Future<Output = PortResult<Option<AccountId>>> + Send;
 
     /// An account, without claiming it.

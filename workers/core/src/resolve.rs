@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use tollgate_events::{AccountId, ChargeId, CustomerId, Envelope, NamedAccount, Source};
 
 use crate::converge::Worker;
+use crate::ledger::CustomerLink;
 use crate::ports::{CheckoutRecord, Ledger, PortResult, Ports, Stripe};
 
 /// Whose event it is.
@@ -71,8 +72,11 @@ impl<P: Ports> Worker<P> {
 
     /// The account that a customer is linked to, or may be linked to by what Stripe says.
     async fn account_of(&self, customer: &CustomerId) -> PortResult<Option<AccountId>> {
-        if let Some(account) = self.ports.ledger().account_of(customer).await? {
-            return Ok(Some(account));
+        match self.ports.ledger().link_of(customer).await? {
+            CustomerLink::Account(account) => return Ok(Some(account)),
+            // Whatever Stripe says: an operator knows better.
+            CustomerLink::Released { .. } => return Ok(None),
+            CustomerLink::Nobodys => {}
         }
         let proven = |named: Option<NamedAccount>| {
             named.filter(|named| self.deriver.verifies(named)).map(|named| named.id)

@@ -42,7 +42,7 @@ impl<'a> Filter<'a> {
             name.trim_end().strip_suffix('^').map_or((name, false), |name| (name, true));
         let name = name.trim().trim_matches('"');
         let value = value.trim().strip_prefix('"').and_then(|value| value.strip_suffix('"'));
-        let value = value.ok_or_else(bad)?.replace("\\\"", "\"");
+        let value = value.ok_or_else(bad)?.replace("\\\"", "\"").replace("\\\\", "\\");
         if name != "cognito:user_status" && !SEARCHABLE.contains(&name) {
             return Err(bad());
         }

@@ -42,6 +42,24 @@ impl Users for CognitoStandin {
         self.gate.pass(Service::Cognito, "ListUsers", account.as_str(), act).await
     }
 
+    async fn with_email(&self, email: &str) -> PortResult<Vec<UserRecord>> {
+        let escaped = email.replace('\\', "\\\\").replace('"', "\\\"");
+        let filter = format!("email = \"{escaped}\"");
+        let (mut found, mut page) = (Vec::new(), None);
+        loop {
+            let act = || {
+                self.list(Some(&filter), PAGE, page.as_deref())
+                    .map_err(|error| classified("ListUsers", &error))
+            };
+            let (users, next) = self.gate.pass(Service::Cognito, "ListUsers", "", act).await?;
+            found.extend(users.iter().map(record));
+            page = next;
+            if page.is_none() {
+                return Ok(found);
+            }
+        }
+    }
+
     async fn all_users(&self, page: Option<&str>) -> PortResult<Page<UserRecord>> {
         let act = || {
             let (users, next) =

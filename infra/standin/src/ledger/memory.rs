@@ -76,6 +76,11 @@ impl MemoryLedger {
         self.lock().links.clone()
     }
 
+    /// Customers whom an operator has released, and whose each was.
+    pub fn released(&self) -> BTreeMap<CustomerId, AccountId> {
+        self.lock().released.clone()
+    }
+
     /// Whose each key is that any account ever had.
     pub fn key_links(&self) -> BTreeMap<KeyId, AccountId> {
         self.lock().keys.clone()

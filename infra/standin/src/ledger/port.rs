@@ -5,9 +5,9 @@ use std::ops::Bound;
 use jiff::Timestamp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tollgate_billing::account::Account;
+use tollgate_billing::account::{Account, KeyId};
 use tollgate_billing::ledger::{
-    Claim, Commit, CommitResult, Entry, EventRecord, StackRecord, StoredEvent,
+    Claim, Commit, CommitResult, CustomerLink, Entry, EventRecord, StackRecord, StoredEvent,
 };
 use tollgate_billing::ports::{Class, Ledger, Page, PortResult, Service};
 use tollgate_events::{AccountId, CustomerId, EventRef};
@@ -60,9 +60,14 @@ impl Ledger for MemoryLedger {
         self.gate.pass_write(Service::Ledger, "TransactWriteItems", subject.join(" "), act).await
     }
 
-    async fn account_of(&self, customer: &CustomerId) -> PortResult<Option<AccountId>> {
-        let act = || Ok(self.lock().links.get(customer).cloned());
+    async fn link_of(&self, customer: &CustomerId) -> PortResult<CustomerLink> {
+        let act = || Ok(self.lock().link_of(customer));
         self.gate.pass(Service::Ledger, "GetItem", customer.as_str(), act).await
+    }
+
+    async fn account_of_key(&self, key: &KeyId) -> PortResult<Option<AccountId>> {
+        let act = || Ok(self.lock().keys.get(key).cloned());
+        self.gate.pass(Service::Ledger, "GetItem", key.as_str(), act).await
     }
 
     async fn account(&self, account: &AccountId) -> PortResult<Option<Account>> {
@@ -208,6 +213,7 @@ impl MemoryLedger {
 /// What a commit is for, in a word for the log.
 fn purpose(commit: &Commit) -> &'static str {
     match commit {
+        Commit { by_operator: true, .. } => "act",
         Commit { link, .. } if !link.is_empty() => "link",
         Commit { entry: None, records, .. } if records.is_empty() && commit.account.open => {
             "intent"

@@ -6,7 +6,8 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use tollgate_billing::account::{Account, KeyId, Status};
 use tollgate_billing::ledger::{
-    Claim, Commit, CommitResult, Entry, EventRecord, RecordBody, StackRecord, StoredEvent,
+    Claim, Commit, CommitResult, CustomerLink, Entry, EventRecord, RecordBody, StackRecord,
+    StoredEvent,
 };
 use tollgate_billing::policy::UNFINISHED_REVIEW_AFTER;
 use tollgate_events::{AccountId, CustomerId, EventRef, Source};
@@ -20,6 +21,8 @@ pub(super) struct Store {
     pub(super) entries: BTreeMap<AccountId, BTreeMap<u64, Entry>>,
     pub(super) events: BTreeMap<EventRef, StoredEvent>,
     pub(super) links: BTreeMap<CustomerId, AccountId>,
+    /// Customers whom an operator has released, and whose they were.
+    pub(super) released: BTreeMap<CustomerId, AccountId>,
     pub(super) keys: BTreeMap<KeyId, AccountId>,
     /// The sparse index of waiting and parked events.
     pub(super) stuck: BTreeMap<String, BTreeSet<EventRef>>,
@@ -60,7 +63,14 @@ impl Store {
         if let Some(entry) = &commit.entry {
             self.put_entry(id, entry);
         }
-        self.links.extend(commit.link.iter().map(|customer| (customer.clone(), id.clone())));
+        for customer in &commit.link {
+            self.released.remove(customer);
+            self.links.insert(customer.clone(), id.clone());
+        }
+        for customer in &commit.unlink {
+            self.links.remove(customer);
+            self.released.insert(customer.clone(), id.clone());
+        }
         self.keys
             .extend(commit.account.access.keys.values().map(|key| (key.id.clone(), id.clone())));
         for record in &commit.records {
@@ -93,13 +103,26 @@ impl Store {
         if fenced && !planted(Bug::NoFence) {
             return Err(CommitResult::Fenced);
         }
-        let taken = commit.link.iter().find_map(|customer| {
+        let mut changed = commit.link.iter().chain(&commit.unlink);
+        let taken = changed.find_map(|customer| {
             let owner = self.links.get(customer).filter(|owner| **owner != commit.account.id)?;
             Some((customer.clone(), owner.clone()))
         });
-        match taken.filter(|_| !planted(Bug::LinkOverwritten)) {
-            Some((customer, account)) => Err(CommitResult::LinkTaken { customer, account }),
+        if let Some((customer, account)) = taken.filter(|_| !planted(Bug::LinkOverwritten)) {
+            return Err(CommitResult::LinkTaken { customer, account });
+        }
+        let released = commit.link.iter().find(|customer| self.released.contains_key(*customer));
+        match released.filter(|_| !commit.by_operator) {
+            Some(customer) => Err(CommitResult::LinkReleased { customer: customer.clone() }),
             None => Ok(()),
+        }
+    }
+
+    pub(super) fn link_of(&self, customer: &CustomerId) -> CustomerLink {
+        match (self.links.get(customer), self.released.get(customer)) {
+            (Some(account), _) => CustomerLink::Account(account.clone()),
+            (None, Some(from)) => CustomerLink::Released { from: from.clone() },
+            (None, None) => CustomerLink::Nobodys,
         }
     }
 
@@ -175,6 +198,7 @@ impl Store {
             "history": entries,
             "events": events,
             "links": self.links,
+            "released": self.released,
             "keys": self.keys,
             "stack": self.stack,
         })

@@ -40,7 +40,7 @@ fn closing(account: &Account, commit_id: &str) -> Commit {
         commit_id: Some(commit_id.into()),
         ..account.clone()
     };
-    Commit { account, entry: None, link: vec![], records: vec![] }
+    Commit::of(account)
 }
 
 fn entry(version: u64) -> Entry {

@@ -8,6 +8,7 @@ use tollgate_standin::stripe::{self, Stripe};
 
 use super::{Entitled, Oracle};
 use crate::market::rank_of;
+use crate::operator::{Operated, Standing};
 
 /// The plans, by rank.
 const PLANS: [&str; 3] = ["free", "basic", "pro"];
@@ -47,9 +48,8 @@ impl Oracle<'_> {
                 }
             }
         }
-        let operated = self.sim.lives.operated.get(&account.id);
-        let grants = operated.into_iter().flat_map(|operated| &operated.grants);
-        for (plan, untils) in grants {
+        let operated = self.operated(account);
+        for (plan, untils) in &operated.grants {
             let lasts = untils.iter().any(|until| until.is_none_or(|until| until > self.now));
             let rank = PLANS.iter().position(|it| *it == plan.as_str()).unwrap_or(0);
             best = best.max(if lasts { rank } else { 0 });
@@ -58,8 +58,7 @@ impl Oracle<'_> {
             best = best.max(self.last_rank(account, since));
         }
         let plan = PLANS[best];
-        let held = operated.is_some_and(|operated| operated.held)
-            || self.held(&stripe, account, &customers);
+        let held = operated.held || self.held(&stripe, account, &customers);
         let word = match (held, user_enabled) {
             (true, _) => "held",
             (false, false) => "disabled",
@@ -67,6 +66,11 @@ impl Oracle<'_> {
         };
         let usage_plan = self.usage_plans[plan].clone();
         Entitled { plan, usage_plan, enabled: word == plan, word }
+    }
+
+    /// What operators' acts on an account come to.
+    pub(super) fn operated(&self, account: &Account) -> Standing {
+        self.sim.lives.operated.get(&account.id).map(Operated::standing).unwrap_or_default()
     }
 
     /// The plan that the account had when a live subscription came to sell nothing known: that
@@ -83,24 +87,23 @@ impl Oracle<'_> {
     }
 
     /// Whether a dispute holds the account. One whose every event was lost for good cannot be
-    /// known: disputes are not listed by customer.
+    /// known, nor one from before an operator moved its customer: disputes are not listed by
+    /// customer.
     fn held(&self, stripe: &Stripe, account: &Account, customers: &[&CustomerId]) -> bool {
-        let lossy = self.sim.script.lossy;
-        let known = |id: &String| {
-            !lossy || account.access.disputes.keys().any(|known| known.as_str() == id)
-        };
-        let operated = self.sim.lives.operated.get(&account.id);
-        let lifted = |id: &String| {
-            operated.is_some_and(|it| it.lifted.iter().any(|lifted| lifted.as_str() == id))
-        };
-        let disputes = self.sim.lives.disputes.iter();
-        disputes.filter(|id| known(id) && !lifted(id)).any(|id| {
+        let recorded = |id: &str| account.access.disputes.keys().any(|known| known.as_str() == id);
+        let operated = self.operated(account);
+        let lifted = |id: &str| operated.lifted.iter().any(|lifted| lifted.as_str() == id);
+        self.sim.lives.disputes.iter().filter(|id| !lifted(id)).any(|id| {
             stripe.dispute(id).is_ok_and(|dispute| {
                 let charge = stripe.charge(&dispute.charge);
                 let ours = charge.is_ok_and(|charge| {
                     customers.iter().any(|customer| customer.as_str() == charge.customer)
                 });
-                ours && matches!(dispute.status, "needs_response" | "under_review" | "lost")
+                let moved = self.sim.lives.moves.touched(&charge_customer(stripe, &dispute.charge));
+                let known = !(self.sim.script.lossy || moved) || recorded(id);
+                known
+                    && ours
+                    && matches!(dispute.status, "needs_response" | "under_review" | "lost")
             })
         })
     }
@@ -166,6 +169,11 @@ impl Oracle<'_> {
             }
         }
     }
+}
+
+/// Who paid a charge.
+fn charge_customer(stripe: &Stripe, charge: &str) -> String {
+    stripe.charge(charge).map(|charge| charge.customer.clone()).unwrap_or_default()
 }
 
 /// What a subscription sells: 0 nothing that the catalog knows, 1 basic, 2 pro.

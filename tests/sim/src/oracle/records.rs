@@ -19,6 +19,7 @@ impl Oracle<'_> {
                     problems.push(format!("key {} is two accounts'", key.id));
                 }
             }
+            named.extend(account.access.retiring.iter().map(|key| key.id.as_str().to_owned()));
             let open = account.intent.map(|intent| {
                 format!(
                     "tollgate/sim/{}/{}/{}",

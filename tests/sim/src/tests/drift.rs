@@ -177,7 +177,7 @@ impl Town {
         let commit_id = Some(format!("edit-{}", account.epoch));
         let mut account = Account { open: false, lease_until: None, commit_id, ..*account };
         change(&mut account);
-        let commit = Commit { account, entry: None, link: vec![], records: vec![] };
+        let commit = Commit::of(account);
         assert_eq!(block_on(ledger.commit(&commit)).unwrap(), CommitResult::Committed);
     }
 

@@ -1,5 +1,6 @@
 //! The simulation's own tests: it repeats, it can fail, and it holds.
 
+mod acts;
 mod bugs;
 mod calls;
 mod drift;
@@ -16,6 +17,7 @@ mod switch;
 mod waiting;
 
 use tollgate_billing::account::{PlanId, UsagePlanId};
+use tollgate_billing::ops::Act;
 use tollgate_standin::api_gateway::NewApiKey;
 use tollgate_standin::world::{BULK_QUEUE, EVENTS_QUEUE};
 
@@ -128,8 +130,8 @@ fn the_oracle_sees_a_grant_that_has_no_effect() {
     let found = found_after(|sim| {
         let accounts = sim.world.ledger.accounts();
         let live = accounts.iter().find(|a| a.access.plan == PlanId::parse("free").ok());
-        let grants = [(PlanId::parse("pro").unwrap(), vec![None])].into();
-        let operated = Operated { grants, ..Operated::default() };
+        let grant = Act::Grant { plan: PlanId::parse("pro").unwrap(), until: None };
+        let operated = Operated { acts: vec![(1, grant)], ..Operated::default() };
         sim.lives.operated.insert(live.expect("seed 1 has a free account").id.clone(), operated);
     });
     assert_eq!(found, [1]);

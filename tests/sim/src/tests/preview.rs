@@ -1,12 +1,12 @@
 //! What a preview tells is what the convergence then does.
 
-use jiff::SignedDuration;
 use tollgate_billing::account::PlanId;
 use tollgate_billing::converge::Preview;
 use tollgate_billing::ops::{Act, OperatorAct};
 use tollgate_events::AccountId;
 
 use crate::executor::block_on;
+use crate::operator;
 use crate::scene::Scene;
 
 /// The operations that only read.
@@ -61,7 +61,7 @@ fn a_sign_up_and_a_hold_are_foreseen() {
     let act = OperatorAct { act: Act::Hold, by: "ops".into(), why: "abuse".into() };
     let foreseen = preview(&scene, &account, Some(&act));
     assert!(foreseen.disables());
-    let deadline = scene.world.clock.time() + SignedDuration::from_secs(25);
-    block_on(scene.worker.operate(&account, &act, deadline)).unwrap();
+    block_on(operator::act(&scene.world, &account, &act)).unwrap();
+    scene.come_to_rest();
     assert_eq!(steps_of(&foreseen), steps_taken(&scene, &account));
 }

@@ -6,15 +6,17 @@ use jiff::SignedDuration;
 use tollgate_billing::account::{Account, Status};
 use tollgate_billing::batch::{BatchReport, Message};
 use tollgate_billing::converge::Worker;
+use tollgate_billing::ops::{Act, ActError, Acted, OperatorAct};
 use tollgate_billing::sweep::sweep;
 use tollgate_events::stripe::{Reading, read};
 use tollgate_events::{AccountId, Envelope, cognito};
 use tollgate_standin::gate::{Fair, Weather};
 use tollgate_standin::stripe::{Card, NewCustomer, NewEndpoint, NewSession, SubscriptionData};
-use tollgate_standin::world::{BULK_QUEUE, World};
+use tollgate_standin::world::{BULK_QUEUE, EVENTS_QUEUE, World};
 
 use crate::executor::block_on;
 use crate::lives::proof;
+use crate::operator;
 use crate::run::{dawn, worker_on};
 
 pub(super) struct Scene {
@@ -85,6 +87,29 @@ impl Scene {
         };
         let session = stripe.open_checkout(session).expect("the customer is there");
         stripe.complete_checkout(&session, Card::Pays).expect("it is open")
+    }
+
+    /// An operator acts; the wake is on its way.
+    pub(super) fn act(&self, account: &AccountId, act: Act) -> Result<Acted, ActError> {
+        let act = OperatorAct { act, by: "otto".into(), why: "a story".into() };
+        block_on(operator::act(&self.world, account, &act))
+    }
+
+    /// The wakes of operators' acts that wait to be delivered.
+    pub(super) fn wakes(&self) -> Vec<Envelope> {
+        let received = self.world.sqs.receive(EVENTS_QUEUE, 10).expect("it is there");
+        let wake = |message: &tollgate_standin::sqs::Message| {
+            self.world.sqs.delete(EVENTS_QUEUE, &message.receipt).expect("it is in flight");
+            Envelope::decode(&message.body).expect("it is ours")
+        };
+        received.iter().map(wake).collect()
+    }
+
+    /// An operator acts, and the worker does what follows.
+    pub(super) fn operate(&self, account: &AccountId, act: Act) -> Acted {
+        let acted = self.act(account, act).expect("the weather is fair");
+        assert_eq!(self.handle(&self.wakes()).failed, [""; 0]);
+        acted
     }
 
     /// Time passes, the sweep runs, and what it wakes is handled; how many accounts were due.

@@ -9,7 +9,7 @@ use tollgate_billing::catalog::CatalogFile;
 use tollgate_billing::control_plane::ControlPlane;
 use tollgate_billing::converge::{DRIFT, Worker};
 use tollgate_billing::ledger::{Blast, KeyCount, Outcome, StackRecord};
-use tollgate_billing::ops::{Act, OperatorAct, accept_blast};
+use tollgate_billing::ops::{Act, accept_blast};
 use tollgate_billing::policy::Policy;
 use tollgate_billing::ports::{Class, Ledger, PortResult, Service};
 use tollgate_billing::sweep::wake;
@@ -340,9 +340,7 @@ fn an_operators_acts_are_on_record_with_who_and_why() {
     let ann = scene.sign_up("ann");
     let act = |act| {
         scene.world.clock.advance(SignedDuration::from_secs(60));
-        let act = OperatorAct { act, by: "otto".into(), why: "a story".into() };
-        let deadline = scene.world.clock.time() + SignedDuration::from_secs(27);
-        block_on(scene.worker.operate(&ann, &act, deadline)).expect("the weather is fair");
+        assert!(scene.operate(&ann, act).changed);
         scene.seen(&ann)
     };
     let pro = || tollgate_billing::account::PlanId::parse("pro").expect("it is an id");
@@ -358,5 +356,6 @@ fn an_operators_acts_are_on_record_with_who_and_why() {
     assert!(told.iter().all(|it| it.detail.as_deref() == Some("otto: a story")), "{told:?}");
     let entries = scene.world.ledger.entries(&ann);
     let causes = entries.iter().flat_map(|entry| &entry.cause);
-    assert_eq!(causes.filter(|cause| cause.id.as_str().starts_with("op_")).count(), 4);
+    let causes = causes.filter(|cause| cause.id.as_str().starts_with("op_"));
+    assert_eq!(causes.count(), 8, "each act, and what followed from it");
 }

@@ -57,7 +57,7 @@ async fn a_claim_and_a_commit_recognise_themselves() -> Told {
     account.open = false;
     account.lease_until = None;
     account.commit_id = Some("commit-1".into());
-    let commit = Commit { account, entry: None, link: vec![], records: vec![] };
+    let commit = Commit::of(account);
     faults.order(Service::Ledger, &[Fault::Lost, Fault::Lost]);
     assert_eq!(ledger.commit(&commit).await?, CommitResult::Committed);
     assert_eq!(faults.tally(), [((Service::Ledger, Fault::Lost), 4)].into());

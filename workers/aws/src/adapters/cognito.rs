@@ -93,6 +93,20 @@ impl Users for UserPool {
         }
     }
 
+    async fn with_email(&self, email: &str) -> PortResult<Vec<UserRecord>> {
+        let filter = format!("email = \"{}\"", escape(email));
+        let (mut found, mut token) = (Vec::new(), None);
+        loop {
+            let page =
+                self.list(Some(filter.clone()), token).await.map_err(|e| unnamed(e, email))?;
+            found.extend(page.items);
+            token = page.next;
+            if token.is_none() {
+                return Ok(found);
+            }
+        }
+    }
+
     async fn all_users(&self, page: Option<&str>) -> PortResult<Page<UserRecord>> {
         self.list(None, page.map(str::to_owned)).await
     }

@@ -23,9 +23,9 @@ use futures_util::future::try_join_all;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use tollgate_billing::account::Account;
+use tollgate_billing::account::{Account, KeyId};
 use tollgate_billing::ledger::{
-    Claim, Commit, CommitResult, Entry, EventRecord, StackRecord, StoredEvent,
+    Claim, Commit, CommitResult, CustomerLink, Entry, EventRecord, StackRecord, StoredEvent,
 };
 use tollgate_billing::ports::{Class, Ledger, Page, PortError, PortResult, Service};
 use tollgate_events::{AccountId, CustomerId, EventRef};
@@ -207,8 +207,13 @@ impl Ledger for DynamoLedger {
         Ok(())
     }
 
-    async fn account_of(&self, customer: &CustomerId) -> PortResult<Option<AccountId>> {
-        let Some(item) = self.get(&Key::customer(customer)).await? else { return Ok(None) };
+    async fn link_of(&self, customer: &CustomerId) -> PortResult<CustomerLink> {
+        let item = self.get(&Key::customer(customer)).await?;
+        item.map_or(Ok(CustomerLink::Nobodys), |item| read_link(&item))
+    }
+
+    async fn account_of_key(&self, key: &KeyId) -> PortResult<Option<AccountId>> {
+        let Some(item) = self.get(&Key::api_key(key)).await? else { return Ok(None) };
         link_owner(&item).map(Some).ok_or_else(|| unreadable(&item, "its account"))
     }
 
@@ -387,6 +392,16 @@ fn read_account(item: &Item) -> PortResult<Account> {
 
 fn read_event(item: &Item) -> PortResult<StoredEvent> {
     items::read_event(item).map_err(|error| unreadable(item, error))
+}
+
+/// A customer's link: an account's, or released by an operator.
+fn read_link(item: &Item) -> PortResult<CustomerLink> {
+    let account = link_owner(item).ok_or_else(|| unreadable(item, "its account"))?;
+    Ok(if item.contains_key(items::RELEASED) {
+        CustomerLink::Released { from: account }
+    } else {
+        CustomerLink::Account(account)
+    })
 }
 
 fn link_owner(item: &Item) -> Option<AccountId> {

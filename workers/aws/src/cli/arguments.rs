@@ -60,4 +60,19 @@ pub(crate) enum Command {
     /// The stack's secrets: set, never shown.
     #[command(subcommand)]
     Secrets(super::secrets::Secrets),
+    /// One account: what it has, why, and what an operator does to it.
+    #[command(subcommand)]
+    Account(super::account::Account),
+    /// The queues, and what is left to do.
+    #[command(subcommand)]
+    Queue(super::queue::Queue),
+    /// The API keys of the account and Region.
+    #[command(subcommand)]
+    Keys(super::keys::Keys),
+    /// Prints what makes a shell complete this command.
+    #[command(after_help = super::completions::EXAMPLES)]
+    Completions {
+        /// Which shell.
+        shell: clap_complete::Shell,
+    },
 }

@@ -12,8 +12,14 @@ use super::{Colour, Context, Exit, Failure, Io, Setting, StackSettings};
 use crate::adapters::dynamodb::table::EXPIRES_AT;
 use crate::doctor::{Place, QueuePlace, SecretPlace, json, observe, table_shape, text};
 
+const EXAMPLES: &str = "\
+Examples:
+  tollgate --stack shop doctor             what is wrong, and what mends it
+  tollgate --stack shop doctor --strict    warnings fail too, in CI";
+
 /// How to look.
 #[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct Doctor {
     /// Warnings, and what could not be looked at, fail too.
     #[arg(long)]
@@ -108,11 +114,6 @@ fn place(
     named: Option<&str>,
     variable: &dyn Fn(&str) -> Option<String>,
 ) -> Place {
-    let queue = |name, url, letters| QueuePlace {
-        name,
-        url: known(settings, url, named),
-        dead_letters: settings.get(letters).map(str::to_owned),
-    };
     let value = |name: &str| variable(name).filter(|value| !value.trim().is_empty());
     let secret = |arn, name: &str| match (settings.get(arn), value(name)) {
         (Some(arn), _) => SecretPlace::Arn(arn.to_owned()),
@@ -122,17 +123,11 @@ fn place(
             mend: format!("name the stack with --stack, or set {name}_ARN"),
         }),
     };
-    use Setting::{
-        BulkDeadLetterQueueUrl, BulkQueueUrl, EventsDeadLetterQueueUrl, EventsQueueUrl,
-        KeySecretsArn, StripeKeySecretArn, SweepStripeKeySecretArn, WebhookSecretsArn,
-    };
+    use Setting::{KeySecretsArn, StripeKeySecretArn, SweepStripeKeySecretArn, WebhookSecretsArn};
     let sweep = settings.get(SweepStripeKeySecretArn);
     let sweep = sweep.filter(|arn| settings.get(StripeKeySecretArn) != Some(arn));
     Place {
-        queues: [
-            queue("events", EventsQueueUrl, EventsDeadLetterQueueUrl),
-            queue("bulk", BulkQueueUrl, BulkDeadLetterQueueUrl),
-        ],
+        queues: queues(settings, named),
         stripe_key: secret(StripeKeySecretArn, "STRIPE_SECRET_KEY"),
         sweep_key: sweep.map(|arn| SecretPlace::Arn(arn.to_owned())),
         webhook_secrets: secret(WebhookSecretsArn, "STRIPE_WEBHOOK_SECRETS"),
@@ -140,4 +135,18 @@ fn place(
         own_stripe_key: value("STRIPE_SECRET_KEY").map(SecretString::from),
         stripe_base: value("STRIPE_API_BASE"),
     }
+}
+
+/// Where the queues are.
+pub(super) fn queues(settings: &StackSettings, named: Option<&str>) -> [QueuePlace; 2] {
+    use Setting::{BulkDeadLetterQueueUrl, BulkQueueUrl, EventsDeadLetterQueueUrl, EventsQueueUrl};
+    let queue = |name, url, letters| QueuePlace {
+        name,
+        url: known(settings, url, named),
+        dead_letters: settings.get(letters).map(str::to_owned),
+    };
+    [
+        queue("events", EventsQueueUrl, EventsDeadLetterQueueUrl),
+        queue("bulk", BulkQueueUrl, BulkDeadLetterQueueUrl),
+    ]
 }

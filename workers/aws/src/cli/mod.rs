@@ -6,27 +6,32 @@
 //!
 //! Exit codes: see [`Exit`]. What it knows of a stack: see [`StackSettings`].
 
+mod account;
 mod arguments;
+mod completions;
 mod confirm;
 mod context;
 mod doctor;
 mod events;
 mod exit;
 mod io;
+mod keys;
 mod local;
 mod plans;
 mod progress;
+mod queue;
 mod secrets;
 mod settings;
 mod stack;
 mod table;
 mod time;
 mod webhook;
+mod who;
 
 use std::ffi::OsString;
 
-use clap::Parser;
 use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser};
 use tollgate_billing::ports::Clock;
 
 use self::arguments::{Arguments, Command};
@@ -35,6 +40,11 @@ pub use self::exit::{Exit, Failure};
 pub use self::io::{Colour, Io};
 pub use self::local::Local;
 pub use self::settings::{Setting, StackSettings};
+
+/// The command line's definition: every command with its options and help.
+pub fn definition() -> clap::Command {
+    Arguments::command()
+}
 
 /// Runs the command with the arguments of a process (the first is its name); returns its
 /// exit code. Results go to `io.out`; questions, progress and errors to `io.err`.
@@ -72,6 +82,10 @@ async fn dispatch<C: Clock>(
         Command::Plans(command) => plans::run(command, context, io).await,
         Command::Webhook(command) => webhook::run(command, context, io).await,
         Command::Secrets(command) => secrets::run(command, context, io).await,
+        Command::Account(command) => Box::pin(account::run(command, context, io)).await,
+        Command::Queue(queue::Queue::Status) => queue::status(context, io).await,
+        Command::Keys(keys::Keys::Forecast(options)) => keys::forecast(options, context, io).await,
+        Command::Completions { shell } => completions::print(shell, context.json, io),
     }
 }
 

@@ -16,6 +16,7 @@ use super::{Context, Exit, Failure, Io};
 #[derive(Debug, Subcommand)]
 pub(crate) enum Plans {
     /// Shows the plans of the file; calls nothing.
+    #[command(after_help = SHOW_EXAMPLES)]
     Show {
         /// The catalog.
         #[arg(default_value = DEFAULT_FILE)]
@@ -32,6 +33,11 @@ pub(crate) enum Plans {
 }
 
 pub(super) const DEFAULT_FILE: &str = "infra/plans/plans.toml";
+
+const SHOW_EXAMPLES: &str = "\
+Examples:
+  tollgate plans show
+  tollgate plans show other.toml --json | jq '.plans[].id'";
 
 const APPLY_EXAMPLES: &str = "\
 Examples:

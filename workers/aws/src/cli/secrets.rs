@@ -25,6 +25,7 @@ pub(crate) enum Secrets {
         secret: Secret,
     },
     /// Adds the next version, with a random value, to a secret that keeps the old ones.
+    #[command(after_help = ROTATE_EXAMPLE)]
     Rotate {
         /// Which secret.
         secret: Rotated,
@@ -35,6 +36,10 @@ const EXAMPLES: &str = "\
 Examples:
   tollgate --stack shop secrets set stripe-key
   pass show stripe/restricted | tollgate --stack shop secrets set stripe-key
+  tollgate --stack shop secrets rotate key-secrets";
+
+const ROTATE_EXAMPLE: &str = "\
+Example:
   tollgate --stack shop secrets rotate key-secrets";
 
 /// A stack's secret.

@@ -23,6 +23,7 @@ use tollgate_billing::ports::Clock;
 
 pub use self::dynamodb::table_shape;
 pub use self::report::{json, text};
+pub use self::sqs::look as queues;
 
 /// Where to look, beyond what is [expected](Expected).
 #[derive(Debug, Clone)]
@@ -95,7 +96,7 @@ pub async fn observe<C: Clock>(
         api_keys: gateway.api_keys,
         stripe,
         secrets,
-        queues,
+        queues: queues.into(),
         table: ledger.table,
         point_in_time_recovery: ledger.recovery,
         time_to_live: ledger.time_to_live,

@@ -7,7 +7,7 @@ use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::QueueAttributeName as Name;
 use jiff::SignedDuration;
 use serde_json::Value;
-use tollgate_billing::doctor::{Look, Queue, QueuePair, Redrive, Unseen};
+use tollgate_billing::doctor::{Look, Messages, Queue, QueuePair, Redrive, Unseen};
 use tollgate_billing::ports::Service;
 
 use super::QueuePlace;
@@ -16,11 +16,12 @@ use crate::adapters::error::Operation;
 
 const GET: Operation = Operation { service: Service::Queue, name: "GetQueueAttributes" };
 
-pub(super) async fn look(places: &[QueuePlace; 2], sdk: &SdkConfig) -> Vec<QueuePair> {
+/// Looks at both queues and their dead-letter queues.
+pub async fn look(places: &[QueuePlace; 2], sdk: &SdkConfig) -> [QueuePair; 2] {
     let client = Client::new(sdk);
     let [events, bulk] = places;
     let (events, bulk) = tokio::join!(pair(&client, events), pair(&client, bulk));
-    vec![events, bulk]
+    [events, bulk]
 }
 
 async fn pair(client: &Client, place: &QueuePlace) -> QueuePair {
@@ -57,11 +58,7 @@ fn read(attributes: &HashMap<Name, String>) -> Queue {
     let text = |name: &Name| attributes.get(name).map(String::as_str).unwrap_or_default();
     let number = |name: &Name| text(name).parse::<i64>().unwrap_or_default();
     let seconds = |name: &Name| SignedDuration::from_secs(number(name));
-    let messages = [
-        Name::ApproximateNumberOfMessages,
-        Name::ApproximateNumberOfMessagesNotVisible,
-        Name::ApproximateNumberOfMessagesDelayed,
-    ];
+    let count = |name: &Name| number(name).unsigned_abs();
     Queue {
         arn: text(&Name::QueueArn).to_owned(),
         fifo: text(&Name::FifoQueue) == "true",
@@ -70,7 +67,11 @@ fn read(attributes: &HashMap<Name, String>) -> Queue {
         visibility: seconds(&Name::VisibilityTimeout),
         retention: seconds(&Name::MessageRetentionPeriod),
         redrive: redrive(text(&Name::RedrivePolicy)),
-        messages: messages.iter().map(|name| number(name).unsigned_abs()).sum(),
+        messages: Messages {
+            visible: count(&Name::ApproximateNumberOfMessages),
+            in_flight: count(&Name::ApproximateNumberOfMessagesNotVisible),
+            delayed: count(&Name::ApproximateNumberOfMessagesDelayed),
+        },
     }
 }
 

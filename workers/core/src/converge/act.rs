@@ -76,7 +76,13 @@ impl<P: Ports> Run<'_, P> {
             enabled: access.status == Status::Active,
             usage_plans: access.usage_plan.iter().cloned().collect(),
         });
-        Observed { key, attributes, cancelled: BTreeSet::new() }
+        self.observed(key, attributes)
+    }
+
+    /// Retiring keys are always as the ledger says: nothing is done to them but to delete them.
+    fn observed(&self, key: Option<ObservedKey>, attributes: Attributes) -> Observed {
+        let retiring = self.account.access.retiring.clone();
+        Observed { key, retiring, attributes, cancelled: BTreeSet::new() }
     }
 
     /// Observes, and waits a little for a key that is not shown yet.
@@ -107,7 +113,7 @@ impl<P: Ports> Run<'_, P> {
                 Some(ObservedKey { id: Some(id), enabled, usage_plans })
             }
         };
-        Ok(Observed { key, attributes, cancelled: BTreeSet::new() })
+        Ok(self.observed(key, attributes))
     }
 
     /// The key that an open intent made, else the ledger's. One that is known to have been
@@ -194,6 +200,7 @@ impl<P: Ports> Run<'_, P> {
                 self.worker.ports.stripe().cancel_subscription(id).await
             }
             (Step::DetachPlan(plan), Some(key)) => gone_is_done(gateway.detach(plan, key).await),
+            (Step::RetireKey(key), _) => gone_is_done(gateway.delete_key(key).await),
             (Step::DeleteKey, Some(key)) => gone_is_done(gateway.delete_key(key).await),
             (Step::AttachPlan(plan), Some(key)) => gateway.attach(plan, key).await,
             (Step::EnableKey, Some(key)) => gateway.set_enabled(key, true).await,
@@ -215,11 +222,15 @@ impl<P: Ports> Run<'_, P> {
     /// was achieved.
     fn note(&mut self, step: &Step, observed: &Observed) {
         let at = self.clock_now();
+        self.account.count_generations();
         let access = &mut self.account.access;
         access.usage_plan = observed.key.as_ref().and_then(|key| key.usage_plans.first().cloned());
         access.attributes = observed.attributes.clone();
         if *step == Step::DeleteKey {
             access.keys.clear();
+        }
+        if let Step::RetireKey(id) = step {
+            access.retiring.retain(|key| key.id != *id);
         }
         self.steps.push(StepTaken { step: step.to_string(), at });
     }
@@ -256,9 +267,10 @@ impl<P: Ports> Run<'_, P> {
 
     /// Commits what is about to be minted, before it is.
     async fn intend(&mut self) -> Result<MintIntent, Stop> {
+        self.account.count_generations();
         let intent = MintIntent {
             slot: Slot::Primary,
-            generation: self.account.key().map_or(1, |key| key.generation + 1),
+            generation: self.account.generations + 1,
             secret_version: self.worker.deriver.newest(),
             nonce: hex::encode(self.worker.ports.entropy().bytes()),
         };

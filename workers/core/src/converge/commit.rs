@@ -1,20 +1,16 @@
 //! The commit: state, history and event records, all or nothing.
 
 use jiff::{SignedDuration, Timestamp};
-use tollgate_events::{Envelope, Source, Via};
+use tollgate_events::{Envelope, Via};
 
 use super::{Run, Stop};
-use crate::account::{Access, Account, Attributes, Status};
+use crate::account::{Access, Account, Attributes, Status, User};
 use crate::decide::{Desired, KeyState};
 use crate::ledger::{Commit, CommitResult, Entry, EventRecord, Outcome, is_wake};
 use crate::policy::{
-    PARKED_REVIEW_AFTER, SECOND_LOOK_AFTER, SECOND_LOOKS, UNFINISHED_REVIEW_AFTER,
+    MOST_DEFERRED, PARKED_REVIEW_AFTER, SECOND_LOOK_AFTER, SECOND_LOOKS, UNFINISHED_REVIEW_AFTER,
 };
 use crate::ports::{Entropy, Ledger, Ports};
-
-/// How many events may wait in an account: its item must stay small (DynamoDB takes 400 KB,
-/// an envelope is at most 8 KB), and its commit within one transaction. More stay on the queue.
-const MOST_DEFERRED: usize = 40;
 
 /// How long to wait when other instances keep writing the same item first.
 pub(super) const OUTRUN_FOR: SignedDuration = SignedDuration::from_secs(5);
@@ -29,6 +25,10 @@ fn alarm(event: &Envelope) -> Option<&'static str> {
         "Stripe warns of fraud on this charge; refund it before it becomes a dispute"
     })
 }
+
+/// What is told of an event whose customer an operator has released.
+const RELEASED: &str =
+    "an operator has unlinked its customer; `tollgate account link` links the customer again";
 
 impl<P: Ports> Run<'_, P> {
     /// Names a commit, so that a lost response is recognised as our own success.
@@ -134,7 +134,10 @@ impl<P: Ports> Run<'_, P> {
         self.account.lease_until = None;
         self.account.commit_id = Some(self.commit_id());
         let entry = self.changed().then(|| self.entry(at));
-        let records = self.records(outcome, detail.as_deref(), at);
+        let mut records = Vec::new();
+        for record in self.records(outcome, detail.as_deref(), at) {
+            records.push(Box::pin(record.with_who(self.ledger())).await?);
+        }
         self.write(self.account.clone(), entry, records).await
     }
 
@@ -151,10 +154,12 @@ impl<P: Ports> Run<'_, P> {
         }
     }
 
-    /// What a person is told of an event: who did it, what went wrong, what to look at.
+    /// What a person is told of an event: what went wrong, what to look at.
     fn detail(&self, event: &Envelope, detail: Option<&str>) -> Option<String> {
-        let told = self.told.as_deref().filter(|_| event.source == Source::Operator);
-        let parts: Vec<_> = told.into_iter().chain(detail.or_else(|| alarm(event))).collect();
+        let customer = event.subject.customer.as_ref();
+        let released = customer.is_some_and(|customer| self.unlinked.contains(customer));
+        let parts = detail.or_else(|| alarm(event)).into_iter();
+        let parts: Vec<_> = parts.chain(released.then_some(RELEASED)).collect();
         (!parts.is_empty()).then(|| parts.join("; "))
     }
 
@@ -186,7 +191,7 @@ impl<P: Ports> Run<'_, P> {
         entry: Option<Entry>,
         records: Vec<EventRecord>,
     ) -> Result<(), Stop> {
-        let commit = Commit { account, entry, link: Vec::new(), records };
+        let commit = Commit { entry, records, ..Commit::of(account) };
         match self.ledger().commit(&commit).await? {
             CommitResult::Committed => {
                 if commit.entry.is_some() {
@@ -194,7 +199,9 @@ impl<P: Ports> Run<'_, P> {
                 }
                 Ok(())
             }
-            CommitResult::Fenced | CommitResult::LinkTaken { .. } => Err(Stop::Fenced),
+            CommitResult::Fenced
+            | CommitResult::LinkTaken { .. }
+            | CommitResult::LinkReleased { .. } => Err(Stop::Fenced),
             CommitResult::CatalogOutdated => Err(Stop::CatalogOutdated),
         }
     }
@@ -215,9 +222,11 @@ impl<P: Ports> Run<'_, P> {
         if desired.key == KeyState::Closed {
             access.keys.clear();
             access.usage_plan = None;
-            access.attributes = Attributes::default();
             access.grants.clear();
             access.hold = None;
+        }
+        if self.account.user == User::Deleted {
+            access.attributes = Attributes::default();
         }
     }
 

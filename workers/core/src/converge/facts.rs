@@ -7,9 +7,10 @@ use tollgate_events::{
 };
 
 use super::{DRIFT, Run, Stop, join};
-use crate::account::{Account, Status, User};
+use crate::account::{Account, User};
 use crate::decide::{Facts, UserFact};
-use crate::ledger::{Commit, CommitResult, Entry, StepTaken};
+use crate::ledger::{Commit, CommitResult, CustomerLink, Entry, StepTaken};
+use crate::ops::LINKED;
 use crate::policy::LAG_AT_MOST;
 use crate::ports::{Ledger, NameHolder, PortResult, Ports, Stripe, Users};
 use crate::stripe::Subscription;
@@ -21,16 +22,28 @@ const MOST_JOINED: usize = 80;
 impl<P: Ports> Run<'_, P> {
     /// Links the customers that are new to the account, each in a commit of its own. The
     /// events that had waited for the link join this convergence; those whose customer
-    /// turns out to be another account's leave it. A closed account links nobody.
+    /// turns out to be another account's leave it. A closed account links nobody. An
+    /// operator's link stands already, or not any more: its event links nobody.
     pub(super) async fn link(&mut self) -> Result<(), Stop> {
-        let named = self.events.iter().filter_map(|event| event.subject.customer.clone());
-        let new: BTreeSet<_> =
-            named.filter(|customer| !self.account.access.customers.contains(customer)).collect();
+        let linked = |customer: &CustomerId| self.account.access.customers.contains(customer);
+        let by_operator = |event: &&Envelope| event.source == Source::Operator;
+        let customer = |event: &Envelope| event.subject.customer.clone();
+        let acts = self.events.iter().filter(by_operator).filter(|event| event.kind == LINKED);
+        let joined: BTreeSet<_> = acts.filter_map(customer).filter(linked).collect();
+        let named = self.events.iter().filter(|event| !by_operator(event)).filter_map(customer);
+        let new: BTreeSet<_> = named.filter(|customer| !linked(customer)).collect();
+        for customer in joined {
+            self.join_stuck(&customer).await?;
+        }
         for customer in new {
-            if self.account.access.status != Status::Closed {
+            if !self.account.is_closed() {
                 self.link_one(customer).await?;
-            } else if let Some(owner) = self.ledger().account_of(&customer).await? {
-                self.leave_to(&owner, &customer);
+                continue;
+            }
+            match self.ledger().link_of(&customer).await? {
+                CustomerLink::Account(owner) => self.leave_to(&owner, &customer),
+                CustomerLink::Released { .. } => drop(self.unlinked.insert(customer)),
+                CustomerLink::Nobodys => {}
             }
         }
         Ok(())
@@ -69,7 +82,7 @@ impl<P: Ports> Run<'_, P> {
             steps: vec![StepTaken { step: format!("link customer {customer}"), at }],
         };
         let link = vec![customer.clone()];
-        let commit = Commit { account, entry: Some(entry), link, records: Vec::new() };
+        let commit = Commit { entry: Some(entry), link, ..Commit::of(account) };
         match self.ledger().commit(&commit).await? {
             CommitResult::Committed => {
                 self.account = Account { review_at: self.account.review_at, ..commit.account };
@@ -79,6 +92,11 @@ impl<P: Ports> Run<'_, P> {
             }
             CommitResult::LinkTaken { account: owner, .. } => {
                 self.leave_to(&owner, &customer);
+                Ok(())
+            }
+            // Its events go on: whatever else they tell is looked at.
+            CommitResult::LinkReleased { customer } => {
+                self.unlinked.insert(customer);
                 Ok(())
             }
             CommitResult::Fenced => Err(Stop::Fenced),
@@ -116,7 +134,9 @@ impl<P: Ports> Run<'_, P> {
 
     /// Who has a key, or has begun to get one, takes no room.
     async fn has_room_for_a_free_key(&self) -> PortResult<bool> {
-        if self.account.key().is_some() || self.account.intent.is_some() {
+        let access = &self.account.access;
+        let has_key = !access.keys.is_empty() || !access.retiring.is_empty();
+        if has_key || self.account.intent.is_some() {
             return Ok(true);
         }
         self.worker.control_plane.has_room(self.ledger(), self.now).await
@@ -126,7 +146,11 @@ impl<P: Ports> Run<'_, P> {
     /// event tells of: a payment on it must be seen.
     fn customers(&self) -> BTreeSet<CustomerId> {
         let mut customers = self.account.access.customers.clone();
-        customers.extend(self.events.iter().filter_map(|event| event.subject.customer.clone()));
+        if self.account.is_closed() {
+            let events = self.events.iter().filter(|event| event.source != Source::Operator);
+            customers.extend(events.filter_map(|event| event.subject.customer.clone()));
+        }
+        customers.retain(|customer| !self.unlinked.contains(customer));
         customers
     }
 

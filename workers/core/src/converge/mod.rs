@@ -4,7 +4,7 @@
 //! 1. **Claim**: one conditional write raises the account's epoch, opens it and takes
 //!    a lease; it replaces the read.
 //! 2. **Link**: a customer that is new to the account is linked, in a commit of its own,
-//!    before any fact is read.
+//!    before any fact is read; not one whom an operator has released.
 //! 3. **Facts**: Stripe's subscriptions and disputes as they are now; the Cognito user
 //!    where the events give a reason to look.
 //! 4. **Decide** and **plan**: pure.
@@ -48,10 +48,11 @@ mod commit;
 mod facts;
 mod preview;
 
+use std::collections::BTreeSet;
 use std::pin::Pin;
 
 use jiff::{SignedDuration, Timestamp};
-use tollgate_events::{AccountId, Envelope, Source, Via};
+use tollgate_events::{AccountId, CustomerId, Envelope, Source, Via};
 
 use crate::account::{Access, Account};
 use crate::catalog::Catalog;
@@ -60,7 +61,6 @@ use crate::decide::decide;
 use crate::derive::{DeriveError, Deriver};
 use crate::error_policy::{Verdict, error_policy};
 use crate::ledger::{Claim, Outcome, StepTaken};
-use crate::ops::OperatorAct;
 use crate::policy::Policy;
 use crate::ports::{Class, Clock, Ledger, PortError, Ports, Service};
 
@@ -170,27 +170,6 @@ impl<P: Ports> Worker<P> {
         events: Vec<Envelope>,
         deadline: Timestamp,
     ) -> Result<Converged, Stop> {
-        self.converge_after(id, events, None, deadline).await
-    }
-
-    /// Converges an account in the middle of another's convergence.
-    fn converge_boxed<'a>(
-        &'a self,
-        id: &'a AccountId,
-        events: Vec<Envelope>,
-        deadline: Timestamp,
-    ) -> Pin<Box<dyn Future<Output = Result<(), Stop>> + Send + 'a>> {
-        Box::pin(async move { self.converge(id, events, deadline).await.map(drop) })
-    }
-
-    /// Converges after an operator's act, which is committed with what follows from it.
-    pub(crate) async fn converge_after(
-        &self,
-        id: &AccountId,
-        events: Vec<Envelope>,
-        act: Option<&OperatorAct>,
-        deadline: Timestamp,
-    ) -> Result<Converged, Stop> {
         let now = self.ports.clock().now();
         if now >= deadline {
             return Err(Stop::OutOfTime);
@@ -204,10 +183,6 @@ impl<P: Ports> Worker<P> {
             return Err(Stop::CatalogOutdated);
         }
         let mut run = Run::new(self, account, events, now, deadline);
-        if let Some(act) = act {
-            act.change(&mut run.account.access);
-            run.told = Some(act.told());
-        }
         match run.go().await {
             Ok(outcome) => Ok(run.converged(outcome)),
             Err(stop) => {
@@ -215,6 +190,16 @@ impl<P: Ports> Worker<P> {
                 Ok(run.converged(outcome))
             }
         }
+    }
+
+    /// Converges an account in the middle of another's convergence.
+    fn converge_boxed<'a>(
+        &'a self,
+        id: &'a AccountId,
+        events: Vec<Envelope>,
+        deadline: Timestamp,
+    ) -> Pin<Box<dyn Future<Output = Result<(), Stop>> + Send + 'a>> {
+        Box::pin(async move { self.converge(id, events, deadline).await.map(drop) })
     }
 }
 
@@ -231,8 +216,8 @@ struct Run<'a, P> {
     strays: Vec<(AccountId, Envelope)>,
     /// Deferred events whose customer is another account's by now.
     released: Vec<Envelope>,
-    /// Who did it and why, when an operator did.
-    told: Option<String>,
+    /// Customers who are named, and whom an operator has released.
+    unlinked: BTreeSet<CustomerId>,
     steps: Vec<StepTaken>,
     systemic: bool,
     /// Nothing is to be written, for this account or another.
@@ -264,7 +249,7 @@ impl<'a, P: Ports> Run<'a, P> {
             events,
             strays: Vec::new(),
             released: Vec::new(),
-            told: None,
+            unlinked: BTreeSet::new(),
             steps: Vec::new(),
             systemic: false,
             previews: false,

@@ -88,7 +88,11 @@ impl<P: Ports> Worker<P> {
         run.previews = true;
         let before = (run.committed.plan.clone(), run.committed.status);
         if let Some(act) = act {
-            act.change(&mut run.account.access);
+            // What is refused changes nothing.
+            let mut next = run.account.clone();
+            if act.change(&mut next, now).is_ok() {
+                run.account = next;
+            }
         }
         let facts = run.facts().await?;
         run.now = run.clock_now();

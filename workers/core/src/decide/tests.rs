@@ -394,6 +394,18 @@ fn any_user() -> impl Strategy<Value = User> {
     ]
 }
 
+fn retiring(id: &str, usage_plan: &str, until: Timestamp) -> RetiringKey {
+    let usage_plan = UsagePlanId::parse(usage_plan).ok();
+    RetiringKey { id: KeyId::parse(id).unwrap(), generation: 1, usage_plan, until }
+}
+
+fn any_retiring() -> impl Strategy<Value = Vec<RetiringKey>> {
+    let key = (prop::sample::select(vec!["up-free", "up-pro"]), (-DAY..DAY).prop_map(at));
+    prop::collection::vec(key, 0..2).prop_map(|keys| {
+        keys.into_iter().map(|(plan, until)| retiring("key0", plan, until)).collect()
+    })
+}
+
 fn any_access() -> impl Strategy<Value = Access> {
     let plan = prop::option::of(prop::sample::select(vec!["free", "basic", "pro", "gone"]));
     let mark = prop::option::of(prop_oneof![Just(DisputeMark::Holding), Just(DisputeMark::Lifted)]);
@@ -401,8 +413,12 @@ fn any_access() -> impl Strategy<Value = Access> {
         prop::sample::select(vec!["basic", "pro", "gone"]),
         prop::option::of((-DAY..DAY).prop_map(at)),
     ));
-    (plan, mark, grant, any::<bool>(), any::<bool>()).prop_map(|(plan, mark, grant, hold, key)| {
+    let flags = (any::<bool>(), any::<bool>(), prop::bool::weighted(0.1));
+    (plan, mark, grant, flags, any_retiring()).prop_map(|(plan, mark, grant, flags, retiring)| {
+        let (hold, key, closed) = flags;
         Access {
+            retiring,
+            closed: closed.then(|| "why".into()),
             plan: plan.map(plan_id),
             keys: if key { facts(vec![]).access.keys } else { BTreeMap::new() },
             disputes: mark.map(|mark| (dispute("x").id, mark)).into_iter().collect(),
@@ -453,7 +469,8 @@ fn any_observed() -> impl Strategy<Value = Observed> {
         })
     });
     let word = prop::option::of(prop::sample::select(vec!["free", "pro", "held", "none"]));
-    (key, word, any::<bool>()).prop_map(|(key, word, api_id)| Observed {
+    (key, word, any::<bool>(), any_retiring()).prop_map(|(key, word, api_id, retiring)| Observed {
+        retiring,
         attributes: Attributes {
             api_id: key.as_ref().filter(|_| api_id).and_then(|key: &ObservedKey| key.id.clone()),
             plan: word.map(str::to_owned),
@@ -557,6 +574,60 @@ proptest! {
             prop_assert_eq!(detach + 1, attach);
         }
     }
+}
+
+/// A key that was replaced keeps what it has, or is gone; when it ends is known.
+#[test]
+fn a_retiring_key_stays_only_as_it_is_and_until_its_time() {
+    let kept = |change: &dyn Fn(&mut Facts)| {
+        let mut facts = facts(vec![]);
+        facts.access.retiring = vec![retiring("key0", "up-free", at(DAY))];
+        change(&mut facts);
+        let desired = decided(&facts);
+        let fits = desired.retiring.len() == 1;
+        assert_eq!(desired.review_at == Some(at(DAY)), fits);
+        fits
+    };
+    assert!(kept(&|_| {}));
+    assert!(kept(&|facts| facts.access.keys.clear()), "its successor is being made");
+    assert!(kept(&|facts| {
+        facts.access.keys.clear();
+        facts.room_for_free_key = false;
+    }));
+    assert!(!kept(&|facts| facts.access.retiring[0].until = now()));
+    assert!(!kept(&|facts| facts.access.hold = Some("why".into())));
+    assert!(!kept(&|facts| facts.access.closed = Some("why".into())));
+    assert!(!kept(&|facts| {
+        facts.subscriptions = vec![subscription("sub_1", "active", "price_pro")];
+    }));
+}
+
+#[test]
+fn what_an_operator_closes_is_cancelled_and_told_and_a_deletion_comes_first() {
+    let mut closed = facts(vec![subscription("sub_1", "active", "price_pro")]);
+    closed.access.closed = Some("asked".into());
+    let desired = decided(&closed);
+    assert_eq!((desired.key, desired.status), (KeyState::Closed, Status::Closed));
+    assert_eq!(desired.reason, Reason::ClosedByOperator { why: "asked".into() });
+    assert_eq!(desired.plan_attribute.as_deref(), Some("closed"));
+    assert_eq!((desired.plan, desired.cancel.len()), (None, 1));
+    closed.access.status = Status::Closed;
+    let again = decided(&closed);
+    assert_eq!((again.cancel.len(), again.warnings.len()), (0, 1), "what is bought later is told");
+    closed.user = UserFact::NotFound { delete_seen: true };
+    let gone = decided(&closed);
+    assert_eq!((gone.reason, gone.plan_attribute), (Reason::UserDeleted, None));
+}
+
+#[test]
+fn a_dispute_of_a_customer_who_is_not_linked_any_more_is_not_the_accounts() {
+    let mut facts = facts(vec![]);
+    let customer = CustomerId::parse("cus_1").unwrap();
+    facts.disputes = vec![Dispute { customer: Some(customer.clone()), ..dispute("lost") }];
+    facts.access.disputes = [(dispute("lost").id, DisputeMark::Holding)].into();
+    assert_eq!(decided(&facts).status, Status::Active);
+    facts.access.customers.insert(customer);
+    assert_eq!(decided(&facts).status, Status::Held);
 }
 
 #[test]

@@ -276,8 +276,27 @@ pub struct Queue {
     pub retention: SignedDuration,
     /// Where messages go that were received too often.
     pub redrive: Option<Redrive>,
-    /// About how many messages it has, those in flight too.
-    pub messages: u64,
+    /// Its messages.
+    pub messages: Messages,
+}
+
+/// About how many messages a queue has, by where they are.
+/// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-message-metadata.html>
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Messages {
+    /// To be received.
+    pub visible: u64,
+    /// Received, and neither deleted nor visible again yet.
+    pub in_flight: u64,
+    /// Not to be received yet.
+    pub delayed: u64,
+}
+
+impl Messages {
+    /// All of them.
+    pub fn all(self) -> u64 {
+        self.visible + self.in_flight + self.delayed
+    }
 }
 
 /// A redrive policy.

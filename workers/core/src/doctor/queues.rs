@@ -137,9 +137,10 @@ fn letters(finding: Finding, pairs: &[QueuePair], expected: &Expected) -> Findin
     pairs.iter().fold(finding, |finding, pair| {
         let (_, name) = names(pair);
         finding.look(&name, &pair.dead_letters, |finding, queue| {
-            if queue.messages > 0 {
+            let messages = queue.messages.all();
+            if messages > 0 {
                 finding.warn(
-                    format!("{name} has {} messages: they are not recorded yet", queue.messages),
+                    format!("{name} has {messages} messages: they are not recorded yet"),
                     format!("aws logs tail /aws/lambda/{}-deadletter --since 1d", expected.stack),
                 );
             }

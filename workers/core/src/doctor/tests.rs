@@ -102,13 +102,13 @@ fn pair(name: &'static str) -> QueuePair {
         visibility: SignedDuration::from_secs(180),
         retention: SignedDuration::from_hours(14 * 24),
         redrive: None,
-        messages: 0,
+        messages: Messages::default(),
     };
     let queue = Queue {
         arn: arn(""),
         retention: SignedDuration::from_hours(4 * 24),
         redrive: Some(Redrive { target: arn("-dlq"), max_receives: 5 }),
-        messages: 7,
+        messages: Messages { visible: 7, ..Messages::default() },
         ..letters.clone()
     };
     QueuePair { name, queue: Ok(queue), dead_letters: Ok(letters) }
@@ -361,7 +361,7 @@ const BREAKS: &[(&str, Verdict, &str, Break)] = &[
     ("queues-redrive", Failure, "after 4 receives", |it| queue(it).redrive.as_mut().unwrap().max_receives = 4),
     ("queues-redrive", Failure, "to arn:other", |it| queue(it).redrive.as_mut().unwrap().target = "arn:other".into()),
     ("queues-retention", Failure, "of `events` keeps no longer", |it| letters(it).retention = SignedDuration::from_hours(4 * 24)),
-    ("queues-dead-letters", Warning, "has 2 messages", |it| letters(it).messages = 2),
+    ("queues-dead-letters", Warning, "has 2 messages", |it| letters(it).messages.visible = 2),
 
     ("table-exists", Failure, "DELETING", |it| table(it).status = "DELETING".into()),
     ("table-keys", Failure, "`id` and `sk`", |it| table(it).shape.hash = "id".into()),

@@ -1,25 +1,25 @@
-//! What an operator does to an account: by the same path as every event.
+//! What an operator does to an account, and what it changes in the ledger.
 //!
-//! An act changes what the ledger holds about the account (a hold, a grant, a dispute that
-//! is lifted), and then converges it: who did it and why stands in the event's record, and
-//! in history as the cause. Nothing is applied past the decision: a grant does not lift a
-//! hold, and a hold stays whatever is paid.
+//! Pure: what is refused and what changes follows from the account alone. Nothing is applied
+//! past the decision: a grant does not lift a hold, and a hold stays whatever is paid.
 
-use jiff::Timestamp;
-use tollgate_events::{AccountId, DisputeId, Envelope, EventId, Source, Via};
+use std::fmt;
 
-use crate::account::{Access, DisputeMark, Grant, PlanId};
-use crate::converge::{Converged, Stop, Worker};
-use crate::ledger::StackRecord;
-use crate::ports::{Clock, Entropy, Ledger, PortResult, Ports};
-use crate::sweep::wake;
+use jiff::{SignedDuration, Timestamp};
+use tollgate_events::{AccountId, CustomerId, DisputeId};
+
+use crate::account::{
+    Account, DisputeMark, Grant, PlanId, Reason, RetiringKey, Slot, Status, User,
+};
+use crate::ledger::{CustomerLink, StackRecord};
+use crate::ports::{Ledger, PortResult};
 
 /// What is done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Act {
     /// The key is refused until the account is released.
     Hold,
-    /// The hold ends.
+    /// The hold ends; an account that an operator closed is open again.
     Release,
     /// The account has a plan that it need not pay for.
     Grant {
@@ -37,6 +37,23 @@ pub enum Act {
     LiftDispute {
         /// Which one.
         dispute: DisputeId,
+    },
+    /// The account gets a new key. No older key outlives the one that is replaced.
+    RotateKey {
+        /// For how long the old one still works: from now on, and until the new one stands.
+        overlap: SignedDuration,
+    },
+    /// The key is deleted; what is paid for is cancelled as when the user is deleted.
+    Close,
+    /// A Stripe customer pays for the account, by the operator's word.
+    Link {
+        /// Which one.
+        customer: CustomerId,
+    },
+    /// A Stripe customer pays for the account no more, and no event links them again.
+    Unlink {
+        /// Which one.
+        customer: CustomerId,
     },
 }
 
@@ -60,58 +77,175 @@ impl Act {
             Self::Grant { .. } => "operator.grant",
             Self::RevokeGrant { .. } => "operator.revoke_grant",
             Self::LiftDispute { .. } => "operator.lift_dispute",
+            Self::RotateKey { .. } => "operator.rotate_key",
+            Self::Close => "operator.close",
+            Self::Link { .. } => LINKED,
+            Self::Unlink { .. } => "operator.unlink",
+        }
+    }
+
+    /// Whether it may be done to an account that the ledger has never seen.
+    pub(super) fn makes_account(&self) -> bool {
+        matches!(self, Self::Grant { .. } | Self::Link { .. })
+    }
+
+    /// The customer whom it links.
+    pub fn links(&self) -> Option<&CustomerId> {
+        match self {
+            Self::Link { customer } => Some(customer),
+            _ => None,
+        }
+    }
+
+    /// The customer whom it releases.
+    pub fn unlinks(&self) -> Option<&CustomerId> {
+        match self {
+            Self::Unlink { customer } => Some(customer),
+            _ => None,
+        }
+    }
+}
+
+/// The type of the event with which an operator's link wakes its account.
+pub(crate) const LINKED: &str = "operator.link";
+
+/// As history tells it.
+impl fmt::Display for Act {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Hold => write!(f, "hold"),
+            Self::Release => write!(f, "release"),
+            Self::Grant { plan, until: None } => write!(f, "grant {plan}"),
+            Self::Grant { plan, until: Some(until) } => write!(f, "grant {plan} until {until}"),
+            Self::RevokeGrant { plan } => write!(f, "revoke grant of {plan}"),
+            Self::LiftDispute { dispute } => write!(f, "lift dispute {dispute}"),
+            Self::RotateKey { overlap } => write!(f, "rotate key, overlap {overlap:#}"),
+            Self::Close => write!(f, "close"),
+            Self::Link { customer } => write!(f, "link customer {customer}"),
+            Self::Unlink { customer } => write!(f, "unlink customer {customer}"),
         }
     }
 }
 
 impl OperatorAct {
-    /// Changes what the ledger holds. Doing it twice is doing it once.
-    pub(crate) fn change(&self, access: &mut Access) {
+    /// Changes what the ledger holds, or tells why not and what to do. Doing it twice is doing
+    /// it once.
+    ///
+    /// # Errors
+    /// The refusal, for the operator; the account may be half changed and is not to be written.
+    pub(crate) fn change(&self, account: &mut Account, now: Timestamp) -> Result<(), String> {
+        self.is_possible(account)?;
+        let access = &mut account.access;
         match &self.act {
             Act::Hold => access.hold = Some(self.why.clone()),
-            Act::Release => access.hold = None,
-            Act::Grant { plan, until } => {
-                let grant = Grant { plan: plan.clone(), until: *until, why: self.told() };
-                if !access.grants.contains(&grant) {
-                    access.grants.push(grant);
+            Act::Release => {
+                access.hold = None;
+                if access.closed.take().is_some() {
+                    // What a closed account does not do, this one does again.
+                    (access.status, access.reason) = (Status::New, Reason::New);
                 }
             }
-            Act::RevokeGrant { plan } => access.grants.retain(|grant| grant.plan != *plan),
-            Act::LiftDispute { dispute } => {
-                if let Some(mark) = access.disputes.get_mut(dispute) {
-                    *mark = DisputeMark::Lifted;
+            Act::Close => {
+                access.closed = Some(self.why.clone());
+                access.hold = None;
+                access.grants.clear();
+            }
+            Act::Grant { plan, until } => self.grant(account, plan, *until, now)?,
+            Act::RevokeGrant { plan } => {
+                if !access.grants.iter().any(|grant| grant.plan == *plan) {
+                    return Err(format!("`{plan}` is not granted to this account"));
+                }
+                access.grants.retain(|grant| grant.plan != *plan);
+            }
+            Act::LiftDispute { dispute } => match access.disputes.get_mut(dispute) {
+                Some(mark) => *mark = DisputeMark::Lifted,
+                None => return Err(format!("no dispute {dispute} holds this account")),
+            },
+            Act::RotateKey { overlap } => rotate(account, *overlap, now)?,
+            Act::Link { customer } => drop(access.customers.insert(customer.clone())),
+            Act::Unlink { customer } => {
+                if !access.customers.remove(customer) {
+                    return Err(format!("{customer} is not linked to this account"));
                 }
             }
         }
+        Ok(())
     }
 
-    /// Who and why, for the event's record.
+    /// What can be done to any account, to one that an operator closed, and to one whose user
+    /// is gone.
+    fn is_possible(&self, account: &Account) -> Result<(), String> {
+        if account.is_blank() && !self.act.makes_account() {
+            return Err("the ledger has no such account".into());
+        }
+        let (id, act) = (&account.id, &self.act);
+        match act {
+            Act::Unlink { .. } => Ok(()),
+            _ if account.user == User::Deleted => {
+                Err(format!("the user of {id} was deleted, and the account is closed for good"))
+            }
+            Act::Release | Act::Close => Ok(()),
+            _ if account.access.closed.is_some() => {
+                Err(format!("an operator has closed {id}; release it first"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn grant(
+        &self,
+        account: &mut Account,
+        plan: &PlanId,
+        until: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Result<(), String> {
+        if let Some(until) = until.filter(|until| *until <= now) {
+            return Err(format!("the grant would have ended at {until}, before it began"));
+        }
+        let grant = Grant { plan: plan.clone(), until, why: self.told() };
+        if !account.access.grants.contains(&grant) {
+            account.access.grants.push(grant);
+        }
+        Ok(())
+    }
+
+    /// Who and why, for the event's record: one line.
     pub(crate) fn told(&self) -> String {
-        format!("{}: {}", self.by, self.why)
+        let line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+        format!("{}: {}", line(&self.by), line(&self.why))
     }
 }
 
-impl<P: Ports> Worker<P> {
-    /// Does something to an account, on record, and converges it.
-    ///
-    /// # Errors
-    /// [`Stop`]: nothing was done, or not all of it; the act can be repeated as it is.
-    pub async fn operate(
-        &self,
-        account: &AccountId,
-        act: &OperatorAct,
-        deadline: Timestamp,
-    ) -> Result<Converged, Stop> {
-        let now = self.ports.clock().now();
-        let id = format!("op_{}", hex::encode(self.ports.entropy().bytes()));
-        let envelope = Envelope {
-            source: Source::Operator,
-            id: EventId::parse(id).expect("it is letters and digits"),
-            via: Via::Operator,
-            ..wake(act.act.kind(), account.clone(), None, now)
-        };
-        self.converge_after(account, vec![envelope], Some(act), deadline).await
+/// The key retires; the worker makes the next one. While that is not done, a second rotation is
+/// the same one, and can only shorten the overlap.
+fn rotate(account: &mut Account, overlap: SignedDuration, now: Timestamp) -> Result<(), String> {
+    let until = now.checked_add(overlap).ok().filter(|until| *until >= now);
+    let until = until.ok_or("the overlap is negative, or longer than time lasts")?;
+    account.count_generations();
+    let usage_plan = account.access.usage_plan.clone();
+    let access = &mut account.access;
+    match access.keys.remove(&Slot::Primary) {
+        Some(key) => {
+            // An intent that has made this very key would be taken for its successor.
+            account.intent.take_if(|intent| intent.generation <= key.generation);
+            let (id, generation) = (key.id, key.generation);
+            access.retiring.push(RetiringKey { id, generation, usage_plan, until });
+        }
+        None if access.retiring.is_empty() => {
+            return Err("the account has no key to replace".into());
+        }
+        None => {}
     }
+    for key in &mut access.retiring {
+        key.until = key.until.min(until);
+    }
+    Ok(())
+}
+
+/// Why a customer cannot be linked to an account, by an operator either.
+pub(super) fn refuse_link(account: &AccountId, link: CustomerLink) -> Option<String> {
+    let owner = link.account().filter(|owner| owner != account)?;
+    Some(format!("the customer is linked to {owner}; unlink it there first"))
 }
 
 /// An operator has found out why the blast limit holds, and accepts any number of

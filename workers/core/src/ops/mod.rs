@@ -2,14 +2,25 @@
 //! `tollgate` parses and prints; everything else is here.
 //!
 //! **Architecture invariant:** nothing here moves a plan or a key. An act changes what the
-//! ledger holds about an account and converges it; a replay puts events on the queue again.
-//! Both go the way of every event.
+//! ledger holds about an account and wakes it; a replay puts events on the queue again.
+//! The worker does the rest, as for every event.
 
 mod acts;
+mod aftermath;
+mod backlog;
+mod explain;
+mod forecast;
+mod operate;
 mod rehearsal;
 mod replay;
 
+pub(crate) use acts::LINKED;
 pub use acts::{Act, OperatorAct, accept_blast};
+pub use aftermath::{Aftermath, State, aftermath};
+pub use backlog::{Backlog, Stock, Trouble, backlog, troubles};
+pub use explain::{Cause, Change, changes, history};
+pub use forecast::{Forecast, KeyStock, Live, Minted, Pace, Reached, count_keys, forecast, minted};
+pub use operate::{ActError, Acted, Operate};
 pub use rehearsal::{Rehearsal, Rehearsed, Step};
 pub use replay::{
     About, Cursor, Few, Found, LISTED_FOR, NoCursor, Progress, Replay, Selection, Sent, Supply,

@@ -12,6 +12,7 @@ fn desired(plan: &str, key: KeyState) -> Desired {
         plan: Some(PlanId::parse(plan).unwrap()),
         usage_plan: Some(usage_plan(plan)),
         key,
+        retiring: Vec::new(),
         status: Status::Active,
         reason: Reason::DefaultPlan,
         plan_attribute: Some(plan.to_owned()),
@@ -32,6 +33,7 @@ fn on(plan: &str) -> Observed {
             enabled: true,
             usage_plans: BTreeSet::from([usage_plan(plan)]),
         }),
+        retiring: Vec::new(),
         attributes: Attributes { api_id: Some(id), plan: Some(plan.to_owned()) },
         cancelled: BTreeSet::new(),
     }
@@ -95,6 +97,27 @@ fn closing_deletes_the_key_and_cancels_what_is_paid() {
 }
 
 #[test]
+fn a_replaced_key_goes_last_and_one_that_gives_other_access_goes_first() {
+    let until = jiff::Timestamp::UNIX_EPOCH;
+    let id = KeyId::parse("key0").unwrap();
+    let old = |plan| RetiringKey {
+        id: id.clone(),
+        generation: 1,
+        usage_plan: Some(usage_plan(plan)),
+        until,
+    };
+    let observed = Observed { key: None, retiring: vec![old("free")], ..on("free") };
+    let free = desired("free", KeyState::Enabled);
+    let last = plan(&free, &observed).pop();
+    assert_eq!(last, Some(Step::RetireKey(id.clone())));
+    for other in [desired("pro", KeyState::Enabled), desired("free", KeyState::Disabled)] {
+        assert_eq!(plan(&other, &observed)[0], Step::RetireKey(id.clone()));
+    }
+    let kept = Desired { retiring: vec![old("free")], ..free };
+    assert!(!plan(&kept, &observed).contains(&Step::RetireKey(id.clone())));
+}
+
+#[test]
 fn where_all_is_well_nothing_is_done() {
     assert_eq!(plan(&desired("pro", KeyState::Enabled), &on("pro")), []);
 }
@@ -110,6 +133,7 @@ fn the_steps_on_a_key_are_told_from_the_others() {
         Step::EnableKey,
         Step::DisableKey,
         Step::DeleteKey,
+        Step::RetireKey(KeyId::parse("key0").unwrap()),
     ];
     assert!(on_a_key.iter().all(Step::is_on_a_key));
     let elsewhere = [Step::WriteAttributes("pro".into()), Step::CancelSubscription(sub)];

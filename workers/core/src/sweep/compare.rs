@@ -95,7 +95,7 @@ fn observed(account: &Account, user: Option<&UserRecord>, key: &KeySeen) -> Obse
         KeySeen::Gone => None,
     };
     let attributes = user.map_or(&access.attributes, |user| &user.attributes).clone();
-    Observed { key, attributes, ..Observed::default() }
+    Observed { key, retiring: access.retiring.clone(), attributes, ..Observed::default() }
 }
 
 /// In what the account differs first: from what is worst to what is least.
@@ -145,7 +145,7 @@ fn of_step(step: &Step) -> Drift {
         Step::DetachPlan(_) | Step::AttachPlan(_) => Drift::UsagePlan,
         Step::EnableKey | Step::DisableKey => Drift::KeyState,
         Step::WriteAttributes(_) => Drift::Attributes,
-        Step::DeleteKey | Step::CancelSubscription(_) => Drift::Decision,
+        Step::DeleteKey | Step::RetireKey(_) | Step::CancelSubscription(_) => Drift::Decision,
     }
 }
 
@@ -176,6 +176,7 @@ fn pays(access: &Access) -> bool {
         | Reason::Grant { .. }
         | Reason::Dispute { .. }
         | Reason::OperatorHold { .. }
+        | Reason::ClosedByOperator { .. }
         | Reason::KeysRunOut
         | Reason::UserDisabled
         | Reason::UserMissing

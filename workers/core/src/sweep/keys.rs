@@ -8,7 +8,7 @@ use std::collections::{BTreeSet, HashMap};
 use jiff::Timestamp;
 
 use super::Orphan;
-use crate::account::{Account, KeyId, KeyRecord, Slot, UsagePlanId};
+use crate::account::{Account, KeyId, KeyRecord, RetiringKey, Slot, UsagePlanId};
 use crate::key_name::{key_name, key_prefix};
 use crate::policy::NEW_KEY_MAY_HIDE;
 use crate::ports::ApiKey;
@@ -86,6 +86,14 @@ impl Keys {
         }
     }
 
+    /// Takes the keys that an account has replaced. Nothing is said of them: the worker deletes
+    /// them by their ids, whatever has become of them.
+    pub(super) fn take_retiring(&mut self, retiring: &[RetiringKey]) {
+        for key in retiring {
+            self.keys.remove(&key.id);
+        }
+    }
+
     /// What is left of ours when every account has taken its own, by id.
     pub(super) fn nobodys(self) -> Vec<Orphan> {
         let ours = self.keys.into_iter().filter_map(|(id, key)| Some((id, key.name?)));
@@ -95,11 +103,13 @@ impl Keys {
     }
 }
 
-/// Whether an account names a key: by its id, or by an intent that has just made it.
+/// Whether an account names a key: by its id, or by an intent that has just made it, or as one that it has
+/// replaced.
 pub(super) fn names(stack: &str, account: &Account, key: &Orphan) -> bool {
     let by_intent = account.intent.as_ref().is_some_and(|intent| {
         key.name == key_name(stack, &account.id, intent.slot, intent.generation)
     });
     let by_id = account.access.keys.get(&Slot::Primary).is_some_and(|own| own.id == key.id);
-    by_intent || by_id
+    let retiring = account.access.retiring.iter().any(|own| own.id == key.id);
+    by_intent || by_id || retiring
 }

@@ -1,8 +1,12 @@
 //! The operator's command, run in this process against a whole stack.
 
+mod account;
 mod doctor;
 mod events;
+mod habits;
+mod keys;
 mod plans;
+mod queue;
 mod secrets;
 mod webhook;
 
@@ -179,6 +183,31 @@ impl Operator {
         let logged = format!("{:?}", self.stack.world.gate.calls());
         self.written.borrow().contains(text) || logged.contains(text)
     }
+}
+
+/// A text with names for what is not the same every time: those that are given, and numbers
+/// for Stripe's ids and operators' events.
+pub(crate) fn plain(text: &str, names: &[(&str, &str)]) -> String {
+    let mut text = names
+        .iter()
+        .filter(|(value, _)| !value.is_empty())
+        .fold(text.to_owned(), |text, (value, name)| text.replace(value, name));
+    for prefix in ["op_", "evt_", "cus_", "sub_", "dp_"] {
+        let mut seen = Vec::new();
+        let mut rest = std::mem::take(&mut text);
+        while let Some(start) = rest.find(prefix) {
+            let after = rest.split_off(start + prefix.len());
+            let is_id = |c: char| c.is_ascii_alphanumeric();
+            let end = after.find(|c| !is_id(c)).unwrap_or(after.len());
+            let id = after[..end].to_owned();
+            let number = seen.iter().position(|it| *it == id).unwrap_or(seen.len());
+            seen.extend((number == seen.len()).then(|| id.clone()));
+            text.push_str(&format!("{rest}{}", number + 1));
+            rest = after[end..].to_owned();
+        }
+        text.push_str(&rest);
+    }
+    text
 }
 
 /// A command line's words; single quotes keep several together.

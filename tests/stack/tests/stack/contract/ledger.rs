@@ -59,7 +59,7 @@ pub(super) fn closing(account: &Account, commit_id: &str) -> Commit {
         commit_id: Some(commit_id.to_owned()),
         ..account.clone()
     };
-    Commit { account, entry: None, link: vec![], records: vec![] }
+    Commit::of(account)
 }
 
 /// A commit that gives the account a plan, as its next version.

@@ -8,14 +8,14 @@ use aws_sdk_dynamodb::types::{
     self, CancellationReason, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
 };
 use tollgate_billing::account::{Account, KeyId};
-use tollgate_billing::ledger::{Commit, CommitResult};
+use tollgate_billing::ledger::{Commit, CommitResult, CustomerLink};
 use tollgate_billing::ports::{Class, PortError, PortResult};
 use tollgate_events::{AccountId, CustomerId};
 
-use super::items::{self, ACCOUNT, Key, Update};
+use super::items::{self, ACCOUNT, Key, RELEASED, Update};
 use super::json::Item;
 use super::table::PK;
-use super::{DynamoLedger, link_owner, operation, unreadable};
+use super::{DynamoLedger, operation, read_link};
 use crate::adapters::error::{Operation, class_of_code};
 
 const OPERATION: &str = "TransactWriteItems";
@@ -91,7 +91,14 @@ fn writes(ledger: &DynamoLedger, commit: &Commit) -> PortResult<Vec<Write>> {
         writes.push((Target::Entry, put_new(table, items::entry(account, entry))?));
     }
     for customer in commit.link.iter().collect::<BTreeSet<_>>() {
-        let write = put_customer(table, customer, account)?;
+        let item = items::link(&Key::customer(customer), account);
+        let condition = if commit.by_operator { ANY_BUT_ANOTHERS } else { OWN_OR_NOBODYS };
+        let write = put_customer(table, item, condition, account)?;
+        writes.push((Target::Customer(customer.clone()), write));
+    }
+    for customer in commit.unlink.iter().collect::<BTreeSet<_>>() {
+        let item = items::released(customer, account);
+        let write = put_customer(table, item, ANY_BUT_ANOTHERS, account)?;
         writes.push((Target::Customer(customer.clone()), write));
     }
     for key in new_keys(commit) {
@@ -120,7 +127,9 @@ fn state(table: &str, account: &Account) -> PortResult<TransactWriteItem> {
 /// The keys that this commit's history entry names for the first time.
 fn new_keys(commit: &Commit) -> BTreeSet<&KeyId> {
     let Some(entry) = &commit.entry else { return BTreeSet::new() };
-    let before: BTreeSet<_> = entry.before.keys.values().map(|key| &key.id).collect();
+    let retiring = entry.before.retiring.iter().map(|key| &key.id);
+    let before: BTreeSet<_> =
+        entry.before.keys.values().map(|key| &key.id).chain(retiring).collect();
     let after = entry.after.keys.values().map(|key| &key.id);
     after.filter(|id| !before.contains(id)).collect()
 }
@@ -133,14 +142,23 @@ fn put_new(table: &str, item: Item) -> PortResult<TransactWriteItem> {
     into_put(put(table, item).condition_expression(format!("attribute_not_exists({PK})")))
 }
 
+/// What an event may link: nobody's yet, or the account's own.
+const OWN_OR_NOBODYS: &str =
+    "attribute_not_exists(#account) OR (#account = :account AND attribute_not_exists(#released))";
+/// What an operator may link, or release: all but what is another account's.
+const ANY_BUT_ANOTHERS: &str =
+    "attribute_not_exists(#account) OR #account = :account OR attribute_exists(#released)";
+
 fn put_customer(
     table: &str,
-    customer: &CustomerId,
+    item: Item,
+    condition: &str,
     account: &AccountId,
 ) -> PortResult<TransactWriteItem> {
-    let put = put(table, items::link(&Key::customer(customer), account))
-        .condition_expression(format!("attribute_not_exists({PK}) OR #account = :account"))
+    let put = put(table, item)
+        .condition_expression(condition)
         .expression_attribute_names("#account", ACCOUNT)
+        .expression_attribute_names("#released", RELEASED)
         .expression_attribute_values(":account", items::text(account.as_str()))
         .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
     into_put(put)
@@ -209,8 +227,12 @@ fn state_verdict(account: &Account, item: &Item) -> CommitResult {
 }
 
 fn link_verdict(customer: &CustomerId, item: &Item) -> PortResult<CommitResult> {
-    let account = link_owner(item).ok_or_else(|| unreadable(item, "its account"))?;
-    Ok(CommitResult::LinkTaken { customer: customer.clone(), account })
+    let customer = customer.clone();
+    match read_link(item)? {
+        CustomerLink::Account(account) => Ok(CommitResult::LinkTaken { customer, account }),
+        CustomerLink::Released { .. } => Ok(CommitResult::LinkReleased { customer }),
+        CustomerLink::Nobodys => unreachable!("it was read from an item"),
+    }
 }
 
 /// The first reason that is one. A code newer than this build is retried.

@@ -61,6 +61,8 @@ impl Key {
 pub(crate) const ENTRY_PREFIX: &str = "ENTRY#";
 /// The account that a link points to.
 pub(crate) const ACCOUNT: &str = "account";
+/// Marks a customer's link that an operator has released; the account is whose it was.
+pub(crate) const RELEASED: &str = "released";
 /// The claim that holds the lease: recognises our own claim after a lost answer.
 pub(crate) const CLAIM_ID: &str = "claim_id";
 /// `open` as the claim found it.
@@ -236,6 +238,13 @@ pub(crate) fn entry(account: &AccountId, entry: &Entry) -> Item {
 pub(crate) fn link(key: &Key, account: &AccountId) -> Item {
     let mut item = key.attributes();
     item.insert(ACCOUNT.to_owned(), text(account.as_str()));
+    item
+}
+
+/// A customer's link as an item that an operator has released.
+pub(crate) fn released(customer: &CustomerId, account: &AccountId) -> Item {
+    let mut item = link(&Key::customer(customer), account);
+    item.insert(RELEASED.to_owned(), AttributeValue::Bool(true));
     item
 }
 

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_dynamodb::types::AttributeValue;
 use tollgate_billing::account::{
-    Access, Attributes, DisputeMark, Grant, KeyId, KeyRecord, MintIntent, PlanId, Reason, Slot,
-    Status, User,
+    Access, Attributes, DisputeMark, Grant, KeyId, KeyRecord, MintIntent, PlanId, Reason,
+    RetiringKey, Slot, Status, User,
 };
 use tollgate_billing::ledger::{Outcome, RecordBody, StepTaken};
 use tollgate_billing::policy::UNFINISHED_REVIEW_AFTER;
@@ -61,7 +61,7 @@ fn release(account: &Account, commit_id: &str) -> Commit {
         commit_id: Some(commit_id.into()),
         ..account.clone()
     };
-    Commit { account, entry: None, link: vec![], records: vec![] }
+    Commit::of(account)
 }
 
 fn entry(version: u64, before: Access, after: Access) -> Entry {
@@ -113,7 +113,14 @@ fn full_access(reason: Reason) -> Access {
         customers: BTreeSet::from([customer("cus_1"), customer("cus_2")]),
         disputes: BTreeMap::from([(DisputeId::parse("dp_1").unwrap(), DisputeMark::Lifted)]),
         grace: BTreeMap::from([(subscription, at(7))]),
+        retiring: vec![RetiringKey {
+            id: KeyId::parse("key0").unwrap(),
+            generation: 2,
+            usage_plan: None,
+            until: at(8),
+        }],
         hold: Some("asked by support".into()),
+        closed: Some("asked by the owner".into()),
         grants: vec![Grant { plan, until: Some(at(9)), why: "a friend".into() }],
     }
 }
@@ -132,6 +139,7 @@ fn every_reason() -> Vec<Reason> {
         Reason::Grant { until: Some(at(7)) },
         Reason::Dispute { dispute: DisputeId::parse("dp_1").unwrap() },
         Reason::OperatorHold { why: "abuse".into() },
+        Reason::ClosedByOperator { why: "asked by the owner".into() },
         Reason::KeysRunOut,
         Reason::UserDisabled,
         Reason::UserMissing,
@@ -143,7 +151,8 @@ fn every_reason() -> Vec<Reason> {
             Reason::New | Reason::DefaultPlan | Reason::NoPlan => {}
             Reason::Subscription { .. } | Reason::Ending { .. } | Reason::Grace { .. } => {}
             Reason::UnknownPrice { .. } | Reason::Grant { .. } | Reason::Dispute { .. } => {}
-            Reason::OperatorHold { .. } | Reason::UserDisabled | Reason::KeysRunOut => {}
+            Reason::OperatorHold { .. } | Reason::ClosedByOperator { .. } => {}
+            Reason::UserDisabled | Reason::KeysRunOut => {}
             Reason::UserMissing | Reason::UserDeleted => {}
         }
     }
@@ -278,6 +287,37 @@ async fn a_link_is_never_moved() {
         assert_eq!(ledger.commit(&commit).await.unwrap(), expected, "{id}");
     }
     assert_eq!(ledger.account_of(&customer("cus_1")).await.unwrap(), Some(account_id("a")));
+}
+
+#[tokio::test]
+async fn a_released_link_is_an_operators_to_give() {
+    let ledger = ledger().await;
+    let cus = customer("cus_1");
+    let taken = CommitResult::LinkTaken { customer: cus.clone(), account: account_id("a") };
+    let released = CommitResult::LinkReleased { customer: cus.clone() };
+    let steps = [
+        ("a", true, false, CommitResult::Committed),
+        ("b", false, true, taken.clone()),
+        ("b", true, true, taken),
+        ("a", false, true, CommitResult::Committed),
+        ("a", true, false, released.clone()),
+        ("b", true, false, released),
+        ("b", true, true, CommitResult::Committed),
+        ("b", true, false, CommitResult::Committed),
+    ];
+    for (now, (id, link, by_operator, expected)) in (0..).zip(steps) {
+        let account = claimed(&ledger, id, now).await;
+        let mut commit = Commit { by_operator, ..release(&account, &format!("commit-{now}")) };
+        let changed = if link { &mut commit.link } else { &mut commit.unlink };
+        changed.push(cus.clone());
+        assert_eq!(ledger.commit(&commit).await.unwrap(), expected, "{now}");
+        if now == 3 {
+            let from = CustomerLink::Released { from: account_id("a") };
+            assert_eq!(ledger.link_of(&cus).await.unwrap(), from);
+            assert_eq!(ledger.account_of(&cus).await.unwrap(), None);
+        }
+    }
+    assert_eq!(ledger.account_of(&cus).await.unwrap(), Some(account_id("b")));
 }
 
 #[tokio::test]

@@ -6,13 +6,13 @@ use jiff::{SignedDuration, Timestamp};
 use tollgate_billing::ledger::Outcome;
 use tollgate_billing::ops::{About, LISTED_FOR, Selection, Supply};
 use tollgate_billing::ports::{Clock, Ledger, Stripe};
-use tollgate_events::{AccountId, CustomerId, EventRef};
+use tollgate_events::{CustomerId, EventRef};
 
 use super::name::{event, short};
 use crate::adapters::dynamodb::DynamoLedger;
 use crate::adapters::stripe::StripeApi;
 use crate::cli::time::{duration, time};
-use crate::cli::{Context, Failure};
+use crate::cli::{Context, Failure, who};
 
 const OUTCOMES: [Outcome; 6] = [
     Outcome::Applied,
@@ -42,8 +42,9 @@ pub(super) struct Filter {
     /// Of this type (invoice.paid), or of all that begin so ('invoice.*'); may be repeated.
     #[arg(long = "type", value_name = "TYPE")]
     kinds: Vec<String>,
-    /// About this account, or a customer of it.
-    #[arg(long, value_name = "ACCOUNT")]
+    /// About this account, or a customer of it: the user's sub or e-mail address, a customer
+    /// (cus_…), or a key's id.
+    #[arg(long, value_name = "WHO")]
     account: Option<String>,
     /// About this customer of Stripe's.
     #[arg(long, value_name = "CUSTOMER", conflicts_with = "account")]
@@ -85,18 +86,19 @@ impl Filter {
     ///
     /// # Errors
     /// What it names is no identifier, or the ledger failed.
-    pub(super) async fn selection<L: Ledger>(
+    pub(super) async fn selection<C: Clock>(
         &self,
         otherwise: Option<Timestamp>,
         now: Timestamp,
-        ledger: &L,
+        context: &Context<'_, C>,
+        ledger: &DynamoLedger,
     ) -> Result<Selection, Failure> {
         let ago = |by: SignedDuration| now.saturating_sub(by).expect("it is a duration of time");
         let mut selection = Selection {
             ids: self.events.iter().cloned().collect(),
             kinds: self.kinds.clone(),
             outcomes: self.outcomes.iter().copied().collect(),
-            about: self.about(ledger).await?,
+            about: self.about(context, ledger).await?,
             ..Selection::between(Timestamp::MIN, self.to.unwrap_or(now))
         };
         let by_name = !selection.ids.is_empty() || selection.is_stuck();
@@ -111,15 +113,18 @@ impl Filter {
         Ok(selection)
     }
 
-    async fn about<L: Ledger>(&self, ledger: &L) -> Result<Option<About>, Failure> {
-        let bad = |name: &str, error| Failure::usage(format!("{name}: {error}"), "");
+    async fn about<C: Clock>(
+        &self,
+        context: &Context<'_, C>,
+        ledger: &DynamoLedger,
+    ) -> Result<Option<About>, Failure> {
         if let Some(account) = &self.account {
-            let account = AccountId::parse(account.as_str());
-            let account = account.map_err(|error| bad("--account", error))?;
+            let account = who::id(account, context, ledger).await?;
             return Ok(Some(About::account(ledger, account).await?));
         }
         let customer = self.customer.as_deref().map(CustomerId::parse).transpose();
-        Ok(customer.map_err(|error| bad("--customer", error))?.map(About::customer))
+        let bad = |error| Failure::usage(format!("--customer: {error}"), "");
+        Ok(customer.map_err(bad)?.map(About::customer))
     }
 
     /// The events.

@@ -40,7 +40,7 @@ pub(super) async fn run<C: Clock>(
     let now = context.clock.now();
     let place = Place { ledger: &ledger, stripe: stripe.as_ref(), now };
     let back = now.saturating_sub(LOOKED_BACK).expect("it is a duration of time");
-    let selection = options.filter.selection(Some(back), now, &ledger).await?;
+    let selection = options.filter.selection(Some(back), now, context, &ledger).await?;
     let mut found = if options.oldest_first {
         oldest(options, selection, &place).await?
     } else {

@@ -24,7 +24,7 @@ pub(super) async fn run<C: Clock>(
 ) -> Result<Exit, Failure> {
     let worker = context.worker(&options.plans).await?;
     let (ledger, stripe) = (worker.ports.ledger(), Some(worker.ports.stripe()));
-    let selection = filter.selection(None, now, ledger).await?;
+    let selection = filter.selection(None, now, context, ledger).await?;
     let mut supply = filter.supply(selection, &Place { ledger, stripe, now })?;
     let rehearsal = Rehearsal { worker: &worker, per_second: options.rate };
     let (mut telling, interrupted) = (Telling::begin(context.json, io), io.interrupted);

@@ -65,7 +65,7 @@ pub(super) async fn run<C: Clock>(
     }
     let (ledger, stripe) = clients(&options.filter, context).await?;
     let resumed = options.resume.as_ref().map(|cursor| cursor.from);
-    let mut selection = options.filter.selection(resumed, now, &ledger).await?;
+    let mut selection = options.filter.selection(resumed, now, context, &ledger).await?;
     selection.from = resumed.unwrap_or(selection.from);
     let run = options.resume.as_ref().map(|cursor| cursor.run.clone());
     let run = run.unwrap_or_else(|| new_run(SystemEntropy.bytes()));

@@ -1,0 +1,475 @@
+//! Operators' acts: a commit and a wake, and what the worker makes of it.
+
+use std::pin::pin;
+use std::task::{Context, Waker};
+
+use jiff::SignedDuration;
+use tollgate_billing::account::{KeyId, RetiringKey, Status};
+use tollgate_billing::ledger::{CustomerLink, Outcome, StoredEvent};
+use tollgate_billing::ops::{Act, ActError, OperatorAct};
+use tollgate_billing::ports::{Ledger, Ports};
+use tollgate_events::{AccountId, CustomerId, DisputeId, Envelope, Via};
+
+use super::scene::Scene;
+use crate::executor::block_on;
+use crate::operator;
+
+const MINUTE: SignedDuration = SignedDuration::from_mins(1);
+
+fn refusal(scene: &Scene, account: &AccountId, act: Act) -> String {
+    let before = scene.world.ledger.stored(account);
+    let refused = match scene.act(account, act) {
+        Err(ActError::Refused(why)) => why,
+        other => panic!("{other:?}"),
+    };
+    let access = |account: Option<tollgate_billing::account::Account>| account.map(|a| a.access);
+    assert_eq!(access(scene.world.ledger.stored(account)), access(before));
+    assert!(scene.wakes().is_empty());
+    refused
+}
+
+/// What API Gateway has of an account: generation, and the plans that the key is on.
+fn keys(scene: &Scene, account: &AccountId) -> Vec<(String, bool, usize)> {
+    let prefix = format!("tollgate/sim/{account}/primary/");
+    scene.world.api_gateway.scene(|model, _| {
+        let ours = model.keys().filter_map(|key| {
+            let generation = key.name.as_ref()?.strip_prefix(&prefix)?.to_owned();
+            Some((generation, key.enabled, key.plans.len()))
+        });
+        let mut ours: Vec<_> = ours.collect();
+        ours.sort();
+        ours
+    })
+}
+
+fn generation(number: u32) -> (String, bool, usize) {
+    (number.to_string(), true, 1)
+}
+
+fn told_key(scene: &Scene, account: &AccountId) -> Option<String> {
+    let user = scene.world.cognito.user_by_id(account)?;
+    user.attribute("custom:apiid").map(str::to_owned)
+}
+
+fn record(scene: &Scene, event: &Envelope) -> StoredEvent {
+    let stored = block_on(scene.world.ledger.event(&event.event_ref())).unwrap();
+    stored.expect("it is on record")
+}
+
+/// The customer of the account's only purchase.
+fn customer(scene: &Scene, account: &AccountId) -> CustomerId {
+    scene.account(account).access.customers.first().expect("they bought").clone()
+}
+
+fn paying(scene: &Scene, name: &str) -> AccountId {
+    let account = scene.sign_up(name);
+    scene.buy(&account, "pro_monthly");
+    assert_eq!(scene.handle(&scene.events()).failed, [""; 0]);
+    account
+}
+
+fn seen(plan: &str, status: Status, word: &str) -> (String, Status, String) {
+    (plan.into(), status, word.into())
+}
+
+// ------------------------------------------------------------- the act itself
+
+#[test]
+fn an_act_is_one_commit_and_changes_nothing_but_the_ledger() {
+    let scene = Scene::new();
+    let ann = scene.sign_up("ann");
+    let version = scene.account(&ann).version;
+    scene.world.gate.take_calls();
+    let acted = scene.act(&ann, Act::Hold).unwrap();
+    let calls: Vec<_> = scene.world.gate.take_calls();
+    let calls: Vec<_> = calls.iter().map(|call| call.operation).collect();
+    assert_eq!(calls, ["GetItem", "UpdateItem", "TransactWriteItems", "SendMessage"]);
+    assert_eq!((acted.version, acted.changed, acted.woken), (version + 1, true, true));
+    let account = scene.account(&ann);
+    assert!(!account.open && account.lease_until.is_none());
+    assert_eq!(account.review_at, Some(scene.world.clock.time()), "due, should the wake be lost");
+    assert_eq!(account.access.status, Status::Active, "the worker has not looked yet");
+    let entry = scene.world.ledger.entries(&ann).pop().unwrap();
+    assert_eq!(
+        (entry.cause.as_slice(), entry.steps[0].step.as_str()),
+        (&[acted.event][..], "hold")
+    );
+    assert_eq!(scene.handle(&scene.wakes()).failed, [""; 0]);
+    assert_eq!(scene.seen(&ann), seen("free", Status::Held, "held"));
+}
+
+#[test]
+fn an_act_done_again_changes_nothing_and_wakes_again() {
+    let scene = Scene::new();
+    let ann = scene.sign_up("ann");
+    let first = scene.operate(&ann, Act::Hold);
+    let before = scene.account(&ann);
+    let again = scene.operate(&ann, Act::Hold);
+    assert!(!again.changed && again.woken && again.event != first.event);
+    let after = scene.account(&ann);
+    assert_eq!((again.version, after.access), (before.version, before.access));
+    assert_eq!(after.version, before.version, "history tells it once");
+}
+
+/// The process dies at whatever await: either nothing happened, or the sweep makes up for it.
+#[test]
+fn an_act_that_dies_between_commit_and_wake_is_made_up_for() {
+    let mut stood = 0;
+    for polls in 0..20 {
+        let scene = Scene::new();
+        let ann = scene.sign_up("ann");
+        let act = OperatorAct { act: Act::Hold, by: "otto".into(), why: "a story".into() };
+        {
+            let mut task = pin!(operator::act(&scene.world, &ann, &act));
+            let mut context = Context::from_waker(Waker::noop());
+            for _ in 0..polls {
+                if task.as_mut().poll(&mut context).is_ready() {
+                    break;
+                }
+            }
+        }
+        let committed = scene.account(&ann).access.hold.is_some();
+        drop(scene.wakes());
+        scene.later(SignedDuration::from_mins(6));
+        let expected = if committed {
+            seen("free", Status::Held, "held")
+        } else {
+            seen("free", Status::Active, "free")
+        };
+        assert_eq!(scene.seen(&ann), expected, "after {polls} polls");
+        let account = scene.account(&ann);
+        assert!(!account.open && account.deferred.is_empty());
+        stood += usize::from(committed);
+        if committed {
+            let last = scene.world.ledger.entries(&ann).pop().unwrap();
+            assert!(last.cause[0].id.as_str().starts_with("op_"), "{:?}", last.cause);
+        }
+    }
+    assert!((1..20).contains(&stood), "{stood}");
+}
+
+#[test]
+fn a_hold_that_is_replayed_after_the_release_holds_nobody() {
+    let scene = Scene::new();
+    let ann = scene.sign_up("ann");
+    scene.act(&ann, Act::Hold).unwrap();
+    let wakes = scene.wakes();
+    scene.handle(&wakes);
+    scene.operate(&ann, Act::Release);
+    let before = scene.account(&ann);
+    let again = |via| wakes.iter().map(move |wake| Envelope { via, ..wake.clone() });
+    let copies: Vec<_> = again(Via::Replay).chain(again(Via::Operator)).collect();
+    assert_eq!(scene.handle(&copies).failed, [""; 0]);
+    assert_eq!(scene.seen(&ann), seen("free", Status::Active, "free"));
+    assert_eq!(scene.account(&ann).version, before.version);
+    let detail = record(&scene, &wakes[0]).record.detail;
+    assert_eq!(detail.as_deref(), Some("otto: a story"), "who and why stay");
+}
+
+#[test]
+fn what_an_account_does_not_allow_is_refused_and_changes_nothing() {
+    let scene = Scene::new();
+    let nobody = AccountId::parse("nobody").unwrap();
+    let ann = scene.sign_up("ann");
+    let pro = || tollgate_billing::account::PlanId::parse("pro").unwrap();
+    let dispute = || DisputeId::parse("dp_1").unwrap();
+    let cus = || CustomerId::parse("cus_1").unwrap();
+    let now = scene.world.clock.time();
+    for (account, act, why) in [
+        (&nobody, Act::Hold, "no such account"),
+        (&nobody, Act::Close, "no such account"),
+        (&ann, Act::RevokeGrant { plan: pro() }, "is not granted"),
+        (&ann, Act::LiftDispute { dispute: dispute() }, "no dispute dp_1"),
+        (&ann, Act::Unlink { customer: cus() }, "not linked to this account"),
+        (&ann, Act::Grant { plan: pro(), until: Some(now) }, "before it began"),
+        (&ann, Act::RotateKey { overlap: -MINUTE }, "negative"),
+    ] {
+        let refused = refusal(&scene, account, act.clone());
+        assert!(refused.contains(why), "{act:?}: {refused}");
+    }
+    assert_eq!(scene.world.ledger.stored(&nobody), None, "no claim was made");
+    let made = scene.operate(&nobody, Act::Grant { plan: pro(), until: None });
+    assert!(made.changed);
+    let locked = scene.world.clock.time() + MINUTE;
+    block_on(scene.world.ledger.claim(&ann, scene.world.clock.time(), locked)).unwrap();
+    assert!(
+        matches!(scene.act(&ann, Act::Hold), Err(ActError::Leased { until }) if until == locked)
+    );
+}
+
+/// What goes wrong afterwards is told beside who did it, and forgotten when it went well.
+#[test]
+fn who_and_why_stay_on_record_beside_what_went_wrong() {
+    let scene = Scene::new();
+    let ann = scene.sign_up("ann");
+    let gone = tollgate_billing::account::PlanId::parse("gone").unwrap();
+    scene.act(&ann, Act::Grant { plan: gone.clone(), until: None }).unwrap();
+    let wakes = scene.wakes();
+    for _ in 0..2 {
+        scene.handle(&wakes);
+        let detail = record(&scene, &wakes[0]).record.detail.unwrap();
+        let lines: Vec<_> = detail.lines().collect();
+        assert_eq!((lines.len(), lines[0]), (2, "otto: a story"), "{detail}");
+    }
+    scene.operate(&ann, Act::RevokeGrant { plan: gone });
+    scene.handle(&wakes);
+    assert_eq!(record(&scene, &wakes[0]).record.detail.as_deref(), Some("otto: a story"));
+}
+
+// ------------------------------------------------------------------ rotation
+
+#[test]
+fn a_rotated_key_and_its_successor_both_work_until_the_overlap_ends() {
+    let scene = Scene::new();
+    let ann = scene.sign_up("ann");
+    let old = scene.account(&ann).key().unwrap().id.clone();
+    scene.operate(&ann, Act::RotateKey { overlap: MINUTE });
+    let account = scene.account(&ann);
+    let new = account.key().unwrap().clone();
+    assert_eq!((new.generation, keys(&scene, &ann)), (2, vec![generation(1), generation(2)]));
+    assert_eq!(told_key(&scene, &ann).as_deref(), Some(new.id.as_str()));
+    let [RetiringKey { id, until, .. }] = account.access.retiring.as_slice() else { panic!() };
+    assert_eq!((id, *until), (&old, scene.world.clock.time() + MINUTE));
+    assert!(account.review_at.is_some_and(|at| at <= *until), "{:?}", account.review_at);
+    assert_eq!(scene.seen(&ann), seen("free", Status::Active, "free"));
+    for key in [&old, &new.id] {
+        let owner = block_on(scene.world.ledger.account_of_key(key)).unwrap();
+        assert_eq!(owner.as_ref(), Some(&ann));
+    }
+    scene.later(MINUTE);
+    assert_eq!(keys(&scene, &ann), [generation(2)]);
+    let account = scene.account(&ann);
+    assert!(account.access.retiring.is_empty() && account.key() == Some(&new));
+}
+
+#[test]
+fn without_overlap_the_old_key_goes_when_the_new_one_stands() {
+    let scene = Scene::new();
+    let ann = scene.sign_up("ann");
+    let old = scene.account(&ann).key().unwrap().id.clone();
+    scene.operate(&ann, Act::RotateKey { overlap: SignedDuration::ZERO });
+    assert_eq!(keys(&scene, &ann), [generation(2)]);
+    let steps = scene.world.ledger.entries(&ann).pop().unwrap().steps;
+    let steps: Vec<_> = steps.iter().map(|step| step.step.split(' ').next().unwrap()).collect();
+    assert_eq!(steps, ["mint", "attach", "write", "delete"]);
+    assert_ne!(scene.account(&ann).key().unwrap().id, old);
+}
+
+/// While the first is under way it is the same rotation; a shorter overlap counts.
+#[test]
+fn a_rotation_is_not_begun_twice_and_no_older_key_outlives_a_newer_one() {
+    let scene = Scene::new();
+    let ann = scene.sign_up("ann");
+    let hour = SignedDuration::from_hours(1);
+    scene.act(&ann, Act::RotateKey { overlap: hour }).unwrap();
+    assert!(!scene.act(&ann, Act::RotateKey { overlap: hour }).unwrap().changed);
+    scene.handle(&scene.wakes());
+    scene.operate(&ann, Act::RotateKey { overlap: MINUTE });
+    let account = scene.account(&ann);
+    let until = scene.world.clock.time() + MINUTE;
+    assert_eq!(account.key().unwrap().generation, 3);
+    assert!(account.access.retiring.iter().all(|key| key.until == until));
+    scene.later(MINUTE);
+    assert_eq!(keys(&scene, &ann), [generation(3)]);
+}
+
+#[test]
+fn a_retiring_key_is_deleted_at_once_when_the_plan_or_the_key_changes() {
+    let scene = Scene::new();
+    let hour = SignedDuration::from_hours(1);
+    let ann = scene.sign_up("ann");
+    scene.operate(&ann, Act::RotateKey { overlap: hour });
+    scene.buy(&ann, "pro_monthly");
+    scene.handle(&scene.events());
+    assert_eq!(keys(&scene, &ann), [generation(2)]);
+    let bob = scene.sign_up("bob");
+    scene.operate(&bob, Act::RotateKey { overlap: hour });
+    scene.operate(&bob, Act::Hold);
+    assert_eq!(keys(&scene, &bob), [("2".into(), false, 1)]);
+    // What is rotated under a hold has no key until the release, and then the next generation.
+    scene.operate(&bob, Act::RotateKey { overlap: hour });
+    assert_eq!(keys(&scene, &bob), []);
+    scene.operate(&bob, Act::Release);
+    assert_eq!(keys(&scene, &bob), [generation(3)]);
+}
+
+/// A sweep that compares everything finds a retiring key named, and nothing to mend.
+#[test]
+fn a_retiring_key_is_nobodys_orphan() {
+    let scene = Scene::new();
+    let ann = scene.sign_up("ann");
+    scene.operate(&ann, Act::RotateKey { overlap: SignedDuration::from_hours(5) });
+    scene.world.clock.advance(SignedDuration::from_mins(5));
+    let report = crate::fair::compare(&scene.worker, 3).unwrap();
+    assert_eq!((report.orphans, report.wakes()), (0, 0), "{report:?}");
+}
+
+// --------------------------------------------------------------------- close
+
+#[test]
+fn a_closed_account_has_no_key_pays_no_more_and_can_be_opened_again() {
+    let scene = Scene::new();
+    let ann = paying(&scene, "ann");
+    scene.operate(&ann, Act::Close);
+    scene.handle(&scene.events());
+    assert_eq!(scene.seen(&ann), seen("-", Status::Closed, "closed"));
+    assert_eq!((keys(&scene, &ann), told_key(&scene, &ann)), (vec![], None));
+    let subscriptions = {
+        let stripe = scene.world.stripe.account();
+        let rows = stripe.subscriptions_of(customer(&scene, &ann).as_str());
+        rows.into_iter().map(|row| row.status.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(subscriptions, ["canceled"]);
+    let reason = scene.account(&ann).access.reason.to_string();
+    assert_eq!(reason, "closed by an operator: a story");
+    let refused = refusal(&scene, &ann, Act::Hold);
+    assert!(refused.contains("release it first"), "{refused}");
+    // A payment on it links nobody and is told.
+    scene.buy(&ann, "pro_monthly");
+    scene.handle(&scene.events());
+    assert_eq!(scene.seen(&ann).1, Status::Closed);
+    assert_eq!(scene.account(&ann).access.customers.len(), 1);
+    let events = scene.world.ledger.events().into_iter();
+    assert!(events.filter(|event| event.record.outcome == Outcome::Parked).count() > 0);
+
+    scene.operate(&ann, Act::Release);
+    assert_eq!(scene.seen(&ann), seen("free", Status::Active, "free"));
+    assert_eq!(keys(&scene, &ann), [generation(2)], "a generation is never had twice");
+}
+
+#[test]
+fn of_a_deleted_user_only_a_customer_can_be_taken_away() {
+    let scene = Scene::new();
+    let ann = paying(&scene, "ann");
+    let cus = customer(&scene, &ann);
+    scene.world.cognito.delete_user("ann").unwrap();
+    scene.later(SignedDuration::from_hours(1));
+    let wake = tollgate_billing::sweep::wake("drift", ann.clone(), None, scene.world.clock.time());
+    scene.handle(&[wake]);
+    scene.later(SignedDuration::from_hours(2));
+    assert_eq!(scene.seen(&ann).1, Status::Closed);
+    for act in [Act::Release, Act::Hold, Act::RotateKey { overlap: MINUTE }] {
+        assert!(refusal(&scene, &ann, act).contains("closed for good"));
+    }
+    let again = scene.sign_up("ann");
+    let link = || Act::Link { customer: cus.clone() };
+    assert!(refusal(&scene, &again, link()).contains(ann.as_str()), "whose it is");
+    scene.operate(&ann, Act::Unlink { customer: cus.clone() });
+    assert!(scene.operate(&again, link()).changed);
+    assert_eq!(customer(&scene, &again), cus);
+}
+
+// --------------------------------------------------------------------- links
+
+#[test]
+fn a_released_customer_is_linked_by_no_event() {
+    let scene = Scene::new();
+    let ann = paying(&scene, "ann");
+    let cus = customer(&scene, &ann);
+    let link = |scene: &Scene| block_on(scene.world.ledger.link_of(&cus)).unwrap();
+    scene.operate(&ann, Act::Unlink { customer: cus.clone() });
+    assert_eq!(scene.seen(&ann), seen("free", Status::Active, "free"));
+    assert_eq!(link(&scene), CustomerLink::Released { from: ann.clone() });
+    // A purchase through a checkout of ours, with our proof.
+    {
+        let metadata = crate::lives::proof(&scene.worker.deriver.name(&ann));
+        let mut stripe = scene.world.stripe.account();
+        let price = stripe.price_by_lookup_key("basic_monthly").unwrap().id.clone();
+        let data = tollgate_standin::stripe::SubscriptionData {
+            metadata,
+            ..tollgate_standin::stripe::SubscriptionData::default()
+        };
+        stripe.subscribe(cus.as_str(), &[&price], data).unwrap();
+    }
+    let events = scene.events();
+    assert_eq!(scene.handle(&events).failed, [""; 0]);
+    assert_eq!(scene.seen(&ann), seen("free", Status::Active, "free"));
+    assert_eq!(link(&scene), CustomerLink::Released { from: ann.clone() });
+    let details = events.iter().filter_map(|event| record(&scene, event).record.detail);
+    let details: Vec<_> = details.collect();
+    assert!(details.iter().any(|it| it.contains("an operator has unlinked")), "{details:?}");
+    assert!(details.iter().any(|it| it.contains("not linked to an account yet")), "{details:?}");
+    // A sweep over everything cannot link it either.
+    crate::fair::compare(&scene.worker, 3).unwrap();
+    scene.later(SignedDuration::from_mins(20));
+    scene.later(SignedDuration::from_mins(20));
+    assert_eq!(link(&scene), CustomerLink::Released { from: ann.clone() });
+    let parked = events.iter().map(|event| record(&scene, event).record);
+    assert!(parked.filter(|it| it.outcome == Outcome::Parked).count() > 0);
+
+    // Another account gets it, with what had been parked.
+    let bob = scene.sign_up("bob");
+    scene.operate(&bob, Act::Link { customer: cus.clone() });
+    assert_eq!(link(&scene), CustomerLink::Account(bob.clone()));
+    assert_eq!(scene.seen(&bob), seen("pro", Status::Active, "pro"));
+    let stuck = block_on(scene.world.ledger.stuck_on(&cus)).unwrap();
+    assert_eq!(stuck, [], "they are joined");
+    let steps = |account: &AccountId| {
+        let entries = scene.world.ledger.entries(account);
+        entries.into_iter().flat_map(|entry| entry.steps).map(|step| step.step).collect::<Vec<_>>()
+    };
+    assert!(steps(&ann).contains(&format!("unlink customer {cus}")));
+    assert!(steps(&bob).contains(&format!("link customer {cus}")));
+}
+
+/// A link's wake names the customer, and still links nobody by itself.
+#[test]
+fn a_link_that_is_replayed_after_the_unlink_links_nobody() {
+    let scene = Scene::new();
+    let ann = scene.sign_up("ann");
+    let bob = paying(&scene, "bob");
+    let cus = customer(&scene, &bob);
+    scene.operate(&bob, Act::Unlink { customer: cus.clone() });
+    scene.act(&ann, Act::Link { customer: cus.clone() }).unwrap();
+    let wakes = scene.wakes();
+    scene.handle(&wakes);
+    assert_eq!(scene.seen(&ann), seen("pro", Status::Active, "pro"));
+    scene.operate(&ann, Act::Unlink { customer: cus.clone() });
+    let copy: Vec<_> =
+        wakes.iter().map(|wake| Envelope { via: Via::Replay, ..wake.clone() }).collect();
+    scene.handle(&copy);
+    assert_eq!(scene.seen(&ann), seen("free", Status::Active, "free"));
+    assert!(scene.account(&ann).access.customers.is_empty());
+    // Nor does a forged one.
+    let mut forged = wakes[0].clone();
+    forged.id = tollgate_events::EventId::parse("op_forged").unwrap();
+    forged.subject.customer = CustomerId::parse("cus_nobodys").ok();
+    scene.handle(&[forged]);
+    assert!(scene.account(&ann).access.customers.is_empty());
+}
+
+#[test]
+fn a_dispute_goes_with_its_customer() {
+    let scene = Scene::new();
+    let ann = paying(&scene, "ann");
+    let cus = customer(&scene, &ann);
+    scene.world.stripe.account().open_dispute(cus.as_str()).unwrap();
+    scene.handle(&scene.events());
+    assert_eq!(scene.seen(&ann), seen("pro", Status::Held, "held"));
+    scene.operate(&ann, Act::Unlink { customer: cus });
+    assert_eq!(scene.seen(&ann), seen("free", Status::Active, "free"));
+    assert!(scene.account(&ann).access.disputes.is_empty());
+}
+
+/// An act explains what it takes, even if only the sweep tells of it.
+#[test]
+fn what_an_operator_takes_is_not_held_back_by_the_blast_limit() {
+    let scene = Scene::new();
+    let ann = paying(&scene, "ann");
+    let stack = block_on(scene.world.ledger().stack()).unwrap();
+    let blast = tollgate_billing::ledger::Blast { stopped: true, ..Default::default() };
+    let full = tollgate_billing::ledger::StackRecord { blast, ..stack };
+    assert!(block_on(scene.world.ledger().put_stack(&full)).unwrap());
+    scene.act(&ann, Act::Close).unwrap();
+    drop(scene.wakes());
+    assert_eq!(scene.later(MINUTE), 1);
+    assert_eq!(scene.seen(&ann).1, Status::Closed);
+}
+
+/// The id alone tells whose a key is, as long as the ledger is there.
+#[test]
+fn a_key_that_was_never_ours_is_nobodys() {
+    let scene = Scene::new();
+    let unknown = KeyId::parse("unknown").unwrap();
+    assert_eq!(block_on(scene.world.ledger.account_of_key(&unknown)).unwrap(), None);
+}

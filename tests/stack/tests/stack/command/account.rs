@@ -1,0 +1,262 @@
+//! `tollgate account`: what is shown, and what an operator's acts come to.
+
+use jiff::SignedDuration;
+use serde_json::{Value, json};
+use tollgate_billing::account::Account;
+use tollgate_billing::ledger::Claim;
+use tollgate_billing::ports::{Clock, Ledger};
+use tollgate_events::AccountId;
+use tollgate_local::customer::Customer;
+use tollgate_standin::world::POOL_ID;
+
+use super::{Input, Operator, Said, plain};
+
+const NONE: Input = Input::Piped("");
+
+/// A customer of the operator's.
+struct Ann<'a> {
+    operator: &'a Operator,
+    customer: Customer<'a>,
+    id: AccountId,
+    key: String,
+}
+
+impl<'a> Ann<'a> {
+    async fn signs_up(operator: &'a Operator) -> anyhow::Result<Self> {
+        let mut customer = Customer::new(&operator.stack, "ann");
+        customer.sign_up().await?;
+        operator.stack.settle().await?;
+        customer.sign_in().await?;
+        let (id, key) = (customer.id()?, customer.key().await?);
+        Ok(Self { operator, customer, id, key })
+    }
+
+    async fn buys(&self, plan: &str) -> anyhow::Result<()> {
+        self.customer.buy(plan).await?;
+        self.operator.stack.settle().await
+    }
+
+    async fn account(&self) -> anyhow::Result<Account> {
+        let account = self.operator.stack.ledger.account(&self.id).await?;
+        account.ok_or_else(|| anyhow::anyhow!("Ann has no account"))
+    }
+
+    async fn payer(&self) -> anyhow::Result<String> {
+        let customers = self.account().await?.access.customers;
+        Ok(customers.first().map(ToString::to_string).unwrap_or_default())
+    }
+
+    /// What the protected API answers to her first key.
+    async fn hello(&self) -> anyhow::Result<u16> {
+        Ok(self.customer.hello(Some(&self.key)).await?.status)
+    }
+
+    /// The operator does something to her account, and says so.
+    async fn act(&self, line: &str) -> anyhow::Result<Said> {
+        let line = format!("account {line} --why 'a test' --by ops --yes");
+        self.operator.tollgate_while_it_runs(&line, NONE).await
+    }
+
+    /// What is shown, with names for what is not the same every time.
+    async fn plain(&self, text: &str) -> anyhow::Result<String> {
+        let key = self.account().await?.key().map(|key| key.id.to_string()).unwrap_or_default();
+        Ok(plain(text, &[(self.id.as_str(), "ANN"), (&key, "KEY")]))
+    }
+}
+
+#[tokio::test]
+async fn an_account_is_shown_whatever_it_is_named_by() -> anyhow::Result<()> {
+    let operator = Operator::start().await?;
+    let ann = Ann::signs_up(&operator).await?;
+    ann.buys("pro").await?;
+    let shown = operator.tollgate(&format!("account show {}", ann.id), NONE).await;
+    assert_eq!(ann.plain(&shown.out).await?, include_str!("account-show.txt"), "{shown:?}");
+    let key = ann.account().await?.key().map(|key| key.id.to_string()).unwrap_or_default();
+    for who in ["ann@example.com".to_owned(), ann.payer().await?, key] {
+        let same = operator.tollgate(&format!("account show {who}"), NONE).await;
+        assert_eq!((same.exit, &same.out), (0, &shown.out), "{who}: {same:?}");
+    }
+    let json = operator.tollgate("account show ann@example.com --json", NONE).await;
+    let told: Value = serde_json::from_str(&json.out)?;
+    assert_eq!((&told["account"], &told["plan"]), (&json!(ann.id), &json!("pro")));
+    assert_eq!(told["keys"][0]["generation"], 1);
+    assert!(!shown.out.contains("ann@") && !json.out.contains("ann@"), "{shown:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn history_tells_each_change_with_what_was_behind_it() -> anyhow::Result<()> {
+    let operator = Operator::start().await?;
+    let ann = Ann::signs_up(&operator).await?;
+    ann.buys("pro").await?;
+    assert_eq!(ann.act("hold ann@example.com").await?.exit, 0);
+    let told = operator.tollgate("account history ann@example.com", NONE).await;
+    assert_eq!(ann.plain(&told.out).await?, include_str!("account-history.txt"), "{told:?}");
+    let last = operator.tollgate("account history ann@example.com --limit 1 --json", NONE).await;
+    let last: Value = serde_json::from_str(&last.out)?;
+    let [change] = &last["changes"].as_array().cloned().unwrap_or_default()[..] else {
+        anyhow::bail!("one change was asked for: {last}")
+    };
+    assert_eq!(change["status"], json!({ "before": "active", "after": "held" }));
+    assert_eq!(change["events"][0]["type"], "operator.hold");
+    assert_eq!(change["events"][0]["detail"], "ops: a test");
+    Ok(())
+}
+
+/// Each act: told before, done, and seen by the customer; nothing is done twice.
+#[tokio::test]
+async fn acts_are_foretold_done_and_on_record() -> anyhow::Result<()> {
+    let operator = Operator::start().await?;
+    let ann = Ann::signs_up(&operator).await?;
+    let mut transcript = String::new();
+    for (line, status) in [
+        ("grant ann@example.com pro --for 30d", 200),
+        ("hold ann@example.com", 403),
+        ("hold ann@example.com", 403),
+        ("release ann@example.com", 200),
+        ("revoke-grant ann@example.com pro", 200),
+        ("rotate-key ann@example.com --overlap 1h", 200),
+        ("close ann@example.com", 403),
+        ("release ann@example.com", 403),
+    ] {
+        let (before, why) = (ann.account().await?, "--why 'a test' --by ops");
+        let dry = operator.tollgate(&format!("account {line} {why} --dry-run"), NONE).await;
+        assert_eq!(ann.account().await?, before, "{line}: {dry:?}");
+        let done = ann.act(line).await?;
+        assert_eq!(done.exit, 0, "{line}: {done:?}");
+        assert_eq!(ann.hello().await?, status, "{line}: {done:?}");
+        let Said { exit, out, err } = dry;
+        let told = format!("$ account {line} --dry-run\n{out}{err}({exit})\n{}\n", done.out);
+        transcript.push_str(&ann.plain(&told).await?);
+    }
+    assert_eq!(transcript, include_str!("account-acts.txt"));
+    assert_eq!(ann.account().await?.key().map(|key| key.generation), Some(3));
+    Ok(())
+}
+
+#[tokio::test]
+async fn customers_are_linked_and_taken_away_by_the_operators_word() -> anyhow::Result<()> {
+    let operator = Operator::start().await?;
+    let ann = Ann::signs_up(&operator).await?;
+    ann.buys("pro").await?;
+    let payer = ann.payer().await?;
+    let taken = ann.act(&format!("unlink ann@example.com {payer}")).await?;
+    assert!(taken.exit == 0 && taken.out.contains("Plan       free"), "{taken:?}");
+    let unlinked = operator.tollgate(&format!("account show {payer}"), NONE).await;
+    assert_eq!(unlinked.exit, 2, "{unlinked:?}");
+    let mend = format!("Link it: `tollgate --stack local account link WHO {payer}`");
+    assert!(unlinked.err.contains(&mend), "{unlinked:?}");
+    let linked = ann.act(&format!("link ann@example.com {payer}")).await?;
+    assert!(linked.exit == 0 && linked.out.contains("Plan       pro"), "{linked:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_dispute_is_lifted() -> anyhow::Result<()> {
+    let operator = Operator::start().await?;
+    let ann = Ann::signs_up(&operator).await?;
+    ann.buys("pro").await?;
+    let dispute = operator.stripe().open_dispute(&ann.payer().await?)?;
+    operator.stack.settle().await?;
+    assert_eq!(ann.hello().await?, 403);
+    let other = ann.act("lift-dispute ann@example.com dp_of_another").await?;
+    assert_eq!(other.exit, 3, "{other:?}");
+    let lifted = ann.act(&format!("lift-dispute ann@example.com {dispute}")).await?;
+    assert_eq!((lifted.exit, ann.hello().await?), (0, 200), "{lifted:?}");
+    let shown = operator.tollgate("account show ann@example.com", NONE).await;
+    assert!(shown.out.contains(&format!("{dispute} lifted by an operator")), "{shown:?}");
+    Ok(())
+}
+
+/// Whoever has the account ends, and the act is done.
+#[tokio::test]
+async fn an_act_waits_for_whoever_has_the_account() -> anyhow::Result<()> {
+    let operator = Operator::start().await?;
+    let ann = Ann::signs_up(&operator).await?;
+    let now = operator.stack.clock().now();
+    let ledger = &operator.stack.ledger;
+    let claim = ledger.claim(&ann.id, now, now + SignedDuration::from_secs(20)).await?;
+    assert!(matches!(claim, Claim::Taken { .. }));
+    let shown = operator.tollgate("account show ann@example.com", NONE).await;
+    assert!(shown.out.contains("At work    somebody has the account"), "{shown:?}");
+    let held = ann.act("hold ann@example.com").await?;
+    assert!(held.exit == 0 && held.err.contains("being worked on"), "{held:?}");
+    assert_eq!(ann.hello().await?, 403);
+
+    let now = operator.stack.clock().now();
+    ledger.claim(&ann.id, now, now + SignedDuration::from_mins(5)).await?;
+    let refused = ann.act("release ann@example.com").await?;
+    assert!(refused.exit == 1 && refused.err.contains("repeat the command"), "{refused:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn nobody_waits_who_does_not_want_to() -> anyhow::Result<()> {
+    let operator = Operator::start().await?;
+    let ann = Ann::signs_up(&operator).await?;
+    let hold = "account hold ann@example.com --why 'a test' --by ops --yes";
+    let held = operator.tollgate(&format!("{hold} --no-wait"), NONE).await;
+    let still = "the worker is still to see to it";
+    assert!(held.exit == 0 && held.out.contains(still), "{held:?}");
+    assert_eq!(ann.hello().await?, 200);
+    let shown = operator.tollgate("account show ann@example.com", NONE).await;
+    assert!(shown.out.contains("Deferred   operator/op_"), "{shown:?}");
+    operator.stack.settle().await?;
+    assert_eq!(ann.hello().await?, 403);
+
+    // Nobody works: the command says so after two minutes.
+    let stuck = operator.tollgate(&hold.replace("hold", "release"), NONE).await;
+    assert!(stuck.exit == 1 && stuck.out.contains(still), "{stuck:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_act_asks_and_takes_no_for_an_answer() -> anyhow::Result<()> {
+    let mut operator = Operator::start().await?;
+    operator.environment.insert("USER", "ops".into());
+    let ann = Ann::signs_up(&operator).await?;
+    let hold = "account hold ann@example.com --why 'a test' --no-wait";
+    let no = operator.tollgate(hold, Input::Typed("n\n")).await;
+    let asked = format!("hold on account {}: a test\nMake these changes? [y/N] ", ann.id);
+    assert!(no.exit == 3 && no.err.starts_with(&asked), "{no:?}");
+    assert_eq!(operator.tollgate(hold, NONE).await.exit, 3);
+    assert_eq!(ann.account().await?.access.hold, None);
+    assert_eq!(operator.tollgate(hold, Input::Typed("y\n")).await.exit, 0);
+    assert_eq!(ann.account().await?.access.hold.as_deref(), Some("a test"));
+    Ok(())
+}
+
+#[tokio::test]
+async fn mistakes_say_what_to_do() -> anyhow::Result<()> {
+    let operator = Operator::start().await?;
+    let ann = Ann::signs_up(&operator).await?;
+    let attributes = json!([{ "Name": "email", "Value": "ann@example.com" }]);
+    let user = json!({ "UserPoolId": POOL_ID, "Username": "bob", "UserAttributes": attributes });
+    for (line, exit, told) in [
+        ("show nobody@example.com", 2, "no user has this e-mail address"),
+        ("show nobody", 2, "there is no account `nobody`"),
+        ("show cus_nobody", 2, "cus_nobody is linked to no account"),
+        ("hold ann@example.com", 2, "--why"),
+        ("hold ann@example.com --why ' '", 2, "it is empty"),
+        ("hold ann@example.com --why x --dry-run --yes", 2, "cannot be used with"),
+        ("hold ann@example.com --why x --yes", 2, "--by NAME, or set USER"),
+        ("grant ann@example.com gold --why x --by o --yes", 2, "It has free, basic, pro."),
+        ("grant ann@example.com pro --for 30 --why x", 2, "write it as 30d, 24h or 90m"),
+        ("grant ann@example.com pro --until soon --why x", 2, "write it as 2026-03-01"),
+        ("revoke-grant ann@example.com pro --why x --by o --yes", 3, "is not granted"),
+        ("revoke-grant ann@example.com pro --why x --by o --dry-run", 3, "is not granted"),
+        ("lift-dispute ann@example.com 7 --why x", 2, "it begins with dp_"),
+        ("link ann@example.com ann --why x", 2, "it begins with cus_"),
+        ("hold ann@example.com --why x --by o --dry-run --plans /nowhere", 2, "--plans FILE"),
+    ] {
+        let said = operator.tollgate(&format!("account {line}"), NONE).await;
+        assert_eq!(said.exit, exit, "{line}: {said:?}");
+        assert!(said.err.contains(told), "{line}: {said:?}");
+    }
+    ann.customer.cognito("AdminCreateUser", user).await?;
+    let said = operator.tollgate("account show ann@example.com", NONE).await;
+    assert!(said.exit == 2 && said.err.contains("2 users have this e-mail address"), "{said:?}");
+    assert!(said.err.contains(ann.id.as_str()), "{said:?}");
+    assert!(!operator.shows("nobody@example.com"));
+    Ok(())
+}

@@ -1,0 +1,82 @@
+//! Which account is meant: by its sub, its user's e-mail address, a customer or a key.
+
+use tollgate_billing::account::{Account, KeyId};
+use tollgate_billing::ports::{Clock, Ledger, Users};
+use tollgate_events::{AccountId, CustomerId};
+
+use super::{Context, Failure};
+use crate::adapters::dynamodb::DynamoLedger;
+
+/// The account that is meant, as the ledger has it.
+///
+/// # Errors
+/// As for [`id`], or the user has no account yet.
+pub(super) async fn account<C: Clock>(
+    who: &str,
+    context: &Context<'_, C>,
+    ledger: &DynamoLedger,
+) -> Result<Account, Failure> {
+    let id = id(who, context, ledger).await?;
+    known(ledger, &id).await?.ok_or_else(|| {
+        let problem = format!("the user {id} has no account yet");
+        Failure::usage(problem, "They get one when they sign in, or with the next sweep.")
+    })
+}
+
+/// The id of the account that is meant: of one that the ledger has, or of a user of the pool.
+///
+/// # Errors
+/// There is none, or several could be meant; an e-mail address is not repeated.
+pub(super) async fn id<C: Clock>(
+    who: &str,
+    context: &Context<'_, C>,
+    ledger: &DynamoLedger,
+) -> Result<AccountId, Failure> {
+    if who.contains('@') {
+        return by_email(who, context).await;
+    }
+    if let Some(customer) = CustomerId::parse(who).ok().filter(|_| who.starts_with("cus_")) {
+        return ledger.account_of(&customer).await?.ok_or_else(|| {
+            let mend = format!("Link it: `{} account link WHO {customer}`", context.command());
+            Failure::usage(format!("{customer} is linked to no account"), mend)
+        });
+    }
+    let id = AccountId::parse(who).map_err(|_| nobody(who))?;
+    if known(ledger, &id).await?.is_some() {
+        return Ok(id);
+    }
+    if let Ok(key) = KeyId::parse(who)
+        && let Some(id) = ledger.account_of_key(&key).await?
+    {
+        return Ok(id);
+    }
+    let user = context.users().await?.find(&id).await?;
+    user.map(|user| user.id).ok_or_else(|| nobody(who))
+}
+
+async fn known(ledger: &DynamoLedger, id: &AccountId) -> Result<Option<Account>, Failure> {
+    Ok(ledger.account(id).await?.filter(|account| !account.is_blank()))
+}
+
+async fn by_email<C: Clock>(email: &str, context: &Context<'_, C>) -> Result<AccountId, Failure> {
+    let users = context.users().await?.with_email(email).await?;
+    match users.as_slice() {
+        [user] => Ok(user.id.clone()),
+        [] => Err(Failure::usage(
+            "no user has this e-mail address",
+            "Check it, or name the account by its sub, a customer (cus_…) or its key's id.",
+        )),
+        several => {
+            let subs: Vec<_> = several.iter().map(|user| user.id.to_string()).collect();
+            let problem = format!("{} users have this e-mail address", several.len());
+            Err(Failure::usage(problem, format!("Name one by its sub: {}", subs.join(", "))))
+        }
+    }
+}
+
+fn nobody(who: &str) -> Failure {
+    Failure::usage(
+        format!("there is no account `{who}`"),
+        "Name it by its user's sub or e-mail address, a customer (cus_…), or its key's id.",
+    )
+}

@@ -1,0 +1,216 @@
+//! An operator's act: one commit to the ledger, and a wake. The worker does the rest.
+//!
+//! # Expected flow
+//! 1. The account is read: what is refused now costs no claim.
+//! 2. It is claimed, as a worker does, so that no convergence is under way.
+//! 3. One commit: what the ledger holds, a history entry, links, and the event's record with
+//!    who and why. The account is due at once, and the event waits in it.
+//! 4. A wake with the event's own id goes to the queue.
+//!
+//! # Guarantees
+//! - The act is in the ledger as a whole or not at all; once it is, the account converges:
+//!   when the wake is lost, the sweep finds the account due, and the event in it.
+//! - The wake carries no act. Replayed, copied or forged it makes the worker look, like any
+//!   other event, and nothing more.
+//!
+//! **Architecture invariant:** no call of Stripe, API Gateway or Cognito here, no catalog and no
+//! secret: an operator's process needs the ledger and the queue.
+
+use jiff::{SignedDuration, Timestamp};
+use tollgate_events::{AccountId, CustomerId, Envelope, EventId, EventRef, Source, Subject, Via};
+
+use super::acts::{Act, OperatorAct, refuse_link};
+use crate::account::Account;
+use crate::ledger::{Claim, Commit, CommitResult, Entry, EventRecord, Outcome, StepTaken};
+use crate::policy::MOST_DEFERRED;
+use crate::ports::{Clock, Entropy, Ledger, PortError, Queue, QueueName};
+use crate::sweep::wake;
+
+/// How long an act excludes others: a read and a write of the ledger.
+const LEASE: SignedDuration = SignedDuration::from_secs(15);
+
+/// What an act needs: the ledger, and a queue for its wake.
+#[derive(Debug)]
+pub struct Operate<'a, L, Q, C, E> {
+    /// What is changed.
+    pub ledger: &'a L,
+    /// Where the wake goes.
+    pub queue: &'a Q,
+    /// Time.
+    pub clock: &'a C,
+    /// For the event's id.
+    pub entropy: &'a E,
+}
+
+/// An act that stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Acted {
+    /// The act's event: what follows from it is on its record.
+    pub event: EventRef,
+    /// The account's version: of the act's history entry, or as it was when nothing changed.
+    pub version: u64,
+    /// Whether the ledger holds anything else than before.
+    pub changed: bool,
+    /// Whether the wake was sent. If not, the next sweep wakes the account.
+    pub woken: bool,
+}
+
+/// Why nothing was done.
+#[derive(Debug, thiserror::Error)]
+pub enum ActError {
+    /// The account as it is does not allow it: why, and what to do.
+    #[error("{0}")]
+    Refused(String),
+    /// A worker or another operator has the account: try again then.
+    #[error("the account is being worked on, until {until} at the latest")]
+    Leased {
+        /// Until when, at most.
+        until: Timestamp,
+    },
+    /// The claim was lost to another before the commit: try again.
+    #[error("somebody else claimed the account in between")]
+    Fenced,
+    /// A call failed. When it was the commit whose answer was lost, the act may stand: doing it
+    /// again is harmless.
+    #[error(transparent)]
+    Port(#[from] PortError),
+}
+
+impl<L: Ledger, Q: Queue, C: Clock, E: Entropy> Operate<'_, L, Q, C, E> {
+    /// Does something to an account, on record, and wakes it.
+    ///
+    /// # Errors
+    /// [`ActError`]: nothing was done. The act can be repeated as it is.
+    pub async fn act(&self, account: &AccountId, act: &OperatorAct) -> Result<Acted, ActError> {
+        self.check(account, act).await?;
+        let now = self.clock.now();
+        let lease_until = now.checked_add(LEASE).unwrap_or(Timestamp::MAX);
+        let found = match self.ledger.claim(account, now, lease_until).await? {
+            Claim::Leased { until } => return Err(ActError::Leased { until }),
+            Claim::Taken { account } => *account,
+        };
+        let mut next = found.clone();
+        if let Err(why) = act.change(&mut next, now) {
+            return Err(self.give_back(found, why).await);
+        }
+        let event = self.event(account, &act.act, now);
+        let commit = self.commit(&found, next, act, &event);
+        let acted = Acted {
+            event: event.event_ref(),
+            version: commit.account.version,
+            changed: commit.entry.is_some(),
+            woken: false,
+        };
+        match self.ledger.commit(&commit).await? {
+            CommitResult::Committed => {}
+            CommitResult::LinkTaken { account: owner, .. } => {
+                let link = crate::ledger::CustomerLink::Account(owner);
+                let why = refuse_link(account, link).unwrap_or_default();
+                return Err(self.give_back(found, why).await);
+            }
+            CommitResult::Fenced
+            | CommitResult::LinkReleased { .. }
+            | CommitResult::CatalogOutdated => return Err(ActError::Fenced),
+        }
+        let sent = self.queue.send(QueueName::Events, &event).await;
+        if let Err(error) = &sent {
+            tracing::warn!(%account, %error, "the act stands; the next sweep wakes the account");
+        }
+        Ok(Acted { woken: sent.is_ok(), ..acted })
+    }
+
+    /// Whether an act would be refused as the account is now, and else whether it would change
+    /// what the ledger holds. Changes nothing, and claims nothing.
+    ///
+    /// # Errors
+    /// [`ActError::Refused`], [`ActError::Leased`], or a call failed.
+    pub async fn check(&self, id: &AccountId, act: &OperatorAct) -> Result<bool, ActError> {
+        let account = self.ledger.account(id).await?;
+        let mut account = account.unwrap_or_else(|| Account::new(id.clone()));
+        let now = self.clock.now();
+        if let Some(until) = account.lease_until.filter(|until| *until > now) {
+            return Err(ActError::Leased { until });
+        }
+        let before = account.access.clone();
+        act.change(&mut account, now).map_err(ActError::Refused)?;
+        if let Some(customer) = act.act.links() {
+            let link = self.ledger.link_of(customer).await?;
+            if let Some(why) = refuse_link(id, link) {
+                return Err(ActError::Refused(why));
+            }
+        }
+        Ok(account.access != before)
+    }
+
+    /// The wake: it names the account, and of a link the customer, whose waiting events the
+    /// worker then settles.
+    fn event(&self, account: &AccountId, act: &Act, now: Timestamp) -> Envelope {
+        let id = format!("op_{}", hex::encode(self.entropy.bytes()));
+        let customer = act.links().cloned();
+        Envelope {
+            source: Source::Operator,
+            id: EventId::parse(id).expect("it is letters and digits"),
+            via: Via::Operator,
+            subject: Subject { customer, ..Subject::account(account.clone()) },
+            ..wake(act.kind(), account.clone(), None, now)
+        }
+    }
+
+    /// The act's commit. What the claim found open stays open.
+    fn commit(
+        &self,
+        found: &Account,
+        mut next: Account,
+        act: &OperatorAct,
+        event: &Envelope,
+    ) -> Commit {
+        let at = self.clock.now();
+        next.lease_until = None;
+        next.commit_id = Some(hex::encode(self.entropy.bytes()));
+        next.review_at = Some(at);
+        // What an operator did explains what the account loses by it, whoever wakes it.
+        next.let_through = Some(next.catalog_revision);
+        if next.deferred.len() < MOST_DEFERRED {
+            next.deferred.push(event.clone());
+        }
+        let entry = (next.access != found.access).then(|| {
+            next.version += 1;
+            Entry {
+                version: next.version,
+                at,
+                before: found.access.clone(),
+                after: next.access.clone(),
+                cause: vec![event.event_ref()],
+                reason: next.access.reason.clone(),
+                steps: vec![StepTaken { step: act.act.to_string(), at }],
+            }
+        });
+        let outcome = if entry.is_some() { Outcome::Applied } else { Outcome::Unchanged };
+        let record = EventRecord {
+            detail: Some(act.told()),
+            account: Some(next.id.clone()),
+            version: Some(next.version),
+            ..EventRecord::of(event.clone(), outcome, at)
+        };
+        let one = |customer: Option<&CustomerId>| customer.into_iter().cloned().collect();
+        Commit {
+            entry,
+            link: one(act.act.links()),
+            unlink: one(act.act.unlinks()),
+            by_operator: true,
+            records: vec![record],
+            ..Commit::of(next)
+        }
+    }
+
+    /// Gives a claim back, as if it had not been made. When that fails, it ends with its lease,
+    /// and the sweep looks at the account some minutes later.
+    async fn give_back(&self, found: Account, why: String) -> ActError {
+        let commit_id = Some(hex::encode(self.entropy.bytes()));
+        let account = Account { lease_until: None, commit_id, ..found };
+        if let Err(error) = self.ledger.commit(&Commit::of(account)).await {
+            tracing::warn!(%error, "the account stays claimed for some seconds");
+        }
+        ActError::Refused(why)
+    }
+}
