@@ -5,9 +5,11 @@ use std::ops::ControlFlow;
 
 use jiff::{SignedDuration, Timestamp};
 use tollgate_billing::account::PlanId;
+use tollgate_billing::converge::Preview;
 use tollgate_billing::ledger::Outcome;
 use tollgate_billing::ops::{
-    About, Cursor, LISTED_FOR, Progress, Rehearsal, Replay, Selection, Sent, Step, Supply, count,
+    About, Act, Cursor, LISTED_FOR, OperatorAct, Progress, Rehearsal, Rehearsed, Replay, Selection,
+    Sent, Step, Supply, count,
 };
 use tollgate_events::stripe::ACTED_ON;
 use tollgate_events::{AccountId, CustomerId, Envelope, EventId, EventRef, Source, Via};
@@ -16,6 +18,7 @@ use tollgate_standin::stripe::{Answer, StripeStandin};
 use tollgate_standin::world::{BULK_QUEUE, World};
 
 use crate::executor::block_on;
+use crate::operator;
 use crate::scene::Scene;
 
 type Events<'a> = Supply<'a, MemoryLedger, StripeStandin>;
@@ -264,18 +267,21 @@ fn stripes_list_goes_back_thirty_days() {
     assert_eq!((refused.from, refused.oldest), (from, now - LISTED_FOR));
 }
 
+/// The endpoint is down: what is due to it does not arrive for now.
+fn miss(scene: &Scene) -> BTreeSet<String> {
+    let mut stripe = scene.world.stripe.account();
+    let due = stripe.due_deliveries();
+    due.iter().for_each(|delivery| stripe.settle(delivery, Answer::None));
+    due.into_iter().map(|delivery| delivery.event).collect()
+}
+
 /// The endpoint was down while Ann bought: Stripe still has it all.
 #[test]
 fn what_the_endpoint_missed_is_replayed_from_stripe() {
     let scene = Scene::default();
     let bought = scene.paying("basic");
     scene.change(&bought, "pro");
-    let missed: BTreeSet<_> = {
-        let mut stripe = scene.world.stripe.account();
-        let due = stripe.due_deliveries();
-        due.iter().for_each(|delivery| stripe.settle(delivery, Answer::None));
-        due.into_iter().map(|delivery| delivery.event).collect()
-    };
+    let missed = miss(&scene);
     let selection = listed(&scene);
     let (progress, mut sent, _) =
         replay_from(&scene, "r", supply(&scene, From::Undelivered, &selection), None);
@@ -337,17 +343,8 @@ fn what_is_stuck_is_found_in_its_index() {
     assert!(queued(&scene).is_sorted_by_key(|it| it.occurred_at));
 }
 
-/// A rehearsal writes nothing, and tells what the replay then does.
-#[test]
-fn a_replay_does_what_its_rehearsal_told() {
-    let scene = Scene::default();
-    let bought = scene.paying("basic");
-    scene.stranger("basic");
-    scene.change(&bought, "pro");
-    let before = standing(&scene.world);
-    scene.world.gate.take_calls();
-    let selection = listed(&scene);
-    let mut supply = supply(&scene, From::Stripe, &selection);
+fn rehearse(scene: &Scene, from: From) -> (Rehearsed, Vec<Preview>) {
+    let mut supply = supply(scene, from, &listed(scene));
     let rehearsal = Rehearsal { worker: &scene.worker, per_second: 5 };
     let mut previews = Vec::new();
     let told = |step: Step<'_>| {
@@ -357,6 +354,42 @@ fn a_replay_does_what_its_rehearsal_told() {
         ControlFlow::Continue(())
     };
     let rehearsed = block_on(rehearsal.run(&mut supply, told)).unwrap();
+    (rehearsed, previews)
+}
+
+/// Nobody knows the customer yet, or an operator knows better.
+#[test]
+fn a_first_purchase_is_foreseen_and_a_released_customer_stays_released() {
+    let scene = Scene::default();
+    let ann = scene.free();
+    let bought = scene.buy(&ann, "basic");
+    miss(&scene);
+    let (rehearsed, previews) = rehearse(&scene, From::Undelivered);
+    assert_eq!((rehearsed.accounts, rehearsed.moved), (1, 1), "{previews:?}");
+    assert_eq!(previews[0].after.0, PlanId::parse("basic").ok());
+    scene.pass(SignedDuration::from_mins(6));
+    scene.come_to_rest();
+    assert_eq!(scene.world.ledger.accounts()[0].access.plan, previews[0].after.0);
+
+    let customer = CustomerId::parse(bought.customer).unwrap();
+    let act = OperatorAct { act: Act::Unlink { customer }, by: "ops".into(), why: "fraud".into() };
+    block_on(operator::act(&scene.world, &ann, &act)).unwrap();
+    scene.come_to_rest();
+    assert_eq!(scene.world.ledger.accounts()[0].access.plan, PlanId::parse("free").ok());
+    let (rehearsed, previews) = rehearse(&scene, From::Stripe);
+    assert!(!rehearsed.changes(), "{previews:?}");
+}
+
+/// A rehearsal writes nothing, and tells what the replay then does.
+#[test]
+fn a_replay_does_what_its_rehearsal_told() {
+    let scene = Scene::default();
+    let bought = scene.paying("basic");
+    scene.stranger("basic");
+    scene.change(&bought, "pro");
+    let before = standing(&scene.world);
+    scene.world.gate.take_calls();
+    let (rehearsed, previews) = rehearse(&scene, From::Stripe);
     let counts = (rehearsed.accounts, rehearsed.moved, rehearsed.minted, rehearsed.disabled);
     assert_eq!((counts, rehearsed.previewed), ((1, 1, 0, 0), 1), "{rehearsed:?}");
     assert!(rehearsed.waiting >= 2 && rehearsed.changes(), "{rehearsed:?}");
@@ -366,7 +399,7 @@ fn a_replay_does_what_its_rehearsal_told() {
         assert!(reads, "a rehearsal calls {}", call.operation);
     }
     assert_eq!(standing(&scene.world), before);
-    replay_from(&scene, "r", self::supply(&scene, From::Stripe, &selection), None);
+    replay_from(&scene, "r", supply(&scene, From::Stripe, &listed(&scene)), None);
     while scene.deliver(BULK_QUEUE, &mut || ()) {}
     let account = scene.world.ledger.accounts().remove(0);
     assert_eq!((account.access.plan.clone(), account.access.status), previews[0].after);

@@ -99,7 +99,7 @@ impl<'a, L: Ledger, S: Stripe> Supply<'a, L, S> {
     /// The next few; none at all at the end.
     ///
     /// # Errors
-    /// A call failed; asking again goes on where it failed.
+    /// A call failed. Go on with a new supply, from where the last one got.
     pub async fn next(&mut self) -> PortResult<Option<Few>> {
         match &mut self.way {
             Way::Recent(Paging::Ended) => Ok(None),
