@@ -76,7 +76,7 @@ impl Watch {
         }
         match step {
             Step::Claim => trace.claimed = false,
-            Step::Facts | Step::Observe | Step::Commit if !trace.claimed => {
+            Step::Facts | Step::Observe | Step::Commit | Step::Act if !trace.claimed => {
                 self.broken.push(format!("{step:?} of {} comes before a claim", call.subject));
             }
             _ => {}
@@ -88,7 +88,8 @@ impl Watch {
         let Some(trace) = self.current.and_then(|task| self.tasks.get_mut(&task)) else { return };
         if let Some((step, done)) = &mut trace.at {
             *done = true;
-            self.wrote |= matches!(step, Step::Claim | Step::Link | Step::Intent | Step::Commit);
+            self.wrote |=
+                matches!(step, Step::Claim | Step::Link | Step::Intent | Step::Commit | Step::Act);
             trace.claimed |= *step == Step::Claim;
             self.coverage.hit(*step, Point::Ran, None);
         }

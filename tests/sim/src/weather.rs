@@ -161,7 +161,7 @@ fn possible(call: &Call) -> &'static [FaultKind] {
     match Step::of(call) {
         Step::AttachPlan => &[Conflict, Conflict, Throttled, Unavailable, Denied],
         Step::MintKey => &[Conflict, Throttled, Unavailable, Denied],
-        Step::Claim | Step::Link | Step::Intent | Step::Commit | Step::Record => {
+        Step::Claim | Step::Link | Step::Intent | Step::Commit | Step::Act | Step::Record => {
             &[TransactionConflict, Throttled, Unavailable, Denied]
         }
         _ => &[Throttled, Unavailable, Unavailable, Denied],

@@ -260,6 +260,9 @@ pub enum DisputeMark {
     Holding,
     /// Lifted by an operator: it holds no more, whatever becomes of it.
     Lifted,
+    /// Open or lost, and of a customer who is not linked to the account: it goes with them when
+    /// an operator links them.
+    Elsewhere,
 }
 
 /// The part of an account that history tells: each entry has it before and after.

@@ -276,7 +276,7 @@ fn grace_now(facts: &Facts, now: Timestamp) -> BTreeMap<SubscriptionId, Timestam
 }
 
 /// The disputes that still count: those recorded, as they are now. One of a customer who is not
-/// linked any more is not this account's.
+/// linked any more does not hold, and is not forgotten.
 fn disputes_now(facts: &Facts, policy: &Policy) -> BTreeMap<DisputeId, DisputeMark> {
     let mut disputes = facts.access.disputes.clone();
     for dispute in &facts.disputes {
@@ -293,10 +293,15 @@ fn disputes_now(facts: &Facts, policy: &Policy) -> BTreeMap<DisputeId, DisputeMa
             };
         let customers = &facts.access.customers;
         let ours = dispute.customer.as_ref().is_none_or(|customer| customers.contains(customer));
-        if holds && ours {
-            disputes.entry(dispute.id.clone()).or_insert(DisputeMark::Holding);
-        } else {
-            disputes.remove(&dispute.id);
+        let mark = match (holds, ours, disputes.get(&dispute.id)) {
+            (false, _, _) | (true, false, None) => None,
+            (true, _, Some(DisputeMark::Lifted)) => Some(DisputeMark::Lifted),
+            (true, true, _) => Some(DisputeMark::Holding),
+            (true, false, Some(_)) => Some(DisputeMark::Elsewhere),
+        };
+        match mark {
+            Some(mark) => drop(disputes.insert(dispute.id.clone(), mark)),
+            None => drop(disputes.remove(&dispute.id)),
         }
     }
     disputes

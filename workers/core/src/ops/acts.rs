@@ -221,6 +221,14 @@ impl OperatorAct {
 fn rotate(account: &mut Account, overlap: SignedDuration, now: Timestamp) -> Result<(), String> {
     let until = now.checked_add(overlap).ok().filter(|until| *until >= now);
     let until = until.ok_or("the overlap is negative, or longer than time lasts")?;
+    if account.open && until > now && account.key().is_some() {
+        // What the key is on, and whether it is accepted, is not known then.
+        return Err(
+            "a change of the account is under way: try again later, or without overlap".into()
+        );
+    }
+    // A key that is refused is not accepted again.
+    let until = if account.access.status == Status::Active { until } else { now };
     account.count_generations();
     let usage_plan = account.access.usage_plan.clone();
     let access = &mut account.access;

@@ -16,12 +16,18 @@
 //! **Architecture invariant:** no call of Stripe, API Gateway or Cognito here, no catalog and no
 //! secret: an operator's process needs the ledger and the queue.
 
+use std::collections::BTreeMap;
+
 use jiff::{SignedDuration, Timestamp};
-use tollgate_events::{AccountId, CustomerId, Envelope, EventId, EventRef, Source, Subject, Via};
+use tollgate_events::{
+    AccountId, CustomerId, DisputeId, Envelope, EventId, EventRef, Source, Subject, Via,
+};
 
 use super::acts::{Act, OperatorAct, refuse_link};
-use crate::account::Account;
-use crate::ledger::{Claim, Commit, CommitResult, Entry, EventRecord, Outcome, StepTaken};
+use crate::account::{Account, DisputeMark};
+use crate::ledger::{
+    Claim, Commit, CommitResult, CustomerLink, Entry, EventRecord, Outcome, StepTaken,
+};
 use crate::policy::MOST_DEFERRED;
 use crate::ports::{Clock, Entropy, Ledger, PortError, Queue, QueueName};
 use crate::sweep::wake;
@@ -93,6 +99,9 @@ impl<L: Ledger, Q: Queue, C: Clock, E: Entropy> Operate<'_, L, Q, C, E> {
         if let Err(why) = act.change(&mut next, now) {
             return Err(self.give_back(found, why).await);
         }
+        for (dispute, mark) in self.disputes_that_come_along(&act.act).await? {
+            next.access.disputes.entry(dispute).or_insert(mark);
+        }
         let event = self.event(account, &act.act, now);
         let commit = self.commit(&found, next, act, &event);
         let acted = Acted {
@@ -104,7 +113,7 @@ impl<L: Ledger, Q: Queue, C: Clock, E: Entropy> Operate<'_, L, Q, C, E> {
         match self.ledger.commit(&commit).await? {
             CommitResult::Committed => {}
             CommitResult::LinkTaken { account: owner, .. } => {
-                let link = crate::ledger::CustomerLink::Account(owner);
+                let link = CustomerLink::Account(owner);
                 let why = refuse_link(account, link).unwrap_or_default();
                 return Err(self.give_back(found, why).await);
             }
@@ -140,6 +149,25 @@ impl<L: Ledger, Q: Queue, C: Clock, E: Entropy> Operate<'_, L, Q, C, E> {
             }
         }
         Ok(account.access != before)
+    }
+
+    /// A customer's disputes go with them, and Stripe does not list them by customer: those of
+    /// the account that had the customer last. The worker tells which of them are the customer's.
+    async fn disputes_that_come_along(
+        &self,
+        act: &Act,
+    ) -> Result<BTreeMap<DisputeId, DisputeMark>, PortError> {
+        let Some(customer) = act.links() else { return Ok(BTreeMap::new()) };
+        let CustomerLink::Released { from } = self.ledger.link_of(customer).await? else {
+            return Ok(BTreeMap::new());
+        };
+        let last = self.ledger.account(&from).await?;
+        let disputes = last.map(|account| account.access.disputes).unwrap_or_default();
+        let elsewhere = |mark| match mark {
+            DisputeMark::Lifted => DisputeMark::Lifted,
+            DisputeMark::Holding | DisputeMark::Elsewhere => DisputeMark::Elsewhere,
+        };
+        Ok(disputes.into_iter().map(|(id, mark)| (id, elsewhere(mark))).collect())
     }
 
     /// The wake: it names the account, and of a link the customer, whose waiting events the

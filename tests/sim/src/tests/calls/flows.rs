@@ -2,11 +2,14 @@
 
 use jiff::SignedDuration;
 use tollgate_billing::converge::DRIFT;
+use tollgate_billing::ops::{Act, OperatorAct};
 use tollgate_billing::sweep::wake;
 use tollgate_events::{AccountId, Envelope, Source, Via};
 use tollgate_standin::stripe::Card;
 use tollgate_standin::world::{BULK_QUEUE, EVENTS_QUEUE};
 
+use crate::executor::block_on;
+use crate::operator;
 use crate::scene::{Bought, Scene};
 
 /// A name, and what brings a world to where the flow's events are waiting.
@@ -23,7 +26,7 @@ const fn flow(name: &'static str, at_least: usize, ends: &'static str, set_up: f
     Flow { name, at_least, ends, set_up }
 }
 
-pub(super) static FLOWS: [Flow; 21] = [
+pub(super) static FLOWS: [Flow; 23] = [
     flow("sign-up", 10, "free: free", |scene| drop(scene.sign_up())),
     flow("purchase with link", 10, "pro: pro", |scene| {
         let ann = scene.free();
@@ -106,6 +109,14 @@ pub(super) static FLOWS: [Flow; 21] = [
         let copy = Envelope { via: Via::Replay, run: Some("r1".into()), ..event };
         scene.enqueue(BULK_QUEUE, &copy);
     }),
+    flow("rotation of the key", 11, "pro: pro", |scene| {
+        scene.paying("pro");
+        operate(scene, Act::RotateKey { overlap: SignedDuration::ZERO });
+    }),
+    flow("an operator closes the account", 9, "closed: no key", |scene| {
+        scene.paying("pro");
+        operate(scene, Act::Close);
+    }),
     flow("recovery of a key that was deleted by hand", 11, "pro: pro", |scene| {
         scene.paying("pro");
         let account = scene.world.ledger.accounts().swap_remove(0);
@@ -156,6 +167,13 @@ pub(super) const TURNS: [Turn; 8] = [
         scene.world.cognito.disable_user("ann").unwrap();
     }),
 ];
+
+/// An operator's act on the only account: the wake is on the queue.
+fn operate(scene: &Scene, act: Act) {
+    let account = scene.world.ledger.accounts().swap_remove(0).id;
+    let act = OperatorAct { act, by: "otto".into(), why: "a story".into() };
+    block_on(operator::act(&scene.world, &account, &act)).unwrap();
+}
 
 /// What Ann bought last.
 fn bought(scene: &Scene) -> Bought {

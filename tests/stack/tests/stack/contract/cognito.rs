@@ -105,6 +105,21 @@ pub(super) async fn list_users_finds_by_sub<F: Face>(stand: Stand<F>) {
     }
 }
 
+pub(super) async fn list_users_finds_by_email<F: Face>(stand: Stand<F>) {
+    let users = stand.ports.users();
+    let local = stand.local_user("ann");
+    assert_eq!(users.with_email("ann@example.com").await.unwrap()[0].id, local);
+    let federated = stand.federated_user();
+    stand.world.cognito.sign_up_confirmed("gus", "g@example.com").unwrap();
+    let both = users.with_email("g@example.com").await.unwrap();
+    let names: Vec<_> = both.iter().map(|user| user.username.as_str()).collect();
+    assert_eq!(names, ["Google_1", "gus"]);
+    assert!(both.iter().any(|user| user.id == federated && user.federated));
+    for nobody in ["ann@example", "a\"@example.com", "a\\@example.com", "\" or email ^= \"a"] {
+        assert_eq!(users.with_email(nobody).await.unwrap(), [], "{nobody}");
+    }
+}
+
 pub(super) async fn a_listing_tells_who_is_confirmed<F: Face>(stand: Stand<F>) {
     let (local, federated) = (stand.local_user("ann"), stand.federated_user());
     let by_administrator = stand.world.cognito.admin_create_user("cy", "c@example.com").unwrap();

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use tollgate_billing::account::{Access, Account, KeyId, KeyRecord, PlanId, Reason, Slot, Status};
 use tollgate_billing::ledger::{
-    Blast, Claim, Commit, CommitResult, Entry, EventRecord, KeyCount, Outcome, RecordBody,
-    StackRecord, StepTaken, StoredEvent,
+    Blast, Claim, Commit, CommitResult, CustomerLink, Entry, EventRecord, KeyCount, Outcome,
+    RecordBody, StackRecord, StepTaken, StoredEvent,
 };
 use tollgate_billing::policy::UNFINISHED_REVIEW_AFTER;
 use tollgate_billing::ports::{Class, Ledger as _, Ports as _};
@@ -236,6 +236,53 @@ pub(super) async fn a_link_that_is_taken_moves_nothing<F: Face>(stand: Stand<F>)
     let mut again = closing(&stand.claimed("a", 1).await, "c3");
     again.link.push(customer("cus_1"));
     assert_eq!(stand.commit(&again).await, CommitResult::Committed, "its own link");
+}
+
+pub(super) async fn a_released_link_is_an_operators_to_give<F: Face>(stand: Stand<F>) {
+    let cus = customer("cus_1");
+    let taken = CommitResult::LinkTaken { customer: cus.clone(), account: account("a") };
+    let released = CommitResult::LinkReleased { customer: cus.clone() };
+    let (link, unlink) = (true, false);
+    let steps = [
+        ("a", link, false, CommitResult::Committed),
+        ("b", unlink, true, taken.clone()),
+        ("b", link, true, taken),
+        ("a", unlink, true, CommitResult::Committed),
+        ("a", link, false, released.clone()),
+        ("b", link, false, released),
+        ("b", link, true, CommitResult::Committed),
+        ("b", link, false, CommitResult::Committed),
+    ];
+    for (now, (id, links, by_operator, expected)) in (0..).zip(steps) {
+        let claimed = stand.claimed(id, 100 * now).await;
+        let mut commit = Commit { by_operator, ..closing(&claimed, &format!("c{now}")) };
+        if links { &mut commit.link } else { &mut commit.unlink }.push(cus.clone());
+        assert_eq!(stand.commit(&commit).await, expected, "{now}");
+        let owner = match now {
+            0..3 => CustomerLink::Account(account("a")),
+            3..6 => CustomerLink::Released { from: account("a") },
+            _ => CustomerLink::Account(account("b")),
+        };
+        assert_eq!(stand.ports.ledger().link_of(&cus).await.unwrap(), owner, "{now}");
+        let account_of = stand.ports.ledger().account_of(&cus).await.unwrap();
+        assert_eq!(account_of, owner.account(), "{now}");
+    }
+    let nobodys = stand.ports.ledger().link_of(&customer("cus_2")).await.unwrap();
+    assert_eq!(nobodys, CustomerLink::Nobodys);
+}
+
+pub(super) async fn a_key_tells_whose_it_is_and_was<F: Face>(stand: Stand<F>) {
+    let ledger = stand.ports.ledger();
+    let key = key(&account("a")).id;
+    assert_eq!(ledger.account_of_key(&key).await.unwrap(), None);
+    let commit = changing(&stand.claimed("a", 0).await, "c1");
+    assert_eq!(stand.commit(&commit).await, CommitResult::Committed);
+    assert_eq!(ledger.account_of_key(&key).await.unwrap(), Some(account("a")));
+    let mut gone = changing(&stand.claimed("a", 1).await, "c2");
+    gone.account.access.keys.clear();
+    gone.entry.as_mut().unwrap().after.keys.clear();
+    assert_eq!(stand.commit(&gone).await, CommitResult::Committed);
+    assert_eq!(ledger.account_of_key(&key).await.unwrap(), Some(account("a")));
 }
 
 pub(super) async fn a_lost_response_is_recognised_by_commit_id<F: Face>(stand: Stand<F>) {
