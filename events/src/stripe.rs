@@ -8,5 +8,6 @@ mod view;
 
 pub use event::{
     ACTED_ON, METADATA_ACCOUNT, METADATA_PRICE, METADATA_PROOF, ReadError, Reading, read,
+    read_listed,
 };
 pub use signature::{MAX_HEADER_BYTES, SecretError, SignatureError, SigningSecret, sign, verify};

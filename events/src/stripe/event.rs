@@ -177,6 +177,20 @@ pub fn read(body: &[u8], received_at: Timestamp) -> Result<Reading, ReadError> {
     Ok(Reading::Envelope(Box::new(envelope)))
 }
 
+/// Reads an event of Stripe's own list as [`read`] would have read its delivery: for a
+/// replay. Nobody has received it yet: that it was received is as long ago as it happened.
+///
+/// # Errors
+/// As for [`read`].
+pub fn read_listed(event: &[u8]) -> Result<Reading, ReadError> {
+    let mut reading = read(event, Timestamp::UNIX_EPOCH)?;
+    if let Reading::Envelope(envelope) = &mut reading {
+        envelope.via = Via::Replay;
+        envelope.received_at = envelope.occurred_at;
+    }
+    Ok(reading)
+}
+
 fn not_needed(kind: &str) -> Reading {
     Reading::NotNeeded { kind: kind.to_owned() }
 }

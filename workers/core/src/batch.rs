@@ -131,7 +131,7 @@ impl<P: Ports> Worker<P> {
     /// Why an event is not for this deployment, if it is not. A user's own `DeleteUser`
     /// names no pool, so CloudTrail tells of users of every pool in the account: those
     /// that the ledger has never seen are other pools'.
-    async fn not_ours(&self, envelope: &Envelope) -> PortResult<Option<&'static str>> {
+    pub(crate) async fn not_ours(&self, envelope: &Envelope) -> PortResult<Option<&'static str>> {
         if envelope.connect_account.is_some() {
             return Ok(Some("it is of a connected account (Stripe Connect)"));
         }

@@ -13,7 +13,7 @@ use std::future::Future;
 
 use jiff::{SignedDuration, Timestamp};
 use tollgate_events::{
-    AccountId, ChargeId, CustomerId, DisputeId, Envelope, EventRef, NamedAccount, PriceId,
+    AccountId, ChargeId, CustomerId, DisputeId, Envelope, EventId, EventRef, NamedAccount, PriceId,
     SubscriptionId,
 };
 
@@ -22,7 +22,7 @@ use crate::derive::KeyValue;
 use crate::ledger::{
     Claim, Commit, CommitResult, CustomerLink, Entry, EventRecord, StackRecord, StoredEvent,
 };
-use crate::stripe::{Dispute, Subscription};
+use crate::stripe::{Dispute, ListedEvent, Subscription};
 
 /// Which system a call went to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -224,6 +224,25 @@ pub trait Stripe: Send + Sync {
         customer: &CustomerId,
         return_url: &str,
     ) -> impl Future<Output = PortResult<String>> + Send;
+
+    /// The events of the types that Tollgate acts on, made from the second of `from` up to and
+    /// with the second of `to`, newest first, one page of up to 100. Stripe has those of the
+    /// last 30 days. With `undelivered_only`, those that some webhook endpoint still lacks.
+    /// <https://docs.stripe.com/api/events/list>
+    fn events(
+        &self,
+        from: Timestamp,
+        to: Timestamp,
+        undelivered_only: bool,
+        page: Option<&str>,
+    ) -> impl Future<Output = PortResult<Page<ListedEvent>>> + Send;
+
+    /// An event, of whatever type; `None` when it is unknown or older than 30 days.
+    /// <https://docs.stripe.com/api/events/retrieve>
+    fn event(
+        &self,
+        event: &EventId,
+    ) -> impl Future<Output = PortResult<Option<ListedEvent>>> + Send;
 }
 
 // ----------------------------------------------------------- API Gateway

@@ -4,9 +4,32 @@
 //! never an error: Stripe adds some every year.
 
 use jiff::Timestamp;
+use tollgate_events::stripe::{Reading, read_listed};
 use tollgate_events::{
-    ChargeId, CustomerId, DisputeId, NamedAccount, PriceId, ProductId, SubscriptionId,
+    ChargeId, CustomerId, DisputeId, Envelope, NamedAccount, PriceId, ProductId, SubscriptionId,
 };
+
+/// What the webhook would have made of an event that Stripe lists: one rule for both.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ListedEvent {
+    /// An event to act on, come by a replay.
+    Needed(Box<Envelope>),
+    /// One that nothing needs.
+    NotNeeded,
+    /// One that is not what Stripe sends, and why; nothing of its body.
+    Unreadable(String),
+}
+
+impl ListedEvent {
+    /// Reads an event as the Events API shows it.
+    pub fn read(event: &[u8]) -> Self {
+        match read_listed(event) {
+            Ok(Reading::Envelope(envelope)) => Self::Needed(envelope),
+            Ok(Reading::NotNeeded { .. }) => Self::NotNeeded,
+            Err(error) => Self::Unreadable(error.to_string()),
+        }
+    }
+}
 
 /// A subscription's status.
 /// <https://docs.stripe.com/api/subscriptions/object#subscription_object-status>

@@ -1,13 +1,15 @@
 //! The port's face: the same model, without HTTP.
 
+use jiff::Timestamp;
 use serde_json::json;
 use tollgate_billing::ports::{
     CheckoutRecord, Class, CustomerRecord, NewCheckout, Page, PortError, PortResult, Service,
 };
 use tollgate_billing::stripe as seen;
-use tollgate_events::stripe::{METADATA_ACCOUNT, METADATA_PRICE, METADATA_PROOF};
+use tollgate_events::stripe::{ACTED_ON, METADATA_ACCOUNT, METADATA_PRICE, METADATA_PROOF};
 use tollgate_events::{
-    AccountId, ChargeId, CustomerId, DisputeId, NamedAccount, PriceId, ProductId, SubscriptionId,
+    AccountId, ChargeId, CustomerId, DisputeId, EventId, NamedAccount, PriceId, ProductId,
+    SubscriptionId,
 };
 
 use super::StripeStandin;
@@ -15,6 +17,7 @@ use super::changes::When;
 use super::checkout::NewSession;
 use super::customers::NewCustomer;
 use super::error::{ErrorKind, StripeError, StripeResult};
+use super::events::Event;
 use super::http::page::Paging;
 use super::model::{Metadata, Session, SessionStatus, Subscription, SubscriptionData};
 use super::state::Stripe;
@@ -110,6 +113,10 @@ fn see_checkout(stripe: &Stripe, row: &Session) -> CheckoutRecord {
         client_reference_id: row.client_reference_id.clone(),
         price: row.metadata.get(METADATA_PRICE).and_then(|id| PriceId::parse(id.as_str()).ok()),
     }
+}
+
+fn see_event(row: &Event) -> seen::ListedEvent {
+    seen::ListedEvent::read(row.render().to_string().as_bytes())
 }
 
 fn session_for(checkout: &NewCheckout) -> NewSession {
@@ -277,6 +284,37 @@ impl tollgate_billing::ports::Stripe for StripeStandin {
             Ok(format!("{}/portal/{id}", stripe.settings_mut().base_url))
         })
         .await
+    }
+
+    async fn events(
+        &self,
+        from: Timestamp,
+        to: Timestamp,
+        undelivered_only: bool,
+        page: Option<&str>,
+    ) -> PortResult<Page<seen::ListedEvent>> {
+        self.call("GET /v1/events", "all", |stripe| {
+            let within = from.as_second()..=to.as_second();
+            let rows = stripe.events().filter(|row| {
+                within.contains(&row.created.as_second())
+                    && ACTED_ON.contains(&row.kind)
+                    && !(undelivered_only && row.delivered())
+            });
+            let (rows, more) = Paging::after(page).cut(rows, "event", |row| &row.id)?;
+            let next = rows.last().filter(|_| more).map(|row| row.id.clone());
+            Ok(Page { items: rows.into_iter().map(see_event).collect(), next })
+        })
+        .await
+    }
+
+    async fn event(&self, event: &EventId) -> PortResult<Option<seen::ListedEvent>> {
+        let row = self
+            .call("GET /v1/events/{id}", event.as_str(), |stripe| {
+                let row = stripe.event(event.as_str());
+                row.map(see_event).ok_or_else(|| StripeError::missing("event", event.as_str()))
+            })
+            .await;
+        found(row)
     }
 }
 

@@ -1,35 +1,82 @@
-//! Events from the ledger's records, on the queue once more.
+//! Events from the ledger's records and from Stripe's list, on the queue once more.
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
 use jiff::{SignedDuration, Timestamp};
+use tollgate_billing::account::PlanId;
+use tollgate_billing::converge::Preview;
 use tollgate_billing::ledger::Outcome;
-use tollgate_billing::ops::{Progress, Replay, Selection};
-use tollgate_events::{AccountId, Envelope, Source, Via};
+use tollgate_billing::ops::{
+    About, Act, Cursor, LISTED_FOR, OperatorAct, Progress, Rehearsal, Rehearsed, Replay, Selection,
+    Sent, Step, Supply, count,
+};
+use tollgate_events::stripe::ACTED_ON;
+use tollgate_events::{AccountId, CustomerId, Envelope, EventId, EventRef, Source, Via};
+use tollgate_standin::ledger::MemoryLedger;
+use tollgate_standin::stripe::{Answer, StripeStandin};
 use tollgate_standin::world::{BULK_QUEUE, World};
 
 use crate::executor::block_on;
+use crate::operator;
 use crate::scene::Scene;
 
-/// Replays into the queue; `stop_after` calls, if that is given.
-fn replay(scene: &Scene, run: &str, selection: &Selection, stop_after: Option<usize>) -> Progress {
-    let (ports, queue) = (&scene.world, scene.world.queue());
-    let replay = Replay { ports, queue: &queue, per_second: 10, run: run.to_owned() };
-    let mut calls = 0;
-    let told = |_: &Progress| {
+type Events<'a> = Supply<'a, MemoryLedger, StripeStandin>;
+
+/// Where the events are taken from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum From {
+    Ledger,
+    Stripe,
+    Undelivered,
+}
+
+fn supply<'a>(scene: &'a Scene, from: From, selection: &Selection) -> Events<'a> {
+    let World { ledger, stripe, clock, .. } = &scene.world;
+    let (selection, now) = (selection.clone(), clock.time());
+    match from {
+        From::Ledger => Supply::recorded(ledger, selection, now),
+        From::Stripe => Supply::listed(ledger, stripe, selection, false, now).unwrap(),
+        From::Undelivered => Supply::listed(ledger, stripe, selection, true, now).unwrap(),
+    }
+}
+
+/// Replays into the queue; `stop_after` calls, if that is given. What was sent is noted.
+fn replay_from(
+    scene: &Scene,
+    run: &str,
+    mut supply: Events<'_>,
+    stop_after: Option<usize>,
+) -> (Progress, Sent, usize) {
+    let (ledger, clock, queue) = (&scene.world.ledger, &scene.world.clock, scene.world.queue());
+    let replay = Replay { ledger, queue: &queue, clock, per_second: 10, run: run.to_owned() };
+    let (mut calls, mut sent) = (0, Sent::default());
+    let told = |_: &Progress, some: &[_]| {
         calls += 1;
+        sent.add(some);
         if stop_after.is_some_and(|most| calls >= most) {
             ControlFlow::Break(())
         } else {
             ControlFlow::Continue(())
         }
     };
-    block_on(replay.run(selection, told)).unwrap()
+    let progress = block_on(replay.run(&mut supply, told)).unwrap();
+    (progress, sent, calls)
+}
+
+/// Replays from the ledger into the queue.
+fn replay(scene: &Scene, run: &str, selection: &Selection) -> Progress {
+    replay_from(scene, run, supply(scene, From::Ledger, selection), None).0
 }
 
 fn everything(scene: &Scene) -> Selection {
     Selection::between(Timestamp::UNIX_EPOCH, scene.world.clock.time())
+}
+
+/// As much of it as Stripe lists, and still does in an hour.
+fn listed(scene: &Scene) -> Selection {
+    let now = scene.world.clock.time();
+    Selection::between(now - LISTED_FOR + SignedDuration::from_hours(1), now)
 }
 
 /// All that a replay must leave as it is.
@@ -68,7 +115,7 @@ fn everything_replayed_twice_changes_nothing_but_event_records() {
     let before = standing(&scene.world);
     let events = scene.world.ledger.events();
     for run in ["r1", "r2"] {
-        let progress = replay(&scene, run, &everything(&scene), None);
+        let progress = replay(&scene, run, &everything(&scene));
         assert_eq!((progress.sent, progress.unreadable), (events.len(), 0));
         scene.world.gate.take_calls();
         scene.come_to_rest();
@@ -109,37 +156,251 @@ fn a_replay_takes_what_is_asked_for_and_says_what_it_is() {
     let scene = a_life();
     let all = everything(&scene);
     let parked = Selection { outcomes: [Outcome::Parked].into(), ..all.clone() };
-    replay(&scene, "r1", &parked, None);
+    replay(&scene, "r1", &parked);
     let sent = queued(&scene);
     assert!(!sent.is_empty() && sent.iter().all(|it| it.via == Via::Replay));
     let run = Some("r1".to_owned());
     assert!(sent.iter().all(|it| it.run == run && it.source == Source::Stripe));
-    let invoices = Selection { kinds: vec!["invoice.*".into()], ..all.clone() };
-    replay(&scene, "r2", &invoices, None);
-    let kinds: BTreeSet<String> = queued(&scene).into_iter().map(|it| it.kind).collect();
-    assert_eq!(kinds, ["invoice.paid".to_owned()].into());
-    let nobody = Selection { account: Some(AccountId::parse("nobody").unwrap()), ..all };
-    assert_eq!(replay(&scene, "r3", &nobody, None).sent, 0);
+    for (from, run, all) in [(From::Ledger, "r2", &all), (From::Stripe, "r3", &listed(&scene))] {
+        let invoices = Selection { kinds: vec!["invoice.*".into()], ..all.clone() };
+        replay_from(&scene, run, supply(&scene, from, &invoices), None);
+        let kinds: BTreeSet<String> = queued(&scene).into_iter().map(|it| it.kind).collect();
+        assert_eq!(kinds, ["invoice.paid".to_owned()].into());
+    }
+    let nobody = AccountId::parse("nobody").unwrap();
+    let nobody = block_on(About::account(&scene.world.ledger, nobody)).unwrap();
+    assert_eq!(replay(&scene, "r4", &Selection { about: Some(nobody), ..all }).sent, 0);
 }
 
-/// Stopped after any call, a replay that goes on from where it got sends all that is left.
+/// The events of an account are those that name it, and its customers' too: also those that
+/// came before anybody knew whose the customer is.
+#[test]
+fn an_accounts_events_are_its_customers_events() {
+    let scene = Scene::default();
+    let bought = scene.paying("basic");
+    let stranger = scene.stranger("pro");
+    scene.pass(SignedDuration::from_hours(1));
+    scene.world.stripe.account().open_dispute(&bought.customer).unwrap();
+    scene.come_to_rest();
+    let ann = scene.world.ledger.accounts()[0].id.clone();
+    let about = block_on(About::account(&scene.world.ledger, ann)).unwrap();
+    let of = |from, about: &About| {
+        let selection = Selection { about: Some(about.clone()), ..listed(&scene) };
+        replay_from(&scene, "r", supply(&scene, from, &selection), None);
+        let sent = queued(&scene);
+        scene.pass(SignedDuration::from_mins(6));
+        sent
+    };
+    for from in [From::Ledger, From::Stripe] {
+        let anns = of(from, &about);
+        let customers: BTreeSet<_> = anns
+            .iter()
+            .filter_map(|it| it.subject.customer.as_ref())
+            .map(CustomerId::as_str)
+            .collect();
+        assert_eq!(customers, [bought.customer.as_str()].into(), "{from:?}");
+        assert!(anns.iter().any(|it| it.kind == "charge.dispute.created"), "{from:?}");
+        let strangers = About::customer(CustomerId::parse(stranger.customer.as_str()).unwrap());
+        assert!(of(from, &strangers).len() >= 2, "{from:?}");
+    }
+}
+
+/// Stopped after any call, a replay that goes on from its cursor under its name sends all that
+/// is left, and SQS drops what it has had.
 #[test]
 fn a_replay_that_was_stopped_goes_on_where_it_stopped() {
     let scene = a_life();
-    let all = everything(&scene);
-    let ids = |envelopes: Vec<Envelope>| -> BTreeSet<_> {
+    let ids = |envelopes: Vec<Envelope>| -> Vec<_> {
         envelopes.into_iter().map(|it| it.event_ref()).collect()
     };
-    replay(&scene, "whole", &all, None);
-    let whole = ids(queued(&scene));
-    for calls in 1..=2 {
-        let begun = replay(&scene, "begun", &all, Some(calls));
-        let mut sent = ids(queued(&scene));
-        assert!(sent.len() < whole.len(), "stopped after {calls}");
-        let rest = Selection { from: begun.until.unwrap(), ..all.clone() };
-        replay(&scene, "rest", &rest, None);
-        sent.extend(ids(queued(&scene)));
-        assert_eq!(sent, whole);
+    for (from, all) in [(From::Ledger, everything(&scene)), (From::Stripe, listed(&scene))] {
+        let (_, _, calls) = replay_from(&scene, "whole", supply(&scene, from, &all), None);
+        let mut whole = ids(queued(&scene));
+        whole.sort();
+        assert!(calls >= 4 && whole.len() > 20, "{from:?}: {calls}");
+        for stop in 1..calls {
+            let run = format!("begun{stop}");
+            let (begun, ..) = replay_from(&scene, &run, supply(&scene, from, &all), Some(stop));
+            let from_then = begun.until.unwrap_or(all.from);
+            let cursor = Cursor { run, from: from_then }.to_string();
+            let Cursor { run, from: then } = cursor.parse().unwrap();
+            let rest = Selection { from: then, ..all.clone() };
+            replay_from(&scene, &run, supply(&scene, from, &rest), None);
+            let mut sent = ids(queued(&scene));
+            sent.sort();
+            assert_eq!(sent, whole, "{from:?} stopped after {stop}");
+        }
         scene.pass(SignedDuration::from_mins(10));
     }
+}
+
+/// Far more in an hour than is held at once, and then nothing for days.
+#[test]
+fn stripes_list_is_read_oldest_first_and_whole() {
+    let scene = Scene::default();
+    for _ in 0..340 {
+        scene.stranger("basic");
+        scene.pass(SignedDuration::from_secs(1));
+    }
+    scene.pass(SignedDuration::from_hours(5 * 24));
+    scene.stranger("basic");
+    let all = listed(&scene);
+    let (progress, ..) = replay_from(&scene, "r", supply(&scene, From::Stripe, &all), None);
+    let sent = queued(&scene);
+    assert!(sent.is_sorted_by_key(|it| it.occurred_at), "in the order of time");
+    let sent: BTreeSet<_> = sent.into_iter().map(|it| it.id.to_string()).collect();
+    let stripe = scene.world.stripe.account();
+    let made = stripe.events().filter(|event| ACTED_ON.contains(&event.kind));
+    let made: BTreeSet<_> = made.map(|event| event.id.clone()).collect();
+    assert!(made.len() > 1000, "{}", made.len());
+    assert_eq!((sent.len(), &sent), (progress.sent, &made));
+}
+
+#[test]
+fn stripes_list_goes_back_thirty_days() {
+    let scene = Scene::default();
+    let World { ledger, stripe, clock, .. } = &scene.world;
+    let now = clock.time();
+    let from = now - LISTED_FOR - SignedDuration::from_secs(1);
+    let selection = Selection::between(from, now);
+    let refused = Supply::listed(ledger, stripe, selection, false, now).map(drop).unwrap_err();
+    assert_eq!((refused.from, refused.oldest), (from, now - LISTED_FOR));
+}
+
+/// The endpoint is down: what is due to it does not arrive for now.
+fn miss(scene: &Scene) -> BTreeSet<String> {
+    let mut stripe = scene.world.stripe.account();
+    let due = stripe.due_deliveries();
+    due.iter().for_each(|delivery| stripe.settle(delivery, Answer::None));
+    due.into_iter().map(|delivery| delivery.event).collect()
+}
+
+/// The endpoint was down while Ann bought: Stripe still has it all.
+#[test]
+fn what_the_endpoint_missed_is_replayed_from_stripe() {
+    let scene = Scene::default();
+    let bought = scene.paying("basic");
+    scene.change(&bought, "pro");
+    let missed = miss(&scene);
+    let selection = listed(&scene);
+    let (progress, mut sent, _) =
+        replay_from(&scene, "r", supply(&scene, From::Undelivered, &selection), None);
+    assert_eq!((progress.sent, progress.known), (missed.len(), [(None, missed.len())].into()));
+    while scene.deliver(BULK_QUEUE, &mut || ()) {}
+    let account = scene.world.ledger.accounts().remove(0);
+    assert_eq!(account.access.plan, PlanId::parse("pro").ok());
+    block_on(sent.look(&scene.world.ledger)).unwrap();
+    assert_eq!((sent.left(), sent.done()), (0, missed.len()));
+    assert_eq!(sent.handled.keys().flatten().next(), Some(&Outcome::Applied));
+}
+
+fn name(event: &str) -> EventRef {
+    EventRef { source: Source::Stripe, id: EventId::parse(event).unwrap() }
+}
+
+/// Which calls of the ledger and of Stripe list events.
+fn lists(scene: &Scene) -> Vec<String> {
+    let calls = scene.world.gate.take_calls().into_iter();
+    let lists = calls.filter(|call| ["Query", "Scan", "GET /v1/events"].contains(&call.operation));
+    lists.map(|call| call.subject).collect()
+}
+
+#[test]
+fn events_are_replayed_by_name_without_reading_others() {
+    let scene = a_life();
+    let events = scene.world.ledger.events();
+    let stripes = events.iter().filter(|event| event.record.event.source == Source::Stripe);
+    let some: Vec<_> = stripes.map(|event| event.record.event.clone()).step_by(7).collect();
+    let mut ids: BTreeSet<_> = some.iter().cloned().collect();
+    ids.insert(name("evt_unknown"));
+    for from in [From::Ledger, From::Stripe] {
+        scene.world.gate.take_calls();
+        let selection = Selection { ids: ids.clone(), ..everything(&scene) };
+        let mut supply = supply(&scene, from, &selection);
+        let counted = block_on(count(&mut supply, |_| ControlFlow::Continue(()))).unwrap();
+        assert_eq!(counted.sent, some.len(), "{from:?}");
+        assert_eq!(supply.missing(), [name("evt_unknown")]);
+        assert_eq!(lists(&scene), Vec::<String>::new(), "{from:?}");
+    }
+}
+
+/// What is parked is found at any age, oldest first, in the index of what is stuck.
+#[test]
+fn what_is_stuck_is_found_in_its_index() {
+    let scene = Scene::default();
+    for _ in 0..8 {
+        scene.stranger("basic");
+        scene.come_to_rest();
+        scene.pass(SignedDuration::from_hours(24));
+    }
+    scene.world.gate.take_calls();
+    let all = Selection::between(Timestamp::MIN, Timestamp::MAX);
+    let parked = Selection { outcomes: [Outcome::Parked].into(), ..all };
+    let progress = replay(&scene, "r", &parked);
+    assert!(lists(&scene).iter().all(|what| what == "stuck"));
+    let stuck = scene.world.ledger.events().len();
+    assert_eq!((progress.sent, progress.known), (stuck, [(Some(Outcome::Parked), stuck)].into()));
+    assert!(queued(&scene).is_sorted_by_key(|it| it.occurred_at));
+}
+
+fn rehearse(scene: &Scene, from: From) -> (Rehearsed, Vec<Preview>) {
+    let mut supply = supply(scene, from, &listed(scene));
+    let rehearsal = Rehearsal { worker: &scene.worker, per_second: 5 };
+    let mut previews = Vec::new();
+    let told = |step: Step<'_>| {
+        if let Step::Previewed(_, preview) = step {
+            previews.push(preview.clone());
+        }
+        ControlFlow::Continue(())
+    };
+    let rehearsed = block_on(rehearsal.run(&mut supply, told)).unwrap();
+    (rehearsed, previews)
+}
+
+/// Nobody knows the customer yet, or an operator knows better.
+#[test]
+fn a_first_purchase_is_foreseen_and_a_released_customer_stays_released() {
+    let scene = Scene::default();
+    let ann = scene.free();
+    let bought = scene.buy(&ann, "basic");
+    miss(&scene);
+    let (rehearsed, previews) = rehearse(&scene, From::Undelivered);
+    assert_eq!((rehearsed.accounts, rehearsed.moved), (1, 1), "{previews:?}");
+    assert_eq!(previews[0].after.0, PlanId::parse("basic").ok());
+    scene.pass(SignedDuration::from_mins(6));
+    scene.come_to_rest();
+    assert_eq!(scene.world.ledger.accounts()[0].access.plan, previews[0].after.0);
+
+    let customer = CustomerId::parse(bought.customer).unwrap();
+    let act = OperatorAct { act: Act::Unlink { customer }, by: "ops".into(), why: "fraud".into() };
+    block_on(operator::act(&scene.world, &ann, &act)).unwrap();
+    scene.come_to_rest();
+    assert_eq!(scene.world.ledger.accounts()[0].access.plan, PlanId::parse("free").ok());
+    let (rehearsed, previews) = rehearse(&scene, From::Stripe);
+    assert!(!rehearsed.changes(), "{previews:?}");
+}
+
+/// A rehearsal writes nothing, and tells what the replay then does.
+#[test]
+fn a_replay_does_what_its_rehearsal_told() {
+    let scene = Scene::default();
+    let bought = scene.paying("basic");
+    scene.stranger("basic");
+    scene.change(&bought, "pro");
+    let before = standing(&scene.world);
+    scene.world.gate.take_calls();
+    let (rehearsed, previews) = rehearse(&scene, From::Stripe);
+    let counts = (rehearsed.accounts, rehearsed.moved, rehearsed.minted, rehearsed.disabled);
+    assert_eq!((counts, rehearsed.previewed), ((1, 1, 0, 0), 1), "{rehearsed:?}");
+    assert!(rehearsed.waiting >= 2 && rehearsed.changes(), "{rehearsed:?}");
+    let reads = ["Get", "List", "Query", "Scan", "AdminGet", "BatchGet", "GET "];
+    for call in scene.world.gate.take_calls() {
+        let reads = reads.iter().any(|read| call.operation.starts_with(read));
+        assert!(reads, "a rehearsal calls {}", call.operation);
+    }
+    assert_eq!(standing(&scene.world), before);
+    replay_from(&scene, "r", supply(&scene, From::Stripe, &listed(&scene)), None);
+    while scene.deliver(BULK_QUEUE, &mut || ()) {}
+    let account = scene.world.ledger.accounts().remove(0);
+    assert_eq!((account.access.plan.clone(), account.access.status), previews[0].after);
 }

@@ -7,12 +7,14 @@
 //! so a throttle never says for how long.
 
 mod doctor;
+mod events;
 mod operator;
 mod views;
 
 use std::marker::PhantomData;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 use stripe::{Client, ClientBuilder, IdempotencyKey, RequestStrategy, StripeError};
@@ -21,10 +23,10 @@ use tollgate_billing::ports::{
     CheckoutRecord, Class, CustomerRecord, NewCheckout, Page, PortError, PortResult, Service,
     Stripe,
 };
-use tollgate_billing::stripe::{Dispute, Subscription};
+use tollgate_billing::stripe::{Dispute, ListedEvent, Subscription};
 use tollgate_events::stripe::{METADATA_ACCOUNT, METADATA_PRICE, METADATA_PROOF};
 use tollgate_events::{
-    ChargeId, CustomerId, DisputeId, IdError, NamedAccount, PriceId, SubscriptionId,
+    ChargeId, CustomerId, DisputeId, EventId, IdError, NamedAccount, PriceId, SubscriptionId,
 };
 
 use self::views::{
@@ -240,6 +242,20 @@ impl Stripe for StripeApi {
         let name = "POST /v1/billing_portal/sessions";
         let call = Call::<PortalView>::post(name, "/billing_portal/sessions").form(form);
         Ok(self.send(call).await?.url)
+    }
+
+    async fn events(
+        &self,
+        from: Timestamp,
+        to: Timestamp,
+        undelivered_only: bool,
+        page: Option<&str>,
+    ) -> PortResult<Page<ListedEvent>> {
+        self.list_events(from, to, undelivered_only, page).await
+    }
+
+    async fn event(&self, event: &EventId) -> PortResult<Option<ListedEvent>> {
+        self.read_event(event).await
     }
 }
 

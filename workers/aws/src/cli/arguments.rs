@@ -48,6 +48,9 @@ Exit codes:
 pub(crate) enum Command {
     /// Looks at everything that goes wrong in practice, and says what mends it.
     Doctor(super::doctor::Doctor),
+    /// What came, what became of it, and once more.
+    #[command(subcommand)]
+    Events(super::events::Events),
     /// The plans of plans.toml, and what sells and enforces them.
     #[command(subcommand)]
     Plans(super::plans::Plans),

@@ -12,6 +12,7 @@ mod completions;
 mod confirm;
 mod context;
 mod doctor;
+mod events;
 mod exit;
 mod io;
 mod keys;
@@ -78,6 +79,7 @@ async fn dispatch<C: Clock>(
     match command {
         // It asks everything at once: kept off the stack of the other commands.
         Command::Doctor(command) => Box::pin(doctor::run(command, context, io)).await,
+        Command::Events(command) => Box::pin(events::run(command, context, io)).await,
         Command::Plans(command) => plans::run(command, context, io).await,
         Command::Reconcile(command) => Box::pin(reconcile::run(command, context, io)).await,
         Command::Webhook(command) => webhook::run(command, context, io).await,

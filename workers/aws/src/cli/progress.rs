@@ -35,6 +35,11 @@ impl Progress {
     pub(super) fn at(&self, done: usize) {
         self.0.set_position(done as u64);
     }
+
+    /// Writes something without drawing into it.
+    pub(super) fn around<T>(&self, write: impl FnOnce() -> T) -> T {
+        self.0.suspend(write)
+    }
 }
 
 impl Drop for Progress {

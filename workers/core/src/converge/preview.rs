@@ -1,14 +1,16 @@
 //! What a convergence would do now: everything is read and decided as the worker does it,
 //! and nothing is written.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use jiff::{SignedDuration, Timestamp};
-use tollgate_events::{AccountId, Envelope};
+use tollgate_events::{AccountId, CustomerId, Envelope, Source};
 
 use super::{DRIFT, Run, Stop, Worker};
 use crate::account::{Account, PlanId, Reason, Status};
 use crate::decide::{Warning, decide};
+use crate::ledger::CustomerLink;
 use crate::ops::OperatorAct;
 use crate::plan::{Step, plan};
 use crate::ports::{Clock, Ledger, Ports};
@@ -81,12 +83,16 @@ impl<P: Ports> Worker<P> {
         let now = self.ports.clock().now();
         let account = self.ports.ledger().account(id).await?;
         let account = account.unwrap_or_else(|| Account::new(id.clone()));
-        let mut events = self.of_account(id, events).await?;
+        let Named { mut events, new, unlinked } = self.of_account(id, events).await?;
         // So that API Gateway and Cognito are looked at, whatever the events are.
         events.push(wake(DRIFT, id.clone(), None, now));
         let deadline = now.checked_add(PATIENCE).unwrap_or(Timestamp::MAX);
         let mut run = Run::new(self, account, events, now, deadline);
         run.previews = true;
+        run.unlinked = unlinked;
+        if !run.account.is_closed() {
+            run.account.access.customers.extend(new);
+        }
         let before = (run.committed.plan.clone(), run.committed.status);
         if let Some(act) = act {
             // What is refused changes nothing.
@@ -112,23 +118,32 @@ impl<P: Ports> Worker<P> {
     }
 }
 
+/// What of the events concerns an account: a customer's are its own account's.
+#[derive(Default)]
+struct Named {
+    events: Vec<Envelope>,
+    /// Customers whom they would link.
+    new: BTreeSet<CustomerId>,
+    /// Customers whom an operator has unlinked: no event links them again.
+    unlinked: BTreeSet<CustomerId>,
+}
+
 impl<P: Ports> Worker<P> {
-    /// The events that this account would see to: a customer's are its own account's.
-    async fn of_account(
-        &self,
-        id: &AccountId,
-        events: Vec<Envelope>,
-    ) -> Result<Vec<Envelope>, Stop> {
-        let mut kept = Vec::new();
+    async fn of_account(&self, id: &AccountId, events: Vec<Envelope>) -> Result<Named, Stop> {
+        let mut named = Named::default();
         for event in events {
-            let owner = match &event.subject.customer {
-                Some(customer) => self.ports.ledger().account_of(customer).await?,
-                None => None,
-            };
-            if owner.is_none_or(|owner| owner == *id) {
-                kept.push(event);
+            if let Some(customer) = event.subject.customer.clone() {
+                match self.ports.ledger().link_of(&customer).await? {
+                    CustomerLink::Account(owner) if owner != *id => continue,
+                    CustomerLink::Released { .. } => drop(named.unlinked.insert(customer)),
+                    CustomerLink::Nobodys if event.source != Source::Operator => {
+                        named.new.insert(customer);
+                    }
+                    CustomerLink::Account(_) | CustomerLink::Nobodys => {}
+                }
             }
+            named.events.push(event);
         }
-        Ok(kept)
+        Ok(named)
     }
 }

@@ -13,6 +13,7 @@ mod forecast;
 mod operate;
 mod rebuild;
 mod reconcile;
+mod rehearsal;
 mod replay;
 
 pub(crate) use acts::LINKED;
@@ -24,4 +25,8 @@ pub use forecast::{Forecast, KeyStock, Live, Minted, Pace, Reached, count_keys, 
 pub use operate::{ActError, Acted, Operate};
 pub use rebuild::{Heard, REBUILD, REBUILT_GRANT, REBUILT_HOLD, Rebuild, RebuildReport, Rebuilt};
 pub use reconcile::{ACCEPTED_FOR, Excess, Reconcile, Repaired, TooMany, excesses};
-pub use replay::{Progress, Replay, Selection};
+pub use rehearsal::{Rehearsal, Rehearsed, Step};
+pub use replay::{
+    About, Cursor, Few, Found, LISTED_FOR, NoCursor, Progress, Replay, Selection, Sent, Supply,
+    Tally, TooOld, count, look_up, new_run,
+};

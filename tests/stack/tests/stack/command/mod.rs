@@ -2,6 +2,7 @@
 
 mod account;
 mod doctor;
+mod events;
 mod habits;
 mod keys;
 mod plans;
@@ -10,6 +11,7 @@ mod reconcile;
 mod secrets;
 mod webhook;
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 
@@ -26,6 +28,10 @@ pub(crate) struct Operator {
     pub(crate) stack: Stack,
     /// The operator's own environment variables.
     pub(crate) environment: BTreeMap<&'static str, String>,
+    /// How wide the terminal is.
+    pub(crate) columns: Option<u16>,
+    /// How often the command may ask whether somebody has pressed Ctrl-C before they have.
+    pub(crate) patience: Cell<usize>,
     /// Everything that the command ever wrote.
     written: std::cell::RefCell<String>,
 }
@@ -86,7 +92,8 @@ impl Operator {
         let start = "2026-03-01T09:00:00Z".parse()?;
         let stack = Stack::start(Options { port: None, start, broken: None, faults: None }).await?;
         let environment = BTreeMap::from([("STRIPE_API_BASE", stack.urls.stripe.clone())]);
-        Ok(Self { stack, environment, written: Default::default() })
+        let (columns, patience) = (Some(100), Cell::new(usize::MAX));
+        Ok(Self { stack, environment, columns, patience, written: Default::default() })
     }
 
     /// Runs the command on the local stack, by its CloudFormation outputs.
@@ -136,8 +143,12 @@ impl Operator {
             input: &mut text,
             interactive,
             colour: false,
-            columns: Some(100),
-            interrupted: &|| false,
+            columns: self.columns,
+            interrupted: &|| {
+                let left = self.patience.get();
+                self.patience.set(left.saturating_sub(1));
+                left == 0
+            },
             hidden: || Ok(HIDDEN.to_owned()),
         };
         let surroundings = Surroundings {

@@ -182,5 +182,8 @@ contract! {
         a_checkout_expires_once_and_without_error,
         a_checkout_expires_by_itself_after_a_day,
         a_portal_opens_for_a_customer,
+        events_are_listed_newest_first_in_pages,
+        undelivered_events_are_listed_alone,
+        an_event_is_read_by_its_id_for_30_days,
         ;
 }

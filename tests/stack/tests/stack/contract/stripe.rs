@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 use tollgate_billing::ports::{CheckoutRecord, Class, NewCheckout, Ports as _, Stripe as _};
-use tollgate_billing::stripe::{DisputeStatus, Subscription, SubscriptionStatus};
+use tollgate_billing::stripe::{DisputeStatus, ListedEvent, Subscription, SubscriptionStatus};
+use tollgate_events::stripe::ACTED_ON;
 use tollgate_events::{
-    AccountId, ChargeId, CustomerId, DisputeId, NamedAccount, PriceId, SubscriptionId,
+    AccountId, ChargeId, CustomerId, DisputeId, EventId, NamedAccount, PriceId, SubscriptionId, Via,
 };
 use tollgate_standin::stripe::{
-    Card, Interval, Metadata, MissingPaymentMethod, NewCustomer, NewPrice, NewSession,
+    Card, Interval, Metadata, MissingPaymentMethod, NewCustomer, NewEndpoint, NewPrice, NewSession,
     PauseBehavior, SubscriptionData, When,
 };
 
@@ -520,4 +521,80 @@ pub(super) async fn a_portal_opens_for_a_customer<F: Face>(stand: Stand<F>) {
     let customer = stand.customer();
     let url = stand.ports.stripe().create_portal(&customer, "https://shop.example").await.unwrap();
     assert!(url.starts_with("https://stripe.test/portal/"), "{url}");
+}
+
+/// The ids of the events that are to be acted on.
+fn needed(events: &[ListedEvent]) -> Vec<&str> {
+    let needed = events.iter().map(|event| match event {
+        ListedEvent::Needed(envelope) => envelope.id.as_str(),
+        other => panic!("{other:?}"),
+    });
+    needed.collect()
+}
+
+/// The ids of Stripe's own events of types that are acted on, newest first.
+fn made<F: Face>(stand: &Stand<F>) -> Vec<String> {
+    let stripe = stand.world.stripe.account();
+    let made = stripe.events().filter(|event| ACTED_ON.contains(&event.kind));
+    made.map(|event| event.id.clone()).collect()
+}
+
+pub(super) async fn events_are_listed_newest_first_in_pages<F: Face>(stand: Stand<F>) {
+    let stripe = stand.ports.stripe();
+    let before = stand.now();
+    for _ in 0..40 {
+        stand.subscribe(&stand.customer(), "pro_monthly");
+    }
+    let first_second = stand.now();
+    stand.world.stripe.advance_to(first_second + SignedDuration::from_secs(10));
+    stand.subscribe(&stand.customer(), "pro_monthly");
+    let (now, made) = (stand.now(), made(&stand));
+    assert_eq!(made.len(), 123, "made, active, and its invoice paid");
+
+    let first = stripe.events(before, now, false, None).await.unwrap();
+    let rest = stripe.events(before, now, false, first.next.as_deref()).await.unwrap();
+    assert_eq!((first.items.len(), rest.next), (100, None));
+    let all: Vec<_> = first.items.into_iter().chain(rest.items).collect();
+    assert_eq!(needed(&all), made);
+    let ListedEvent::Needed(envelope) = &all[0] else { unreachable!("all are needed") };
+    assert_eq!((envelope.via, envelope.received_at), (Via::Replay, envelope.occurred_at));
+
+    let late = first_second + SignedDuration::from_secs(1);
+    let late = stripe.events(late, now, false, None).await.unwrap();
+    assert_eq!(needed(&late.items), made[..3]);
+    let early = stripe.events(before, first_second, false, None).await.unwrap();
+    assert_eq!(needed(&early.items), made[3..103]);
+}
+
+pub(super) async fn undelivered_events_are_listed_alone<F: Face>(stand: Stand<F>) {
+    let endpoint = NewEndpoint::for_all("https://tollgate.invalid/webhook");
+    stand.world.stripe.account().create_endpoint(endpoint);
+    let from = stand.now();
+    let undelivered =
+        async || stand.ports.stripe().events(from, stand.now(), true, None).await.unwrap().items;
+    stand.subscribe(&stand.customer(), "pro_monthly");
+    assert_eq!(needed(&undelivered().await), made(&stand));
+    stand.world.stripe.account().take_pending();
+    assert_eq!(undelivered().await, []);
+    let all = stand.ports.stripe().events(from, from, false, None).await.unwrap();
+    assert_eq!(all.items.len(), 3);
+}
+
+pub(super) async fn an_event_is_read_by_its_id_for_30_days<F: Face>(stand: Stand<F>) {
+    let stripe = stand.ports.stripe();
+    stand.subscribe(&stand.customer(), "pro_monthly");
+    let id_of = |kind: &str| {
+        let stripe = stand.world.stripe.account();
+        let event = stripe.events().find(|event| event.kind == kind).map(|event| event.id.clone());
+        EventId::parse(event.expect("it was made")).unwrap()
+    };
+    let made = id_of("customer.subscription.created");
+    let found = stripe.event(&made).await.unwrap().expect("it is there");
+    assert_eq!(needed(std::slice::from_ref(&found)), [made.as_str()]);
+    let other = stripe.event(&id_of("customer.created")).await.unwrap();
+    assert_eq!(other, Some(ListedEvent::NotNeeded));
+    let unknown = EventId::parse("evt_unknown").unwrap();
+    assert_eq!(stripe.event(&unknown).await.unwrap(), None);
+    stand.world.stripe.advance_to(stand.now() + days(31));
+    assert_eq!(stripe.event(&made).await.unwrap(), None);
 }

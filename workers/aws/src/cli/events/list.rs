@@ -1,0 +1,118 @@
+//! `tollgate events list`.
+
+use std::collections::VecDeque;
+
+use clap::Args;
+use jiff::SignedDuration;
+use serde_json::{Value, json};
+use tollgate_billing::ops::{Found, Selection, look_up};
+use tollgate_billing::ports::{Clock, Ledger, Stripe};
+
+use super::filter::{Filter, Place, clients};
+use super::print;
+use crate::cli::table::table;
+use crate::cli::{Context, Exit, Failure, Io};
+
+/// How far back it looks, if nothing else is said.
+const LOOKED_BACK: SignedDuration = SignedDuration::from_hours(7 * 24);
+/// Newest first is read backwards in parts of the time: this long at first.
+const FIRST_PART: SignedDuration = SignedDuration::from_hours(1);
+
+/// The options of `list`.
+#[derive(Debug, Args)]
+pub(crate) struct List {
+    #[command(flatten)]
+    filter: Filter,
+    /// How many, at most.
+    #[arg(long, value_name = "N", default_value = "50")]
+    limit: usize,
+    /// Oldest first.
+    #[arg(long)]
+    oldest_first: bool,
+}
+
+pub(super) async fn run<C: Clock>(
+    options: &List,
+    context: &Context<'_, C>,
+    io: &mut Io<'_>,
+) -> Result<Exit, Failure> {
+    let (ledger, stripe) = clients(&options.filter, context).await?;
+    let now = context.clock.now();
+    let place = Place { ledger: &ledger, stripe: stripe.as_ref(), now };
+    let back = now.saturating_sub(LOOKED_BACK).expect("it is a duration of time");
+    let selection = options.filter.selection(Some(back), now, context, &ledger).await?;
+    let mut found = if options.oldest_first {
+        oldest(options, selection, &place).await?
+    } else {
+        newest(options, selection, &place).await?
+    };
+    if stripe.is_some() {
+        look_up(&ledger, &mut found).await?;
+    }
+    if context.json {
+        let events: Vec<Value> = found.iter().map(print::as_json).collect();
+        writeln!(io.out, "{:#}", json!({ "events": events }))?;
+        return Ok(Exit::Done);
+    }
+    let rows: Vec<_> = found.iter().map(print::row).collect();
+    table(&print::HEADINGS, &rows, io)?;
+    if found.is_empty() {
+        writeln!(io.out, "No such events.")?;
+    } else if found.len() == options.limit {
+        context.progress("There may be more: --limit shows them.", io)?;
+    }
+    Ok(Exit::Done)
+}
+
+async fn oldest<L: Ledger, S: Stripe>(
+    options: &List,
+    selection: Selection,
+    place: &Place<'_, L, S>,
+) -> Result<Vec<Found>, Failure> {
+    let mut supply = options.filter.supply(selection, place)?;
+    let mut found = Vec::new();
+    while found.len() < options.limit
+        && let Some(few) = supply.next().await?
+    {
+        found.extend(few.found);
+    }
+    found.truncate(options.limit);
+    Ok(found)
+}
+
+/// Reads the newest part of the time, and as long as that is not enough, the part before it,
+/// each twice as long as the last.
+async fn newest<L: Ledger, S: Stripe>(
+    options: &List,
+    whole: Selection,
+    place: &Place<'_, L, S>,
+) -> Result<Vec<Found>, Failure> {
+    let (mut found, mut length) = (Vec::new(), FIRST_PART);
+    let by_name = !whole.ids.is_empty() || whole.is_stuck();
+    let mut to = whole.to.min(place.now);
+    while found.len() < options.limit && whole.from <= to {
+        let start = to.saturating_sub(length).expect("it is a duration of time");
+        let from = if by_name { whole.from } else { start.max(whole.from) };
+        let part = Selection { from, to, ..whole.clone() };
+        found.extend(last_of(options, part, place, options.limit - found.len()).await?);
+        let Ok(before) = from.checked_sub(SignedDuration::from_nanos(1)) else { break };
+        (to, length) = (before, length.saturating_mul(2));
+    }
+    Ok(found)
+}
+
+/// The last `limit` of a part, newest first.
+async fn last_of<L: Ledger, S: Stripe>(
+    options: &List,
+    part: Selection,
+    place: &Place<'_, L, S>,
+    limit: usize,
+) -> Result<impl Iterator<Item = Found> + use<L, S>, Failure> {
+    let mut supply = options.filter.supply(part, place)?;
+    let mut last = VecDeque::new();
+    while let Some(few) = supply.next().await? {
+        last.extend(few.found);
+        last.drain(..last.len().saturating_sub(limit));
+    }
+    Ok(last.into_iter().rev())
+}

@@ -1,0 +1,295 @@
+//! `tollgate events replay`.
+
+use std::ops::ControlFlow;
+
+use clap::Args;
+use jiff::SignedDuration;
+use serde_json::json;
+use tollgate_billing::ledger::Outcome;
+use tollgate_billing::ops::{self, Cursor, Progress, Selection, Sent, count, new_run};
+use tollgate_billing::ports::{Clock, Entropy as _, PortError};
+
+use super::filter::{Filter, Place, clients, second};
+use super::print::{counted, tally, tally_as_json};
+use super::rehearse;
+use crate::adapters::dynamodb::DynamoLedger;
+use crate::adapters::sqs::SqsQueue;
+use crate::adapters::stripe::StripeApi;
+use crate::adapters::system::SystemEntropy;
+use crate::cli::confirm::{Answer, ask};
+use crate::cli::progress::Progress as Bar;
+use crate::cli::stack::PlansOption;
+use crate::cli::time::duration;
+use crate::cli::{Context, Exit, Failure, Io};
+
+const RATE: u32 = 5;
+/// How often it looks for what was handled.
+const LOOK_EVERY: SignedDuration = SignedDuration::from_secs(2);
+
+/// The options of `replay`.
+#[derive(Debug, Args)]
+pub(crate) struct Replay {
+    #[command(flatten)]
+    filter: Filter,
+    /// Events a second, at most 10: each costs calls of Stripe and of API Gateway.
+    #[arg(long, value_name = "N", default_value_t = RATE, value_parser = clap::value_parser!(u32).range(1..=10))]
+    pub(super) rate: u32,
+    /// Only show what would change: which accounts would move, which keys would be made or
+    /// disabled, decided against live state.
+    #[arg(long)]
+    dry_run: bool,
+    /// Do not ask.
+    #[arg(long, conflicts_with = "dry_run")]
+    yes: bool,
+    /// Wait until all were handled again, and tell what became of them.
+    #[arg(long, conflicts_with = "dry_run")]
+    wait: bool,
+    /// For how long to wait.
+    #[arg(long, value_name = "TIME", default_value = "15m", value_parser = duration)]
+    wait_for: SignedDuration,
+    /// Go on where a replay was stopped, with the options that it had.
+    #[arg(long, value_name = "CURSOR", conflicts_with_all = ["from", "since", "dry_run"])]
+    resume: Option<Cursor>,
+    #[command(flatten)]
+    pub(super) plans: PlansOption,
+}
+
+pub(super) async fn run<C: Clock>(
+    options: &Replay,
+    context: &Context<'_, C>,
+    io: &mut Io<'_>,
+) -> Result<Exit, Failure> {
+    let now = context.clock.now();
+    if options.dry_run {
+        return rehearse::run(options, &options.filter, context, now, io).await;
+    }
+    let (ledger, stripe) = clients(&options.filter, context).await?;
+    let resumed = options.resume.as_ref().map(|cursor| cursor.from);
+    let mut selection = options.filter.selection(resumed, now, context, &ledger).await?;
+    selection.from = resumed.unwrap_or(selection.from);
+    let run = options.resume.as_ref().map(|cursor| cursor.run.clone());
+    let run = run.unwrap_or_else(|| new_run(SystemEntropy.bytes()));
+    let place = Place { ledger: &ledger, stripe: stripe.as_ref(), now };
+    let mut replaying = Replaying {
+        options,
+        context,
+        place,
+        queue: context.queue().await?,
+        selection,
+        run,
+        total: Progress::default(),
+        done: Progress::default(),
+        sent: Sent::default(),
+    };
+    replaying.run(io).await
+}
+
+/// A replay under way.
+struct Replaying<'a, C> {
+    options: &'a Replay,
+    context: &'a Context<'a, C>,
+    place: Place<'a, DynamoLedger, StripeApi>,
+    queue: SqsQueue,
+    selection: Selection,
+    run: String,
+    /// What there is to do.
+    total: Progress,
+    /// What was done.
+    done: Progress,
+    sent: Sent,
+}
+
+impl<C: Clock> Replaying<'_, C> {
+    async fn run(&mut self, io: &mut Io<'_>) -> Result<Exit, Failure> {
+        if self.count(io).await?.is_break() {
+            self.context.progress("Stopped while counting: nothing was sent.", io)?;
+            return Ok(Exit::Interrupted);
+        }
+        if !self.context.json {
+            self.print_plan(io)?;
+        }
+        match ask(false, self.options.yes, self.total.sent > 0, self.context.json, io)? {
+            Answer::Nothing | Answer::DryRun => self.finish(None, io)?,
+            Answer::Do => {
+                if self.send(io).await?.is_break() {
+                    self.finish(Some(self.line()), io)?;
+                    return Ok(Exit::Interrupted);
+                }
+                let in_time = !self.options.wait || self.wait(io).await?;
+                self.finish(None, io)?;
+                if (io.interrupted)() && self.options.wait && self.sent.left() > 0 {
+                    return Ok(Exit::Interrupted);
+                }
+                self.judge(in_time)?;
+            }
+        }
+        Ok(Exit::Done)
+    }
+
+    /// How many there are, and that all are there that are named.
+    async fn count(&mut self, io: &Io<'_>) -> Result<ControlFlow<()>, Failure> {
+        let mut supply = self.options.filter.supply(self.selection.clone(), &self.place)?;
+        let bar = Bar::begin("events looked at", None, self.context.json, io);
+        let mut flow = ControlFlow::Continue(());
+        let told = |progress: &Progress| {
+            bar.at(progress.looked_at);
+            flow = stop_if((io.interrupted)());
+            flow
+        };
+        self.total = count(&mut supply, told).await?;
+        self.options.filter.all_there(supply.missing())?;
+        Ok(flow)
+    }
+
+    fn print_plan(&self, io: &mut Io<'_>) -> Result<(), Failure> {
+        let Progress { sent, unreadable, known, .. } = &self.total;
+        if *unreadable > 0 {
+            let these = counted(*unreadable, "event");
+            writeln!(io.out, "{these} cannot be replayed: what was kept is no envelope.")?;
+        }
+        if *sent == 0 {
+            return Ok(());
+        }
+        let outcomes = match self.options.filter.needs_stripe() {
+            true => "from Stripe's list".to_owned(),
+            false => format!("last time: {}", tally(known)),
+        };
+        let minutes = sent.div_ceil(self.options.rate as usize * 60);
+        writeln!(io.out, "{} to replay ({outcomes}).", counted(*sent, "event"))?;
+        if minutes > 1 {
+            let (rate, time) = (self.options.rate, counted(minutes, "minute"));
+            writeln!(io.out, "At {rate} a second this takes up to {time}.")?;
+        }
+        Ok(())
+    }
+
+    /// Sends them; it was stopped, if that breaks.
+    async fn send(&mut self, io: &Io<'_>) -> Result<ControlFlow<()>, Failure> {
+        let mut supply = self.options.filter.supply(self.selection.clone(), &self.place)?;
+        let replay = ops::Replay {
+            ledger: self.place.ledger,
+            queue: &self.queue,
+            clock: &self.context.clock,
+            per_second: self.options.rate,
+            run: self.run.clone(),
+        };
+        let total = self.total.sent;
+        let bar = Bar::begin("events sent", Some(total as u64), self.context.json, io);
+        let (done, sent, wait) = (&mut self.done, &mut self.sent, self.options.wait);
+        let told = |progress: &Progress, some: &[ops::Found]| {
+            bar.at(progress.sent);
+            done.clone_from(progress);
+            if wait {
+                sent.add(some);
+            }
+            stop_if((io.interrupted)() && progress.sent < total)
+        };
+        let result = replay.run(&mut supply, told).await;
+        drop(bar);
+        result.map_err(|error| self.failed(error))?;
+        Ok(stop_if((io.interrupted)() && self.done.sent < total))
+    }
+
+    /// Follows what was sent; `false` when the time is over.
+    async fn wait(&mut self, io: &Io<'_>) -> Result<bool, Failure> {
+        let clock = &self.context.clock;
+        let until = clock.now().saturating_add(self.options.wait_for);
+        let until = until.expect("it is a duration of time");
+        let total = (self.sent.left() + self.sent.done()) as u64;
+        let bar = Bar::begin("events handled", Some(total), self.context.json, io);
+        loop {
+            self.sent.look(self.place.ledger).await?;
+            bar.at(self.sent.done());
+            if self.sent.left() == 0 || (io.interrupted)() {
+                return Ok(true);
+            }
+            if clock.now() >= until {
+                return Ok(false);
+            }
+            clock.sleep(LOOK_EVERY).await;
+        }
+    }
+
+    /// What was sent stands; what was not goes on from the cursor.
+    fn failed(&self, error: PortError) -> Failure {
+        let sent = self.done.sent;
+        let failure = Failure::from(error);
+        let problem = format!("{} (after {} were sent)", failure.problem, counted(sent, "event"));
+        let mend = format!("{} To go on:\n  {}", failure.mend, self.line());
+        Failure { problem, mend: mend.trim_start().to_owned(), ..failure }
+    }
+
+    /// The command that goes on.
+    fn line(&self) -> String {
+        let from = self.done.until.unwrap_or(self.selection.from);
+        let cursor = Cursor { run: self.run.clone(), from };
+        let mut words = vec![self.context.command(), "events replay".to_owned()];
+        words.extend(self.options.filter.options(self.selection.to));
+        if self.options.rate != RATE {
+            words.push(format!("--rate {}", self.options.rate));
+        }
+        words.extend(self.options.wait.then(|| "--wait".to_owned()));
+        words.push(format!("--resume {cursor}"));
+        words.join(" ")
+    }
+
+    fn finish(&self, resume: Option<String>, io: &mut Io<'_>) -> Result<(), Failure> {
+        let Self { total, done, sent, run, .. } = self;
+        if self.context.json {
+            let document = json!({
+                "run": run,
+                "selected": total.sent,
+                "unreadable": total.unreadable,
+                "sent": done.sent,
+                "outcomes_before": tally_as_json(&done.known),
+                "handled": self.options.wait.then(|| tally_as_json(&sent.handled)),
+                "unhandled": self.options.wait.then(|| sent.left()),
+                "resume": resume,
+            });
+            writeln!(io.out, "{document:#}")?;
+            return Ok(());
+        }
+        if total.sent == 0 {
+            writeln!(io.out, "Nothing to replay.")?;
+            return Ok(());
+        }
+        let (count, before) = (counted(done.sent, "event"), tally(&done.known));
+        let before = if before.is_empty() { before } else { format!("; before: {before}") };
+        writeln!(io.out, "Sent {count} as replay {run}{before}.")?;
+        if self.options.wait && sent.done() > 0 {
+            writeln!(io.out, "Handled again: {}.", tally(&sent.handled))?;
+        }
+        if let Some(line) = resume {
+            let left = counted(total.sent - done.sent, "event");
+            writeln!(io.err, "Stopped with {left} left, none of them lost. To go on:\n  {line}")?;
+        }
+        Ok(())
+    }
+
+    /// Waiting has found something that is not as it should be.
+    fn judge(&self, in_time: bool) -> Result<(), Failure> {
+        let command = self.context.command();
+        if !in_time {
+            let left = counted(self.sent.left(), "event");
+            let time = self.options.wait_for;
+            let problem = format!("{left} were not handled within {time:#}");
+            let mend = format!("They stay on the queue. See how it does: {command} queue status");
+            return Err(Failure::failed(problem, mend));
+        }
+        match self.sent.handled.get(&Some(Outcome::Parked)) {
+            None | Some(0) => Ok(()),
+            Some(parked) => {
+                let since = second(self.place.now);
+                let problem = format!("{} parked again", counted(*parked, "event"));
+                let mend = format!(
+                    "Each record says why (sent since {since}): {command} events list --outcome parked"
+                );
+                Err(Failure::failed(problem, mend))
+            }
+        }
+    }
+}
+
+fn stop_if(stopped: bool) -> ControlFlow<()> {
+    if stopped { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+}

@@ -1,0 +1,118 @@
+//! `tollgate events show`.
+
+use clap::Args;
+use serde_json::json;
+use tollgate_billing::ledger::{Entry, StoredEvent};
+use tollgate_billing::ops::Found;
+use tollgate_billing::ports::{Clock, Ledger};
+use tollgate_events::{EventRef, Source};
+
+use super::filter::second;
+use super::name::{event, short};
+use super::print;
+use crate::adapters::dynamodb::DynamoLedger;
+use crate::cli::{Context, Exit, Failure, Io};
+
+/// How far back an account's history is searched for what an event changed.
+const HISTORY: usize = 1000;
+
+/// The options of `show`.
+#[derive(Debug, Args)]
+pub(crate) struct Show {
+    /// Which one: evt_…, op_…, or source/id.
+    #[arg(value_name = "EVENT", value_parser = event)]
+    event: EventRef,
+}
+
+pub(super) async fn run<C: Clock>(
+    options: &Show,
+    context: &Context<'_, C>,
+    io: &mut Io<'_>,
+) -> Result<Exit, Failure> {
+    let ledger = context.ledger().await?;
+    let Some(stored) = ledger.event(&options.event).await? else {
+        return Err(not_on_record(&options.event, &context.command()));
+    };
+    let entries = caused(&stored, &ledger).await?;
+    if context.json {
+        let entries: Vec<_> = entries.iter().map(print::entry_as_json).collect();
+        let mut shown = print::as_json(&Found::recorded(stored));
+        shown["history"] = json!(entries);
+        writeln!(io.out, "{shown:#}")?;
+        return Ok(Exit::Done);
+    }
+    for (name, value) in lines(&stored) {
+        writeln!(io.out, "{name:<16}{value}")?;
+    }
+    print_entries(&entries, io)?;
+    Ok(Exit::Done)
+}
+
+fn not_on_record(event: &EventRef, command: &str) -> Failure {
+    let mend = match event.source {
+        Source::Stripe => format!(
+            "If it is younger than 30 days, Stripe has it: {command} events replay {} --from-stripe",
+            short(event)
+        ),
+        _ => format!("Look for it: {command} events list --since 30d"),
+    };
+    Failure::failed(format!("event {} is not on record", short(event)), mend)
+}
+
+/// The entries of its account's history that it caused, oldest first.
+async fn caused(stored: &StoredEvent, ledger: &DynamoLedger) -> Result<Vec<Entry>, Failure> {
+    let Some(account) = &stored.record.account else { return Ok(Vec::new()) };
+    let mut entries = ledger.history(account, HISTORY).await?;
+    entries.retain(|entry| entry.cause.contains(&stored.record.event));
+    entries.reverse();
+    Ok(entries)
+}
+
+/// All that is known of it.
+fn lines(stored: &StoredEvent) -> Vec<(&'static str, String)> {
+    let record = &stored.record;
+    let mut lines = vec![("event", record.event.to_string())];
+    let mut add = |name, value: Option<String>| lines.extend(value.map(|value| (name, value)));
+    if let Some(envelope) = record.envelope() {
+        let (subject, of_hint) = (&envelope.subject, envelope.hint.as_ref());
+        add("type", Some(envelope.kind.clone()));
+        add("object", envelope.object.clone());
+        add("happened", Some(second(envelope.occurred_at)));
+        add("customer", subject.customer.as_ref().map(ToString::to_string));
+        add("charge", subject.charge.as_ref().map(ToString::to_string));
+        add("names account", subject.account.as_ref().map(|named| named.id.to_string()));
+        add("object said", of_hint.map(|hint| hint.status.clone()));
+        add("livemode", envelope.livemode.map(|livemode| livemode.to_string()));
+        add("connect", envelope.connect_account.clone());
+        add("came last by", json!(envelope.via).as_str().map(str::to_owned));
+        add("replay", envelope.run.clone());
+    } else {
+        add("type", Some("(not an envelope: it cannot be replayed)".to_owned()));
+    }
+    let first = format!("{}, {}", second(stored.first_at), stored.first_outcome.as_str());
+    let last = format!("{}, {}", second(record.at), record.outcome.as_str());
+    add("first handled", Some(first));
+    add("last handled", Some(last));
+    add("attempts", Some(stored.attempts.to_string()));
+    add("detail", record.detail.clone());
+    add("account", record.account.as_ref().map(ToString::to_string));
+    add("version", record.version.map(|version| version.to_string()));
+    lines
+}
+
+fn print_entries(entries: &[Entry], io: &mut Io<'_>) -> std::io::Result<()> {
+    for entry in entries {
+        let plan = |plan: &Option<_>| match plan {
+            Some(plan) => format!("{plan}"),
+            None => "no plan".to_owned(),
+        };
+        let (before, after) = (plan(&entry.before.plan), plan(&entry.after.plan));
+        let (version, at) = (entry.version, second(entry.at));
+        writeln!(io.out, "\nversion {version} of the account, {at}: {before} → {after}")?;
+        writeln!(io.out, "  {}", entry.reason)?;
+        for step in &entry.steps {
+            writeln!(io.out, "  {} {}", second(step.at), step.step)?;
+        }
+    }
+    Ok(())
+}
