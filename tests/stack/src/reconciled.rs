@@ -121,7 +121,8 @@ async fn town(accounts: usize) -> anyhow::Result<Stack> {
 }
 
 fn key(stack: &Stack, account: &AccountId, plan: &str) -> anyhow::Result<String> {
-    let plans = stack.functions.worker.catalog.plans();
+    let functions = stack.functions();
+    let plans = functions.worker.catalog.plans();
     let plan = plans.iter().find(|it| it.id.as_str() == plan).context("the plan is sold")?;
     let new = NewApiKey {
         name: Some(key_name("local", account, Slot::Primary, 1)),
@@ -137,7 +138,7 @@ fn key(stack: &Stack, account: &AccountId, plan: &str) -> anyhow::Result<String>
 }
 
 fn pays(stack: &Stack, account: &AccountId) -> anyhow::Result<()> {
-    let named = stack.functions.worker.deriver.name(account);
+    let named = stack.functions().worker.deriver.name(account);
     let proof = named.proof.context("ours has a proof")?;
     let metadata = Metadata::from([
         (METADATA_ACCOUNT.to_owned(), account.to_string()),

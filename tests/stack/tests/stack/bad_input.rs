@@ -14,7 +14,7 @@ use crate::shop::{Shop, Told, on};
 
 impl Shop {
     /// The header that Stripe would sign a body with now, for an endpoint.
-    fn signature(&self, endpoint: &str, body: &str) -> String {
+    pub(crate) fn signature(&self, endpoint: &str, body: &str) -> String {
         self.stripe().sign(&Delivery {
             event: String::new(),
             kind: "",
@@ -24,13 +24,13 @@ impl Shop {
         })
     }
 
-    fn endpoint(&self) -> String {
+    pub(crate) fn endpoint(&self) -> String {
         let stripe = self.stripe();
         let endpoint = stripe.endpoints().next().map(|endpoint| endpoint.id.clone());
         endpoint.expect("the stack has one")
     }
 
-    async fn posts(&self, signature: Option<&str>, body: &str) -> anyhow::Result<u16> {
+    pub(crate) async fn posts(&self, signature: Option<&str>, body: &str) -> anyhow::Result<u16> {
         let url = format!("{}/webhook", self.stack.urls.tollgate);
         let mut request = self.stack.http.post(url).body(body.to_owned());
         if let Some(signature) = signature {

@@ -8,5 +8,6 @@ mod command;
 mod contract;
 mod demo;
 mod lost_answers;
+mod runbook;
 mod scenarios;
 mod shop;

@@ -261,7 +261,8 @@ pub(crate) struct Seen {
     status: Status,
     key_on: String,
     attribute: String,
-    opens: bool,
+    /// Whether the protected API takes the key.
+    pub(crate) opens: bool,
 }
 
 /// Served on a plan.

@@ -12,6 +12,7 @@ mod secrets;
 mod webhook;
 
 use std::cell::Cell;
+use std::borrow::Borrow;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 
@@ -24,8 +25,8 @@ use tollgate_standin::stripe::Stripe;
 use tollgate_workers::cli::{Io, Surroundings, run};
 
 /// A stack, and somebody who operates it.
-pub(crate) struct Operator {
-    pub(crate) stack: Stack,
+pub(crate) struct Operator<S = Stack> {
+    pub(crate) stack: S,
     /// The operator's own environment variables.
     pub(crate) environment: BTreeMap<&'static str, String>,
     /// How wide the terminal is.
@@ -91,9 +92,21 @@ impl Operator {
     pub(crate) async fn start() -> anyhow::Result<Self> {
         let start = "2026-03-01T09:00:00Z".parse()?;
         let stack = Stack::start(Options { port: None, start, broken: None, faults: None }).await?;
-        let environment = BTreeMap::from([("STRIPE_API_BASE", stack.urls.stripe.clone())]);
+        Ok(Self::of(stack))
+    }
+}
+
+impl<S: Borrow<Stack>> Operator<S> {
+    /// Somebody who operates this stack.
+    pub(crate) fn of(stack: S) -> Self {
+        let environment =
+            BTreeMap::from([("STRIPE_API_BASE", stack.borrow().urls.stripe.clone())]);
         let (columns, patience) = (Some(100), Cell::new(usize::MAX));
-        Ok(Self { stack, environment, columns, patience, written: Default::default() })
+        Self { stack, environment, columns, patience, written: Default::default() }
+    }
+
+    fn stack(&self) -> &Stack {
+        self.stack.borrow()
     }
 
     /// Runs the command on the local stack, by its CloudFormation outputs.
@@ -108,12 +121,12 @@ impl Operator {
         input: Input,
     ) -> anyhow::Result<Said> {
         let (naps, mut nappers) = mpsc::unbounded_channel::<Nap>();
-        let clock = CommandClock { clock: self.stack.clock().clone(), naps: Some(naps) };
+        let clock = CommandClock { clock: self.stack().clock().clone(), naps: Some(naps) };
         let line = format!("--stack local {line}");
         let stack = async {
             while let Some((duration, awake)) = nappers.recv().await {
-                self.stack.world.stripe.advance_to(self.stack.clock().time() + duration);
-                self.stack.settle().await?;
+                self.stack().world.stripe.advance_to(self.stack().clock().time() + duration);
+                self.stack().settle().await?;
                 // Nobody to wake: the command has ended.
                 let _ = awake.send(());
             }
@@ -128,7 +141,7 @@ impl Operator {
 
     /// Runs the command.
     pub(crate) async fn run(&self, line: &str, input: Input) -> Said {
-        self.run_by(CommandClock::alone(self.stack.clock().clone()), line, input).await
+        self.run_by(CommandClock::alone(self.stack().clock().clone()), line, input).await
     }
 
     async fn run_by(&self, clock: CommandClock, line: &str, input: Input) -> Said {
@@ -153,7 +166,7 @@ impl Operator {
         };
         let surroundings = Surroundings {
             environment: &|name| self.environment.get(name).cloned(),
-            sdk: Some(self.stack.sdk.clone()),
+            sdk: Some(self.stack().sdk.clone()),
             clock,
         };
         let arguments = ["tollgate"].into_iter().chain(words(line));
@@ -166,7 +179,7 @@ impl Operator {
 
     /// The calls since the last time that change something, as `operation subject`.
     pub(crate) fn writes(&self) -> Vec<String> {
-        let calls = self.stack.world.gate.take_calls().into_iter();
+        let calls = self.stack().world.gate.take_calls().into_iter();
         let reads = ["Get", "Describe", "GET "];
         calls
             .filter(|call| call.service != Service::Ledger)
@@ -176,12 +189,12 @@ impl Operator {
     }
 
     pub(crate) fn stripe(&self) -> std::sync::MutexGuard<'_, Stripe> {
-        self.stack.world.stripe.account()
+        self.stack().world.stripe.account()
     }
 
     /// Whether the command wrote a text, or a call was logged with it.
     pub(crate) fn shows(&self, text: &str) -> bool {
-        let logged = format!("{:?}", self.stack.world.gate.calls());
+        let logged = format!("{:?}", self.stack().world.gate.calls());
         self.written.borrow().contains(text) || logged.contains(text)
     }
 }

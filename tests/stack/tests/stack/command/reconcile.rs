@@ -60,7 +60,8 @@ impl Town {
     /// Bob's key is taken off its plan by hand.
     async fn meddle(&self) -> anyhow::Result<()> {
         let key = self.key(&self.bob).await?;
-        let free = self.operator.stack.functions.worker.catalog.default_plan();
+        let functions = self.operator.stack.functions();
+        let free = functions.worker.catalog.default_plan();
         let free = free.context("there is a default plan")?.usage_plan.clone();
         let gateway = &self.operator.stack.world.api_gateway;
         let off = |model: &mut tollgate_standin::api_gateway::Model, now| {

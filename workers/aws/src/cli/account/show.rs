@@ -75,6 +75,7 @@ fn word(mark: DisputeMark) -> &'static str {
     match mark {
         DisputeMark::Holding => "holds",
         DisputeMark::Lifted => "lifted by an operator",
+        DisputeMark::Elsewhere => "of a customer who is not linked to it",
     }
 }
 

@@ -1,0 +1,94 @@
+//! docs/runbook.md, followed word by word.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::path::PathBuf;
+
+use tollgate_local::stack::Stack;
+
+use crate::command::{Input, Operator, Said};
+use crate::shop::Shop;
+
+const BOOK: &str = include_str!("../../../../../docs/runbook.md");
+
+/// Every chapter's title, in order.
+pub(super) fn chapters() -> Vec<&'static str> {
+    BOOK.lines().filter_map(|line| line.strip_prefix("## ")).collect()
+}
+
+/// Somebody who follows a chapter: every command in it is run, in its order, and no other.
+pub(super) struct Responder<'a> {
+    operator: Operator<&'a Stack>,
+    commands: VecDeque<&'static str>,
+    /// What stands for a word of the book in capitals.
+    words: BTreeMap<&'static str, String>,
+    /// The catalog that the operator has.
+    plans: PathBuf,
+}
+
+impl<'a> Responder<'a> {
+    /// Opens the chapter of this title.
+    pub(super) fn opens(title: &str, shop: &'a Shop) -> anyhow::Result<Self> {
+        let chapter = BOOK.split("\n## ").find(|chapter| chapter.lines().next() == Some(title));
+        let chapter = chapter.unwrap_or_else(|| panic!("there is no chapter `{title}`"));
+        let commands: VecDeque<_> =
+            chapter.lines().filter_map(|line| line.strip_prefix("$ ")).collect();
+        assert!(!commands.is_empty(), "`{title}` has no commands");
+        let name = shop.stack.urls.aws.replace(['/', ':'], "-");
+        let plans = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("runbook-{name}.toml"));
+        let mut operator = Operator::of(&shop.stack);
+        operator.environment.insert("USER", "ops".to_owned());
+        let responder = Self { operator, commands, words: BTreeMap::new(), plans };
+        responder.writes_plans(&shop.stack.world.plans_toml)?;
+        Ok(responder)
+    }
+
+    /// Knows what a word in capitals stands for.
+    pub(super) fn knows(mut self, word: &'static str, is: impl Into<String>) -> Self {
+        self.words.insert(word, is.into());
+        self
+    }
+
+    /// Has another catalog from now on.
+    pub(super) fn writes_plans(&self, text: &str) -> anyhow::Result<()> {
+        Ok(std::fs::write(&self.plans, text)?)
+    }
+
+    /// Runs the next command of the chapter, which must begin so after `tollgate --stack shop`,
+    /// and says yes to what it asks. The stack goes on meanwhile.
+    pub(super) async fn runs(&mut self, beginning: &str) -> Said {
+        let line = self.commands.pop_front().unwrap_or_else(|| panic!("no `{beginning}` is left"));
+        let command = line.strip_prefix("tollgate --stack shop ");
+        let command = command.filter(|command| command.starts_with(beginning));
+        let command = command.unwrap_or_else(|| panic!("the book says `{line}`"));
+        let mut line: Vec<_> = command
+            .split(' ')
+            .map(|word| self.words.get(word).cloned().unwrap_or_else(|| word.to_owned()))
+            .collect();
+        // Where the operator's own catalog lies.
+        if ["reconcile", "events replay"].iter().any(|it| command.starts_with(it)) {
+            line.push(format!("--plans {}", self.plans.display()));
+        } else if command.starts_with("doctor") {
+            line.push(self.plans.display().to_string());
+        }
+        let line = line.join(" ");
+        let said = self.operator.tollgate_while_it_runs(&line, Input::Typed("yes\n")).await;
+        said.expect("the stack goes on")
+    }
+
+    /// The same, and it ends well.
+    pub(super) async fn succeeds(&mut self, beginning: &str) -> String {
+        let said = self.runs(beginning).await;
+        assert_eq!(said.exit, 0, "{beginning}: {}\n{}", said.out, said.err);
+        said.out
+    }
+
+    /// The next line of the chapter is no command of Tollgate's; the test does what it does.
+    pub(super) fn does_by_hand(&mut self, line: &str) {
+        assert_eq!(self.commands.pop_front(), Some(line));
+    }
+
+    /// The chapter is at its end.
+    pub(super) fn is_done(self) {
+        assert_eq!(self.commands, VecDeque::new(), "left over");
+    }
+}

@@ -1,0 +1,77 @@
+//! What is lost or has leaked: the ledger's table, the key-derivation secret.
+
+use tollgate_local::stack::TABLE;
+use tollgate_workers::adapters::dynamodb::table::create_table;
+
+use super::book::Responder;
+use super::{an_hour_passes, restart, shop};
+use crate::shop::{Shop, Told, locked, on};
+
+pub(super) const TABLE_GONE: &str = "The ledger's table is gone";
+pub(super) const DERIVATION: &str = "The key-derivation secret has leaked";
+
+async fn loses_its_table(shop: &Shop) -> Told {
+    let table = aws_sdk_dynamodb::Client::new(&shop.stack.sdk);
+    table.delete_table().table_name(TABLE).send().await?;
+    Ok(create_table(&table, TABLE).await?)
+}
+
+#[tokio::test]
+async fn runbook_the_ledgers_table_is_gone() -> Told {
+    let shop = shop().await?;
+    let ann = shop.sign_up("ann").await?;
+    let mut ben = shop.sign_up("ben").await?;
+    let mut cid = shop.sign_up("cid").await?;
+    ben.buys("basic").await?;
+    cid.buys("pro").await?;
+    shop.administrator("AdminDisableUser", "ann").await?;
+    shop.settle().await?;
+    assert_eq!(ann.seen().await?, locked("free", "disabled"));
+    loses_its_table(&shop).await?;
+
+    // Life goes on: nobody's plan moves, and no key is made anew.
+    ben.in_portal("switch", &ben.subscription()?, &shop.price("pro_monthly")).await?;
+    an_hour_passes(&shop).await?;
+    let made = shop.stack.world.api_gateway.scene(|model, _| model.keys().count());
+    assert_eq!(made, 3, "one key each");
+
+    let mut responder = Responder::opens(TABLE_GONE, &shop)?;
+    responder.does_by_hand("infra/deploy shop");
+    let told = responder.runs("reconcile").await;
+    assert!(told.exit == 1 && told.out.contains("--rebuild"), "{told:?}");
+    responder.succeeds("reconcile --rebuild").await;
+    responder.succeeds("reconcile --repair").await;
+    shop.settle().await?;
+    shop.minutes(30).await?;
+    responder.succeeds("reconcile").await;
+    responder.is_done();
+    assert_eq!(ann.seen().await?, locked("free", "disabled"));
+    assert_eq!(ben.seen().await?, on("pro"));
+    assert_eq!(cid.seen().await?, on("pro"));
+    let made = shop.stack.world.api_gateway.scene(|model, _| model.keys().count());
+    assert_eq!(made, 3, "and nobody has another key");
+    // Who bought before has no record of that any more.
+    shop.holds_but("3").await
+}
+
+#[tokio::test]
+async fn runbook_the_key_derivation_secret_has_leaked() -> Told {
+    let shop = shop().await?;
+    let mut ann = shop.sign_up("ann").await?;
+    ann.buys("basic").await?;
+
+    let mut responder = Responder::opens(DERIVATION, &shop)?.knows("SUB", ann.id.to_string());
+    responder.succeeds("secrets rotate").await;
+    responder.does_by_hand("infra/deploy shop --restart");
+    restart(&shop).await?;
+    responder.succeeds("account rotate-key").await;
+    assert!(!shop.seen(&ann.id, Some(&ann.key)).await?.opens, "the old key is refused");
+    let ann = shop.welcome("ann").await?;
+    assert_eq!(ann.seen().await?, on("basic"), "the new one is not");
+    responder.succeeds("reconcile").await;
+    responder.is_done();
+    let mut ben = shop.sign_up("ben").await?;
+    ben.buys("pro").await?;
+    assert_eq!(ben.seen().await?, on("pro"), "new proofs are taken");
+    shop.holds().await
+}

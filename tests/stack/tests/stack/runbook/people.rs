@@ -1,0 +1,72 @@
+//! Questions of customers, and slow days.
+
+use jiff::SignedDuration;
+use tollgate_billing::ports::Service;
+use tollgate_local::faults::{Fault, Faults};
+use tollgate_standin::stripe::{Card, NewCustomer};
+
+use super::book::Responder;
+use super::shop;
+use crate::shop::{Shop, Told, Weather, on};
+
+pub(super) const WRONG_PLAN: &str = "A user claims to be on the wrong plan";
+pub(super) const THROTTLED: &str = "API Gateway throttles";
+
+#[tokio::test]
+async fn runbook_a_user_claims_to_be_on_the_wrong_plan() -> Told {
+    let shop = shop().await?;
+    let ann = shop.sign_up("ann").await?;
+    // Somebody sent her a payment link that names nobody.
+    let payer = {
+        let price = shop.price("pro_monthly");
+        let mut stripe = shop.stripe();
+        let payer = stripe.create_customer(NewCustomer::default());
+        stripe.set_card(&payer, Card::Pays)?;
+        stripe.subscribe(&payer, &[&price], Default::default())?;
+        payer
+    };
+    shop.settle().await?;
+    shop.minutes(20).await?;
+    assert_eq!(ann.seen().await?, on("free"));
+
+    let mut responder = Responder::opens(WRONG_PLAN, &shop)?
+        .knows("EMAIL", "ann@example.com")
+        .knows("CUSTOMER", payer);
+    let told = responder.succeeds("account show").await;
+    assert!(told.contains("free"), "{told}");
+    let told = responder.succeeds("account history").await;
+    assert!(told.contains("cognito."), "the sign-up: {told}");
+    let told = responder.succeeds("events list").await;
+    assert!(told.contains("parked"), "{told}");
+    responder.succeeds("account link").await;
+    let told = responder.succeeds("account show").await;
+    assert!(told.contains("pro"), "{told}");
+    responder.is_done();
+    assert_eq!(ann.seen().await?, on("pro"));
+    shop.holds().await
+}
+
+#[tokio::test]
+async fn runbook_api_gateway_throttles() -> Told {
+    let faults = Faults::default();
+    let shop = Shop::open_in(&Weather::Foul(faults.clone())).await?;
+    let mut ann = shop.sign_up("ann").await?;
+    ann.customer.sign_in().await?;
+    ann.customer.buy("basic").await?;
+    // Somebody's deployment takes all that there is.
+    faults.order(Service::ApiGateway, &[Fault::Throttled; 12]);
+    shop.stack.settle().await?;
+    assert_eq!(ann.account().await?.access.plan.map(|it| it.to_string()), Some("free".into()));
+
+    let mut responder = Responder::opens(THROTTLED, &shop)?.knows("SUB", ann.id.to_string());
+    let told = responder.runs("queue status").await;
+    assert!(told.out.contains("due"), "{told:?}");
+    let told = responder.succeeds("account show").await;
+    assert!(told.contains("deferred") || told.contains("waits"), "{told}");
+    shop.stack.advance(SignedDuration::from_mins(10)).await?;
+    shop.settle().await?;
+    responder.succeeds("reconcile").await;
+    responder.is_done();
+    assert_eq!(ann.seen().await?, on("basic"));
+    shop.holds().await
+}

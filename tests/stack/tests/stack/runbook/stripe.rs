@@ -1,0 +1,94 @@
+//! Stripe's side: an endpoint that was down, a signing secret that leaked.
+
+use serde_json::json;
+use tollgate_standin::stripe::When;
+
+use super::book::Responder;
+use super::{restart, shop};
+use crate::shop::{Told, on};
+
+pub(super) const DOWN: &str = "The webhook endpoint was down for four days";
+pub(super) const LEAKED: &str = "The webhook's signing secret has leaked";
+
+#[tokio::test]
+async fn runbook_the_webhook_endpoint_was_down_for_four_days() -> Told {
+    let shop = shop().await?;
+    let mut ann = shop.sign_up("ann").await?;
+    let mut ben = shop.sign_up("ben").await?;
+    let mut cid = shop.sign_up("cid").await?;
+    ann.buys("basic").await?;
+    cid.buys("pro").await?;
+    shop.hours(1).await?;
+
+    let from = shop.now().to_string();
+    shop.lose_webhooks(true);
+    ann.in_portal("switch", &ann.subscription()?, &shop.price("pro_monthly")).await?;
+    ben.buys("basic").await?;
+    let left = cid.subscription()?;
+    shop.stripe().cancel(&left, When::Now)?;
+    shop.days(4).await?;
+    assert_eq!(ann.seen().await?, on("basic"));
+    assert_eq!(ben.seen().await?, on("free"));
+    assert_eq!(cid.seen().await?, on("pro"));
+
+    let mut responder = Responder::opens(DOWN, &shop)?.knows("FROM", from);
+    let told = responder.runs("doctor").await;
+    assert_eq!(told.exit, 1, "{told:?}");
+    assert!(told.out.contains("turned off"), "{}", told.out);
+    responder.succeeds("webhook apply").await;
+    let would = responder.runs("events replay").await;
+    assert_eq!(would.exit, 4, "{would:?}");
+    for change in ["basic → pro", "free → basic", "pro → free"] {
+        assert!(would.out.contains(change), "{change}: {}", would.out);
+    }
+    assert_eq!(ann.seen().await?, on("basic"), "a dry run changes nothing");
+    responder.succeeds("events replay").await;
+    assert_eq!(ann.seen().await?, on("pro"));
+    assert_eq!(ben.seen().await?, on("basic"));
+    assert_eq!(cid.seen().await?, on("free"));
+    responder.succeeds("reconcile").await;
+    responder.is_done();
+    shop.holds().await
+}
+
+#[tokio::test]
+async fn runbook_the_signing_secret_has_leaked() -> Told {
+    let shop = shop().await?;
+    let mut ann = shop.sign_up("ann").await?;
+    ann.buys("basic").await?;
+    let (forged_at, forged) = (shop.now(), forged(&ann.payer(), &shop.price("pro_monthly")));
+    // Whoever has the secret signs as Stripe does.
+    let signature = shop.signature(&shop.endpoint(), &forged);
+    assert_eq!(shop.posts(Some(&signature), &forged).await?, 200, "it passes for Stripe's");
+    shop.settle().await?;
+    assert_eq!(ann.seen().await?, on("basic"), "and gives nobody anything");
+
+    let mut responder = Responder::opens(LEAKED, &shop)?;
+    responder.succeeds("webhook apply --roll").await;
+    responder.does_by_hand("infra/deploy shop --restart");
+    restart(&shop).await?;
+    responder.succeeds("webhook apply --retire").await;
+    responder.does_by_hand("infra/deploy shop --restart");
+    restart(&shop).await?;
+    assert_eq!(shop.now(), forged_at, "the signature is not stale");
+    assert_eq!(shop.posts(Some(&signature), &forged).await?, 400, "it is worth nothing any more");
+    responder.runs("doctor").await;
+    ann.in_portal("switch", &ann.subscription()?, &shop.price("pro_monthly")).await?;
+    assert_eq!(ann.seen().await?, on("pro"), "Stripe's events arrive");
+    responder.succeeds("reconcile").await;
+    responder.is_done();
+    shop.holds().await
+}
+
+/// A subscription that there is not, to the plan that somebody would like to have.
+fn forged(customer: &str, price: &str) -> String {
+    let event = json!({
+        "id": "evt_forged", "object": "event", "type": "customer.subscription.updated",
+        "created": 1_772_355_600, "livemode": false,
+        "data": { "object": {
+            "id": "sub_forged", "object": "subscription", "customer": customer, "status": "active",
+            "items": { "data": [{ "price": { "id": price } }] },
+        } },
+    });
+    event.to_string()
+}
