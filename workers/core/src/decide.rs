@@ -240,7 +240,8 @@ fn closed(facts: &Facts, policy: &Policy, user: User, reason: Reason) -> Desired
         review_at: user_confirmed_at(&user),
         cancel,
         user,
-        disputes: facts.access.disputes.clone(),
+        // They go with their customer, should an operator link them to another account.
+        disputes: disputes_now(facts, policy),
         grace: BTreeMap::new(),
         warnings,
     }
