@@ -142,7 +142,7 @@ mod tests {
     use tollgate_events::{CustomerId, DisputeId, SubscriptionId};
 
     use super::*;
-    use crate::account::{KeyId, KeyRecord, RetiringKey, Slot};
+    use crate::account::{KeyId, KeyRecord, RetiringKey, Slot, Status};
 
     fn access(change: impl FnOnce(&mut Access)) -> Access {
         let mut access = Access::default();
