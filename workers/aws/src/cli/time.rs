@@ -8,8 +8,9 @@ use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp};
 pub(super) fn time(text: &str) -> Result<Timestamp, String> {
     let mend = "write it as 2026-03-01 (UTC) or 2026-03-01T09:00:00Z";
     let day = || {
-        let start = text.parse::<Date>().ok()?.to_zoned(TimeZone::UTC).ok()?;
-        Some(start.timestamp())
+        // A date's parser takes a time of day too, and drops it.
+        let day = text.parse::<Date>().ok().filter(|day| day.to_string() == text)?;
+        Some(day.to_zoned(TimeZone::UTC).ok()?.timestamp())
     };
     text.parse().ok().or_else(day).ok_or_else(|| format!("`{text}` is no time; {mend}"))
 }

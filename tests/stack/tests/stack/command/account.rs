@@ -156,7 +156,8 @@ async fn a_dispute_is_lifted() -> anyhow::Result<()> {
     let operator = Operator::start().await?;
     let ann = Ann::signs_up(&operator).await?;
     ann.buys("pro").await?;
-    let dispute = operator.stripe().open_dispute(&ann.payer().await?)?;
+    let payer = ann.payer().await?;
+    let dispute = operator.stripe().open_dispute(&payer)?;
     operator.stack.settle().await?;
     assert_eq!(ann.hello().await?, 403);
     let other = ann.act("lift-dispute ann@example.com dp_of_another").await?;
