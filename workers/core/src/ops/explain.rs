@@ -119,6 +119,9 @@ fn disputes(before: &Access, after: &Access, told: &mut Vec<String>) {
             (was, mark) if was == Some(*mark) => {}
             (_, DisputeMark::Holding) => told.push(format!("dispute {id} holds")),
             (_, DisputeMark::Lifted) => told.push(format!("dispute {id} lifted")),
+            (_, DisputeMark::Elsewhere) => {
+                told.push(format!("dispute {id} went with its customer"))
+            }
         }
     }
     let over = before.disputes.keys().filter(|id| !after.disputes.contains_key(id));
