@@ -120,7 +120,7 @@ fn disputes(before: &Access, after: &Access, told: &mut Vec<String>) {
             (_, DisputeMark::Holding) => told.push(format!("dispute {id} holds")),
             (_, DisputeMark::Lifted) => told.push(format!("dispute {id} lifted")),
             (_, DisputeMark::Elsewhere) => {
-                told.push(format!("dispute {id} went with its customer"))
+                told.push(format!("dispute {id} went with its customer"));
             }
         }
     }
