@@ -263,6 +263,8 @@ pub struct TriggerFunction(pub Deployed);
 
 impl Triggers for TriggerFunction {
     fn invoke<'a>(&'a self, _trigger: &'a str, event: Value) -> TriggerFuture<'a> {
-        Box::pin(async move { Ok(handlers::trigger::handle(&self.0.functions().trigger, event).await) })
+        Box::pin(
+            async move { Ok(handlers::trigger::handle(&self.0.functions().trigger, event).await) },
+        )
     }
 }

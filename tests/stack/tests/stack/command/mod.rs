@@ -11,8 +11,8 @@ mod reconcile;
 mod secrets;
 mod webhook;
 
-use std::cell::Cell;
 use std::borrow::Borrow;
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 
@@ -99,8 +99,7 @@ impl Operator {
 impl<S: Borrow<Stack>> Operator<S> {
     /// Somebody who operates this stack.
     pub(crate) fn of(stack: S) -> Self {
-        let environment =
-            BTreeMap::from([("STRIPE_API_BASE", stack.borrow().urls.stripe.clone())]);
+        let environment = BTreeMap::from([("STRIPE_API_BASE", stack.borrow().urls.stripe.clone())]);
         let (columns, patience) = (Some(100), Cell::new(usize::MAX));
         Self { stack, environment, columns, patience, written: Default::default() }
     }

@@ -13,7 +13,8 @@ pub(super) const POOL: &str = "A wrong user pool was deployed";
 
 /// The paying customers of a shop: more than the blast limit lets go.
 const NAMES: [&str; 14] = [
-    "ann", "ben", "cid", "dot", "eve", "fay", "gus", "hal", "ida", "jon", "kim", "leo", "mia", "ned",
+    "ann", "ben", "cid", "dot", "eve", "fay", "gus", "hal", "ida", "jon", "kim", "leo", "mia",
+    "ned",
 ];
 
 async fn customers(shop: &Shop) -> anyhow::Result<Vec<Person<'_>>> {
