@@ -95,10 +95,10 @@ impl<P: Ports> Worker<P> {
         }
         let before = (run.committed.plan.clone(), run.committed.status);
         if let Some(act) = act {
-            // What is refused changes nothing.
-            let mut next = run.account.clone();
+            // As the operator finds it. What is refused changes nothing.
+            let mut next = Account { open: run.found_open, ..run.account.clone() };
             if act.change(&mut next, now).is_ok() {
-                run.account = next;
+                run.account = Account { open: true, ..next };
             }
         }
         run.not_forgotten().await?;

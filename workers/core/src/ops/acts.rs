@@ -140,9 +140,14 @@ impl OperatorAct {
             Act::Hold => access.hold = Some(self.why.clone()),
             Act::Release => {
                 access.hold = None;
-                if access.closed.take().is_some() {
+                let gone = account.user == User::Deleted;
+                if access.closed.take().is_some() || gone {
                     // What a closed account does not do, this one does again.
                     (access.status, access.reason) = (Status::New, Reason::New);
+                }
+                if gone {
+                    // The worker looks for them, and closes the account again if they are.
+                    account.user = User::Unseen;
                 }
             }
             Act::Close => {
@@ -180,11 +185,12 @@ impl OperatorAct {
         }
         let (id, act) = (&account.id, &self.act);
         match act {
-            Act::Unlink { .. } => Ok(()),
-            _ if account.user == User::Deleted => {
-                Err(format!("the user of {id} was deleted, and the account is closed for good"))
-            }
-            Act::Release | Act::Close => Ok(()),
+            Act::Unlink { .. } | Act::Release => Ok(()),
+            _ if account.user == User::Deleted => Err(format!(
+                "the user of {id} was deleted, and the account is closed; release it first if \
+                 the user is there"
+            )),
+            Act::Close => Ok(()),
             _ if account.access.closed.is_some() => {
                 Err(format!("an operator has closed {id}; release it first"))
             }

@@ -63,7 +63,11 @@ pub(super) fn compare(
     };
     let desired = decide(&facts, catalog, policy, now);
     let observed = observed(&account, user, &key);
-    let drift = drift(&account, &desired, &observed, catalog.revision);
+    let drift = if user.is_some() && account.user == User::Deleted && !account.open {
+        Some(Drift::UserIsBack)
+    } else {
+        drift(&account, &desired, &observed, catalog.revision)
+    };
     let loses = paying && (drift == Some(Drift::UserGone) || has_less(&account, &desired, catalog));
     Finding { drift, paying, loses, left_alone: false }
 }

@@ -276,7 +276,9 @@ impl<'a, P: Ports, Q: Queue> UnderWay<'a, P, Q> {
         self.report.left_alone += usize::from(finding.left_alone);
         let Some(drift) = finding.drift else { return Ok(()) };
         let wake = wake(DRIFT, id.clone(), Some(self.run()), now);
-        self.found(drift, About::Account(id), Some(wake)).await
+        // Deleted is final for a worker.
+        let wake = Some(wake).filter(|_| drift != Drift::UserIsBack);
+        self.found(drift, About::Account(id), wake).await
     }
 
     /// Who may sign in and has no account is woken as a sign-in would. Whoever is not

@@ -40,6 +40,9 @@ pub enum Drift {
     OldCatalog,
     /// The user is not in the pool any more.
     UserGone,
+    /// The account was closed because its user was gone, and the pool has that user: another
+    /// pool was asked, or it is about to forget them. Only an operator opens such an account.
+    UserIsBack,
     /// What Stripe and Cognito say now decides otherwise.
     Decision,
     /// The key was deleted by hand.
@@ -72,6 +75,7 @@ impl Drift {
             Self::Interrupted => "interrupted",
             Self::OldCatalog => "old_catalog",
             Self::UserGone => "user_gone",
+            Self::UserIsBack => "user_is_back",
             Self::Decision => "decision",
             Self::KeyGone => "key_gone",
             Self::UsagePlan => "usage_plan",

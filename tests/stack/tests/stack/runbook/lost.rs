@@ -30,7 +30,9 @@ async fn runbook_the_ledgers_table_is_gone() -> Told {
     loses_its_table(&shop).await?;
 
     // Life goes on: nobody's plan moves, and no key is made anew.
-    ben.in_portal("switch", &ben.subscription()?, &shop.price("pro_monthly")).await?;
+    let (bought, pro) = (ben.subscription()?, shop.price("pro_monthly"));
+    shop.stripe().change_price(&bought, &pro)?;
+    shop.settle().await?;
     an_hour_passes(&shop).await?;
     let made = shop.stack.world.api_gateway.scene(|model, _| model.keys().count());
     assert_eq!(made, 3, "one key each");

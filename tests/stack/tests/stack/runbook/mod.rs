@@ -30,7 +30,7 @@ async fn shop() -> anyhow::Result<Shop> {
         });
         secret
     };
-    shop.stack.world.secrets.put("WebhookSecrets", &secret, "own")?;
+    shop.stack.world.secrets.put("WebhookSecrets", &secret, &secret)?;
     restart(&shop).await?;
     Ok(shop)
 }

@@ -34,7 +34,7 @@ async fn runbook_the_webhook_endpoint_was_down_for_four_days() -> Told {
     let mut responder = Responder::opens(DOWN, &shop)?.knows("FROM", from);
     let told = responder.runs("doctor").await;
     assert_eq!(told.exit, 1, "{told:?}");
-    assert!(told.out.contains("turned off"), "{}", told.out);
+    assert!(told.out.contains("is disabled"), "{}", told.out);
     responder.succeeds("webhook apply").await;
     let would = responder.runs("events replay").await;
     assert_eq!(would.exit, 4, "{would:?}");

@@ -43,6 +43,9 @@ fn meaning(drift: Drift) -> &'static str {
         Drift::Interrupted => "work on the account has begun and not ended",
         Drift::OldCatalog => "an older catalog decided the account",
         Drift::UserGone => "the user is not in the pool any more: an hour later they are closed",
+        Drift::UserIsBack => {
+            "closed because the user was gone, and the pool has them: `tollgate account release`"
+        }
         Drift::Decision => "Stripe and Cognito say otherwise than the ledger",
         Drift::KeyGone => "the key was deleted by hand: another will be made",
         Drift::UsagePlan => "the key is on no usage plan, on two, or on the wrong one",
