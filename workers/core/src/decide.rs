@@ -129,10 +129,10 @@ pub struct Desired {
 pub fn decide(facts: &Facts, catalog: &Catalog, policy: &Policy, now: Timestamp) -> Desired {
     let user = user_now(facts, now);
     if user == User::Deleted {
-        return closed(facts, policy, user, Reason::UserDeleted);
+        return closed(facts, policy, user, Reason::UserDeleted, now);
     }
     if let Some(why) = &facts.access.closed {
-        return closed(facts, policy, user, Reason::ClosedByOperator { why: why.clone() });
+        return closed(facts, policy, user, Reason::ClosedByOperator { why: why.clone() }, now);
     }
     let grace = grace_now(facts, now);
     let disputes = disputes_now(facts, policy);
@@ -220,7 +220,7 @@ fn retiring(
 
 /// No key and no plan; the customers stay, so that a late payment is recognised. Of a user who
 /// is deleted nothing else is kept; one who is there is told.
-fn closed(facts: &Facts, policy: &Policy, user: User, reason: Reason) -> Desired {
+fn closed(facts: &Facts, policy: &Policy, user: User, reason: Reason, now: Timestamp) -> Desired {
     let live = facts.subscriptions.iter().filter(|subscription| is_ongoing(subscription));
     let already = facts.access.status == Status::Closed;
     let (cancel, warnings) = if already || !policy.cancel_when_user_deleted {
@@ -237,7 +237,7 @@ fn closed(facts: &Facts, policy: &Policy, user: User, reason: Reason) -> Desired
         status: Status::Closed,
         reason,
         plan_attribute: matches!(user, User::Present { .. }).then(|| "closed".to_owned()),
-        review_at: user_confirmed_at(&user),
+        review_at: user_confirmed_at(&user).filter(|at| *at > now),
         cancel,
         user,
         // They go with their customer, should an operator link them to another account.

@@ -351,8 +351,8 @@ fn of_a_deleted_user_only_a_customer_can_be_taken_away() {
     scene.handle(&[wake]);
     scene.later(SignedDuration::from_hours(2));
     assert_eq!(scene.seen(&ann).1, Status::Closed);
-    for act in [Act::Release, Act::Hold, Act::RotateKey { overlap: MINUTE }] {
-        assert!(refusal(&scene, &ann, act).contains("closed for good"));
+    for act in [Act::Hold, Act::RotateKey { overlap: MINUTE }] {
+        assert!(refusal(&scene, &ann, act).contains("release it first"));
     }
     let again = scene.sign_up("ann");
     let link = || Act::Link { customer: cus.clone() };
@@ -360,6 +360,29 @@ fn of_a_deleted_user_only_a_customer_can_be_taken_away() {
     scene.operate(&ann, Act::Unlink { customer: cus.clone() });
     assert!(scene.operate(&again, link()).changed);
     assert_eq!(customer(&scene, &again), cus);
+}
+
+/// Released, the account of a user who is gone indeed is closed again. (One whose user is in
+/// the pool after all is a chapter of the runbook.)
+#[test]
+fn a_released_account_whose_user_is_gone_is_closed_again() {
+    let scene = Scene::new();
+    let ann = scene.sign_up("ann");
+    scene.world.cognito.delete_user("ann").unwrap();
+    scene.later(SignedDuration::from_hours(1));
+    let wake =
+        || tollgate_billing::sweep::wake("drift", ann.clone(), None, scene.world.clock.time());
+    for _ in 0..2 {
+        scene.handle(&[wake()]);
+        scene.later(SignedDuration::from_hours(2));
+    }
+    assert_eq!(scene.seen(&ann).1, Status::Closed);
+    assert!(scene.operate(&ann, Act::Release).changed);
+    assert_eq!(scene.seen(&ann).1, Status::New, "nobody makes a key for whom nobody has seen");
+    scene.later(SignedDuration::from_hours(2));
+    scene.handle(&[wake()]);
+    assert_eq!(scene.seen(&ann).1, Status::Closed);
+    assert_eq!(keys(&scene, &ann), []);
 }
 
 // --------------------------------------------------------------------- links
