@@ -294,11 +294,13 @@ fn disputes_now(facts: &Facts, policy: &Policy) -> BTreeMap<DisputeId, DisputeMa
             };
         let customers = &facts.access.customers;
         let ours = dispute.customer.as_ref().is_none_or(|customer| customers.contains(customer));
-        let mark = match (holds, ours, disputes.get(&dispute.id)) {
-            (false, _, _) | (true, false, None) => None,
-            (true, _, Some(DisputeMark::Lifted)) => Some(DisputeMark::Lifted),
+        let mark = match (ours, holds, disputes.get(&dispute.id)) {
+            // What becomes of it is not told here: the mark stays for whoever gets the customer.
+            (false, _, Some(DisputeMark::Lifted)) => Some(DisputeMark::Lifted),
+            (false, _, Some(_)) => Some(DisputeMark::Elsewhere),
+            (false, _, None) | (true, false, _) => None,
+            (true, true, Some(DisputeMark::Lifted)) => Some(DisputeMark::Lifted),
             (true, true, _) => Some(DisputeMark::Holding),
-            (true, false, Some(_)) => Some(DisputeMark::Elsewhere),
         };
         match mark {
             Some(mark) => drop(disputes.insert(dispute.id.clone(), mark)),

@@ -22,8 +22,8 @@ const MOST_JOINED: usize = 80;
 impl<P: Ports> Run<'_, P> {
     /// Links the customers that are new to the account, each in a commit of its own. The
     /// events that had waited for the link join this convergence; those whose customer
-    /// turns out to be another account's leave it. A closed account links nobody. An
-    /// operator's link stands already, or not any more: its event links nobody.
+    /// turns out to be another account's leave it. An account whose user was deleted links
+    /// nobody. An operator's link stands already, or not any more: its event links nobody.
     pub(super) async fn link(&mut self) -> Result<(), Stop> {
         let linked = |customer: &CustomerId| self.account.access.customers.contains(customer);
         let by_operator = |event: &&Envelope| event.source == Source::Operator;
@@ -36,7 +36,7 @@ impl<P: Ports> Run<'_, P> {
             self.join_stuck(&customer).await?;
         }
         for customer in new {
-            if !self.account.is_closed() {
+            if self.account.user != User::Deleted {
                 self.link_one(customer).await?;
                 continue;
             }
