@@ -226,7 +226,7 @@ impl<'a> Oracle<'a> {
             (entry.before.status, entry.after.status) != (Status::Closed, Status::Closed)
                 && entry.after.status == Status::Closed
         };
-        let closed_at = entries.iter().rev().find(closes).map(|entry| entry.at);
+        let closing = entries.iter().rev().find(closes);
         if account.access.status != Status::Closed {
             problems.push(format!("it should be closed, and is {:?}", account.access.status));
         }
@@ -243,9 +243,13 @@ impl<'a> Oracle<'a> {
         for customer in &account.access.customers {
             let live = stripe.subscriptions_of(customer.as_str()).into_iter();
             let live = live.filter(|row| !row.status.is_final());
-            // What was bought later is parked; what was there had to end with the account.
+            // What was bought later, or was not known to be this account's, is parked; what
+            // was there had to end with the account.
             let was_there = |row: &&stripe::Subscription| {
-                closed_at.is_some_and(|at| row.created + A_CONVERGENCE < at)
+                closing.is_some_and(|entry| {
+                    entry.after.customers.contains(customer)
+                        && row.created + A_CONVERGENCE < entry.at
+                })
             };
             let live: Vec<_> = live.collect();
             let excused = self.behind.contains(&account.id) && !live.iter().any(was_there);

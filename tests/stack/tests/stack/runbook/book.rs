@@ -104,7 +104,7 @@ impl<'a> Responder<'a> {
     }
 
     /// The chapter is at its end.
-    pub(super) fn is_done(self) {
+    pub(super) fn ends(self) {
         assert_eq!(self.commands, VecDeque::new(), "left over");
     }
 }

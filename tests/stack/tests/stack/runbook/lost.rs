@@ -46,7 +46,7 @@ async fn runbook_the_ledgers_table_is_gone() -> Told {
     shop.settle().await?;
     shop.minutes(30).await?;
     responder.succeeds("reconcile").await;
-    responder.is_done();
+    responder.ends();
     assert_eq!(ann.seen().await?, locked("free", "disabled"));
     assert_eq!(ben.seen().await?, on("pro"));
     assert_eq!(cid.seen().await?, on("pro"));
@@ -71,7 +71,7 @@ async fn runbook_the_key_derivation_secret_has_leaked() -> Told {
     let ann = shop.welcome("ann").await?;
     assert_eq!(ann.seen().await?, on("basic"), "the new one is not");
     responder.succeeds("reconcile").await;
-    responder.is_done();
+    responder.ends();
     let mut ben = shop.sign_up("ben").await?;
     ben.buys("pro").await?;
     assert_eq!(ben.seen().await?, on("pro"), "new proofs are taken");

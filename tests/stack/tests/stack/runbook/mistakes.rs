@@ -71,7 +71,7 @@ async fn runbook_a_wrong_plan_mapping_was_deployed() -> Told {
     responder.succeeds("events replay").await;
     responder.succeeds("queue status").await;
     responder.succeeds("reconcile").await;
-    responder.is_done();
+    responder.ends();
     shop.holds().await
 }
 
@@ -101,7 +101,7 @@ async fn runbook_a_dead_letter_queue_has_filled() -> Told {
     assert_eq!(ann.seen().await?, on("pro"));
     responder.succeeds("queue status").await;
     responder.succeeds("reconcile").await;
-    responder.is_done();
+    responder.ends();
     shop.holds().await
 }
 
@@ -133,7 +133,7 @@ async fn runbook_a_wrong_user_pool_was_deployed() -> Told {
     responder.succeeds("reconcile --repair").await;
     shop.minutes(5).await?;
     responder.succeeds("reconcile").await;
-    responder.is_done();
+    responder.ends();
     assert_eq!(on_plan(&people, "pro").await?, NAMES.len() - 10);
     shop.holds().await
 }

@@ -41,7 +41,7 @@ async fn runbook_a_user_claims_to_be_on_the_wrong_plan() -> Told {
     responder.succeeds("account link").await;
     let told = responder.succeeds("account show").await;
     assert!(told.contains("pro"), "{told}");
-    responder.is_done();
+    responder.ends();
     assert_eq!(ann.seen().await?, on("pro"));
     shop.holds().await
 }
@@ -66,7 +66,7 @@ async fn runbook_api_gateway_throttles() -> Told {
     shop.stack.advance(SignedDuration::from_mins(10)).await?;
     shop.settle().await?;
     responder.succeeds("reconcile").await;
-    responder.is_done();
+    responder.ends();
     assert_eq!(ann.seen().await?, on("basic"));
     shop.holds().await
 }

@@ -47,7 +47,7 @@ async fn runbook_the_webhook_endpoint_was_down_for_four_days() -> Told {
     assert_eq!(ben.seen().await?, on("basic"));
     assert_eq!(cid.seen().await?, on("free"));
     responder.succeeds("reconcile").await;
-    responder.is_done();
+    responder.ends();
     shop.holds().await
 }
 
@@ -76,7 +76,7 @@ async fn runbook_the_signing_secret_has_leaked() -> Told {
     ann.in_portal("switch", &ann.subscription()?, &shop.price("pro_monthly")).await?;
     assert_eq!(ann.seen().await?, on("pro"), "Stripe's events arrive");
     responder.succeeds("reconcile").await;
-    responder.is_done();
+    responder.ends();
     shop.holds().await
 }
 
