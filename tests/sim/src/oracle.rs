@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use jiff::{SignedDuration, Timestamp};
-use tollgate_billing::account::{Access, Account, KeyId, PlanId, Status, UsagePlanId};
+use tollgate_billing::account::{Access, Account, KeyId, PlanId, RetiringKey, Status, UsagePlanId};
 use tollgate_billing::ledger::Entry;
 use tollgate_events::AccountId;
 use tollgate_standin::api_gateway::Key;
@@ -340,8 +340,15 @@ impl<'a> Oracle<'a> {
 
     /// Keys that were replaced work on as they did, until their time has come; whatever else
     /// the account should have, they are gone. What people edit by hand is not looked at.
+    /// One that did not fit for a while may be gone though it fits again: the worker that
+    /// deleted it did not live to write that down.
     fn retiring(&self, account: &Account, expected: &Entitled) -> Vec<String> {
         let mut problems = Vec::new();
+        let calls = self.sim.world.gate.calls();
+        let asked_to_go = |key: &RetiringKey| {
+            let deletes = calls.iter().filter(|call| call.operation == "DeleteApiKey");
+            deletes.filter(|call| call.subject == key.id.as_str()).count() > 0
+        };
         for key in &account.access.retiring {
             let found = self.keys.iter().find(|found| found.id == key.id.as_str());
             let works = found.is_some_and(|found| {
@@ -349,7 +356,7 @@ impl<'a> Oracle<'a> {
             });
             if key.until <= self.now || !expected.enabled {
                 problems.push(format!("{key:?} is not deleted"));
-            } else if !works && !self.sim.script.lossy {
+            } else if !works && !self.sim.script.lossy && !(found.is_none() && asked_to_go(key)) {
                 problems.push(format!("{key:?} is {found:?}"));
             }
         }

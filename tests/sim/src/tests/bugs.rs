@@ -16,11 +16,11 @@ const LIMIT: u64 = 200;
 /// seed that has come to tell of something else only makes the hunt longer.
 fn start(bug: Bug) -> u64 {
     match bug {
-        Bug::TrustedConflict => 43,
+        Bug::TrustedConflict => 34,
         Bug::TimestampOrdering => 12,
-        Bug::ConflictMintsAnother => 5,
+        Bug::ConflictMintsAnother => 22,
         Bug::NoHint => 68,
-        Bug::NoFence => 230,
+        Bug::NoFence => 893,
         _ => 0,
     }
 }

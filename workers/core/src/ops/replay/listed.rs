@@ -39,7 +39,7 @@ impl Windows {
         undelivered_only: bool,
         now: Timestamp,
     ) -> Result<Self, TooOld> {
-        let oldest = now.saturating_sub(LISTED_FOR).expect("a duration has no calendar");
+        let oldest = whole(now.saturating_sub(LISTED_FOR).expect("a duration has no calendar"));
         let from = selection.from;
         if from < oldest {
             return Err(TooOld { from, oldest });
@@ -161,6 +161,6 @@ fn later(time: Timestamp, by: SignedDuration) -> Timestamp {
     time.saturating_add(by).expect("a duration has no calendar")
 }
 
-fn whole(time: Timestamp) -> Timestamp {
+pub(super) fn whole(time: Timestamp) -> Timestamp {
     Timestamp::from_second(time.as_second()).unwrap_or(time)
 }

@@ -9,7 +9,7 @@ use futures_util::future::try_join_all;
 use jiff::Timestamp;
 use tollgate_events::{EventRef, Source};
 
-use super::listed::{Windows, by_id};
+use super::listed::{Windows, by_id, whole};
 use super::selection::{Found, Selection};
 use crate::ports::{Ledger, PortResult, Stripe};
 
@@ -82,6 +82,8 @@ impl<'a, L: Ledger, S: Stripe> Supply<'a, L, S> {
         now: Timestamp,
     ) -> Result<Self, TooOld> {
         selection.to = selection.to.min(now);
+        // Stripe tells whole seconds: what was in the first one is not before it.
+        selection.from = whole(selection.from);
         let way = if selection.ids.is_empty() {
             let windows = Windows::new(&selection, undelivered_only, now)?;
             Way::Windows(stripe, windows)
