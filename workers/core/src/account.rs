@@ -416,7 +416,7 @@ impl Account {
             && self.intent.is_none()
     }
 
-    /// Whether it links no customer: an operator closed it, or its user is gone.
+    /// Whether an operator closed it, or its user is gone.
     pub fn is_closed(&self) -> bool {
         self.access.closed.is_some() || self.user == User::Deleted
     }

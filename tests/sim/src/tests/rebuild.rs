@@ -7,7 +7,8 @@ use jiff::SignedDuration;
 use tollgate_billing::account::{Access, KeyId, PlanId, Reason, Status};
 use tollgate_billing::ledger::Outcome;
 use tollgate_billing::ops::{
-    REBUILD, REBUILT_GRANT, REBUILT_HOLD, Rebuild, RebuildReport, Rebuilt, Reconcile, excesses,
+    Act, OperatorAct, REBUILD, REBUILT_CLOSED, REBUILT_GRANT, REBUILT_HOLD, Rebuild, RebuildReport,
+    Rebuilt, Reconcile, excesses,
 };
 use tollgate_billing::ports::{PortResult, Service};
 use tollgate_billing::sweep::{ACCOUNTS_AT_ONCE, Drift, DriftReport, DriftSweep};
@@ -336,4 +337,45 @@ fn a_link_without_our_proof_is_not_made_and_costs_nobody_their_plan() {
     let theirs = rebuilt.iter().find(|it| it.account == granted).unwrap();
     assert_eq!((&theirs.plan, &theirs.granted), (&plan("pro"), &plan("pro")));
     assert!(scene.world.ledger.stored(&granted).unwrap().access.customers.is_empty());
+}
+
+/// One proof is enough for all that a customer pays: what was sold to them in the dashboard
+/// is no grant for ever.
+#[test]
+fn all_subscriptions_of_a_customer_are_their_accounts() {
+    let scene = Scene::default();
+    let (ann, bought) = scene.payer("ann", "basic");
+    let upgrade = {
+        let mut stripe = scene.world.stripe.account();
+        let price = stripe.price_by_lookup_key("pro_monthly").unwrap().id.clone();
+        stripe.subscribe(&bought.customer, &[&price], SubscriptionData::default()).unwrap()
+    };
+    scene.pass(SignedDuration::from_hours(1));
+    scene.come_to_rest();
+    scene.world.ledger.lose_everything();
+    let (report, rebuilt) = scene.rebuild(ACCOUNTS_AT_ONCE, true);
+    assert_eq!((report.unproven, &rebuilt[0].granted), (0, &None));
+    scene.world.stripe.account().cancel(&upgrade, When::Now).unwrap();
+    scene.come_to_rest();
+    let access = scene.world.ledger.stored(&ann).unwrap().access;
+    assert_eq!((access.plan, access.grants.len()), (plan("basic"), 0));
+}
+
+/// What the user is told is known: who was closed stays closed.
+#[test]
+fn who_was_closed_is_not_opened() {
+    let scene = Scene::default();
+    let ann = scene.person("ann");
+    let act = OperatorAct { act: Act::Close, by: "olga".into(), why: "a story".into() };
+    block_on(crate::operator::act(&scene.world, &ann, &act)).unwrap();
+    scene.come_to_rest();
+    scene.pass(SignedDuration::from_hours(1));
+    scene.world.ledger.lose_everything();
+    assert_eq!(scene.look().found, BTreeMap::new(), "nobody is woken for them");
+    scene.rebuild(ACCOUNTS_AT_ONCE, true);
+    scene.reconcile(async |it| it.repair(false, &mut |_| ()).await.unwrap());
+    scene.come_to_rest();
+    let access = scene.world.ledger.stored(&ann).unwrap().access;
+    assert_eq!((access.status, access.keys.len()), (Status::Closed, 0));
+    assert_eq!(access.closed.as_deref(), Some(REBUILT_CLOSED));
 }

@@ -61,10 +61,14 @@ impl<P: Ports> Run<'_, P> {
     /// Whether the account's own events, or a time that was known before, say why.
     fn is_explained(&self, facts: &Facts) -> bool {
         let told = self.events.iter().any(|event| match event.source {
-            Source::Stripe | Source::Cloudtrail | Source::Cognito => event.via != Via::Replay,
-            Source::Operator => true,
+            Source::Stripe | Source::Cloudtrail | Source::Cognito | Source::Operator => {
+                event.via != Via::Replay
+            }
             Source::Sweep | Source::Queue => false,
         });
+        if facts.access.closed.is_some() {
+            return true;
+        }
         // A second look is the doing of an event that is dealt with.
         let looks_again = self.account.second_looks > 0;
         (told || looks_again || self.time_has_come(&self.committed))

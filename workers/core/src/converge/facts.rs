@@ -142,8 +142,8 @@ impl<P: Ports> Run<'_, P> {
         self.worker.control_plane.has_room(self.ledger(), self.now).await
     }
 
-    /// The linked customers; for a closed account, which links nobody, also whoever an
-    /// event tells of: a payment on it must be seen.
+    /// The linked customers; for a closed account also whoever an event tells of: one whose
+    /// user is gone links nobody, and a payment on it must be seen.
     fn customers(&self) -> BTreeSet<CustomerId> {
         let mut customers = self.account.access.customers.clone();
         if self.account.is_closed() {

@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use tollgate_events::{AccountId, CustomerId, Envelope, Source};
 
 use super::{DRIFT, Run, Stop, Worker};
-use crate::account::{Account, PlanId, Reason, Status};
+use crate::account::{Account, PlanId, Reason, Status, User};
 use crate::decide::{Warning, decide};
 use crate::ledger::CustomerLink;
 use crate::ops::OperatorAct;
@@ -72,8 +72,8 @@ impl<P: Ports> Worker<P> {
     /// not asked.
     ///
     /// # Errors
-    /// [`Stop`]: a call failed, the control plane had no room for two reads in a minute, or
-    /// the ledger has forgotten the account.
+    /// [`Stop`]: a call failed, the control plane had no room for two reads in a minute, the
+    /// ledger has forgotten the account, or a newer catalog has decided it.
     pub async fn preview(
         &self,
         id: &AccountId,
@@ -83,6 +83,9 @@ impl<P: Ports> Worker<P> {
         let now = self.ports.clock().now();
         let account = self.ports.ledger().account(id).await?;
         let account = account.unwrap_or_else(|| Account::new(id.clone()));
+        if account.catalog_revision > self.catalog.revision {
+            return Err(Stop::CatalogOutdated);
+        }
         let Named { mut events, new, unlinked } = self.of_account(id, events).await?;
         // So that API Gateway and Cognito are looked at, whatever the events are.
         events.push(wake(DRIFT, id.clone(), None, now));
@@ -90,7 +93,7 @@ impl<P: Ports> Worker<P> {
         let mut run = Run::new(self, account, events, now, deadline);
         run.previews = true;
         run.unlinked = unlinked;
-        if !run.account.is_closed() {
+        if run.account.user != User::Deleted {
             run.account.access.customers.extend(new);
         }
         let before = (run.committed.plan.clone(), run.committed.status);

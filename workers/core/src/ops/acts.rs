@@ -89,6 +89,11 @@ impl Act {
         matches!(self, Self::Grant { .. } | Self::Link { .. })
     }
 
+    /// Whether the account may have less by it.
+    pub(super) fn takes(&self) -> bool {
+        matches!(self, Self::Close | Self::Unlink { .. } | Self::RevokeGrant { .. })
+    }
+
     /// The customer whom it links.
     pub fn links(&self) -> Option<&CustomerId> {
         match self {

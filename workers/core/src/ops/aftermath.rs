@@ -64,10 +64,11 @@ pub async fn aftermath<L: Ledger>(
 /// The act's event stands in the account until the worker has seen to it.
 async fn state<L: Ledger>(ledger: &L, account: &Account, acted: &Acted) -> PortResult<State> {
     let is_it = |event: &tollgate_events::Envelope| event.event_ref() == acted.event;
-    if !account.open && !account.deferred.iter().any(is_it) {
+    let waits = account.open || account.deferred.iter().any(is_it);
+    let Some(stored) = ledger.event(&acted.event).await? else { return Ok(State::Pending) };
+    if !waits && stored.record.outcome != Outcome::Parked {
         return Ok(State::Settled);
     }
-    let Some(stored) = ledger.event(&acted.event).await? else { return Ok(State::Pending) };
     // Its first line says who did it, and why.
     let detail = stored.record.detail.as_deref().and_then(|told| told.split_once('\n'));
     let why = detail.map_or_else(|| "nothing more is known".to_owned(), |(_, why)| why.to_owned());

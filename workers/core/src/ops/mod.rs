@@ -23,7 +23,9 @@ pub use backlog::{Backlog, Stock, Trouble, backlog, troubles};
 pub use explain::{Cause, Change, changes, history};
 pub use forecast::{Forecast, KeyStock, Live, Minted, Pace, Reached, count_keys, forecast, minted};
 pub use operate::{ActError, Acted, Operate};
-pub use rebuild::{Heard, REBUILD, REBUILT_GRANT, REBUILT_HOLD, Rebuild, RebuildReport, Rebuilt};
+pub use rebuild::{
+    Heard, REBUILD, REBUILT_CLOSED, REBUILT_GRANT, REBUILT_HOLD, Rebuild, RebuildReport, Rebuilt,
+};
 pub use reconcile::{ACCEPTED_FOR, Excess, Reconcile, Repaired, TooMany, excesses};
 pub use rehearsal::{Rehearsal, Rehearsed, Step};
 pub use replay::{

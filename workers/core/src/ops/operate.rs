@@ -197,7 +197,9 @@ impl<L: Ledger, Q: Queue, C: Clock, E: Entropy> Operate<'_, L, Q, C, E> {
         next.commit_id = Some(hex::encode(self.entropy.bytes()));
         next.review_at = Some(at);
         // What an operator did explains what the account loses by it, whoever wakes it.
-        next.let_through = Some(next.catalog_revision);
+        if act.act.takes() {
+            next.let_through = Some(next.catalog_revision);
+        }
         if next.deferred.len() < MOST_DEFERRED {
             next.deferred.push(event.clone());
         }

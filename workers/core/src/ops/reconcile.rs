@@ -11,7 +11,8 @@
 //! - No account is moved here: a wake is a suspicion, the worker decides and has its own
 //!   blast limit.
 //! - A key is deleted only when it is ours by its name, older than a new key may hide, and
-//!   named by no account when that is looked up once more, just before.
+//!   named by no account when that is looked up once more, just before; and when its account
+//!   is closed, or has had a newer one, or there is neither account nor user.
 //! - A key whose owner the ledger knows nothing of, while the pool has that user, is no
 //!   orphan but the sign of a lost ledger: it is never deleted.
 
@@ -19,6 +20,7 @@ use jiff::{SignedDuration, Timestamp};
 use tollgate_events::AccountId;
 
 use super::accept_blast;
+use crate::account::{Account, Status};
 use crate::key_name::read_key_name;
 use crate::ledger::blast_limit;
 use crate::policy::NEW_KEY_MAY_HIDE;
@@ -170,9 +172,12 @@ impl<P: Ports, Q: Queue> Reconcile<'_, P, Q> {
             return Ok(Some("it is new: it may be its account's by now"));
         }
         let account = self.sweep.ports.ledger().account(&name.account).await?;
+        let held = |account: &Account| account.lease_until.is_some_and(|until| until > now);
+        if account.as_ref().is_none_or(|account| account.is_undecided() && !held(account)) {
+            return self.why_left_without_account(&name.account).await;
+        }
         if let Some(account) = &account {
-            let held = account.lease_until.is_some_and(|until| until > now);
-            if account.open || held {
+            if account.open || held(account) {
                 return Ok(Some("its account is being worked on"));
             }
             if names(self.sweep.stack, account, key) {
@@ -180,13 +185,11 @@ impl<P: Ports, Q: Queue> Reconcile<'_, P, Q> {
             }
             let mut known = account.clone();
             known.count_generations();
-            let newest = known.generations;
-            if newest > 0 && name.generation.is_none_or(|generation| generation > newest) {
-                return Ok(Some("it is newer than the keys that the ledger knows"));
+            // A table that was restored from a backup knows less than there is.
+            let older = |generation| generation < known.generations;
+            if account.access.status != Status::Closed && !name.generation.is_some_and(older) {
+                return Ok(Some("it may be the one in use: the ledger knows no newer one"));
             }
-        }
-        if account.is_none_or(|account| account.is_undecided()) {
-            return self.why_left_without_account(&name.account).await;
         }
         Ok(None)
     }

@@ -282,9 +282,10 @@ impl<'a, P: Ports, Q: Queue> UnderWay<'a, P, Q> {
     }
 
     /// Who may sign in and has no account is woken as a sign-in would. Whoever is not
-    /// confirmed must not get a key, and whoever is disabled would not get one.
+    /// confirmed must not get a key; whoever is disabled, or was closed, would not get one.
     async fn judge_without_account(&mut self, user: &UserRecord) -> PortResult<()> {
-        if !user.confirmed || !user.enabled {
+        let closed = user.attributes.plan.as_deref() == Some("closed");
+        if !user.confirmed || !user.enabled || closed {
             return Ok(());
         }
         let id = user.id.clone();

@@ -30,7 +30,7 @@ use jiff::{SignedDuration, Timestamp};
 use tollgate_events::{AccountId, CustomerId, Envelope, EventId, Source, Via};
 
 use self::portion::Portion;
-pub use self::remains::{REBUILT_GRANT, REBUILT_HOLD};
+pub use self::remains::{REBUILT_CLOSED, REBUILT_GRANT, REBUILT_HOLD};
 use self::remains::{Remains, Restored, restore};
 use crate::account::{Account, KeyId, PlanId, Slot, Status, UsagePlanId};
 use crate::catalog::Catalog;
@@ -235,14 +235,27 @@ impl<P: Ports> Rebuild<'_, P> {
 
     /// The subscriptions of accounts to be rebuilt.
     async fn subscriptions(&self, portion: &mut Portion, later: &mut Vec<Part>) -> PortResult<()> {
+        let proven = |it: &Subscription| {
+            let named = it.named.as_ref().filter(|named| self.deriver.verifies(named));
+            named.map(|named| named.id.clone())
+        };
+        // One proof is enough for all that a customer pays, and may stand on any page.
+        let mut pages = Pages::new(self.ports.clock(), GAP);
+        while let Some(position) = pages.turn().await {
+            let page = self.ports.stripe().all_subscriptions(position.as_deref()).await?;
+            for subscription in &page.items {
+                if let Some(owner) = proven(subscription) {
+                    portion.names(subscription.customer.clone(), owner);
+                }
+            }
+            pages.go_on(page.next);
+        }
         let mut pages = Pages::new(self.ports.clock(), GAP);
         while let Some(position) = pages.turn().await {
             let page = self.ports.stripe().all_subscriptions(position.as_deref()).await?;
             for subscription in page.items {
-                let named = subscription.named.as_ref();
-                let proven = named.filter(|named| self.deriver.verifies(named));
-                let owner = proven.map(|named| named.id.clone());
-                let owner = owner.or_else(|| portion.linked_to(&subscription.customer));
+                let owner =
+                    proven(&subscription).or_else(|| portion.linked_to(&subscription.customer));
                 match owner {
                     Some(owner) => portion.give(owner, subscription, later),
                     None if self.sells(&subscription) => {

@@ -15,7 +15,8 @@ pub(super) struct Portion {
     known: HashSet<AccountId>,
     /// Customers of the part, as an account is: those that any account is linked to.
     linked: HashSet<CustomerId>,
-    /// Whose a customer is, where nothing was decided about the account.
+    /// Whose a customer is, where nothing was decided about the account: by its link, or by a
+    /// subscription that names it.
     waiting: HashMap<CustomerId, AccountId>,
     subscriptions: HashMap<AccountId, Vec<Subscription>>,
     unproven: HashSet<CustomerId>,
@@ -64,9 +65,16 @@ impl Portion {
         self.part.holds(id.as_str()) && !self.known.contains(id)
     }
 
-    /// The account that a customer is linked to, where nothing was decided about it.
+    /// The account that a customer is linked to or names, where nothing was decided about it.
     pub(super) fn linked_to(&self, customer: &CustomerId) -> Option<AccountId> {
         self.waiting.get(customer).cloned()
+    }
+
+    /// A subscription of the customer names its account.
+    pub(super) fn names(&mut self, customer: CustomerId, owner: AccountId) {
+        if self.lacks(&owner) {
+            self.waiting.entry(customer).or_insert(owner);
+        }
     }
 
     /// Notes a customer whose account nothing tells, unless the ledger does.

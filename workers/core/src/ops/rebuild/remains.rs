@@ -13,6 +13,9 @@ use crate::stripe::Subscription;
 /// What a rebuilt account is held for whose key was found disabled.
 pub const REBUILT_HOLD: &str = "rebuilt: its key was disabled";
 
+/// What a rebuilt account is closed for whose user is told so.
+pub const REBUILT_CLOSED: &str = "rebuilt: its user's attributes say that it is closed";
+
 /// What a rebuilt account has a grant for whose plan nothing explains.
 pub const REBUILT_GRANT: &str = "rebuilt: its key was on this plan, and nothing said why";
 
@@ -66,6 +69,8 @@ fn as_found(remains: &Remains<'_>, catalog: &Catalog, now: Timestamp) -> Access 
     let mut access = remains.before.access.clone();
     access.customers.extend(remains.subscriptions.iter().map(|it| it.customer.clone()));
     access.attributes = remains.user.attributes.clone();
+    let told = remains.user.attributes.plan.as_deref();
+    access.closed = (told == Some("closed")).then(|| REBUILT_CLOSED.to_owned());
     let Some(key) = remains.key else { return access };
     let minted_at = key.created_at.unwrap_or(now);
     let record = KeyRecord { id: key.id.clone(), generation: key.generation, minted_at };
