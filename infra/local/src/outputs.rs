@@ -1,8 +1,6 @@
 //! The local stack as CloudFormation would show it: what `tollgate --stack local` reads.
 
-use tollgate_standin::world::{
-    API_ID, BULK_QUEUE, DEAD_LETTER_QUEUES, EVENTS_QUEUE, POOL_ID, STAGE, World,
-};
+use tollgate_standin::world::{API_ID, BULK_QUEUE, DEAD_LETTER_QUEUES, EVENTS_QUEUE, STAGE, World};
 
 use crate::secrets::arns;
 use crate::stack::{TABLE, Urls, queue_url};
@@ -11,14 +9,14 @@ use crate::stack::{TABLE, Urls, queue_url};
 pub const STACK: &str = "local";
 
 /// Makes the stack's outputs.
-pub(crate) fn publish(world: &World, urls: &Urls) {
+pub(crate) fn publish(world: &World, urls: &Urls, pool: &str) {
     let outputs = [
         ("TableName", TABLE.to_owned()),
         ("EventsQueueUrl", queue_url(urls, EVENTS_QUEUE)),
         ("BulkQueueUrl", queue_url(urls, BULK_QUEUE)),
         ("EventsDeadLetterQueueUrl", queue_url(urls, DEAD_LETTER_QUEUES[0])),
         ("BulkDeadLetterQueueUrl", queue_url(urls, DEAD_LETTER_QUEUES[1])),
-        ("UserPoolId", POOL_ID.to_owned()),
+        ("UserPoolId", pool.to_owned()),
         ("ApiStage", format!("{API_ID}:{STAGE}")),
         ("Livemode", "false".to_owned()),
         ("WebhookUrl", format!("{}/webhook", urls.tollgate)),

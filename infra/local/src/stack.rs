@@ -142,7 +142,7 @@ impl Stack {
         let http = webhook_client().context("no HTTP client")?;
         let world = World::new(options.start, 1, &urls.stripe, Arc::new(Fair));
         world.cognito.set_endpoint(&urls.aws);
-        let elsewhere = PoolConfig::tollgate(OTHER_POOL_ID);
+        let elsewhere = PoolConfig { custom: Vec::new(), ..PoolConfig::tollgate(OTHER_POOL_ID) };
         let elsewhere = CognitoStandin::new(world.clock.clone(), world.gate.clone(), elsewhere)
             .map_err(|error| anyhow::anyhow!("the other pool: {error:?}"))?;
         let access = Access::default();
@@ -174,7 +174,7 @@ impl Stack {
             servers.push(serve(stripe, faults.over_stripe(stripe_api)));
         }
         secrets::create(&world.secrets, &register_webhook(&world, &urls));
-        outputs::publish(&world, &urls);
+        outputs::publish(&world, &urls, POOL_ID);
         let tries = retries::most(options.faults.is_some());
         let deployed = Deployed::new(start(tries, &world, &ways, &BTreeMap::new()).await?);
         world.cognito.set_triggers(Arc::new(TriggerFunction(deployed.clone())));
@@ -220,6 +220,8 @@ impl Stack {
     pub async fn deploy(&self, changed: &BTreeMap<&'static str, String>) -> anyhow::Result<()> {
         let tries = retries::most(self.faults.is_some());
         self.deployed.replace(start(tries, &self.world, &self.ways, changed).await?);
+        let pool = changed.get("TOLLGATE_USER_POOL_ID").map_or(POOL_ID, String::as_str);
+        outputs::publish(&self.world, &self.urls, pool);
         Ok(())
     }
 

@@ -229,6 +229,13 @@ fn customer(text: &str) -> Result<CustomerId, String> {
     id.ok_or_else(|| "it begins with cus_".to_owned())
 }
 
+/// When a grant ends that is made now, for so long.
+fn end(now: Timestamp, span: SignedDuration) -> Result<Timestamp, Failure> {
+    now.checked_add(span).map_err(|_| {
+        Failure::usage("--for: that is longer than time lasts", "Give a shorter --for, or none.")
+    })
+}
+
 pub(super) async fn run<C: Clock>(
     command: Account,
     context: &Context<'_, C>,
@@ -240,7 +247,7 @@ pub(super) async fn run<C: Clock>(
             return history::run(&who.who, limit.into(), context, io).await;
         }
         Account::Grant(Grant { planned: Planned { who, plan, doing }, until, r#for }) => {
-            let end = r#for.and_then(|span| context.clock.now().checked_add(span).ok());
+            let end = r#for.map(|span| end(context.clock.now(), span)).transpose()?;
             act::must_be_sold(&plan, &doing.plans, context, io).await?;
             (who, Act::Grant { plan, until: until.or(end) }, doing)
         }

@@ -1,6 +1,6 @@
 //! Whether to go on: `--dry-run`, `--yes`, or a person's word.
 
-use super::exit::Failure;
+use super::exit::{Exit, Failure};
 use super::io::Io;
 
 /// What is to be done about changes.
@@ -17,7 +17,7 @@ pub(super) enum Answer {
 /// Asks, if it has to.
 ///
 /// # Errors
-/// Nobody said yes, or nobody could be asked.
+/// Nobody said yes, nobody could be asked, or Ctrl-C was pressed before the yes.
 pub(super) fn ask(
     dry_run: bool,
     yes: bool,
@@ -33,7 +33,19 @@ pub(super) fn ask(
             "nothing was changed: nobody confirmed it",
             "Repeat with --yes, or with --dry-run to look only.",
         )),
-        (true, false, false) if io.confirm("Make these changes?")? => Ok(Answer::Do),
+        (true, false, false) if io.confirm("Make these changes?")? => confirmed(io),
         (true, false, false) => Err(Failure::refused("nothing was changed", "")),
     }
+}
+
+/// After a yes: Ctrl-C before it counts for more.
+fn confirmed(io: &Io<'_>) -> Result<Answer, Failure> {
+    if !(io.interrupted)() {
+        return Ok(Answer::Do);
+    }
+    Err(Failure {
+        exit: Exit::Interrupted,
+        problem: "stopped; nothing was changed".to_owned(),
+        mend: String::new(),
+    })
 }

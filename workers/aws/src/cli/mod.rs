@@ -54,9 +54,10 @@ pub async fn run<C: Clock>(
     io: &mut Io<'_>,
     surroundings: Surroundings<'_, C>,
 ) -> u8 {
-    let arguments = match Arguments::try_parse_from(args) {
+    let args: Vec<OsString> = args.into_iter().collect();
+    let arguments = match Arguments::try_parse_from(args.iter()) {
         Ok(arguments) => arguments,
-        Err(error) => return explain(&error, io) as u8,
+        Err(error) => return explain(&error, is_for_programs(&args), io) as u8,
     };
     let Arguments { stack, local, json, command } = arguments;
     let context = Context::new(surroundings, Target::new(stack, local), json);
@@ -91,8 +92,13 @@ async fn dispatch<C: Clock>(
     }
 }
 
+/// Whether there is a `--json`, on a command line that may not be understood otherwise.
+fn is_for_programs(args: &[OsString]) -> bool {
+    args.iter().take_while(|arg| arg.as_os_str() != "--").any(|arg| arg.as_os_str() == "--json")
+}
+
 /// Help goes to the output, a mistake to the errors.
-fn explain(error: &clap::Error, io: &mut Io<'_>) -> Exit {
+fn explain(error: &clap::Error, json: bool, io: &mut Io<'_>) -> Exit {
     let text = error.render();
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
@@ -100,8 +106,26 @@ fn explain(error: &clap::Error, io: &mut Io<'_>) -> Exit {
             Exit::Done
         }
         _ => {
-            let _ = write!(io.err, "{text}");
+            let text = without_addresses(&text.to_string());
+            let _ = if json { mistake(&text).print(io, json) } else { write!(io.err, "{text}") };
             Exit::Usage
         }
     }
+}
+
+/// A mistake on the command line, by what is told to people.
+fn mistake(text: &str) -> Failure {
+    let first = text.lines().next().and_then(|line| line.strip_prefix("error: "));
+    // Without a command, people are told the help.
+    Failure::usage(first.unwrap_or("it is not said what to do"), "See --help.")
+}
+
+/// A text without the words that may be e-mail addresses.
+fn without_addresses(text: &str) -> String {
+    let words = text.split_inclusive(char::is_whitespace);
+    let words = words.map(|word| match word.contains('@') {
+        true => format!("…{}", &word[word.trim_end().len()..]),
+        false => word.to_owned(),
+    });
+    words.collect()
 }

@@ -18,7 +18,7 @@ pub(crate) enum Queue {
     /// Counts messages, dead letters, accounts that are due, and events that wait or are parked.
     ///
     /// It fails (1) when something does not end by itself: dead letters, parked events, or the
-    /// blast limit.
+    /// blast limit; and when a queue cannot be seen.
     #[command(after_help = EXAMPLES)]
     Status,
 }
@@ -54,7 +54,7 @@ pub(super) async fn status<C: Clock>(
     } else {
         seen.print(context, now, io)?;
     }
-    Ok(if seen.troubles.is_empty() { Exit::Done } else { Exit::Failed })
+    Ok(if seen.needs_a_person().is_empty() { Exit::Done } else { Exit::Failed })
 }
 
 impl Seen {
@@ -70,6 +70,22 @@ impl Seen {
         })
     }
 
+    /// The queues that could not be seen: nobody knows what is on them.
+    fn unseen(&self) -> Vec<String> {
+        self.messages().filter(|(_, seen)| seen.is_err()).map(|(name, _)| name).collect()
+    }
+
+    /// What a person has to see to, for programs.
+    fn needs_a_person(&self) -> Vec<&'static str> {
+        let trouble = |it: &Trouble| match it {
+            Trouble::DeadLetters(_) => "dead_letters",
+            Trouble::Parked(_) => "parked",
+            Trouble::BlastLimit => "blast_limit",
+        };
+        let unseen = (!self.unseen().is_empty()).then_some("queue_not_seen");
+        self.troubles.iter().map(trouble).chain(unseen).collect()
+    }
+
     fn print<C: Clock>(
         &self,
         context: &Context<'_, C>,
@@ -80,7 +96,10 @@ impl Seen {
             name.ends_with(DEAD_LETTERS) && seen.as_ref().is_ok_and(|it| it.all() > 0)
         };
         let dead = self.messages().filter(|(name, seen)| is_dead(name, seen));
-        let red: Vec<_> = dead.map(|(name, _)| name).collect();
+        let unseen = self.unseen();
+        // A queue's name begins that of its dead letters too: what follows tells them apart.
+        let blind = unseen.iter().map(|name| format!("{name}  "));
+        let red: Vec<_> = dead.map(|(name, _)| name).chain(blind).collect();
         let rows: Vec<_> = self.messages().map(|(name, seen)| row(name, &seen)).collect();
         table_with_red(&["QUEUE", "VISIBLE", "IN FLIGHT", "DELAYED"], &rows, &red, io)?;
         writeln!(io.out)?;
@@ -101,6 +120,11 @@ impl Seen {
             let (problem, mend) = mend(*trouble, &context.command());
             writeln!(io.out, "\n{} {problem}\n  {mend}", io.paint(Colour::Red, "!"))?;
         }
+        if !unseen.is_empty() {
+            let (mark, names) = (io.paint(Colour::Red, "!"), unseen.join(", "));
+            let mend = format!("The table says why; `{} doctor` says more.", context.command());
+            writeln!(io.out, "\n{mark} queues that could not be seen: {names}\n  {mend}")?;
+        }
         Ok(())
     }
 
@@ -112,11 +136,6 @@ impl Seen {
             Err(unseen) => json!({ "queue": name, "not_seen": why(&unseen) }),
         });
         let stock = |it: &Stock| json!({ "count": it.count, "oldest": it.oldest });
-        let trouble = |it: &Trouble| match it {
-            Trouble::DeadLetters(_) => "dead_letters",
-            Trouble::Parked(_) => "parked",
-            Trouble::BlastLimit => "blast_limit",
-        };
         let blast = &self.stack.blast;
         json!({
             "queues": queues.collect::<Vec<_>>(),
@@ -132,7 +151,7 @@ impl Seen {
                 "stopped": blast.stopped,
                 "accepted_until": blast.accepted_until,
             },
-            "needs_a_person": self.troubles.iter().map(trouble).collect::<Vec<_>>(),
+            "needs_a_person": self.needs_a_person(),
         })
     }
 }

@@ -138,8 +138,11 @@ where
     Q: tollgate_billing::ports::Queue,
 {
     let differs = !report.found.is_empty();
+    // What was not compared may differ.
+    let is_well = !differs && report.left_alone == 0;
+    let looked = Acted::only(if is_well { Exit::Done } else { Exit::Failed });
     if !command.repair && !command.accept {
-        return Ok(Acted::only(if differs { Exit::Failed } else { Exit::Done }));
+        return Ok(looked);
     }
     if let Some(excess) = too_much.first().filter(|_| !command.accept) {
         return Err(Failure::refused(
@@ -149,7 +152,7 @@ where
     }
     let changes = command.accept || differs;
     match ask(command.dry_run, command.yes, changes, context.json, io)? {
-        Answer::Nothing => return Ok(Acted::only(Exit::Done)),
+        Answer::Nothing => return Ok(looked),
         Answer::DryRun => return Ok(Acted::only(Exit::WouldChange)),
         Answer::Do => {}
     }

@@ -74,9 +74,21 @@ async fn by_email<C: Clock>(email: &str, context: &Context<'_, C>) -> Result<Acc
     }
 }
 
+/// What has the form of no id is not repeated: it may be the value of a key.
 fn nobody(who: &str) -> Failure {
+    let named = if is_like_an_id(who) { format!(" `{who}`") } else { " of this name".to_owned() };
     Failure::usage(
-        format!("there is no account `{who}`"),
+        format!("there is no account{named}"),
         "Name it by its user's sub or e-mail address, a customer (cus_…), or its key's id.",
     )
+}
+
+/// Whether it looks like a sub (a UUID) or a key's id; a key's value has 20 characters at least.
+fn is_like_an_id(who: &str) -> bool {
+    let is_key = |it: &str| {
+        it.len() <= 10 && it.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+    };
+    let is_hex = |it: &str| it.bytes().all(|byte| byte == b'-' || byte.is_ascii_hexdigit());
+    let is_sub = |it: &str| is_hex(it) && it.split('-').map(str::len).eq([8_usize, 4, 4, 4, 12]);
+    is_key(who) || is_sub(who)
 }

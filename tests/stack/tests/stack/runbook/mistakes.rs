@@ -113,17 +113,19 @@ async fn runbook_a_wrong_user_pool_was_deployed() -> Told {
     for _ in 0..4 {
         an_hour_passes(&shop).await?;
     }
-    let mut closed = Vec::new();
+    let (mut closed, mut names) = (Vec::new(), Vec::new());
     for person in &people {
         if person.account().await?.access.status == Status::Closed {
             closed.push(person.id.to_string());
+            names.push(person.name);
         }
     }
     assert_eq!(closed.len(), 10, "the blast limit holds");
     assert_eq!(on_plan(&people, "pro").await?, NAMES.len() - 10);
 
     let mut responder = Responder::opens(POOL, &shop)?;
-    responder.runs("doctor").await;
+    let told = responder.runs("doctor").await;
+    assert!(told.exit == 1 && told.out.contains("✗ pool-attributes"), "{told:?}");
     responder.does_by_hand("infra/deploy shop");
     restart(&shop).await?;
     let told = responder.runs("reconcile --list").await;
@@ -135,5 +137,8 @@ async fn runbook_a_wrong_user_pool_was_deployed() -> Told {
     responder.succeeds("reconcile").await;
     responder.ends();
     assert_eq!(on_plan(&people, "pro").await?, NAMES.len() - 10);
+    for name in names {
+        assert_eq!(shop.welcome(name).await?.seen().await?, on("free"), "{name} has a new key");
+    }
     shop.holds().await
 }

@@ -166,16 +166,18 @@ impl Filter {
         Err(Failure::failed(format!("these are not {place}: {}", names.join(", ")), mend))
     }
 
-    /// The options as they can be given again, without a beginning.
-    pub(super) fn options(&self, to: Timestamp) -> Vec<String> {
+    /// The options as they can be given again, without a beginning: an account by its id, as
+    /// the selection has it.
+    pub(super) fn options(&self, selection: &Selection) -> Vec<String> {
         let mut options: Vec<_> = self.events.iter().map(short).collect();
         let mut add = |name: &str, value: &str| {
             options.push(name.to_owned());
             options.push(quoted(value));
         };
-        add("--to", &to.to_string());
+        add("--to", &selection.to.to_string());
         self.kinds.iter().for_each(|kind| add("--type", kind));
-        self.account.iter().for_each(|account| add("--account", account));
+        let account = selection.about.as_ref().and_then(|about| about.account.as_ref());
+        account.iter().for_each(|account| add("--account", account.as_str()));
         self.customer.iter().for_each(|customer| add("--customer", customer));
         self.outcomes.iter().for_each(|outcome| add("--outcome", outcome.as_str()));
         let flags = [(self.from_stripe, "--from-stripe"), (self.undelivered, "--undelivered")];
@@ -203,7 +205,8 @@ pub(super) async fn clients<C: Clock>(
 /// A word for the shell.
 fn quoted(word: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-./:@,=+".contains(&byte);
-    if word.bytes().all(plain) { word.to_owned() } else { format!("'{word}'") }
+    let is_plain = !word.is_empty() && word.bytes().all(plain);
+    if is_plain { word.to_owned() } else { format!("'{}'", word.replace('\'', r"'\''")) }
 }
 
 /// A time to the second.

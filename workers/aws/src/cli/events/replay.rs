@@ -224,7 +224,7 @@ impl<C: Clock> Replaying<'_, C> {
         let from = self.done.until.unwrap_or(self.selection.from);
         let cursor = Cursor { run: self.run.clone(), from };
         let mut words = vec![self.context.command(), "events replay".to_owned()];
-        words.extend(self.options.filter.options(self.selection.to));
+        words.extend(self.options.filter.options(&self.selection));
         if self.options.rate != RATE {
             words.push(format!("--rate {}", self.options.rate));
         }

@@ -106,17 +106,21 @@ pub(super) fn print<C: Clock>(
         }
     }
     if report.left_alone > 0 {
-        let left = "accounts were left alone: a worker is at them, or a newer catalog decided them";
-        writeln!(io.out, "\n{:>6}  {left}", report.left_alone)?;
+        let left = "accounts were not compared: a worker holds them, or a newer catalog than \
+                    this file decided them";
+        writeln!(io.out, "\n{:>6}  {}", report.left_alone, io.paint(Colour::Yellow, left))?;
+        writeln!(io.out, "        Look again in a minute; name the deployed file with --plans.")?;
     }
     for excess in too_much {
         writeln!(io.out, "\n{}", io.paint(Colour::Red, &sentence(excess)))?;
     }
-    if report.found.is_empty() {
-        writeln!(io.out, "{}", io.paint(Colour::Green, "Nothing differs."))
-    } else {
+    if !report.found.is_empty() {
         let mend = format!("{} reconcile --repair", context.command());
         writeln!(io.out, "\n`{mend}` wakes what differs; the workers look again and mend it.")
+    } else if report.left_alone == 0 {
+        writeln!(io.out, "{}", io.paint(Colour::Green, "Nothing differs."))
+    } else {
+        Ok(())
     }
 }
 
