@@ -1,7 +1,7 @@
 //! What the ledger keeps besides the account: history, event records, commits.
 //!
 //! The ledger is one DynamoDB table; these types say what goes in and out of it,
-//! the [`Ledger`](crate::ports::Ledger) port says how.
+//! the [`Ledger`] port says how.
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
