@@ -1,8 +1,8 @@
 //! A ledger that has forgotten: before anything is decided of an account for the first time,
 //! API Gateway is asked whether it has a key of it.
 //!
-//! A lost table, or one restored from before, knows nothing of accounts that have a key and
-//! perhaps pay. To whoever trusts it, their next event looks like a first one: the account
+//! A lost table knows nothing of accounts that have a key and perhaps pay; one restored from a
+//! backup, nothing of those that came since. To whoever trusts it, their next event looks like a first one: the account
 //! would get a second key, and its attributes would name it. So nothing is moved, the events
 //! wait in the account, and a person is called.
 //!
