@@ -239,6 +239,13 @@ pub struct Attributes {
     pub plan: Option<String>,
 }
 
+impl Attributes {
+    /// Whether the user is told that the account is closed.
+    pub fn say_closed(&self) -> bool {
+        self.plan.as_deref() == Some("closed")
+    }
+}
+
 /// The Cognito user as last seen.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -284,8 +284,7 @@ impl<'a, P: Ports, Q: Queue> UnderWay<'a, P, Q> {
     /// Who may sign in and has no account is woken as a sign-in would. Whoever is not
     /// confirmed must not get a key; whoever is disabled, or was closed, would not get one.
     async fn judge_without_account(&mut self, user: &UserRecord) -> PortResult<()> {
-        let closed = user.attributes.plan.as_deref() == Some("closed");
-        if !user.confirmed || !user.enabled || closed {
+        if !user.confirmed || !user.enabled || user.attributes.say_closed() {
             return Ok(());
         }
         let id = user.id.clone();

@@ -69,8 +69,8 @@ fn as_found(remains: &Remains<'_>, catalog: &Catalog, now: Timestamp) -> Access 
     let mut access = remains.before.access.clone();
     access.customers.extend(remains.subscriptions.iter().map(|it| it.customer.clone()));
     access.attributes = remains.user.attributes.clone();
-    let told = remains.user.attributes.plan.as_deref();
-    access.closed = (told == Some("closed")).then(|| REBUILT_CLOSED.to_owned());
+    let closed = remains.user.attributes.say_closed();
+    access.closed = closed.then(|| REBUILT_CLOSED.to_owned());
     let Some(key) = remains.key else { return access };
     let minted_at = key.created_at.unwrap_or(now);
     let record = KeyRecord { id: key.id.clone(), generation: key.generation, minted_at };

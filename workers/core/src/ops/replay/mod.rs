@@ -126,11 +126,8 @@ impl<L: Ledger, Q: Queue, C: Clock> Replay<'_, L, Q, C> {
         mut told: impl FnMut(&Progress, &[Found]) -> ControlFlow<()>,
     ) -> PortResult<Progress> {
         let mut progress = Progress::default();
-        while let Some(few) = supply.next().await? {
-            progress.looked_at += few.looked_at;
-            progress.unreadable += few.unreadable;
-            let mut found = few.found;
-            found.retain(|event| progress.can_be_sent(event));
+        while let Some(mut few) = supply.next().await? {
+            let mut found = progress.take(&mut few);
             for some in found.chunks_mut(EVENTS_TO_A_CALL) {
                 self.send(some).await?;
                 progress.count(some);
@@ -184,11 +181,8 @@ pub async fn count<L: Ledger, S: Stripe>(
     mut told: impl FnMut(&Progress) -> ControlFlow<()>,
 ) -> PortResult<Progress> {
     let mut progress = Progress::default();
-    while let Some(few) = supply.next().await? {
-        progress.looked_at += few.looked_at;
-        progress.unreadable += few.unreadable;
-        let mut found = few.found;
-        found.retain(|event| progress.can_be_sent(event));
+    while let Some(mut few) = supply.next().await? {
+        let found = progress.take(&mut few);
         progress.count(&found);
         if told(&progress).is_break() {
             break;
@@ -198,10 +192,14 @@ pub async fn count<L: Ledger, S: Stripe>(
 }
 
 impl Progress {
-    fn can_be_sent(&mut self, event: &Found) -> bool {
-        let readable = event.envelope().is_some();
-        self.unreadable += usize::from(!readable);
-        readable
+    /// Notes what was looked at; what of it can be sent.
+    fn take(&mut self, few: &mut Few) -> Vec<Found> {
+        let (found, unreadable): (Vec<_>, Vec<_>) = std::mem::take(&mut few.found)
+            .into_iter()
+            .partition(|event| event.envelope().is_some());
+        self.looked_at += few.looked_at;
+        self.unreadable += few.unreadable + unreadable.len();
+        found
     }
 
     fn count(&mut self, events: &[Found]) {
