@@ -11,7 +11,7 @@ use tollgate_billing::ops::{
     Rebuilt, Reconcile, excesses,
 };
 use tollgate_billing::ports::{PortResult, Service};
-use tollgate_billing::sweep::{ACCOUNTS_AT_ONCE, Drift, DriftReport, DriftSweep};
+use tollgate_billing::sweep::{ACCOUNTS_AT_ONCE, Drift, DriftReport, DriftSweep, News};
 use tollgate_events::{AccountId, Source};
 use tollgate_standin::api_gateway::Key;
 use tollgate_standin::stripe::{Card, NewCustomer, SubscriptionData, When};
@@ -51,7 +51,11 @@ impl Scene {
             at_once,
         };
         let mut all = Vec::new();
-        let mut heard = |rebuilt| all.push(rebuilt);
+        let mut heard = |news| {
+            if let News::Found(rebuilt) = news {
+                all.push(rebuilt);
+            }
+        };
         let report: PortResult<RebuildReport> = if writes {
             block_on(rebuild.run(&mut heard))
         } else {

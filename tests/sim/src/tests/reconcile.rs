@@ -7,7 +7,9 @@ use jiff::SignedDuration;
 use tollgate_billing::account::{MintIntent, Slot, Status};
 use tollgate_billing::key_name::key_name;
 use tollgate_billing::ops::{Excess, Reconcile, Repaired, TooMany, excesses};
-use tollgate_billing::sweep::{ACCOUNTS_AT_ONCE, About, Drift, DriftReport, DriftSweep, Finding};
+use tollgate_billing::sweep::{
+    ACCOUNTS_AT_ONCE, About, Drift, DriftReport, DriftSweep, Finding, News, Stage,
+};
 use tollgate_events::AccountId;
 use tollgate_standin::api_gateway::NewApiKey;
 use tollgate_standin::sqs::SqsPort;
@@ -32,7 +34,11 @@ impl Town {
 
     fn look(&self) -> (DriftReport, Vec<Finding>) {
         let mut findings = Vec::new();
-        let mut told = |finding| findings.push(finding);
+        let mut told = |news| {
+            if let News::Found(finding) = news {
+                findings.push(finding);
+            }
+        };
         let report = self.reconcile(async |it| it.look(&mut told).await.unwrap());
         (report, findings)
     }
@@ -70,6 +76,31 @@ fn a_look_tells_everything_and_does_nothing() {
         assert!(!["SendMessageBatch", "UpdateItem"].contains(&operation), "{operation}");
     }
     assert_eq!(town.world.sqs.len(BULK_QUEUE), 0);
+}
+
+/// Who waits for it sees each listing grow to what there is, and each orphan looked at.
+#[test]
+fn it_tells_how_far_it_is() {
+    let mut town = Town::new();
+    town.grow(130, 13);
+    town.make_key(&key_name("sim", &account("nobody"), Slot::Primary, 1));
+    town.world.clock.advance(SignedDuration::from_mins(5));
+    let mut through = BTreeMap::new();
+    let mut told = |news| {
+        if let News::Through(stage, number) = news {
+            *through.entry(stage).or_insert(0) += number;
+        }
+    };
+    let report = town.reconcile(async |it| it.repair(true, &mut told).await.unwrap()).report;
+    let whole = [
+        (Stage::Keys, report.keys),
+        (Stage::KeysOnPlans, report.keys - 1),
+        (Stage::Accounts, report.accounts),
+        (Stage::Subscriptions, report.subscriptions),
+        (Stage::Users, report.users),
+        (Stage::Orphans, 1),
+    ];
+    assert_eq!(through, whole.into());
 }
 
 #[test]

@@ -1,16 +1,18 @@
 //! A world with one worker, for tests that tell a story step by step.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use jiff::SignedDuration;
 use tollgate_billing::account::{Account, Status};
 use tollgate_billing::batch::{BatchReport, Message};
 use tollgate_billing::converge::Worker;
 use tollgate_billing::ops::{Act, ActError, Acted, OperatorAct};
+use tollgate_billing::ports::{Class, PortResult};
 use tollgate_billing::sweep::sweep;
 use tollgate_events::stripe::{Reading, read};
 use tollgate_events::{AccountId, Envelope, cognito};
-use tollgate_standin::gate::{Fair, Weather};
+use tollgate_standin::gate::{Call, Fair, Weather, failure};
 use tollgate_standin::stripe::{Card, NewCustomer, NewEndpoint, NewSession, SubscriptionData};
 use tollgate_standin::world::{BULK_QUEUE, EVENTS_QUEUE, World};
 
@@ -18,6 +20,35 @@ use crate::executor::block_on;
 use crate::lives::proof;
 use crate::operator;
 use crate::run::{dawn, worker_on};
+
+/// Refuses some calls while it is told to.
+pub(super) struct Refuses {
+    class: Class,
+    which: Box<dyn Fn(&Call) -> bool + Send + Sync>,
+    on: AtomicBool,
+}
+
+impl Refuses {
+    pub(super) fn new(
+        class: Class,
+        which: impl Fn(&Call) -> bool + Send + Sync + 'static,
+    ) -> Arc<Self> {
+        Arc::new(Self { class, which: Box::new(which), on: AtomicBool::new(false) })
+    }
+
+    pub(super) fn switch(&self, on: bool) {
+        self.on.store(on, Ordering::Relaxed);
+    }
+}
+
+impl Weather for Refuses {
+    fn before(&self, call: &Call) -> PortResult<()> {
+        if self.on.load(Ordering::Relaxed) && (self.which)(call) {
+            return Err(failure(call.service, call.operation, self.class, "refused"));
+        }
+        Ok(())
+    }
+}
 
 pub(super) struct Scene {
     pub(super) world: World,

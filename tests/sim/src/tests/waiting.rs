@@ -1,8 +1,5 @@
 //! What takes its time is waited for in the ledger, and costs no message its life.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-
 use jiff::SignedDuration;
 use tollgate_billing::account::Status;
 use tollgate_billing::catalog::CatalogFile;
@@ -11,40 +8,13 @@ use tollgate_billing::converge::{DRIFT, Worker};
 use tollgate_billing::ledger::{Blast, KeyCount, Outcome, StackRecord};
 use tollgate_billing::ops::{Act, accept_blast};
 use tollgate_billing::policy::Policy;
-use tollgate_billing::ports::{Class, Ledger, PortResult, Service};
+use tollgate_billing::ports::{Class, Ledger, Service};
 use tollgate_billing::sweep::wake;
 use tollgate_events::{AccountId, Envelope};
-use tollgate_standin::gate::{Call, Weather, failure};
 
-use super::scene::Scene;
+use super::scene::{Refuses, Scene};
 use crate::executor::block_on;
 use crate::run::worker_on;
-
-/// A service that refuses every call of a kind while it is told to.
-struct Refuses {
-    service: Service,
-    class: Class,
-    on: AtomicBool,
-}
-
-impl Refuses {
-    fn new(service: Service, class: Class) -> Arc<Self> {
-        Arc::new(Self { service, class, on: AtomicBool::new(false) })
-    }
-
-    fn switch(&self, on: bool) {
-        self.on.store(on, Ordering::Relaxed);
-    }
-}
-
-impl Weather for Refuses {
-    fn before(&self, call: &Call) -> PortResult<()> {
-        if self.on.load(Ordering::Relaxed) && call.service == self.service {
-            return Err(failure(call.service, call.operation, self.class, "refused"));
-        }
-        Ok(())
-    }
-}
 
 fn outcomes(scene: &Scene, account: &AccountId) -> Vec<Outcome> {
     let events = scene.world.ledger.events().into_iter();
@@ -65,13 +35,16 @@ fn a_refused_call_is_waited_for_and_made_up_for() {
         (Service::Cognito, Class::Denied, 300, 1),
         (Service::Stripe, throttled, 90, 0),
     ] {
-        let weather = Refuses::new(service, class);
+        let weather = Refuses::new(class, move |call| call.service == service);
         let scene = Scene::under(weather.clone());
         let ann = scene.sign_up("ann");
         scene.buy(&ann, "pro_monthly");
         let events = scene.events();
         weather.switch(true);
+        scene.world.gate.take_calls();
         let report = scene.handle(&events);
+        let calls = scene.world.gate.take_calls().into_iter();
+        assert_eq!(calls.filter(|call| call.service == service).count(), 1, "{class:?}");
         assert_eq!(report.failed, [""; 0], "{service} {class:?}");
         assert_eq!(report.outcomes.get(&Outcome::Deferred), Some(&events.len()));
         assert_eq!(report.systemic, systemic, "{service} {class:?}");
@@ -245,7 +218,8 @@ fn a_wrong_pool_closes_no_business() {
 /// begun it is brought to its end, whatever has stopped in the meantime.
 #[test]
 fn what_was_let_through_is_counted_once() {
-    let weather = Refuses::new(Service::ApiGateway, Class::Throttled { after: None });
+    let weather =
+        Refuses::new(Class::Throttled { after: None }, |call| call.service == Service::ApiGateway);
     let mut scene = Scene::under(weather.clone());
     let (ids, _) = fourteen(&scene);
     scene.worker = demoting(&scene);
@@ -330,6 +304,38 @@ fn the_last_keys_are_kept_for_those_who_pay() {
     assert!(block_on(scene.world.ledger.put_stack(&StackRecord { keys, ..stack })).expect("fair"));
     assert_eq!(scene.later(hour), 1);
     assert_eq!(scene.seen(&bob), ("free".into(), Status::Active, "free".into()));
+}
+
+/// The count is asked for once a minute, and told what was made since; until then, every other
+/// instance is taken to have made as many keys as this one.
+#[test]
+fn what_is_left_is_counted_once_a_minute() {
+    let scene = Scene::new();
+    let ledger = &scene.world.ledger;
+    let policy = Policy { key_quota: 100, key_reserve: 10, ..Policy::default() };
+    let plane = ControlPlane::share(&policy, 5);
+    let begin = scene.world.clock.time();
+    let keys = Some(KeyCount { count: 80, at: begin });
+    let full = StackRecord { keys, ..StackRecord::default() };
+    assert!(block_on(ledger.put_stack(&full)).expect("fair"));
+    scene.world.gate.take_calls();
+    let has_room = |seconds| {
+        let at = begin + SignedDuration::from_secs(seconds);
+        let room = block_on(plane.has_room(ledger, at)).expect("fair");
+        let calls = scene.world.gate.take_calls().into_iter().map(|call| call.operation);
+        (room, calls.collect::<Vec<_>>())
+    };
+    assert_eq!(has_room(0), (true, vec!["GetItem"]));
+    assert_eq!(has_room(59), (true, vec![]));
+    plane.minted();
+    assert_eq!(has_room(59), (true, vec![]), "80 and five are less than 90");
+    plane.minted();
+    assert_eq!(has_room(59), (false, vec![]), "80 and ten are not");
+    assert_eq!(has_room(60), (true, vec!["GetItem", "UpdateItem"]), "there were two");
+    let stack = block_on(ledger.stack()).expect("fair");
+    assert_eq!(stack.keys.map(|keys| keys.count), Some(82));
+    scene.world.gate.take_calls();
+    assert_eq!(has_room(120), (true, vec!["GetItem"]));
 }
 
 // ---------------------------------------------------------- operators' acts

@@ -81,6 +81,9 @@ impl From<PortError> for Failure {
                  that docs/command.md lists."
             }
             (Class::Unavailable | Class::Conflict, _) => "Repeat the command: it goes on.",
+            (Class::NotFound, Service::ApiGateway) => {
+                "Check AWS_REGION, and the catalog's ids: `tollgate doctor` compares them."
+            }
             (Class::NotFound, _) => "Check --stack and AWS_REGION.",
             (Class::LimitExceeded, _) => "Raise the service's quota, or remove what is unused.",
             (Class::Invalid, _) => "",

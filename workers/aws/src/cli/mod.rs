@@ -115,9 +115,11 @@ fn explain(error: &clap::Error, json: bool, io: &mut Io<'_>) -> Exit {
 
 /// A mistake on the command line, by what is told to people.
 fn mistake(text: &str) -> Failure {
-    let first = text.lines().next().and_then(|line| line.strip_prefix("error: "));
+    // Its first paragraph; after that come hints and the usage.
+    let what = text.strip_prefix("error: ").and_then(|text| text.split("\n\n").next());
+    let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
     // Without a command, people are told the help.
-    Failure::usage(first.unwrap_or("it is not said what to do"), "See --help.")
+    Failure::usage(what.map_or("it is not said what to do".to_owned(), words), "See --help.")
 }
 
 /// A text without the words that may be e-mail addresses.

@@ -4,6 +4,7 @@
 //! work is told by whoever did it, at its end.
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use tollgate_billing::sweep::Stage;
 
 use super::io::Io;
 
@@ -23,12 +24,19 @@ impl Progress {
         let drawn = io.interactive && !json;
         let target =
             if drawn { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
-        let bar = ProgressBar::with_draw_target(total, target);
+        let bar = Self(ProgressBar::with_draw_target(total, target));
+        bar.turn_to(what, total);
+        bar
+    }
+
+    /// The same bar for other work, of which nothing is done yet.
+    pub(super) fn turn_to(&self, what: &str, total: Option<u64>) {
         let template = if total.is_some() { OF_TOTAL } else { SO_FAR };
         let style = ProgressStyle::with_template(template).expect("the templates are fixed");
-        bar.set_style(style);
-        bar.set_message(what.to_owned());
-        Self(bar)
+        self.0.reset();
+        self.0.set_style(style);
+        self.0.set_length(total.unwrap_or(u64::MAX));
+        self.0.set_message(what.to_owned());
     }
 
     /// So many are done.
@@ -39,6 +47,50 @@ impl Progress {
     /// Writes something without drawing into it.
     pub(super) fn around<T>(&self, write: impl FnOnce() -> T) -> T {
         self.0.suspend(write)
+    }
+}
+
+/// A bar that says which listing is being read, and how much of it was.
+#[derive(Debug)]
+pub(super) struct Stages {
+    bar: Progress,
+    now: Option<Stage>,
+    through: usize,
+}
+
+impl Stages {
+    /// Nothing was read yet.
+    pub(super) fn begin(json: bool, io: &Io<'_>) -> Self {
+        Self { bar: Progress::begin("", None, json, io), now: None, through: 0 }
+    }
+
+    /// So many more things were gone through.
+    pub(super) fn through(&mut self, stage: Stage, number: usize) {
+        if self.now.replace(stage) != Some(stage) {
+            self.bar.turn_to(what(stage), None);
+            self.through = 0;
+        }
+        self.through += number;
+        self.bar.at(self.through);
+    }
+
+    /// So many accounts of `total` were written.
+    pub(super) fn written(&mut self, done: usize, total: usize) {
+        if self.now.take().is_some() {
+            self.bar.turn_to("accounts written", u64::try_from(total).ok());
+        }
+        self.bar.at(done);
+    }
+}
+
+fn what(stage: Stage) -> &'static str {
+    match stage {
+        Stage::Keys => "API Gateway: keys",
+        Stage::KeysOnPlans => "API Gateway: keys on usage plans",
+        Stage::Accounts => "ledger: accounts",
+        Stage::Subscriptions => "Stripe: subscriptions",
+        Stage::Users => "Cognito: users",
+        Stage::Orphans => "API Gateway: orphaned keys",
     }
 }
 

@@ -8,13 +8,15 @@ use std::pin::pin;
 use std::time::Duration;
 
 use clap::Args;
+use jiff::Timestamp;
 use serde_json::Value;
 use tollgate_billing::ops::{self, Excess, Repaired, excesses};
 use tollgate_billing::ports::{Clock, PortResult};
-use tollgate_billing::sweep::{ACCOUNTS_AT_ONCE, DriftReport, DriftSweep};
+use tollgate_billing::sweep::{ACCOUNTS_AT_ONCE, DriftReport, DriftSweep, News};
 
 use self::report::{Findings, sentence};
 use super::confirm::{Answer, ask};
+use super::progress::Stages;
 use super::stack::PlansOption;
 use super::{Context, Exit, Failure, Io, Setting};
 
@@ -91,37 +93,34 @@ pub(super) async fn run<C: Clock>(
     let reconcile = ops::Reconcile { sweep };
     context.progress("Comparing Stripe, the ledger, API Gateway and Cognito …", io)?;
     let mut findings = Findings::new(listed);
-    let mut told = |finding| findings.add(finding);
+    let mut stages = Stages::begin(context.json, io);
+    let mut told = |news| match news {
+        News::Through(stage, number) => stages.through(stage, number),
+        News::Found(finding) => findings.add(finding),
+    };
     let report = unless_interrupted(reconcile.look(&mut told), io).await?;
+    drop(stages);
     let too_much = excesses(&report);
     if !context.json {
         report::print(&report, &findings, &too_much, context, io)?;
     }
-    let outcome = act(&command, &reconcile, &report, &too_much, context, io).await;
+    let mut acted = Acted::default();
+    let exit = act(&command, &reconcile, &report, &too_much, &mut acted, context, io).await;
     if context.json {
-        let (until, repaired) = match &outcome {
-            Ok(acted) => (acted.accepted_until, acted.repaired.as_ref()),
-            Err(_) => (None, None),
-        };
+        let Acted { accepted_until, repaired } = &acted;
         let mut json = report::json(&report, &findings, &too_much);
-        json["accepted_until"] = until.map_or(Value::Null, |at| at.to_string().into());
-        json["repaired"] = repaired.map_or(Value::Null, report::repaired_json);
+        json["accepted_until"] = accepted_until.map_or(Value::Null, |at| at.to_string().into());
+        json["repaired"] = repaired.as_ref().map_or(Value::Null, report::repaired_json);
         writeln!(io.out, "{json:#}")?;
     }
-    Ok(outcome?.exit)
+    exit
 }
 
-/// What followed from the look.
+/// What followed from the look: told even when the rest of it failed.
+#[derive(Default)]
 struct Acted {
-    exit: Exit,
-    accepted_until: Option<jiff::Timestamp>,
+    accepted_until: Option<Timestamp>,
     repaired: Option<Repaired>,
-}
-
-impl Acted {
-    fn only(exit: Exit) -> Self {
-        Self { exit, accepted_until: None, repaired: None }
-    }
 }
 
 async fn act<C, P, Q>(
@@ -129,9 +128,10 @@ async fn act<C, P, Q>(
     reconcile: &ops::Reconcile<'_, P, Q>,
     report: &DriftReport,
     too_much: &[Excess],
+    acted: &mut Acted,
     context: &Context<'_, C>,
     io: &mut Io<'_>,
-) -> Result<Acted, Failure>
+) -> Result<Exit, Failure>
 where
     C: Clock,
     P: tollgate_billing::ports::Ports,
@@ -140,7 +140,7 @@ where
     let differs = !report.found.is_empty();
     // What was not compared may differ.
     let is_well = !differs && report.left_alone == 0;
-    let looked = Acted::only(if is_well { Exit::Done } else { Exit::Failed });
+    let looked = if is_well { Exit::Done } else { Exit::Failed };
     if !command.repair && !command.accept {
         return Ok(looked);
     }
@@ -153,10 +153,9 @@ where
     let changes = command.accept || differs;
     match ask(command.dry_run, command.yes, changes, context.json, io)? {
         Answer::Nothing => return Ok(looked),
-        Answer::DryRun => return Ok(Acted::only(Exit::WouldChange)),
+        Answer::DryRun => return Ok(Exit::WouldChange),
         Answer::Do => {}
     }
-    let mut acted = Acted::only(Exit::Done);
     if command.accept {
         let until = reconcile.accept().await?;
         acted.accepted_until = Some(until);
@@ -164,15 +163,21 @@ where
     }
     if command.repair {
         context.progress("Looking again, and waking what differs …", io)?;
-        let mut told = |_| ();
+        let mut stages = Stages::begin(context.json, io);
+        let mut told = |news| {
+            if let News::Through(stage, number) = news {
+                stages.through(stage, number);
+            }
+        };
         let repair = reconcile.repair(command.accept, &mut told);
         let repaired = unless_interrupted(repair, io).await?;
+        drop(stages);
         if !context.json {
             report::print_repaired(&repaired, io)?;
         }
         acted.repaired = Some(repaired);
     }
-    Ok(acted)
+    Ok(Exit::Done)
 }
 
 /// Work that may stop at any call, and does when somebody presses Ctrl-C.
@@ -181,19 +186,16 @@ async fn unless_interrupted<T>(
     io: &Io<'_>,
 ) -> Result<T, Failure> {
     let mut work = pin!(work);
-    loop {
+    while !(io.interrupted)() {
         tokio::select! {
             biased;
             done = &mut work => return Ok(done?),
-            () = tokio::time::sleep(LOOK_AROUND) => {
-                if (io.interrupted)() {
-                    return Err(Failure {
-                        exit: Exit::Interrupted,
-                        problem: "stopped; what was done stays done".to_owned(),
-                        mend: "Repeat the command to go on.".to_owned(),
-                    });
-                }
-            }
+            () = tokio::time::sleep(LOOK_AROUND) => {}
         }
     }
+    Err(Failure {
+        exit: Exit::Interrupted,
+        problem: "stopped; what was done stays done".to_owned(),
+        mend: "Repeat the command to go on.".to_owned(),
+    })
 }

@@ -190,13 +190,8 @@ impl<C: Clock> Context<'_, C> {
 
 /// One that finishes no key and believes no proof.
 fn nobodys_deriver() -> Deriver {
-    let drawn = [SystemEntropy.bytes(), SystemEntropy.bytes()].map(hex);
-    let secret = SecretString::from(drawn.concat());
+    let secret = SecretString::from(SystemEntropy.hex() + &SystemEntropy.hex());
     Deriver::new(BTreeMap::from([(u32::MAX, secret)])).expect("it has 64 characters")
-}
-
-fn hex(bytes: [u8; 16]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Reads a file.

@@ -1,10 +1,22 @@
-//! Tables and labelled values that fit the terminal: no lines, long texts wrapped.
+//! Tables and labelled values that fit the terminal: no lines, long texts wrapped; and counts.
 
 use std::io::Result;
 
 use comfy_table::{ContentArrangement, Table, presets};
+use indicatif::HumanCount;
 
 use super::io::{Colour, Io};
+
+/// `1 event`, `1,204 events`.
+pub(super) fn counted(count: usize, what: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{} {what}{plural}", number(count))
+}
+
+/// With a comma between thousands.
+pub(super) fn number(count: usize) -> HumanCount {
+    HumanCount(count as u64)
+}
 
 /// Writes rows under their headings; where there are none, nothing.
 pub(super) fn table(headings: &[&str], rows: &[Vec<String>], io: &mut Io<'_>) -> Result<()> {
@@ -68,6 +80,12 @@ fn print(mut table: Table, red: &[String], io: &mut Io<'_>) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_is_no_plural() {
+        assert_eq!(counted(1, "event"), "1 event");
+        assert_eq!(counted(1_234_567, "event"), "1,234,567 events");
+    }
 
     #[test]
     fn a_red_line_is_laid_out_like_the_others() {

@@ -235,7 +235,7 @@ impl<P: Ports> Run<'_, P> {
         self.steps.push(StepTaken { step: step.to_string(), at });
     }
 
-    /// Makes the key that the intent names, or finds that it was made already.
+    /// Makes the key that the intent names.
     async fn mint(&mut self) -> Result<KeyId, Stop> {
         let intent = match &self.account.intent {
             Some(intent) => intent.clone(),
@@ -251,18 +251,11 @@ impl<P: Ports> Run<'_, P> {
         };
         // Committing the intent took its time.
         self.in_time()?;
-        match self.worker.ports.api_gateway().create_key(&key).await {
-            Ok(id) => {
-                self.worker.control_plane.minted();
-                self.hold_key(&intent, id.clone());
-                Ok(id)
-            }
-            Err(error) if error.class == Class::Conflict => {
-                let adopted = self.adopt(&intent).await?;
-                adopted.map(|(id, _)| id).ok_or(Stop::Port(error))
-            }
-            Err(error) => Err(error.into()),
-        }
+        // That it is there already is a conflict like others: the look that follows adopts it.
+        let id = self.worker.ports.api_gateway().create_key(&key).await?;
+        self.worker.control_plane.minted();
+        self.hold_key(&intent, id.clone());
+        Ok(id)
     }
 
     /// Commits what is about to be minted, before it is.
@@ -272,7 +265,7 @@ impl<P: Ports> Run<'_, P> {
             slot: Slot::Primary,
             generation: self.account.generations + 1,
             secret_version: self.worker.deriver.newest(),
-            nonce: hex::encode(self.worker.ports.entropy().bytes()),
+            nonce: self.worker.ports.entropy().hex(),
         };
         self.account.intent = Some(intent.clone());
         self.save().await?;

@@ -48,13 +48,10 @@ impl<P: Ports> Run<'_, P> {
 
     /// Whether an account that pays gets less than it has.
     fn demotes(&self, desired: &Desired) -> bool {
-        let catalog = &self.worker.catalog;
-        let default = catalog.default_plan().map(|plan| &plan.id);
         let has_paid = self.committed.reason != Reason::DefaultPlan;
-        let paid = self.committed.plan.as_ref().filter(|plan| has_paid && Some(*plan) != default);
-        let Some(now) = paid else { return false };
+        let Some(now) = self.committed.plan.as_ref().filter(|_| has_paid) else { return false };
         // A plan that the catalog does not have any more was worth more than any other.
-        let rank = |id| catalog.plan(id).map_or(u32::MAX, |plan| plan.rank);
+        let rank = |id| self.worker.catalog.plan(id).map_or(u32::MAX, |plan| plan.rank);
         desired.plan.as_ref() != Some(now) && desired.plan.as_ref().map(rank) < Some(rank(now))
     }
 

@@ -33,7 +33,7 @@ const RELEASED: &str =
 impl<P: Ports> Run<'_, P> {
     /// Names a commit, so that a lost response is recognised as our own success.
     pub(super) fn commit_id(&self) -> String {
-        hex::encode(self.worker.ports.entropy().bytes())
+        self.worker.ports.entropy().hex()
     }
 
     /// Commits the intent, still open. The access stays as history last told it: what

@@ -330,6 +330,21 @@ fn a_user_who_is_not_found_is_closed_only_by_a_second_look_an_hour_later() {
     assert_eq!(later(3600).status, Status::Closed);
 }
 
+/// A closed account whose user is missing is looked at once more: it is to be known whether they
+/// are deleted.
+#[test]
+fn whoever_is_missing_from_a_closed_account_is_looked_for_again() {
+    let mut user = facts(vec![]);
+    user.access.closed = Some("fraud".into());
+    user.user = UserFact::NotFound { delete_seen: false };
+    let first = decided(&user);
+    assert_eq!((first.status, first.review_at), (Status::Closed, Some(at(3600))));
+    user.last_seen = first.user;
+    user.user = UserFact::AsLastSeen;
+    let later = |offset| decide(&user, &catalog(), &Policy::default(), at(offset)).review_at;
+    assert_eq!((later(3599), later(3600)), (Some(at(3600)), None));
+}
+
 #[test]
 fn nothing_is_made_for_a_user_whom_nobody_has_seen() {
     let mut stranger = facts(vec![]);

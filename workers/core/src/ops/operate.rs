@@ -173,7 +173,7 @@ impl<L: Ledger, Q: Queue, C: Clock, E: Entropy> Operate<'_, L, Q, C, E> {
     /// The wake: it names the account, and of a link the customer, whose waiting events the
     /// worker then settles.
     fn event(&self, account: &AccountId, act: &Act, now: Timestamp) -> Envelope {
-        let id = format!("op_{}", hex::encode(self.entropy.bytes()));
+        let id = format!("op_{}", self.entropy.hex());
         let customer = act.links().cloned();
         Envelope {
             source: Source::Operator,
@@ -194,7 +194,7 @@ impl<L: Ledger, Q: Queue, C: Clock, E: Entropy> Operate<'_, L, Q, C, E> {
     ) -> Commit {
         let at = self.clock.now();
         next.lease_until = None;
-        next.commit_id = Some(hex::encode(self.entropy.bytes()));
+        next.commit_id = Some(self.entropy.hex());
         next.review_at = Some(at);
         // What an operator did explains what the account loses by it, whoever wakes it.
         if act.act.takes() {
@@ -236,7 +236,7 @@ impl<L: Ledger, Q: Queue, C: Clock, E: Entropy> Operate<'_, L, Q, C, E> {
     /// Gives a claim back, as if it had not been made. When that fails, it ends with its lease,
     /// and the sweep looks at the account some minutes later.
     async fn give_back(&self, found: Account, why: String) -> ActError {
-        let commit_id = Some(hex::encode(self.entropy.bytes()));
+        let commit_id = Some(self.entropy.hex());
         let account = Account { lease_until: None, commit_id, ..found };
         if let Err(error) = self.ledger.commit(&Commit::of(account)).await {
             tracing::warn!(%error, "the account stays claimed for some seconds");

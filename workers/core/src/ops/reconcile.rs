@@ -28,7 +28,8 @@ use crate::ports::{
     ApiGateway, Class, Clock, Ledger, PortError, PortResult, Ports, Queue, Service, Users,
 };
 use crate::sweep::{
-    About, CONTROL_PLANE_GAP, Drift, DriftReport, DriftSweep, Finding, Orphan, Told, names,
+    About, CONTROL_PLANE_GAP, Drift, DriftReport, DriftSweep, Finding, News, Orphan, Stage, Told,
+    names,
 };
 
 /// For how long an operator accepts more than the blast limit lets through.
@@ -98,7 +99,7 @@ pub fn excesses(report: &DriftReport) -> Vec<Excess> {
 }
 
 impl<P: Ports, Q: Queue> Reconcile<'_, P, Q> {
-    /// Compares, and tells of each finding. Nothing is sent and nothing written.
+    /// Compares, and tells how far it is and of each finding. Nothing is sent and nothing written.
     ///
     /// # Errors
     /// A call failed.
@@ -134,11 +135,11 @@ impl<P: Ports, Q: Queue> Reconcile<'_, P, Q> {
     /// A call failed. What was sent is sent, what was deleted is deleted: repeat it.
     pub async fn repair(&self, accepted: bool, told: Told<'_>) -> PortResult<Repaired> {
         let mut orphans = Vec::new();
-        let mut hear = |finding: Finding| {
-            if let Finding { drift: Drift::Orphan, about: About::Key(key) } = &finding {
+        let mut hear = |news: News<Finding>| {
+            if let News::Found(Finding { drift: Drift::Orphan, about: About::Key(key) }) = &news {
                 orphans.push(key.clone());
             }
-            told(finding);
+            told(news);
         };
         let report = self.sweep.run_told(&mut hear).await?;
         let too_many = excesses(&report).iter().any(|excess| excess.of == TooMany::Deleting);
@@ -157,6 +158,7 @@ impl<P: Ports, Q: Queue> Reconcile<'_, P, Q> {
                     repaired.deleted.push(key);
                 }
             }
+            told(News::Through(Stage::Orphans, 1));
         }
         Ok(repaired)
     }

@@ -89,7 +89,7 @@ fn observed(account: &Account, user: Option<&UserRecord>, key: &KeySeen) -> Obse
         KeySeen::There { enabled, plans } => record.map(|record: &KeyRecord| ObservedKey {
             id: Some(record.id.clone()),
             enabled: *enabled,
-            usage_plans: plans.clone(),
+            usage_plans: plans.iter().cloned().collect(),
         }),
         KeySeen::TooNew => record.map(|record| ObservedKey {
             id: Some(record.id.clone()),

@@ -23,7 +23,7 @@ use super::compare::{Seen, compare};
 use super::held::Held;
 use super::keys::{Keys, ORPHANS_LISTED, names};
 use super::part::Part;
-use super::{About, Drift, DriftReport, Finding, Orphan, Told, wake, wake_customer};
+use super::{About, Drift, DriftReport, Finding, News, Orphan, Stage, Told, wake, wake_customer};
 use crate::catalog::Catalog;
 use crate::converge::DRIFT;
 use crate::key_name::key_owner;
@@ -34,9 +34,9 @@ use crate::ports::{
 };
 use crate::stripe::{Subscription, SubscriptionStatus};
 
-/// How many accounts are held at once unless told otherwise: as many as a Region has keys,
-/// so that most deployments are compared in one part; about 2 KB each.
-pub const ACCOUNTS_AT_ONCE: usize = 10_000;
+/// How many accounts are held at once unless told otherwise: a little more than half of what a
+/// Region has keys, so that everybody who can have one is compared in two parts; about 2 KB each.
+pub const ACCOUNTS_AT_ONCE: usize = 5_200;
 
 /// Between two calls of API Gateway's control plane.
 pub(crate) const CONTROL_PLANE_GAP: SignedDuration = SignedDuration::from_secs(1);
@@ -75,7 +75,7 @@ impl<P: Ports, Q: Queue> DriftSweep<'_, P, Q> {
         self.run_told(&mut |_| ()).await
     }
 
-    /// As [`run`](Self::run), telling of each finding.
+    /// As [`run`](Self::run), telling how far it is and of each finding.
     ///
     /// # Errors
     /// As there.
@@ -83,8 +83,8 @@ impl<P: Ports, Q: Queue> DriftSweep<'_, P, Q> {
         self.under_way(true, told).compare().await
     }
 
-    /// Compares everything, tells of each finding, and leaves it there: nothing is sent,
-    /// nothing is written.
+    /// Compares everything, tells how far it is and of each finding, and leaves it there:
+    /// nothing is sent, nothing is written.
     ///
     /// # Errors
     /// A call failed.
@@ -159,6 +159,7 @@ impl<'a, P: Ports, Q: Queue> UnderWay<'a, P, Q> {
         let mut pages = self.pages(CONTROL_PLANE_GAP);
         while let Some(position) = pages.turn().await {
             let page = gateway.all_keys(position.as_deref()).await?;
+            self.through(Stage::Keys, page.items.len());
             page.items.into_iter().for_each(|key| keys.add(key));
             pages.go_on(page.next);
         }
@@ -166,6 +167,7 @@ impl<'a, P: Ports, Q: Queue> UnderWay<'a, P, Q> {
             let mut pages = self.pages(CONTROL_PLANE_GAP);
             while let Some(position) = pages.turn().await {
                 let page = gateway.keys_on(&plan.usage_plan, position.as_deref()).await?;
+                self.through(Stage::KeysOnPlans, page.items.len());
                 page.items.iter().for_each(|key| keys.put_on(&plan.usage_plan, key));
                 pages.go_on(page.next);
             }
@@ -187,6 +189,7 @@ impl<'a, P: Ports, Q: Queue> UnderWay<'a, P, Q> {
         loop {
             let read_at = self.now();
             let accounts = ledger.accounts(page.as_deref()).await?;
+            self.through(Stage::Accounts, accounts.items.len());
             for account in accounts.items {
                 keys.saw_account(&account);
                 held.add(account, read_at);
@@ -210,6 +213,7 @@ impl<'a, P: Ports, Q: Queue> UnderWay<'a, P, Q> {
         let mut pages = self.pages(GAP);
         while let Some(position) = pages.turn().await {
             let page = self.sweep.ports.stripe().all_subscriptions(position.as_deref()).await?;
+            self.through(Stage::Subscriptions, page.items.len());
             self.report.subscriptions += if first { page.items.len() } else { 0 };
             for subscription in page.items {
                 let owner = by_customer.get(&subscription.customer);
@@ -244,6 +248,7 @@ impl<'a, P: Ports, Q: Queue> UnderWay<'a, P, Q> {
         let mut pages = self.pages(GAP);
         while let Some(position) = pages.turn().await {
             let page = self.sweep.ports.users().all_users(position.as_deref()).await?;
+            self.through(Stage::Users, page.items.len());
             page.items.iter().for_each(|user| keys.saw_user(&user.id));
             for user in page.items.iter().filter(|user| held.part.holds(user.id.as_str())) {
                 match held.accounts.get_mut(&user.id) {
@@ -323,6 +328,10 @@ impl<'a, P: Ports, Q: Queue> UnderWay<'a, P, Q> {
         Ok(account.is_some_and(|account| names(self.sweep.stack, &account, key)))
     }
 
+    fn through(&mut self, stage: Stage, number: usize) {
+        (self.told)(News::Through(stage, number));
+    }
+
     async fn found(
         &mut self,
         drift: Drift,
@@ -330,7 +339,7 @@ impl<'a, P: Ports, Q: Queue> UnderWay<'a, P, Q> {
         wake: Option<Envelope>,
     ) -> PortResult<()> {
         *self.report.found.entry(drift).or_default() += 1;
-        (self.told)(Finding { drift, about });
+        (self.told)(News::Found(Finding { drift, about }));
         let Some(wake) = wake.filter(|_| self.acts) else { return Ok(()) };
         tracing::debug!(drift = drift.as_str(), wake = %wake.id, "drift");
         *self.report.woken.entry(drift).or_default() += 1;

@@ -3,7 +3,7 @@
 //! AWS allows 10,000 keys in an account and Region, and does not raise that: this is as
 //! much as is ever held. <https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html>
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
 use jiff::Timestamp;
 use tollgate_events::AccountId;
@@ -23,7 +23,8 @@ struct Key {
     /// Its name, when it is ours: others' are nobody's business.
     name: Option<String>,
     enabled: bool,
-    plans: BTreeSet<UsagePlanId>,
+    /// One, mostly: a set would take ten times as much for each of ten thousand keys.
+    plans: Vec<UsagePlanId>,
     created_at: Option<Timestamp>,
 }
 
@@ -46,7 +47,7 @@ pub(super) enum KeySeen {
         /// Whether it is accepted.
         enabled: bool,
         /// The catalog's usage plans that it is on.
-        plans: BTreeSet<UsagePlanId>,
+        plans: Vec<UsagePlanId>,
     },
 }
 
@@ -78,14 +79,14 @@ impl Keys {
         if let Some(owner) = name.as_ref().and_then(|name| key_owner(&self.stack, name)) {
             self.owners.entry(owner).or_default();
         }
-        self.keys.insert(id, Key { name, enabled, plans: BTreeSet::new(), created_at });
+        self.keys.insert(id, Key { name, enabled, plans: Vec::new(), created_at });
     }
 
     /// Notes that a key is on a plan. One that was made since the keys were listed is not
     /// known, and nothing is said of it.
     pub(super) fn put_on(&mut self, plan: &UsagePlanId, key: &KeyId) {
         if let Some(key) = self.keys.get_mut(key) {
-            key.plans.insert(plan.clone());
+            key.plans.push(plan.clone());
         }
     }
 

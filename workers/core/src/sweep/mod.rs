@@ -122,8 +122,36 @@ pub struct Finding {
     pub about: About,
 }
 
-/// Hears of each finding as it is made, so that nobody must hold them all.
-pub type Told<'a> = &'a mut (dyn FnMut(Finding) + Send);
+/// What long work is at: the listings are read in this order, the last four for each part of
+/// the accounts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Stage {
+    /// API Gateway's keys.
+    Keys,
+    /// The keys on the catalog's usage plans.
+    KeysOnPlans,
+    /// The ledger's accounts.
+    Accounts,
+    /// Stripe's subscriptions.
+    Subscriptions,
+    /// Cognito's users.
+    Users,
+    /// Orphaned keys that were looked at once more, and deleted unless something spoke for them.
+    Orphans,
+}
+
+/// What is told of long work while it goes on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum News<T> {
+    /// So many more things were gone through: a page, mostly.
+    Through(Stage, usize),
+    /// Something came of it.
+    Found(T),
+}
+
+/// Hears how far a comparison is, and of each finding as it is made, so that nobody must hold
+/// them all.
+pub type Told<'a> = &'a mut (dyn FnMut(News<Finding>) + Send);
 
 /// What a comparison of all four systems found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -156,12 +156,12 @@ async fn what_differs_is_told_and_mended_at_a_word() -> anyhow::Result<()> {
 }
 
 const QUIET: &str = "\
-2 accounts (1 paying), 2 users, 1 subscriptions, 2 keys of ours of 2
+2 accounts (1 paying), 2 users, 1 subscription, 2 of 2 keys ours
 Nothing differs.
 ";
 
 const DIFFERS: &str = "\
-2 accounts (1 paying), 2 users, 1 subscriptions, 3 keys of ours of 3
+2 accounts (1 paying), 2 users, 1 subscription, 3 of 3 keys ours
 
      1  usage_plan: the key is on no usage plan, on two, or on the wrong one
         <bob>
@@ -188,7 +188,10 @@ async fn a_lost_table_is_rebuilt_and_nobody_loses_anything() -> anyhow::Result<(
     assert_eq!(kinds, [(&none, &two), (&unlinked, &one), (&unknown, &two)], "{said:?}");
     assert_eq!(said.exit, 1);
     assert_eq!(town.reconcile("--rebuild --yes").await?.exit, 2, "nobody answers for it");
-    assert_eq!(town.reconcile("--rebuild --dry-run --by olga").await?.exit, 4);
+    let would = town.reconcile("--rebuild --dry-run --by olga --json").await?;
+    let told: Value = serde_json::from_str(&would.out)?;
+    let (dry, rebuilt) = (json!(false), json!(2));
+    assert_eq!((would.exit, &told["written"], &told["rebuilt"]), (4, &dry, &rebuilt));
     assert_eq!(town.changed(), [""; 0]);
 
     let said = town.reconcile("--rebuild --yes --by olga").await?;
@@ -214,14 +217,14 @@ async fn a_lost_table_is_rebuilt_and_nobody_loses_anything() -> anyhow::Result<(
 }
 
 const REBUILT: &str = "\
-0 accounts are known to the ledger and left as they are
-2 accounts would be written back, 1 paying, with 1 customers
+Known to the ledger, and left: 0 accounts
+Would be written back: 2 accounts, 1 paying, with 1 customer
 
 Not to be had: history, event records, the reasons of holds and grants, disputes \
 (`tollgate events replay` brings back thirty days), closed accounts.
 
-0 accounts are known to the ledger and left as they are
-2 accounts written back, 1 paying, with 1 customers
+Known to the ledger, and left: 0 accounts
+Written back: 2 accounts, 1 paying, with 1 customer
 
 Not to be had: history, event records, the reasons of holds and grants, disputes \
 (`tollgate events replay` brings back thirty days), closed accounts.
@@ -247,6 +250,39 @@ async fn more_than_the_limit_is_refused_until_it_is_accepted() -> anyhow::Result
     assert_eq!(said.out.matches("\ndeleted ").count(), 11, "{said:?}");
     let stack = town.operator.stack.ledger.stack().await?;
     assert!(stack.blast.accepted_until.is_some());
+    assert_eq!(town.reconcile("").await?.exit, 0);
+    Ok(())
+}
+
+/// Ctrl-C ends the look, or what comes after it; the command goes on when it is repeated.
+#[tokio::test]
+async fn what_was_interrupted_is_made_by_the_next() -> anyhow::Result<()> {
+    let town = Town::open().await?;
+    town.meddle().await?;
+    let orphan = town.make_key("nobody")?;
+    town.operator.stack.world.clock.advance(SignedDuration::from_hours(1));
+    let line = "--repair --accept --yes --json";
+    town.operator.patience.set(0);
+    let looked = town.reconcile(line).await?;
+    town.operator.patience.set(usize::MAX);
+    assert_eq!((looked.exit, looked.out.as_str()), (5, ""));
+    assert_eq!(town.changed(), [""; 0]);
+
+    // What it accepts is the first that it writes.
+    town.operator.enough_after.set(Some("UpdateItem"));
+    let accepted = town.reconcile(line).await?;
+    town.operator.enough_after.set(None);
+    let told: Value = serde_json::from_str(&accepted.out)?;
+    assert_eq!((accepted.exit, &told["repaired"]), (5, &Value::Null));
+    assert!(told["accepted_until"].is_string(), "{told}");
+    let mend = "\"mend\":\"Repeat the command to go on.\"";
+    assert!(accepted.err.contains(mend), "{accepted:?}");
+    assert_eq!(town.changed(), ["UpdateItem"]);
+
+    let repaired = town.reconcile("--repair --yes").await?;
+    assert_eq!(repaired.exit, 0, "{repaired:?}");
+    assert!(repaired.out.contains(&format!("deleted {orphan}")), "{repaired:?}");
+    town.operator.stack.settle().await?;
     assert_eq!(town.reconcile("").await?.exit, 0);
     Ok(())
 }

@@ -21,7 +21,7 @@ pub(super) async fn claim(
     now: Timestamp,
     lease_until: Timestamp,
 ) -> PortResult<Claim> {
-    let claim_id = hex(&ledger.entropy.bytes());
+    let claim_id = ledger.entropy.hex();
     claim_as(ledger, account, now, lease_until, &claim_id).await
 }
 
@@ -102,8 +102,4 @@ fn refused(item: &Item, claim_id: &str) -> PortResult<Claim> {
     }
     let until = items::instant_of(item, "lease_until");
     Ok(Claim::Leased { until: until.ok_or_else(|| unreadable(item, "no lease_until"))? })
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -6,6 +6,7 @@ use tollgate_billing::ops::{Found, Tally};
 
 use super::filter::second;
 use super::name::short;
+use crate::cli::table::number;
 
 /// The headings of [`row`].
 pub(super) const HEADINGS: [&str; 7] =
@@ -98,25 +99,6 @@ pub(super) fn tally_as_json(tally: &Tally) -> Value {
     Value::Object(counts.collect())
 }
 
-/// `1 event`, `1,204 events`.
-pub(super) fn counted(count: usize, what: &str) -> String {
-    let plural = if count == 1 { "" } else { "s" };
-    format!("{} {what}{plural}", number(count))
-}
-
-/// With a comma between thousands.
-fn number(count: usize) -> String {
-    let digits = count.to_string();
-    let mut out = String::new();
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use tollgate_billing::ledger::Outcome;
@@ -127,7 +109,5 @@ mod tests {
     fn counts_are_told_the_most_first() {
         let counts = [(None, 1_204), (Some(Outcome::Parked), 7), (Some(Outcome::Applied), 0)];
         assert_eq!(tally(&counts.into()), "1,204 not on record, 7 parked");
-        assert_eq!(counted(1, "event"), "1 event");
-        assert_eq!(counted(1_234_567, "event"), "1,234,567 events");
     }
 }

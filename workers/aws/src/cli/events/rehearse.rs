@@ -10,9 +10,9 @@ use tollgate_billing::ops::{Rehearsal, Rehearsed, Step};
 use tollgate_billing::ports::{Clock, Ports};
 
 use super::filter::{Filter, Place};
-use super::print::counted;
 use super::replay::Replay;
 use crate::cli::progress::Progress as Bar;
+use crate::cli::table::counted;
 use crate::cli::{Colour, Context, Exit, Failure, Io};
 
 pub(super) async fn run<C: Clock>(

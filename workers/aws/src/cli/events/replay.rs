@@ -7,10 +7,10 @@ use jiff::SignedDuration;
 use serde_json::json;
 use tollgate_billing::ledger::Outcome;
 use tollgate_billing::ops::{self, Cursor, Progress, Selection, Sent, count, new_run};
-use tollgate_billing::ports::{Clock, Entropy as _, PortError};
+use tollgate_billing::ports::{Class, Clock, Entropy as _, PortError};
 
 use super::filter::{Filter, Place, clients, second};
-use super::print::{counted, tally, tally_as_json};
+use super::print::{tally, tally_as_json};
 use super::rehearse;
 use crate::adapters::dynamodb::DynamoLedger;
 use crate::adapters::sqs::SqsQueue;
@@ -19,10 +19,13 @@ use crate::adapters::system::SystemEntropy;
 use crate::cli::confirm::{Answer, ask};
 use crate::cli::progress::Progress as Bar;
 use crate::cli::stack::PlansOption;
+use crate::cli::table::counted;
 use crate::cli::time::duration;
 use crate::cli::{Context, Exit, Failure, Io};
 
 const RATE: u32 = 5;
+/// For how long it waits.
+const WAIT: &str = "15m";
 /// How often it looks for what was handled.
 const LOOK_EVERY: SignedDuration = SignedDuration::from_secs(2);
 
@@ -45,7 +48,7 @@ pub(crate) struct Replay {
     #[arg(long, conflicts_with = "dry_run")]
     wait: bool,
     /// For how long to wait.
-    #[arg(long, value_name = "TIME", default_value = "15m", value_parser = duration)]
+    #[arg(long, value_name = "TIME", default_value = WAIT, value_parser = duration)]
     wait_for: SignedDuration,
     /// Go on where a replay was stopped, with the options that it had.
     #[arg(long, value_name = "CURSOR", conflicts_with_all = ["from", "since", "dry_run"])]
@@ -117,7 +120,10 @@ impl<C: Clock> Replaying<'_, C> {
                 }
                 let in_time = !self.options.wait || self.wait(io).await?;
                 self.finish(None, io)?;
-                if (io.interrupted)() && self.options.wait && self.sent.left() > 0 {
+                if in_time && self.sent.left() > 0 {
+                    let left = counted(self.sent.left(), "event");
+                    let told = format!("Stopped waiting for {left}: the worker goes on.");
+                    self.context.progress(&told, io)?;
                     return Ok(Exit::Interrupted);
                 }
                 self.judge(in_time)?;
@@ -213,10 +219,14 @@ impl<C: Clock> Replaying<'_, C> {
     /// What was sent stands; what was not goes on from the cursor.
     fn failed(&self, error: PortError) -> Failure {
         let sent = self.done.sent;
+        // The line below is what to repeat.
+        let passes =
+            matches!(error.class, Class::Throttled { .. } | Class::Unavailable | Class::Conflict);
         let failure = Failure::from(error);
         let problem = format!("{} (after {} were sent)", failure.problem, counted(sent, "event"));
-        let mend = format!("{} To go on:\n  {}", failure.mend, self.line());
-        Failure { problem, mend: mend.trim_start().to_owned(), ..failure }
+        let first = if passes { String::new() } else { format!("{} ", failure.mend) };
+        let mend = format!("{}To go on:\n  {}", first.trim_start(), self.line());
+        Failure { problem, mend, ..failure }
     }
 
     /// The command that goes on.
@@ -229,6 +239,9 @@ impl<C: Clock> Replaying<'_, C> {
             words.push(format!("--rate {}", self.options.rate));
         }
         words.extend(self.options.wait.then(|| "--wait".to_owned()));
+        if Ok(self.options.wait_for) != duration(WAIT) {
+            words.push(format!("--wait-for {}", self.options.wait_for));
+        }
         words.push(format!("--resume {cursor}"));
         words.join(" ")
     }

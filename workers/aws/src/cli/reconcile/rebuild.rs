@@ -4,11 +4,12 @@ use std::io::Result as IoResult;
 
 use serde_json::{Value, json};
 use tollgate_billing::ops::{Rebuild, RebuildReport, Rebuilt};
-use tollgate_billing::ports::Clock;
-use tollgate_billing::sweep::ACCOUNTS_AT_ONCE;
+use tollgate_billing::ports::{Clock, Ports};
+use tollgate_billing::sweep::{ACCOUNTS_AT_ONCE, News, Stage};
 
 use super::super::confirm::{Answer, ask};
-use super::super::progress::Progress;
+use super::super::progress::Stages;
+use super::super::table::{counted, number};
 use super::super::{Colour, Context, Exit, Failure, Io, Setting};
 use super::{Reconcile, unless_interrupted};
 
@@ -64,54 +65,68 @@ pub(super) async fn run<C: Clock>(
     };
     context.progress("Reading API Gateway, Stripe, Cognito and what the ledger has …", io)?;
     let mut noted = Noted { listed, ..Noted::default() };
-    let mut heard = |rebuilt: Rebuilt| noted.add(&rebuilt);
+    let mut stages = Stages::begin(context.json, io);
+    let mut heard = |news| match news {
+        News::Through(stage, number) => stages.through(stage, number),
+        News::Found(rebuilt) => noted.add(&rebuilt),
+    };
     let would = unless_interrupted(rebuild.look(&mut heard), io).await?;
+    drop(stages);
     if !context.json {
-        print(&would, &noted, "would be written back", io)?;
+        print(&would, &noted, "Would be written back", io)?;
     }
-    let answer = ask(command.dry_run, command.yes, would.rebuilt > 0, context.json, io);
+    let answer = ask(command.dry_run, command.yes, would.rebuilt > 0, context.json, io)?;
+    let written = matches!(answer, Answer::Do);
     let (report, exit) = match answer {
-        Ok(Answer::Nothing) => (would, Exit::Done),
-        Ok(Answer::DryRun) => (would, Exit::WouldChange),
-        Err(refused) => return Err(refused),
-        Ok(Answer::Do) => {
+        Answer::Nothing => (would, Exit::Done),
+        Answer::DryRun => (would, Exit::WouldChange),
+        Answer::Do => {
             noted = Noted { listed, ..Noted::default() };
-            let bar =
-                Progress::begin("accounts", u64::try_from(would.rebuilt).ok(), context.json, io);
-            let mut done = 0;
-            let mut heard = |rebuilt: Rebuilt| {
-                noted.add(&rebuilt);
-                done += 1;
-                bar.at(done);
-            };
-            let report = unless_interrupted(rebuild.run(&mut heard), io).await?;
-            drop(bar);
+            let report = write(&rebuild, would.rebuilt, &mut noted, context.json, io).await?;
             if !context.json {
                 writeln!(io.out)?;
-                print(&report, &noted, "written back", io)?;
-                writeln!(
-                    io.out,
-                    "\nNow `{} reconcile --repair` mends what differs.",
-                    context.command()
-                )?;
+                print(&report, &noted, "Written back", io)?;
+                let command = context.command();
+                writeln!(io.out, "\nNow `{command} reconcile --repair` mends what differs.")?;
             }
             let exit = if report.busy > 0 { Exit::Failed } else { Exit::Done };
             (report, exit)
         }
     };
     if context.json {
-        writeln!(io.out, "{:#}", to_json(&report, &noted))?;
+        writeln!(io.out, "{:#}", to_json(&report, &noted, written))?;
     }
     Ok(exit)
 }
 
+/// Writes back what is missing, about `total` accounts.
+async fn write<P: Ports>(
+    rebuild: &Rebuild<'_, P>,
+    total: usize,
+    noted: &mut Noted,
+    json: bool,
+    io: &Io<'_>,
+) -> Result<RebuildReport, Failure> {
+    let mut stages = Stages::begin(json, io);
+    let mut done = 0;
+    let mut heard = |news| match news {
+        // Users are read while accounts are written, and of those the end is known.
+        News::Through(Stage::Users, _) => {}
+        News::Through(stage, number) => stages.through(stage, number),
+        News::Found(rebuilt) => {
+            noted.add(&rebuilt);
+            done += 1;
+            stages.written(done, total);
+        }
+    };
+    unless_interrupted(rebuild.run(&mut heard), io).await
+}
+
 fn print(report: &RebuildReport, noted: &Noted, done: &str, io: &mut Io<'_>) -> IoResult<()> {
-    writeln!(io.out, "{} accounts are known to the ledger and left as they are", report.known)?;
-    writeln!(
-        io.out,
-        "{} accounts {done}, {} paying, with {} customers",
-        report.rebuilt, report.paying, report.customers
-    )?;
+    writeln!(io.out, "Known to the ledger, and left: {}", counted(report.known, "account"))?;
+    let (rebuilt, paying) = (counted(report.rebuilt, "account"), number(report.paying));
+    let customers = counted(report.customers, "customer");
+    writeln!(io.out, "{done}: {rebuilt}, {paying} paying, with {customers}")?;
     let kinds: [(usize, &str, &[String]); 3] = [
         (
             report.held,
@@ -126,7 +141,7 @@ fn print(report: &RebuildReport, noted: &Noted, done: &str, io: &mut Io<'_>) -> 
              revoke-grant`",
             &noted.granted,
         ),
-        (noted.taken.len(), "whose customer the ledger has linked to somebody else", &noted.taken),
+        (report.taken, "whose customer the ledger has linked to somebody else", &noted.taken),
     ];
     for (count, what, list) in kinds.into_iter().filter(|(count, ..)| *count > 0) {
         writeln!(io.out, "\n{count:>6}  {}", io.paint(Colour::Yellow, what))?;
@@ -156,14 +171,16 @@ fn print(report: &RebuildReport, noted: &Noted, done: &str, io: &mut Io<'_>) -> 
     Ok(())
 }
 
-fn to_json(report: &RebuildReport, noted: &Noted) -> Value {
+fn to_json(report: &RebuildReport, noted: &Noted, written: bool) -> Value {
     json!({
+        "written": written,
         "known": report.known,
         "rebuilt": report.rebuilt,
         "paying": report.paying,
         "customers": report.customers,
         "held": report.held,
         "granted": report.granted,
+        "taken": report.taken,
         "busy": report.busy,
         "other_keys": report.other_keys,
         "keys_without_user": report.keys_without_user,

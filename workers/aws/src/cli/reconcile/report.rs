@@ -8,6 +8,7 @@ use tollgate_billing::ops::{Excess, Repaired, TooMany};
 use tollgate_billing::ports::Clock;
 use tollgate_billing::sweep::{About, Drift, DriftReport, Finding};
 
+use super::super::table::{counted, number};
 use super::super::{Colour, Context, Io};
 
 /// The first findings of each kind: no more are kept, however many there are.
@@ -86,13 +87,13 @@ pub(super) fn print<C: Clock>(
 ) -> Result<()> {
     writeln!(
         io.out,
-        "{} accounts ({} paying), {} users, {} subscriptions, {} keys of ours of {}",
-        report.accounts,
-        report.paying,
-        report.users,
-        report.subscriptions,
-        report.keys_of_ours,
-        report.keys,
+        "{} ({} paying), {}, {}, {} of {} ours",
+        counted(report.accounts, "account"),
+        number(report.paying),
+        counted(report.users, "user"),
+        counted(report.subscriptions, "subscription"),
+        number(report.keys_of_ours),
+        counted(report.keys, "key"),
     )?;
     for (drift, count) in &report.found {
         let kind = io.paint(Colour::Yellow, drift.as_str());

@@ -24,7 +24,7 @@
 mod portion;
 mod remains;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
 use jiff::{SignedDuration, Timestamp};
 use tollgate_events::{AccountId, CustomerId, Envelope, EventId, Source, Via};
@@ -42,7 +42,7 @@ use crate::ports::{
     ApiGateway, ApiKey, Clock, Entropy, Ledger, PortResult, Ports, Stripe, UserRecord, Users,
 };
 use crate::stripe::{Subscription, SubscriptionStatus};
-use crate::sweep::{CONTROL_PLANE_GAP, GAP, Pages, Part, wake};
+use crate::sweep::{CONTROL_PLANE_GAP, GAP, News, Pages, Part, Stage, wake};
 
 /// The type of the event that stands in the history of a rebuilt account.
 pub const REBUILD: &str = "operator.rebuild";
@@ -76,7 +76,7 @@ struct FoundKey {
     generation: u32,
     enabled: bool,
     created_at: Option<Timestamp>,
-    plans: BTreeSet<UsagePlanId>,
+    plans: Vec<UsagePlanId>,
 }
 
 /// An account that was written back, or would be.
@@ -112,6 +112,9 @@ pub struct RebuildReport {
     pub granted: usize,
     /// Customers linked.
     pub customers: usize,
+    /// Those with a customer whom the ledger has linked to somebody else, or an operator has
+    /// released. Only writing tells.
+    pub taken: usize,
     /// Accounts that somebody was at: run it again.
     pub busy: usize,
     /// Keys of ours besides an account's newest.
@@ -127,8 +130,8 @@ pub struct RebuildReport {
     pub held_at_most: usize,
 }
 
-/// Hears of each account as it is written.
-pub type Heard<'a> = &'a mut (dyn FnMut(Rebuilt) + Send);
+/// Hears how far it is, and of each account as it is written.
+pub type Heard<'a> = &'a mut (dyn FnMut(News<Rebuilt>) + Send);
 
 type Keys = HashMap<AccountId, FoundKey>;
 
@@ -151,28 +154,29 @@ impl<P: Ports> Rebuild<'_, P> {
 
     async fn go_through(&self, writes: bool, heard: Heard<'_>) -> PortResult<RebuildReport> {
         let mut report = RebuildReport::default();
-        let mut keys = self.keys(&mut report).await?;
+        let mut keys = self.keys(&mut report, heard).await?;
         let mut parts = vec![Part::all()];
         while let Some(part) = parts.pop() {
-            let mut portion = self.accounts(part, &mut parts, &mut keys).await?;
-            self.subscriptions(&mut portion, &mut parts).await?;
+            let mut portion = self.accounts(part, &mut parts, &mut keys, heard).await?;
+            self.subscriptions(&mut portion, &mut parts, heard).await?;
             report.parts += 1;
             report.known += portion.known();
             report.unproven += portion.unproven();
             report.held_at_most = report.held_at_most.max(portion.held_at_most);
-            self.users(portion, &mut keys, writes, &mut report, &mut *heard).await?;
+            self.users(portion, &mut keys, writes, &mut report, heard).await?;
         }
         report.keys_without_user = keys.len();
         Ok(report)
     }
 
     /// The newest key of each owner, with the catalog's plans that it is on.
-    async fn keys(&self, report: &mut RebuildReport) -> PortResult<Keys> {
+    async fn keys(&self, report: &mut RebuildReport, heard: Heard<'_>) -> PortResult<Keys> {
         let gateway = self.ports.api_gateway();
         let mut keys = HashMap::new();
         let mut pages = Pages::new(self.ports.clock(), CONTROL_PLANE_GAP);
         while let Some(position) = pages.turn().await {
             let page = gateway.all_keys(position.as_deref()).await?;
+            heard(News::Through(Stage::Keys, page.items.len()));
             keys.extend(page.items.into_iter().filter_map(|key| self.read(key)));
             pages.go_on(page.next);
         }
@@ -180,9 +184,10 @@ impl<P: Ports> Rebuild<'_, P> {
             let mut pages = Pages::new(self.ports.clock(), CONTROL_PLANE_GAP);
             while let Some(position) = pages.turn().await {
                 let page = gateway.keys_on(&plan.usage_plan, position.as_deref()).await?;
+                heard(News::Through(Stage::KeysOnPlans, page.items.len()));
                 for id in &page.items {
                     if let Some((_, key)) = keys.get_mut(id) {
-                        key.plans.insert(plan.usage_plan.clone());
+                        key.plans.push(plan.usage_plan.clone());
                     }
                 }
                 pages.go_on(page.next);
@@ -204,7 +209,7 @@ impl<P: Ports> Rebuild<'_, P> {
         let name = read_key_name(self.stack, &key.name)?;
         name.slot.filter(|slot| *slot == Slot::Primary)?;
         let ApiKey { id, enabled, created_at, .. } = key;
-        let (generation, plans) = (name.generation?, BTreeSet::new());
+        let (generation, plans) = (name.generation?, Vec::new());
         let found = FoundKey { id: id.clone(), generation, enabled, created_at, plans };
         Some((id, (name.account, found)))
     }
@@ -215,11 +220,13 @@ impl<P: Ports> Rebuild<'_, P> {
         part: Part,
         later: &mut Vec<Part>,
         keys: &mut Keys,
+        heard: Heard<'_>,
     ) -> PortResult<Portion> {
         let mut portion = Portion::new(part, self.at_once);
         let mut page = None;
         loop {
             let accounts = self.ports.ledger().accounts(page.as_deref()).await?;
+            heard(News::Through(Stage::Accounts, accounts.items.len()));
             for account in &accounts.items {
                 if !account.is_undecided() {
                     keys.remove(&account.id);
@@ -234,7 +241,12 @@ impl<P: Ports> Rebuild<'_, P> {
     }
 
     /// The subscriptions of accounts to be rebuilt.
-    async fn subscriptions(&self, portion: &mut Portion, later: &mut Vec<Part>) -> PortResult<()> {
+    async fn subscriptions(
+        &self,
+        portion: &mut Portion,
+        later: &mut Vec<Part>,
+        heard: Heard<'_>,
+    ) -> PortResult<()> {
         let proven = |it: &Subscription| {
             let named = it.named.as_ref().filter(|named| self.deriver.verifies(named));
             named.map(|named| named.id.clone())
@@ -243,6 +255,7 @@ impl<P: Ports> Rebuild<'_, P> {
         let mut pages = Pages::new(self.ports.clock(), GAP);
         while let Some(position) = pages.turn().await {
             let page = self.ports.stripe().all_subscriptions(position.as_deref()).await?;
+            heard(News::Through(Stage::Subscriptions, page.items.len()));
             for subscription in &page.items {
                 if let Some(owner) = proven(subscription) {
                     portion.names(subscription.customer.clone(), owner);
@@ -253,6 +266,7 @@ impl<P: Ports> Rebuild<'_, P> {
         let mut pages = Pages::new(self.ports.clock(), GAP);
         while let Some(position) = pages.turn().await {
             let page = self.ports.stripe().all_subscriptions(position.as_deref()).await?;
+            heard(News::Through(Stage::Subscriptions, page.items.len()));
             for subscription in page.items {
                 let owner =
                     proven(&subscription).or_else(|| portion.linked_to(&subscription.customer));
@@ -289,6 +303,7 @@ impl<P: Ports> Rebuild<'_, P> {
         let mut pages = Pages::new(self.ports.clock(), GAP);
         while let Some(position) = pages.turn().await {
             let page = self.ports.users().all_users(position.as_deref()).await?;
+            heard(News::Through(Stage::Users, page.items.len()));
             for user in &page.items {
                 if !portion.lacks(&user.id) {
                     continue;
@@ -302,7 +317,7 @@ impl<P: Ports> Rebuild<'_, P> {
                 }
                 let left = Left { user, key, subscriptions };
                 match self.write_back(left, writes, report).await? {
-                    Some(rebuilt) => heard(rebuilt),
+                    Some(rebuilt) => heard(News::Found(rebuilt)),
                     None => report.busy += 1,
                 }
             }
@@ -343,6 +358,7 @@ impl<P: Ports> Rebuild<'_, P> {
                 }
             }
             report.count(&restored);
+            report.taken += usize::from(!taken.is_empty());
             return Ok(Some(Rebuilt {
                 account: restored.account.id,
                 plan: restored.account.access.plan,
@@ -365,7 +381,7 @@ impl<P: Ports> Rebuild<'_, P> {
         if account.is_undecided() {
             return Ok(Some(*account));
         }
-        let commit_id = Some(self.random());
+        let commit_id = Some(self.ports.entropy().hex());
         let account = Account { lease_until: None, commit_id, ..*account };
         self.ports.ledger().commit(&Commit::of(account)).await?;
         Ok(None)
@@ -378,14 +394,14 @@ impl<P: Ports> Rebuild<'_, P> {
         restored: &Restored,
         at: Timestamp,
     ) -> PortResult<CommitResult> {
-        let id = EventId::parse(format!("op_{}", self.random()));
+        let id = EventId::parse(format!("op_{}", self.ports.entropy().hex()));
         let event = Envelope {
             source: Source::Operator,
             id: id.expect("it is letters and digits"),
             via: Via::Operator,
             ..wake(REBUILD, before.id.clone(), None, at)
         };
-        let commit_id = Some(self.random());
+        let commit_id = Some(self.ports.entropy().hex());
         let account = Account { commit_id, ..restored.account.clone() };
         let step = "rebuild from API Gateway, Cognito and Stripe".to_owned();
         let entry = Entry {
@@ -419,10 +435,6 @@ impl<P: Ports> Rebuild<'_, P> {
             why += &format!("; granted {plan}, because nothing said why its key was on it");
         }
         why
-    }
-
-    fn random(&self) -> String {
-        hex::encode(self.ports.entropy().bytes())
     }
 }
 

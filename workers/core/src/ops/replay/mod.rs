@@ -6,8 +6,8 @@
 //!
 //! # Expected flow
 //! A [`Supply`] finds the events, oldest first: in the ledger's records of any age, or in
-//! Stripe's own list of 30 days. They are sent ten to a call, and never faster than the
-//! rate. After each call the caller is told how far it got, and may stop it there; a later
+//! Stripe's own list of 30 days. They are sent a second's worth to a call, ten at most, and
+//! never faster than the rate. After each call the caller is told how far it got, and may stop it there; a later
 //! replay goes on from the [`Cursor`]. [`Sent`] then follows what becomes of them.
 //!
 //! # Guarantees
@@ -128,7 +128,7 @@ impl<L: Ledger, Q: Queue, C: Clock> Replay<'_, L, Q, C> {
         let mut progress = Progress::default();
         while let Some(mut few) = supply.next().await? {
             let mut found = progress.take(&mut few);
-            for some in found.chunks_mut(EVENTS_TO_A_CALL) {
+            for some in found.chunks_mut(self.at_once()) {
                 self.send(some).await?;
                 progress.count(some);
                 if told(&progress, some).is_break() {
@@ -164,6 +164,11 @@ impl<L: Ledger, Q: Queue, C: Clock> Replay<'_, L, Q, C> {
             received_at: now,
             ..envelope.clone()
         }
+    }
+
+    /// No more than go in a second: whoever stops it need not wait longer.
+    fn at_once(&self) -> usize {
+        EVENTS_TO_A_CALL.min(self.per_second.max(1) as usize)
     }
 
     async fn pause(&self, sent: usize) {

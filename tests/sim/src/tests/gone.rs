@@ -1,0 +1,52 @@
+//! A user who is gone, and nobody has said so.
+
+use jiff::SignedDuration;
+use tollgate_billing::account::Status;
+use tollgate_billing::ledger::Outcome;
+
+use super::scene::Scene;
+
+/// It shows when Cognito is to be told of a purchase: the same run looks for the user and
+/// decides again, and an hour later the account is closed.
+#[test]
+fn whoever_cannot_be_told_is_looked_for_at_once() {
+    let scene = Scene::new();
+    let ann = scene.sign_up("ann");
+    scene.buy(&ann, "pro_monthly");
+    scene.world.cognito.delete_user("ann").unwrap();
+    scene.world.clock.advance(SignedDuration::from_mins(10));
+    scene.world.gate.take_calls();
+    let report = scene.handle(&scene.events());
+    assert_eq!(report.failed, [""; 0]);
+    assert!(report.outcomes.into_keys().eq([Outcome::Applied]));
+    let calls = scene.world.gate.take_calls().into_iter().map(|call| call.operation);
+    let calls: Vec<_> = calls.skip_while(|it| *it != "AdminUpdateUserAttributes").collect();
+    let again = ["GET /v1/subscriptions", "AdminGetUser", "TransactWriteItems"];
+    assert_eq!(calls[1..], again);
+    assert_eq!(scene.seen(&ann), ("pro".into(), Status::Active, "-".into()), "one look may lag");
+    scene.later(SignedDuration::from_hours(1));
+    assert_eq!(scene.seen(&ann).1, Status::Closed);
+}
+
+/// A federated user's name is free again after a deletion: what is to be told to whoever had it
+/// is not told to whoever has it.
+#[test]
+fn who_has_the_name_by_now_is_told_nothing() {
+    let scene = Scene::new();
+    let sign_in = || {
+        let id = scene.world.cognito.federated_sign_in("Google", "1", "a@example.com").unwrap();
+        (id, scene.events())
+    };
+    let (gone, events) = sign_in();
+    assert_eq!(scene.handle(&events).failed, [""; 0]);
+    scene.world.cognito.delete_user("Google_1").unwrap();
+    let (namesake, _) = sign_in();
+    scene.buy(&gone, "pro_monthly");
+    assert_eq!(scene.handle(&scene.events()).failed, [""; 0]);
+    let user = scene.world.cognito.user_by_id(&namesake).expect("they are there");
+    assert_eq!(user.attribute("custom:plan"), Some("free"), "they are looked at instead");
+    let own = scene.account(&namesake).key().expect("they have one").id.to_string();
+    assert_eq!(user.attribute("custom:apiid"), Some(own.as_str()));
+    scene.later(SignedDuration::from_hours(1));
+    assert_eq!(scene.seen(&gone).1, Status::Closed);
+}

@@ -1,0 +1,70 @@
+//! What API Gateway refuses or does not show is looked at a few times, and then comes again.
+
+use jiff::SignedDuration;
+use tollgate_billing::account::Status;
+use tollgate_billing::control_plane::ControlPlane;
+use tollgate_billing::policy::Policy;
+use tollgate_billing::ports::Class;
+use tollgate_events::{Envelope, Via};
+
+use super::scene::{Refuses, Scene};
+
+/// One try, and five after a look each.
+const TRIES: usize = 6;
+
+fn calls(scene: &Scene, operation: &str) -> usize {
+    let calls = scene.world.gate.calls();
+    calls.iter().filter(|call| call.operation == operation).count()
+}
+
+fn replayed(events: Vec<Envelope>) -> Vec<Envelope> {
+    let again = |event| Envelope { via: Via::Replay, hint: None, ..event };
+    events.into_iter().map(again).collect()
+}
+
+/// "Another call is changing it": a look says whether it is, and the pauses before it grow.
+#[test]
+fn a_conflict_is_looked_at_and_tried_again_a_few_times() {
+    let weather = Refuses::new(Class::Conflict, |call| call.operation == "CreateUsagePlanKey");
+    let mut scene = Scene::under(weather.clone());
+    // No other wait shall count.
+    let policy = Policy { control_plane_calls_per_second: 10, ..Policy::default() };
+    scene.worker.control_plane = ControlPlane::share(&policy, 1);
+    let ann = scene.sign_up("ann");
+    scene.buy(&ann, "pro_monthly");
+    scene.world.clock.advance(SignedDuration::from_mins(5));
+    let events = scene.events();
+    weather.switch(true);
+    scene.world.gate.take_calls();
+    let begun = scene.world.clock.time();
+    assert_eq!(scene.handle(&events).failed.len(), events.len(), "they come again");
+    assert_eq!(calls(&scene, "CreateUsagePlanKey"), TRIES);
+    assert_eq!(calls(&scene, "GetApiKey"), TRIES - 1);
+    let waited = scene.world.clock.time().duration_since(begun).as_millis();
+    let (least, most) = (50 * 31, (50 + 255) * 31);
+    assert!((least..=most).contains(&waited), "{waited} ms");
+
+    weather.switch(false);
+    scene.world.clock.advance(SignedDuration::from_secs(30));
+    assert_eq!(scene.handle(&events).failed, [""; 0]);
+    assert_eq!(scene.seen(&ann), ("pro".into(), Status::Active, "pro".into()));
+}
+
+/// API Gateway hides a new key for up to a minute: it is not taken for deleted.
+#[test]
+fn a_key_that_is_not_shown_yet_is_looked_for_a_few_times() {
+    let scene = Scene::new();
+    scene.world.api_gateway.set_read_lag(SignedDuration::from_secs(58));
+    let ann = scene.sign_up("ann");
+    scene.buy(&ann, "pro_monthly");
+    let events = replayed(scene.events());
+    scene.world.gate.take_calls();
+    assert_eq!(scene.handle(&events).failed.len(), events.len(), "they come again");
+    assert_eq!(calls(&scene, "GetApiKey"), TRIES);
+    assert_eq!(calls(&scene, "CreateApiKey"), 0);
+
+    scene.world.clock.advance(SignedDuration::from_secs(60));
+    assert_eq!(scene.handle(&events).failed, [""; 0]);
+    assert_eq!(scene.seen(&ann), ("pro".into(), Status::Active, "pro".into()));
+    assert_eq!(scene.world.api_gateway.scene(|model, _| model.keys().count()), 1);
+}
