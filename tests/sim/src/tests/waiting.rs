@@ -2,19 +2,16 @@
 
 use jiff::SignedDuration;
 use tollgate_billing::account::Status;
-use tollgate_billing::catalog::CatalogFile;
 use tollgate_billing::control_plane::ControlPlane;
-use tollgate_billing::converge::{DRIFT, Worker};
-use tollgate_billing::ledger::{Blast, KeyCount, Outcome, StackRecord};
-use tollgate_billing::ops::{Act, accept_blast};
-use tollgate_billing::policy::Policy;
+use tollgate_billing::ledger::{KeyCount, Outcome, StackRecord};
+use tollgate_billing::ops::Act;
+use tollgate_billing::policy::{MOST_DEFERRED, PARKED_REVIEW_AFTER, Policy};
 use tollgate_billing::ports::{Class, Ledger, Service};
-use tollgate_billing::sweep::wake;
-use tollgate_events::{AccountId, Envelope};
+use tollgate_events::{AccountId, Envelope, EventId};
+use tollgate_standin::stripe::When;
 
 use super::scene::{Refuses, Scene};
 use crate::executor::block_on;
-use crate::run::worker_on;
 
 fn outcomes(scene: &Scene, account: &AccountId) -> Vec<Outcome> {
     let events = scene.world.ledger.events().into_iter();
@@ -104,175 +101,61 @@ fn what_the_budget_has_no_room_for_waits() {
     assert!(ids.iter().all(|id| scene.seen(id) == ("free".into(), Status::Active, "free".into())));
 }
 
-// ---------------------------------------------------------- the blast limit
-
-/// A catalog in which what is sold as pro is basic: a mistake, with a new revision.
-fn demoting(scene: &Scene) -> Worker<tollgate_standin::world::World> {
-    let text = scene.world.plans_toml.replace("revision = 1", "revision = 2");
-    let text = text.replace("lookup_keys = [\"basic_monthly\"]", "lookup_keys = [\"x\"]");
-    let text = text.replace("\"pro_monthly\"", "\"y\"").replace("\"x\"", "\"pro_monthly\"");
-    let file = CatalogFile::parse(&text).expect("it is a catalog");
-    Worker { catalog: file.catalog, ..worker_on(&scene.world) }
-}
-
-fn drift(scene: &Scene, ids: &[AccountId], run: &str) -> Vec<Envelope> {
-    let now = scene.world.clock.time();
-    ids.iter().map(|id| wake(DRIFT, id.clone(), Some(run.into()), now)).collect()
-}
-
-/// Fourteen accounts on pro, at rest.
-fn fourteen(scene: &Scene) -> (Vec<AccountId>, Vec<String>) {
-    let ids: Vec<_> = (0..14).map(|n| scene.sign_up(&format!("u{n}"))).collect();
-    let bought = ids.iter().map(|id| scene.buy(id, "pro_monthly")).collect();
-    for events in scene.events().chunks(10) {
-        assert_eq!(scene.handle(events).failed, [""; 0]);
+/// While an account waits it keeps so many events and no more: then all of them come again.
+#[test]
+fn an_account_keeps_forty_events_that_wait() {
+    for (number, kept) in [(MOST_DEFERRED, MOST_DEFERRED), (MOST_DEFERRED + 1, 0)] {
+        let throttled = Class::Throttled { after: None };
+        let weather = Refuses::new(throttled, |call| call.service == Service::ApiGateway);
+        let scene = Scene::under(weather.clone());
+        let ann = scene.sign_up("ann");
+        scene.buy(&ann, "pro_monthly");
+        let event = scene.events().remove(0);
+        let id = |n| EventId::parse(format!("evt_{n}")).expect("it is an id");
+        let events: Vec<_> = (0..number).map(|n| Envelope { id: id(n), ..event.clone() }).collect();
+        weather.switch(true);
+        assert_eq!(scene.handle(&events).failed.len(), number - kept);
+        assert_eq!(scene.account(&ann).deferred.len(), kept);
     }
-    for _ in 0..30 {
-        scene.later(SignedDuration::from_secs(60));
-    }
-    assert!(ids.iter().all(|id| scene.seen(id).0 == "pro"));
-    (ids, bought)
-}
-
-fn on_pro(scene: &Scene, ids: &[AccountId]) -> usize {
-    ids.iter().filter(|id| scene.seen(id).0 == "pro").count()
-}
-
-/// Lets every account be looked at, in as many batches and with as much time as it takes.
-fn look_at_all(scene: &Scene, events: &[Envelope]) -> usize {
-    let mut parked = 0;
-    for batch in events.chunks(5) {
-        scene.world.clock.advance(SignedDuration::from_secs(60));
-        let report = scene.handle(batch);
-        assert_eq!(report.failed, [""; 0]);
-        parked += report.outcomes.get(&Outcome::Parked).copied().unwrap_or(0);
-    }
-    parked
 }
 
 #[test]
-fn a_wrong_catalog_takes_ten_plans_and_then_waits_for_an_operator() {
-    let mut scene = Scene::new();
-    let (ids, bought) = fourteen(&scene);
-    scene.worker = demoting(&scene);
-    let parked = look_at_all(&scene, &drift(&scene, &ids, "1"));
-    assert_eq!((on_pro(&scene, &ids), parked), (4, 4));
-    let stack = block_on(scene.world.ledger.stack()).expect("the weather is fair");
-    assert!(stack.blast.stopped);
-
-    // The day after, it is still stopped; the accounts are as they were, and say so.
-    scene.world.clock.advance(SignedDuration::from_hours(30));
-    assert_eq!(look_at_all(&scene, &drift(&scene, &ids, "2")), 4);
-    let held_back = ids.iter().find(|id| scene.seen(id).0 == "pro").expect("there are four");
-    assert_eq!(scene.seen(held_back), ("pro".into(), Status::Active, "pro".into()));
-    assert!(!scene.account(held_back).open);
-
-    // What an account's own event says goes on.
-    let place = ids.iter().position(|id| id == held_back).expect("it is one of them");
-    scene.worker = worker_on(&scene.world);
-    let when = tollgate_standin::stripe::When::Now;
-    scene.world.stripe.account().cancel(&bought[place], when).expect("it is live");
+fn what_is_parked_is_looked_at_in_a_day_or_when_it_was_due() {
+    let weather = Refuses::new(Class::Invalid, |call| call.service == Service::Stripe);
+    let scene = Scene::under(weather.clone());
+    let ann = scene.sign_up("ann");
+    let bought = scene.buy(&ann, "pro_monthly");
+    let hour = SignedDuration::from_hours(1);
+    let end = scene.world.clock.time() + hour;
+    scene.world.stripe.account().cancel(&bought, When::At(end)).expect("it is live");
     assert_eq!(scene.handle(&scene.events()).failed, [""; 0]);
-    assert_eq!(scene.seen(held_back).0, "free");
+    assert_eq!(scene.account(&ann).review_at, Some(end));
 
-    // An operator accepts.
-    let until = scene.world.clock.time() + SignedDuration::from_hours(1);
-    assert!(block_on(accept_blast(&scene.world.ledger, until)).expect("fair"));
-    scene.worker = demoting(&scene);
-    assert_eq!(look_at_all(&scene, &drift(&scene, &ids, "3")), 0);
-    assert_eq!(on_pro(&scene, &ids), 0);
-}
-
-#[test]
-fn a_hundredth_of_many_paying_accounts_is_more_than_ten() {
-    let mut scene = Scene::new();
-    let (ids, _) = fourteen(&scene);
-    let stack = StackRecord { paying: 1_300, ..StackRecord::default() };
-    assert!(block_on(scene.world.ledger.put_stack(&stack)).expect("fair"));
-    scene.worker = demoting(&scene);
-    look_at_all(&scene, &drift(&scene, &ids, "1"));
-    assert_eq!(on_pro(&scene, &ids), 1);
-}
-
-/// A pool in which nobody is found: looked at twice, an hour apart, and closed only ten times.
-#[test]
-fn a_wrong_pool_closes_no_business() {
-    let mut scene = Scene::new();
-    let (ids, _) = fourteen(&scene);
-    // A deployment with another pool: everybody is missing there.
-    let elsewhere = Scene::new();
-    let mut world = scene.world.clone();
-    world.cognito = elsewhere.world.cognito.clone();
-    scene.worker.ports = world;
-    look_at_all(&scene, &drift(&scene, &ids, "1"));
-    assert_eq!(on_pro(&scene, &ids), 14, "one look is not enough");
-    for _ in 0..30 {
-        scene.later(SignedDuration::from_mins(5));
-    }
-    assert_eq!(on_pro(&scene, &ids), 4);
-    let kept = ids.iter().find(|id| scene.seen(id).0 == "pro").expect("there are four");
-    assert!(scene.account(kept).key().is_some());
-}
-
-/// Begun under a closed control plane, tried again and again: it is counted once, and once
-/// begun it is brought to its end, whatever has stopped in the meantime.
-#[test]
-fn what_was_let_through_is_counted_once() {
-    let weather =
-        Refuses::new(Class::Throttled { after: None }, |call| call.service == Service::ApiGateway);
-    let mut scene = Scene::under(weather.clone());
-    let (ids, _) = fourteen(&scene);
-    scene.worker = demoting(&scene);
+    let note = [("note".to_owned(), "a word".to_owned())].into();
+    scene.world.stripe.account().set_metadata(&bought, &note).expect("it is live");
     weather.switch(true);
-    for run in 0..12 {
-        look_at_all(&scene, &drift(&scene, &ids[..1], &run.to_string()));
-    }
-    let stack = block_on(scene.world.ledger.stack()).expect("fair");
-    assert_eq!((stack.blast.count, stack.blast.stopped), (1, false));
-    let stopped = StackRecord { blast: Blast { stopped: true, ..stack.blast.clone() }, ..stack };
-    assert!(block_on(scene.world.ledger.put_stack(&stopped)).expect("fair"));
-    weather.switch(false);
-    look_at_all(&scene, &drift(&scene, &ids, "again"));
-    assert_eq!(on_pro(&scene, &ids), 13, "the one that was begun, and no other");
+    let parked = scene.handle(&scene.events()).outcomes;
+    assert!(parked.into_keys().eq([Outcome::Parked]));
+    assert_eq!(scene.account(&ann).review_at, Some(end));
+    assert_eq!(scene.later(hour), 1);
+    let tomorrow = scene.world.clock.time() + PARKED_REVIEW_AFTER;
+    assert_eq!(scene.account(&ann).review_at, Some(tomorrow));
 }
 
+/// Whatever becomes of the account, a person is told.
 #[test]
-fn an_outdated_catalog_touches_nothing() {
-    let mut scene = Scene::new();
+fn an_early_fraud_warning_is_on_record() {
+    let scene = Scene::new();
     let ann = scene.sign_up("ann");
     scene.buy(&ann, "pro_monthly");
-    let newer = |worker: &mut Worker<_>, revision| worker.catalog.revision = revision;
-    newer(&mut scene.worker, 5);
     assert_eq!(scene.handle(&scene.events()).failed, [""; 0]);
-    scene.worker = demoting(&scene);
-    scene.world.gate.take_calls();
-    let wake = drift(&scene, std::slice::from_ref(&ann), "1");
-    scene.world.clock.advance(SignedDuration::from_secs(60));
-    let report = scene.handle(&wake);
-    assert_eq!(
-        (report.failed.len(), report.systemic),
-        (1, 1),
-        "a person must deploy the newer one"
-    );
-    let calls = scene.world.gate.take_calls();
-    assert!(calls.iter().all(|call| call.service == Service::Ledger), "{calls:?}");
-    assert_eq!(scene.seen(&ann).0, "pro");
-}
-
-/// Nobody pays here, and a wrong pool closes nobody but ten either.
-#[test]
-fn a_wrong_pool_does_not_close_those_who_do_not_pay() {
-    let mut scene = Scene::new();
-    let ids: Vec<_> = (0..14).map(|n| scene.sign_up(&format!("u{n}"))).collect();
-    let mut world = scene.world.clone();
-    world.cognito = Scene::new().world.cognito.clone();
-    scene.worker.ports = world;
-    look_at_all(&scene, &drift(&scene, &ids, "1"));
-    for _ in 0..30 {
-        scene.later(SignedDuration::from_mins(5));
-    }
-    let closed = ids.iter().filter(|id| scene.seen(id).1 == Status::Closed);
-    assert_eq!(closed.count(), 10);
+    let customer = scene.account(&ann).access.customers.first().expect("they bought").clone();
+    scene.world.stripe.account().warn_of_fraud(customer.as_str()).expect("they have paid");
+    assert_eq!(scene.handle(&scene.events()).failed, [""; 0]);
+    let events = scene.world.ledger.events().into_iter().map(|event| event.record);
+    let told: Vec<_> = events.filter_map(|record| record.detail).collect();
+    assert!(told.iter().any(|detail| detail.contains("refund it")), "{told:?}");
+    assert_eq!(scene.seen(&ann).1, Status::Active);
 }
 
 // ------------------------------------------------------------- the reserve

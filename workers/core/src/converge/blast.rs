@@ -52,7 +52,7 @@ impl<P: Ports> Run<'_, P> {
         let Some(now) = self.committed.plan.as_ref().filter(|_| has_paid) else { return false };
         // A plan that the catalog does not have any more was worth more than any other.
         let rank = |id| self.worker.catalog.plan(id).map_or(u32::MAX, |plan| plan.rank);
-        desired.plan.as_ref() != Some(now) && desired.plan.as_ref().map(rank) < Some(rank(now))
+        desired.plan.as_ref().map(rank) < Some(rank(now))
     }
 
     /// Whether the account's own events, or a time that was known before, say why.
