@@ -1,6 +1,7 @@
 //! What a preview tells is what the convergence then does.
 
-use tollgate_billing::account::PlanId;
+use jiff::SignedDuration;
+use tollgate_billing::account::{PlanId, Status};
 use tollgate_billing::converge::Preview;
 use tollgate_billing::ops::{Act, OperatorAct};
 use tollgate_events::AccountId;
@@ -8,6 +9,7 @@ use tollgate_events::AccountId;
 use crate::executor::block_on;
 use crate::operator;
 use crate::scene::Scene;
+use crate::tests::scene::Scene as Told;
 
 /// The operations that only read.
 const READS: [&str; 6] = ["Get", "List", "Query", "Scan", "AdminGet", "BatchGet"];
@@ -64,4 +66,48 @@ fn a_sign_up_and_a_hold_are_foreseen() {
     block_on(operator::act(&scene.world, &account, &act)).unwrap();
     scene.come_to_rest();
     assert_eq!(steps_of(&foreseen), steps_taken(&scene, &account));
+}
+
+/// What follows from edited attributes is no other plan, and is a change all the same.
+#[test]
+fn an_edit_by_hand_is_foreseen() {
+    let scene = Scene::default();
+    let account = scene.sign_up();
+    scene.come_to_rest();
+    let user = scene.world.cognito.user_by_id(&account).unwrap();
+    let edit = [("custom:plan".to_owned(), "pro".to_owned())].into();
+    scene.world.cognito.write(&user.username, edit).unwrap();
+    let foreseen = preview(&scene, &account, None);
+    assert_eq!(foreseen.before, foreseen.after);
+    assert!(foreseen.changes());
+}
+
+/// The old key stays, and nothing is unknown about it, for the account is at rest.
+#[test]
+fn a_rotation_with_an_overlap_is_foreseen() {
+    let scene = Scene::default();
+    let account = scene.sign_up();
+    scene.come_to_rest();
+    let overlap = SignedDuration::from_hours(1);
+    let act = OperatorAct { act: Act::RotateKey { overlap }, by: "ops".into(), why: "old".into() };
+    let foreseen = preview(&scene, &account, Some(&act));
+    assert!(foreseen.mints() && !foreseen.disables());
+}
+
+/// Of a dispute that the ledger has not heard of: it concerns the account of its customer, and
+/// no other.
+#[test]
+fn an_event_is_foreseen_for_whom_it_concerns() {
+    let scene = Told::new();
+    let (ann, bob) = (scene.sign_up("ann"), scene.sign_up("bob"));
+    scene.buy(&bob, "pro_monthly");
+    assert_eq!(scene.handle(&scene.events()).failed, [""; 0]);
+    let customer = scene.account(&bob).access.customers.first().unwrap().clone();
+    scene.world.stripe.account().open_dispute(customer.as_str()).unwrap();
+    let events = scene.events();
+    let after = |account| {
+        let preview = scene.worker.preview(account, events.clone(), None);
+        block_on(preview).unwrap().after.1
+    };
+    assert_eq!((after(&ann), after(&bob)), (Status::Active, Status::Held));
 }

@@ -2,7 +2,6 @@
 //! and nothing is written.
 
 use std::collections::BTreeSet;
-use std::fmt;
 
 use jiff::{SignedDuration, Timestamp};
 use tollgate_events::{AccountId, CustomerId, Envelope, Source};
@@ -55,16 +54,6 @@ impl Preview {
     }
 }
 
-impl fmt::Display for Preview {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = |(plan, status): &(Option<PlanId>, Status)| match plan {
-            Some(plan) => format!("{plan} ({status:?})"),
-            None => format!("no plan ({status:?})"),
-        };
-        write!(f, "{}: {} → {}", self.account, name(&self.before), name(&self.after))
-    }
-}
-
 impl<P: Ports> Worker<P> {
     /// Reads what a convergence on behalf of `events`, after an operator's act if there is
     /// one, would read, and tells what it would do. Claims nothing: a worker may be at it at the
@@ -101,7 +90,7 @@ impl<P: Ports> Worker<P> {
             // As the operator finds it. What is refused changes nothing.
             let mut next = Account { open: run.found_open, ..run.account.clone() };
             if act.change(&mut next, now).is_ok() {
-                run.account = Account { open: true, ..next };
+                run.account = next;
             }
         }
         run.not_forgotten().await?;
