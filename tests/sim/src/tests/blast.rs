@@ -186,7 +186,7 @@ fn an_outdated_catalog_touches_nothing() {
 
 /// Nobody pays here, and a wrong pool closes nobody but ten either.
 #[test]
-fn a_wrong_pool_does_not_close_those_who_do_not_pay() {
+fn a_wrong_pool_closes_ten_of_those_who_do_not_pay() {
     let mut scene = Scene::new();
     let ids: Vec<_> = (0..14).map(|n| scene.sign_up(&format!("u{n}"))).collect();
     let mut world = scene.world.clone();

@@ -65,3 +65,31 @@ fn a_user_deleted_while_the_new_key_is_hidden_leaves_none_behind() {
     let accounts = world.ledger.accounts();
     assert_eq!((accounts[0].access.status, &accounts[0].intent), (Status::Closed, &None));
 }
+
+/// It shows while it is made again: API Gateway refuses, a look finds it, and it is adopted.
+#[test]
+fn a_key_that_shows_up_when_it_is_made_again_is_adopted() {
+    let world = World::new(dawn(), 1, "https://stripe.invalid", Arc::new(Fair));
+    let worker = worker_on(&world);
+    world.api_gateway.set_read_lag(LEASE + SignedDuration::from_secs(1));
+    let ann = world.cognito.sign_up_confirmed("ann", "ann@example.com").unwrap();
+    dies_after_minting(&world, &worker);
+    world.cognito.sign_in("ann").unwrap();
+    let cognito::Reading::Wake(wake) =
+        cognito::read(&world.cognito.take_triggers()[0], world.clock.time()).unwrap().reading
+    else {
+        panic!("a sign-in wakes");
+    };
+
+    world.clock.advance(LEASE);
+    world.gate.take_calls();
+    assert_eq!(delivers(&world, &worker, &wake).failed, [""; 0]);
+    let calls = world.gate.take_calls();
+    let made = calls.iter().filter(|call| call.operation == "CreateApiKey").count();
+    assert!(made > 0, "it was refused at least once: {calls:?}");
+    let shown: Vec<_> =
+        world.api_gateway.scene(|model, _| model.keys().map(|key| key.id.clone()).collect());
+    let account = world.ledger.accounts().remove(0);
+    assert_eq!((account.id.clone(), account.access.status), (ann, Status::Active));
+    assert_eq!(shown, [account.key().expect("it was adopted").id.to_string()]);
+}

@@ -8,7 +8,7 @@ use tollgate_billing::account::{Access, KeyId, PlanId, Reason, Status};
 use tollgate_billing::ledger::Outcome;
 use tollgate_billing::ops::{
     Act, OperatorAct, REBUILD, REBUILT_CLOSED, REBUILT_GRANT, REBUILT_HOLD, Rebuild, RebuildReport,
-    Rebuilt, Reconcile, excesses,
+    Rebuilt, Reconcile, Repaired, excesses,
 };
 use tollgate_billing::ports::{PortResult, Service};
 use tollgate_billing::sweep::{ACCOUNTS_AT_ONCE, Drift, DriftReport, DriftSweep, News};
@@ -84,6 +84,15 @@ impl Scene {
 
     fn look(&self) -> DriftReport {
         self.reconcile(async |it| it.look(&mut |_| ()).await.unwrap())
+    }
+
+    fn repair(&self) -> Repaired {
+        let mut repaired = Repaired::default();
+        let done = async |it: &Reconcile<'_, _, _>| {
+            it.repair(false, &mut repaired, &mut |_| ()).await.unwrap();
+        };
+        self.reconcile(done);
+        repaired
     }
 
     /// What the world outside the ledger is like: keys, and what users are told.
@@ -190,7 +199,7 @@ fn what_comes_before_the_rebuild_moves_nothing_and_waits() {
     }
     // Rebuilt, they are settled.
     scene.rebuild(ACCOUNTS_AT_ONCE, true);
-    scene.reconcile(async |it| it.repair(false, &mut |_| ()).await.unwrap());
+    scene.repair();
     scene.come_to_rest();
     let events = scene.world.ledger.events();
     let stuck: Vec<_> =
@@ -226,7 +235,7 @@ fn after_the_rebuild_everybody_has_what_they_had() {
     assert_eq!(scene.outside(), outside, "it moves nothing");
 
     assert_eq!(excesses(&scene.look()), []);
-    let repaired = scene.reconcile(async |it| it.repair(false, &mut |_| ()).await.unwrap());
+    let repaired = scene.repair();
     assert_eq!(repaired.deleted, []);
     scene.come_to_rest();
     assert_eq!(scene.outside(), outside);
@@ -306,7 +315,7 @@ fn of_several_keys_the_newest_is_taken() {
     let (report, _) = scene.rebuild(ACCOUNTS_AT_ONCE, true);
     assert_eq!((report.rebuilt, report.other_keys), (1, 1));
     assert_eq!(scene.key_of(&ann).as_str(), second);
-    let repaired = scene.reconcile(async |it| it.repair(false, &mut |_| ()).await.unwrap());
+    let repaired = scene.repair();
     assert_eq!(repaired.report.found[&Drift::Orphan], 1);
     assert_eq!(repaired.deleted.len(), 1);
     assert_eq!(repaired.deleted[0].id, first);
@@ -377,7 +386,7 @@ fn who_was_closed_is_not_opened() {
     scene.world.ledger.lose_everything();
     assert_eq!(scene.look().found, BTreeMap::new(), "nobody is woken for them");
     scene.rebuild(ACCOUNTS_AT_ONCE, true);
-    scene.reconcile(async |it| it.repair(false, &mut |_| ()).await.unwrap());
+    scene.repair();
     scene.come_to_rest();
     let access = scene.world.ledger.stored(&ann).unwrap().access;
     assert_eq!((access.status, access.keys.len()), (Status::Closed, 0));

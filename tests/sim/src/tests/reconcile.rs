@@ -44,7 +44,12 @@ impl Town {
     }
 
     fn repair(&self, accepted: bool) -> Repaired {
-        self.reconcile(async |it| it.repair(accepted, &mut |_| ()).await.unwrap())
+        let mut repaired = Repaired::default();
+        let done = async |it: &Reconcile<'_, _, _>| {
+            it.repair(accepted, &mut repaired, &mut |_| ()).await.unwrap();
+        };
+        self.reconcile(done);
+        repaired
     }
 
     fn make_key(&self, name: &str) -> String {
@@ -91,7 +96,9 @@ fn it_tells_how_far_it_is() {
             *through.entry(stage).or_insert(0) += number;
         }
     };
-    let report = town.reconcile(async |it| it.repair(true, &mut told).await.unwrap()).report;
+    let mut repaired = Repaired::default();
+    town.reconcile(async |it| it.repair(true, &mut repaired, &mut told).await.unwrap());
+    let report = repaired.report;
     let whole = [
         (Stage::Keys, report.keys),
         (Stage::KeysOnPlans, report.keys - 1),

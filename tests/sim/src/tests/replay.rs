@@ -404,3 +404,22 @@ fn a_replay_does_what_its_rehearsal_told() {
     let account = scene.world.ledger.accounts().remove(0);
     assert_eq!((account.access.plan.clone(), account.access.status), previews[0].after);
 }
+
+/// A call takes what goes in a second and no more: whoever stops it need not wait longer.
+#[test]
+fn a_replay_sends_a_second_of_its_rate_at_once() {
+    let scene = a_life();
+    let (ledger, clock, queue) = (&scene.world.ledger, &scene.world.clock, scene.world.queue());
+    let replay = Replay { ledger, queue: &queue, clock, per_second: 4, run: "r1".to_owned() };
+    let begun = clock.time();
+    let mut most = 0;
+    let told = |_: &Progress, some: &[_]| {
+        most = most.max(some.len());
+        ControlFlow::Continue(())
+    };
+    let mut supply = supply(&scene, From::Ledger, &everything(&scene));
+    let sent = block_on(replay.run(&mut supply, told)).unwrap().sent;
+    assert_eq!(most, 4);
+    let took = clock.time().duration_since(begun).as_millis();
+    assert!(took >= sent as i128 * 250, "{sent} events in {took} ms");
+}

@@ -154,7 +154,7 @@ fn an_early_fraud_warning_is_on_record() {
     assert_eq!(scene.handle(&scene.events()).failed, [""; 0]);
     let events = scene.world.ledger.events().into_iter().map(|event| event.record);
     let told: Vec<_> = events.filter_map(|record| record.detail).collect();
-    assert!(told.iter().any(|detail| detail.contains("refund it")), "{told:?}");
+    assert!(told.iter().any(|detail| detail.contains("warns of fraud")), "{told:?}");
     assert_eq!(scene.seen(&ann).1, Status::Active);
 }
 

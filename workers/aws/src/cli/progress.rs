@@ -24,19 +24,24 @@ impl Progress {
         let drawn = io.interactive && !json;
         let target =
             if drawn { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
-        let bar = Self(ProgressBar::with_draw_target(total, target));
-        bar.turn_to(what, total);
+        let bar = Self(ProgressBar::with_draw_target(None, target));
+        bar.turn_to(what, total, 0);
         bar
     }
 
-    /// The same bar for other work, of which nothing is done yet.
-    pub(super) fn turn_to(&self, what: &str, total: Option<u64>) {
+    /// The same bar for other work, of which so many are done: they tell nothing of its rate.
+    pub(super) fn turn_to(&self, what: &str, total: Option<u64>, done: usize) {
         let template = if total.is_some() { OF_TOTAL } else { SO_FAR };
         let style = ProgressStyle::with_template(template).expect("the templates are fixed");
-        self.0.reset();
         self.0.set_style(style);
-        self.0.set_length(total.unwrap_or(u64::MAX));
         self.0.set_message(what.to_owned());
+        match total {
+            Some(total) => self.0.set_length(total),
+            None => self.0.unset_length(),
+        }
+        self.0.reset();
+        self.at(done);
+        self.0.reset_eta();
     }
 
     /// So many are done.
@@ -47,6 +52,12 @@ impl Progress {
     /// Writes something without drawing into it.
     pub(super) fn around<T>(&self, write: impl FnOnce() -> T) -> T {
         self.0.suspend(write)
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
     }
 }
 
@@ -61,13 +72,13 @@ pub(super) struct Stages {
 impl Stages {
     /// Nothing was read yet.
     pub(super) fn begin(json: bool, io: &Io<'_>) -> Self {
-        Self { bar: Progress::begin("", None, json, io), now: None, through: 0 }
+        Self { bar: Progress::begin("reading", None, json, io), now: None, through: 0 }
     }
 
     /// So many more things were gone through.
     pub(super) fn through(&mut self, stage: Stage, number: usize) {
         if self.now.replace(stage) != Some(stage) {
-            self.bar.turn_to(what(stage), None);
+            self.bar.turn_to(what(stage), None, 0);
             self.through = 0;
         }
         self.through += number;
@@ -77,7 +88,7 @@ impl Stages {
     /// So many accounts of `total` were written.
     pub(super) fn written(&mut self, done: usize, total: usize) {
         if self.now.take().is_some() {
-            self.bar.turn_to("accounts written", u64::try_from(total).ok());
+            self.bar.turn_to("accounts written", u64::try_from(total).ok(), done);
         }
         self.bar.at(done);
     }
@@ -91,11 +102,5 @@ fn what(stage: Stage) -> &'static str {
         Stage::Subscriptions => "Stripe: subscriptions",
         Stage::Users => "Cognito: users",
         Stage::Orphans => "API Gateway: orphaned keys",
-    }
-}
-
-impl Drop for Progress {
-    fn drop(&mut self) {
-        self.0.finish_and_clear();
     }
 }

@@ -157,6 +157,9 @@ where
         Answer::DryRun => return Ok(Exit::WouldChange),
         Answer::Do => {}
     }
+    if (io.interrupted)() {
+        return Err(stopped());
+    }
     if command.accept {
         let until = reconcile.accept().await?;
         acted.accepted_until = Some(until);
@@ -170,13 +173,17 @@ where
                 stages.through(stage, number);
             }
         };
-        let repair = reconcile.repair(command.accept, &mut told);
-        let repaired = unless_interrupted(repair, io).await?;
+        let mut repaired = Repaired::default();
+        let repair = reconcile.repair(command.accept, &mut repaired, &mut told);
+        let done = unless_interrupted(repair, io).await;
         drop(stages);
-        if !context.json {
-            report::print_repaired(&repaired, io)?;
+        if done.is_ok() || !repaired.deleted.is_empty() {
+            if !context.json {
+                report::print_repaired(&repaired, io)?;
+            }
+            acted.repaired = Some(repaired);
         }
-        acted.repaired = Some(repaired);
+        done?;
     }
     Ok(Exit::Done)
 }
@@ -194,9 +201,13 @@ async fn unless_interrupted<T>(
             () = tokio::time::sleep(LOOK_AROUND) => {}
         }
     }
-    Err(Failure {
+    Err(stopped())
+}
+
+fn stopped() -> Failure {
+    Failure {
         exit: Exit::Interrupted,
         problem: "stopped; what was done stays done".to_owned(),
         mend: "Repeat the command to go on.".to_owned(),
-    })
+    }
 }

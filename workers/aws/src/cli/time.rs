@@ -44,6 +44,7 @@ mod tests {
         let seconds = |text: &str| duration(text).map(|it| it.as_secs());
         assert_eq!(seconds("30d"), Ok(30 * 86_400));
         assert_eq!(seconds("1d 12h"), Ok(36 * 3600));
+        assert_eq!(seconds("PT20M"), Ok(1200), "what a duration prints itself as");
         assert_eq!(seconds("0s"), Ok(0));
         assert!(["", "30", "-1d", "1mo", "1 year"].iter().all(|text| seconds(text).is_err()));
     }

@@ -129,11 +129,17 @@ impl<P: Ports, Q: Queue> Reconcile<'_, P, Q> {
     }
 
     /// Looks again, wakes what differs, and deletes orphans. Unless it was `accepted`, no
-    /// orphan is deleted when there are more than the limit by now.
+    /// orphan is deleted when there are more than the limit by now. What was done so far stands
+    /// in `repaired`, wherever it stops.
     ///
     /// # Errors
     /// A call failed. What was sent is sent, what was deleted is deleted: repeat it.
-    pub async fn repair(&self, accepted: bool, told: Told<'_>) -> PortResult<Repaired> {
+    pub async fn repair(
+        &self,
+        accepted: bool,
+        repaired: &mut Repaired,
+        told: Told<'_>,
+    ) -> PortResult<()> {
         let mut orphans = Vec::new();
         let mut hear = |news: News<Finding>| {
             if let News::Found(Finding { drift: Drift::Orphan, about: About::Key(key) }) = &news {
@@ -141,13 +147,12 @@ impl<P: Ports, Q: Queue> Reconcile<'_, P, Q> {
             }
             told(news);
         };
-        let report = self.sweep.run_told(&mut hear).await?;
-        let too_many = excesses(&report).iter().any(|excess| excess.of == TooMany::Deleting);
-        let mut repaired = Repaired { report, ..Repaired::default() };
-        if too_many && !accepted {
+        repaired.report = self.sweep.run_told(&mut hear).await?;
+        let excesses = excesses(&repaired.report);
+        if !accepted && excesses.iter().any(|excess| excess.of == TooMany::Deleting) {
             let why = "there are more than the limit";
             repaired.left = orphans.into_iter().map(|key| (key, why)).collect();
-            return Ok(repaired);
+            return Ok(());
         }
         for key in orphans {
             self.sweep.ports.clock().sleep(CONTROL_PLANE_GAP).await;
@@ -160,7 +165,7 @@ impl<P: Ports, Q: Queue> Reconcile<'_, P, Q> {
             }
             told(News::Through(Stage::Orphans, 1));
         }
-        Ok(repaired)
+        Ok(())
     }
 
     /// Why an orphan must not be deleted after all.

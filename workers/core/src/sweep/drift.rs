@@ -34,8 +34,8 @@ use crate::ports::{
 };
 use crate::stripe::{Subscription, SubscriptionStatus};
 
-/// How many accounts are held at once unless told otherwise: a little more than half of what a
-/// Region has keys, so that everybody who can have one is compared in two parts; about 2 KB each.
+/// How many accounts are held at once unless told otherwise; about 2 KB each. It is a little more
+/// than half of the keys that a Region may have: as many accounts are compared in two parts.
 pub const ACCOUNTS_AT_ONCE: usize = 5_200;
 
 /// Between two calls of API Gateway's control plane.

@@ -23,7 +23,7 @@ struct Key {
     /// Its name, when it is ours: others' are nobody's business.
     name: Option<String>,
     enabled: bool,
-    /// One, mostly: a set would take ten times as much for each of ten thousand keys.
+    /// One, mostly: a set would take three times as much for each of ten thousand keys.
     plans: Vec<UsagePlanId>,
     created_at: Option<Timestamp>,
 }

@@ -122,8 +122,8 @@ pub struct Finding {
     pub about: About,
 }
 
-/// What long work is at: the listings are read in this order, the last four for each part of
-/// the accounts.
+/// What long work is at, in this order; accounts, subscriptions and users for each part of the
+/// accounts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Stage {
     /// API Gateway's keys.

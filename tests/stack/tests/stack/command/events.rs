@@ -278,7 +278,7 @@ async fn a_replay_that_was_stopped_goes_on_as_it_says() -> anyhow::Result<()> {
     for plan in ["pro", "basic"].repeat(12) {
         scene.change(plan).await?;
     }
-    let line = "replay --from 2026-03-01 --type 'customer.subscription.*' --rate 10 --yes";
+    let line = "replay --from 2026-03-01 --type 'customer.subscription.*' --yes";
     for patience in [0, 1, 2] {
         let before = scene.records().await?;
         scene.operator.patience.set(patience);
@@ -301,6 +301,10 @@ async fn a_replay_that_was_stopped_goes_on_as_it_says() -> anyhow::Result<()> {
         }
         scene.pass(SignedDuration::from_mins(6));
     }
+    scene.operator.patience.set(1);
+    let stopped = scene.events(&format!("{line} --wait --wait-for 20m")).await;
+    scene.operator.patience.set(usize::MAX);
+    assert!(stopped.err.contains(" --wait --wait-for PT20M --resume r"), "{stopped:?}");
     Ok(())
 }
 
@@ -328,6 +332,12 @@ Sent 3 events as replay RUN; before: 3 parked."
     );
     let told = "error: 3 events were not handled within 1m\n  They stay on the queue. See how it does: tollgate --stack local queue status\n";
     assert_eq!(slow.err, told);
+    scene.operator.stack.world.gate.take_calls();
+    scene.operator.enough_after.set(Some("SendMessageBatch"));
+    let enough = scene.events("replay --outcome parked --yes --wait").await;
+    scene.operator.enough_after.set(None);
+    let told = "Stopped waiting for 3 events: the worker goes on.\n";
+    assert_eq!((enough.exit, enough.err.as_str()), (5, told));
     let followed = scene.followed("replay --outcome parked --yes --wait --json").await?;
     let told: Value = serde_json::from_str(&followed.out)?;
     assert_eq!((followed.exit, &told["handled"]), (0, &serde_json::json!({ "waiting": 3 })));
@@ -354,6 +364,8 @@ async fn a_mistake_sends_nothing() -> anyhow::Result<()> {
         ("replay evt_unknown --dry-run", 1, "not on record"),
         ("show evt_unknown", 1, "events replay evt_unknown --from-stripe"),
         ("list --account", 2, "a value is required"),
+        ("list --account --json", 2, "a value is required for '--account <WHO>' but none"),
+        ("show --json", 2, "arguments were not provided: <EVENT>\""),
         ("replay --since 1h", 3, "nobody confirmed it"),
         ("replay --since 1h --json", 3, "nobody confirmed it"),
     ] {

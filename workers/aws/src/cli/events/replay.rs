@@ -118,8 +118,11 @@ impl<C: Clock> Replaying<'_, C> {
                     self.finish(Some(self.line()), io)?;
                     return Ok(Exit::Interrupted);
                 }
-                let in_time = !self.options.wait || self.wait(io).await?;
+                let waited = if self.options.wait { self.wait(io).await } else { Ok(true) };
                 self.finish(None, io)?;
+                // All were sent: to repeat the command would send them again.
+                let mend = format!("All were sent: {} queue status", self.context.command());
+                let in_time = waited.map_err(|failure| Failure { mend, ..failure })?;
                 if in_time && self.sent.left() > 0 {
                     let left = counted(self.sent.left(), "event");
                     let told = format!("Stopped waiting for {left}: the worker goes on.");

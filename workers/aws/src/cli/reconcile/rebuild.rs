@@ -180,7 +180,7 @@ fn to_json(report: &RebuildReport, noted: &Noted, written: bool) -> Value {
         "customers": report.customers,
         "held": report.held,
         "granted": report.granted,
-        "taken": report.taken,
+        "taken": written.then_some(report.taken),
         "busy": report.busy,
         "other_keys": report.other_keys,
         "keys_without_user": report.keys_without_user,

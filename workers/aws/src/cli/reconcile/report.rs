@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::Result;
 
+use indicatif::HumanCount;
 use serde_json::{Value, json};
 use tollgate_billing::ops::{Excess, Repaired, TooMany};
 use tollgate_billing::ports::Clock;
@@ -75,7 +76,8 @@ pub(super) fn sentence(excess: &Excess) -> String {
         TooMany::Closing => "accounts would be closed, because their users are gone",
         TooMany::Deleting => "keys would be deleted",
     };
-    format!("{} {what}, and the blast limit is {}", excess.count, excess.limit)
+    let (count, limit) = (HumanCount(excess.count), HumanCount(excess.limit));
+    format!("{count} {what}, and the blast limit is {limit}")
 }
 
 pub(super) fn print<C: Clock>(
@@ -127,7 +129,8 @@ pub(super) fn print<C: Clock>(
 
 pub(super) fn print_repaired(repaired: &Repaired, io: &mut Io<'_>) -> Result<()> {
     let Repaired { report, deleted, left } = repaired;
-    writeln!(io.out, "\n{} woken: `tollgate queue status` shows them go by", report.wakes())?;
+    let woken = number(report.wakes());
+    writeln!(io.out, "\n{woken} woken: `tollgate queue status` shows them go by")?;
     for key in deleted {
         writeln!(io.out, "deleted {} {}", key.id, key.name)?;
     }

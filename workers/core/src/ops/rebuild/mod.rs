@@ -266,7 +266,6 @@ impl<P: Ports> Rebuild<'_, P> {
         let mut pages = Pages::new(self.ports.clock(), GAP);
         while let Some(position) = pages.turn().await {
             let page = self.ports.stripe().all_subscriptions(position.as_deref()).await?;
-            heard(News::Through(Stage::Subscriptions, page.items.len()));
             for subscription in page.items {
                 let owner =
                     proven(&subscription).or_else(|| portion.linked_to(&subscription.customer));

@@ -7,8 +7,9 @@
 //! # Expected flow
 //! A [`Supply`] finds the events, oldest first: in the ledger's records of any age, or in
 //! Stripe's own list of 30 days. They are sent a second's worth to a call, ten at most, and
-//! never faster than the rate. After each call the caller is told how far it got, and may stop it there; a later
-//! replay goes on from the [`Cursor`]. [`Sent`] then follows what becomes of them.
+//! never faster than the rate. After each call the caller is told how far it got, and may stop
+//! it there; a later replay goes on from the [`Cursor`]. [`Sent`] then follows what becomes of
+//! them.
 //!
 //! # Guarantees
 //! - Whatever is selected is sent, however often the replay is stopped and goes on: the
