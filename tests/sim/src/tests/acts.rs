@@ -1,17 +1,19 @@
 //! Operators' acts: a commit and a wake, and what the worker makes of it.
 
+use std::collections::BTreeSet;
 use std::pin::pin;
 use std::task::{Context, Waker};
 
 use jiff::SignedDuration;
-use tollgate_billing::account::{KeyId, RetiringKey, Status};
-use tollgate_billing::ledger::{CustomerLink, Outcome, StoredEvent};
+use tollgate_billing::account::{KeyId, PlanId, RetiringKey, Status};
+use tollgate_billing::ledger::{CustomerLink, Entry, Outcome, StoredEvent};
 use tollgate_billing::ops::{Act, ActError, OperatorAct};
-use tollgate_billing::ports::{Ledger, Ports};
-use tollgate_events::{AccountId, CustomerId, DisputeId, Envelope, Via};
+use tollgate_billing::ports::{Class, Ledger, Ports, Service};
+use tollgate_events::{AccountId, CustomerId, DisputeId, Envelope, EventId, Subject, Via};
+use tollgate_standin::api_gateway::KeyPatch;
 use tollgate_standin::stripe::{Metadata, SubscriptionData};
 
-use super::scene::Scene;
+use super::scene::{Refuses, Scene};
 use crate::executor::block_on;
 use crate::operator;
 
@@ -173,7 +175,7 @@ fn what_an_account_does_not_allow_is_refused_and_changes_nothing() {
     let scene = Scene::new();
     let nobody = AccountId::parse("nobody").unwrap();
     let ann = scene.sign_up("ann");
-    let pro = || tollgate_billing::account::PlanId::parse("pro").unwrap();
+    let pro = || PlanId::parse("pro").unwrap();
     let dispute = || DisputeId::parse("dp_1").unwrap();
     let cus = || CustomerId::parse("cus_1").unwrap();
     let now = scene.world.clock.time();
@@ -204,7 +206,7 @@ fn what_an_account_does_not_allow_is_refused_and_changes_nothing() {
 fn who_and_why_stay_on_record_beside_what_went_wrong() {
     let scene = Scene::new();
     let ann = scene.sign_up("ann");
-    let gone = tollgate_billing::account::PlanId::parse("gone").unwrap();
+    let gone = PlanId::parse("gone").unwrap();
     scene.act(&ann, Act::Grant { plan: gone.clone(), until: None }).unwrap();
     let wakes = scene.wakes();
     for _ in 0..2 {
@@ -387,6 +389,92 @@ fn a_released_account_whose_user_is_gone_is_closed_again() {
 
 // --------------------------------------------------------------------- links
 
+/// What waits in an account is its customer's: linked to somebody else meanwhile, it waits there.
+#[test]
+fn what_waits_goes_with_its_customer() {
+    let throttled = Class::Throttled { after: None };
+    let weather = Refuses::new(throttled, |call| call.service == Service::ApiGateway);
+    let scene = Scene::under(weather.clone());
+    let (ann, bob) = (scene.sign_up("ann"), scene.sign_up("bob"));
+    scene.buy(&bob, "pro_monthly");
+    weather.switch(true);
+    let events = scene.events();
+    assert_eq!(scene.handle(&events).outcomes, [(Outcome::Deferred, events.len())].into());
+    let cus = customer(&scene, &bob);
+    scene.act(&bob, Act::Unlink { customer: cus.clone() }).unwrap();
+    scene.act(&ann, Act::Link { customer: cus.clone() }).unwrap();
+    weather.switch(false);
+    let (first, last): (Vec<_>, Vec<_>) =
+        scene.wakes().into_iter().partition(|wake| wake.kind == "operator.unlink");
+    assert_eq!(scene.handle(&first).failed, [""; 0]);
+    let of_it = || events.iter().filter(|event| event.subject.customer.is_some());
+    for event in of_it() {
+        let record = record(&scene, event).record;
+        let told = (record.outcome, record.detail.as_deref());
+        assert_eq!(told, (Outcome::Waiting, Some("its customer is another account's")));
+    }
+    assert_eq!(scene.handle(&last).failed, [""; 0]);
+    assert_eq!(scene.seen(&ann), seen("pro", Status::Active, "pro"));
+    assert_eq!(scene.seen(&bob), seen("free", Status::Active, "free"));
+    assert!(of_it().all(|event| record(&scene, event).record.outcome == Outcome::Applied));
+}
+
+/// Two accounts that name one customer in the same batch: the first has it, and what the other's
+/// events tell is the first's to see to. History names the events that did it, and no others.
+#[test]
+fn of_two_who_name_a_customer_the_first_has_it() {
+    let scene = Scene::new();
+    let mut both = [scene.sign_up("ann"), scene.sign_up("bob")];
+    // In this order a batch is seen to.
+    both.sort();
+    let [ann, bob] = both;
+    scene.buy(&ann, "basic_monthly");
+    scene.buy(&ann, "pro_monthly");
+    let of_ann = scene.events();
+    let named = Some(scene.worker.deriver.name(&bob));
+    let of_bob = of_ann.iter().filter(|event| event.kind == "customer.subscription.created");
+    let of_bob: Vec<_> = of_bob
+        .map(|event| Envelope {
+            id: EventId::parse(format!("{}_bob", event.id)).unwrap(),
+            subject: Subject { account: named.clone(), ..event.subject.clone() },
+            ..event.clone()
+        })
+        .collect();
+    assert_eq!(of_bob.len(), 2);
+    assert_eq!(scene.handle(&[of_ann.clone(), of_bob.clone()].concat()).failed, [""; 0]);
+    assert_eq!(scene.seen(&ann), seen("pro", Status::Active, "pro"));
+    assert_eq!(scene.seen(&bob), seen("free", Status::Active, "free"));
+    assert!(scene.account(&bob).access.customers.is_empty());
+    assert!(
+        of_bob.iter().all(|event| record(&scene, event).record.account == Some(ann.clone())),
+        "they are settled along with the first's"
+    );
+    for customer in &scene.account(&ann).access.customers {
+        let entries = scene.world.ledger.entries(&ann);
+        let links = |entry: &&Entry| entry.steps[0].step == format!("link customer {customer}");
+        let entry = entries.iter().find(links).expect("history tells of it");
+        let named = of_ann.iter().filter(|event| event.subject.customer.as_ref() == Some(customer));
+        let named: BTreeSet<_> = named.map(Envelope::event_ref).collect();
+        assert_eq!(entry.cause.iter().cloned().collect::<BTreeSet<_>>(), named);
+    }
+}
+
+/// The key was disabled by hand: whatever an operator does, it is looked at.
+#[test]
+fn an_act_looks_at_api_gateway() {
+    let scene = Scene::new();
+    let ann = scene.sign_up("ann");
+    scene.world.clock.advance(SignedDuration::from_mins(5));
+    let key = scene.account(&ann).key().unwrap().id.clone();
+    scene.world.api_gateway.scene(|model, now| {
+        let patch = KeyPatch { enabled: Some(false), ..KeyPatch::default() };
+        model.update_api_key(key.as_str(), patch, now).map(drop).unwrap();
+    });
+    let plan = PlanId::parse("pro").unwrap();
+    scene.operate(&ann, Act::Grant { plan, until: None });
+    assert_eq!(keys(&scene, &ann), [generation(1)]);
+}
+
 #[test]
 fn a_released_customer_is_linked_by_no_event() {
     let scene = Scene::new();
@@ -454,7 +542,7 @@ fn a_link_that_is_replayed_after_the_unlink_links_nobody() {
     assert!(scene.account(&ann).access.customers.is_empty());
     // Nor does a forged one.
     let mut forged = wakes[0].clone();
-    forged.id = tollgate_events::EventId::parse("op_forged").unwrap();
+    forged.id = EventId::parse("op_forged").unwrap();
     forged.subject.customer = CustomerId::parse("cus_nobodys").ok();
     scene.handle(&[forged]);
     assert!(scene.account(&ann).access.customers.is_empty());

@@ -2,7 +2,9 @@
 
 use jiff::SignedDuration;
 use tollgate_billing::account::Status;
+use tollgate_billing::converge::DRIFT;
 use tollgate_billing::ledger::Outcome;
+use tollgate_billing::sweep::wake;
 
 use super::scene::Scene;
 
@@ -49,4 +51,24 @@ fn who_has_the_name_by_now_is_told_nothing() {
     assert_eq!(user.attribute("custom:apiid"), Some(own.as_str()));
     scene.later(SignedDuration::from_hours(1));
     assert_eq!(scene.seen(&gone).1, Status::Closed);
+}
+
+/// Whoever is deleted and pays all the same has a person look at it.
+#[test]
+fn a_payment_on_a_deleted_users_account_is_seen() {
+    let scene = Scene::new();
+    let ann = scene.sign_up("ann");
+    scene.world.cognito.delete_user("ann").unwrap();
+    for _ in 0..2 {
+        let now = scene.world.clock.time();
+        assert_eq!(scene.handle(&[wake(DRIFT, ann.clone(), None, now)]).failed, [""; 0]);
+        scene.later(SignedDuration::from_hours(1));
+    }
+    assert_eq!(scene.seen(&ann).1, Status::Closed);
+    scene.buy(&ann, "pro_monthly");
+    let report = scene.handle(&scene.events());
+    assert_eq!((report.failed.len(), report.outcomes[&Outcome::Parked]), (0, 4));
+    let events = scene.world.ledger.events().into_iter().map(|event| event.record);
+    let told = events.filter(|record| record.outcome == Outcome::Parked);
+    assert!(told.filter_map(|it| it.detail).all(|it| it.contains("cancel and refund it")));
 }

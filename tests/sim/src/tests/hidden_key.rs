@@ -8,6 +8,7 @@ use jiff::SignedDuration;
 use tollgate_billing::account::Status;
 use tollgate_billing::batch::{BatchReport, Message};
 use tollgate_billing::converge::Worker;
+use tollgate_billing::policy::UNFINISHED_REVIEW_AFTER;
 use tollgate_events::{Envelope, cloudtrail, cognito};
 use tollgate_standin::gate::Fair;
 use tollgate_standin::world::World;
@@ -71,9 +72,12 @@ fn a_user_deleted_while_the_new_key_is_hidden_leaves_none_behind() {
 fn a_key_that_shows_up_when_it_is_made_again_is_adopted() {
     let world = World::new(dawn(), 1, "https://stripe.invalid", Arc::new(Fair));
     let worker = worker_on(&world);
+    let deadline = world.clock.time() + LEASE;
     world.api_gateway.set_read_lag(LEASE + SignedDuration::from_secs(1));
     let ann = world.cognito.sign_up_confirmed("ann", "ann@example.com").unwrap();
     dies_after_minting(&world, &worker);
+    let review_at = world.ledger.accounts()[0].review_at;
+    assert_eq!(review_at, Some(deadline + UNFINISHED_REVIEW_AFTER), "should no message come");
     world.cognito.sign_in("ann").unwrap();
     let cognito::Reading::Wake(wake) =
         cognito::read(&world.cognito.take_triggers()[0], world.clock.time()).unwrap().reading

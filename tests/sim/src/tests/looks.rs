@@ -1,13 +1,20 @@
 //! What API Gateway refuses or does not show is looked at a few times, and then comes again.
 
+use std::collections::BTreeSet;
+
 use jiff::SignedDuration;
 use tollgate_billing::account::Status;
+use tollgate_billing::catalog::CatalogFile;
 use tollgate_billing::control_plane::ControlPlane;
+use tollgate_billing::converge::DRIFT;
 use tollgate_billing::policy::Policy;
 use tollgate_billing::ports::Class;
+use tollgate_billing::sweep::wake;
 use tollgate_events::{Envelope, Via};
+use tollgate_standin::api_gateway::{ApiStage, NewPlan};
 
 use super::scene::{Refuses, Scene};
+use crate::run::worker_on;
 
 /// One try, and five after a look each.
 const TRIES: usize = 6;
@@ -67,4 +74,39 @@ fn a_key_that_is_not_shown_yet_is_looked_for_a_few_times() {
     assert_eq!(scene.handle(&events).failed, [""; 0]);
     assert_eq!(scene.seen(&ann), ("pro".into(), Status::Active, "pro".into()));
     assert_eq!(scene.world.api_gateway.scene(|model, _| model.keys().count()), 1);
+}
+
+/// A key may be on other plans: the seller's, for other stages. They are left alone; one that an
+/// older catalog of ours has put it on is not.
+#[test]
+fn the_sellers_own_usage_plans_are_left_alone() {
+    let mut scene = Scene::new();
+    let plan = |name: &str| {
+        let stage = ApiStage { stage: name.to_owned(), ..scene.world.stage() };
+        let new = NewPlan { name: name.into(), stages: [stage].into(), ..NewPlan::default() };
+        scene.world.api_gateway.scene(|model, _| model.create_usage_plan(new).unwrap().id)
+    };
+    let (own, older) = (plan("admin"), plan("older"));
+    let free = scene.worker.catalog.default_plan().expect("there is one").usage_plan.to_string();
+    let text = scene.world.plans_toml.replace(&free, &older);
+    scene.worker.catalog = CatalogFile::parse(&text).expect("it is a catalog").catalog;
+    let ann = scene.sign_up("ann");
+    let key = scene.account(&ann).key().expect("she has one").id.to_string();
+    scene.world.api_gateway.scene(|model, now| {
+        model.create_usage_plan_key(&own, &key, now).unwrap();
+    });
+    let on = |scene: &Scene| -> BTreeSet<_> {
+        scene.world.api_gateway.scene(|model, _| {
+            let mut keys = model.keys();
+            keys.find(|it| it.id == key).expect("it is there").plans.iter().cloned().collect()
+        })
+    };
+    assert_eq!(on(&scene), [older, own.clone()].into());
+
+    scene.worker = worker_on(&scene.world);
+    scene.worker.catalog.revision = 2;
+    scene.world.clock.advance(SignedDuration::from_mins(5));
+    let now = scene.world.clock.time();
+    assert_eq!(scene.handle(&[wake(DRIFT, ann.clone(), None, now)]).failed, [""; 0]);
+    assert_eq!(on(&scene), [free, own].into());
 }

@@ -187,6 +187,7 @@ fn what_comes_before_the_rebuild_moves_nothing_and_waits() {
     scene.pass(SignedDuration::from_hours(24 * 31));
     scene.buy(&twice, "basic");
     scene.deliver_everything();
+    scene.world.cognito.sign_in("paying").unwrap();
     scene.reconcile(async |it| it.sweep.run().await.unwrap());
     scene.deliver_everything();
     assert_eq!(scene.outside(), before);

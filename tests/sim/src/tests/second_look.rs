@@ -144,45 +144,63 @@ fn what_an_older_event_told_is_no_lag() {
     assert_eq!(review_in(&world, &account), None);
 }
 
+/// Somebody buys pro, of which nobody has heard: what tells of it as Stripe lists it.
+fn bought(world: &World, worker: &Worker<World>, account: &AccountId) -> Envelope {
+    let named = worker.deriver.name(account);
+    let metadata = proof(&named);
+    let mut stripe = world.stripe.account();
+    let customer = stripe.create_customer(NewCustomer::default());
+    stripe.set_card(&customer, Card::Pays).unwrap();
+    let price = stripe.price_by_lookup_key("pro_monthly").unwrap().id.clone();
+    let data = SubscriptionData { metadata, ..SubscriptionData::default() };
+    let subscription = stripe.subscribe(&customer, &[&price], data).unwrap();
+    let customer = Some(CustomerId::parse(customer).unwrap());
+    Envelope {
+        object: Some(subscription),
+        subject: Subject { account: Some(named), customer, charge: None },
+        hint: Some(Hint {
+            status: "active".into(),
+            prices: vec![PriceId::parse(price).unwrap()],
+            ..Hint::default()
+        }),
+        ..ahead_of_stripe(worker, account, world.clock.time())
+    }
+}
+
 /// A cancellation tells of what was changed and of the end in one second: the end is the last.
 #[test]
 fn of_one_second_the_end_is_the_last() {
     let (world, worker, account) = at_rest();
-    let named = worker.deriver.name(&account);
-    let metadata = proof(&named);
-    let subscription = {
-        let mut stripe = world.stripe.account();
-        let customer = stripe.create_customer(NewCustomer::default());
-        stripe.set_card(&customer, Card::Pays).unwrap();
-        let price = stripe.price_by_lookup_key("pro_monthly").unwrap().id.clone();
-        let data = SubscriptionData { metadata, ..SubscriptionData::default() };
-        stripe.subscribe(&customer, &[&price], data).unwrap()
-    };
-    let (customer, price) = {
-        let stripe = world.stripe.account();
-        let row = stripe.subscription(&subscription).unwrap();
-        (row.customer.clone(), row.items[0].price.clone())
-    };
-    let now = world.clock.time();
     // Stripe still lists it as active, as the first of the two tells.
-    let told = |id: &str, kind: &str, status: &str| Envelope {
-        id: EventId::parse(id).unwrap(),
-        kind: kind.into(),
-        object: Some(subscription.clone()),
-        subject: Subject {
-            account: Some(named.clone()),
-            customer: Some(CustomerId::parse(customer.clone()).unwrap()),
-            charge: None,
-        },
-        hint: Some(Hint {
-            status: status.into(),
-            prices: vec![PriceId::parse(price.clone()).unwrap()],
-            ..Hint::default()
-        }),
-        ..ahead_of_stripe(&worker, &account, now)
+    let changed = bought(&world, &worker, &account);
+    let status = "canceled".into();
+    let ended = Envelope {
+        id: EventId::parse("evt_2").unwrap(),
+        kind: "customer.subscription.deleted".into(),
+        hint: changed.hint.clone().map(|hint| Hint { status, ..hint }),
+        ..changed.clone()
     };
-    let changed = told("evt_1", "customer.subscription.updated", "active");
-    let ended = told("evt_2", "customer.subscription.deleted", "canceled");
     handle(&worker, vec![ended.encode(), changed.encode()]);
     assert_eq!(review_in(&world, &account), Some(SignedDuration::from_secs(60)));
+}
+
+#[test]
+fn whatever_reads_otherwise_than_it_was_told_may_lag() {
+    let soon = Some(SignedDuration::from_secs(60));
+    let changes: [(fn(&mut Hint), _); 5] = [
+        (|_| (), None),
+        (|hint| hint.status = "past_due".into(), soon),
+        (|hint| hint.prices.clear(), soon),
+        (|hint| hint.cancel_at = Some(Timestamp::MAX), soon),
+        (|hint| hint.cancel_at_period_end = true, soon),
+    ];
+    for (change, review) in changes {
+        let (world, worker, account) = at_rest();
+        let mut event = bought(&world, &worker, &account);
+        let hint = event.hint.as_mut().unwrap();
+        change(hint);
+        let told = format!("{hint:?}");
+        handle(&worker, vec![event.encode()]);
+        assert_eq!(review_in(&world, &account), review, "{told}");
+    }
 }

@@ -3,10 +3,12 @@
 use jiff::SignedDuration;
 use tollgate_billing::account::Status;
 use tollgate_billing::control_plane::ControlPlane;
+use tollgate_billing::converge::DRIFT;
 use tollgate_billing::ledger::{KeyCount, Outcome, StackRecord};
 use tollgate_billing::ops::Act;
 use tollgate_billing::policy::{MOST_DEFERRED, PARKED_REVIEW_AFTER, Policy};
 use tollgate_billing::ports::{Class, Ledger, Service};
+use tollgate_billing::sweep::wake;
 use tollgate_events::{AccountId, Envelope, EventId};
 use tollgate_standin::stripe::When;
 
@@ -56,9 +58,15 @@ fn a_refused_call_is_waited_for_and_made_up_for() {
         assert_eq!(scene.seen(&ann), ("pro".into(), Status::Active, "pro".into()));
         let settled = scene.account(&ann);
         assert!(settled.deferred.is_empty() && !settled.open);
-        assert!(outcomes(&scene, &ann).iter().all(|outcome| *outcome == Outcome::Applied));
+        let outcomes = outcomes(&scene, &ann);
+        assert!(outcomes.len() > events.len(), "the sign-up and these");
+        assert!(outcomes.iter().all(|outcome| *outcome == Outcome::Applied));
         let history = scene.world.ledger.entries(&ann);
-        let cause = &history.last().expect("it changed").cause;
+        let last = history.last().expect("it changed");
+        let records = scene.world.ledger.events().into_iter().map(|event| event.record);
+        let by_last = records.filter(|record| record.version == Some(last.version));
+        assert_eq!(by_last.count(), events.len() + 1, "these, and the wake");
+        let cause = &last.cause;
         assert!(events.iter().all(|event| cause.contains(&event.event_ref())), "{cause:?}");
     }
 }
@@ -163,6 +171,8 @@ fn an_early_fraud_warning_is_on_record() {
 #[test]
 fn the_last_keys_are_kept_for_those_who_pay() {
     let scene = Scene::new();
+    let carol = scene.sign_up("carol");
+    scene.world.clock.advance(SignedDuration::from_mins(5));
     let full = StackRecord {
         keys: Some(KeyCount { count: 9_500, at: scene.world.clock.time() }),
         ..StackRecord::default()
@@ -171,6 +181,14 @@ fn the_last_keys_are_kept_for_those_who_pay() {
     let (ann, bob) = (scene.sign_up("ann"), scene.sign_up("bob"));
     assert_eq!(scene.seen(&ann), ("free".into(), Status::WaitingForKey, "waiting".into()));
     assert!(scene.account(&ann).key().is_none());
+
+    // Who has one keeps it.
+    let look = wake(DRIFT, carol.clone(), None, scene.world.clock.time());
+    scene.world.gate.take_calls();
+    assert_eq!(scene.handle(&[look]).failed, [""; 0]);
+    assert_eq!(scene.seen(&carol).1, Status::Active);
+    let calls = scene.world.gate.take_calls().into_iter().map(|call| call.operation);
+    assert_eq!(calls.filter(|operation| *operation == "GetItem").count(), 0, "nobody counts");
 
     // Ann pays, and has a key at once.
     scene.buy(&ann, "basic_monthly");
@@ -182,7 +200,7 @@ fn the_last_keys_are_kept_for_those_who_pay() {
     assert_eq!(scene.later(hour), 1);
     assert_eq!(scene.seen(&bob).1, Status::WaitingForKey);
     let stack = block_on(scene.world.ledger.stack()).expect("fair");
-    assert_eq!(stack.keys.map(|keys| keys.count), Some(9_501), "Ann's key is counted");
+    assert_eq!(stack.keys.map(|keys| keys.count), Some(9_502), "Carol's and Ann's");
     let keys = Some(KeyCount { count: 9_499, at: scene.world.clock.time() });
     assert!(block_on(scene.world.ledger.put_stack(&StackRecord { keys, ..stack })).expect("fair"));
     assert_eq!(scene.later(hour), 1);
