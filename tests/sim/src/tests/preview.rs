@@ -111,3 +111,16 @@ fn an_event_is_foreseen_for_whom_it_concerns() {
     };
     assert_eq!((after(&ann), after(&bob)), (Status::Active, Status::Held));
 }
+
+/// What another account pays is no payment on one that is closed.
+#[test]
+fn a_closed_account_is_not_warned_of_what_others_pay() {
+    let scene = Told::new();
+    let (ann, bob) = (scene.sign_up("ann"), scene.sign_up("bob"));
+    scene.operate(&ann, Act::Close);
+    scene.buy(&bob, "pro_monthly");
+    let events = scene.events();
+    assert_eq!(scene.handle(&events).failed, [""; 0]);
+    let foreseen = block_on(scene.worker.preview(&ann, events, None)).unwrap();
+    assert_eq!((foreseen.after.1, foreseen.warnings), (Status::Closed, Vec::new()));
+}
