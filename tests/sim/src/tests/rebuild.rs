@@ -179,6 +179,9 @@ impl Scene {
 #[test]
 fn what_comes_before_the_rebuild_moves_nothing_and_waits() {
     let Everybody { scene, paying, twice, .. } = everybody();
+    // Whose attributes are gone as well is taken for new by their sign-in.
+    let nothing = ["custom:plan", "custom:apiid"].map(|name| (name.to_owned(), String::new()));
+    scene.world.cognito.write("free", nothing.into()).unwrap();
     let before = scene.outside();
     scene.world.ledger.lose_everything();
     // A renewal, an upgrade, a comparison that takes everybody for new.
@@ -187,7 +190,7 @@ fn what_comes_before_the_rebuild_moves_nothing_and_waits() {
     scene.pass(SignedDuration::from_hours(24 * 31));
     scene.buy(&twice, "basic");
     scene.deliver_everything();
-    scene.world.cognito.sign_in("paying").unwrap();
+    scene.world.cognito.sign_in("free").unwrap();
     scene.reconcile(async |it| it.sweep.run().await.unwrap());
     scene.deliver_everything();
     assert_eq!(scene.outside(), before);

@@ -183,6 +183,7 @@ fn the_last_keys_are_kept_for_those_who_pay() {
     assert!(scene.account(&ann).key().is_none());
 
     // Who has one keeps it.
+    scene.world.clock.advance(SignedDuration::from_mins(2));
     let look = wake(DRIFT, carol.clone(), None, scene.world.clock.time());
     scene.world.gate.take_calls();
     assert_eq!(scene.handle(&[look]).failed, [""; 0]);
