@@ -1,13 +1,18 @@
 //! What all commands have in common: help, `--json`, completions, `--local`.
 
+use anyhow::Context;
 use serde_json::Value;
+use tollgate_billing::ports::Ledger;
 use tollgate_local::customer::Customer;
 use tollgate_local::stack::{Options, Stack};
+use tollgate_standin::stripe::NewCustomer;
 use tollgate_workers::cli::definition;
 
-use super::{Input, Operator, Said};
+use super::{Input, Operator};
 
 const NONE: Input = Input::Piped("");
+/// In the form of one.
+const WEBHOOK_SECRET: &str = "whsec_0123456789abcdef0123456789abcdef";
 
 /// The commands that do something, and what each was told to do.
 fn leaves(command: &clap::Command, path: &str, found: &mut Vec<String>) {
@@ -21,54 +26,80 @@ fn leaves(command: &clap::Command, path: &str, found: &mut Vec<String>) {
     }
 }
 
-/// The commands, as far as they end well on a quiet stack with one customer.
-const LINES: &[&str] = &[
-    "plans show {plans}",
-    "plans apply --dry-run {plans}",
-    "doctor {plans}",
-    "webhook apply --dry-run",
-    "secrets rotate key-secrets",
-    "account show ann@example.com",
-    "account history ann@example.com",
-    "account grant ann@example.com pro",
-    "account revoke-grant ann@example.com pro",
-    "account hold ann@example.com",
-    "account release ann@example.com",
-    "account rotate-key ann@example.com",
-    "account close ann@example.com",
-    "events list",
-    "events replay --since 1h --dry-run",
-    "reconcile",
-    "queue status",
-    "keys forecast --count",
-    "completions bash",
+/// A line for each command, and how it ends on a quiet stack. Ann has a dispute; nobody has the
+/// customer.
+const LINES: &[(&str, u8)] = &[
+    ("plans show {plans}", 0),
+    ("plans apply --dry-run {plans}", 0),
+    ("doctor {plans}", 0),
+    ("webhook apply --dry-run", 0),
+    ("secrets set webhook-secrets", 0),
+    ("secrets rotate key-secrets", 0),
+    ("account show ann@example.com", 0),
+    ("account history ann@example.com", 0),
+    ("account grant ann@example.com pro", 0),
+    ("account revoke-grant ann@example.com pro", 0),
+    ("account hold ann@example.com", 0),
+    ("account release ann@example.com", 0),
+    ("account lift-dispute ann@example.com {dispute}", 0),
+    ("account rotate-key ann@example.com", 0),
+    ("account close ann@example.com", 0),
+    ("account link bob@example.com {customer}", 0),
+    ("account unlink bob@example.com {customer}", 0),
+    ("events list", 0),
+    ("events show {event}", 0),
+    ("events replay --since 1h --dry-run", 0),
+    ("reconcile", 0),
+    ("queue status", 0),
+    ("keys forecast --count", 0),
+    ("completions bash", 0),
 ];
-
-/// These need a dispute, another's customer, an event or a secret: their own tests tell.
-const ELSEWHERE: &[&str] =
-    &["account lift-dispute", "account link", "account unlink", "events show", "secrets set"];
 
 #[tokio::test]
 async fn every_command_says_what_it_is_and_prints_one_document() -> anyhow::Result<()> {
     let operator = Operator::start().await?;
-    Customer::new(&operator.stack, "ann").sign_up().await?;
-    operator.stack.settle().await?;
-    let port = operator.stack.urls.tollgate.rsplit(':').next().unwrap_or_default();
+    let stack = &operator.stack;
+    let mut ann = Customer::new(stack, "ann");
+    ann.sign_up().await?;
+    Customer::new(stack, "bob").sign_up().await?;
+    stack.settle().await?;
+    ann.sign_in().await?;
+    ann.buy("pro").await?;
+    stack.settle().await?;
+    let account = stack.ledger.account(&ann.id()?).await?.context("she has one")?;
+    let payer = account.access.customers.first().context("she bought")?.to_string();
+    let (dispute, customer) = {
+        let mut stripe = stack.world.stripe.account();
+        (stripe.open_dispute(&payer)?, stripe.create_customer(NewCustomer::default()))
+    };
+    stack.settle().await?;
+    let events = operator.tollgate("events list --limit 1 --json", NONE).await;
+    let events: Value = serde_json::from_str(&events.out)?;
+    let event = format!("{}", events["events"][0]["id"].as_str().context("there are some")?);
+    let port = stack.urls.tollgate.rsplit(':').next().unwrap_or_default();
     let plans = format!("{}/habits-{port}.toml", env!("CARGO_TARGET_TMPDIR"));
-    std::fs::write(&plans, &operator.stack.world.plans_toml)?;
+    std::fs::write(&plans, &stack.world.plans_toml)?;
     let mut told = Vec::new();
     leaves(&definition(), "", &mut told);
-    for line in told.iter().filter(|line| !ELSEWHERE.contains(&line.as_str())) {
-        let run = LINES.iter().find(|it| it.starts_with(line.as_str()));
-        let run = run.ok_or_else(|| anyhow::anyhow!("`{line}` is not tried with --json"))?;
-        let mut run = format!("{} --json", run.replace("{plans}", &plans));
+    for line in told {
+        let run = LINES.iter().find(|(it, _)| it.starts_with(line.as_str()));
+        let (run, exit) = run.with_context(|| format!("`{line}` is not tried with --json"))?;
+        let named = [("plans", &plans), ("dispute", &dispute), ("customer", &customer)];
+        let mut run = named
+            .iter()
+            .chain(&[("event", &event)])
+            .fold(format!("{run} --json"), |run, (name, value)| {
+                run.replace(&format!("{{{name}}}"), value)
+            });
         let act =
             line.starts_with("account") && !["show", "history"].iter().any(|it| line.ends_with(it));
         if act {
             run.push_str(" --why 'a test' --by ops --yes");
         }
-        let Said { exit, out, err } = operator.tollgate_while_it_runs(&run, NONE).await?;
-        assert!(serde_json::from_str::<Value>(&out).is_ok(), "{run}: {exit} {out} {err}");
+        let input = if line == "secrets set" { Input::Piped(WEBHOOK_SECRET) } else { NONE };
+        let said = operator.tollgate_while_it_runs(&run, input).await?;
+        assert_eq!((said.exit, said.err.as_str()), (*exit, ""), "{run}: {said:?}");
+        assert!(serde_json::from_str::<Value>(&said.out).is_ok(), "{run}: {said:?}");
         let help = operator.run(&format!("{line} --help"), NONE).await;
         assert!(help.exit == 0 && help.out.contains("Usage: tollgate"), "{line}: {help:?}");
         assert!(help.out.contains("Example"), "{line}: {help:?}");
