@@ -23,8 +23,7 @@ use super::{Context, Exit, Failure, Io, Setting};
 /// Compares Stripe, the ledger, API Gateway and Cognito, and tells by kind what differs.
 ///
 /// It reads bulk pages, never account by account, and changes nothing unless it is told to.
-/// API Gateway is asked once a second: 10,000 accounts take a minute and a
-/// half.
+/// API Gateway is asked once a second: 10,000 accounts take a minute and a half.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
