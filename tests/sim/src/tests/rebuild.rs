@@ -4,15 +4,15 @@
 use std::collections::BTreeMap;
 
 use jiff::SignedDuration;
-use tollgate_billing::account::{Access, KeyId, PlanId, Reason, Status};
-use tollgate_billing::ledger::Outcome;
+use tollgate_billing::account::{Access, Account, KeyId, PlanId, Reason, Status};
+use tollgate_billing::ledger::{Claim, Commit, CommitResult, Outcome};
 use tollgate_billing::ops::{
     Act, OperatorAct, REBUILD, REBUILT_CLOSED, REBUILT_GRANT, REBUILT_HOLD, Rebuild, RebuildReport,
     Rebuilt, Reconcile, Repaired, excesses,
 };
-use tollgate_billing::ports::{PortResult, Service};
+use tollgate_billing::ports::{Ledger, PortResult, Service};
 use tollgate_billing::sweep::{ACCOUNTS_AT_ONCE, Drift, DriftReport, DriftSweep, News};
-use tollgate_events::{AccountId, Source};
+use tollgate_events::{AccountId, CustomerId, Source};
 use tollgate_standin::api_gateway::Key;
 use tollgate_standin::stripe::{Card, NewCustomer, SubscriptionData, When};
 use tollgate_standin::world::{BULK_QUEUE, EVENTS_QUEUE};
@@ -274,7 +274,7 @@ fn after_the_rebuild_everybody_has_what_they_had() {
     assert_eq!((entries.len(), entries[0].version), (1, 1));
     let cause = &entries[0].cause[0];
     assert_eq!(cause.source, Source::Operator);
-    let record = block_on(tollgate_billing::ports::Ledger::event(&scene.world.ledger, cause));
+    let record = block_on(scene.world.ledger.event(cause));
     let record = record.unwrap().unwrap().record;
     assert_eq!(record.envelope().unwrap().kind, REBUILD);
     let why = record.detail.unwrap();
@@ -395,4 +395,28 @@ fn who_was_closed_is_not_opened() {
     let access = scene.world.ledger.stored(&ann).unwrap().access;
     assert_eq!((access.status, access.keys.len()), (Status::Closed, 0));
     assert_eq!(access.closed.as_deref(), Some(REBUILT_CLOSED));
+}
+
+/// Between the loss and the rebuild somebody has linked a customer: whom Stripe names with our
+/// proof goes without them, and a person is told.
+#[test]
+fn a_customer_who_is_somebody_elses_by_now_is_told() {
+    let Everybody { scene, paying, granted, .. } = everybody();
+    let customer = CustomerId::parse(&paying.customer).unwrap();
+    let payer = scene.world.ledger.links()[&customer].clone();
+    scene.world.ledger.lose_everything();
+    let (ledger, now) = (&scene.world.ledger, scene.world.clock.time());
+    let until = now + SignedDuration::from_secs(1);
+    let Claim::Taken { account } = block_on(ledger.claim(&granted, now, until)).unwrap() else {
+        panic!("nobody holds it");
+    };
+    let mut account = Account { open: false, lease_until: None, ..*account };
+    account.commit_id = Some("by-hand".to_owned());
+    account.access.customers.insert(customer.clone());
+    let commit = Commit { link: vec![customer.clone()], ..Commit::of(account) };
+    assert_eq!(block_on(ledger.commit(&commit)).unwrap(), CommitResult::Committed);
+    let (report, rebuilt) = scene.rebuild(ACCOUNTS_AT_ONCE, true);
+    assert_eq!(report.taken, 1);
+    let told = rebuilt.iter().find(|it| !it.taken.is_empty()).unwrap();
+    assert_eq!((&told.account, &told.taken), (&payer, &vec![customer]));
 }
