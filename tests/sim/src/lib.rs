@@ -12,8 +12,7 @@
 //! it; the [`switch`]: how long a key answers 403 while it changes its plan; and the
 //! [`flood`]: thousands of sign-ups against the control plane's limits.
 //!
-//! Not in the seeds: the blast limit and the reserve of keys, which have stories of their own; keys that
-//! are rotated.
+//! Not in the seeds: the blast limit and the reserve of keys, which have stories of their own.
 
 mod carry;
 pub mod coverage;

@@ -241,7 +241,30 @@ fn any_number_of_copies_in_any_order_end_in_the_same_access() {
     }
 }
 
-/// The test above compares like with like; this says what like is.
+/// Each event in turn is held up for four days, and comes after all that followed it.
+#[test]
+fn an_event_that_comes_days_late_ends_in_the_same_access() {
+    let days = SignedDuration::from_hours(4 * 24);
+    for steps in 1..=LIFE.len() {
+        let in_time = live(steps);
+        in_time.deliver(&in_time.events, 1);
+        in_time.world.clock.advance(days);
+        in_time.deliver(&[], 1);
+        let expected = in_time.seen();
+        for held_up in 0..in_time.events.len() {
+            let lived = live(steps);
+            let mut events = lived.events.clone();
+            let late = events.remove(held_up);
+            lived.deliver(&events, 1);
+            lived.world.clock.advance(days);
+            lived.deliver(std::slice::from_ref(&late), 1);
+            let step = LIFE[steps - 1];
+            assert_eq!(lived.seen(), expected, "until `{step}`, and {} is late", late.kind);
+        }
+    }
+}
+
+/// The tests above compare like with like; this says what like is.
 #[test]
 fn the_life_shows_every_kind_of_access() {
     let words = (1..=LIFE.len()).map(|steps| {

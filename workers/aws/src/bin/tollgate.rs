@@ -5,7 +5,7 @@ use std::process::{ExitCode, exit};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use terminal_size::{Width, terminal_size};
+use terminal_size::{Width, terminal_size_of};
 use tokio::runtime::Builder;
 
 use tollgate_workers::adapters::system::SystemClock;
@@ -25,7 +25,7 @@ async fn main() -> ExitCode {
         input: &mut stdin().lock(),
         interactive: stdin().is_terminal() && stderr().is_terminal(),
         colour: stdout().is_terminal() && !plain,
-        columns: terminal_size().map(|(Width(columns), _)| columns),
+        columns: terminal_size_of(stdout()).map(|(Width(columns), _)| columns),
         interrupted: &|| interrupts.pressed(),
         hidden,
     };

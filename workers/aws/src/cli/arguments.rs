@@ -41,7 +41,8 @@ Exit codes:
   2  the command line, a file or a setting is wrong or missing
   3  nothing was changed: not confirmed, or it would touch what is not Tollgate's
   4  --dry-run found changes to make
-  5  stopped by Ctrl-C at a safe place; the message says how to go on";
+  5  stopped by Ctrl-C at a safe place; the message says how to go on
+130  ended at once by Ctrl-C: repeat the command";
 
 /// What to do.
 #[derive(Debug, Subcommand)]
@@ -54,7 +55,7 @@ pub(crate) enum Command {
     /// The plans of plans.toml, and what sells and enforces them.
     #[command(subcommand)]
     Plans(super::plans::Plans),
-    /// Compares Stripe, the ledger, API Gateway and Cognito, account by account.
+    /// Compares Stripe, the ledger, API Gateway and Cognito, for every account.
     Reconcile(super::reconcile::Reconcile),
     /// The endpoint at Stripe that sends the stack its events.
     #[command(subcommand)]

@@ -86,7 +86,9 @@ impl From<PortError> for Failure {
             }
             (Class::NotFound, _) => "Check --stack and AWS_REGION.",
             (Class::LimitExceeded, _) => "Raise the service's quota, or remove what is unused.",
-            (Class::Invalid, _) => "",
+            (Class::Invalid, _) => {
+                "It will not be taken as it is: compare what it names with what `tollgate doctor` says."
+            }
         };
         Self::failed(error.to_string(), mend)
     }
@@ -94,7 +96,10 @@ impl From<PortError> for Failure {
 
 impl From<CatalogError> for Failure {
     fn from(error: CatalogError) -> Self {
-        Self::usage(error.to_string(), "")
+        Self::usage(
+            error.to_string(),
+            "Correct the catalog: docs/configuration.md tells of each key.",
+        )
     }
 }
 

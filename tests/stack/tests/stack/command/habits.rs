@@ -75,7 +75,7 @@ async fn every_command_says_what_it_is_and_prints_one_document() -> anyhow::Resu
     stack.settle().await?;
     let events = operator.tollgate("events list --limit 1 --json", NONE).await;
     let events: Value = serde_json::from_str(&events.out)?;
-    let event = format!("{}", events["events"][0]["id"].as_str().context("there are some")?);
+    let event = events["events"][0]["id"].as_str().context("there are some")?.to_string();
     let port = stack.urls.tollgate.rsplit(':').next().unwrap_or_default();
     let plans = format!("{}/habits-{port}.toml", env!("CARGO_TARGET_TMPDIR"));
     std::fs::write(&plans, &stack.world.plans_toml)?;
