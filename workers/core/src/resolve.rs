@@ -64,7 +64,7 @@ impl<P: Ports> Worker<P> {
     }
 
     /// The account that the event itself names: by a trusted party, or with our proof.
-    fn named(&self, envelope: &Envelope) -> Option<AccountId> {
+    pub(crate) fn named(&self, envelope: &Envelope) -> Option<AccountId> {
         let named = envelope.subject.account.as_ref()?;
         let trusted = envelope.source != Source::Stripe || self.deriver.verifies(named);
         trusted.then(|| named.id.clone())

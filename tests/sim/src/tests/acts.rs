@@ -6,9 +6,11 @@ use std::task::{Context, Waker};
 
 use jiff::SignedDuration;
 use tollgate_billing::account::{KeyId, PlanId, RetiringKey, Status};
+use tollgate_billing::converge::DRIFT;
 use tollgate_billing::ledger::{CustomerLink, Entry, Outcome, StoredEvent};
 use tollgate_billing::ops::{Act, ActError, OperatorAct};
 use tollgate_billing::ports::{Class, Ledger, Ports, Service};
+use tollgate_billing::sweep::wake;
 use tollgate_events::{AccountId, CustomerId, DisputeId, Envelope, EventId, Subject, Via};
 use tollgate_standin::api_gateway::KeyPatch;
 use tollgate_standin::stripe::{Metadata, SubscriptionData};
@@ -349,8 +351,7 @@ fn of_a_deleted_user_only_a_customer_can_be_taken_away() {
     let cus = customer(&scene, &ann);
     scene.world.cognito.delete_user("ann").unwrap();
     scene.later(SignedDuration::from_hours(1));
-    let wake = tollgate_billing::sweep::wake("drift", ann.clone(), None, scene.world.clock.time());
-    scene.handle(&[wake]);
+    scene.handle(&[wake(DRIFT, ann.clone(), None, scene.world.clock.time())]);
     scene.later(SignedDuration::from_hours(2));
     assert_eq!(scene.seen(&ann).1, Status::Closed);
     for act in [Act::Hold, Act::RotateKey { overlap: MINUTE }] {
@@ -372,8 +373,7 @@ fn a_released_account_whose_user_is_gone_is_closed_again() {
     let ann = scene.sign_up("ann");
     scene.world.cognito.delete_user("ann").unwrap();
     scene.later(SignedDuration::from_hours(1));
-    let wake =
-        || tollgate_billing::sweep::wake("drift", ann.clone(), None, scene.world.clock.time());
+    let wake = || wake(DRIFT, ann.clone(), None, scene.world.clock.time());
     for _ in 0..2 {
         scene.handle(&[wake()]);
         scene.later(SignedDuration::from_hours(2));
@@ -579,9 +579,53 @@ fn a_dispute_goes_with_its_customer() {
     scene.operate(&ann, Act::Link { customer: cus });
     assert_eq!(
         scene.seen(&ann),
-        seen("pro", Status::Held, "held"),
-        "what holds her was not lifted"
+        seen("pro", Status::Active, "pro"),
+        "what was lifted stays so, although it held her before"
     );
+}
+
+/// A worker has found whose a dispute's events are, and an operator releases the customer before
+/// it claims the account: they wait for the next account, which hears of the dispute from them.
+#[test]
+fn a_dispute_that_meets_the_release_of_its_customer_waits_for_the_next_account() {
+    for user_is_gone in [false, true] {
+        let scene = Scene::new();
+        let (ann, bob) = (paying(&scene, "ann"), scene.sign_up("bob"));
+        let cus = customer(&scene, &ann);
+        if user_is_gone {
+            scene.world.cognito.delete_user("ann").unwrap();
+            scene.later(SignedDuration::from_hours(1));
+            scene.handle(&[wake(DRIFT, ann.clone(), None, scene.world.clock.time())]);
+            scene.later(SignedDuration::from_hours(2));
+            assert_eq!(scene.account(&ann).access.status, Status::Closed);
+        }
+        scene.world.stripe.account().open_dispute(cus.as_str()).unwrap();
+        let mut found = scene.events();
+        found.retain(|event| event.kind.starts_with("charge.dispute."));
+        for event in &mut found {
+            event.subject.customer = Some(cus.clone());
+        }
+        scene.operate(&ann, Act::Unlink { customer: cus.clone() });
+        let deadline = scene.world.clock.time() + MINUTE;
+        block_on(scene.worker.converge(&ann, found.clone(), deadline)).unwrap();
+        let told = |event| {
+            let StoredEvent { record, .. } = record(&scene, event);
+            (record.outcome, record.account, record.detail)
+        };
+        for event in &found {
+            let (outcome, _, detail) = told(event);
+            assert_eq!(outcome, Outcome::Waiting);
+            assert!(detail.is_some_and(|it| it.contains("an operator has unlinked")));
+        }
+        scene.later(SignedDuration::from_mins(20));
+        assert!(found.iter().all(|event| told(event).0 == Outcome::Parked));
+
+        scene.operate(&bob, Act::Link { customer: cus.clone() });
+        assert_eq!(scene.account(&bob).access.status, Status::Held);
+        assert!(
+            found.iter().all(|event| told(event) == (Outcome::Applied, Some(bob.clone()), None))
+        );
+    }
 }
 
 /// An act explains what it takes, even if only the sweep tells of it.

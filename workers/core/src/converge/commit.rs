@@ -26,6 +26,9 @@ fn alarm(event: &Envelope) -> Option<&'static str> {
     })
 }
 
+/// What is told of an event whose customer has been linked to another account meanwhile.
+const ANOTHERS: &str = "its customer is another account's";
+
 /// What is told of an event whose customer an operator has released.
 const RELEASED: &str =
     "an operator has unlinked its customer; `tollgate account link` links the customer again";
@@ -170,7 +173,7 @@ impl<P: Ports> Run<'_, P> {
         let silent =
             |event: &&Envelope| is_wake(event) && event.via != Via::Replay && nothing_to_tell;
         let released = self.released.iter().map(|event| EventRecord {
-            detail: Some("its customer is another account's".to_owned()),
+            detail: self.detail(event, None).or_else(|| Some(ANOTHERS.to_owned())),
             ..EventRecord::of(event.clone(), Outcome::Waiting, at)
         });
         let events = self.events.iter().filter(|event| !silent(event));

@@ -42,7 +42,7 @@ impl<P: Ports> Run<'_, P> {
             }
             match self.ledger().link_of(&customer).await? {
                 CustomerLink::Account(owner) => self.leave_to(&owner, &customer),
-                CustomerLink::Released { .. } => drop(self.unlinked.insert(customer)),
+                CustomerLink::Released { .. } => self.leave_to_nobody(customer),
                 CustomerLink::Nobodys => {}
             }
         }
@@ -62,6 +62,18 @@ impl<P: Ports> Run<'_, P> {
         let (released, strays): (Vec<_>, Vec<_>) = strays.into_iter().partition(waited);
         self.released.extend(released);
         self.strays.extend(strays.into_iter().map(|event| (owner.clone(), event)));
+    }
+
+    /// An operator has released a customer. Events that name the account themselves go on:
+    /// whatever else they tell is looked at. The others were this account's by a link that has
+    /// been given up meanwhile, and wait for the next: of a dispute nothing else would tell it.
+    fn leave_to_nobody(&mut self, customer: CustomerId) {
+        let (released, events) = std::mem::take(&mut self.events).into_iter().partition(|event| {
+            event.subject.customer.as_ref() == Some(&customer) && self.worker.named(event).is_none()
+        });
+        self.events = events;
+        self.released.extend::<Vec<_>>(released);
+        self.unlinked.insert(customer);
     }
 
     async fn link_one(&mut self, customer: CustomerId) -> Result<(), Stop> {
@@ -94,9 +106,8 @@ impl<P: Ports> Run<'_, P> {
                 self.leave_to(&owner, &customer);
                 Ok(())
             }
-            // Its events go on: whatever else they tell is looked at.
             CommitResult::LinkReleased { customer } => {
-                self.unlinked.insert(customer);
+                self.leave_to_nobody(customer);
                 Ok(())
             }
             CommitResult::Fenced => Err(Stop::Fenced),

@@ -227,7 +227,8 @@ struct Run<'a, P> {
     found_open: bool,
     events: Vec<Envelope>,
     strays: Vec<(AccountId, Envelope)>,
-    /// Deferred events whose customer is another account's by now.
+    /// Events whose customer is not the account's any more, and which wait for the customer's
+    /// own: they were deferred, or an operator has released the customer.
     released: Vec<Envelope>,
     /// Customers who are named, and whom an operator has released.
     unlinked: BTreeSet<CustomerId>,

@@ -100,7 +100,10 @@ impl<L: Ledger, Q: Queue, C: Clock, E: Entropy> Operate<'_, L, Q, C, E> {
             return Err(self.give_back(found, why).await);
         }
         for (dispute, mark) in self.disputes_that_come_along(&act.act).await? {
-            next.access.disputes.entry(dispute).or_insert(mark);
+            let known = next.access.disputes.entry(dispute).or_insert(mark);
+            if mark == DisputeMark::Lifted {
+                *known = mark;
+            }
         }
         let event = self.event(account, &act.act, now);
         let commit = self.commit(&found, next, act, &event);
@@ -153,6 +156,7 @@ impl<L: Ledger, Q: Queue, C: Clock, E: Entropy> Operate<'_, L, Q, C, E> {
 
     /// A customer's disputes go with them, and Stripe does not list them by customer: those of
     /// the account that had the customer last. The worker tells which of them are the customer's.
+    /// What was lifted stays lifted, whoever the customer pays for.
     async fn disputes_that_come_along(
         &self,
         act: &Act,
