@@ -31,6 +31,8 @@ pub enum Bug {
     NoHint,
     /// A customer's link is not kept.
     LinkNotKept,
+    /// A customer is linked by the commit that ends the work, not by one that begins it.
+    LinkNotFirst,
     /// A grace period begins anew with every look.
     GraceMoved,
     /// A deleted user's subscription is cancelled with its period, not at once.
@@ -79,7 +81,7 @@ pub enum Bug {
 
 impl Bug {
     /// Every bug, by the invariant that it breaks.
-    pub const ALL: [Self; 32] = [
+    pub const ALL: [Self; 33] = [
         Self::TrustedConflict,
         Self::OpenForgotten,
         Self::TimestampOrdering,
@@ -90,6 +92,7 @@ impl Bug {
         Self::NewestSubscriptionOnly,
         Self::NoHint,
         Self::LinkNotKept,
+        Self::LinkNotFirst,
         Self::GraceMoved,
         Self::CancelledWithPeriod,
         Self::IntentNotStored,
@@ -127,6 +130,7 @@ impl Bug {
             Self::NewestSubscriptionOnly => "newest-subscription-only",
             Self::NoHint => "no-hint",
             Self::LinkNotKept => "link-not-kept",
+            Self::LinkNotFirst => "link-not-first",
             Self::GraceMoved => "grace-moved",
             Self::CancelledWithPeriod => "cancelled-with-period",
             Self::IntentNotStored => "intent-not-stored",
@@ -170,6 +174,7 @@ impl Bug {
             | Self::NewestSubscriptionOnly
             | Self::NoHint
             | Self::LinkNotKept
+            | Self::LinkNotFirst
             | Self::GraceMoved
             | Self::CancelledWithPeriod => 1,
             Self::IntentNotStored | Self::ValueNotSent | Self::ConflictMintsAnother => 2,

@@ -45,11 +45,13 @@ pub enum FaultKind {
     EventLost,
     /// Somebody edits API Gateway or Cognito by hand.
     HandEdit,
+    /// One of Stripe's events is on its way for days.
+    Delayed,
 }
 
 impl FaultKind {
     /// Every kind.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::Throttled,
         Self::Unavailable,
         Self::Denied,
@@ -70,6 +72,7 @@ impl FaultKind {
         Self::KeyQuota,
         Self::EventLost,
         Self::HandEdit,
+        Self::Delayed,
     ];
 
     /// The kinds that strike a call.
@@ -107,6 +110,7 @@ impl FaultKind {
             Self::KeyQuota => "key-quota",
             Self::EventLost => "event-lost",
             Self::HandEdit => "hand-edit",
+            Self::Delayed => "delayed",
         }
     }
 

@@ -52,6 +52,8 @@ impl Sim {
             FaultKind::KeyQuota,
             FaultKind::EventLost,
             FaultKind::HandEdit,
+            FaultKind::Delayed,
+            FaultKind::Delayed,
         ];
         let kind = kinds[self.rng.random_range(0..kinds.len())];
         if !self.storm.has(kind) {
@@ -64,6 +66,7 @@ impl Sim {
             FaultKind::Replay => self.replay_one(),
             FaultKind::KeyQuota => self.keys_run_out(),
             FaultKind::EventLost => self.lose_an_event(),
+            FaultKind::Delayed => self.delay_an_event(),
             _ => self.edit_by_hand(),
         };
         if happened {
@@ -81,6 +84,13 @@ impl Sim {
         if self.retires_at.is_some_and(|at| at <= now) {
             self.retire();
             self.tell("the old workers are gone");
+        }
+        let delayed = std::mem::take(&mut self.delayed);
+        let (there, delayed): (Vec<_>, Vec<_>) =
+            delayed.into_iter().partition(|(until, _)| all || *until <= now);
+        self.delayed = delayed;
+        for (_, event) in there {
+            self.in_hand.remove(&event);
         }
         if self.no_keys_until.take_if(|until| all || *until <= now).is_some() {
             self.world.api_gateway.set_quotas(Quotas::default());
@@ -119,6 +129,17 @@ impl Sim {
         self.no_keys_until = Some(until);
         self.world.api_gateway.set_quotas(Quotas { keys, ..Quotas::default() });
         self.tell("there is room for no more keys");
+        true
+    }
+
+    /// An event that comes days after those that follow it.
+    fn delay_an_event(&mut self) -> bool {
+        let Some(delivery) = self.pick_delivery() else { return false };
+        let hours = self.rng.random_range(24..10 * 24);
+        let until = self.world.clock.time() + SignedDuration::from_hours(hours);
+        self.tell(&format!("{} {} is on its way until {until}", delivery.event, delivery.kind));
+        self.in_hand.insert(delivery.event.clone());
+        self.delayed.push((until, delivery.event));
         true
     }
 

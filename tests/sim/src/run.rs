@@ -99,6 +99,8 @@ pub struct Sim {
     pub(crate) pool: Rc<PoolIngress<SqsPort, VirtualClock>>,
     pub(crate) tasks: Executor<Lease, Done>,
     pub(crate) in_hand: BTreeSet<String>,
+    /// Stripe's events that are on their way, and until when.
+    pub(crate) delayed: Vec<(Timestamp, String)>,
     pub(crate) sent: Vec<Delivery>,
     pub(crate) cloudtrail: Vec<Value>,
     pub(crate) triggers: Vec<Value>,
@@ -199,6 +201,7 @@ impl Sim {
             pool: Rc::new(PoolIngress { pool_id: POOL_ID.into(), queue, clock }),
             tasks: Executor::default(),
             in_hand: BTreeSet::new(),
+            delayed: Vec::new(),
             sent: Vec::new(),
             cloudtrail: Vec::new(),
             triggers: Vec::new(),

@@ -5,7 +5,8 @@
 //! there. What comes after is fair weather, with redelivery as SQS does it.
 //!
 //! Left out on purpose: the doors. What Stripe and Cognito tell is put on the queues by
-//! the scene itself, so that every call that counts is the worker's or the sweep's.
+//! the scene itself, so that every call that counts is the worker's, the sweep's or an
+//! operator's.
 
 mod acts;
 mod fate;
@@ -20,9 +21,10 @@ use jiff::{SignedDuration, Timestamp};
 use tollgate_billing::batch::Message;
 use tollgate_billing::converge::Worker;
 use tollgate_billing::ledger::Outcome;
+use tollgate_billing::ops::{Act, ActError, OperatorAct};
 use tollgate_billing::sweep::sweep;
 use tollgate_events::stripe::ACTED_ON;
-use tollgate_events::{Envelope, EventRef, cloudtrail, cognito, stripe};
+use tollgate_events::{Envelope, EventRef, Source, cloudtrail, cognito, stripe};
 use tollgate_standin::sqs::Outgoing;
 use tollgate_standin::stripe::NewEndpoint;
 use tollgate_standin::world::{BULK_QUEUE, EVENTS_QUEUE, World};
@@ -31,6 +33,7 @@ pub use acts::Bought;
 use fate::Fate;
 pub use fate::Mishap;
 
+use crate::operator;
 use crate::run::{dawn, worker_on};
 
 /// How long the worker may take: its deadline, and its lease's end.
@@ -155,6 +158,43 @@ impl Scene {
             self.world.stripe.advance_to(next);
         }
         panic!("it never comes to rest");
+    }
+
+    /// An operator does something to the only account, and does it again as long as it seems
+    /// to fail.
+    ///
+    /// # Panics
+    /// When it is refused, or never succeeds.
+    pub fn operate(&self, act: &Act) {
+        self.operate_watched(act, &mut || ());
+    }
+
+    /// As [`operate`](Self::operate), with a look wherever the operator waits.
+    ///
+    /// # Panics
+    /// As there.
+    pub fn operate_watched(&self, act: &Act, watch: &mut dyn FnMut()) {
+        let account = self.world.ledger.accounts().swap_remove(0).id;
+        let act = OperatorAct { act: act.clone(), by: "otto".into(), why: "a story".into() };
+        let before = self.operated();
+        for round in 0..ROUNDS {
+            match self.drive(operator::act(&self.world, &account, &act), watch) {
+                Some(Ok(_)) => return,
+                // What seemed to fail had been done.
+                Some(Err(ActError::Refused(_))) if self.operated() > before => return,
+                Some(Err(ActError::Refused(why))) if round == 0 => panic!("{why}"),
+                // What was begun and left is seen to, and then it can be done.
+                Some(Err(ActError::Refused(_))) => self.come_to_rest_watched(watch),
+                None | Some(Err(_)) => self.pass(SignedDuration::from_secs(30)),
+            }
+        }
+        panic!("the act never succeeds");
+    }
+
+    /// How many operators' acts are on record.
+    fn operated(&self) -> usize {
+        let events = self.world.ledger.events().into_iter();
+        events.filter(|event| event.record.event.source == Source::Operator).count()
     }
 
     /// What was to happen in the meantime happens, if the call has gone wrong by now.

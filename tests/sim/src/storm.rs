@@ -102,11 +102,13 @@ impl Sim {
             |at: &Timestamp| quiet && *at > now && *at < now + SignedDuration::from_hours(20 * 24);
         let known = due.min().filter(near);
         let later = known.filter(|_| self.rng.random_bool(0.3)).unwrap_or(later);
-        // Stripe's own acts and retries are made in time, not when the seed happens to look.
+        // Stripe's own acts and retries are made in time, not when the seed happens to look;
+        // and what is on its way comes while Stripe still has it.
         let stripe = {
             let stripe = self.world.stripe.account();
             [stripe.next_due(), stripe.next_delivery()].into_iter().flatten()
         };
+        let stripe = stripe.chain(self.delayed.iter().map(|(until, _)| *until));
         let stripe = stripe.filter(|at| quiet && *at > self.world.clock.time()).min();
         let later = stripe.map_or(later, |at| later.min(at));
         self.advance_to(later);

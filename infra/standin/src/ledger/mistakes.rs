@@ -3,10 +3,11 @@
 
 use jiff::{SignedDuration, Timestamp};
 use tollgate_billing::account::{Access, Account};
-use tollgate_billing::ledger::{Claim, Commit, Entry};
+use tollgate_billing::ledger::{Claim, Commit, CommitResult, Entry};
 use tollgate_events::AccountId;
 
 use super::MemoryLedger;
+use super::store::Store;
 use crate::bugs::Bug;
 
 /// How long a lease is that is too short.
@@ -74,6 +75,45 @@ impl MemoryLedger {
         if moved {
             write_an_entry(commit, before);
         }
+    }
+}
+
+impl Store {
+    /// A link is not made until the work is done: it is answered as if it were, and made
+    /// with the commit that gives the lease back.
+    pub(super) fn commit_with_links(
+        &mut self,
+        commit: &Commit,
+        planted: impl Fn(Bug) -> bool,
+    ) -> CommitResult {
+        let id = &commit.account.id;
+        let waiting = self.not_first.entry(id.clone()).or_default();
+        waiting.retain(|link| link.account.epoch == commit.account.epoch);
+        if !commit.link.is_empty() {
+            waiting.push(commit.clone());
+            return CommitResult::Committed;
+        }
+        let links = waiting.clone();
+        if commit.account.lease_until.is_some() {
+            let linked = links.first().and_then(|link| link.entry.clone());
+            let unlinked = linked.map(|entry| Account {
+                access: entry.before,
+                version: entry.version - 1,
+                ..commit.account.clone()
+            });
+            let account = unlinked.unwrap_or_else(|| commit.account.clone());
+            return self.commit(&Commit { account, ..commit.clone() }, planted);
+        }
+        let link = links.iter().flat_map(|link| link.link.clone()).collect();
+        let result = self.commit(&Commit { link, ..commit.clone() }, planted);
+        if result == CommitResult::Committed {
+            self.not_first.remove(id);
+            links
+                .iter()
+                .filter_map(|link| link.entry.as_ref())
+                .for_each(|it| self.put_entry(id, it));
+        }
+        result
     }
 }
 

@@ -32,7 +32,13 @@ impl Ledger for MemoryLedger {
     async fn commit(&self, commit: &Commit) -> PortResult<CommitResult> {
         let (owned, late) = self.commit_as_planted(commit);
         let this = self.clone();
-        let act = move || Ok(this.lock().commit(&owned, |bug| this.gate.has(bug)));
+        let act = move || {
+            let (mut store, planted) = (this.lock(), |bug| this.gate.has(bug));
+            Ok(match planted(Bug::LinkNotFirst) && !owned.by_operator {
+                true => store.commit_with_links(&owned, planted),
+                false => store.commit(&owned, planted),
+            })
+        };
         let subject = format!("{} {}", commit.account.id, purpose(commit));
         let result =
             self.gate.pass_write(Service::Ledger, "TransactWriteItems", subject, act).await?;

@@ -27,6 +27,8 @@ pub(super) struct Store {
     /// The sparse index of waiting and parked events.
     pub(super) stuck: BTreeMap<String, BTreeSet<EventRef>>,
     pub(super) stack: StackRecord,
+    /// Links that a planted bug has yet to make.
+    pub(super) not_first: BTreeMap<AccountId, Vec<Commit>>,
 }
 
 impl Store {

@@ -16,12 +16,10 @@ const LIMIT: u64 = 200;
 /// seed that has come to tell of something else only makes the hunt longer.
 fn start(bug: Bug) -> u64 {
     match bug {
-        Bug::TrustedConflict => 34,
-        Bug::TimestampOrdering => 12,
-        Bug::ConflictMintsAnother => 22,
-        Bug::NoHint => 68,
-        Bug::NoFence => 893,
-        Bug::OpenForgotten => 1227,
+        Bug::OpenForgotten => 15,
+        Bug::TrustedConflict => 29,
+        Bug::NamesakeTaken => 69,
+        Bug::NoFence => 1025,
         _ => 0,
     }
 }

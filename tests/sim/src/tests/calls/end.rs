@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json, to_value};
 use tollgate_billing::account::{Access, Account};
-use tollgate_billing::ledger::{Entry, StoredEvent, is_wake};
+use tollgate_billing::ledger::{Entry, EventRecord, StoredEvent, is_wake};
+use tollgate_events::Source;
 use tollgate_standin::api_gateway::Key;
 use tollgate_standin::world::{BULK_QUEUE, DEAD_LETTER_QUEUES, EVENTS_QUEUE};
 
@@ -70,6 +71,7 @@ fn accounts(scene: &Scene) -> Value {
 fn access(access: &Access) -> Value {
     let mut access = access.clone();
     access.keys.values_mut().for_each(|key| key.minted_at = crate::run::dawn());
+    access.retiring.iter_mut().for_each(|key| key.until = crate::run::dawn());
     to_value(access).unwrap()
 }
 
@@ -103,16 +105,22 @@ fn users(scene: &Scene) -> Value {
 }
 
 /// Every event on record. A redelivery may find done what a lost first attempt did, so
-/// applied and unchanged are the same here: settled.
+/// applied and unchanged are the same here: settled. An operator does again what seemed
+/// to fail, each time as an event of its own: these are the same if they are of one type.
 fn events(scene: &Scene) -> Value {
     let events = scene.world.ledger.events().into_iter();
     let events = events.filter(|event| !event.record.envelope().is_some_and(is_wake));
+    let name = |record: &EventRecord| match record.envelope() {
+        Some(envelope) if envelope.source == Source::Operator => envelope.kind.clone(),
+        _ => record.event.to_string(),
+    };
     let line = |event: StoredEvent| {
         let record = event.record;
         let stuck = record.outcome.is_stuck().then(|| record.outcome.as_str());
-        json!([record.event.to_string(), record.account, stuck.unwrap_or("settled")])
+        (name(&record), record.account, stuck.unwrap_or("settled"))
     };
-    events.map(line).collect()
+    let lines: BTreeSet<_> = events.map(line).collect();
+    to_value(lines).unwrap()
 }
 
 /// Every subscription's status, and how often one ended.

@@ -1,32 +1,48 @@
 //! The flows: everything that Tollgate is there for, once.
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
+use tollgate_billing::account::PlanId;
 use tollgate_billing::converge::DRIFT;
-use tollgate_billing::ops::{Act, OperatorAct};
+use tollgate_billing::ops::Act;
 use tollgate_billing::sweep::wake;
-use tollgate_events::{AccountId, Envelope, Source, Via};
+use tollgate_events::{AccountId, CustomerId, DisputeId, Envelope, Source, Via};
 use tollgate_standin::stripe::Card;
 use tollgate_standin::world::{BULK_QUEUE, EVENTS_QUEUE};
 
-use crate::executor::block_on;
-use crate::operator;
 use crate::scene::{Bought, Scene};
 
-/// A name, and what brings a world to where the flow's events are waiting.
+/// Something that Tollgate is there for.
 pub(super) struct Flow {
     pub(super) name: &'static str,
     /// Fewer calls than this, and the flow is not what its name says.
     pub(super) at_least: usize,
     /// Where it ends: what Ann is told, the plan that her key is on, and what is stuck.
     pub(super) ends: &'static str,
-    pub(super) set_up: fn(&Scene),
+    pub(super) begins: Begins,
+}
+
+/// What a flow begins with.
+pub(super) enum Begins {
+    /// Events that are waiting in such a world.
+    Events(fn(&Scene)),
+    /// An operator's act on the only account of such a world.
+    Act(fn(&Scene) -> Act),
 }
 
 const fn flow(name: &'static str, at_least: usize, ends: &'static str, set_up: fn(&Scene)) -> Flow {
-    Flow { name, at_least, ends, set_up }
+    Flow { name, at_least, ends, begins: Begins::Events(set_up) }
 }
 
-pub(super) static FLOWS: [Flow; 23] = [
+const fn act(
+    name: &'static str,
+    at_least: usize,
+    ends: &'static str,
+    set_up: fn(&Scene) -> Act,
+) -> Flow {
+    Flow { name, at_least, ends, begins: Begins::Act(set_up) }
+}
+
+pub(super) static FLOWS: [Flow; 33] = [
     flow("sign-up", 10, "free: free", |scene| drop(scene.sign_up())),
     flow("purchase with link", 10, "pro: pro", |scene| {
         let ann = scene.free();
@@ -109,13 +125,65 @@ pub(super) static FLOWS: [Flow; 23] = [
         let copy = Envelope { via: Via::Replay, run: Some("r1".into()), ..event };
         scene.enqueue(BULK_QUEUE, &copy);
     }),
-    flow("rotation of the key", 11, "pro: pro", |scene| {
-        scene.paying("pro");
-        operate(scene, Act::RotateKey { overlap: SignedDuration::ZERO });
+    flow("a grant ends", 9, "free: free", |scene| {
+        scene.free();
+        let ends = scene.world.clock.time() + SignedDuration::from_hours(3);
+        scene.operate(&grant(Some(ends)));
+        scene.come_to_rest();
+        scene.world.stripe.advance_to(ends);
     }),
-    flow("an operator closes the account", 9, "closed: no key", |scene| {
+    act("an operator grants a plan", 13, "pro: pro", |scene| {
+        scene.free();
+        grant(None)
+    }),
+    act("an operator revokes a grant", 13, "free: free", |scene| {
+        scene.free();
+        scene.operate(&grant(None));
+        scene.come_to_rest();
+        Act::RevokeGrant { plan: pro() }
+    }),
+    act("an operator holds", 13, "held: pro, refused", |scene| {
         scene.paying("pro");
-        operate(scene, Act::Close);
+        Act::Hold
+    }),
+    act("an operator releases", 13, "pro: pro", |scene| {
+        scene.paying("pro");
+        scene.operate(&Act::Hold);
+        scene.come_to_rest();
+        Act::Release
+    }),
+    act("an operator lifts a dispute", 14, "pro: pro", |scene| {
+        let dispute = dispute(scene);
+        scene.come_to_rest();
+        Act::LiftDispute { dispute: DisputeId::parse(dispute).unwrap() }
+    }),
+    act("an operator links a customer whose events are parked", 14, "pro: pro", |scene| {
+        scene.free();
+        let stranger = scene.stranger("pro");
+        scene.come_to_rest();
+        Act::Link { customer: CustomerId::parse(stranger.customer).unwrap() }
+    }),
+    act("an operator unlinks a customer", 13, "free: free", |scene| {
+        let bought = scene.paying("pro");
+        Act::Unlink { customer: CustomerId::parse(bought.customer).unwrap() }
+    }),
+    act("rotation of the key", 15, "pro: pro", |scene| {
+        scene.paying("pro");
+        Act::RotateKey { overlap: SignedDuration::ZERO }
+    }),
+    act("rotation of the key, with an hour for both", 20, "pro: pro", |scene| {
+        scene.paying("pro");
+        Act::RotateKey { overlap: SignedDuration::from_hours(1) }
+    }),
+    act("an operator closes the account", 13, "closed: no key", |scene| {
+        scene.paying("pro");
+        Act::Close
+    }),
+    act("an operator opens a closed account", 14, "free: free", |scene| {
+        scene.paying("pro");
+        scene.operate(&Act::Close);
+        scene.come_to_rest();
+        Act::Release
     }),
     flow("recovery of a key that was deleted by hand", 11, "pro: pro", |scene| {
         scene.paying("pro");
@@ -168,11 +236,13 @@ pub(super) const TURNS: [Turn; 8] = [
     }),
 ];
 
-/// An operator's act on the only account: the wake is on the queue.
-fn operate(scene: &Scene, act: Act) {
-    let account = scene.world.ledger.accounts().swap_remove(0).id;
-    let act = OperatorAct { act, by: "otto".into(), why: "a story".into() };
-    block_on(operator::act(&scene.world, &account, &act)).unwrap();
+fn pro() -> PlanId {
+    PlanId::parse("pro").unwrap()
+}
+
+/// The plan `pro` for nothing.
+fn grant(until: Option<Timestamp>) -> Act {
+    Act::Grant { plan: pro(), until }
 }
 
 /// What Ann bought last.

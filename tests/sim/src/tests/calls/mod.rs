@@ -8,6 +8,7 @@ mod steps;
 use serde_json::Value;
 use tollgate_billing::converge::DRIFT;
 use tollgate_billing::error_policy::{Verdict, error_policy};
+use tollgate_billing::ops::Act;
 use tollgate_billing::ports::{Class, Service};
 use tollgate_billing::sweep::wake;
 use tollgate_standin::gate::{Call, failure};
@@ -15,11 +16,11 @@ use tollgate_standin::world::BULK_QUEUE;
 
 use crate::scene::{Mishap, Scene};
 use end::{Values, end, flaws, summary, values};
-use flows::{FLOWS, Flow, TURNS, Turn};
+use flows::{Begins, FLOWS, Flow, TURNS, Turn};
 
 /// What a flow came to.
 struct Played {
-    /// The calls of the worker and of the sweep.
+    /// The calls of the operator, of the worker and of the sweep.
     calls: Vec<Call>,
     /// The steps that history tells of.
     steps: Vec<String>,
@@ -41,22 +42,31 @@ fn play_watched(
     goes_wrong: Option<(usize, Mishap)>,
     watch: &mut dyn FnMut(&Scene),
 ) -> Played {
-    let (scene, before) = begin(flow);
+    let (scene, before, act) = begin(flow);
     if let Some((call, mishap)) = goes_wrong {
         scene.arm(call, mishap);
+    }
+    if let Some(act) = act {
+        scene.operate_watched(&act, &mut || watch(&scene));
     }
     scene.come_to_rest_watched(&mut || watch(&scene));
     finish(&scene, &before)
 }
 
-/// A flow's events are waiting; and the keys that there are.
-fn begin(flow: &Flow) -> (Scene, Values) {
+/// A flow's events are waiting, or its act is to be done; and the keys that there are.
+fn begin(flow: &Flow) -> (Scene, Values, Option<Act>) {
     let scene = Scene::default();
-    (flow.set_up)(&scene);
+    let act = match flow.begins {
+        Begins::Events(set_up) => {
+            set_up(&scene);
+            None
+        }
+        Begins::Act(set_up) => Some(set_up(&scene)),
+    };
     scene.collect();
     scene.world.gate.take_calls();
     let before = values(&scene);
-    (scene, before)
+    (scene, before, act)
 }
 
 fn finish(scene: &Scene, before: &Values) -> Played {
@@ -195,7 +205,7 @@ fn flow_named(name: &str) -> &'static Flow {
 /// Plays a flow whose reason goes as soon as its k-th call has gone wrong, before any
 /// redelivery, or when all is at rest. In the end somebody may look for drift.
 fn play_turn(turn: &Turn, goes_wrong: Option<(usize, Mishap)>, look_for_drift: bool) -> Played {
-    let (scene, before) = begin(flow_named(turn.flow));
+    let (scene, before, _) = begin(flow_named(turn.flow));
     match goes_wrong {
         Some((call, mishap)) => {
             scene.arm(call, mishap);
