@@ -3,11 +3,12 @@
 //! Deliberately without `decide`: what an account is entitled to is worked out here
 //! from Stripe's state alone, in a few lines that know nothing of events.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use tollgate_billing::account::{Account, PlanId, Status, UsagePlanId};
 use tollgate_billing::catalog::Catalog;
+use tollgate_billing::ledger::Entry;
 use tollgate_billing::ports::Ledger;
 use tollgate_billing::stripe::Price;
 use tollgate_events::{AccountId, EventId, EventRef, PriceId, Source};
@@ -33,20 +34,23 @@ pub struct Check {
 /// A system cannot be read.
 pub async fn check(stack: &Stack, minted: &[String]) -> anyhow::Result<Vec<Check>> {
     let items = scan(stack).await?;
-    let mut accounts = Vec::new();
+    let (mut accounts, mut histories) = (Vec::new(), Vec::new());
     for id in account_ids(&items) {
         accounts.extend(stack.ledger.account(&id).await?);
+        histories.push(stack.ledger.history(&id, 1000).await?);
     }
     Ok(vec![
         access(stack, &accounts),
         keys(stack, &accounts),
         records(stack).await?,
-        history(stack, &accounts).await?,
+        history(&accounts, &histories),
         secrets(stack, &items, minted),
+        links(&items, &accounts, &histories),
     ])
 }
 
-type Items = Vec<std::collections::HashMap<String, AttributeValue>>;
+type Item = HashMap<String, AttributeValue>;
+type Items = Vec<Item>;
 
 async fn scan(stack: &Stack) -> anyhow::Result<Items> {
     let client = aws_sdk_dynamodb::Client::new(&stack.sdk);
@@ -55,7 +59,7 @@ async fn scan(stack: &Stack) -> anyhow::Result<Items> {
 }
 
 fn account_ids(items: &Items) -> BTreeSet<AccountId> {
-    let key = |item: &std::collections::HashMap<String, AttributeValue>| {
+    let key = |item: &Item| {
         let pk = item.get("pk")?.as_s().ok()?.strip_prefix("ACCOUNT#")?.to_owned();
         AccountId::parse(pk).ok()
     };
@@ -196,12 +200,9 @@ async fn records(stack: &Stack) -> anyhow::Result<Check> {
 }
 
 /// Invariant 4: history has no gap and no fork.
-async fn history(stack: &Stack, accounts: &[Account]) -> anyhow::Result<Check> {
+fn history(accounts: &[Account], histories: &[Vec<Entry>]) -> Check {
     let mut violations = Vec::new();
-    let mut count = 0;
-    for account in accounts {
-        let entries = stack.ledger.history(&account.id, 1000).await?;
-        count += entries.len();
+    for (account, entries) in accounts.iter().zip(histories) {
         let newest = entries.first().map_or(0, |entry| entry.version);
         if newest != account.version {
             violations.push(format!("{}: the newest entry is not the state's", account.id));
@@ -211,8 +212,8 @@ async fn history(stack: &Stack, accounts: &[Account]) -> anyhow::Result<Check> {
             violations.extend(gap.then(|| format!("{}: a gap at {}", account.id, pair[0].version)));
         }
     }
-    let looked_at = format!("{count} entries");
-    Ok(Check { name: "4 history has no gap and no fork", looked_at, violations })
+    let looked_at = format!("{} entries", histories.iter().map(Vec::len).sum::<usize>());
+    Check { name: "4 history has no gap and no fork", looked_at, violations }
 }
 
 /// Invariant 7: no key's value is in the ledger or in the log of calls.
@@ -224,5 +225,45 @@ fn secrets(stack: &Stack, items: &Items, minted: &[String]) -> Check {
         name: "7 no key's value is written anywhere",
         looked_at: format!("{} values in {} items", minted.len(), items.len()),
         violations: found.map(|_| "a key's value was found".to_owned()).collect(),
+    }
+}
+
+/// Invariant 8: every customer is one account's, which knows it, and leaves it by an operator's
+/// word alone.
+fn links(items: &Items, accounts: &[Account], histories: &[Vec<Entry>]) -> Check {
+    let text = |item: &Item, name: &str| Some(item.get(name)?.as_s().ok()?.clone());
+    let released = |item: &&Item| !item.contains_key("released");
+    let linked: BTreeMap<String, String> = items
+        .iter()
+        .filter(released)
+        .filter_map(|item| {
+            let customer = text(item, "pk")?.strip_prefix("CUSTOMER#")?.to_owned();
+            Some((customer, text(item, "account")?))
+        })
+        .collect();
+    let mut known = BTreeMap::new();
+    let mut violations = Vec::new();
+    for (account, entries) in accounts.iter().zip(histories) {
+        for customer in &account.access.customers {
+            known.insert(customer.to_string(), account.id.to_string());
+            if linked.get(customer.as_str()).map(String::as_str) != Some(account.id.as_str()) {
+                violations.push(format!("{customer} is not linked to {}", account.id));
+            }
+        }
+        for entry in entries {
+            let left = entry.before.customers.difference(&entry.after.customers);
+            let by_operator = entry.cause.iter().any(|event| event.source == Source::Operator);
+            let moved = left.filter(|_| !by_operator);
+            violations.extend(moved.map(|it| format!("{it} left {} by itself", account.id)));
+        }
+    }
+    let unknown = linked.iter().filter(|(customer, _)| !known.contains_key(*customer));
+    violations.extend(unknown.map(|(customer, account)| {
+        format!("{customer} is linked to {account}, which does not know it")
+    }));
+    Check {
+        name: "8 a customer is one account's, until an operator says so",
+        looked_at: format!("{} customers", linked.len()),
+        violations,
     }
 }

@@ -6,7 +6,7 @@ use tollgate_local::faults::{Fault, Faults};
 use tollgate_standin::stripe::{Card, NewCustomer};
 
 use super::book::Responder;
-use super::shop;
+use super::{ends_well, shop};
 use crate::shop::{Shop, Told, Weather, on};
 
 pub(super) const WRONG_PLAN: &str = "A user claims to be on the wrong plan";
@@ -43,7 +43,7 @@ async fn runbook_a_user_claims_to_be_on_the_wrong_plan() -> Told {
     assert!(told.contains("pro"), "{told}");
     responder.ends();
     assert_eq!(ann.seen().await?, on("pro"));
-    shop.holds().await
+    ends_well(&shop, "none").await
 }
 
 #[tokio::test]
@@ -68,5 +68,5 @@ async fn runbook_api_gateway_throttles() -> Told {
     responder.succeeds("reconcile").await;
     responder.ends();
     assert_eq!(ann.seen().await?, on("basic"));
-    shop.holds().await
+    ends_well(&shop, "none").await
 }

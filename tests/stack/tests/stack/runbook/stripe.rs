@@ -4,7 +4,7 @@ use serde_json::json;
 use tollgate_standin::stripe::When;
 
 use super::book::Responder;
-use super::{restart, shop};
+use super::{ends_well, restart, shop};
 use crate::shop::{Told, on};
 
 pub(super) const DOWN: &str = "The webhook endpoint was down for four days";
@@ -48,7 +48,7 @@ async fn runbook_the_webhook_endpoint_was_down_for_four_days() -> Told {
     assert_eq!(cid.seen().await?, on("free"));
     responder.succeeds("reconcile").await;
     responder.ends();
-    shop.holds().await
+    ends_well(&shop, "none").await
 }
 
 #[tokio::test]
@@ -77,7 +77,7 @@ async fn runbook_the_signing_secret_has_leaked() -> Told {
     assert_eq!(ann.seen().await?, on("pro"), "Stripe's events arrive");
     responder.succeeds("reconcile").await;
     responder.ends();
-    shop.holds().await
+    ends_well(&shop, "none").await
 }
 
 /// A subscription that there is not, to the plan that somebody would like to have.
