@@ -105,18 +105,22 @@ impl From<CatalogError> for Failure {
 
 impl From<ConfigError> for Failure {
     fn from(error: ConfigError) -> Self {
-        Self::usage(error.to_string(), "")
+        Self::usage(error.to_string(), "docs/configuration.md tells of each setting.")
     }
 }
 
 impl From<StripeApiError> for Failure {
     fn from(error: StripeApiError) -> Self {
-        Self::usage(error.to_string(), "")
+        Self::usage(
+            error.to_string(),
+            "Stripe's dashboard shows the key: it begins with sk_ or rk_.",
+        )
     }
 }
 
 impl From<std::io::Error> for Failure {
     fn from(error: std::io::Error) -> Self {
-        Self::failed(format!("cannot read or write: {error}"), "")
+        let problem = format!("cannot read or write: {error}");
+        Self::failed(problem, "Mend that, and repeat the command.")
     }
 }

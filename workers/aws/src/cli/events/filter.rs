@@ -123,7 +123,10 @@ impl Filter {
             return Ok(Some(About::account(ledger, account).await?));
         }
         let customer = self.customer.as_deref().map(CustomerId::parse).transpose();
-        let bad = |error| Failure::usage(format!("--customer: {error}"), "");
+        let bad = |error| {
+            let problem = format!("--customer: {error}");
+            Failure::usage(problem, "Name the customer as Stripe does: cus_…")
+        };
         Ok(customer.map_err(bad)?.map(About::customer))
     }
 
