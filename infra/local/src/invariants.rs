@@ -34,10 +34,10 @@ pub struct Check {
 /// A system cannot be read.
 pub async fn check(stack: &Stack, minted: &[String]) -> anyhow::Result<Vec<Check>> {
     let items = scan(stack).await?;
-    let (mut accounts, mut histories) = (Vec::new(), Vec::new());
+    let (mut accounts, mut histories) = (Vec::new(), BTreeMap::new());
     for id in account_ids(&items) {
         accounts.extend(stack.ledger.account(&id).await?);
-        histories.push(stack.ledger.history(&id, 1000).await?);
+        histories.insert(id.clone(), stack.ledger.history(&id, 1000).await?);
     }
     Ok(vec![
         access(stack, &accounts),
@@ -48,6 +48,9 @@ pub async fn check(stack: &Stack, minted: &[String]) -> anyhow::Result<Vec<Check
         links(&items, &accounts, &histories),
     ])
 }
+
+/// Every account's history, newest entry first.
+type Histories = BTreeMap<AccountId, Vec<Entry>>;
 
 type Item = HashMap<String, AttributeValue>;
 type Items = Vec<Item>;
@@ -199,20 +202,20 @@ async fn records(stack: &Stack) -> anyhow::Result<Check> {
     Ok(Check { name: "3 every accepted event is on record", looked_at, violations })
 }
 
-/// Invariant 4: history has no gap and no fork.
-fn history(accounts: &[Account], histories: &[Vec<Entry>]) -> Check {
+/// Invariant 4: history has no gap and no fork, and ends with what the account is.
+fn history(accounts: &[Account], histories: &Histories) -> Check {
     let mut violations = Vec::new();
-    for (account, entries) in accounts.iter().zip(histories) {
-        let newest = entries.first().map_or(0, |entry| entry.version);
-        if newest != account.version {
-            violations.push(format!("{}: the newest entry is not the state's", account.id));
+    for (id, entries) in histories {
+        let version = accounts.iter().find(|account| account.id == *id).map(|it| it.version);
+        if version != Some(entries.first().map_or(0, |entry| entry.version)) {
+            violations.push(format!("{id}: the newest entry is not the state's"));
         }
         for pair in entries.windows(2) {
             let gap = pair[0].version != pair[1].version + 1 || pair[0].before != pair[1].after;
-            violations.extend(gap.then(|| format!("{}: a gap at {}", account.id, pair[0].version)));
+            violations.extend(gap.then(|| format!("{id}: a gap at {}", pair[0].version)));
         }
     }
-    let looked_at = format!("{} entries", histories.iter().map(Vec::len).sum::<usize>());
+    let looked_at = format!("{} entries", histories.values().map(Vec::len).sum::<usize>());
     Check { name: "4 history has no gap and no fork", looked_at, violations }
 }
 
@@ -228,39 +231,32 @@ fn secrets(stack: &Stack, items: &Items, minted: &[String]) -> Check {
     }
 }
 
-/// Invariant 8: every customer is one account's, which knows it, and leaves it by an operator's
-/// word alone.
-fn links(items: &Items, accounts: &[Account], histories: &[Vec<Entry>]) -> Check {
+/// Invariant 8: a customer is one account's, which knows it, and leaves it by an operator's act
+/// alone.
+fn links(items: &Items, accounts: &[Account], histories: &Histories) -> Check {
     let text = |item: &Item, name: &str| Some(item.get(name)?.as_s().ok()?.clone());
-    let released = |item: &&Item| !item.contains_key("released");
-    let linked: BTreeMap<String, String> = items
-        .iter()
-        .filter(released)
-        .filter_map(|item| {
-            let customer = text(item, "pk")?.strip_prefix("CUSTOMER#")?.to_owned();
-            Some((customer, text(item, "account")?))
-        })
-        .collect();
-    let mut known = BTreeMap::new();
-    let mut violations = Vec::new();
-    for (account, entries) in accounts.iter().zip(histories) {
-        for customer in &account.access.customers {
-            known.insert(customer.to_string(), account.id.to_string());
-            if linked.get(customer.as_str()).map(String::as_str) != Some(account.id.as_str()) {
-                violations.push(format!("{customer} is not linked to {}", account.id));
-            }
-        }
+    let linked = items.iter().filter(|item| !item.contains_key("released")).filter_map(|item| {
+        let customer = text(item, "pk")?.strip_prefix("CUSTOMER#")?.to_owned();
+        Some((customer, text(item, "account")?))
+    });
+    let linked: BTreeSet<(String, String)> = linked.collect();
+    let known = accounts.iter().flat_map(|account| {
+        let customers = account.access.customers.iter();
+        customers.map(|customer| (customer.to_string(), account.id.to_string()))
+    });
+    let known: BTreeSet<(String, String)> = known.collect();
+    let differ = linked.symmetric_difference(&known);
+    let differ = differ.map(|(customer, id)| format!("{customer}: link and account {id} differ"));
+    let mut violations: Vec<_> = differ.collect();
+    for (id, entries) in histories {
         for entry in entries {
-            let left = entry.before.customers.difference(&entry.after.customers);
-            let by_operator = entry.cause.iter().any(|event| event.source == Source::Operator);
-            let moved = left.filter(|_| !by_operator);
-            violations.extend(moved.map(|it| format!("{it} left {} by itself", account.id)));
+            let left = entry.before.customers.difference(&entry.after.customers).filter(|it| {
+                let act = format!("unlink customer {it}");
+                entry.steps.iter().all(|taken| taken.step != act)
+            });
+            violations.extend(left.map(|customer| format!("{customer} left {id} by itself")));
         }
     }
-    let unknown = linked.iter().filter(|(customer, _)| !known.contains_key(*customer));
-    violations.extend(unknown.map(|(customer, account)| {
-        format!("{customer} is linked to {account}, which does not know it")
-    }));
     Check {
         name: "8 a customer is one account's, until an operator says so",
         looked_at: format!("{} customers", linked.len()),

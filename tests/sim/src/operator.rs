@@ -213,8 +213,8 @@ impl Sim {
             match &done {
                 Err(ActError::Refused(_)) => {
                     let stored = self.world.ledger.stored(&account);
-                    let version = stored.map_or(0, |stored| stored.version);
-                    if takes_away(&operator_act.act) {
+                    if stored.as_ref().is_some_and(|stored| stands(&operator_act.act, stored)) {
+                        let version = stored.map_or(0, |stored| stored.version);
                         self.note(account.clone(), version, operator_act.act.clone());
                     }
                 }
@@ -229,7 +229,12 @@ impl Sim {
     }
 }
 
-/// Whether an act that is refused has nothing left to take away.
-fn takes_away(act: &Act) -> bool {
-    matches!(act, Act::RevokeGrant { .. } | Act::LiftDispute { .. })
+/// Whether an act that is refused stands: there is nothing left that it could take away.
+fn stands(act: &Act, account: &Account) -> bool {
+    let marks = &account.access.disputes;
+    match act {
+        Act::RevokeGrant { .. } => true,
+        Act::LiftDispute { dispute } => marks.get(dispute) == Some(&DisputeMark::Lifted),
+        _ => false,
+    }
 }

@@ -11,7 +11,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use jiff::{SignedDuration, Timestamp};
-use tollgate_billing::account::{Access, Account, KeyId, PlanId, RetiringKey, Status, UsagePlanId};
+use tollgate_billing::account::{
+    Access, Account, KeyId, KeyRecord, PlanId, RetiringKey, Status, UsagePlanId,
+};
 use tollgate_billing::ledger::Entry;
 use tollgate_events::AccountId;
 use tollgate_standin::api_gateway::Key;
@@ -50,7 +52,8 @@ pub struct AtRest {
     pub id: AccountId,
     /// The history's length.
     pub version: u64,
-    /// When it will be looked at again.
+    /// When it will be looked at again; not where events are lost for good, one of which may
+    /// have told of another time.
     pub review_at: Option<Timestamp>,
     /// Everything that history tells.
     pub access: Access,
@@ -61,7 +64,7 @@ pub fn accounts(sim: &Sim) -> Vec<AtRest> {
     let at_rest = |a: Account| AtRest {
         id: a.id,
         version: a.version,
-        review_at: a.review_at,
+        review_at: a.review_at.filter(|_| !sim.script.lossy),
         access: a.access,
     };
     sim.world.ledger.accounts().into_iter().map(at_rest).collect()
@@ -314,21 +317,28 @@ impl<'a> Oracle<'a> {
     }
 
     /// Whether a key was made by a call that was under way when its lease ended and landed
-    /// after its account was closed: API Gateway has no conditional writes. It is on no plan
-    /// and opens nothing, and the comparison of the systems reports it as an orphan.
+    /// after its account was closed, or had the next key: API Gateway has no conditional
+    /// writes. It is on no plan and opens nothing, and the comparison of the systems reports it
+    /// as an orphan.
     fn landed_late(&self, key: &Key) -> bool {
         let account = key.customer_id.as_ref().and_then(|id| AccountId::parse(id.clone()).ok());
         let Some(account) = account else { return false };
-        let entries = self.sim.world.ledger.entries(&account);
-        let closing = entries.iter().find(|entry| entry.after.status == Status::Closed);
-        key.plans.is_empty() && closing.is_some_and(|closing| key.created > closing.at)
+        let generation = key.name.as_ref().and_then(|name| name.rsplit('/').next()?.parse().ok());
+        let too_late = |entry: &Entry| {
+            let mut keys = entry.after.keys.values();
+            let next = |record: &KeyRecord| {
+                Some(record.generation) > generation && record.minted_at < key.created
+            };
+            entry.after.status == Status::Closed && key.created > entry.at || keys.any(next)
+        };
+        key.plans.is_empty() && self.sim.world.ledger.entries(&account).iter().any(too_late)
     }
 
     /// The account's key: the one of its keys that is not retiring.
     fn key_of(&self, account: &Account) -> Option<&Key> {
         let retiring =
             |key: &Key| account.access.retiring.iter().any(|it| it.id.as_str() == key.id);
-        self.keys_of(&account.id).find(|key| !retiring(key))
+        self.keys_of(&account.id).find(|key| !retiring(key) && !self.landed_late(key))
     }
 
     /// All keys of an account, by their names.

@@ -106,7 +106,7 @@ impl Sim {
         // and what is on its way comes while Stripe still has it.
         let stripe = {
             let stripe = self.world.stripe.account();
-            [stripe.next_due(), stripe.next_delivery()].into_iter().flatten()
+            [stripe.next_due(), stripe.next_delivery_after(now)].into_iter().flatten()
         };
         let stripe = stripe.chain(self.delayed.iter().map(|(until, _)| *until));
         let stripe = stripe.filter(|at| quiet && *at > self.world.clock.time()).min();

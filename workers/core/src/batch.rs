@@ -223,14 +223,20 @@ impl<'a> Batch<'a> {
     }
 
     fn count(&mut self, outcome: Outcome, events: usize) {
-        *self.report.outcomes.entry(outcome).or_default() += events;
+        if events > 0 {
+            *self.report.outcomes.entry(outcome).or_default() += events;
+        }
     }
 
     /// Counts what a convergence settled and sends its strays on to their own account.
     fn settle(&mut self, group: &Group, converged: Converged) {
         self.report.converged += 1;
         self.report.systemic += usize::from(converged.systemic);
-        self.count(converged.outcome, group.len().saturating_sub(converged.strays.len()));
+        let waits = |(_, event): &&(usize, Envelope)| converged.waits.contains(&event.event_ref());
+        let waits = group.iter().filter(waits).count();
+        self.count(Outcome::Waiting, waits);
+        let elsewhere = waits + converged.strays.len();
+        self.count(converged.outcome, group.len().saturating_sub(elsewhere));
         for (owner, event) in converged.strays {
             let name = event.event_ref();
             for (place, _) in group.iter().filter(|(_, other)| other.event_ref() == name) {

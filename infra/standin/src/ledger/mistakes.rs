@@ -91,7 +91,7 @@ impl Store {
         waiting.retain(|link| link.account.epoch == commit.account.epoch);
         if !commit.link.is_empty() {
             waiting.push(commit.clone());
-            return CommitResult::Committed;
+            return self.check(commit, planted).err().unwrap_or(CommitResult::Committed);
         }
         let links = waiting.clone();
         if commit.account.lease_until.is_some() {

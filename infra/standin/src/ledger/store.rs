@@ -91,7 +91,11 @@ impl Store {
 
     /// The transaction's conditions, in the order in which the answer names them. A commit
     /// that stands already is answered so, and nothing of it is written again.
-    fn check(&self, commit: &Commit, planted: impl Fn(Bug) -> bool) -> Result<(), CommitResult> {
+    pub(super) fn check(
+        &self,
+        commit: &Commit,
+        planted: impl Fn(Bug) -> bool,
+    ) -> Result<(), CommitResult> {
         let Some(stored) = self.accounts.get(&commit.account.id) else {
             return Err(CommitResult::Fenced);
         };

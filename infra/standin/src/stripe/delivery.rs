@@ -269,6 +269,11 @@ impl Stripe {
         self.outbox.first().map(|(time, _, _)| *time)
     }
 
+    /// When the next delivery is due that is not due already.
+    pub fn next_delivery_after(&self, now: Timestamp) -> Option<Timestamp> {
+        self.outbox.iter().map(|(time, _, _)| *time).find(|time| *time > now)
+    }
+
     /// Takes what is due and counts it as delivered: for a caller that carries events
     /// to their reader by itself, in whatever order and number.
     pub fn take_pending(&mut self) -> Vec<Delivery> {

@@ -89,8 +89,7 @@ impl Oracle<'_> {
     }
 
     /// Whether a dispute holds the account. One whose every event was lost for good cannot be
-    /// known, nor one from before an operator moved its customer: disputes are not listed by
-    /// customer.
+    /// known: disputes are not listed by customer.
     fn held(&self, stripe: &Stripe, account: &Account, customers: &[&CustomerId]) -> bool {
         let recorded = |id: &str| account.access.disputes.keys().any(|known| known.as_str() == id);
         // On whichever account it was lifted: it goes with its customer, and stays so.
@@ -103,8 +102,7 @@ impl Oracle<'_> {
                 let ours = charge.is_ok_and(|charge| {
                     customers.iter().any(|customer| customer.as_str() == charge.customer)
                 });
-                let moved = self.sim.lives.moves.touched(&charge_customer(stripe, &dispute.charge));
-                let known = !(self.sim.script.lossy || moved) || recorded(id);
+                let known = !self.sim.script.lossy || recorded(id);
                 known
                     && ours
                     && matches!(dispute.status, "needs_response" | "under_review" | "lost")
@@ -173,11 +171,6 @@ impl Oracle<'_> {
             }
         }
     }
-}
-
-/// Who paid a charge.
-fn charge_customer(stripe: &Stripe, charge: &str) -> String {
-    stripe.charge(charge).map(|charge| charge.customer.clone()).unwrap_or_default()
 }
 
 /// What a subscription sells: 0 nothing that the catalog knows, 1 basic, 2 pro.

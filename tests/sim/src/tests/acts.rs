@@ -507,10 +507,17 @@ fn a_released_customer_is_linked_by_no_event() {
     assert_eq!(scene.handle(&events).failed, [""; 0]);
     assert_eq!(scene.seen(&ann), seen("free", Status::Active, "free"));
     assert_eq!(link(&scene), CustomerLink::Released { from: ann.clone() });
-    let details = events.iter().filter_map(|event| record(&scene, event).record.detail);
-    let details: Vec<_> = details.collect();
-    assert!(details.iter().any(|it| it.contains("an operator has unlinked")), "{details:?}");
-    assert!(details.iter().any(|it| it.contains("not linked to an account yet")), "{details:?}");
+    for proven in [true, false] {
+        let mut told = events.iter().filter(|event| event.subject.account.is_some() == proven);
+        let StoredEvent { record, .. } = record(&scene, told.next().expect("there are both"));
+        let expected = match proven {
+            // Whatever else it tells of the account that it names is looked at.
+            true => (Outcome::Unchanged, Some(ann.clone()), "an operator has unlinked"),
+            false => (Outcome::Waiting, None, "not linked to an account yet"),
+        };
+        assert_eq!((record.outcome, record.account), (expected.0, expected.1));
+        assert!(record.detail.is_some_and(|it| it.contains(expected.2)));
+    }
     // A sweep over everything cannot link it either.
     crate::fair::compare(&scene.worker, 3).unwrap();
     scene.later(SignedDuration::from_mins(20));
@@ -560,6 +567,16 @@ fn a_link_that_is_replayed_after_the_unlink_links_nobody() {
     assert!(scene.account(&ann).access.customers.is_empty());
 }
 
+/// An operator links a customer to an account; what comes of it is what the preview told.
+fn links_as_foreseen(scene: &Scene, account: &AccountId, customer: &CustomerId) {
+    let link = || Act::Link { customer: customer.clone() };
+    let act = OperatorAct { act: link(), by: "otto".into(), why: "a story".into() };
+    let foreseen = block_on(scene.worker.preview(account, Vec::new(), Some(&act))).unwrap();
+    scene.operate(account, link());
+    let access = scene.account(account).access;
+    assert_eq!((access.plan, access.status), foreseen.after);
+}
+
 #[test]
 fn a_dispute_goes_with_its_customer() {
     let scene = Scene::new();
@@ -571,12 +588,14 @@ fn a_dispute_goes_with_its_customer() {
     scene.operate(&ann, Act::Unlink { customer: cus.clone() });
     assert_eq!(scene.seen(&ann), seen("free", Status::Active, "free"));
     let bob = scene.sign_up("bob");
-    scene.operate(&bob, Act::Link { customer: cus.clone() });
+    links_as_foreseen(&scene, &bob, &cus);
     assert_eq!(scene.seen(&bob), seen("pro", Status::Held, "held"));
     let dispute = scene.account(&bob).access.disputes.pop_first().unwrap().0;
-    scene.operate(&bob, Act::LiftDispute { dispute });
+    let lift = Act::LiftDispute { dispute };
+    assert!(refusal(&scene, &ann, lift.clone()).contains("no dispute"), "it holds bob alone");
+    scene.operate(&bob, lift);
     scene.operate(&bob, Act::Unlink { customer: cus.clone() });
-    scene.operate(&ann, Act::Link { customer: cus });
+    links_as_foreseen(&scene, &ann, &cus);
     assert_eq!(
         scene.seen(&ann),
         seen("pro", Status::Active, "pro"),
@@ -602,12 +621,11 @@ fn a_dispute_that_meets_the_release_of_its_customer_waits_for_the_next_account()
         scene.world.stripe.account().open_dispute(cus.as_str()).unwrap();
         let mut found = scene.events();
         found.retain(|event| event.kind.starts_with("charge.dispute."));
-        for event in &mut found {
-            event.subject.customer = Some(cus.clone());
-        }
-        scene.operate(&ann, Act::Unlink { customer: cus.clone() });
-        let deadline = scene.world.clock.time() + MINUTE;
-        block_on(scene.worker.converge(&ann, found.clone(), deadline)).unwrap();
+        let report = scene.handle_while(&found, || {
+            scene.act(&ann, Act::Unlink { customer: cus.clone() }).unwrap();
+        });
+        assert_eq!(report.failed, [""; 0]);
+        assert_eq!(report.outcomes, [(Outcome::Waiting, found.len())].into());
         let told = |event| {
             let StoredEvent { record, .. } = record(&scene, event);
             (record.outcome, record.account, record.detail)
@@ -620,7 +638,7 @@ fn a_dispute_that_meets_the_release_of_its_customer_waits_for_the_next_account()
         scene.later(SignedDuration::from_mins(20));
         assert!(found.iter().all(|event| told(event).0 == Outcome::Parked));
 
-        scene.operate(&bob, Act::Link { customer: cus.clone() });
+        links_as_foreseen(&scene, &bob, &cus);
         assert_eq!(scene.account(&bob).access.status, Status::Held);
         assert!(
             found.iter().all(|event| told(event) == (Outcome::Applied, Some(bob.clone()), None))

@@ -1,9 +1,11 @@
 //! A world with one worker, for tests that tell a story step by step.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Waker};
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use tollgate_billing::account::{Account, Status};
 use tollgate_billing::batch::{BatchReport, Message};
 use tollgate_billing::converge::Worker;
@@ -50,6 +52,16 @@ impl Weather for Refuses {
     }
 }
 
+/// A batch of SQS's.
+fn messages(events: &[Envelope]) -> Vec<Message> {
+    let message = |(place, event): (usize, &Envelope)| Message {
+        id: place.to_string(),
+        group: event.group().to_owned(),
+        body: event.encode(),
+    };
+    events.iter().enumerate().map(message).collect()
+}
+
 pub(super) struct Scene {
     pub(super) world: World,
     pub(super) worker: Worker<World>,
@@ -68,14 +80,25 @@ impl Scene {
     }
 
     pub(super) fn handle(&self, events: &[Envelope]) -> BatchReport {
-        let message = |(place, event): (usize, &Envelope)| Message {
-            id: place.to_string(),
-            group: event.group().to_owned(),
-            body: event.encode(),
-        };
-        let batch: Vec<_> = events.iter().enumerate().map(message).collect();
-        let deadline = self.world.clock.time() + SignedDuration::from_secs(27);
-        block_on(self.worker.handle(&batch, deadline))
+        block_on(self.worker.handle(&messages(events), self.deadline()))
+    }
+
+    /// As [`handle`](Self::handle); something happens when the worker has read a first item, whose
+    /// a customer is, and before it claims an account.
+    pub(super) fn handle_while(&self, events: &[Envelope], happens: impl FnOnce()) -> BatchReport {
+        let batch = messages(events);
+        let mut handled = pin!(self.worker.handle(&batch, self.deadline()));
+        let mut context = Context::from_waker(Waker::noop());
+        self.world.gate.take_calls();
+        while !self.world.gate.calls().iter().any(|call| call.operation == "GetItem") {
+            assert!(handled.as_mut().poll(&mut context).is_pending(), "it reads whose they are");
+        }
+        happens();
+        block_on(handled)
+    }
+
+    fn deadline(&self) -> Timestamp {
+        self.world.clock.time() + SignedDuration::from_secs(27)
     }
 
     /// The events that wait to be delivered.

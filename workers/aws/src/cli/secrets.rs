@@ -122,7 +122,8 @@ fn check(secret: Secret, value: &SecretString, settings: &StackSettings) -> Resu
         }
         Secret::KeySecrets => {
             let checked = Deriver::new(versions(value)?);
-            checked.map_err(|error| Failure::usage(error.to_string(), ""))?;
+            let mend = "`tollgate secrets rotate` makes one that is long enough.";
+            checked.map_err(|error| Failure::usage(error.to_string(), mend))?;
         }
     }
     Ok(())

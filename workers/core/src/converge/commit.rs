@@ -160,7 +160,7 @@ impl<P: Ports> Run<'_, P> {
     /// What a person is told of an event: what went wrong, what to look at.
     fn detail(&self, event: &Envelope, detail: Option<&str>) -> Option<String> {
         let customer = event.subject.customer.as_ref();
-        let released = customer.is_some_and(|customer| self.unlinked.contains(customer));
+        let released = customer.is_some_and(|customer| self.released.contains(customer));
         let parts = detail.or_else(|| alarm(event)).into_iter();
         let parts: Vec<_> = parts.chain(released.then_some(RELEASED)).collect();
         (!parts.is_empty()).then(|| parts.join("; "))
@@ -172,9 +172,12 @@ impl<P: Ports> Run<'_, P> {
         let nothing_to_tell = matches!(outcome, Outcome::Unchanged | Outcome::Deferred);
         let silent =
             |event: &&Envelope| is_wake(event) && event.via != Via::Replay && nothing_to_tell;
-        let released = self.released.iter().map(|event| EventRecord {
-            detail: self.detail(event, None).or_else(|| Some(ANOTHERS.to_owned())),
-            ..EventRecord::of(event.clone(), Outcome::Waiting, at)
+        let waits = self.waits.iter().map(|event| {
+            let customer = event.subject.customer.as_ref();
+            let released = customer.is_some_and(|customer| self.released.contains(customer));
+            let why = if released { RELEASED } else { ANOTHERS };
+            let record = EventRecord::of(event.clone(), Outcome::Waiting, at);
+            EventRecord { detail: Some(why.to_owned()), ..record }
         });
         let events = self.events.iter().filter(|event| !silent(event));
         events
@@ -184,7 +187,7 @@ impl<P: Ports> Run<'_, P> {
                 version: Some(self.account.version),
                 ..EventRecord::of(event.clone(), outcome, at)
             })
-            .chain(released)
+            .chain(waits)
             .collect()
     }
 

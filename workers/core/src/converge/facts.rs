@@ -51,29 +51,34 @@ impl<P: Ports> Run<'_, P> {
 
     /// A customer's events are its account's to see to, whomever else they name.
     fn leave_to(&mut self, owner: &AccountId, customer: &CustomerId) {
-        let (strays, events) = std::mem::take(&mut self.events)
-            .into_iter()
-            .partition(|event: &Envelope| event.subject.customer.as_ref() == Some(customer));
-        self.events = events;
+        let strays = self.take_events(|event| event.subject.customer.as_ref() == Some(customer));
         // What waited in this account has no message any more that could come again.
         let waited = |event: &Envelope| {
             self.account.deferred.iter().any(|other| other.event_ref() == event.event_ref())
         };
-        let (released, strays): (Vec<_>, Vec<_>) = strays.into_iter().partition(waited);
-        self.released.extend(released);
+        let (waits, strays): (Vec<_>, Vec<_>) = strays.into_iter().partition(waited);
+        self.waits.extend(waits);
         self.strays.extend(strays.into_iter().map(|event| (owner.clone(), event)));
     }
 
-    /// An operator has released a customer. Events that name the account themselves go on:
-    /// whatever else they tell is looked at. The others were this account's by a link that has
-    /// been given up meanwhile, and wait for the next: of a dispute nothing else would tell it.
+    /// An operator has released a customer. Events that name this account themselves go on:
+    /// whatever else they tell is looked at. The others are here by a link that has been given
+    /// up meanwhile, and wait for the next: of a dispute nothing else would tell it.
     fn leave_to_nobody(&mut self, customer: CustomerId) {
-        let (released, events) = std::mem::take(&mut self.events).into_iter().partition(|event| {
-            event.subject.customer.as_ref() == Some(&customer) && self.worker.named(event).is_none()
+        let (worker, id) = (self.worker, self.account.id.clone());
+        let waits = self.take_events(|event| {
+            event.subject.customer.as_ref() == Some(&customer)
+                && worker.named(event).as_ref() != Some(&id)
         });
-        self.events = events;
-        self.released.extend::<Vec<_>>(released);
-        self.unlinked.insert(customer);
+        self.waits.extend(waits);
+        self.released.insert(customer);
+    }
+
+    /// Takes events out of this convergence.
+    fn take_events(&mut self, which: impl Fn(&Envelope) -> bool) -> Vec<Envelope> {
+        let (taken, left) = std::mem::take(&mut self.events).into_iter().partition(which);
+        self.events = left;
+        taken
     }
 
     async fn link_one(&mut self, customer: CustomerId) -> Result<(), Stop> {
@@ -116,10 +121,10 @@ impl<P: Ports> Run<'_, P> {
     }
 
     /// The waiting and parked events of a customer are settled along with this one.
-    async fn join_stuck(&mut self, customer: &CustomerId) -> PortResult<()> {
+    pub(super) async fn join_stuck(&mut self, customer: &CustomerId) -> PortResult<()> {
         let stuck = self.ledger().stuck_on(customer).await?;
         // As many as one commit takes; the sweep sends the others again, or an operator does.
-        let room = MOST_JOINED.saturating_sub(self.events.len());
+        let room = MOST_JOINED.saturating_sub(self.events.len() + self.waits.len());
         let stuck = stuck.iter().filter_map(|it| it.record.envelope().cloned()).take(room);
         let stuck: Vec<_> = stuck.collect();
         join(&mut self.events, &stuck);
@@ -161,7 +166,7 @@ impl<P: Ports> Run<'_, P> {
             let events = self.events.iter().filter(|event| event.source != Source::Operator);
             customers.extend(events.filter_map(|event| event.subject.customer.clone()));
         }
-        customers.retain(|customer| !self.unlinked.contains(customer));
+        customers.retain(|customer| !self.released.contains(customer));
         customers
     }
 

@@ -55,7 +55,7 @@ use std::collections::BTreeSet;
 use std::pin::Pin;
 
 use jiff::{SignedDuration, Timestamp};
-use tollgate_events::{AccountId, CustomerId, Envelope, Source, Via};
+use tollgate_events::{AccountId, CustomerId, Envelope, EventRef, Source, Via};
 
 use crate::account::{Access, Account};
 use crate::catalog::Catalog;
@@ -97,7 +97,7 @@ pub struct Worker<P> {
 /// What a convergence came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Converged {
-    /// What became of the events.
+    /// What became of the events, but for strays and those that wait.
     pub outcome: Outcome,
     /// The account's version.
     pub version: u64,
@@ -105,6 +105,8 @@ pub struct Converged {
     pub steps: Vec<StepTaken>,
     /// Events whose customer is another account's: look at that one.
     pub strays: Vec<(AccountId, Envelope)>,
+    /// Events that wait for the customer's own account, on record.
+    pub waits: Vec<EventRef>,
     /// It was put off for a reason that concerns everybody: a person must act.
     pub systemic: bool,
 }
@@ -229,9 +231,9 @@ struct Run<'a, P> {
     strays: Vec<(AccountId, Envelope)>,
     /// Events whose customer is not the account's any more, and which wait for the customer's
     /// own: they were deferred, or an operator has released the customer.
-    released: Vec<Envelope>,
+    waits: Vec<Envelope>,
     /// Customers who are named, and whom an operator has released.
-    unlinked: BTreeSet<CustomerId>,
+    released: BTreeSet<CustomerId>,
     steps: Vec<StepTaken>,
     systemic: bool,
     /// Nothing is to be written, for this account or another.
@@ -262,8 +264,8 @@ impl<'a, P: Ports> Run<'a, P> {
             account: Account { open: true, ..account },
             events,
             strays: Vec::new(),
-            released: Vec::new(),
-            unlinked: BTreeSet::new(),
+            waits: Vec::new(),
+            released: BTreeSet::new(),
             steps: Vec::new(),
             systemic: false,
             previews: false,
@@ -321,6 +323,7 @@ impl<'a, P: Ports> Run<'a, P> {
             version: self.account.version,
             steps: self.steps,
             strays: self.strays,
+            waits: self.waits.iter().map(Envelope::event_ref).collect(),
             systemic: self.systemic,
         }
     }

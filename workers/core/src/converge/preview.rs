@@ -10,7 +10,7 @@ use super::{DRIFT, Run, Stop, Worker};
 use crate::account::{Account, PlanId, Reason, Status, User};
 use crate::decide::{Warning, decide};
 use crate::ledger::CustomerLink;
-use crate::ops::OperatorAct;
+use crate::ops::{OperatorAct, bring_disputes};
 use crate::plan::{Step, plan};
 use crate::ports::{Clock, Ledger, Ports};
 use crate::sweep::wake;
@@ -75,13 +75,13 @@ impl<P: Ports> Worker<P> {
         if account.catalog_revision > self.catalog.revision {
             return Err(Stop::CatalogOutdated);
         }
-        let Named { mut events, new, unlinked } = self.of_account(id, events).await?;
+        let Named { mut events, new, released } = self.of_account(id, events).await?;
         // So that API Gateway and Cognito are looked at, whatever the events are.
         events.push(wake(DRIFT, id.clone(), None, now));
         let deadline = now.checked_add(PATIENCE).unwrap_or(Timestamp::MAX);
         let mut run = Run::new(self, account, events, now, deadline);
         run.previews = true;
-        run.unlinked = unlinked;
+        run.released = released;
         if run.account.user != User::Deleted {
             run.account.access.customers.extend(new);
         }
@@ -90,7 +90,11 @@ impl<P: Ports> Worker<P> {
             // As the operator finds it. What is refused changes nothing.
             let mut next = Account { open: run.found_open, ..run.account.clone() };
             if act.change(&mut next, now).is_ok() {
+                bring_disputes(self.ports.ledger(), &act.act, &mut next).await?;
                 run.account = next;
+                if let Some(customer) = act.act.links() {
+                    run.join_stuck(customer).await?;
+                }
             }
         }
         run.not_forgotten().await?;
@@ -116,8 +120,8 @@ struct Named {
     events: Vec<Envelope>,
     /// Customers whom they would link.
     new: BTreeSet<CustomerId>,
-    /// Customers whom an operator has unlinked: no event links them again.
-    unlinked: BTreeSet<CustomerId>,
+    /// Customers whom an operator has released: no event links them again.
+    released: BTreeSet<CustomerId>,
 }
 
 impl<P: Ports> Worker<P> {
@@ -127,7 +131,7 @@ impl<P: Ports> Worker<P> {
             if let Some(customer) = event.subject.customer.clone() {
                 match self.ports.ledger().link_of(&customer).await? {
                     CustomerLink::Account(owner) if owner != *id => continue,
-                    CustomerLink::Released { .. } => drop(named.unlinked.insert(customer)),
+                    CustomerLink::Released { .. } => drop(named.released.insert(customer)),
                     CustomerLink::Nobodys if event.source != Source::Operator => {
                         named.new.insert(customer);
                     }

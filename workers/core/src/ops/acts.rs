@@ -168,8 +168,8 @@ impl OperatorAct {
                 access.grants.retain(|grant| grant.plan != *plan);
             }
             Act::LiftDispute { dispute } => match access.disputes.get_mut(dispute) {
-                Some(mark) => *mark = DisputeMark::Lifted,
-                None => return Err(format!("no dispute {dispute} holds this account")),
+                Some(mark) if *mark != DisputeMark::Elsewhere => *mark = DisputeMark::Lifted,
+                _ => return Err(format!("no dispute {dispute} holds this account")),
             },
             Act::RotateKey { overlap } => rotate(account, *overlap, now)?,
             Act::Link { customer } => drop(access.customers.insert(customer.clone())),

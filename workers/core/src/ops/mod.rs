@@ -22,6 +22,7 @@ pub use aftermath::{Aftermath, State, aftermath};
 pub use backlog::{Backlog, Stock, Trouble, backlog, troubles};
 pub use explain::{Cause, Change, changes, history};
 pub use forecast::{Forecast, KeyStock, Live, Minted, Pace, Reached, count_keys, forecast, minted};
+pub(crate) use operate::bring_disputes;
 pub use operate::{ActError, Acted, Operate};
 pub use rebuild::{
     Heard, REBUILD, REBUILT_CLOSED, REBUILT_GRANT, REBUILT_HOLD, Rebuild, RebuildReport, Rebuilt,

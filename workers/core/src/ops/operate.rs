@@ -16,12 +16,8 @@
 //! **Architecture invariant:** no call of Stripe, API Gateway or Cognito here, no catalog and no
 //! secret: an operator's process needs the ledger and the queue.
 
-use std::collections::BTreeMap;
-
 use jiff::{SignedDuration, Timestamp};
-use tollgate_events::{
-    AccountId, CustomerId, DisputeId, Envelope, EventId, EventRef, Source, Subject, Via,
-};
+use tollgate_events::{AccountId, CustomerId, Envelope, EventId, EventRef, Source, Subject, Via};
 
 use super::acts::{Act, OperatorAct, refuse_link};
 use crate::account::{Account, DisputeMark};
@@ -29,7 +25,7 @@ use crate::ledger::{
     Claim, Commit, CommitResult, CustomerLink, Entry, EventRecord, Outcome, StepTaken,
 };
 use crate::policy::MOST_DEFERRED;
-use crate::ports::{Clock, Entropy, Ledger, PortError, Queue, QueueName};
+use crate::ports::{Clock, Entropy, Ledger, PortError, PortResult, Queue, QueueName};
 use crate::sweep::wake;
 
 /// How long an act excludes others: a read and a write of the ledger.
@@ -99,12 +95,7 @@ impl<L: Ledger, Q: Queue, C: Clock, E: Entropy> Operate<'_, L, Q, C, E> {
         if let Err(why) = act.change(&mut next, now) {
             return Err(self.give_back(found, why).await);
         }
-        for (dispute, mark) in self.disputes_that_come_along(&act.act).await? {
-            let known = next.access.disputes.entry(dispute).or_insert(mark);
-            if mark == DisputeMark::Lifted {
-                *known = mark;
-            }
-        }
+        bring_disputes(self.ledger, &act.act, &mut next).await?;
         let event = self.event(account, &act.act, now);
         let commit = self.commit(&found, next, act, &event);
         let acted = Acted {
@@ -152,26 +143,6 @@ impl<L: Ledger, Q: Queue, C: Clock, E: Entropy> Operate<'_, L, Q, C, E> {
             }
         }
         Ok(account.access != before)
-    }
-
-    /// A customer's disputes go with them, and Stripe does not list them by customer: those of
-    /// the account that had the customer last. The worker tells which of them are the customer's.
-    /// What was lifted stays lifted, whoever the customer pays for.
-    async fn disputes_that_come_along(
-        &self,
-        act: &Act,
-    ) -> Result<BTreeMap<DisputeId, DisputeMark>, PortError> {
-        let Some(customer) = act.links() else { return Ok(BTreeMap::new()) };
-        let CustomerLink::Released { from } = self.ledger.link_of(customer).await? else {
-            return Ok(BTreeMap::new());
-        };
-        let last = self.ledger.account(&from).await?;
-        let disputes = last.map(|account| account.access.disputes).unwrap_or_default();
-        let elsewhere = |mark| match mark {
-            DisputeMark::Lifted => DisputeMark::Lifted,
-            DisputeMark::Holding | DisputeMark::Elsewhere => DisputeMark::Elsewhere,
-        };
-        Ok(disputes.into_iter().map(|(id, mark)| (id, elsewhere(mark))).collect())
     }
 
     /// The wake: it names the account, and of a link the customer, whose waiting events the
@@ -247,4 +218,24 @@ impl<L: Ledger, Q: Queue, C: Clock, E: Entropy> Operate<'_, L, Q, C, E> {
         }
         ActError::Refused(why)
     }
+}
+
+/// A customer's disputes go with them, and Stripe does not list them by customer: those of
+/// the account that had the customer last. The worker tells which of them are the customer's.
+/// What was lifted stays lifted, whoever the customer pays for.
+pub(crate) async fn bring_disputes<L: Ledger>(
+    ledger: &L,
+    act: &Act,
+    account: &mut Account,
+) -> PortResult<()> {
+    let Some(customer) = act.links() else { return Ok(()) };
+    let CustomerLink::Released { from } = ledger.link_of(customer).await? else { return Ok(()) };
+    let last = ledger.account(&from).await?;
+    for (dispute, mark) in last.map(|account| account.access.disputes).unwrap_or_default() {
+        let known = account.access.disputes.entry(dispute).or_insert(DisputeMark::Elsewhere);
+        if mark == DisputeMark::Lifted {
+            *known = mark;
+        }
+    }
+    Ok(())
 }

@@ -205,7 +205,8 @@ fn flow_named(name: &str) -> &'static Flow {
 /// Plays a flow whose reason goes as soon as its k-th call has gone wrong, before any
 /// redelivery, or when all is at rest. In the end somebody may look for drift.
 fn play_turn(turn: &Turn, goes_wrong: Option<(usize, Mishap)>, look_for_drift: bool) -> Played {
-    let (scene, before, _) = begin(flow_named(turn.flow));
+    let (scene, before, act) = begin(flow_named(turn.flow));
+    assert!(act.is_none(), "a turn is of a flow that events begin");
     match goes_wrong {
         Some((call, mishap)) => {
             scene.arm(call, mishap);

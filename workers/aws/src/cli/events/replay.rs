@@ -228,7 +228,7 @@ impl<C: Clock> Replaying<'_, C> {
         let failure = Failure::from(error);
         let problem = format!("{} (after {} were sent)", failure.problem, counted(sent, "event"));
         let first = if passes { String::new() } else { format!("{} ", failure.mend) };
-        let mend = format!("{}To go on:\n  {}", first.trim_start(), self.line());
+        let mend = format!("{first}To go on:\n  {}", self.line());
         Failure { problem, mend, ..failure }
     }
 

@@ -36,7 +36,8 @@ impl PlansFile {
         })?;
         let draft = CatalogDraft::parse(&text)?;
         let document = text.parse::<DocumentMut>();
-        let document = document.map_err(|error| Failure::usage(error.to_string(), ""))?;
+        let document = document
+            .map_err(|error| Failure::usage(error.to_string(), "Correct the file: it is TOML."))?;
         if !document.get("plans").is_some_and(Item::is_array_of_tables) {
             let problem = format!("{} has its plans in one value", path.display());
             return Err(Failure::usage(problem, TABLES));
