@@ -20,6 +20,7 @@ use tollgate_standin::api_gateway::Key;
 use tollgate_standin::stripe;
 use tollgate_standin::world::{BULK_QUEUE, DEAD_LETTER_QUEUES, EVENTS_QUEUE};
 
+use crate::operator::Operated;
 use crate::run::Sim;
 
 /// Longer than any convergence takes from its facts to its commit.
@@ -288,12 +289,14 @@ impl<'a> Oracle<'a> {
             }
         }
         let id = key.map(|key| key.id.as_str());
-        // A key that somebody deleted stays named, for its generation, until another is due.
-        let deleted = self.sim.script.lossy && key.is_none() && !expected.enabled;
+        let operated = self.sim.lives.operated.get(&account.id);
+        // A key that somebody deleted, or a close that a release overtook, stays named, for its
+        // generation, until another is due.
+        let may_be_deleted = self.sim.script.lossy || operated.is_some_and(Operated::closed);
+        let deleted = may_be_deleted && key.is_none() && !expected.enabled;
         if recorded.map(|record| record.id.as_str()) != id && !deleted {
             problems.push(format!("the ledger has key {recorded:?}, API Gateway has {id:?}"));
         }
-        let operated = self.sim.lives.operated.get(&account.id);
         let again = self.sim.script.lossy || operated.is_some_and(|it| it.rotated || it.closed());
         if recorded.is_some_and(|record| record.generation != 1) && !again {
             problems.push("a second key was made".into());
