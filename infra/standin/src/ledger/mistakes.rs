@@ -79,8 +79,9 @@ impl MemoryLedger {
 }
 
 impl Store {
-    /// A link is not made until the work is done: it is answered as if it were, and made
-    /// with the commit that gives the lease back.
+    /// A link is not made until the work is done: it is answered as if it were, and made with
+    /// the commit that gives the lease back. That the customer is another account's comes out
+    /// only then.
     pub(super) fn commit_with_links(
         &mut self,
         commit: &Commit,
@@ -88,12 +89,13 @@ impl Store {
     ) -> CommitResult {
         let id = &commit.account.id;
         let waiting = self.not_first.entry(id.clone()).or_default();
-        waiting.retain(|link| link.account.epoch == commit.account.epoch);
+        waiting.retain(|link| link.account.epoch >= commit.account.epoch);
         if !commit.link.is_empty() {
             waiting.push(commit.clone());
-            return self.check(commit, planted).err().unwrap_or(CommitResult::Committed);
+            return CommitResult::Committed;
         }
-        let links = waiting.clone();
+        let mut links = waiting.clone();
+        links.retain(|link| link.account.epoch == commit.account.epoch);
         if commit.account.lease_until.is_some() {
             let linked = links.first().and_then(|link| link.entry.clone());
             let unlinked = linked.map(|entry| Account {

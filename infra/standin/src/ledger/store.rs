@@ -91,11 +91,7 @@ impl Store {
 
     /// The transaction's conditions, in the order in which the answer names them. A commit
     /// that stands already is answered so, and nothing of it is written again.
-    pub(super) fn check(
-        &self,
-        commit: &Commit,
-        planted: impl Fn(Bug) -> bool,
-    ) -> Result<(), CommitResult> {
+    fn check(&self, commit: &Commit, planted: impl Fn(Bug) -> bool) -> Result<(), CommitResult> {
         let Some(stored) = self.accounts.get(&commit.account.id) else {
             return Err(CommitResult::Fenced);
         };
