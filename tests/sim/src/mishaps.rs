@@ -85,11 +85,7 @@ impl Sim {
             self.retire();
             self.tell("the old workers are gone");
         }
-        let delayed = std::mem::take(&mut self.delayed);
-        let (there, delayed): (Vec<_>, Vec<_>) =
-            delayed.into_iter().partition(|(until, _)| all || *until <= now);
-        self.delayed = delayed;
-        for (_, event) in there {
+        for (_, event) in self.delayed.extract_if(.., |(until, _)| all || *until <= now) {
             self.in_hand.remove(&event);
         }
         if self.no_keys_until.take_if(|until| all || *until <= now).is_some() {

@@ -160,19 +160,20 @@ impl Scene {
         panic!("it never comes to rest");
     }
 
-    /// An operator does something to the only account, and does it again as long as it seems
-    /// to fail.
+    /// An operator does something to the only account, and everything comes to rest.
     ///
     /// # Panics
     /// When it is refused, or never succeeds.
     pub fn operate(&self, act: &Act) {
         self.operate_watched(act, &mut || ());
+        self.come_to_rest();
     }
 
-    /// As [`operate`](Self::operate), with a look wherever the operator waits.
+    /// An operator does something to the only account, and does it again as long as it seems
+    /// to fail; with a look wherever the operator waits.
     ///
     /// # Panics
-    /// As there.
+    /// When it is refused, or never succeeds.
     pub fn operate_watched(&self, act: &Act, watch: &mut dyn FnMut()) {
         let account = self.world.ledger.accounts().swap_remove(0).id;
         let act = OperatorAct { act: act.clone(), by: "otto".into(), why: "a story".into() };

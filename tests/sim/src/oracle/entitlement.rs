@@ -1,8 +1,6 @@
 //! What Stripe's state entitles an account to: statuses, grace, disputes, grants, prices
 //! that nobody knows. On purpose without `decide`.
 
-use std::collections::BTreeSet;
-
 use jiff::{SignedDuration, Timestamp};
 use tollgate_billing::account::{Account, PlanId, Status};
 use tollgate_events::CustomerId;
@@ -94,8 +92,8 @@ impl Oracle<'_> {
         let recorded = |id: &str| account.access.disputes.keys().any(|known| known.as_str() == id);
         // On whichever account it was lifted: it goes with its customer, and stays so.
         let standings = self.sim.lives.operated.values().map(Operated::standing);
-        let all_lifted: BTreeSet<_> = standings.flat_map(|standing| standing.lifted).collect();
-        let lifted = |id: &str| all_lifted.iter().any(|lifted| lifted.as_str() == id);
+        let lifted: Vec<_> = standings.flat_map(|standing| standing.lifted).collect();
+        let lifted = |id: &str| lifted.iter().any(|lifted| lifted.as_str() == id);
         self.sim.lives.disputes.iter().filter(|id| !lifted(id)).any(|id| {
             stripe.dispute(id).is_ok_and(|dispute| {
                 let charge = stripe.charge(&dispute.charge);

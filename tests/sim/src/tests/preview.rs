@@ -7,7 +7,6 @@ use tollgate_billing::ops::{Act, OperatorAct};
 use tollgate_events::AccountId;
 
 use crate::executor::block_on;
-use crate::operator;
 use crate::scene::Scene;
 use crate::tests::scene::Scene as Told;
 
@@ -63,8 +62,7 @@ fn a_sign_up_and_a_hold_are_foreseen() {
     let act = OperatorAct { act: Act::Hold, by: "ops".into(), why: "abuse".into() };
     let foreseen = preview(&scene, &account, Some(&act));
     assert!(foreseen.disables());
-    block_on(operator::act(&scene.world, &account, &act)).unwrap();
-    scene.come_to_rest();
+    scene.operate(&act.act);
     assert_eq!(steps_of(&foreseen), steps_taken(&scene, &account));
 }
 

@@ -7,8 +7,8 @@ use jiff::SignedDuration;
 use tollgate_billing::account::{Access, Account, KeyId, PlanId, Reason, Status};
 use tollgate_billing::ledger::{Claim, Commit, CommitResult, Outcome};
 use tollgate_billing::ops::{
-    Act, OperatorAct, REBUILD, REBUILT_CLOSED, REBUILT_GRANT, REBUILT_HOLD, Rebuild, RebuildReport,
-    Rebuilt, Reconcile, Repaired, excesses,
+    Act, REBUILD, REBUILT_CLOSED, REBUILT_GRANT, REBUILT_HOLD, Rebuild, RebuildReport, Rebuilt,
+    Reconcile, Repaired, excesses,
 };
 use tollgate_billing::ports::{Ledger, PortResult, Service};
 use tollgate_billing::sweep::{ACCOUNTS_AT_ONCE, Drift, DriftReport, DriftSweep, News};
@@ -383,9 +383,7 @@ fn all_subscriptions_of_a_customer_are_their_accounts() {
 fn who_was_closed_is_not_opened() {
     let scene = Scene::default();
     let ann = scene.person("ann");
-    let act = OperatorAct { act: Act::Close, by: "olga".into(), why: "a story".into() };
-    block_on(crate::operator::act(&scene.world, &ann, &act)).unwrap();
-    scene.come_to_rest();
+    scene.operate(&Act::Close);
     scene.pass(SignedDuration::from_hours(1));
     scene.world.ledger.lose_everything();
     assert_eq!(scene.look().found, BTreeMap::new(), "nobody is woken for them");

@@ -8,8 +8,8 @@ use tollgate_billing::account::PlanId;
 use tollgate_billing::converge::Preview;
 use tollgate_billing::ledger::Outcome;
 use tollgate_billing::ops::{
-    About, Act, Cursor, LISTED_FOR, OperatorAct, Progress, Rehearsal, Rehearsed, Replay, Selection,
-    Sent, Step, Supply, count,
+    About, Act, Cursor, LISTED_FOR, Progress, Rehearsal, Rehearsed, Replay, Selection, Sent, Step,
+    Supply, count,
 };
 use tollgate_events::stripe::ACTED_ON;
 use tollgate_events::{AccountId, CustomerId, Envelope, EventId, EventRef, Source, Via};
@@ -18,7 +18,6 @@ use tollgate_standin::stripe::{Answer, StripeStandin};
 use tollgate_standin::world::{BULK_QUEUE, World};
 
 use crate::executor::block_on;
-use crate::operator;
 use crate::scene::Scene;
 
 type Events<'a> = Supply<'a, MemoryLedger, StripeStandin>;
@@ -372,9 +371,7 @@ fn a_first_purchase_is_foreseen_and_a_released_customer_stays_released() {
     assert_eq!(scene.world.ledger.accounts()[0].access.plan, previews[0].after.0);
 
     let customer = CustomerId::parse(bought.customer).unwrap();
-    let act = OperatorAct { act: Act::Unlink { customer }, by: "ops".into(), why: "fraud".into() };
-    block_on(operator::act(&scene.world, &ann, &act)).unwrap();
-    scene.come_to_rest();
+    scene.operate(&Act::Unlink { customer });
     assert_eq!(scene.world.ledger.accounts()[0].access.plan, PlanId::parse("free").ok());
     let (rehearsed, previews) = rehearse(&scene, From::Stripe);
     assert!(!rehearsed.changes(), "{previews:?}");

@@ -159,11 +159,15 @@ impl<P: Ports> Run<'_, P> {
 
     /// What a person is told of an event: what went wrong, what to look at.
     fn detail(&self, event: &Envelope, detail: Option<&str>) -> Option<String> {
-        let customer = event.subject.customer.as_ref();
-        let released = customer.is_some_and(|customer| self.released.contains(customer));
         let parts = detail.or_else(|| alarm(event)).into_iter();
-        let parts: Vec<_> = parts.chain(released.then_some(RELEASED)).collect();
+        let parts: Vec<_> = parts.chain(self.is_released(event).then_some(RELEASED)).collect();
         (!parts.is_empty()).then(|| parts.join("; "))
+    }
+
+    /// Whether an operator has released the event's customer.
+    fn is_released(&self, event: &Envelope) -> bool {
+        let customer = event.subject.customer.as_ref();
+        customer.is_some_and(|customer| self.released.contains(customer))
     }
 
     /// A record for each event; a wake leaves one only when it changed something, or
@@ -173,9 +177,7 @@ impl<P: Ports> Run<'_, P> {
         let silent =
             |event: &&Envelope| is_wake(event) && event.via != Via::Replay && nothing_to_tell;
         let waits = self.waits.iter().map(|event| {
-            let customer = event.subject.customer.as_ref();
-            let released = customer.is_some_and(|customer| self.released.contains(customer));
-            let why = if released { RELEASED } else { ANOTHERS };
+            let why = if self.is_released(event) { RELEASED } else { ANOTHERS };
             let record = EventRecord::of(event.clone(), Outcome::Waiting, at);
             EventRecord { detail: Some(why.to_owned()), ..record }
         });

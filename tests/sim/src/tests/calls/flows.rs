@@ -129,7 +129,6 @@ pub(super) static FLOWS: [Flow; 33] = [
         scene.free();
         let ends = scene.world.clock.time() + SignedDuration::from_hours(3);
         scene.operate(&grant(Some(ends)));
-        scene.come_to_rest();
         scene.world.stripe.advance_to(ends);
     }),
     act("an operator grants a plan", 13, "pro: pro", |scene| {
@@ -139,7 +138,6 @@ pub(super) static FLOWS: [Flow; 33] = [
     act("an operator revokes a grant", 13, "free: free", |scene| {
         scene.free();
         scene.operate(&grant(None));
-        scene.come_to_rest();
         Act::RevokeGrant { plan: pro() }
     }),
     act("an operator holds", 13, "held: pro, refused", |scene| {
@@ -149,7 +147,6 @@ pub(super) static FLOWS: [Flow; 33] = [
     act("an operator releases", 13, "pro: pro", |scene| {
         scene.paying("pro");
         scene.operate(&Act::Hold);
-        scene.come_to_rest();
         Act::Release
     }),
     act("an operator lifts a dispute", 14, "pro: pro", |scene| {
@@ -182,7 +179,6 @@ pub(super) static FLOWS: [Flow; 33] = [
     act("an operator opens a closed account", 14, "free: free", |scene| {
         scene.paying("pro");
         scene.operate(&Act::Close);
-        scene.come_to_rest();
         Act::Release
     }),
     flow("recovery of a key that was deleted by hand", 11, "pro: pro", |scene| {
