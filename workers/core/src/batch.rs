@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use tollgate_events::{AccountId, CustomerId, Envelope, EnvelopeError, EventId, EventRef, Source};
 
 use crate::converge::{Converged, Stop, Worker};
-use crate::error_policy::{Verdict, error_policy};
+use crate::error_policy::{Judgement, Verdict, error_policy};
 use crate::ledger::{EventRecord, Outcome};
 use crate::ports::{Clock, Ledger, PortResult, Ports};
 use crate::resolve::{Resolutions, Resolved};
@@ -91,14 +91,16 @@ impl<P: Ports> Worker<P> {
         } else {
             match self.resolve(&mut envelope, known).await {
                 Err(error) => match error_policy(&error) {
-                    Verdict::Park => (Outcome::Parked, error.to_string()),
+                    Judgement { verdict: Verdict::Park, .. } => {
+                        (Outcome::Parked, error.to_string())
+                    }
                     // Whose it is cannot be asked for now, nor by anybody else: the sweep
                     // sends it again.
-                    Verdict::Retry { after: Some(_), systemic: true } => {
+                    Judgement { verdict: Verdict::Wait(_), systemic: true } => {
                         batch.systemic(&error);
                         (Outcome::Waiting, error.to_string())
                     }
-                    Verdict::Retry { .. } => return Err(error.into()),
+                    Judgement { .. } => return Err(error.into()),
                 },
                 Ok(Resolved::Account(account)) => {
                     batch.groups.entry(account).or_default().push((place, envelope));
@@ -250,8 +252,7 @@ impl<'a> Batch<'a> {
     }
 
     fn fail(&mut self, places: &[usize], stop: &Stop) {
-        let systemic = matches!(stop.verdict(), Verdict::Retry { systemic: true, .. });
-        if systemic {
+        if stop.judge().systemic {
             self.systemic(stop);
         } else {
             tracing::warn!(error = %stop, "messages come again");

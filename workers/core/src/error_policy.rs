@@ -4,19 +4,37 @@ use jiff::SignedDuration;
 
 use crate::ports::{Class, PortError, Service};
 
-/// What to do about a failed call.
+/// What becomes of the events of work that stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// It may succeed later.
-    Retry {
-        /// How long to wait, where that is known: the account is looked at again then, and
-        /// its messages are done with. Without it the messages stay on the queue.
-        after: Option<SignedDuration>,
-        /// Whether it concerns everybody, not this account: alarm.
-        systemic: bool,
-    },
+    /// The messages stay on the queue, and come again.
+    Redeliver,
+    /// The account is looked at again after so long, and its messages are done with: waiting is
+    /// written into the ledger, and costs no receive.
+    Wait(SignedDuration),
     /// It would never succeed as it is: record the events as parked.
     Park,
+}
+
+/// A verdict, and whom it concerns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Judgement {
+    /// What becomes of the events.
+    pub verdict: Verdict,
+    /// Whether it concerns everybody, not this account: a person must act.
+    pub systemic: bool,
+}
+
+impl Judgement {
+    /// It concerns this account alone.
+    pub const fn of_one(verdict: Verdict) -> Self {
+        Self { verdict, systemic: false }
+    }
+
+    /// It concerns everybody.
+    pub const fn of_all(verdict: Verdict) -> Self {
+        Self { verdict, systemic: true }
+    }
 }
 
 /// How long a throttled account waits when the service does not say.
@@ -33,19 +51,17 @@ const FULL_FOR: SignedDuration = SignedDuration::from_mins(15);
 /// What takes its time (throttling, a credential, a quota) is waited for in the ledger, so
 /// that no message ends as a dead letter by waiting. Only when the ledger itself refuses is
 /// there nowhere to write that.
-pub fn error_policy(error: &PortError) -> Verdict {
+pub fn error_policy(error: &PortError) -> Judgement {
     let can_wait = !matches!(error.service, Service::Ledger | Service::Queue);
-    let wait = |after| Some(after).filter(|_| can_wait);
+    let wait = |after| if can_wait { Verdict::Wait(after) } else { Verdict::Redeliver };
     match error.class {
-        Class::Throttled { after } => {
-            Verdict::Retry { after: wait(after.unwrap_or(THROTTLED_FOR)), systemic: false }
-        }
+        Class::Throttled { after } => Judgement::of_one(wait(after.unwrap_or(THROTTLED_FOR))),
         Class::Conflict | Class::NotFound | Class::Unavailable => {
-            Verdict::Retry { after: None, systemic: false }
+            Judgement::of_one(Verdict::Redeliver)
         }
-        Class::Denied => Verdict::Retry { after: wait(DENIED_FOR), systemic: true },
-        Class::LimitExceeded => Verdict::Retry { after: wait(FULL_FOR), systemic: true },
-        Class::Invalid => Verdict::Park,
+        Class::Denied => Judgement::of_all(wait(DENIED_FOR)),
+        Class::LimitExceeded => Judgement::of_all(wait(FULL_FOR)),
+        Class::Invalid => Judgement::of_one(Verdict::Park),
     }
 }
 
@@ -56,8 +72,9 @@ mod tests {
     /// What everybody waits for is waited for in the ledger, unless it is the ledger itself.
     #[test]
     fn only_the_ledger_and_the_queue_cannot_be_waited_for() {
-        let verdict = |service, class| {
-            error_policy(&PortError { service, operation: "Op", class, detail: String::new() })
+        let judge = |service, class| {
+            let detail = String::new();
+            error_policy(&PortError { service, operation: "Op", class, detail })
         };
         let throttled = Class::Throttled { after: None };
         for service in [Service::Stripe, Service::ApiGateway, Service::Cognito] {
@@ -66,16 +83,17 @@ mod tests {
                 (Class::Denied, DENIED_FOR, true),
                 (Class::LimitExceeded, FULL_FOR, true),
             ] {
-                let expected = Verdict::Retry { after: Some(after), systemic };
-                assert_eq!(verdict(service, class), expected, "{service} {class:?}");
+                let expected = Judgement { verdict: Verdict::Wait(after), systemic };
+                assert_eq!(judge(service, class), expected, "{service} {class:?}");
             }
         }
         for service in [Service::Ledger, Service::Queue] {
             for (class, systemic) in [(throttled, false), (Class::Denied, true)] {
-                let expected = Verdict::Retry { after: None, systemic };
-                assert_eq!(verdict(service, class), expected, "{service} {class:?}");
+                let expected = Judgement { verdict: Verdict::Redeliver, systemic };
+                assert_eq!(judge(service, class), expected, "{service} {class:?}");
             }
         }
-        assert_eq!(verdict(Service::Stripe, Class::Invalid), Verdict::Park);
+        let parked = Judgement::of_one(Verdict::Park);
+        assert_eq!(judge(Service::Stripe, Class::Invalid), parked);
     }
 }

@@ -12,6 +12,7 @@
 
 pub mod account;
 pub mod account_api;
+pub mod accounts;
 pub mod batch;
 pub mod catalog;
 pub mod control_plane;

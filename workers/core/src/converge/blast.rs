@@ -23,7 +23,7 @@ impl<P: Ports> Run<'_, P> {
         facts: &Facts,
         desired: &Desired,
     ) -> Result<(), Stop> {
-        let closes = desired.key == KeyState::Closed && self.committed.status != Status::Closed;
+        let closes = desired.key == KeyState::Closed && self.committed().status != Status::Closed;
         let revision = self.worker.catalog.revision;
         if !(closes || self.demotes(desired))
             || self.is_explained(facts)
@@ -48,8 +48,8 @@ impl<P: Ports> Run<'_, P> {
 
     /// Whether an account that pays gets less than it has.
     fn demotes(&self, desired: &Desired) -> bool {
-        let has_paid = self.committed.reason != Reason::DefaultPlan;
-        let Some(now) = self.committed.plan.as_ref().filter(|_| has_paid) else { return false };
+        let has_paid = self.committed().reason != Reason::DefaultPlan;
+        let Some(now) = self.committed().plan.as_ref().filter(|_| has_paid) else { return false };
         // A plan that the catalog does not have any more was worth more than any other.
         let rank = |id| self.worker.catalog.plan(id).map_or(u32::MAX, |plan| plan.rank);
         desired.plan.as_ref().map(rank) < Some(rank(now))
@@ -68,7 +68,7 @@ impl<P: Ports> Run<'_, P> {
         }
         // A second look is the doing of an event that is dealt with.
         let looks_again = self.account.second_looks > 0;
-        (told || looks_again || self.time_has_come(&self.committed))
+        (told || looks_again || self.time_has_come(self.committed()))
             && !self.catalog_may_be_why(facts)
     }
 

@@ -5,12 +5,13 @@ use tollgate_events::{Envelope, Via};
 
 use super::{Run, Stop};
 use crate::account::{Access, Account, Attributes, Status, User};
+use crate::accounts::{Answer, Change};
 use crate::decide::{Desired, KeyState};
-use crate::ledger::{Commit, CommitResult, Entry, EventRecord, Outcome, is_wake};
+use crate::ledger::{EventRecord, Outcome, is_wake};
 use crate::policy::{
     MOST_DEFERRED, PARKED_REVIEW_AFTER, SECOND_LOOK_AFTER, SECOND_LOOKS, UNFINISHED_REVIEW_AFTER,
 };
-use crate::ports::{Entropy, Ledger, Ports};
+use crate::ports::Ports;
 
 /// How long to wait when other instances keep writing the same item first.
 pub(super) const OUTRUN_FOR: SignedDuration = SignedDuration::from_secs(5);
@@ -34,18 +35,12 @@ const RELEASED: &str =
     "an operator has unlinked its customer; `tollgate account link` links the customer again";
 
 impl<P: Ports> Run<'_, P> {
-    /// Names a commit, so that a lost response is recognised as our own success.
-    pub(super) fn commit_id(&self) -> String {
-        self.worker.ports.entropy().hex()
-    }
-
     /// Commits the intent, still open. The access stays as history last told it: what
     /// this run has found and done so far gets its entry at the end, and when the run
     /// does not live to see that, whoever comes next observes.
     pub(super) async fn save(&mut self) -> Result<(), Stop> {
-        self.account.commit_id = Some(self.commit_id());
-        let account = self.unfinished(self.committed.clone());
-        self.write(account, None, Vec::new()).await
+        let account = self.unfinished(self.committed().clone());
+        self.write(Change::to(account, self.clock_now())).await
     }
 
     /// The account as it is written in the middle of a run: due as the claim left it.
@@ -65,7 +60,7 @@ impl<P: Ports> Run<'_, P> {
             warnings.join("; ")
         });
         let paid_for_nothing =
-            self.committed.status == Status::Closed && !desired.warnings.is_empty();
+            self.committed().status == Status::Closed && !desired.warnings.is_empty();
         self.account.review_at = self.review_at(&desired, lagging);
         let desired_key = desired.key;
         self.settle(desired);
@@ -99,7 +94,7 @@ impl<P: Ports> Run<'_, P> {
         if matches!(stop, Stop::BlastLimit) {
             tracing::error!(account = %self.account.id, "the blast limit holds");
             // Where nothing was begun, what the next look finds is no unfinished work.
-            self.account.open = self.found_open || !self.steps.is_empty();
+            self.account.open = self.claimed.found_open() || !self.steps.is_empty();
         }
         let tomorrow = self.now.checked_add(PARKED_REVIEW_AFTER).ok();
         let known = self.account.review_at.filter(|at| *at > self.now);
@@ -129,32 +124,19 @@ impl<P: Ports> Run<'_, P> {
     }
 
     fn changed(&self) -> bool {
-        self.account.access != self.committed || !self.steps.is_empty()
+        self.account.access != *self.committed() || !self.steps.is_empty()
     }
 
     async fn close(&mut self, outcome: Outcome, detail: Option<String>) -> Result<(), Stop> {
         let at = self.clock_now();
         self.account.lease_until = None;
-        self.account.commit_id = Some(self.commit_id());
-        let entry = self.changed().then(|| self.entry(at));
         let mut records = Vec::new();
         for record in self.records(outcome, detail.as_deref(), at) {
             records.push(Box::pin(record.with_who(self.ledger())).await?);
         }
-        self.write(self.account.clone(), entry, records).await
-    }
-
-    fn entry(&mut self, at: Timestamp) -> Entry {
-        self.account.version += 1;
-        Entry {
-            version: self.account.version,
-            at,
-            before: self.committed.clone(),
-            after: self.account.access.clone(),
-            cause: self.events.iter().map(Envelope::event_ref).collect(),
-            reason: self.account.access.reason.clone(),
-            steps: self.steps.clone(),
-        }
+        let causes = self.events.iter().map(Envelope::event_ref).collect();
+        let steps = self.steps.clone();
+        self.write(Change { causes, steps, records, ..Change::to(self.account.clone(), at) }).await
     }
 
     /// What a person is told of an event: what went wrong, what to look at.
@@ -186,31 +168,18 @@ impl<P: Ports> Run<'_, P> {
             .map(|event| EventRecord {
                 detail: self.detail(event, detail),
                 account: Some(self.account.id.clone()),
-                version: Some(self.account.version),
                 ..EventRecord::of(event.clone(), outcome, at)
             })
             .chain(waits)
             .collect()
     }
 
-    async fn write(
-        &mut self,
-        account: Account,
-        entry: Option<Entry>,
-        records: Vec<EventRecord>,
-    ) -> Result<(), Stop> {
-        let commit = Commit { entry, records, ..Commit::of(account) };
-        match self.ledger().commit(&commit).await? {
-            CommitResult::Committed => {
-                if commit.entry.is_some() {
-                    self.committed = commit.account.access;
-                }
-                Ok(())
-            }
-            CommitResult::Fenced
-            | CommitResult::LinkTaken { .. }
-            | CommitResult::LinkReleased { .. } => Err(Stop::Fenced),
-            CommitResult::CatalogOutdated => Err(Stop::CatalogOutdated),
+    async fn write(&mut self, change: Change) -> Result<(), Stop> {
+        match self.claimed.commit(change).await? {
+            Answer::Committed { .. } => Ok(()),
+            Answer::Lost(lost) => Err(lost.into()),
+            // It links nobody.
+            Answer::LinkTaken { .. } | Answer::LinkReleased { .. } => Err(Stop::Fenced),
         }
     }
 

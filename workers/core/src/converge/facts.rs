@@ -8,8 +8,9 @@ use tollgate_events::{
 
 use super::{DRIFT, Run, Stop, join};
 use crate::account::{Account, User};
+use crate::accounts::{Answer, Change};
 use crate::decide::{Facts, UserFact};
-use crate::ledger::{Commit, CommitResult, CustomerLink, Entry, StepTaken};
+use crate::ledger::{CustomerLink, StepTaken};
 use crate::ops::LINKED;
 use crate::policy::LAG_AT_MOST;
 use crate::ports::{Ledger, NameHolder, PortResult, Ports, Stripe, Users};
@@ -84,40 +85,25 @@ impl<P: Ports> Run<'_, P> {
     async fn link_one(&mut self, customer: CustomerId) -> Result<(), Stop> {
         let mut access = self.account.access.clone();
         access.customers.insert(customer.clone());
-        let mut account = self.unfinished(access);
-        account.version += 1;
-        account.commit_id = Some(self.commit_id());
+        let account = self.unfinished(access.clone());
         let at = self.clock_now();
         let about = |event: &&Envelope| event.subject.customer.as_ref() == Some(&customer);
-        let entry = Entry {
-            version: account.version,
-            at,
-            before: self.committed.clone(),
-            after: account.access.clone(),
-            cause: self.events.iter().filter(about).map(Envelope::event_ref).collect(),
-            reason: account.access.reason.clone(),
+        let change = Change {
+            causes: self.events.iter().filter(about).map(Envelope::event_ref).collect(),
             steps: vec![StepTaken { step: format!("link customer {customer}"), at }],
+            link: vec![customer.clone()],
+            ..Change::to(account, at)
         };
-        let link = vec![customer.clone()];
-        let commit = Commit { entry: Some(entry), link, ..Commit::of(account) };
-        match self.ledger().commit(&commit).await? {
-            CommitResult::Committed => {
-                self.account = Account { review_at: self.account.review_at, ..commit.account };
-                self.committed = self.account.access.clone();
+        match self.claimed.commit(change).await? {
+            Answer::Committed { .. } => {
+                self.account.access = access;
                 self.join_stuck(&customer).await?;
-                Ok(())
             }
-            CommitResult::LinkTaken { account: owner, .. } => {
-                self.leave_to(&owner, &customer);
-                Ok(())
-            }
-            CommitResult::LinkReleased { customer } => {
-                self.leave_to_nobody(customer);
-                Ok(())
-            }
-            CommitResult::Fenced => Err(Stop::Fenced),
-            CommitResult::CatalogOutdated => Err(Stop::CatalogOutdated),
+            Answer::LinkTaken { owner, .. } => self.leave_to(&owner, &customer),
+            Answer::LinkReleased { customer } => self.leave_to_nobody(customer),
+            Answer::Lost(lost) => return Err(lost.into()),
         }
+        Ok(())
     }
 
     /// The waiting and parked events of a customer are settled along with this one.
@@ -185,7 +171,9 @@ impl<P: Ports> Run<'_, P> {
         let found = match &self.account.user {
             User::Deleted => return Ok(UserFact::AsLastSeen),
             User::Present { .. }
-                if !self.look_at_user && !self.found_open && !self.woken_from_elsewhere() =>
+                if !self.look_at_user
+                    && !self.claimed.found_open()
+                    && !self.woken_from_elsewhere() =>
             {
                 return Ok(UserFact::AsLastSeen);
             }
@@ -218,7 +206,7 @@ impl<P: Ports> Run<'_, P> {
     /// crash in between repeats it. Nothing lands later: it was begun under a lease that ended
     /// before this claim.
     async fn look_at_namesake(&self, other: &AccountId) -> Result<(), Stop> {
-        if self.previews {
+        if !self.claimed.is_held() {
             return Ok(());
         }
         let look = wake(DRIFT, other.clone(), None, self.now);

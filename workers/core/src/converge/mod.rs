@@ -58,14 +58,15 @@ use jiff::{SignedDuration, Timestamp};
 use tollgate_events::{AccountId, CustomerId, Envelope, EventRef, Source, Via};
 
 use crate::account::{Access, Account};
+use crate::accounts::{Accounts, Claimed, Lost};
 use crate::catalog::Catalog;
 use crate::control_plane::ControlPlane;
 use crate::decide::decide;
 use crate::derive::{DeriveError, Deriver};
-use crate::error_policy::{Verdict, error_policy};
-use crate::ledger::{Claim, Outcome, StepTaken};
+use crate::error_policy::{Judgement, Verdict, error_policy};
+use crate::ledger::{Outcome, StepTaken};
 use crate::policy::Policy;
-use crate::ports::{Class, Clock, Ledger, PortError, Ports, Service};
+use crate::ports::{Class, Clock, PortError, Ports, Service};
 
 pub use preview::Preview;
 
@@ -160,15 +161,25 @@ const LOST_FOR: SignedDuration = SignedDuration::from_hours(1);
 
 impl Stop {
     /// The one error policy, applied.
-    pub fn verdict(&self) -> Verdict {
-        let later = Verdict::Retry { after: None, systemic: false };
+    pub fn judge(&self) -> Judgement {
         match self {
             Self::Port(error) => error_policy(error),
-            Self::Derive(_) | Self::BlastLimit => Verdict::Park,
-            Self::Budget { wait } => Verdict::Retry { after: Some(*wait), systemic: false },
-            Self::LedgerLost => Verdict::Retry { after: Some(LOST_FOR), systemic: true },
-            Self::CatalogOutdated => Verdict::Retry { after: None, systemic: true },
-            Self::Leased { .. } | Self::Fenced | Self::OutOfTime => later,
+            Self::Derive(_) | Self::BlastLimit => Judgement::of_one(Verdict::Park),
+            Self::Budget { wait: after } => Judgement::of_one(Verdict::Wait(*after)),
+            Self::LedgerLost => Judgement::of_all(Verdict::Wait(LOST_FOR)),
+            Self::CatalogOutdated => Judgement::of_all(Verdict::Redeliver),
+            Self::Leased { .. } | Self::Fenced | Self::OutOfTime => {
+                Judgement::of_one(Verdict::Redeliver)
+            }
+        }
+    }
+}
+
+impl From<Lost> for Stop {
+    fn from(lost: Lost) -> Self {
+        match lost {
+            Lost::Fenced => Self::Fenced,
+            Lost::CatalogOutdated => Self::CatalogOutdated,
         }
     }
 }
@@ -189,15 +200,13 @@ impl<P: Ports> Worker<P> {
         if now >= deadline {
             return Err(Stop::OutOfTime);
         }
-        let account = match self.ports.ledger().claim(id, now, deadline).await? {
-            Claim::Leased { until } => return Err(Stop::Leased { until }),
-            Claim::Taken { account } => *account,
-        };
+        let claim = self.accounts().claim(id, now, deadline).await?;
+        let (account, claimed) = claim.map_err(|until| Stop::Leased { until })?;
         if account.catalog_revision > self.catalog.revision {
             // What an outdated catalog knows must not touch what a newer one has decided.
             return Err(Stop::CatalogOutdated);
         }
-        let mut run = Run::new(self, account, events, now, deadline);
+        let mut run = Run::new(self, account, claimed, events, now, deadline);
         match run.go().await {
             Ok(outcome) => Ok(run.converged(outcome)),
             Err(stop) => {
@@ -205,6 +214,10 @@ impl<P: Ports> Worker<P> {
                 Ok(run.converged(outcome))
             }
         }
+    }
+
+    fn accounts(&self) -> Accounts<'_, P::Ledger, P::Entropy> {
+        Accounts { ledger: self.ports.ledger(), entropy: self.ports.entropy() }
     }
 
     /// Converges an account in the middle of another's convergence.
@@ -219,14 +232,12 @@ impl<P: Ports> Worker<P> {
 }
 
 /// One convergence under way.
-struct Run<'a, P> {
+struct Run<'a, P: Ports> {
     worker: &'a Worker<P>,
     /// The account as it will be committed; changes with every step that is done.
     account: Account,
-    /// The access as last committed: the next history entry's `before`.
-    committed: Access,
-    /// The claim found the account open.
-    found_open: bool,
+    /// What it is committed by; a preview holds none.
+    claimed: Claimed<'a, P::Ledger, P::Entropy>,
     events: Vec<Envelope>,
     strays: Vec<(AccountId, Envelope)>,
     /// Events whose customer is not the account's any more, and which wait for the customer's
@@ -236,8 +247,6 @@ struct Run<'a, P> {
     released: BTreeSet<CustomerId>,
     steps: Vec<StepTaken>,
     systemic: bool,
-    /// Nothing is to be written, for this account or another.
-    previews: bool,
     /// The user turned out to be gone: look, whoever woke the account.
     look_at_user: bool,
     /// The attributes, when the user was read.
@@ -252,6 +261,7 @@ impl<'a, P: Ports> Run<'a, P> {
     fn new(
         worker: &'a Worker<P>,
         account: Account,
+        claimed: Claimed<'a, P::Ledger, P::Entropy>,
         mut events: Vec<Envelope>,
         now: Timestamp,
         deadline: Timestamp,
@@ -259,8 +269,7 @@ impl<'a, P: Ports> Run<'a, P> {
         join(&mut events, &account.deferred);
         Self {
             worker,
-            committed: account.access.clone(),
-            found_open: account.open,
+            claimed,
             account: Account { open: true, ..account },
             events,
             strays: Vec::new(),
@@ -268,7 +277,6 @@ impl<'a, P: Ports> Run<'a, P> {
             released: BTreeSet::new(),
             steps: Vec::new(),
             systemic: false,
-            previews: false,
             look_at_user: false,
             attributes_read: None,
             now,
@@ -278,7 +286,7 @@ impl<'a, P: Ports> Run<'a, P> {
 
     async fn go(&mut self) -> Result<Outcome, Stop> {
         self.link().await?;
-        if self.events.is_empty() && !self.found_open {
+        if self.events.is_empty() && !self.claimed.found_open() {
             // All that woke it is another account's.
             return self.leave().await;
         }
@@ -304,28 +312,34 @@ impl<'a, P: Ports> Run<'a, P> {
 
     /// What becomes of a run that did not get to its end.
     async fn stopped(&mut self, stop: Stop) -> Result<Outcome, Stop> {
-        match stop.verdict() {
+        let Judgement { verdict, systemic } = stop.judge();
+        match verdict {
             Verdict::Park => self.park(&stop).await,
-            Verdict::Retry { after: Some(after), systemic } => {
+            Verdict::Wait(after) => {
                 self.systemic = systemic;
                 if systemic {
                     tracing::error!(account = %self.account.id, error = %stop, "it concerns everybody");
                 }
                 self.defer(after, stop).await
             }
-            Verdict::Retry { after: None, .. } => Err(stop),
+            Verdict::Redeliver => Err(stop),
         }
     }
 
     fn converged(self, outcome: Outcome) -> Converged {
         Converged {
             outcome,
-            version: self.account.version,
+            version: self.claimed.version(),
             steps: self.steps,
             strays: self.strays,
             waits: self.waits.iter().map(Envelope::event_ref).collect(),
             systemic: self.systemic,
         }
+    }
+
+    /// The access as last committed.
+    fn committed(&self) -> &Access {
+        self.claimed.committed()
     }
 
     fn ledger(&self) -> &'a P::Ledger {
@@ -344,7 +358,7 @@ impl<'a, P: Ports> Run<'a, P> {
 
     /// Whether the ledger may not be trusted about API Gateway.
     fn must_observe(&self) -> bool {
-        self.found_open
+        self.claimed.found_open()
             || self.account.intent.is_some()
             || self.events.iter().any(|event| {
                 event.via == Via::Replay || event.source == Source::Operator || event.kind == DRIFT

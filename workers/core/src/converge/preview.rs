@@ -79,16 +79,16 @@ impl<P: Ports> Worker<P> {
         // So that API Gateway and Cognito are looked at, whatever the events are.
         events.push(wake(DRIFT, id.clone(), None, now));
         let deadline = now.checked_add(PATIENCE).unwrap_or(Timestamp::MAX);
-        let mut run = Run::new(self, account, events, now, deadline);
-        run.previews = true;
+        let unclaimed = self.accounts().unclaimed(&account);
+        let mut run = Run::new(self, account, unclaimed, events, now, deadline);
         run.released = released;
         if run.account.user != User::Deleted {
             run.account.access.customers.extend(new);
         }
-        let before = (run.committed.plan.clone(), run.committed.status);
+        let before = (run.committed().plan.clone(), run.committed().status);
         if let Some(act) = act {
             // As the operator finds it. What is refused changes nothing.
-            let mut next = Account { open: run.found_open, ..run.account.clone() };
+            let mut next = Account { open: run.claimed.found_open(), ..run.account.clone() };
             if act.change(&mut next, now).is_ok() {
                 bring_disputes(self.ports.ledger(), &act.act, &mut next).await?;
                 run.account = next;

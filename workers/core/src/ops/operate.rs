@@ -21,9 +21,8 @@ use tollgate_events::{AccountId, CustomerId, Envelope, EventId, EventRef, Source
 
 use super::acts::{Act, OperatorAct, refuse_link};
 use crate::account::{Account, DisputeMark};
-use crate::ledger::{
-    Claim, Commit, CommitResult, CustomerLink, Entry, EventRecord, Outcome, StepTaken,
-};
+use crate::accounts::{Accounts, Answer, Change, Claimed};
+use crate::ledger::{CustomerLink, EventRecord, Outcome, StepTaken};
 use crate::policy::MOST_DEFERRED;
 use crate::ports::{Clock, Entropy, Ledger, PortError, PortResult, Queue, QueueName};
 use crate::sweep::wake;
@@ -87,39 +86,37 @@ impl<L: Ledger, Q: Queue, C: Clock, E: Entropy> Operate<'_, L, Q, C, E> {
         self.check(account, act).await?;
         let now = self.clock.now();
         let lease_until = now.checked_add(LEASE).unwrap_or(Timestamp::MAX);
-        let found = match self.ledger.claim(account, now, lease_until).await? {
-            Claim::Leased { until } => return Err(ActError::Leased { until }),
-            Claim::Taken { account } => *account,
-        };
+        let claim = self.accounts().claim(account, now, lease_until).await?;
+        let (found, mut claimed) = claim.map_err(|until| ActError::Leased { until })?;
         let mut next = found.clone();
         if let Err(why) = act.change(&mut next, now) {
-            return Err(self.give_back(found, why).await);
+            return Err(give_back(claimed, found, now, why).await);
         }
         bring_disputes(self.ledger, &act.act, &mut next).await?;
         let event = self.event(account, &act.act, now);
-        let commit = self.commit(&found, next, act, &event);
-        let acted = Acted {
-            event: event.event_ref(),
-            version: commit.account.version,
-            changed: commit.entry.is_some(),
-            woken: false,
-        };
-        match self.ledger.commit(&commit).await? {
-            CommitResult::Committed => {}
-            CommitResult::LinkTaken { account: owner, .. } => {
+        let changed = match claimed.commit(self.change(&found, next, act, &event)).await? {
+            Answer::Committed { entry } => entry,
+            Answer::LinkTaken { owner, .. } => {
                 let link = CustomerLink::Account(owner);
                 let why = refuse_link(account, link).unwrap_or_default();
-                return Err(self.give_back(found, why).await);
+                return Err(give_back(claimed, found, now, why).await);
             }
-            CommitResult::Fenced
-            | CommitResult::LinkReleased { .. }
-            | CommitResult::CatalogOutdated => return Err(ActError::Fenced),
-        }
+            Answer::LinkReleased { .. } | Answer::Lost(_) => return Err(ActError::Fenced),
+        };
         let sent = self.queue.send(QueueName::Events, &event).await;
         if let Err(error) = &sent {
             tracing::warn!(%account, %error, "the act stands; the next sweep wakes the account");
         }
-        Ok(Acted { woken: sent.is_ok(), ..acted })
+        Ok(Acted {
+            event: event.event_ref(),
+            version: claimed.version(),
+            changed,
+            woken: sent.is_ok(),
+        })
+    }
+
+    fn accounts(&self) -> Accounts<'_, L, E> {
+        Accounts { ledger: self.ledger, entropy: self.entropy }
     }
 
     /// Whether an act would be refused as the account is now, and else whether it would change
@@ -159,17 +156,16 @@ impl<L: Ledger, Q: Queue, C: Clock, E: Entropy> Operate<'_, L, Q, C, E> {
         }
     }
 
-    /// The act's commit. What the claim found open stays open.
-    fn commit(
+    /// What the act changes. What the claim found open stays open.
+    fn change(
         &self,
         found: &Account,
         mut next: Account,
         act: &OperatorAct,
         event: &Envelope,
-    ) -> Commit {
+    ) -> Change {
         let at = self.clock.now();
         next.lease_until = None;
-        next.commit_id = Some(self.entropy.hex());
         next.review_at = Some(at);
         // What an operator did explains what the account loses by it, whoever wakes it.
         if act.act.takes() {
@@ -178,46 +174,38 @@ impl<L: Ledger, Q: Queue, C: Clock, E: Entropy> Operate<'_, L, Q, C, E> {
         if next.deferred.len() < MOST_DEFERRED {
             next.deferred.push(event.clone());
         }
-        let entry = (next.access != found.access).then(|| {
-            next.version += 1;
-            Entry {
-                version: next.version,
-                at,
-                before: found.access.clone(),
-                after: next.access.clone(),
-                cause: vec![event.event_ref()],
-                reason: next.access.reason.clone(),
-                steps: vec![StepTaken { step: act.act.to_string(), at }],
-            }
-        });
-        let outcome = if entry.is_some() { Outcome::Applied } else { Outcome::Unchanged };
+        let changes = next.access != found.access;
+        let step = StepTaken { step: act.act.to_string(), at };
+        let outcome = if changes { Outcome::Applied } else { Outcome::Unchanged };
         let record = EventRecord {
             detail: Some(act.told()),
             account: Some(next.id.clone()),
-            version: Some(next.version),
             ..EventRecord::of(event.clone(), outcome, at)
         };
         let one = |customer: Option<&CustomerId>| customer.into_iter().cloned().collect();
-        Commit {
-            entry,
+        Change {
+            causes: vec![event.event_ref()],
+            steps: Some(step).filter(|_| changes).into_iter().collect(),
             link: one(act.act.links()),
             unlink: one(act.act.unlinks()),
             by_operator: true,
             records: vec![record],
-            ..Commit::of(next)
+            ..Change::to(next, at)
         }
     }
+}
 
-    /// Gives a claim back, as if it had not been made. When that fails, it ends with its lease,
-    /// and the sweep looks at the account some minutes later.
-    async fn give_back(&self, found: Account, why: String) -> ActError {
-        let commit_id = Some(self.entropy.hex());
-        let account = Account { lease_until: None, commit_id, ..found };
-        if let Err(error) = self.ledger.commit(&Commit::of(account)).await {
-            tracing::warn!(%error, "the account stays claimed for some seconds");
-        }
-        ActError::Refused(why)
+/// Gives a claim back, as if it had not been made.
+async fn give_back<L: Ledger, E: Entropy>(
+    claimed: Claimed<'_, L, E>,
+    found: Account,
+    at: Timestamp,
+    why: String,
+) -> ActError {
+    if let Err(error) = claimed.give_back(found, at).await {
+        tracing::warn!(%error, "the account stays claimed for some seconds");
     }
+    ActError::Refused(why)
 }
 
 /// A customer's disputes go with them, and Stripe does not list them by customer: those of

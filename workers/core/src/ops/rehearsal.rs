@@ -11,7 +11,7 @@ use tollgate_events::{AccountId, CustomerId, Envelope};
 
 use super::replay::Supply;
 use crate::converge::{Preview, Stop, Worker};
-use crate::error_policy::Verdict;
+use crate::error_policy::{Judgement, Verdict};
 use crate::ports::{Clock, Ledger, PortResult, Ports, Stripe};
 use crate::resolve::{Resolutions, Resolved};
 
@@ -145,11 +145,14 @@ impl<P: Ports> Rehearsal<'_, P> {
         loop {
             tries -= 1;
             match self.worker.preview(account, events.to_vec(), None).await {
-                Err(stop) if tries > 0 => match stop.verdict() {
-                    Verdict::Retry { after, systemic: false } => {
-                        self.worker.ports.clock().sleep(after.unwrap_or(PAUSE)).await;
+                Err(stop) if tries > 0 => match stop.judge() {
+                    Judgement { verdict: Verdict::Wait(after), systemic: false } => {
+                        self.worker.ports.clock().sleep(after).await;
                     }
-                    _ => return Err(stop),
+                    Judgement { verdict: Verdict::Redeliver, systemic: false } => {
+                        self.worker.ports.clock().sleep(PAUSE).await;
+                    }
+                    Judgement { .. } => return Err(stop),
                 },
                 answer => return answer,
             }

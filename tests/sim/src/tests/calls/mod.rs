@@ -124,7 +124,7 @@ fn failures(call: &Call) -> Vec<Class> {
 fn is_waited_for(call: &Call, mishap: Mishap) -> bool {
     let Mishap::Fails(class) = mishap else { return false };
     let error = failure(call.service, call.operation, class, "");
-    matches!(error_policy(&error), Verdict::Retry { after: Some(_), .. })
+    matches!(error_policy(&error).verdict, Verdict::Wait(_))
 }
 
 /// The paths at which two values differ.

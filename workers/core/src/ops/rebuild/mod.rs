@@ -33,10 +33,11 @@ use self::portion::Portion;
 pub use self::remains::{REBUILT_CLOSED, REBUILT_GRANT, REBUILT_HOLD};
 use self::remains::{Remains, Restored, restore};
 use crate::account::{Account, KeyId, PlanId, Slot, Status, UsagePlanId};
+use crate::accounts::{Accounts, Answer, Change, Claimed};
 use crate::catalog::Catalog;
 use crate::derive::Deriver;
 use crate::key_name::read_key_name;
-use crate::ledger::{Claim, Commit, CommitResult, Entry, EventRecord, Outcome, StepTaken};
+use crate::ledger::{EventRecord, Outcome, StepTaken};
 use crate::policy::Policy;
 use crate::ports::{
     ApiGateway, ApiKey, Clock, Entropy, Ledger, PortResult, Ports, Stripe, UserRecord, Users,
@@ -332,28 +333,27 @@ impl<P: Ports> Rebuild<'_, P> {
         writes: bool,
         report: &mut RebuildReport,
     ) -> PortResult<Option<Rebuilt>> {
-        let before = if writes {
+        let (before, mut claimed) = if writes {
             match self.claim(&left.user.id).await? {
-                Some(account) => account,
+                Some((account, claimed)) => (account, Some(claimed)),
                 None => return Ok(None),
             }
         } else {
-            Account::new(left.user.id.clone())
+            (Account::new(left.user.id.clone()), None)
         };
         let mut taken = Vec::new();
         loop {
             let now = self.ports.clock().now();
             let restored = restore(&left.remains(&before), self.catalog, self.policy, now);
-            if writes {
-                match self.commit(&before, &restored, now).await? {
-                    CommitResult::Committed => {}
-                    CommitResult::LinkTaken { customer, .. }
-                    | CommitResult::LinkReleased { customer } => {
+            if let Some(claimed) = &mut claimed {
+                match claimed.commit(self.change(&restored, now)).await? {
+                    Answer::Committed { .. } => {}
+                    Answer::LinkTaken { customer, .. } | Answer::LinkReleased { customer } => {
                         left.subscriptions.retain(|it| it.customer != customer);
                         taken.push(customer);
                         continue;
                     }
-                    CommitResult::Fenced | CommitResult::CatalogOutdated => return Ok(None),
+                    Answer::Lost(_) => return Ok(None),
                 }
             }
             report.count(&restored);
@@ -371,57 +371,46 @@ impl<P: Ports> Rebuild<'_, P> {
 
     /// Claims an account that nothing is decided about; one that somebody has written since
     /// it was listed is given back as it was.
-    async fn claim(&self, id: &AccountId) -> PortResult<Option<Account>> {
+    async fn claim(
+        &self,
+        id: &AccountId,
+    ) -> PortResult<Option<(Account, Claimed<'_, P::Ledger, P::Entropy>)>> {
         let now = self.ports.clock().now();
         let until = now.saturating_add(LEASE).expect("a duration has no calendar");
-        let Claim::Taken { account } = self.ports.ledger().claim(id, now, until).await? else {
+        let accounts = Accounts { ledger: self.ports.ledger(), entropy: self.ports.entropy() };
+        let Ok((account, claimed)) = accounts.claim(id, now, until).await? else {
             return Ok(None);
         };
         if account.is_undecided() {
-            return Ok(Some(*account));
+            return Ok(Some((account, claimed)));
         }
-        let commit_id = Some(self.ports.entropy().hex());
-        let account = Account { lease_until: None, commit_id, ..*account };
-        self.ports.ledger().commit(&Commit::of(account)).await?;
+        claimed.give_back(account, now).await?;
         Ok(None)
     }
 
-    /// State, history, links and the event's record, all or nothing.
-    async fn commit(
-        &self,
-        before: &Account,
-        restored: &Restored,
-        at: Timestamp,
-    ) -> PortResult<CommitResult> {
+    /// State, history, links and the event's record.
+    fn change(&self, restored: &Restored, at: Timestamp) -> Change {
+        let account = restored.account.clone();
         let id = EventId::parse(format!("op_{}", self.ports.entropy().hex()));
         let event = Envelope {
             source: Source::Operator,
             id: id.expect("it is letters and digits"),
             via: Via::Operator,
-            ..wake(REBUILD, before.id.clone(), None, at)
+            ..wake(REBUILD, account.id.clone(), None, at)
         };
-        let commit_id = Some(self.ports.entropy().hex());
-        let account = Account { commit_id, ..restored.account.clone() };
         let step = "rebuild from API Gateway, Cognito and Stripe".to_owned();
-        let entry = Entry {
-            version: account.version,
-            at,
-            before: before.access.clone(),
-            after: account.access.clone(),
-            cause: vec![event.event_ref()],
-            reason: account.access.reason.clone(),
-            steps: vec![StepTaken { step, at }],
-        };
         let record = EventRecord {
             detail: Some(self.detail(restored)),
             account: Some(account.id.clone()),
-            version: Some(account.version),
-            ..EventRecord::of(event, Outcome::Applied, at)
+            ..EventRecord::of(event.clone(), Outcome::Applied, at)
         };
-        let link = account.access.customers.iter().cloned().collect();
-        let records = vec![record];
-        let commit = Commit { entry: Some(entry), link, records, ..Commit::of(account) };
-        self.ports.ledger().commit(&commit).await
+        Change {
+            causes: vec![event.event_ref()],
+            steps: vec![StepTaken { step, at }],
+            link: account.access.customers.iter().cloned().collect(),
+            records: vec![record],
+            ..Change::to(account, at)
+        }
     }
 
     /// Who and why, for the event's record.

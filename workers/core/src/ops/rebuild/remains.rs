@@ -158,7 +158,6 @@ fn account(
     let mut account = Account {
         open: false,
         lease_until: None,
-        version: before.version + 1,
         catalog_revision: catalog.revision,
         review_at: if waits { Some(now) } else { desired.review_at },
         user: desired.user.clone(),

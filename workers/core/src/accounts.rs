@@ -1,0 +1,234 @@
+//! Accounts under a claim: who writes one claims it, changes it, and commits.
+//!
+//! # Expected flow
+//! [`Accounts::claim`] gives a [`Claimed`] with the account as it was found. Its holder changes
+//! a copy, and commits it as often as it takes ([`Claimed::commit`]), or gives the claim back
+//! ([`Claimed::give_back`]).
+//!
+//! # Guarantees
+//! - History has no gap and no fork: the version, an entry's `before` and a commit's id are
+//!   given here and nowhere else. An entry is written when the access differs from what was
+//!   committed last, or when steps were taken.
+//! - A commit carries the epoch of its own claim, whatever its holder made of the copy.
+//!
+//! # Caveats
+//! A lease that is over is not noticed here: the next claim raises the epoch, and then a commit
+//! is [`Lost`].
+
+use jiff::Timestamp;
+use tollgate_events::{AccountId, CustomerId, EventRef};
+
+use crate::account::{Access, Account};
+use crate::ledger::{Claim, Commit, CommitResult, Entry, EventRecord, StepTaken};
+use crate::ports::{Entropy, Ledger, PortResult};
+
+/// The ledger's accounts, for whoever writes them.
+#[derive(Debug)]
+pub struct Accounts<'a, L, E> {
+    /// Where they are.
+    pub ledger: &'a L,
+    /// For the ids of commits.
+    pub entropy: &'a E,
+}
+
+impl<L, E> Clone for Accounts<'_, L, E> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<L, E> Copy for Accounts<'_, L, E> {}
+
+/// The right to write one account, until its lease ends or another claim is made.
+#[derive(Debug)]
+pub struct Claimed<'a, L, E> {
+    accounts: Accounts<'a, L, E>,
+    /// The claim's epoch; `None` when nothing was claimed, and so nothing is written.
+    epoch: Option<u64>,
+    /// The newest history entry's version.
+    version: u64,
+    /// The access as last committed: the next entry's `before`.
+    committed: Access,
+    found_open: bool,
+}
+
+/// What a commit writes.
+#[derive(Debug, Clone)]
+pub struct Change {
+    /// The account as it is to be. Its epoch, version and commit id are given by the commit.
+    pub account: Account,
+    /// When.
+    pub at: Timestamp,
+    /// The events that are why, for the history entry.
+    pub causes: Vec<EventRef>,
+    /// What was done, for the history entry.
+    pub steps: Vec<StepTaken>,
+    /// Customers to link: see [`Commit::link`].
+    pub link: Vec<CustomerId>,
+    /// Customers to release: see [`Commit::unlink`].
+    pub unlink: Vec<CustomerId>,
+    /// An operator wants it: see [`Commit::by_operator`].
+    pub by_operator: bool,
+    /// Event records to upsert. Those of this account get its version.
+    pub records: Vec<EventRecord>,
+}
+
+impl Change {
+    /// The account as it is to be, and nothing else.
+    pub fn to(account: Account, at: Timestamp) -> Self {
+        Self {
+            account,
+            at,
+            causes: Vec::new(),
+            steps: Vec::new(),
+            link: Vec::new(),
+            unlink: Vec::new(),
+            by_operator: false,
+            records: Vec::new(),
+        }
+    }
+}
+
+/// What a commit came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// It stands.
+    Committed {
+        /// Whether there is a history entry of it.
+        entry: bool,
+    },
+    /// A customer is linked to another account: nothing was written.
+    LinkTaken {
+        /// Which customer.
+        customer: CustomerId,
+        /// Whose it is.
+        owner: AccountId,
+    },
+    /// An operator has released a customer: nothing was written.
+    LinkReleased {
+        /// Which customer.
+        customer: CustomerId,
+    },
+    /// The account is not this claim's to write any more: nothing was written.
+    Lost(Lost),
+}
+
+/// Why a claim does not hold any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lost {
+    /// Another claim has been made since.
+    Fenced,
+    /// A newer catalog has decided the account.
+    CatalogOutdated,
+}
+
+impl<'a, L: Ledger, E: Entropy> Accounts<'a, L, E> {
+    /// Claims an account, making it when there is none: the account as it was found, and the
+    /// right to write it; `Err` with the time until which, at most, another has it.
+    ///
+    /// # Errors
+    /// The ledger failed.
+    pub async fn claim(
+        self,
+        id: &AccountId,
+        now: Timestamp,
+        lease_until: Timestamp,
+    ) -> PortResult<Result<(Account, Claimed<'a, L, E>), Timestamp>> {
+        Ok(match self.ledger.claim(id, now, lease_until).await? {
+            Claim::Leased { until } => Err(until),
+            Claim::Taken { account } => {
+                let epoch = Some(account.epoch);
+                let claimed = Claimed { epoch, ..self.unclaimed(&account) };
+                Ok((*account, claimed))
+            }
+        })
+    }
+
+    /// An account that was only read: what would be committed of it is known, and is lost.
+    pub fn unclaimed(self, account: &Account) -> Claimed<'a, L, E> {
+        Claimed {
+            accounts: self,
+            epoch: None,
+            version: account.version,
+            committed: account.access.clone(),
+            found_open: account.open,
+        }
+    }
+}
+
+impl<L: Ledger, E: Entropy> Claimed<'_, L, E> {
+    /// Whether the account may be written.
+    pub fn is_held(&self) -> bool {
+        self.epoch.is_some()
+    }
+
+    /// The newest history entry's version.
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// The access as last committed.
+    pub fn committed(&self) -> &Access {
+        &self.committed
+    }
+
+    /// Whether the claim found the account open: a convergence began and did not end.
+    pub fn found_open(&self) -> bool {
+        self.found_open
+    }
+
+    /// Commits a change, all of it or nothing.
+    ///
+    /// # Errors
+    /// The ledger failed; when only its answer was lost, the change may stand.
+    pub async fn commit(&mut self, change: Change) -> PortResult<Answer> {
+        let Some(epoch) = self.epoch else { return Ok(Answer::Lost(Lost::Fenced)) };
+        let tells = change.account.access != self.committed || !change.steps.is_empty();
+        let version = self.version + u64::from(tells);
+        let commit_id = Some(self.accounts.entropy.hex());
+        let account = Account { epoch, version, commit_id, ..change.account };
+        let entry = tells.then(|| Entry {
+            version,
+            at: change.at,
+            before: self.committed.clone(),
+            after: account.access.clone(),
+            cause: change.causes,
+            reason: account.access.reason.clone(),
+            steps: change.steps,
+        });
+        let of_it = |record: &EventRecord| record.account.as_ref() == Some(&account.id);
+        let versioned = |record: EventRecord| match of_it(&record) {
+            true => EventRecord { version: Some(version), ..record },
+            false => record,
+        };
+        let commit = Commit {
+            records: change.records.into_iter().map(versioned).collect(),
+            entry,
+            link: change.link,
+            unlink: change.unlink,
+            by_operator: change.by_operator,
+            account,
+        };
+        Ok(match self.accounts.ledger.commit(&commit).await? {
+            CommitResult::Committed => {
+                (self.version, self.committed) = (version, commit.account.access);
+                Answer::Committed { entry: tells }
+            }
+            CommitResult::LinkTaken { customer, account: owner } => {
+                Answer::LinkTaken { customer, owner }
+            }
+            CommitResult::LinkReleased { customer } => Answer::LinkReleased { customer },
+            CommitResult::Fenced => Answer::Lost(Lost::Fenced),
+            CommitResult::CatalogOutdated => Answer::Lost(Lost::CatalogOutdated),
+        })
+    }
+
+    /// Gives the claim back: the account is as it was `found`, and nobody's. Where that fails,
+    /// the claim ends with its lease, and the sweep looks at the account some minutes later.
+    ///
+    /// # Errors
+    /// The ledger failed.
+    pub async fn give_back(mut self, found: Account, at: Timestamp) -> PortResult<()> {
+        self.commit(Change::to(Account { lease_until: None, ..found }, at)).await.map(drop)
+    }
+}
