@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::{AccountId, ChargeId, CustomerId, EventId, PriceId};
+use crate::{AccountId, ChargeId, CustomerId, EventId, PriceId, ProductId};
 
 /// The version this build writes, and the newest one that it reads.
 pub const ENVELOPE_VERSION: u32 = 1;
@@ -79,6 +79,16 @@ pub struct NamedAccount {
     /// `None` when the naming party is trusted itself (Cognito, the operator).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proof: Option<String>,
+    /// The deployment that wrote it; `None` on what was made before it was told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stack: Option<String>,
+}
+
+impl NamedAccount {
+    /// Named by a party that we trust.
+    pub fn trusted(id: AccountId) -> Self {
+        Self { id, proof: None, stack: None }
+    }
 }
 
 /// Whom the event is about: as much of it as the payload says.
@@ -98,7 +108,7 @@ pub struct Subject {
 impl Subject {
     /// An account named by a party that we trust.
     pub fn account(id: AccountId) -> Self {
-        Self { account: Some(NamedAccount { id, proof: None }), ..Self::default() }
+        Self { account: Some(NamedAccount::trusted(id)), ..Self::default() }
     }
 
     /// A customer, and nothing else known.
@@ -109,8 +119,9 @@ impl Subject {
 
 /// The entitlement fields of the event's object, as the event showed them.
 ///
-/// Never applied: when what Stripe returns differs, the read may have lagged, and
-/// the account gets a second look.
+/// Never applied. When what Stripe returns differs, the read may have lagged, and the account
+/// gets a second look; and what it sells tells whether the event is any business of this
+/// deployment's.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hint {
     /// The object's status, as Stripe spells it.
@@ -118,6 +129,16 @@ pub struct Hint {
     /// The price of each subscription item, in the object's order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub prices: Vec<PriceId>,
+    /// The lookup keys of these prices, each once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lookup_keys: Vec<String>,
+    /// The products of these prices, each once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub products: Vec<ProductId>,
+    /// Whether prices, lookup keys and products are those of every item: then what is not among
+    /// them is not sold by the subscription.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub whole: bool,
     /// When the subscription will be cancelled, in whole seconds.
     #[serde(
         default,
@@ -337,8 +358,8 @@ mod tests {
             hint: Some(Hint {
                 status: "active".into(),
                 prices: vec![PriceId::parse("price_pro").unwrap()],
-                cancel_at: None,
                 cancel_at_period_end: true,
+                ..Hint::default()
             }),
         }
     }
@@ -378,8 +399,7 @@ mod tests {
     fn the_group_is_the_account_when_named() {
         let mut envelope = envelope();
         assert_eq!(envelope.group(), "cus_1");
-        envelope.subject.account =
-            Some(NamedAccount { id: AccountId::parse("sub-1").unwrap(), proof: None });
+        envelope.subject.account = Some(NamedAccount::trusted(AccountId::parse("sub-1").unwrap()));
         assert_eq!(envelope.group(), "sub-1");
     }
 
@@ -389,9 +409,12 @@ mod tests {
         envelope.subject.account = Some(NamedAccount {
             id: AccountId::parse("2f0c1a2e-7d0c-4c1e-9f5e-0123456789ab").unwrap(),
             proof: Some(format!("1:{}", "f".repeat(64))),
+            stack: Some("production".into()),
         });
-        envelope.hint.as_mut().unwrap().prices =
-            vec![PriceId::parse("price_1PgafmB7WZ01zgkW6dKueIc5").unwrap(); 10];
+        let hint = envelope.hint.as_mut().unwrap();
+        hint.prices = vec![PriceId::parse("price_1PgafmB7WZ01zgkW6dKueIc5").unwrap(); 4];
+        hint.products = vec![ProductId::parse("prod_QXg1hqf4jFNsqG").unwrap(); 4];
+        hint.lookup_keys = vec!["basic_monthly".into(); 4];
         assert!(envelope.encode().len() < 1024, "{}", envelope.encode().len());
     }
 }

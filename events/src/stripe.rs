@@ -1,13 +1,13 @@
 //! What Stripe's webhook brings: its signature, and the little that is read of its events.
 
+mod about;
 mod event;
-mod family;
 mod lenient;
+mod metadata;
 mod signature;
 mod view;
 
-pub use event::{
-    ACTED_ON, METADATA_ACCOUNT, METADATA_PRICE, METADATA_PROOF, ReadError, Reading, read,
-    read_listed,
-};
+pub use about::{About, about};
+pub use event::{ACTED_ON, ReadError, Reading, read, read_listed};
+pub use metadata::{METADATA_ACCOUNT, METADATA_PRICE, METADATA_PROOF, METADATA_STACK};
 pub use signature::{MAX_HEADER_BYTES, SecretError, SignatureError, SigningSecret, sign, verify};

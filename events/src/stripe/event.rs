@@ -8,7 +8,7 @@
 
 use jiff::Timestamp;
 
-use super::family::{Family, sells_subscription};
+use super::about::{About, about, sells_subscription};
 use super::lenient::{Lenient, Text};
 use super::view::{EventView, ObjectView};
 use crate::{
@@ -38,16 +38,6 @@ pub const ACTED_ON: &[&str] = &[
     "invoice.payment_failed",
     "radar.early_fraud_warning.created",
 ];
-
-/// The metadata key under which Tollgate writes the account on Stripe's objects.
-pub const METADATA_ACCOUNT: &str = "tollgate_account";
-
-/// The metadata key of Tollgate's HMAC over the account. Without it the account is
-/// not believed: whoever can write metadata could name another's.
-pub const METADATA_PROOF: &str = "tollgate_proof";
-
-/// The metadata key under which Tollgate writes which price a Checkout session sells.
-pub const METADATA_PRICE: &str = "tollgate_price";
 
 /// What a verified body turned out to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -152,14 +142,14 @@ pub fn read(body: &[u8], received_at: Timestamp) -> Result<Reading, ReadError> {
     let Some(&kind) = acted_on else {
         return Ok(not_needed(kind));
     };
-    let event = Event { id, kind, family: Family::of(kind) };
+    let event = Event { id, kind, about: about(kind) };
     let Some(object) = view.data.0.and_then(|data| data.object.0) else {
         return Err(ReadError::NoObject { event: event.id, kind });
     };
     let Some(Text(object_id)) = &object.id.0 else {
         return Ok(not_needed(kind));
     };
-    if event.family == Family::Session && !sells_subscription(&object) {
+    if event.about == About::Session && !sells_subscription(&object) {
         return Ok(not_needed(kind));
     }
     event.id("id", check_identifier(object_id))?;
@@ -173,7 +163,7 @@ pub fn read(body: &[u8], received_at: Timestamp) -> Result<Reading, ReadError> {
     envelope.object = Some(object_id.as_ref().to_owned());
     envelope.livemode = view.livemode.0;
     envelope.connect_account = connect_account;
-    envelope.hint = event.family.hint(&object);
+    envelope.hint = event.about.hint(kind, &object);
     Ok(Reading::Envelope(Box::new(envelope)))
 }
 
@@ -220,25 +210,25 @@ fn event_id(id: &Lenient<Text<'_>>) -> Result<EventId, ReadError> {
 struct Event {
     id: EventId,
     kind: &'static str,
-    family: Family,
+    about: About,
 }
 
 impl Event {
     /// Whom it is about.
     fn subject(&self, object: &ObjectView<'_>) -> Result<Subject, ReadError> {
-        match self.family {
-            Family::Session | Family::Subscription | Family::Invoice => {
+        match self.about {
+            About::Session | About::Subscription | About::Invoice => {
                 let customer = object.customer.0.as_ref().ok_or_else(|| self.no_customer())?;
                 let customer = self.id("customer", CustomerId::parse(customer.0.as_ref()))?;
-                let account = self.family.account(object);
+                let account = self.about.account(object);
                 Ok(Subject { account, ..Subject::customer(customer) })
             }
-            Family::Dispute | Family::FraudWarning => {
+            About::Charge => {
                 let charge = object.charge.0.as_ref().ok_or_else(|| self.no_charge())?;
                 let charge = self.id("charge", ChargeId::parse(charge.0.as_ref()))?;
                 Ok(Subject { charge: Some(charge), ..Subject::default() })
             }
-            Family::Customer => {
+            About::Customer => {
                 let Lenient(Some(Text(id))) = &object.id else { return Err(self.no_customer()) };
                 Ok(Subject::customer(self.id("id", CustomerId::parse(id.as_ref()))?))
             }
@@ -263,6 +253,7 @@ impl Event {
 mod tests {
     use serde_json::{Value, json};
 
+    use super::super::metadata::{METADATA_ACCOUNT, METADATA_PROOF};
     use super::*;
     use crate::{Hint, PriceId};
 
@@ -395,6 +386,7 @@ mod tests {
         assert_eq!((envelope.livemode, envelope.connect_account), (None, None));
         let prices = vec![PriceId::parse("price_1").unwrap()];
         let hint = Hint { status: "on_holiday".into(), prices, ..Hint::default() };
+        assert!(!hint.whole, "of three items nothing is known");
         assert_eq!(envelope.hint, Some(hint));
     }
 

@@ -32,11 +32,15 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Lenient<T> {
 
 /// The first values of an array that can be read, up to `MOST`; none when it is absent
 /// or something else. The others are passed over and cost no memory.
-pub(super) struct List<T, const MOST: usize>(pub(super) Vec<T>);
+pub(super) struct List<T, const MOST: usize> {
+    pub(super) values: Vec<T>,
+    /// Whether it is an array, and none was passed over.
+    pub(super) whole: bool,
+}
 
 impl<T, const MOST: usize> Default for List<T, MOST> {
     fn default() -> Self {
-        Self(Vec::new())
+        Self { values: Vec::new(), whole: false }
     }
 }
 
@@ -59,11 +63,11 @@ impl<'de, T: Deserialize<'de>, const MOST: usize> Visitor<'de> for First<T, MOST
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut array: A) -> Result<Self::Value, A::Error> {
-        let mut list = List::default();
+        let mut list = List { whole: true, ..List::default() };
         while let Some(Lenient(value)) = array.next_element()? {
-            if list.0.len() < MOST {
-                list.0.extend(value);
-            }
+            let value = value.filter(|_| list.values.len() < MOST);
+            list.whole &= value.is_some();
+            list.values.extend(value);
         }
         Ok(list)
     }

@@ -1,8 +1,10 @@
 //! The few fields of a Stripe event that are read, whatever its API version.
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
 
 use super::lenient::{Expandable, Lenient, List, Text};
+use super::metadata::{METADATA_ACCOUNT, METADATA_PROOF, METADATA_STACK};
 
 /// As many items as Stripe lets a subscription have.
 /// <https://docs.stripe.com/billing/subscriptions/multiple-products>
@@ -77,6 +79,21 @@ pub(super) struct Metadata<'a> {
     pub(super) account: Lenient<Text<'a>>,
     #[serde(borrow, default, rename = "tollgate_proof")]
     pub(super) proof: Lenient<Text<'a>>,
+    #[serde(borrow, default, rename = "tollgate_stack")]
+    pub(super) stack: Lenient<Text<'a>>,
+}
+
+impl Metadata<'_> {
+    /// The value of a key.
+    pub(super) fn get(&self, key: &str) -> Option<&str> {
+        let value = match key {
+            METADATA_ACCOUNT => &self.account,
+            METADATA_PROOF => &self.proof,
+            METADATA_STACK => &self.stack,
+            _ => return None,
+        };
+        value.0.as_ref().map(|Text(value)| value.as_ref())
+    }
 }
 
 /// A list of subscription items.
@@ -84,13 +101,42 @@ pub(super) struct Metadata<'a> {
 pub(super) struct Items<'a> {
     #[serde(borrow, default)]
     pub(super) data: List<Item<'a>, MAX_ITEMS>,
+    #[serde(default)]
+    pub(super) has_more: Lenient<bool>,
 }
 
 /// A subscription item.
 #[derive(Deserialize)]
 pub(super) struct Item<'a> {
     #[serde(borrow, default)]
-    pub(super) price: Lenient<Expandable<'a>>,
+    pub(super) price: Lenient<PriceView<'a>>,
+}
+
+/// A price, or its id alone.
+pub(super) enum PriceView<'a> {
+    Id(Text<'a>),
+    Whole(PriceFields<'a>),
+}
+
+/// <https://docs.stripe.com/api/prices/object>
+#[derive(Deserialize)]
+pub(super) struct PriceFields<'a> {
+    #[serde(borrow)]
+    pub(super) id: Text<'a>,
+    #[serde(borrow, default)]
+    pub(super) lookup_key: Lenient<Text<'a>>,
+    #[serde(borrow, default)]
+    pub(super) product: Lenient<Expandable<'a>>,
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for PriceView<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let raw = <&RawValue>::deserialize(deserializer)?.get();
+        serde_json::from_str(raw)
+            .map(Self::Id)
+            .or_else(|_| serde_json::from_str(raw).map(Self::Whole))
+            .map_err(serde::de::Error::custom)
+    }
 }
 
 /// What an invoice was made for.

@@ -23,7 +23,6 @@ use tollgate_standin::stripe::{Card, NewCustomer, NewEndpoint, NewSession, Subsc
 use tollgate_standin::world::{BULK_QUEUE, DEAD_LETTER_QUEUES, EVENTS_QUEUE, World};
 
 use crate::executor::{Executor, block_on};
-use crate::lives::proof;
 use crate::run::{dawn, worker_on};
 
 /// `MaximumConcurrency` of each event source mapping: its least.
@@ -147,7 +146,7 @@ impl Flood {
     fn somebody_who_pays(&mut self) -> (AccountId, impl FnOnce(&World) + use<>) {
         let world = self.world.clone();
         let payer = world.cognito.sign_up_confirmed("payer", "p@example.com").expect("free");
-        let metadata = proof(&self.workers[0].deriver.name(&payer));
+        let metadata = self.workers[0].deriver.name(&payer).to_metadata();
         let subscription = {
             let mut stripe = world.stripe.account();
             let customer = stripe.create_customer(NewCustomer::default());

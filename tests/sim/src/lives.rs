@@ -354,7 +354,7 @@ fn change(
 fn open(stage: &mut Stage<'_>, customer: &str, named: &NamedAccount) -> Option<String> {
     let mut stripe = stage.world.stripe.account();
     let price = some_price(&stripe, stage.rng)?;
-    let metadata = proof(named);
+    let metadata = named.to_metadata();
     let ends = [
         MissingPaymentMethod::Cancel,
         MissingPaymentMethod::Pause,
@@ -373,13 +373,6 @@ fn open(stage: &mut Stage<'_>, customer: &str, named: &NamedAccount) -> Option<S
         ..NewSession::for_price(&price)
     };
     stripe.open_checkout(new).ok()
-}
-
-/// The metadata that Tollgate writes: the account and its proof.
-pub fn proof(named: &NamedAccount) -> Metadata {
-    let mut metadata = Metadata::from([("tollgate_account".to_owned(), named.id.to_string())]);
-    metadata.extend(named.proof.clone().map(|proof| ("tollgate_proof".to_owned(), proof)));
-    metadata
 }
 
 fn pick(from: &[String], rng: &mut ChaCha8Rng) -> Option<String> {

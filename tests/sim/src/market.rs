@@ -72,7 +72,7 @@ fn catalog(world: &World, revision: u64) -> Catalog {
 /// The derivation secrets up to a version.
 fn deriver(newest: u32) -> Deriver {
     let secret = |version| SecretString::from(format!("simulated-{version}-0123456789abcdef0123"));
-    Deriver::new((1..=newest).map(|version| (version, secret(version))).collect())
+    Deriver::new("sim", (1..=newest).map(|version| (version, secret(version))).collect())
         .expect("they are long enough")
 }
 

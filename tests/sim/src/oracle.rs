@@ -14,8 +14,8 @@ use jiff::{SignedDuration, Timestamp};
 use tollgate_billing::account::{
     Access, Account, KeyId, KeyRecord, PlanId, RetiringKey, Status, UsagePlanId,
 };
-use tollgate_billing::ledger::Entry;
-use tollgate_events::AccountId;
+use tollgate_billing::ledger::{Entry, Outcome, StoredEvent};
+use tollgate_events::{AccountId, cloudtrail};
 use tollgate_standin::api_gateway::Key;
 use tollgate_standin::stripe;
 use tollgate_standin::world::{BULK_QUEUE, DEAD_LETTER_QUEUES, EVENTS_QUEUE};
@@ -81,6 +81,7 @@ pub fn judge(sim: &Sim) -> Vec<Violation> {
     }
     oracle.users_without_account();
     oracle.payers();
+    oracle.cancelled();
     oracle.keys();
     oracle.owners_keys();
     oracle.events();
@@ -256,12 +257,52 @@ impl<'a> Oracle<'a> {
                 })
             };
             let live: Vec<_> = live.collect();
-            let excused = self.behind.contains(&account.id) && !live.iter().any(was_there);
+            let behind = self.behind.contains(&account.id) && !live.iter().any(was_there);
+            // Nobody is cancelled for being absent.
+            let excused = behind || !self.is_wanted_closed(&account.id, true);
             if !live.is_empty() && !excused {
                 problems.push(format!("it is closed, and {customer} still pays"));
             }
         }
         problems
+    }
+
+    /// Whether somebody wanted an account to be closed: its user's deletion was told, or an
+    /// operator closed it. `settled`: and that came through.
+    fn is_wanted_closed(&self, id: &AccountId, settled: bool) -> bool {
+        let operated = self.sim.lives.operated.get(id);
+        let told = |event: &StoredEvent| {
+            let about = event.record.envelope().filter(|it| it.kind == cloudtrail::USER_DELETED);
+            let named = about.and_then(|it| it.subject.account.as_ref());
+            let done = matches!(event.record.outcome, Outcome::Applied | Outcome::Unchanged);
+            named.is_some_and(|named| named.id == *id) && (done || !settled)
+        };
+        operated.is_some_and(Operated::closed) || self.sim.world.ledger.events().iter().any(told)
+    }
+
+    /// No subscription is cancelled that nobody ended.
+    fn cancelled(&mut self) {
+        let calls = self.sim.world.gate.calls().into_iter();
+        let ours = calls.filter(|call| call.operation == "DELETE /v1/subscriptions/{id}");
+        let ours: BTreeSet<_> = ours.map(|call| call.subject).collect();
+        let accounts = self.sim.world.ledger.accounts();
+        for id in ours {
+            let stripe = self.sim.world.stripe.account();
+            let customer = stripe.subscription(&id).map(|row| row.customer.clone());
+            drop(stripe);
+            let customer = customer.unwrap_or_default();
+            // Whoever had the customer, at any time.
+            let had = |account: &&Account| {
+                let entries = self.sim.world.ledger.entries(&account.id);
+                entries.iter().any(|entry| {
+                    entry.after.customers.iter().any(|other| other.as_str() == customer)
+                }) || account.access.status == Status::Closed
+            };
+            let wanted = accounts.iter().filter(had).any(|it| self.is_wanted_closed(&it.id, false));
+            if !wanted {
+                self.violate(1, format!("{id} is cancelled, and nobody wanted that"));
+            }
+        }
     }
 
     fn served(&self, account: &Account, user: &tollgate_standin::cognito::User) -> Vec<String> {

@@ -122,7 +122,7 @@ pub fn worker_on(world: &World) -> Worker<World> {
         ports: world.clone(),
         catalog: file.catalog,
         policy: file.policy.clone(),
-        deriver: Deriver::new(BTreeMap::from([(1, secret)])).expect("it is long enough"),
+        deriver: Deriver::new("sim", BTreeMap::from([(1, secret)])).expect("it is long enough"),
         stack: "sim".into(),
         livemode: false,
         control_plane: ControlPlane::share(&file.policy, 4),

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use tollgate_billing::ledger::{EventRecord, Outcome};
 use tollgate_billing::ports::{Queue, QueueName};
-use tollgate_events::{Envelope, Source, Via};
+use tollgate_events::{Envelope, Source, Via, cloudtrail};
 
 use crate::executor::block_on;
 use crate::oracle;
@@ -24,7 +25,13 @@ impl Sim {
     /// may be left.
     pub fn replay_what_is_stuck(&mut self) {
         let stuck = self.world.ledger.events().into_iter();
-        let stuck = stuck.filter(|event| event.record.outcome.is_stuck());
+        // Of a deletion that came before the ledger knew the account, nothing was kept but this.
+        let came_first = |record: &EventRecord| {
+            let kind = record.envelope().map(|envelope| envelope.kind.as_str());
+            record.outcome == Outcome::Ignored && kind == Some(cloudtrail::USER_DELETED)
+        };
+        let stuck =
+            stuck.filter(|event| event.record.outcome.is_stuck() || came_first(&event.record));
         let stuck: Vec<_> = stuck.filter_map(|event| event.record.envelope().cloned()).collect();
         self.replay(stuck, "stuck");
         self.replayed = true;

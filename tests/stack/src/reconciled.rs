@@ -19,10 +19,9 @@ use tollgate_billing::account::Slot;
 use tollgate_billing::key_name::key_name;
 use tollgate_billing::ports::Service;
 use tollgate_events::AccountId;
-use tollgate_events::stripe::{METADATA_ACCOUNT, METADATA_PROOF};
 use tollgate_local::stack::{Options, Stack};
 use tollgate_standin::api_gateway::{NewApiKey, Quotas};
-use tollgate_standin::stripe::{Card, Metadata, NewCustomer, SubscriptionData};
+use tollgate_standin::stripe::{Card, NewCustomer, SubscriptionData};
 use tollgate_workers::cli::{Io, Surroundings, run};
 
 /// What AWS allows in an account and Region; whoever comes later waits for a key.
@@ -139,11 +138,7 @@ fn key(stack: &Stack, account: &AccountId, plan: &str) -> anyhow::Result<String>
 
 fn pays(stack: &Stack, account: &AccountId) -> anyhow::Result<()> {
     let named = stack.functions().worker.deriver.name(account);
-    let proof = named.proof.context("ours has a proof")?;
-    let metadata = Metadata::from([
-        (METADATA_ACCOUNT.to_owned(), account.to_string()),
-        (METADATA_PROOF.to_owned(), proof),
-    ]);
+    let metadata = named.to_metadata();
     let mut stripe = stack.world.stripe.account();
     let customer = stripe.create_customer(NewCustomer::default());
     stripe.set_card(&customer, Card::Pays)?;

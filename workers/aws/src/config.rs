@@ -245,7 +245,7 @@ impl WorkerConfig {
         let livemode = reader.livemode();
         let catalog = reader.catalog();
         let stripe = reader.stripe(livemode);
-        let deriver = reader.deriver();
+        let deriver = reader.deriver(&stack);
         let instances = reader.instances();
         let (catalog, deriver) = (catalog?, deriver?);
         Some(Self { stack, ledger, user_pool_id, livemode, catalog, stripe, deriver, instances })
@@ -270,14 +270,14 @@ impl AccountConfig {
     }
 }
 
-/// The key-derivation secrets, as `TOLLGATE_KEY_SECRETS` has them.
+/// The key-derivation secrets of a stack, as `TOLLGATE_KEY_SECRETS` has them.
 ///
 /// # Errors
 /// [`ConfigError`], as [`WorkerConfig::read`] would have it.
-pub fn key_secrets(value: &SecretString) -> Result<Deriver, ConfigError> {
+pub fn key_secrets(stack: &str, value: &SecretString) -> Result<Deriver, ConfigError> {
     let get = |_: &str| Some(value.expose_secret().to_owned());
     let mut reader = Reader::new(&get);
-    let Some(deriver) = reader.deriver() else { return Err(reader.into_error()) };
+    let Some(deriver) = reader.deriver(stack) else { return Err(reader.into_error()) };
     reader.finish(deriver)
 }
 
@@ -289,7 +289,7 @@ pub fn secret_fault(variable: &str, value: &SecretString, livemode: bool) -> Opt
     match variable {
         "STRIPE_SECRET_KEY" => drop(reader.stripe(livemode)),
         "STRIPE_WEBHOOK_SECRETS" => drop(reader.webhook_secrets()),
-        _ => drop(reader.deriver()),
+        _ => drop(reader.deriver("")),
     }
     reader.finish(()).err()?.problems.into_iter().next().map(|problem| problem.advice)
 }

@@ -141,10 +141,14 @@ pub enum Reason {
         /// Until when.
         until: Timestamp,
     },
-    /// A live subscription to a price that the catalog does not know: the last plan stays.
+    /// The subscription that gave the plan is live, to a price that the catalog does not know:
+    /// the plan stays, for some days.
     UnknownPrice {
         /// The price to add to the catalog.
         price: PriceId,
+        /// Until when; not told in what was written before plans ended so.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        until: Option<Timestamp>,
     },
     /// An operator's grant.
     Grant {
@@ -172,11 +176,21 @@ pub enum Reason {
     UserDisabled,
     /// The user was not found; the account stays as it is until that is certain.
     UserMissing,
-    /// The user was deleted.
+    /// The user was deleted, or was not found twice, an hour apart.
     UserDeleted,
 }
 
 impl Reason {
+    /// The subscription that gives the plan, where the reason names it.
+    pub fn subscription(&self) -> Option<&SubscriptionId> {
+        match self {
+            Self::Subscription { subscription }
+            | Self::Ending { subscription, .. }
+            | Self::Grace { subscription, .. } => Some(subscription),
+            _ => None,
+        }
+    }
+
     /// Whether the plan comes from a subscription.
     pub fn is_paid(&self) -> bool {
         match self {
@@ -203,15 +217,18 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::New => write!(f, "nothing decided yet"),
-            Self::DefaultPlan => write!(f, "no live subscription"),
-            Self::NoPlan => write!(f, "no live subscription and no default plan"),
+            Self::DefaultPlan => write!(f, "no live subscription to a plan"),
+            Self::NoPlan => write!(f, "no live subscription to a plan, and no default plan"),
             Self::Subscription { subscription } => write!(f, "{subscription} is live"),
             Self::Ending { subscription, at } => write!(f, "{subscription} ends at {at}"),
             Self::Grace { subscription, until } => {
                 write!(f, "{subscription} is past due, grace until {until}")
             }
-            Self::UnknownPrice { price } => {
+            Self::UnknownPrice { price, until: None } => {
                 write!(f, "{price} is not in the catalog, the last plan stays")
+            }
+            Self::UnknownPrice { price, until: Some(until) } => {
+                write!(f, "{price} is not in the catalog, the last plan stays until {until}")
             }
             Self::Grant { until: None } => write!(f, "granted by an operator"),
             Self::Grant { until: Some(until) } => {
@@ -223,7 +240,7 @@ impl fmt::Display for Reason {
             Self::KeysRunOut => write!(f, "hardly any API keys are left"),
             Self::UserDisabled => write!(f, "the user is disabled"),
             Self::UserMissing => write!(f, "the user was not found, looking again"),
-            Self::UserDeleted => write!(f, "the user was deleted"),
+            Self::UserDeleted => write!(f, "the user is not in the pool any more"),
         }
     }
 }
@@ -295,6 +312,20 @@ pub enum DisputeMark {
     Elsewhere,
 }
 
+/// The subscription that gave the account its plan, as it was when it did.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Given {
+    /// Which one.
+    pub by: SubscriptionId,
+    /// The plan that it gave.
+    pub plan: PlanId,
+    /// The prices of its items.
+    pub prices: BTreeSet<PriceId>,
+    /// Since when the catalog knows none of them any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unknown_since: Option<Timestamp>,
+}
+
 /// The part of an account that history tells: each entry has it before and after.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Access {
@@ -307,6 +338,9 @@ pub struct Access {
     pub status: Status,
     /// Why.
     pub reason: Reason,
+    /// What gave the plan, where a subscription did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub given: Option<Given>,
     /// The keys, by slot.
     #[serde(default)]
     pub keys: BTreeMap<Slot, KeyRecord>,
@@ -334,6 +368,10 @@ pub struct Access {
     /// An operator's grants.
     #[serde(default)]
     pub grants: Vec<Grant>,
+    /// Of a closed account: subscriptions that are to be cancelled and are not yet, because nobody
+    /// has told of the user's deletion, or as many have been cancelled as may be in a day.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub to_cancel: BTreeSet<SubscriptionId>,
 }
 
 /// The ledger's `STATE` item of an account.
@@ -372,10 +410,17 @@ pub struct Account {
     /// plan; until that is done, it is counted once.
     #[serde(default)]
     pub let_through: Option<u64>,
+    /// Subscriptions that the cancellation limit has let through; each is counted once.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub may_cancel: BTreeSet<SubscriptionId>,
     /// How many second looks are still to come after a read that seemed to lag, the one at
     /// `review_at` among them.
     #[serde(default)]
     pub second_looks: u8,
+    /// An event has told that the user was deleted. A sub is never given again: what is told once
+    /// stays so, whatever a lagging read shows.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub deletion_told: bool,
     /// The Cognito user as last seen. Not part of the access: a user name may be an
     /// e-mail address, and history is kept for ever.
     #[serde(default)]
@@ -401,6 +446,8 @@ impl Account {
             review_at: None,
             deferred: Vec::new(),
             let_through: None,
+            may_cancel: BTreeSet::new(),
+            deletion_told: false,
             second_looks: 0,
             user: User::Unseen,
             access: Access::default(),

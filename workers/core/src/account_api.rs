@@ -15,7 +15,7 @@ use crate::ledger::{CustomerLink, Entry};
 use crate::ports::{
     ApiGateway, CheckoutRecord, Clock, Ledger, NewCheckout, PortError, Ports, Stripe,
 };
-use crate::stripe::SubscriptionStatus;
+use crate::stripe::{Subscription, SubscriptionStatus};
 
 /// The account API: what it needs besides a worker's ports.
 #[derive(Debug)]
@@ -148,14 +148,14 @@ impl<P: Ports> AccountApi<P> {
             return Err(Refusal::NotAllowed);
         }
         for customer in &account.access.customers {
-            if self.is_subscribed(customer).await? {
+            if self.is_subscribed(&account, customer).await? {
                 return Err(Refusal::AlreadySubscribed);
             }
         }
         let price = self.price(plan).await?;
         let customer = self.customer(&account).await?;
         let sessions = self.worker.ports.stripe().checkouts(&customer).await?;
-        if let Some(url) = self.reopen(&sessions, &price).await? {
+        if let Some(url) = self.reopen(id, &sessions, &price).await? {
             return Ok(url);
         }
         let checkout = NewCheckout {
@@ -182,7 +182,7 @@ impl<P: Ports> AccountApi<P> {
         // Of several customers, the one who pays is the one to show.
         if customers.len() > 1 {
             for customer in customers {
-                if self.is_subscribed(customer).await? {
+                if self.is_subscribed(&account, customer).await? {
                     chosen = customer;
                     break;
                 }
@@ -210,10 +210,23 @@ impl<P: Ports> AccountApi<P> {
         plan.prices.first().cloned().ok_or_else(|| Refusal::NotForSale(plan.id.clone()))
     }
 
-    /// Whether a customer has a subscription that is paid, or owed.
-    async fn is_subscribed(&self, customer: &CustomerId) -> Result<bool, PortError> {
+    /// Whether a customer has a subscription of ours that is paid, or owed. What else the seller
+    /// sells them is in nobody's way.
+    async fn is_subscribed(
+        &self,
+        account: &Account,
+        customer: &CustomerId,
+    ) -> Result<bool, PortError> {
+        let boundary = self.worker.boundary();
+        let given = account.access.given.as_ref();
+        let ours = |it: &Subscription| {
+            boundary.is_sold(it)
+                || boundary.made_for(it.named.as_ref()).is_some()
+                || given.is_some_and(|given| given.by == it.id)
+        };
         let subscriptions = self.worker.ports.stripe().subscriptions(customer).await?;
-        Ok(subscriptions.iter().any(|subscription| match subscription.status {
+        let mut ours = subscriptions.iter().filter(|it| ours(it));
+        Ok(ours.any(|subscription| match subscription.status {
             SubscriptionStatus::Incomplete
             | SubscriptionStatus::IncompleteExpired
             | SubscriptionStatus::Canceled => false,
@@ -244,14 +257,17 @@ impl<P: Ports> AccountApi<P> {
         }
     }
 
-    /// Keeps the open session for the same price; expires every other.
+    /// Keeps the open session for the same price; expires every other of ours.
     async fn reopen(
         &self,
+        id: &AccountId,
         sessions: &[CheckoutRecord],
         price: &PriceId,
     ) -> Result<Option<String>, PortError> {
+        let boundary = self.worker.boundary();
+        let ours = sessions.iter().filter(|session| boundary.opened_for(id, session));
         let mut kept = None;
-        for session in sessions.iter().filter(|session| session.status == "open") {
+        for session in ours.filter(|session| session.status == "open") {
             if kept.is_none() && session.price.as_ref() == Some(price) {
                 kept.clone_from(&session.url);
             } else {

@@ -41,6 +41,11 @@ pub struct BatchReport {
     pub systemic: usize,
 }
 
+/// What is told of an event that bears this deployment's name, and whose proof is none.
+const BROKEN_PROOF: &str = "it bears this stack's name and an account, and a proof that none of the \
+                            key-derivation secrets made: put the lost one back, or link the \
+                            customer with `tollgate account link`";
+
 /// The events of one account, with the places of their messages in the batch.
 type Group = Vec<(usize, Envelope)>;
 
@@ -53,6 +58,10 @@ impl<P: Ports> Worker<P> {
             if let Err(stop) = self.sort(place, message, &mut known, &mut batch).await {
                 batch.fail(&[place], &stop);
             }
+        }
+        // They are served by their customer's link; new ones would not be.
+        if known.broken_proofs > 0 {
+            batch.systemic(&BROKEN_PROOF);
         }
         while let Some((account, group)) = batch.groups.pop_first() {
             let (places, events): (Vec<_>, Vec<_>) = group.iter().cloned().unzip();
@@ -105,6 +114,12 @@ impl<P: Ports> Worker<P> {
                 Ok(Resolved::Account(account)) => {
                     batch.groups.entry(account).or_default().push((place, envelope));
                     return Ok(());
+                }
+                Ok(Resolved::Elsewhere(why)) => (Outcome::Ignored, why.to_owned()),
+                // The sweep sends it again: the secret may be back by then.
+                Ok(Resolved::BrokenProof) => {
+                    batch.systemic(&BROKEN_PROOF);
+                    (Outcome::Waiting, BROKEN_PROOF.to_owned())
                 }
                 Ok(Resolved::Unlinked(customer)) => self.unlinked(&customer, &envelope, now),
                 Ok(Resolved::Nobody) => {

@@ -21,6 +21,9 @@ const BURST_SECONDS: i32 = 4;
 /// For how long the count of keys is believed before the ledger is asked again.
 const COUNT_IS_FRESH_FOR: SignedDuration = SignedDuration::from_secs(60);
 
+/// How soon every worker knows that the stack was frozen, or is not any more.
+const FREEZE_IS_SEEN_WITHIN: SignedDuration = SignedDuration::from_secs(60);
+
 /// One instance's share. Built once, and kept as long as the instance lives.
 #[derive(Debug)]
 pub struct ControlPlane {
@@ -43,6 +46,8 @@ struct Inner {
     keys: Option<u64>,
     /// Keys that this instance has made since.
     minted: u64,
+    /// When the ledger was asked whether the stack is frozen, and what it said.
+    frozen: Option<(Timestamp, Option<String>)>,
 }
 
 impl ControlPlane {
@@ -111,6 +116,26 @@ impl ControlPlane {
         let inner = self.lock();
         let others = inner.minted * u64::from(self.instances);
         Ok(inner.keys.is_none_or(|keys| keys + others < self.free_keys_below))
+    }
+
+    /// Why nothing may be taken from anybody, where an operator has said so. The ledger is asked
+    /// once a minute, and only by who is about to take something.
+    ///
+    /// # Errors
+    /// The ledger failed.
+    pub async fn frozen<L: Ledger>(
+        &self,
+        ledger: &L,
+        now: Timestamp,
+    ) -> PortResult<Option<String>> {
+        if let Some((at, frozen)) = &self.lock().frozen
+            && now.duration_since(*at) < FREEZE_IS_SEEN_WITHIN
+        {
+            return Ok(frozen.clone());
+        }
+        let frozen = ledger.stack().await?.frozen;
+        self.lock().frozen = Some((now, frozen.clone()));
+        Ok(frozen)
     }
 
     /// A switch is two calls that belong together, whatever the rate.

@@ -7,12 +7,16 @@
 //! operator holds it; a dispute holds it; the user is disabled; the best plan of all live
 //! subscription items and grants; the default plan.
 
-use std::collections::BTreeMap;
+pub mod loss;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use tollgate_events::{DisputeId, PriceId, SubscriptionId};
 
-use crate::account::{Access, DisputeMark, PlanId, Reason, RetiringKey, Status, UsagePlanId, User};
+use crate::account::{
+    Access, DisputeMark, Given, PlanId, Reason, RetiringKey, Status, UsagePlanId, User,
+};
 use crate::catalog::{Catalog, Plan};
 use crate::policy::{MISSING_USER_CONFIRMED_AFTER, Policy, ROOM_REVIEW_AFTER};
 use crate::stripe::{Dispute, DisputeStatus, Subscription, SubscriptionStatus};
@@ -43,8 +47,11 @@ pub struct Facts {
     pub access: Access,
     /// The Cognito user as last seen.
     pub last_seen: User,
-    /// The subscriptions of all linked customers, as they are now.
+    /// The subscriptions of all linked customers, as they are now; not those that another
+    /// deployment made.
     pub subscriptions: Vec<Subscription>,
+    /// Those of them that this deployment's own checkouts made.
+    pub proven: BTreeSet<SubscriptionId>,
     /// The disputes that the ledger or an event names, as they are now.
     pub disputes: Vec<Dispute>,
     /// The Cognito user.
@@ -67,21 +74,35 @@ pub enum KeyState {
 /// Something that a person should look at, though the account is served.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Warning {
-    /// A live subscription to a price that the catalog does not know.
-    UnknownPrice(String),
+    /// A live subscription of ours to a price that the catalog does not know.
+    UnknownPrice {
+        /// The price to add to the catalog.
+        price: PriceId,
+        /// Until when the account keeps the plan that the subscription gave; `None` when it gives
+        /// none.
+        until: Option<Timestamp>,
+    },
     /// A grant names a plan that the catalog does not have.
     UnknownGrant(PlanId),
     /// A closed account has a live subscription: somebody pays for nothing.
     PaymentOnClosedAccount(SubscriptionId),
+    /// An account was closed because its user is not in the pool, and it pays: nothing tells that
+    /// somebody wanted that to end.
+    PaymentOfAbsentUser(SubscriptionId),
 }
 
 impl std::fmt::Display for Warning {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::UnknownPrice(price) => write!(
+            Self::UnknownPrice { price, until: Some(until) } => write!(
                 f,
-                "price {price} is not in the catalog, so the account keeps its last plan; \
-                 add the price to plans.toml"
+                "price {price} is not in the catalog, so the account keeps its last plan until \
+                 {until}; add the price to plans.toml"
+            ),
+            Self::UnknownPrice { price, until: None } => write!(
+                f,
+                "price {price} is not in the catalog, so it gives no plan; add the price to \
+                 plans.toml"
             ),
             Self::UnknownGrant(plan) => {
                 write!(f, "a grant names plan `{plan}`, which is not in the catalog")
@@ -89,6 +110,12 @@ impl std::fmt::Display for Warning {
             Self::PaymentOnClosedAccount(subscription) => write!(
                 f,
                 "{subscription} is live, but the account is closed; cancel and refund it in Stripe"
+            ),
+            Self::PaymentOfAbsentUser(subscription) => write!(
+                f,
+                "{subscription} is live, and its user is not in the pool, though nothing told of a \
+                 deletion; `tollgate account close` cancels it, and `tollgate account release` \
+                 opens the account where the user is there"
             ),
         }
     }
@@ -109,12 +136,17 @@ pub struct Desired {
     pub status: Status,
     /// Why.
     pub reason: Reason,
+    /// What gives the plan, where a subscription does.
+    pub given: Option<Given>,
     /// `custom:plan`; `None` when there is no user to write to.
     pub plan_attribute: Option<String>,
     /// When to look again; always later than now.
     pub review_at: Option<Timestamp>,
     /// Subscriptions to cancel.
     pub cancel: Vec<SubscriptionId>,
+    /// Subscriptions of a closed account that are to be cancelled, and not now: nobody told of the
+    /// user's deletion, or the cancellation limit holds them back.
+    pub to_cancel: BTreeSet<SubscriptionId>,
     /// The user as now known.
     pub user: User,
     /// The disputes that still count.
@@ -128,11 +160,8 @@ pub struct Desired {
 /// Decides the access of an account. `review_at` is later than `now`, or none.
 pub fn decide(facts: &Facts, catalog: &Catalog, policy: &Policy, now: Timestamp) -> Desired {
     let user = user_now(facts, now);
-    if user == User::Deleted {
-        return closed(facts, policy, user, Reason::UserDeleted, now);
-    }
-    if let Some(why) = &facts.access.closed {
-        return closed(facts, policy, user, Reason::ClosedByOperator { why: why.clone() }, now);
+    if let Some(reason) = why_closed(facts, &user) {
+        return closed(facts, policy, user, reason, now);
     }
     let grace = grace_now(facts, now);
     let disputes = disputes_now(facts, policy);
@@ -162,14 +191,31 @@ pub fn decide(facts: &Facts, catalog: &Catalog, policy: &Policy, now: Timestamp)
         retiring,
         status,
         reason,
+        given: standing.given,
         plan_attribute: matches!(user, User::Present { .. }).then_some(word),
         review_at: standing.review_at,
         cancel: Vec::new(),
+        to_cancel: BTreeSet::new(),
         user,
         disputes,
         grace,
         warnings: standing.warnings,
     }
+}
+
+/// Why an account is closed, if it is: its user is gone, or an operator has closed it.
+fn why_closed(facts: &Facts, user: &User) -> Option<Reason> {
+    if *user == User::Deleted {
+        return Some(Reason::UserDeleted);
+    }
+    let why = facts.access.closed.clone()?;
+    Some(Reason::ClosedByOperator { why })
+}
+
+/// Whether somebody wants the account to be closed: it was told that the user was deleted, or an
+/// operator has closed it. A user who is only missing may be in another pool.
+fn closing_is_wanted(facts: &Facts) -> bool {
+    facts.user == UserFact::NotFound { delete_seen: true } || facts.access.closed.is_some()
 }
 
 /// What follows from the last sight of the user and this one. Deleted is final.
@@ -221,14 +267,7 @@ fn retiring(
 /// No key and no plan; the customers stay, so that a late payment is recognised. Of a user who
 /// is deleted nothing else is kept; one who is there is told.
 fn closed(facts: &Facts, policy: &Policy, user: User, reason: Reason, now: Timestamp) -> Desired {
-    let live = facts.subscriptions.iter().filter(|subscription| is_ongoing(subscription));
-    let already = facts.access.status == Status::Closed;
-    let (cancel, warnings) = if already || !policy.cancel_when_user_deleted {
-        let warn = |s: &Subscription| Warning::PaymentOnClosedAccount(s.id.clone());
-        (Vec::new(), live.map(warn).collect())
-    } else {
-        (live.map(|subscription| subscription.id.clone()).collect(), Vec::new())
-    };
+    let (cancel, to_cancel, warnings) = ended(facts, policy);
     Desired {
         plan: None,
         usage_plan: None,
@@ -236,15 +275,40 @@ fn closed(facts: &Facts, policy: &Policy, user: User, reason: Reason, now: Times
         retiring: Vec::new(),
         status: Status::Closed,
         reason,
+        given: None,
         plan_attribute: matches!(user, User::Present { .. }).then(|| "closed".to_owned()),
         review_at: user_confirmed_at(&user).filter(|at| *at > now),
         cancel,
+        to_cancel,
         user,
         // They go with their customer, should an operator link them to another account.
         disputes: disputes_now(facts, policy),
         grace: BTreeMap::new(),
         warnings,
     }
+}
+
+/// What a closed account's subscriptions come to: those to cancel now, those to cancel when
+/// somebody tells of the deletion, and what to tell. What comes after the closing is told.
+fn ended(
+    facts: &Facts,
+    policy: &Policy,
+) -> (Vec<SubscriptionId>, BTreeSet<SubscriptionId>, Vec<Warning>) {
+    let access = &facts.access;
+    let already = access.status == Status::Closed;
+    let (mut cancel, mut to_cancel, mut warnings) = (Vec::new(), BTreeSet::new(), Vec::new());
+    for id in facts.subscriptions.iter().filter(|it| is_ongoing(it)).map(|it| it.id.clone()) {
+        let ends = policy.cancel_when_user_deleted && (!already || access.to_cancel.contains(&id));
+        if !ends {
+            warnings.push(Warning::PaymentOnClosedAccount(id));
+        } else if closing_is_wanted(facts) {
+            cancel.push(id);
+        } else {
+            warnings.push(Warning::PaymentOfAbsentUser(id.clone()));
+            to_cancel.insert(id);
+        }
+    }
+    (cancel, to_cancel, warnings)
 }
 
 /// Whether Stripe may still ask money for it.
@@ -349,22 +413,30 @@ fn waits_for_key(facts: &Facts, standing: &Standing<'_>) -> bool {
 struct Standing<'a> {
     plan: Option<&'a Plan>,
     reason: Reason,
+    given: Option<Given>,
     until: Option<Timestamp>,
     review_at: Option<Timestamp>,
-    /// Live subscriptions that sell nothing known: their price, and until when they count.
-    unknown: Vec<(PriceId, Option<Timestamp>)>,
     warnings: Vec<Warning>,
+}
+
+/// What offers a plan.
+struct Offer {
+    reason: Reason,
+    given: Option<Given>,
+    until: Option<Timestamp>,
 }
 
 impl<'a> Standing<'a> {
     /// Takes a plan if it is better; of two claims to the same plan, the one that lasts
     /// longer; of two that last alike, the first.
-    fn offer(&mut self, plan: &'a Plan, reason: Reason, until: Option<Timestamp>) {
+    fn offer(&mut self, plan: &'a Plan, offer: Offer) {
         let lasts = |until: Option<Timestamp>| until.unwrap_or(Timestamp::MAX);
-        let better =
-            self.plan.is_none_or(|best| (plan.rank, lasts(until)) > (best.rank, lasts(self.until)));
+        let better = self
+            .plan
+            .is_none_or(|best| (plan.rank, lasts(offer.until)) > (best.rank, lasts(self.until)));
         if better {
-            (self.plan, self.reason, self.until) = (Some(plan), reason, until);
+            let Offer { reason, given, until } = offer;
+            (self.plan, self.reason, self.given, self.until) = (Some(plan), reason, given, until);
         }
     }
 
@@ -385,24 +457,32 @@ fn best_plan<'a>(
     let mut standing = Standing {
         plan: None,
         reason: Reason::NoPlan,
+        given: None,
         until: None,
         review_at: None,
-        unknown: Vec::new(),
         warnings: Vec::new(),
     };
     if let Some(plan) = catalog.default_plan() {
-        standing.offer(plan, Reason::DefaultPlan, None);
+        let reason = Reason::DefaultPlan;
+        standing.offer(plan, Offer { reason, given: None, until: None });
     }
     let mut subscriptions: Vec<_> = facts.subscriptions.iter().collect();
     subscriptions.sort_by(|a, b| a.id.cmp(&b.id));
+    let mut unknown = Vec::new();
     for subscription in subscriptions {
         let since = grace.get(&subscription.id).copied();
         let Some((until, reason)) = live(subscription, since, policy, now) else { continue };
         standing.review(until, now);
-        offer_items(&mut standing, subscription, catalog, &reason, until);
+        if !offer_items(&mut standing, subscription, catalog, &reason, until) {
+            unknown.push((subscription, until));
+        }
     }
     offer_grants(&mut standing, &facts.access, catalog, now);
-    keep_for_unknown(&mut standing, facts.access.plan.as_ref(), catalog);
+    for (subscription, until) in unknown {
+        let kept =
+            keep_for_unknown(&mut standing, facts, subscription, until, catalog, policy, now);
+        warn_of_unknown(&mut standing, facts, subscription, kept);
+    }
     standing
 }
 
@@ -422,7 +502,7 @@ fn live(
         },
         SubscriptionStatus::PastDue => {
             let since = past_due_since.unwrap_or(now);
-            let graced = since.saturating_add(policy.grace()).expect("a duration has no calendar");
+            let graced = ends_grace(since, policy);
             let until = ends.map_or(graced, |at| at.min(graced));
             (Some(until), Reason::Grace { subscription: id(), until })
         }
@@ -436,38 +516,100 @@ fn live(
     until.is_none_or(|until| until > now).then_some((until, reason))
 }
 
-/// Offers what a live subscription's items sell. One with no item that the catalog
-/// knows is noted, loudly; an unknown add-on beside a known plan changes nothing.
+/// When the grace of a subscription ends that has been past due since then.
+fn ends_grace(since: Timestamp, policy: &Policy) -> Timestamp {
+    since.saturating_add(policy.grace()).expect("a duration has no calendar")
+}
+
+/// Offers what a live subscription's items sell; whether the catalog knows any of them. An
+/// unknown add-on beside a known plan changes nothing.
 fn offer_items<'a>(
     standing: &mut Standing<'a>,
     subscription: &Subscription,
     catalog: &'a Catalog,
     reason: &Reason,
     until: Option<Timestamp>,
-) {
+) -> bool {
     let sold: Vec<_> = subscription.prices.iter().filter_map(|p| catalog.plan_of(p)).collect();
     for plan in &sold {
-        standing.offer(plan, reason.clone(), until);
+        let given = Given {
+            by: subscription.id.clone(),
+            plan: plan.id.clone(),
+            prices: subscription.price_ids(),
+            unknown_since: None,
+        };
+        standing.offer(plan, Offer { reason: reason.clone(), given: Some(given), until });
     }
-    let Some(unknown) = subscription.prices.first().filter(|_| sold.is_empty()) else { return };
-    standing.warnings.push(Warning::UnknownPrice(unknown.id.to_string()));
-    standing.unknown.push((unknown.id.clone(), until));
+    !sold.is_empty()
 }
 
-/// A live subscription to an unknown price keeps the account's last plan, where nothing that
-/// is known gives as much: else the plan that something else gave now would be the last plan
-/// next time, and the reason would change without anything having happened.
+/// The subscription that gave the plan, as far as the ledger tells: of accounts that were
+/// written before it was recorded, by the reason.
+fn giver(access: &Access) -> Option<Given> {
+    let by_reason = || {
+        let by = access.reason.subscription()?.clone();
+        let (plan, prices) = (access.plan.clone()?, BTreeSet::new());
+        Some(Given { by, plan, prices, unknown_since: None })
+    };
+    access.given.clone().or_else(by_reason)
+}
+
+/// A live subscription that the catalog knows nothing of keeps the plan that it gave itself, for
+/// some days, where nothing that is known gives as much: else the plan that something else
+/// gave now would be the last plan next time, and the reason would change without anything
+/// having happened. Until when it does.
 fn keep_for_unknown<'a>(
     standing: &mut Standing<'a>,
-    last_plan: Option<&PlanId>,
+    facts: &Facts,
+    subscription: &Subscription,
+    until: Option<Timestamp>,
     catalog: &'a Catalog,
-) {
-    let Some(plan) = last_plan.and_then(|id| catalog.plan(id)) else { return };
-    if standing.plan.is_some_and(|best| best.rank >= plan.rank) {
-        return;
+    policy: &Policy,
+    now: Timestamp,
+) -> Option<Timestamp> {
+    let price = subscription.prices.first()?.id.clone();
+    let given = gave(&facts.access, subscription)?;
+    let since = given.unknown_since.unwrap_or(now);
+    let ends = since.saturating_add(policy.unknown_price()).expect("a duration has no calendar");
+    let ends = until.map_or(ends, |until| until.min(ends));
+    let plan = catalog.plan(&given.plan).filter(|_| ends > now)?;
+    standing.review(Some(ends), now);
+    if standing.plan.is_none_or(|best| best.rank < plan.rank) {
+        let given = Some(Given { unknown_since: Some(since), ..given });
+        let reason = Reason::UnknownPrice { price, until: Some(ends) };
+        standing.offer(plan, Offer { reason, given, until: Some(ends) });
     }
-    for (price, until) in std::mem::take(&mut standing.unknown) {
-        standing.offer(plan, Reason::UnknownPrice { price }, until);
+    Some(ends)
+}
+
+/// What a subscription once gave the account, if it was this one that gave the plan.
+fn gave(access: &Access, subscription: &Subscription) -> Option<Given> {
+    if let Some(given) = giver(access) {
+        return Some(given).filter(|given| given.by == subscription.id);
+    }
+    // Written before it was recorded which subscription it was.
+    match &access.reason {
+        Reason::UnknownPrice { price, until: None } if subscription.price_ids().contains(price) => {
+            let (by, prices) = (subscription.id.clone(), BTreeSet::new());
+            Some(Given { by, plan: access.plan.clone()?, prices, unknown_since: None })
+        }
+        _ => None,
+    }
+}
+
+/// A subscription of ours is told of, whatever became of it: it gave the plan, or our own
+/// checkout made it. What else a customer has bought is nobody's business.
+fn warn_of_unknown(
+    standing: &mut Standing<'_>,
+    facts: &Facts,
+    subscription: &Subscription,
+    until: Option<Timestamp>,
+) {
+    let ours =
+        facts.proven.contains(&subscription.id) || gave(&facts.access, subscription).is_some();
+    if let Some(price) = subscription.prices.first().filter(|_| ours) {
+        let price = price.id.clone();
+        standing.warnings.push(Warning::UnknownPrice { price, until });
     }
 }
 
@@ -480,7 +622,10 @@ fn offer_grants<'a>(
     for grant in access.grants.iter().filter(|grant| grant.until.is_none_or(|until| until > now)) {
         standing.review(grant.until, now);
         match catalog.plan(&grant.plan) {
-            Some(plan) => standing.offer(plan, Reason::Grant { until: grant.until }, grant.until),
+            Some(plan) => {
+                let reason = Reason::Grant { until: grant.until };
+                standing.offer(plan, Offer { reason, given: None, until: grant.until });
+            }
             None => standing.warnings.push(Warning::UnknownGrant(grant.plan.clone())),
         }
     }

@@ -41,8 +41,23 @@ impl fmt::Debug for KeyValue {
 /// older ones finish what they began.
 #[derive(Debug, Clone)]
 pub struct Deriver {
+    stack: String,
     secrets: BTreeMap<u32, SecretString>,
     newest: u32,
+}
+
+/// What the naming of an account on a Stripe object tells of whose the object is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mark {
+    /// Ours: the proof is this deployment's.
+    Ours,
+    /// Another deployment's on the same Stripe account, by the name that stands there.
+    AnotherStack,
+    /// This deployment's, by the name that stands there, and the proof is none: somebody wrote
+    /// it by hand, or the secret that made it is gone.
+    Broken,
+    /// No deployment's name, and no proof of ours.
+    Unmarked,
 }
 
 /// Why derivation cannot go on.
@@ -67,18 +82,21 @@ pub enum DeriveError {
 }
 
 impl Deriver {
-    /// Takes the secrets, by version.
+    /// Takes the deployment's name and the secrets, by version.
     ///
     /// # Errors
     /// [`DeriveError`] when there is none, or one has fewer than 32 characters.
-    pub fn new(secrets: BTreeMap<u32, SecretString>) -> Result<Self, DeriveError> {
+    pub fn new(
+        stack: impl Into<String>,
+        secrets: BTreeMap<u32, SecretString>,
+    ) -> Result<Self, DeriveError> {
         let newest = *secrets.keys().next_back().ok_or(DeriveError::NoSecret)?;
         if let Some((&version, _)) =
             secrets.iter().find(|(_, secret)| secret.expose_secret().len() < 32)
         {
             return Err(DeriveError::TooShort { version });
         }
-        Ok(Self { secrets, newest })
+        Ok(Self { stack: stack.into(), secrets, newest })
     }
 
     /// The version that new keys are made with.
@@ -103,15 +121,30 @@ impl Deriver {
         Ok(KeyValue::new(hex::encode(mac.finalize().into_bytes())))
     }
 
-    /// The account with our proof, for the metadata of a Stripe object.
+    /// The account with our proof and this deployment's name, for the metadata of a Stripe object.
     pub fn name(&self, account: &AccountId) -> NamedAccount {
         let mac = self.mac(self.newest, &["account", account.as_str()]).expect("newest is there");
         let proof = format!("{}:{}", self.newest, hex::encode(mac.finalize().into_bytes()));
-        NamedAccount { id: account.clone(), proof: Some(proof) }
+        let stack = Some(self.stack.clone());
+        NamedAccount { id: account.clone(), proof: Some(proof), stack }
     }
 
-    /// Whether an account was named by us. Constant time in the proof.
+    /// Whose an object is that names an account. Constant time in the proof.
+    pub fn reads(&self, named: &NamedAccount) -> Mark {
+        match &named.stack {
+            Some(stack) if *stack != self.stack => Mark::AnotherStack,
+            _ if self.is_proof(named) => Mark::Ours,
+            Some(_) => Mark::Broken,
+            None => Mark::Unmarked,
+        }
+    }
+
+    /// Whether an account was named by this deployment.
     pub fn verifies(&self, named: &NamedAccount) -> bool {
+        self.reads(named) == Mark::Ours
+    }
+
+    fn is_proof(&self, named: &NamedAccount) -> bool {
         let Some((version, digest)) = named.proof.as_deref().and_then(|p| p.split_once(':')) else {
             return false;
         };
@@ -141,7 +174,7 @@ mod tests {
 
     fn deriver(versions: &[u32]) -> Deriver {
         let secret = |v: u32| SecretString::from(format!("{v}-0123456789abcdef0123456789abcdef"));
-        Deriver::new(versions.iter().map(|&v| (v, secret(v))).collect()).unwrap()
+        Deriver::new("shop", versions.iter().map(|&v| (v, secret(v))).collect()).unwrap()
     }
 
     fn account(id: &str) -> AccountId {
@@ -179,12 +212,28 @@ mod tests {
         let named = d.name(&account("a"));
         assert!(d.verifies(&named));
         assert!(deriver(&[1, 2]).verifies(&named), "a rotation keeps old proofs");
-        let other = |id: &str, proof: Option<String>| NamedAccount { id: account(id), proof };
+        let unmarked =
+            |id: &str, proof: Option<String>| NamedAccount { id: account(id), proof, stack: None };
+        let other = |id: &str, proof: Option<String>| NamedAccount {
+            stack: Some("shop".into()),
+            ..unmarked(id, proof)
+        };
+        assert!(d.verifies(&unmarked("a", named.proof.clone())), "made before it was marked");
         assert!(!d.verifies(&other("b", named.proof.clone())));
         assert!(!d.verifies(&other("a", None)));
         for bad in ["", "1:", "1:zz", "x:00", "2:00", "00"] {
-            assert!(!d.verifies(&other("a", Some(bad.into()))), "{bad}");
+            assert_eq!(d.reads(&other("a", Some(bad.into()))), Mark::Broken, "{bad}");
+            assert_eq!(d.reads(&unmarked("a", Some(bad.into()))), Mark::Unmarked, "{bad}");
         }
+    }
+
+    /// Several deployments share a Stripe account; two of them may share their secrets too.
+    #[test]
+    fn what_another_stack_made_is_not_ours() {
+        let d = deriver(&[1]);
+        let theirs = NamedAccount { stack: Some("staging".into()), ..d.name(&account("a")) };
+        assert_eq!(d.reads(&theirs), Mark::AnotherStack);
+        assert!(!d.verifies(&theirs));
     }
 
     #[test]
@@ -196,8 +245,8 @@ mod tests {
 
     #[test]
     fn refuses_to_begin_without_a_real_secret() {
-        assert_eq!(Deriver::new(BTreeMap::new()).unwrap_err(), DeriveError::NoSecret);
+        assert_eq!(Deriver::new("shop", BTreeMap::new()).unwrap_err(), DeriveError::NoSecret);
         let short = BTreeMap::from([(3, SecretString::from("short"))]);
-        assert_eq!(Deriver::new(short).unwrap_err(), DeriveError::TooShort { version: 3 });
+        assert_eq!(Deriver::new("shop", short).unwrap_err(), DeriveError::TooShort { version: 3 });
     }
 }

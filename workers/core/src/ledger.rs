@@ -23,7 +23,8 @@ pub enum Outcome {
     Waiting,
     /// It cannot be acted on and would not heal by retrying: alarmed on, replayable.
     Parked,
-    /// It is not for this deployment (livemode, Connect).
+    /// It is not this deployment's business: another livemode, a connected account, another
+    /// stack's, or about something that this one does not sell.
     Ignored,
     /// Its account waits (for the control plane, a credential, a quota) and will be looked at
     /// again at its `review_at`; the event stands in the account until then.
@@ -128,6 +129,18 @@ impl EventRecord {
         }
     }
 
+    /// When the record may be forgotten, where settled events are kept for so long; `None` for
+    /// never. What is not this deployment's business is not kept for ever, and what waits for
+    /// somebody is.
+    pub fn expires_at(&self, retention: Option<SignedDuration>) -> Option<Timestamp> {
+        let kept = match self.outcome {
+            Outcome::Waiting | Outcome::Parked => return None,
+            Outcome::Ignored => retention.map_or(IGNORED_KEPT_FOR, |it| it.min(IGNORED_KEPT_FOR)),
+            Outcome::Applied | Outcome::Unchanged | Outcome::Deferred => retention?,
+        };
+        self.at.checked_add(kept).ok()
+    }
+
     /// What an unlinked or parked event is indexed by: the customer it waits for,
     /// else whatever its queue group was.
     pub fn stuck_on(&self) -> Option<String> {
@@ -144,6 +157,10 @@ impl EventRecord {
         })
     }
 }
+
+/// How long the record of an event is kept that is somebody else's business: as long as Stripe
+/// has the event itself. <https://docs.stripe.com/api/events>
+const IGNORED_KEPT_FOR: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 /// A wake has no id from outside: a due account, drift, a catch-up from a trigger.
 pub fn is_wake(envelope: &Envelope) -> bool {
@@ -277,9 +294,15 @@ pub struct StackRecord {
     /// Accounts on a plan that is paid for, as the last sweep counted them.
     #[serde(default)]
     pub paying: u64,
-    /// What has been taken from paying accounts without an event of theirs.
+    /// What has been taken from paying accounts, and nothing explained.
     #[serde(default)]
     pub blast: Blast,
+    /// Subscriptions that were cancelled in Stripe.
+    #[serde(default)]
+    pub cancellations: Blast,
+    /// An operator has stopped all losses: why.
+    #[serde(default)]
+    pub frozen: Option<String>,
 }
 
 /// How many API keys there are.
@@ -291,8 +314,7 @@ pub struct KeyCount {
     pub at: Timestamp,
 }
 
-/// The blast limit's account: how many paying accounts have lost their plan in a day without
-/// an event that says so.
+/// A limit's account: how many times it was done in a day what is limited.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Blast {
     /// When the day began.
@@ -310,21 +332,18 @@ pub struct Blast {
 }
 
 impl StackRecord {
-    /// Counts one more account that is to lose what it pays for, or to be closed: what to write,
-    /// and whether it may. Once it may not, nobody may until an operator accepts.
-    pub fn demote(&self, now: Timestamp, closes: bool) -> (Self, bool) {
-        let mut next = self.clone();
-        if self.blast.accepted_until.is_some_and(|until| now < until) {
-            return (next, true);
-        }
-        let day_is_over = |since: Timestamp| now.duration_since(since) >= BLAST_WINDOW;
-        if !self.blast.stopped && self.blast.since.is_none_or(day_is_over) {
-            next.blast = Blast { since: Some(now), ..Blast::default() };
-        }
-        let allowed = !next.blast.stopped && next.blast.count < self.blast_limit(closes);
-        next.blast.count += u64::from(allowed);
-        next.blast.stopped = !allowed;
-        (next, allowed)
+    /// Counts one more account that is to lose what it pays for, or to be closed, and nothing
+    /// explains it: what to write, and whether it may. Once it may not, nobody may until an
+    /// operator accepts.
+    pub fn lose(&self, now: Timestamp, closes: bool) -> (Self, bool) {
+        let (blast, allowed) = self.blast.count(now, self.blast_limit(closes));
+        (Self { blast, ..self.clone() }, allowed)
+    }
+
+    /// Counts one more subscription that is to be cancelled, in the same way.
+    pub fn cancel(&self, now: Timestamp) -> (Self, bool) {
+        let (cancellations, allowed) = self.cancellations.count(now, blast_limit(self.paying));
+        (Self { cancellations, ..self.clone() }, allowed)
     }
 
     /// How many accounts may lose in a day what they pay for, or be closed.
@@ -337,7 +356,26 @@ impl StackRecord {
     /// An operator has looked and accepts what is to come until then.
     #[must_use]
     pub fn accept(&self, until: Timestamp) -> Self {
-        Self { blast: Blast { accepted_until: Some(until), ..Blast::default() }, ..self.clone() }
+        let accepted = Blast { accepted_until: Some(until), ..Blast::default() };
+        Self { blast: accepted.clone(), cancellations: accepted, ..self.clone() }
+    }
+}
+
+impl Blast {
+    /// Counts one more: what to write, and whether it may be done.
+    fn count(&self, now: Timestamp, limit: u64) -> (Self, bool) {
+        let mut next = self.clone();
+        if self.accepted_until.is_some_and(|until| now < until) {
+            return (next, true);
+        }
+        let day_is_over = |since: Timestamp| now.duration_since(since) >= BLAST_WINDOW;
+        if !self.stopped && self.since.is_none_or(day_is_over) {
+            next = Self { since: Some(now), ..Self::default() };
+        }
+        let allowed = !next.stopped && next.count < limit;
+        next.count += u64::from(allowed);
+        next.stopped = !allowed;
+        (next, allowed)
     }
 }
 

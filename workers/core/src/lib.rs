@@ -14,6 +14,7 @@ pub mod account;
 pub mod account_api;
 pub mod accounts;
 pub mod batch;
+pub mod boundary;
 pub mod catalog;
 pub mod control_plane;
 pub mod converge;

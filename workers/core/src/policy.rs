@@ -9,6 +9,9 @@ use serde::Deserialize;
 pub struct Policy {
     /// Days for which a past-due subscription keeps its plan.
     pub grace_days: u32,
+    /// Days for which a live subscription keeps its plan when its price is not in the catalog any
+    /// more.
+    pub unknown_price_days: u32,
     /// Whether an open or lost dispute disables the key.
     pub hold_on_dispute: bool,
     /// Whether an inquiry does too (`warning_…`: no money has moved yet).
@@ -33,6 +36,7 @@ impl Default for Policy {
     fn default() -> Self {
         Self {
             grace_days: 7,
+            unknown_price_days: 7,
             hold_on_dispute: true,
             hold_on_inquiry: false,
             cancel_when_user_deleted: true,
@@ -48,13 +52,22 @@ impl Default for Policy {
 impl Policy {
     /// How long a past-due subscription keeps its plan.
     pub fn grace(&self) -> SignedDuration {
-        SignedDuration::from_hours(24 * i64::from(self.grace_days))
+        days(self.grace_days)
+    }
+
+    /// How long a live subscription keeps its plan whose price is not in the catalog any more.
+    pub fn unknown_price(&self) -> SignedDuration {
+        days(self.unknown_price_days)
     }
 
     /// How long an event waits for its customer's link.
     pub fn waiting(&self) -> SignedDuration {
         SignedDuration::from_mins(i64::from(self.waiting_minutes))
     }
+}
+
+fn days(days: u32) -> SignedDuration {
+    SignedDuration::from_hours(24 * i64::from(days))
 }
 
 /// How far apart two not-founds must be to say that a user is gone: Cognito's reads

@@ -131,6 +131,8 @@ pub struct CheckoutRecord {
     pub client_reference_id: Option<String>,
     /// The price in its metadata that Tollgate opened it for.
     pub price: Option<PriceId>,
+    /// The subscription that it led to, once it is complete.
+    pub subscription: Option<SubscriptionId>,
 }
 
 /// A Checkout session to be opened.
@@ -166,6 +168,13 @@ pub trait Stripe: Send + Sync {
         &self,
         page: Option<&str>,
     ) -> impl Future<Output = PortResult<Page<Subscription>>> + Send;
+
+    /// One subscription, whatever its status, with its latest invoice; `None` when unknown.
+    /// <https://docs.stripe.com/api/subscriptions/retrieve>
+    fn subscription(
+        &self,
+        subscription: &SubscriptionId,
+    ) -> impl Future<Output = PortResult<Option<Subscription>>> + Send;
 
     /// A customer; `None` when unknown or deleted.
     fn customer(

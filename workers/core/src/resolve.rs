@@ -1,13 +1,17 @@
 //! Whose event is it? From customer, charge or proof to an account.
 //!
-//! Only what Tollgate itself wrote into Stripe (metadata with our HMAC) names an
-//! account by itself. A bare `client_reference_id`, which a payment link's visitor
-//! may have set to anybody's id, does so only where the seller trusts his links.
+//! What is this deployment's business at all is the [boundary](crate::boundary)'s to say. Only
+//! what Tollgate itself wrote into Stripe (metadata with our HMAC) names an account by itself.
+//! A bare `client_reference_id`, which a payment link's visitor may have set to anybody's id,
+//! does so only where the seller trusts his links, and only with a subscription to something
+//! that the catalog sells: sellers put their users' ids on the links of all their products.
 
 use std::collections::BTreeMap;
 
-use tollgate_events::{AccountId, ChargeId, CustomerId, Envelope, NamedAccount, Source};
+use tollgate_events::stripe::{About, about};
+use tollgate_events::{AccountId, ChargeId, CustomerId, Envelope, SubscriptionId};
 
+use crate::boundary::{Boundary, Marks, Told};
 use crate::converge::Worker;
 use crate::ledger::CustomerLink;
 use crate::ports::{CheckoutRecord, Ledger, PortResult, Ports, Stripe};
@@ -19,6 +23,10 @@ pub enum Resolved {
     Account(AccountId),
     /// A customer's who is not linked yet.
     Unlinked(CustomerId),
+    /// It bears this deployment's name, and a proof that is none; its customer is not linked.
+    BrokenProof,
+    /// Not this deployment's business: why.
+    Elsewhere(&'static str),
     /// Nobody's: it names neither an account nor a customer.
     Nobody,
 }
@@ -26,11 +34,22 @@ pub enum Resolved {
 /// What has been resolved in this batch already: one account's burst costs one look-up.
 #[derive(Debug, Default)]
 pub struct Resolutions {
+    links: BTreeMap<CustomerId, CustomerLink>,
     accounts: BTreeMap<CustomerId, Option<AccountId>>,
     customers: BTreeMap<ChargeId, Option<CustomerId>>,
+    /// Events of linked customers that bear this deployment's name, and a proof that is none.
+    pub(crate) broken_proofs: usize,
 }
 
+const ANOTHER_STACK: &str = "another stack of Tollgate has made it";
+const NOT_SOLD: &str = "it is about nothing that the catalog sells";
+
 impl<P: Ports> Worker<P> {
+    /// Where this deployment's business ends.
+    pub fn boundary(&self) -> Boundary<'_> {
+        Boundary { catalog: &self.catalog, marks: Marks::Proofs(&self.deriver) }
+    }
+
     /// Finds whose event it is; fills in the customer of a charge.
     ///
     /// # Errors
@@ -40,9 +59,55 @@ impl<P: Ports> Worker<P> {
         envelope: &mut Envelope,
         known: &mut Resolutions,
     ) -> PortResult<Resolved> {
-        if let Some(account) = self.named(envelope) {
-            return Ok(Resolved::Account(account));
+        let told = self.boundary().of_event(envelope, self.policy.trust_payment_links);
+        match told {
+            Told::Account(account) => return Ok(Resolved::Account(account)),
+            Told::AnotherStack => return Ok(Resolved::Elsewhere(ANOTHER_STACK)),
+            Told::BrokenProof | Told::Sold | Told::Linked | Told::Untold => {}
         }
+        let Some(customer) = self.customer_of(envelope, known).await? else {
+            return Ok(Resolved::Nobody);
+        };
+        match self.link_of(&customer, known).await? {
+            CustomerLink::Account(account) => {
+                known.broken_proofs += usize::from(told == Told::BrokenProof);
+                return Ok(Resolved::Account(account));
+            }
+            _ if told == Told::Linked => return Ok(Resolved::Elsewhere(NOT_SOLD)),
+            // Whatever Stripe says: an operator knows better.
+            CustomerLink::Released { .. } => return Ok(Resolved::Unlinked(customer)),
+            CustomerLink::Nobodys if told == Told::BrokenProof => {
+                return Ok(Resolved::BrokenProof);
+            }
+            CustomerLink::Nobodys => {}
+        }
+        if !known.accounts.contains_key(&customer) {
+            let account = self.account_by_stripe(&customer).await?;
+            known.accounts.insert(customer.clone(), account);
+        }
+        match known.accounts.get(&customer).cloned().flatten() {
+            Some(account) => Ok(Resolved::Account(account)),
+            None if told == Told::Untold && !self.is_sold(envelope, &customer).await? => {
+                Ok(Resolved::Elsewhere(NOT_SOLD))
+            }
+            None => Ok(Resolved::Unlinked(customer)),
+        }
+    }
+
+    /// The account that the event itself names: by a trusted party, or with our proof.
+    pub(crate) fn named(&self, envelope: &Envelope) -> Option<AccountId> {
+        match self.boundary().of_event(envelope, false) {
+            Told::Account(account) => Some(account),
+            _ => None,
+        }
+    }
+
+    /// The customer that an event is about, by its charge where it names none.
+    async fn customer_of(
+        &self,
+        envelope: &mut Envelope,
+        known: &mut Resolutions,
+    ) -> PortResult<Option<CustomerId>> {
         if envelope.subject.customer.is_none()
             && let Some(charge) = &envelope.subject.charge
         {
@@ -52,49 +117,79 @@ impl<P: Ports> Worker<P> {
             }
             envelope.subject.customer = known.customers.get(charge).cloned().flatten();
         }
-        let Some(customer) = envelope.subject.customer.clone() else {
-            return Ok(Resolved::Nobody);
-        };
-        if !known.accounts.contains_key(&customer) {
-            let account = self.account_of(&customer).await?;
-            known.accounts.insert(customer.clone(), account);
-        }
-        let account = known.accounts.get(&customer).cloned().flatten();
-        Ok(account.map_or(Resolved::Unlinked(customer), Resolved::Account))
+        Ok(envelope.subject.customer.clone())
     }
 
-    /// The account that the event itself names: by a trusted party, or with our proof.
-    pub(crate) fn named(&self, envelope: &Envelope) -> Option<AccountId> {
-        let named = envelope.subject.account.as_ref()?;
-        let trusted = envelope.source != Source::Stripe || self.deriver.verifies(named);
-        trusted.then(|| named.id.clone())
+    async fn link_of(
+        &self,
+        customer: &CustomerId,
+        known: &mut Resolutions,
+    ) -> PortResult<CustomerLink> {
+        if let Some(link) = known.links.get(customer) {
+            return Ok(link.clone());
+        }
+        let link = self.ports.ledger().link_of(customer).await?;
+        known.links.insert(customer.clone(), link.clone());
+        Ok(link)
     }
 
-    /// The account that a customer is linked to, or may be linked to by what Stripe says.
-    async fn account_of(&self, customer: &CustomerId) -> PortResult<Option<AccountId>> {
-        match self.ports.ledger().link_of(customer).await? {
-            CustomerLink::Account(account) => return Ok(Some(account)),
-            // Whatever Stripe says: an operator knows better.
-            CustomerLink::Released { .. } => return Ok(None),
-            CustomerLink::Nobodys => {}
-        }
-        let proven = |named: Option<NamedAccount>| {
-            named.filter(|named| self.deriver.verifies(named)).map(|named| named.id)
-        };
+    /// The account that a customer may be linked to by what Stripe says.
+    async fn account_by_stripe(&self, customer: &CustomerId) -> PortResult<Option<AccountId>> {
+        let boundary = self.boundary();
         let record = self.ports.stripe().customer(customer).await?;
-        if let Some(account) = record.and_then(|record| proven(record.named)) {
-            return Ok(Some(account));
+        let named = record.as_ref().and_then(|record| record.named.as_ref());
+        if let Some(account) = boundary.made_for(named) {
+            return Ok(Some(account.clone()));
         }
         let checkouts = self.ports.stripe().checkouts(customer).await?;
-        let by_proof = checkouts.iter().find_map(|checkout| proven(checkout.named.clone()));
-        Ok(by_proof.or_else(|| self.trusted_reference(&checkouts)))
+        let proven = checkouts.iter().find_map(|it| boundary.made_for(it.named.as_ref()));
+        if let Some(account) = proven {
+            return Ok(Some(account.clone()));
+        }
+        self.trusted_reference(&checkouts).await
     }
 
-    /// The account in a payment link's `client_reference_id`, where links are trusted.
-    fn trusted_reference(&self, checkouts: &[CheckoutRecord]) -> Option<AccountId> {
-        let complete = checkouts.iter().filter(|checkout| checkout.status == "complete");
-        let mut references = complete.filter_map(|checkout| checkout.client_reference_id.clone());
-        let trusted = self.policy.trust_payment_links;
-        references.find_map(|id| AccountId::parse(id).ok()).filter(|_| trusted)
+    /// The account in a payment link's `client_reference_id`, where links are trusted: of a
+    /// session that led to a subscription to something that the catalog sells.
+    async fn trusted_reference(
+        &self,
+        checkouts: &[CheckoutRecord],
+    ) -> PortResult<Option<AccountId>> {
+        if !self.policy.trust_payment_links {
+            return Ok(None);
+        }
+        let named = |it: &CheckoutRecord| {
+            let account = AccountId::parse(it.client_reference_id.clone()?).ok()?;
+            Some((it.subscription.clone()?, account))
+        };
+        let named: Vec<_> = checkouts.iter().filter_map(named).collect();
+        for (subscription, account) in named {
+            if self.is_sold_by(&subscription).await? {
+                return Ok(Some(account));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether an event of somebody who is linked to nobody is about something that the catalog
+    /// sells: the subscription that it is about is read. A dispute tells of none, but what its
+    /// customer has subscribed to has waited here, or been parked, since.
+    async fn is_sold(&self, envelope: &Envelope, customer: &CustomerId) -> PortResult<bool> {
+        match about(&envelope.kind) {
+            About::Subscription => {
+                let id = envelope.object.clone().and_then(|id| SubscriptionId::parse(id).ok());
+                match id {
+                    Some(id) => self.is_sold_by(&id).await,
+                    None => Ok(false),
+                }
+            }
+            About::Charge => Ok(!self.ports.ledger().stuck_on(customer).await?.is_empty()),
+            About::Session | About::Invoice | About::Customer => Ok(false),
+        }
+    }
+
+    async fn is_sold_by(&self, id: &SubscriptionId) -> PortResult<bool> {
+        let read = self.ports.stripe().subscription(id).await?;
+        Ok(read.is_some_and(|read| self.boundary().is_sold(&read)))
     }
 }

@@ -3,6 +3,8 @@
 //! Statuses and enum values that this build does not know are kept as they came,
 //! never an error: Stripe adds some every year.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use tollgate_events::stripe::{Reading, read_listed};
 use tollgate_events::{
@@ -124,6 +126,19 @@ pub struct Subscription {
 }
 
 impl Subscription {
+    /// The prices of its items.
+    pub fn price_ids(&self) -> BTreeSet<PriceId> {
+        self.prices.iter().map(|price| price.id.clone()).collect()
+    }
+
+    /// Whether it is paid for, or still may be: what gives a plan, for its time.
+    pub fn is_live(&self) -> bool {
+        matches!(
+            self.status,
+            SubscriptionStatus::Trialing | SubscriptionStatus::Active | SubscriptionStatus::PastDue
+        )
+    }
+
     /// When it ends, if that is known: `cancel_at`, or the period's end.
     pub fn ends_at(&self) -> Option<Timestamp> {
         self.cancel_at.or(if self.cancel_at_period_end { self.current_period_end } else { None })

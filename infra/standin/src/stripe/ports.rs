@@ -6,10 +6,9 @@ use tollgate_billing::ports::{
     CheckoutRecord, Class, CustomerRecord, NewCheckout, Page, PortError, PortResult, Service,
 };
 use tollgate_billing::stripe as seen;
-use tollgate_events::stripe::{ACTED_ON, METADATA_ACCOUNT, METADATA_PRICE, METADATA_PROOF};
+use tollgate_events::stripe::{ACTED_ON, METADATA_PRICE};
 use tollgate_events::{
-    AccountId, ChargeId, CustomerId, DisputeId, EventId, NamedAccount, PriceId, ProductId,
-    SubscriptionId,
+    ChargeId, CustomerId, DisputeId, EventId, NamedAccount, PriceId, ProductId, SubscriptionId,
 };
 
 use super::StripeStandin;
@@ -67,17 +66,8 @@ macro_rules! id {
     };
 }
 
-fn metadata_of(account: &NamedAccount) -> Metadata {
-    let mut metadata = Metadata::from([(METADATA_ACCOUNT.into(), account.id.to_string())]);
-    if let Some(proof) = &account.proof {
-        metadata.insert(METADATA_PROOF.into(), proof.clone());
-    }
-    metadata
-}
-
 fn named_in(metadata: &Metadata) -> Option<NamedAccount> {
-    let id = AccountId::parse(metadata.get(METADATA_ACCOUNT)?.as_str()).ok()?;
-    Some(NamedAccount { id, proof: metadata.get(METADATA_PROOF).cloned() })
+    NamedAccount::from_metadata(|key| metadata.get(key).map(String::as_str))
 }
 
 fn see_subscription(stripe: &Stripe, row: &Subscription) -> seen::Subscription {
@@ -111,6 +101,7 @@ fn see_checkout(stripe: &Stripe, row: &Session) -> CheckoutRecord {
         url: open.then(|| stripe.checkout_url(&row.id)),
         named: named_in(&row.metadata),
         client_reference_id: row.client_reference_id.clone(),
+        subscription: row.subscription.as_ref().map(|id| id!(SubscriptionId, id)),
         price: row.metadata.get(METADATA_PRICE).and_then(|id| PriceId::parse(id.as_str()).ok()),
     }
 }
@@ -120,7 +111,7 @@ fn see_event(row: &Event) -> seen::ListedEvent {
 }
 
 fn session_for(checkout: &NewCheckout) -> NewSession {
-    let named = metadata_of(&checkout.account);
+    let named = checkout.account.to_metadata();
     let mut metadata = named.clone();
     metadata.insert(METADATA_PRICE.into(), checkout.price.to_string());
     NewSession {
@@ -162,6 +153,15 @@ impl tollgate_billing::ports::Stripe for StripeStandin {
             Ok(Page { items, next })
         })
         .await
+    }
+
+    async fn subscription(&self, id: &SubscriptionId) -> PortResult<Option<seen::Subscription>> {
+        let row = self
+            .call("GET /v1/subscriptions/{id}", id.as_str(), |stripe| {
+                Ok(see_subscription(stripe, stripe.subscription(id.as_str())?))
+            })
+            .await;
+        found(row)
     }
 
     async fn customer(&self, customer: &CustomerId) -> PortResult<Option<CustomerRecord>> {
@@ -228,7 +228,7 @@ impl tollgate_billing::ports::Stripe for StripeStandin {
     }
 
     async fn create_customer(&self, account: &NamedAccount) -> PortResult<CustomerId> {
-        let metadata = metadata_of(account);
+        let metadata = account.to_metadata();
         let key = format!("tollgate-customer-{}", account.id);
         self.call("POST /v1/customers", account.id.as_str(), |stripe| {
             let fingerprint = format!("POST /v1/customers {metadata:?}");

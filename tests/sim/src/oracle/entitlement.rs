@@ -2,7 +2,7 @@
 //! that nobody knows. On purpose without `decide`.
 
 use jiff::{SignedDuration, Timestamp};
-use tollgate_billing::account::{Account, PlanId, Status};
+use tollgate_billing::account::{Account, Given};
 use tollgate_events::CustomerId;
 use tollgate_standin::stripe::{self, Stripe};
 
@@ -13,11 +13,11 @@ use crate::operator::{Operated, Standing};
 /// The plans, by rank.
 const PLANS: [&str; 3] = ["free", "basic", "pro"];
 
-/// How long a convergence and a lagging read take together, at most.
-const A_MINUTE: SignedDuration = SignedDuration::from_secs(60);
-
 /// How long a past-due subscription keeps its plan by default.
 const GRACE: SignedDuration = SignedDuration::from_hours(7 * 24);
+
+/// How long a subscription keeps its plan by default whose price nobody knows any more.
+const UNKNOWN_PRICE: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 impl Oracle<'_> {
     /// The best live subscription of all linked customers; a dispute, then a disabled
@@ -32,19 +32,18 @@ impl Oracle<'_> {
         let links = self.sim.world.ledger.links();
         let customers: Vec<_> =
             links.iter().filter(|(_, owner)| **owner == account.id).map(|(id, _)| id).collect();
-        let (mut best, mut unknown) = (0, None);
+        let mut best = 0;
         for customer in &customers {
             if stripe.customer(customer.as_str()).is_ok_and(|row| row.deleted) {
                 continue;
             }
             for row in stripe.subscriptions_of(customer.as_str()) {
                 if self.counts(account, &stripe, row, problems) {
-                    let rank = rank(&stripe, row, self.sim.revision);
+                    let rank = match rank(&stripe, row, self.sim.revision) {
+                        0 => self.rank_of_unknown(account, &stripe, row),
+                        known => known,
+                    };
                     best = best.max(rank);
-                    if rank == 0 {
-                        let since = unknown_since(&stripe, row);
-                        unknown = unknown.max(Some(since));
-                    }
                 }
             }
         }
@@ -53,9 +52,6 @@ impl Oracle<'_> {
             let lasts = untils.iter().any(|until| until.is_none_or(|until| until > self.now));
             let rank = PLANS.iter().position(|it| *it == plan.as_str()).unwrap_or(0);
             best = best.max(if lasts { rank } else { 0 });
-        }
-        if let Some(since) = unknown {
-            best = best.max(self.last_rank(account, since));
         }
         let plan = PLANS[best];
         let held = operated.held || self.held(&stripe, account, &customers);
@@ -73,17 +69,31 @@ impl Oracle<'_> {
         self.sim.lives.operated.get(&account.id).map(Operated::standing).unwrap_or_default()
     }
 
-    /// The plan that the account had when a live subscription came to sell nothing known: that
-    /// is kept. Where nothing was written since, it is the one that it has.
-    fn last_rank(&self, account: &Account, since: Timestamp) -> usize {
+    /// What a live subscription still gives that sells nothing known: the plan that it gave itself,
+    /// for some days since that was first seen; to others nothing.
+    fn rank_of_unknown(
+        &self,
+        account: &Account,
+        stripe: &Stripe,
+        row: &stripe::Subscription,
+    ) -> usize {
+        let by_row = |given: &&Given| given.by.as_str() == row.id;
+        let rank =
+            |given: &Given| PLANS.iter().position(|plan| *plan == given.plan.as_str()).unwrap_or(0);
+        let given = account.access.given.as_ref().filter(by_row);
+        if let Some((given, since)) = given.and_then(|it| Some((it, it.unknown_since?))) {
+            return if since + UNKNOWN_PRICE > self.now { rank(given) } else { 0 };
+        }
+        // It was not seen yet, or is forgotten: where nothing else gave a plan since, it must not be.
+        let since = unknown_since(stripe, row);
         let entries = self.sim.world.ledger.entries(&account.id);
-        // Under a hold the reason tells of the hold, and nothing new is written.
-        let told = account.access.status == Status::Active;
-        // Whoever read just before, or was shown what was before, did not know of it.
-        let last = entries.last().filter(|entry| told && entry.at >= since + A_MINUTE);
-        let last = last.map_or(&account.access.plan, |entry| &entry.before.plan);
-        let known = |last: &PlanId| PLANS.iter().position(|plan| *plan == last.as_str());
-        last.as_ref().and_then(known).unwrap_or(0)
+        let before = entries.iter().rev().find(|entry| entry.at <= since);
+        let given = before.and_then(|entry| entry.after.given.as_ref()).filter(by_row);
+        let later = entries.iter().filter(|entry| entry.at > since);
+        let alone = later
+            .map(|entry| entry.after.given.as_ref())
+            .all(|it| it.is_some_and(|it| by_row(&it)));
+        given.filter(|_| alone && since + UNKNOWN_PRICE > self.now).map_or(0, rank)
     }
 
     /// Whether a dispute holds the account. One whose every event was lost for good cannot be

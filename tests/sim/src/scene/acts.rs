@@ -7,7 +7,6 @@ use tollgate_standin::stripe::{
 };
 
 use super::Scene;
-use crate::lives::proof;
 
 /// What was bought.
 #[derive(Debug, Clone)]
@@ -52,7 +51,7 @@ impl Scene {
 
     /// An account buys a plan through a checkout of ours, as a customer who is there already.
     pub fn buy_as(&self, customer: &str, account: &AccountId, plan: &str) -> Bought {
-        let metadata = proof(&self.worker.deriver.name(account));
+        let metadata = self.worker.deriver.name(account).to_metadata();
         let mut stripe = self.world.stripe.account();
         let session = NewSession {
             customer: Some(customer.to_owned()),

@@ -497,7 +497,7 @@ fn a_released_customer_is_linked_by_no_event() {
     assert_eq!(scene.seen(&ann), seen("free", Status::Active, "free"));
     assert_eq!(link(&scene), CustomerLink::Released { from: ann.clone() });
     // Purchases with our proof, and without one.
-    for metadata in [crate::lives::proof(&scene.worker.deriver.name(&ann)), Metadata::default()] {
+    for metadata in [scene.worker.deriver.name(&ann).to_metadata(), Metadata::default()] {
         let mut stripe = scene.world.stripe.account();
         let price = stripe.price_by_lookup_key("basic_monthly").unwrap().id.clone();
         let data = SubscriptionData { metadata, ..SubscriptionData::default() };

@@ -3,7 +3,7 @@
 
 use jiff::SignedDuration;
 use tollgate_billing::account::{PlanId, Status};
-use tollgate_billing::catalog::CatalogFile;
+use tollgate_billing::catalog::{Catalog, CatalogFile};
 use tollgate_billing::converge::{DRIFT, Worker};
 use tollgate_billing::ledger::{Blast, Outcome, StackRecord};
 use tollgate_billing::ops::{Act, accept_blast};
@@ -18,21 +18,24 @@ use crate::executor::block_on;
 use crate::run::worker_on;
 
 /// A catalog in which what is sold as pro is basic: a mistake, with a new revision.
-fn demoting(scene: &Scene) -> Worker<World> {
-    let text = scene.world.plans_toml.replace("revision = 1", "revision = 2");
+pub(super) fn demoting(world: &World) -> Catalog {
+    let text = world.plans_toml.replace("revision = 1", "revision = 2");
     let text = text.replace("lookup_keys = [\"basic_monthly\"]", "lookup_keys = [\"x\"]");
     let text = text.replace("\"pro_monthly\"", "\"y\"").replace("\"x\"", "\"pro_monthly\"");
-    let file = CatalogFile::parse(&text).expect("it is a catalog");
-    Worker { catalog: file.catalog, ..worker_on(&scene.world) }
+    CatalogFile::parse(&text).expect("it is a catalog").catalog
 }
 
-fn drift(scene: &Scene, ids: &[AccountId], run: &str) -> Vec<Envelope> {
+fn mistaken(scene: &Scene) -> Worker<World> {
+    Worker { catalog: demoting(&scene.world), ..worker_on(&scene.world) }
+}
+
+pub(super) fn drift(scene: &Scene, ids: &[AccountId], run: &str) -> Vec<Envelope> {
     let now = scene.world.clock.time();
     ids.iter().map(|id| wake(DRIFT, id.clone(), Some(run.into()), now)).collect()
 }
 
 /// Fourteen accounts on pro, at rest.
-fn fourteen(scene: &Scene) -> (Vec<AccountId>, Vec<String>) {
+pub(super) fn fourteen(scene: &Scene) -> (Vec<AccountId>, Vec<String>) {
     let ids: Vec<_> = (0..14).map(|n| scene.sign_up(&format!("u{n}"))).collect();
     let bought = ids.iter().map(|id| scene.buy(id, "pro_monthly")).collect();
     for events in scene.events().chunks(10) {
@@ -45,12 +48,12 @@ fn fourteen(scene: &Scene) -> (Vec<AccountId>, Vec<String>) {
     (ids, bought)
 }
 
-fn on_pro(scene: &Scene, ids: &[AccountId]) -> usize {
+pub(super) fn on_pro(scene: &Scene, ids: &[AccountId]) -> usize {
     ids.iter().filter(|id| scene.seen(id).0 == "pro").count()
 }
 
 /// Time passes, and the sweep runs for half an hour.
-fn passes(scene: &Scene, by: SignedDuration) {
+pub(super) fn passes(scene: &Scene, by: SignedDuration) {
     scene.world.clock.advance(by);
     for _ in 0..30 {
         scene.later(SignedDuration::from_secs(60));
@@ -58,7 +61,7 @@ fn passes(scene: &Scene, by: SignedDuration) {
 }
 
 /// Lets every account be looked at, in as many batches and with as much time as it takes.
-fn look_at_all(scene: &Scene, events: &[Envelope]) -> usize {
+pub(super) fn look_at_all(scene: &Scene, events: &[Envelope]) -> usize {
     let mut parked = 0;
     for batch in events.chunks(5) {
         scene.world.clock.advance(SignedDuration::from_secs(60));
@@ -73,7 +76,7 @@ fn look_at_all(scene: &Scene, events: &[Envelope]) -> usize {
 fn a_wrong_catalog_takes_ten_plans_and_then_waits_for_an_operator() {
     let mut scene = Scene::new();
     let (ids, bought) = fourteen(&scene);
-    scene.worker = demoting(&scene);
+    scene.worker = mistaken(&scene);
     let parked = look_at_all(&scene, &drift(&scene, &ids, "1"));
     assert_eq!((on_pro(&scene, &ids), parked), (4, 4));
     let stack = block_on(scene.world.ledger.stack()).expect("the weather is fair");
@@ -103,7 +106,7 @@ fn a_wrong_catalog_takes_ten_plans_and_then_waits_for_an_operator() {
     // An operator accepts.
     let until = scene.world.clock.time() + SignedDuration::from_hours(1);
     assert!(block_on(accept_blast(&scene.world.ledger, until)).expect("fair"));
-    scene.worker = demoting(&scene);
+    scene.worker = mistaken(&scene);
     assert_eq!(look_at_all(&scene, &drift(&scene, &ids, "3")), 0);
     assert_eq!(on_pro(&scene, &ids), 0);
 }
@@ -114,7 +117,7 @@ fn a_hundredth_of_many_paying_accounts_is_more_than_ten() {
     let (ids, _) = fourteen(&scene);
     let stack = StackRecord { paying: 1_300, ..StackRecord::default() };
     assert!(block_on(scene.world.ledger.put_stack(&stack)).expect("fair"));
-    scene.worker = demoting(&scene);
+    scene.worker = mistaken(&scene);
     look_at_all(&scene, &drift(&scene, &ids, "1"));
     assert_eq!(on_pro(&scene, &ids), 1);
 }
@@ -147,7 +150,7 @@ fn what_was_let_through_is_counted_once() {
         Refuses::new(Class::Throttled { after: None }, |call| call.service == Service::ApiGateway);
     let mut scene = Scene::under(weather.clone());
     let (ids, _) = fourteen(&scene);
-    scene.worker = demoting(&scene);
+    scene.worker = mistaken(&scene);
     weather.switch(true);
     for run in 0..12 {
         look_at_all(&scene, &drift(&scene, &ids[..1], &run.to_string()));
@@ -169,7 +172,7 @@ fn an_outdated_catalog_touches_nothing() {
     let newer = |worker: &mut Worker<_>, revision| worker.catalog.revision = revision;
     newer(&mut scene.worker, 5);
     assert_eq!(scene.handle(&scene.events()).failed, [""; 0]);
-    scene.worker = demoting(&scene);
+    scene.worker = mistaken(&scene);
     scene.world.gate.take_calls();
     let wake = drift(&scene, std::slice::from_ref(&ann), "1");
     scene.world.clock.advance(SignedDuration::from_secs(60));
@@ -203,11 +206,11 @@ fn a_wrong_pool_closes_ten_of_those_who_do_not_pay() {
 // ------------------------------------------------------------ what is explained
 
 /// Whatever is on its way from Stripe and Cognito is lost.
-fn lost(scene: &Scene) {
+pub(super) fn lost(scene: &Scene) {
     drop(scene.events());
 }
 
-fn handle_all(scene: &Scene) {
+pub(super) fn handle_all(scene: &Scene) {
     look_at_all(scene, &scene.events());
 }
 
@@ -299,7 +302,7 @@ fn an_upgrade_is_never_held_back() {
 fn a_catalog_is_not_explained_by_an_event_that_comes_by() {
     let mut scene = Scene::new();
     let (ids, bought) = fourteen(&scene);
-    scene.worker = demoting(&scene);
+    scene.worker = mistaken(&scene);
     for id in &bought {
         let note = [("note".to_owned(), "a word".to_owned())].into();
         scene.world.stripe.account().set_metadata(id, &note).expect("it is live");
@@ -309,7 +312,7 @@ fn a_catalog_is_not_explained_by_an_event_that_comes_by() {
 
     let mut scene = Scene::new();
     let (ids, bought) = fourteen(&scene);
-    scene.worker = demoting(&scene);
+    scene.worker = mistaken(&scene);
     for id in &bought {
         scene.world.stripe.account().cancel(id, When::Now).expect("it is live");
     }

@@ -2,9 +2,11 @@
 
 mod acts;
 mod blast;
+mod boundary;
 mod bugs;
 mod calls;
 mod drift;
+mod evidence;
 mod flood;
 mod gone;
 mod hidden_key;

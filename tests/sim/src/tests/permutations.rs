@@ -23,7 +23,6 @@ use tollgate_standin::stripe::{
 use tollgate_standin::world::World;
 
 use crate::executor::block_on;
-use crate::lives::proof;
 use crate::run::{dawn, worker_on};
 
 /// How many random orders each prefix is tried in.
@@ -111,7 +110,7 @@ impl Lived {
     }
 
     fn buy(&self) -> (String, String) {
-        let metadata = proof(&self.worker.deriver.name(&self.account));
+        let metadata = self.worker.deriver.name(&self.account).to_metadata();
         let mut stripe = self.world.stripe.account();
         let customer = stripe.create_customer(NewCustomer::default());
         let price = stripe.price_by_lookup_key("basic_monthly").expect("it is sold").id.clone();

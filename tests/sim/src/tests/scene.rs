@@ -19,7 +19,6 @@ use tollgate_standin::stripe::{Card, NewCustomer, NewEndpoint, NewSession, Subsc
 use tollgate_standin::world::{BULK_QUEUE, EVENTS_QUEUE, World};
 
 use crate::executor::block_on;
-use crate::lives::proof;
 use crate::operator;
 use crate::run::{dawn, worker_on};
 
@@ -128,7 +127,7 @@ impl Scene {
 
     /// Buys a plan; returns the subscription. The events wait to be delivered.
     pub(super) fn buy(&self, account: &AccountId, lookup_key: &str) -> String {
-        let metadata = proof(&self.worker.deriver.name(account));
+        let metadata = self.worker.deriver.name(account).to_metadata();
         let mut stripe = self.world.stripe.account();
         let customer = stripe.create_customer(NewCustomer::default());
         let price = stripe.price_by_lookup_key(lookup_key).expect("it is sold").id.clone();

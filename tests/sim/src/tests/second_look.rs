@@ -15,7 +15,6 @@ use tollgate_standin::stripe::{Card, NewCustomer, SubscriptionData};
 use tollgate_standin::world::{BULK_QUEUE, World};
 
 use crate::executor::block_on;
-use crate::lives::proof;
 use crate::run::{dawn, worker_on};
 
 fn handle(worker: &Worker<World>, bodies: Vec<String>) {
@@ -147,7 +146,7 @@ fn what_an_older_event_told_is_no_lag() {
 /// Somebody buys pro, of which nobody has heard: what tells of it as Stripe lists it.
 fn bought(world: &World, worker: &Worker<World>, account: &AccountId) -> Envelope {
     let named = worker.deriver.name(account);
-    let metadata = proof(&named);
+    let metadata = named.to_metadata();
     let mut stripe = world.stripe.account();
     let customer = stripe.create_customer(NewCustomer::default());
     stripe.set_card(&customer, Card::Pays).unwrap();

@@ -24,7 +24,7 @@ use tollgate_billing::ports::{
     Stripe,
 };
 use tollgate_billing::stripe::{Dispute, ListedEvent, Subscription};
-use tollgate_events::stripe::{METADATA_ACCOUNT, METADATA_PRICE, METADATA_PROOF};
+use tollgate_events::stripe::METADATA_PRICE;
 use tollgate_events::{
     ChargeId, CustomerId, DisputeId, EventId, IdError, NamedAccount, PriceId, SubscriptionId,
 };
@@ -151,6 +151,16 @@ impl Stripe for StripeApi {
         Ok(Page { items, next: page.next })
     }
 
+    async fn subscription(&self, id: &SubscriptionId) -> PortResult<Option<Subscription>> {
+        let name = "GET /v1/subscriptions/:id";
+        let path = format!("/subscriptions/{}", segment(id.as_str()));
+        let query = json!({ "expand": ["latest_invoice"] });
+        let found = self.send(Call::<SubscriptionView>::get(name, path).query(query)).await;
+        let Some(mut view) = unless_not_found(found)? else { return Ok(None) };
+        self.with_all_items(&mut view).await?;
+        readable(name, view.read(None)).map(Some)
+    }
+
     async fn customer(&self, customer: &CustomerId) -> PortResult<Option<CustomerRecord>> {
         let name = "GET /v1/customers/:id";
         let path = format!("/customers/{}", segment(customer.as_str()));
@@ -260,11 +270,7 @@ impl Stripe for StripeApi {
 }
 
 fn metadata(account: &NamedAccount) -> Value {
-    let mut metadata = json!({ METADATA_ACCOUNT: account.id });
-    if let Some(proof) = &account.proof {
-        metadata[METADATA_PROOF] = proof.as_str().into();
-    }
-    metadata
+    json!(account.to_metadata())
 }
 
 /// One request, and what its answer is read as.

@@ -121,7 +121,7 @@ fn check(secret: Secret, value: &SecretString, settings: &StackSettings) -> Resu
             WebhookConfig::check_secrets(only("STRIPE_WEBHOOK_SECRETS"))?;
         }
         Secret::KeySecrets => {
-            let checked = Deriver::new(versions(value)?);
+            let checked = Deriver::new("", versions(value)?);
             let mend = "`tollgate secrets rotate` makes one that is long enough.";
             checked.map_err(|error| Failure::usage(error.to_string(), mend))?;
         }

@@ -154,9 +154,10 @@ impl<C: Clock> Context<'_, C> {
     }
 
     async fn deriver(&self) -> Result<Deriver, Failure> {
+        let stack = self.settings().await?.need(Setting::Stack)?.to_owned();
         match self.derivation_secrets().await? {
-            Some(secrets) => Ok(key_secrets(&secrets)?),
-            None => Ok(nobodys_deriver()),
+            Some(secrets) => Ok(key_secrets(&stack, &secrets)?),
+            None => Ok(nobodys_deriver(&stack)),
         }
     }
 
@@ -170,7 +171,8 @@ impl<C: Clock> Context<'_, C> {
                         tell which subscriptions name their account.";
             Failure::usage("the stack's key-derivation secrets cannot be read", mend)
         })?;
-        Ok(key_secrets(&secrets)?)
+        let stack = self.settings().await?.need(Setting::Stack)?;
+        Ok(key_secrets(stack, &secrets)?)
     }
 
     /// The stack's key-derivation secrets; `None` where they are not known or not to be read.
@@ -189,9 +191,9 @@ impl<C: Clock> Context<'_, C> {
 }
 
 /// One that finishes no key and believes no proof.
-fn nobodys_deriver() -> Deriver {
+fn nobodys_deriver(stack: &str) -> Deriver {
     let secret = SecretString::from(SystemEntropy.hex() + &SystemEntropy.hex());
-    Deriver::new(BTreeMap::from([(u32::MAX, secret)])).expect("it has 64 characters")
+    Deriver::new(stack, BTreeMap::from([(u32::MAX, secret)])).expect("it has 64 characters")
 }
 
 /// Reads a file.

@@ -225,7 +225,7 @@ impl<'a> Reader<'a> {
         })
     }
 
-    pub(super) fn deriver(&mut self) -> Option<Deriver> {
+    pub(super) fn deriver(&mut self, stack: &str) -> Option<Deriver> {
         let variable = "TOLLGATE_KEY_SECRETS";
         let what = "`1=` and a random text of at least 32 characters without a comma; \
                     add `,2=…` to rotate, and keep the old ones";
@@ -244,7 +244,7 @@ impl<'a> Reader<'a> {
         if secrets.is_empty() {
             return None;
         }
-        let deriver = Deriver::new(secrets);
+        let deriver = Deriver::new(stack, secrets);
         deriver.map_err(|error| self.problem(variable, format!("is refused: {error}"))).ok()
     }
 }

@@ -83,6 +83,7 @@ fn log(report: &DriftReport) {
         accounts = report.accounts,
         paying = report.paying,
         would_lose = report.would_lose,
+        would_end = report.would_end,
         left_alone = report.left_alone,
         users = report.users,
         subscriptions = report.subscriptions,

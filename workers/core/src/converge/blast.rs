@@ -1,97 +1,124 @@
-//! The blast limit: a wrong pool id, Stripe key or catalog must not close a business.
+//! The guards on a loss: a wrong pool id, Stripe key or catalog must not close a business.
 //!
-//! Sweeps, reconciliations, replays and catalog changes may take a plan from so many
-//! paying accounts a day and no more; then they stop until an operator has looked. What
-//! an event of the account itself explains is never counted: it is what Tollgate is for.
+//! What an account's own doing explains goes on: it is what Tollgate is for. What nothing
+//! explains counts, whoever woke the account, and only so much of it is let through in a day;
+//! then it stops until an operator has looked. While the stack is frozen nothing is taken from
+//! anybody. Cancelling in Stripe, which cannot be undone, has a limit of its own.
 
-use tollgate_events::{Source, Via};
+use std::collections::BTreeSet;
 
 use super::{Run, Stop};
-use crate::account::{Access, Reason, Status};
-use crate::decide::{Desired, Facts, KeyState};
-use crate::ports::{Ledger, Ports};
-use crate::stripe::SubscriptionStatus;
+use crate::decide::loss::{Case, Evidence, Loss, is_still, loss};
+use crate::decide::{Desired, Facts};
+use crate::ledger::StackRecord;
+use crate::policy::PARKED_REVIEW_AFTER;
+use crate::ports::{Ledger, Ports, Stripe};
 
 /// How often another instance's write is outrun before the events come again.
 const ROUNDS: u32 = 8;
 
 impl<P: Ports> Run<'_, P> {
-    /// Stops what would take a plan from one paying account too many, or close one too many.
-    /// What was let through is written down, so that it is counted once.
-    pub(super) async fn within_blast_limit(
+    /// Whether what was decided may be done. Where the evidence is not in the facts, the
+    /// subscription that gave the plan is read by itself; one that turns out to live joins the
+    /// facts, and it must be decided again: `false`.
+    ///
+    /// # Errors
+    /// [`Stop`]: nothing may be taken from this account now.
+    pub(super) async fn may_lose(
         &mut self,
-        facts: &Facts,
+        facts: &mut Facts,
         desired: &Desired,
-    ) -> Result<(), Stop> {
-        let closes = desired.key == KeyState::Closed && self.committed().status != Status::Closed;
+    ) -> Result<bool, Stop> {
+        let Some(loss) = loss(self.committed(), desired, &self.worker.catalog) else {
+            return Ok(true);
+        };
+        self.not_frozen().await?;
         let revision = self.worker.catalog.revision;
-        if !(closes || self.demotes(desired))
-            || self.is_explained(facts)
-            || self.account.let_through == Some(revision)
-        {
+        if self.account.let_through == Some(revision) {
+            return Ok(true);
+        }
+        match self.evidence(loss, facts, desired) {
+            Evidence::Explained => return Ok(true),
+            Evidence::Counted => {}
+            Evidence::Unread(id) => {
+                let read = self.worker.ports.stripe().subscription(&id).await?;
+                let read = read.ok_or(Stop::SubscriptionMissing { subscription: id })?;
+                // An operator has released whoever pays for it, or it has ended.
+                if !is_still(&read, self.committed()) {
+                    return Ok(true);
+                }
+                facts.subscriptions.push(read);
+                return Ok(false);
+            }
+        }
+        let closes = loss == Loss::Closed;
+        if !self.count(|stack, now| stack.lose(now, closes)).await? {
+            return Err(Stop::BlastLimit);
+        }
+        self.account.let_through = Some(revision);
+        self.save().await?;
+        Ok(true)
+    }
+
+    fn evidence(&self, loss: Loss, facts: &Facts, desired: &Desired) -> Evidence {
+        let case = Case {
+            before: self.committed(),
+            decided_by: self.account.catalog_revision,
+            desired,
+            facts,
+            events: &self.events,
+            catalog: &self.worker.catalog,
+            policy: &self.worker.policy,
+            now: self.now,
+        };
+        case.evidence(loss)
+    }
+
+    /// An operator may have stopped all losses, until it is known what is wrong.
+    async fn not_frozen(&self) -> Result<(), Stop> {
+        let frozen = self.worker.control_plane.frozen(self.ledger(), self.now).await?;
+        frozen.map_or(Ok(()), |why| Err(Stop::Frozen { why }))
+    }
+
+    /// Holds back the cancellations that are too many for a day: they wait in the account.
+    pub(super) async fn limit_cancellations(&mut self, desired: &mut Desired) -> Result<(), Stop> {
+        let known = &self.account.may_cancel;
+        let new: Vec<_> =
+            desired.cancel.iter().filter(|id| !known.contains(*id)).cloned().collect();
+        if new.is_empty() {
             return Ok(());
         }
+        let mut held_back = BTreeSet::new();
+        for id in new {
+            if self.count(StackRecord::cancel).await? {
+                self.account.may_cancel.insert(id);
+            } else {
+                held_back.insert(id);
+            }
+        }
+        if !held_back.is_empty() {
+            tracing::error!(account = %self.account.id, "the cancellation limit holds");
+            let tomorrow = self.now.checked_add(PARKED_REVIEW_AFTER).ok();
+            desired.review_at = desired.review_at.into_iter().chain(tomorrow).min();
+        }
+        desired.cancel.retain(|id| !held_back.contains(id));
+        desired.to_cancel = held_back;
+        self.save().await
+    }
+
+    /// Counts one more of what is limited; whether it may be done.
+    async fn count(
+        &self,
+        one: impl Fn(&StackRecord, jiff::Timestamp) -> (StackRecord, bool),
+    ) -> Result<bool, Stop> {
         for round in 0..ROUNDS {
             let stack = self.ledger().stack().await?;
-            let (next, allowed) = stack.demote(self.now, closes);
+            let (next, allowed) = one(&stack, self.now);
             if next == stack || self.ledger().put_stack(&next).await? {
-                if !allowed {
-                    return Err(Stop::BlastLimit);
-                }
-                self.account.let_through = Some(revision);
-                return self.save().await;
+                return Ok(allowed);
             }
             self.pause(round).await;
         }
         Err(Stop::Budget { wait: super::commit::OUTRUN_FOR })
-    }
-
-    /// Whether an account that pays gets less than it has.
-    fn demotes(&self, desired: &Desired) -> bool {
-        let has_paid = self.committed().reason != Reason::DefaultPlan;
-        let Some(now) = self.committed().plan.as_ref().filter(|_| has_paid) else { return false };
-        // A plan that the catalog does not have any more was worth more than any other.
-        let rank = |id| self.worker.catalog.plan(id).map_or(u32::MAX, |plan| plan.rank);
-        desired.plan.as_ref().map(rank) < Some(rank(now))
-    }
-
-    /// Whether the account's own events, or a time that was known before, say why.
-    fn is_explained(&self, facts: &Facts) -> bool {
-        let told = self.events.iter().any(|event| match event.source {
-            Source::Stripe | Source::Cloudtrail | Source::Cognito | Source::Operator => {
-                event.via != Via::Replay
-            }
-            Source::Sweep | Source::Queue => false,
-        });
-        if facts.access.closed.is_some() {
-            return true;
-        }
-        // A second look is the doing of an event that is dealt with.
-        let looks_again = self.account.second_looks > 0;
-        (told || looks_again || self.time_has_come(self.committed()))
-            && !self.catalog_may_be_why(facts)
-    }
-
-    /// Whether a new catalog may be what takes the plan: something is still paid for or granted.
-    fn catalog_may_be_why(&self, facts: &Facts) -> bool {
-        let is_new = self.account.catalog_revision != self.worker.catalog.revision;
-        let live = facts.subscriptions.iter().any(|subscription| {
-            matches!(
-                subscription.status,
-                SubscriptionStatus::Trialing
-                    | SubscriptionStatus::Active
-                    | SubscriptionStatus::PastDue
-            )
-        });
-        is_new && (live || !facts.access.grants.is_empty())
-    }
-
-    fn time_has_come(&self, access: &Access) -> bool {
-        match &access.reason {
-            Reason::Ending { at, .. } => *at <= self.now,
-            Reason::Grace { until, .. } => *until <= self.now,
-            Reason::Grant { until } => until.is_some_and(|until| until <= self.now),
-            _ => false,
-        }
     }
 }

@@ -6,7 +6,7 @@ use tollgate_events::{Envelope, Via};
 use super::{Run, Stop};
 use crate::account::{Access, Account, Attributes, Status, User};
 use crate::accounts::{Answer, Change};
-use crate::decide::{Desired, KeyState};
+use crate::decide::{Desired, KeyState, Warning};
 use crate::ledger::{EventRecord, Outcome, is_wake};
 use crate::policy::{
     MOST_DEFERRED, PARKED_REVIEW_AFTER, SECOND_LOOK_AFTER, SECOND_LOOKS, UNFINISHED_REVIEW_AFTER,
@@ -61,12 +61,14 @@ impl<P: Ports> Run<'_, P> {
         });
         let paid_for_nothing =
             self.committed().status == Status::Closed && !desired.warnings.is_empty();
+        self.tell_of_unknown_prices(&desired);
         self.account.review_at = self.review_at(&desired, lagging);
         let desired_key = desired.key;
         self.settle(desired);
         self.account.open = false;
         self.account.deferred.clear();
         self.account.let_through = None;
+        self.account.may_cancel.clear();
         let fulfilled = self.account.key().map(|key| key.generation);
         self.account.intent.take_if(|intent| {
             Some(intent.generation) == fulfilled || desired_key == KeyState::Closed
@@ -79,6 +81,14 @@ impl<P: Ports> Run<'_, P> {
         };
         self.close(outcome, detail).await?;
         Ok(outcome)
+    }
+
+    fn tell_of_unknown_prices(&self, desired: &Desired) {
+        for warning in &desired.warnings {
+            if let Warning::UnknownPrice { price, .. } = warning {
+                tracing::error!(account = %self.account.id, %price, "unknown price");
+            }
+        }
     }
 
     /// Closes the account as it was found: nothing was about it.
@@ -189,6 +199,8 @@ impl<P: Ports> Run<'_, P> {
         access.plan = desired.plan;
         access.status = desired.status;
         access.reason = desired.reason;
+        access.given = desired.given;
+        access.to_cancel = desired.to_cancel;
         access.disputes = desired.disputes;
         access.grace = desired.grace;
         if let Some(read) = self.attributes_read.take()

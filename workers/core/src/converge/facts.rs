@@ -124,6 +124,8 @@ impl<P: Ports> Run<'_, P> {
         for customer in &self.customers() {
             subscriptions.extend(stripe.subscriptions(customer).await?);
         }
+        let subscriptions = self.worker.boundary().own(subscriptions);
+        let proven = self.worker.boundary().proven(&subscriptions);
         let mut disputes = Vec::new();
         for dispute in &self.dispute_ids() {
             disputes.extend(stripe.dispute(dispute).await?);
@@ -131,7 +133,7 @@ impl<P: Ports> Run<'_, P> {
         let user = self.user().await?;
         let room_for_free_key = self.has_room_for_a_free_key().await?;
         let Account { access, user: last_seen, .. } = self.account.clone();
-        Ok(Facts { access, last_seen, subscriptions, disputes, user, room_for_free_key })
+        Ok(Facts { access, last_seen, subscriptions, proven, disputes, user, room_for_free_key })
     }
 
     /// Who has a key, or has begun to get one, takes no room.
@@ -166,9 +168,14 @@ impl<P: Ports> Run<'_, P> {
     /// Looks the user up where there is a reason to: they were never seen or were
     /// missing, the account was found open, or not (only) Stripe woke it.
     async fn user(&mut self) -> Result<UserFact, Stop> {
+        self.account.deletion_told |= self.woken_by(cloudtrail::USER_DELETED);
         let users = self.worker.ports.users();
         let id = &self.account.id;
         let found = match &self.account.user {
+            // Nobody looks for them any more, but somebody may tell only now.
+            User::Deleted if self.account.deletion_told => {
+                return Ok(UserFact::NotFound { delete_seen: true });
+            }
             User::Deleted => return Ok(UserFact::AsLastSeen),
             User::Present { .. }
                 if !self.look_at_user
@@ -197,7 +204,7 @@ impl<P: Ports> Run<'_, P> {
                 self.attributes_read = Some(user.attributes);
                 UserFact::Found { username, enabled: user.enabled }
             }
-            None => UserFact::NotFound { delete_seen: self.woken_by(cloudtrail::USER_DELETED) },
+            None => UserFact::NotFound { delete_seen: self.account.deletion_told },
         })
     }
 

@@ -55,13 +55,13 @@ use std::collections::BTreeSet;
 use std::pin::Pin;
 
 use jiff::{SignedDuration, Timestamp};
-use tollgate_events::{AccountId, CustomerId, Envelope, EventRef, Source, Via};
+use tollgate_events::{AccountId, CustomerId, Envelope, EventRef, Source, SubscriptionId, Via};
 
 use crate::account::{Access, Account};
 use crate::accounts::{Accounts, Claimed, Lost};
 use crate::catalog::Catalog;
 use crate::control_plane::ControlPlane;
-use crate::decide::decide;
+use crate::decide::{Desired, Facts, decide};
 use crate::derive::{DeriveError, Deriver};
 use crate::error_policy::{Judgement, Verdict, error_policy};
 use crate::ledger::{Outcome, StepTaken};
@@ -137,11 +137,25 @@ pub enum Stop {
         /// How long until there is room.
         wait: SignedDuration,
     },
-    /// Too many paying accounts would lose their plan without an event that says so.
+    /// Too many paying accounts would lose their plan, and nothing explains it.
     #[error(
         "the blast limit is reached: too many paying accounts would lose their plan in a day; find out why, then accept it or mend it"
     )]
     BlastLimit,
+    /// An operator has stopped all losses.
+    #[error("nothing is taken from anybody while the stack is frozen: {why}")]
+    Frozen {
+        /// What the operator wrote.
+        why: String,
+    },
+    /// Stripe does not know a subscription that once gave a plan.
+    #[error(
+        "Stripe does not know {subscription}, which gave this account its plan: is the Stripe key another account's? Nothing is decided meanwhile"
+    )]
+    SubscriptionMissing {
+        /// Which one.
+        subscription: SubscriptionId,
+    },
     /// The ledger knows nothing of an account that has a key of ours.
     #[error(
         "API Gateway has a key of this account, and the ledger knows nothing of it: was the table lost? Rebuild it with `tollgate reconcile --rebuild`"
@@ -155,9 +169,12 @@ pub enum Stop {
     Port(#[from] PortError),
 }
 
-/// How long an account waits for the ledger to be rebuilt before API Gateway is asked again.
-/// The rebuild itself ends the wait.
+/// How long an account waits for the ledger to be rebuilt, or for the right Stripe key, before
+/// it is looked at again. The rebuild itself ends the wait.
 const LOST_FOR: SignedDuration = SignedDuration::from_hours(1);
+
+/// How long an account that would lose something waits while the stack is frozen.
+const FROZEN_FOR: SignedDuration = SignedDuration::from_mins(15);
 
 impl Stop {
     /// The one error policy, applied.
@@ -166,7 +183,10 @@ impl Stop {
             Self::Port(error) => error_policy(error),
             Self::Derive(_) | Self::BlastLimit => Judgement::of_one(Verdict::Park),
             Self::Budget { wait: after } => Judgement::of_one(Verdict::Wait(*after)),
-            Self::LedgerLost => Judgement::of_all(Verdict::Wait(LOST_FOR)),
+            Self::LedgerLost | Self::SubscriptionMissing { .. } => {
+                Judgement::of_all(Verdict::Wait(LOST_FOR))
+            }
+            Self::Frozen { .. } => Judgement::of_one(Verdict::Wait(FROZEN_FOR)),
             Self::CatalogOutdated => Judgement::of_all(Verdict::Redeliver),
             Self::Leased { .. } | Self::Fenced | Self::OutOfTime => {
                 Judgement::of_one(Verdict::Redeliver)
@@ -292,12 +312,17 @@ impl<'a, P: Ports> Run<'a, P> {
         }
         self.not_forgotten().await?;
         loop {
-            let facts = self.facts().await?;
+            let mut facts = self.facts().await?;
             // What was read is younger than the claim, and so is what follows from it.
             self.now = self.clock_now();
-            let desired = decide(&facts, &self.worker.catalog, &self.worker.policy, self.now);
-            self.within_blast_limit(&facts, &desired).await?;
-            let lagging = self.read_seems_to_lag(&facts);
+            let listed = facts.subscriptions.len();
+            let mut desired = self.decide(&facts);
+            while !self.may_lose(&mut facts, &desired).await? {
+                desired = self.decide(&facts);
+            }
+            self.limit_cancellations(&mut desired).await?;
+            // A subscription that is there and was not listed.
+            let lagging = listed < facts.subscriptions.len() || self.read_seems_to_lag(&facts);
             self.account.user = desired.user.clone();
             match self.apply(&desired).await {
                 Ok(()) => return self.finish(desired, lagging).await,
@@ -308,6 +333,10 @@ impl<'a, P: Ports> Run<'a, P> {
                 Err(stop) => return Err(stop),
             }
         }
+    }
+
+    fn decide(&self, facts: &Facts) -> Desired {
+        decide(facts, &self.worker.catalog, &self.worker.policy, self.now)
     }
 
     /// What becomes of a run that did not get to its end.

@@ -8,7 +8,7 @@ use tollgate_events::{AccountId, CustomerId, Envelope, Source};
 
 use super::{DRIFT, Run, Stop, Worker};
 use crate::account::{Account, PlanId, Reason, Status, User};
-use crate::decide::{Warning, decide};
+use crate::decide::Warning;
 use crate::ledger::CustomerLink;
 use crate::ops::{OperatorAct, bring_disputes};
 use crate::plan::{Step, plan};
@@ -100,7 +100,7 @@ impl<P: Ports> Worker<P> {
         run.not_forgotten().await?;
         let facts = run.facts().await?;
         run.now = run.clock_now();
-        let desired = decide(&facts, &self.catalog, &self.policy, run.now);
+        let desired = run.decide(&facts);
         let observed = run.look(run.attributes_known(), &mut 0).await?;
         Ok(Preview {
             account: id.clone(),

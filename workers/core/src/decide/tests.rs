@@ -9,17 +9,17 @@ use crate::plan::{Observed, ObservedKey, Step, plan};
 use crate::stripe::Price;
 
 const NOW: i64 = 1_800_000_000;
-const DAY: i64 = 86_400;
+pub(super) const DAY: i64 = 86_400;
 
-fn at(offset: i64) -> Timestamp {
+pub(super) fn at(offset: i64) -> Timestamp {
     Timestamp::from_second(NOW + offset).unwrap()
 }
 
-fn now() -> Timestamp {
+pub(super) fn now() -> Timestamp {
     at(0)
 }
 
-fn catalog_text(default: bool) -> String {
+pub(super) fn catalog_text(default: bool) -> String {
     let default = if default { "default_plan = \"free\"\n" } else { "" };
     let plans: String = [("free", 0), ("basic", 10), ("pro", 20)]
         .map(|(id, rank)| {
@@ -32,7 +32,7 @@ fn catalog_text(default: bool) -> String {
     format!("revision = 1\nstages = [\"api:prod\"]\n{default}{plans}")
 }
 
-fn catalog() -> Catalog {
+pub(super) fn catalog() -> Catalog {
     CatalogFile::parse(&catalog_text(true)).unwrap().catalog
 }
 
@@ -44,7 +44,7 @@ fn catalog_without_default() -> Catalog {
     CatalogFile::parse(&text).unwrap().catalog
 }
 
-fn subscription(id: &str, status: &str, price: &str) -> Subscription {
+pub(super) fn subscription(id: &str, status: &str, price: &str) -> Subscription {
     Subscription {
         id: SubscriptionId::parse(id).unwrap(),
         customer: CustomerId::parse("cus_1").unwrap(),
@@ -67,12 +67,25 @@ fn dispute(status: &str) -> Dispute {
     }
 }
 
-fn plan_id(id: &str) -> PlanId {
+pub(super) fn price_id(id: &str) -> PriceId {
+    PriceId::parse(id).unwrap()
+}
+
+pub(super) fn given(by: &str, plan: &str, price: &str) -> Given {
+    Given {
+        by: SubscriptionId::parse(by).unwrap(),
+        plan: plan_id(plan),
+        prices: [price_id(price)].into(),
+        unknown_since: None,
+    }
+}
+
+pub(super) fn plan_id(id: &str) -> PlanId {
     PlanId::parse(id).unwrap()
 }
 
 /// A user who is there and has a key on the free plan.
-fn facts(subscriptions: Vec<Subscription>) -> Facts {
+pub(super) fn facts(subscriptions: Vec<Subscription>) -> Facts {
     let key = KeyRecord { id: KeyId::parse("key1").unwrap(), generation: 1, minted_at: at(-DAY) };
     Facts {
         access: Access {
@@ -83,6 +96,7 @@ fn facts(subscriptions: Vec<Subscription>) -> Facts {
         },
         last_seen: User::Present { username: "ann".into(), enabled: true },
         subscriptions,
+        proven: BTreeSet::new(),
         disputes: Vec::new(),
         user: UserFact::AsLastSeen,
         room_for_free_key: true,
@@ -101,15 +115,12 @@ fn plan_of(desired: &Desired) -> &str {
 #[test]
 fn an_unknown_price_beside_a_grant_keeps_the_grants_reason() {
     let mut facts = facts(vec![subscription("sub_1", "trialing", "price_new")]);
-    facts.access.plan = None;
+    facts.access.given = Some(given("sub_1", "basic", "price_basic"));
     facts.access.grants =
         vec![Grant { plan: plan_id("basic"), until: None, why: "a friend".into() }];
-    for _ in 0..2 {
-        let desired = decided(&facts);
-        assert_eq!((plan_of(&desired), &desired.reason), ("basic", &Reason::Grant { until: None }));
-        assert_eq!(desired.warnings.len(), 1, "the price is told of all the same");
-        facts.access.plan = desired.plan;
-    }
+    let desired = decided(&facts);
+    assert_eq!((plan_of(&desired), &desired.reason), ("basic", &Reason::Grant { until: None }));
+    assert_eq!(desired.warnings.len(), 1, "the price is told of all the same");
 }
 
 #[test]
@@ -153,7 +164,8 @@ fn what_ends_now_has_ended_and_is_not_looked_at_again() {
 fn what_has_ended_already_is_not_cancelled_again() {
     let states = ["canceled", "incomplete_expired", "unpaid", "a_status_of_the_future"];
     let subscriptions = states.map(|status| subscription(status, status, "price_pro"));
-    let gone = Facts { last_seen: User::Deleted, ..facts(subscriptions.into()) };
+    let mut gone = Facts { last_seen: User::Deleted, ..facts(subscriptions.into()) };
+    gone.user = UserFact::NotFound { delete_seen: true };
     let cancel: Vec<_> = decided(&gone).cancel.iter().map(ToString::to_string).collect();
     assert_eq!(cancel, ["unpaid", "a_status_of_the_future"]);
 }
@@ -162,7 +174,9 @@ fn what_has_ended_already_is_not_cancelled_again() {
 fn a_warning_names_what_to_look_at() {
     let subscription = SubscriptionId::parse("sub_1").unwrap();
     for (warning, name) in [
-        (Warning::UnknownPrice("price_new".into()), "price_new"),
+        (Warning::UnknownPrice { price: price_id("price_new"), until: None }, "price_new"),
+        (Warning::UnknownPrice { price: price_id("price_new"), until: Some(now()) }, "2027-01"),
+        (Warning::PaymentOfAbsentUser(subscription.clone()), "sub_1"),
         (Warning::UnknownGrant(plan_id("gold")), "gold"),
         (Warning::PaymentOnClosedAccount(subscription), "sub_1"),
     ] {
@@ -245,19 +259,108 @@ fn the_best_of_all_live_subscriptions_wins() {
     assert_eq!((plan_of(&granted), granted.review_at), ("pro", Some(at(DAY))));
 }
 
+/// The subscription that gave the plan keeps it for some days when its price is unknown.
 #[test]
-fn an_unknown_price_keeps_the_last_plan_and_says_so() {
+fn an_unknown_price_keeps_the_plan_that_its_subscription_gave_for_some_days() {
     let mut unknown = facts(vec![subscription("sub_1", "active", "price_new")]);
     unknown.access.plan = Some(plan_id("pro"));
+    unknown.access.given = Some(given("sub_1", "pro", "price_pro"));
+    let until = Some(at(7 * DAY));
     let desired = decided(&unknown);
-    assert_eq!(plan_of(&desired), "pro");
-    assert_eq!(desired.warnings, [Warning::UnknownPrice("price_new".into())]);
+    assert_eq!((plan_of(&desired), desired.review_at), ("pro", until));
+    let price = price_id("price_new");
+    assert_eq!(desired.reason, Reason::UnknownPrice { price: price.clone(), until });
+    assert_eq!(desired.warnings, [Warning::UnknownPrice { price: price.clone(), until }]);
 
+    // The days are counted from the first sight of it, however often it is looked at.
+    unknown.access.given = desired.given;
+    unknown.access.reason = desired.reason;
+    let later = |facts: &Facts, offset| decide(facts, &catalog(), &Policy::default(), at(offset));
+    assert_eq!(plan_of(&later(&unknown, 7 * DAY - 1)), "pro");
+    let over = later(&unknown, 7 * DAY);
+    assert_eq!((plan_of(&over), &over.reason, &over.given), ("free", &Reason::DefaultPlan, &None));
+    assert_eq!(over.warnings, [Warning::UnknownPrice { price, until: None }]);
+
+    // What the catalog learns counts at once; an unknown add-on beside it changes nothing.
     let mut add_on = subscription("sub_1", "active", "price_basic");
     add_on.prices.push(subscription("x", "active", "price_new").prices.remove(0));
     unknown.subscriptions = vec![add_on];
-    let desired = decided(&unknown);
+    let desired = later(&unknown, DAY);
     assert_eq!((plan_of(&desired), desired.warnings.len()), ("basic", 0));
+    assert_eq!(desired.given.unwrap().unknown_since, None);
+}
+
+/// A newsletter of the same seller's is nobody's business here, and keeps no plan.
+#[test]
+fn an_unknown_price_of_another_subscription_gives_nothing_and_is_not_told() {
+    let mut both = facts(vec![
+        subscription("sub_1", "active", "price_pro"),
+        subscription("sub_2", "active", "price_newsletter"),
+    ]);
+    let paid = decided(&both);
+    assert_eq!((plan_of(&paid), paid.warnings.len()), ("pro", 0));
+    (both.access.plan, both.access.given) = (paid.plan, paid.given);
+    both.subscriptions.remove(0);
+    let left = decided(&both);
+    assert_eq!((plan_of(&left), left.warnings.len()), ("free", 0));
+
+    // But what our own checkout sold is told, whatever the catalog knows.
+    both.proven = [SubscriptionId::parse("sub_2").unwrap()].into();
+    let price = price_id("price_newsletter");
+    assert_eq!(decided(&both).warnings, [Warning::UnknownPrice { price, until: None }]);
+}
+
+/// Accounts that were written before it was recorded what gave their plan.
+#[test]
+fn what_gave_the_plan_is_known_by_the_reason_of_older_accounts() {
+    let kept = |reason: Reason| {
+        let mut unknown = facts(vec![subscription("sub_1", "active", "price_new")]);
+        (unknown.access.plan, unknown.access.reason) = (Some(plan_id("pro")), reason);
+        plan_of(&decided(&unknown)).to_owned()
+    };
+    let named =
+        |id: &str| Reason::Subscription { subscription: SubscriptionId::parse(id).unwrap() };
+    assert_eq!(kept(named("sub_1")), "pro");
+    assert_eq!(kept(named("sub_2")), "free");
+    assert_eq!(kept(Reason::UnknownPrice { price: price_id("price_new"), until: None }), "pro");
+    assert_eq!(kept(Reason::UnknownPrice { price: price_id("price_x"), until: None }), "free");
+}
+
+/// Nothing is cancelled that nobody ended: a user who is missing may be in another pool.
+#[test]
+fn a_closing_by_absence_cancels_nothing_until_somebody_tells_of_it() {
+    let mut absent = facts(vec![subscription("sub_1", "active", "price_pro")]);
+    absent.last_seen = User::Deleted;
+    let desired = decided(&absent);
+    assert_eq!((desired.key, &desired.reason), (KeyState::Closed, &Reason::UserDeleted));
+    let id = SubscriptionId::parse("sub_1").unwrap();
+    assert_eq!((desired.cancel.len(), &desired.to_cancel), (0, &[id.clone()].into()));
+    assert_eq!(desired.warnings, [Warning::PaymentOfAbsentUser(id.clone())]);
+
+    (absent.access.status, absent.access.to_cancel) = (Status::Closed, desired.to_cancel);
+    let again = decided(&absent);
+    assert_eq!((again.cancel.len(), again.to_cancel), (0, [id].into()), "and not later either");
+    let mut by_operator = absent.clone();
+    by_operator.access.closed = Some("asked".into());
+    assert_eq!(decided(&by_operator).cancel.len(), 1);
+    absent.user = UserFact::NotFound { delete_seen: true };
+    let deleted = decided(&absent);
+    assert_eq!((deleted.cancel.len(), deleted.to_cancel.len()), (1, 0));
+}
+
+/// What the limit held back is cancelled later; what is bought after the closing is told.
+#[test]
+fn a_closed_account_cancels_what_was_held_back_and_nothing_else() {
+    let subscriptions = ["sub_1", "sub_2"].map(|id| subscription(id, "active", "price_pro"));
+    let mut closed = facts(subscriptions.into());
+    closed.last_seen = User::Deleted;
+    closed.user = UserFact::NotFound { delete_seen: true };
+    closed.access.status = Status::Closed;
+    closed.access.to_cancel = [SubscriptionId::parse("sub_2").unwrap()].into();
+    let desired = decided(&closed);
+    assert_eq!(desired.cancel, [SubscriptionId::parse("sub_2").unwrap()]);
+    let told = Warning::PaymentOnClosedAccount(SubscriptionId::parse("sub_1").unwrap());
+    assert_eq!(desired.warnings, [told]);
 }
 
 #[test]
@@ -464,6 +567,7 @@ fn any_facts() -> impl Strategy<Value = Facts> {
             access,
             last_seen,
             subscriptions,
+            proven: BTreeSet::new(),
             disputes,
             user,
             room_for_free_key,
@@ -507,7 +611,7 @@ proptest! {
         let policy = Policy::default();
         let desired = decide(&facts, &catalog, &policy, now());
         prop_assert_eq!(&decide(&facts, &catalog, &policy, now()), &desired);
-        let ids: std::collections::BTreeSet<_> = facts.subscriptions.iter().map(|s| &s.id).collect();
+        let ids: BTreeSet<_> = facts.subscriptions.iter().map(|s| &s.id).collect();
         if ids.len() == facts.subscriptions.len() {
             let mut reversed = facts.clone();
             reversed.subscriptions.reverse();

@@ -191,6 +191,8 @@ impl OperatorAct {
         let (id, act) = (&account.id, &self.act);
         match act {
             Act::Unlink { .. } | Act::Release => Ok(()),
+            // What nobody told of, an operator may: what is paid for ends with it.
+            Act::Close if !account.access.to_cancel.is_empty() => Ok(()),
             _ if account.user == User::Deleted => Err(format!(
                 "the user of {id} was deleted, and the account is closed; release it first if \
                  the user is there"

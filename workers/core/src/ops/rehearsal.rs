@@ -130,7 +130,8 @@ impl<P: Ports> Rehearsal<'_, P> {
         }
         let named = match self.worker.resolve(envelope, &mut known.resolutions).await? {
             Resolved::Account(account) => account,
-            Resolved::Unlinked(_) => return Ok(Owner::Unlinked),
+            Resolved::Unlinked(_) | Resolved::BrokenProof => return Ok(Owner::Unlinked),
+            Resolved::Elsewhere(_) => return Ok(Owner::Elsewhere),
             Resolved::Nobody => return Ok(Owner::Nobody),
         };
         let linked = match envelope.subject.customer.clone() {

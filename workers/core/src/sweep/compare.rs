@@ -4,13 +4,16 @@
 //! Disputes cannot be listed by customer, so those that the ledger has are taken as they
 //! stand there.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 
 use super::Drift;
 use super::keys::KeySeen;
 use crate::account::{Access, Account, KeyRecord, Status, User};
 use crate::catalog::Catalog;
-use crate::decide::{Desired, Facts, KeyState, UserFact, decide};
+use crate::decide::loss::{Case, Evidence, loss, pays};
+use crate::decide::{Desired, Facts, UserFact, decide};
 use crate::plan::{Observed, ObservedKey, Step, plan};
 use crate::policy::Policy;
 use crate::ports::UserRecord;
@@ -26,50 +29,66 @@ pub(super) struct Seen {
 }
 
 /// What comparing it came to.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Finding {
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Comparison {
     /// In what it differs first, if it does.
     pub(super) drift: Option<Drift>,
     /// Whether it is a paying account.
     pub(super) paying: bool,
-    /// Whether it pays, and has less by what was read.
-    pub(super) loses: bool,
+    /// What speaks for it, where it has less by what was read.
+    pub(super) loss: Option<Evidence>,
     /// It was not compared.
     pub(super) left_alone: bool,
 }
 
 /// Compares an account; `user` as the pool lists them.
 pub(super) fn compare(
-    seen: Seen,
+    seen: &Seen,
     user: Option<&UserRecord>,
     catalog: &Catalog,
     policy: &Policy,
     now: Timestamp,
-) -> Finding {
+) -> Comparison {
     let Seen { account, read_at, subscriptions, key } = seen;
-    let paying = account.access.reason.is_paid();
-    let held = account.lease_until.is_some_and(|until| until > read_at);
+    let paying = pays(&account.access, catalog);
+    let held = account.lease_until.is_some_and(|until| until > *read_at);
     if held || account.catalog_revision > catalog.revision {
-        return Finding { paying, left_alone: true, ..Finding::default() };
+        return Comparison { paying, left_alone: true, ..Comparison::default() };
     }
     let facts = Facts {
         access: account.access.clone(),
         last_seen: account.user.clone(),
-        subscriptions,
+        subscriptions: subscriptions.clone(),
+        // What is told of an unknown price is the worker's to say.
+        proven: BTreeSet::new(),
         disputes: Vec::new(),
         user: user_fact(&account.user, user),
         // Who waits for a key looks again by themselves.
         room_for_free_key: account.access.status != Status::WaitingForKey,
     };
     let desired = decide(&facts, catalog, policy, now);
-    let observed = observed(&account, user, &key);
+    let observed = observed(account, user, key);
     let drift = if user.is_some() && account.user == User::Deleted && !account.open {
         Some(Drift::UserIsBack)
     } else {
-        drift(&account, &desired, &observed, catalog.revision)
+        drift(account, &desired, &observed, catalog.revision)
     };
-    let loses = paying && (drift == Some(Drift::UserGone) || has_less(&account, &desired, catalog));
-    Finding { drift, paying, loses, left_alone: false }
+    let case = Case {
+        before: &account.access,
+        decided_by: account.catalog_revision,
+        desired: &desired,
+        facts: &facts,
+        events: &[],
+        catalog,
+        policy,
+        now,
+    };
+    // A user who is not listed is closed when they are missed a second time.
+    let loss = match loss(&account.access, &desired, catalog) {
+        None if drift == Some(Drift::UserGone) => Some(Evidence::Counted),
+        loss => loss.map(|loss| case.evidence(loss)),
+    };
+    Comparison { drift, paying, loss, left_alone: false }
 }
 
 fn user_fact(last_seen: &User, user: Option<&UserRecord>) -> UserFact {
@@ -163,14 +182,7 @@ fn told_otherwise(account: &Account, desired: &Desired, observed: &Observed) -> 
     });
     on.is_some_and(|plan| plan != access.usage_plan.as_ref())
         || observed.attributes != access.attributes
+        || (access.given.is_some() && access.given != desired.given)
         || desired.user != account.user
         || forgotten
-}
-
-fn has_less(account: &Account, desired: &Desired, catalog: &Catalog) -> bool {
-    // A plan that the catalog does not have any more was worth more than any other.
-    let rank = |id| catalog.plan(id).map_or(u32::MAX, |plan| plan.rank);
-    let (before, after) = (&account.access.plan, &desired.plan);
-    let lower = before != after && after.as_ref().map(rank) <= before.as_ref().map(rank);
-    desired.key != KeyState::Enabled || lower
 }

@@ -19,20 +19,22 @@
 use jiff::{SignedDuration, Timestamp};
 use tollgate_events::{CustomerId, Envelope, cognito};
 
-use super::compare::{Seen, compare};
+use super::compare::{Comparison, Seen, compare};
 use super::held::Held;
 use super::keys::{Keys, ORPHANS_LISTED, names};
 use super::part::Part;
 use super::{About, Drift, DriftReport, Finding, News, Orphan, Stage, Told, wake, wake_customer};
+use crate::boundary::{Boundary, Marks};
 use crate::catalog::Catalog;
 use crate::converge::DRIFT;
+use crate::decide::loss::{Evidence, is_still};
 use crate::key_name::key_owner;
 use crate::ledger::{KeyCount, StackRecord};
 use crate::policy::Policy;
 use crate::ports::{
     ApiGateway, Clock, Ledger, PortResult, Ports, Queue, QueueName, Stripe, UserRecord, Users,
 };
-use crate::stripe::{Subscription, SubscriptionStatus};
+use crate::stripe::Subscription;
 
 /// How many accounts are held at once unless told otherwise; about 2 KB each. It is a little more
 /// than half of the keys that a Region may have: as many accounts are compared in two parts.
@@ -90,6 +92,10 @@ impl<P: Ports, Q: Queue> DriftSweep<'_, P, Q> {
     /// A call failed.
     pub async fn look(&self, told: Told<'_>) -> PortResult<DriftReport> {
         self.under_way(false, told).compare().await
+    }
+
+    fn boundary(&self) -> Boundary<'_> {
+        Boundary { catalog: self.catalog, marks: Marks::Name(self.stack) }
     }
 
     fn under_way<'a>(&'a self, acts: bool, told: Told<'a>) -> UnderWay<'a, P, Q> {
@@ -219,7 +225,8 @@ impl<'a, P: Ports, Q: Queue> UnderWay<'a, P, Q> {
                 let owner = by_customer.get(&subscription.customer);
                 let seen = owner.and_then(|owner| held.accounts.get_mut(owner)?.as_mut());
                 if let Some(seen) = seen {
-                    seen.subscriptions.push(subscription);
+                    let own = self.sweep.boundary().own(vec![subscription]);
+                    seen.subscriptions.extend(own);
                 } else if self.is_nobodys(&subscription, held) {
                     held.linked.insert(subscription.customer.clone());
                     self.wake_unlinked(subscription.customer).await?;
@@ -234,13 +241,10 @@ impl<'a, P: Ports, Q: Queue> UnderWay<'a, P, Q> {
     /// is linked to. What else the seller sells is not ours to see.
     fn is_nobodys(&self, subscription: &Subscription, held: &Held) -> bool {
         let customer = &subscription.customer;
-        let live = matches!(
-            subscription.status,
-            SubscriptionStatus::Trialing | SubscriptionStatus::Active | SubscriptionStatus::PastDue
-        );
-        live && held.part.holds(customer.as_str())
+        subscription.is_live()
+            && held.part.holds(customer.as_str())
             && !held.linked.contains(customer)
-            && subscription.prices.iter().any(|price| self.sweep.catalog.plan_of(price).is_some())
+            && self.sweep.boundary().is_sold(subscription)
     }
 
     /// Compares every account of the part: as soon as its user is seen, else in the end.
@@ -273,17 +277,45 @@ impl<'a, P: Ports, Q: Queue> UnderWay<'a, P, Q> {
     }
 
     async fn judge(&mut self, seen: Seen, user: Option<&UserRecord>) -> PortResult<()> {
-        let (sweep, now) = (self.sweep, self.now());
+        let now = self.now();
         let id = seen.account.id.clone();
-        let finding = compare(seen, user, sweep.catalog, sweep.policy, now);
+        let finding = self.compare_with_evidence(seen, user, now).await?;
         self.report.paying += usize::from(finding.paying);
-        self.report.would_lose += usize::from(finding.loses);
+        self.report.would_lose +=
+            usize::from(finding.paying && finding.loss == Some(Evidence::Counted));
+        self.report.would_end += usize::from(finding.loss == Some(Evidence::Explained));
         self.report.left_alone += usize::from(finding.left_alone);
         let Some(drift) = finding.drift else { return Ok(()) };
         let wake = wake(DRIFT, id.clone(), Some(self.run()), now);
         // Deleted is final for a worker.
         let wake = Some(wake).filter(|_| drift != Drift::UserIsBack);
         self.found(drift, About::Account(id), wake).await
+    }
+
+    /// Compares an account. Where it would lose something and the subscription that gave its plan
+    /// is not listed, that one is read by itself, as a worker would.
+    async fn compare_with_evidence(
+        &self,
+        mut seen: Seen,
+        user: Option<&UserRecord>,
+        now: Timestamp,
+    ) -> PortResult<Comparison> {
+        let sweep = self.sweep;
+        loop {
+            let finding = compare(&seen, user, sweep.catalog, sweep.policy, now);
+            let Some(Evidence::Unread(id)) = &finding.loss else { return Ok(finding) };
+            sweep.ports.clock().sleep(GAP).await;
+            let evidence = match sweep.ports.stripe().subscription(id).await? {
+                Some(read) if is_still(&read, &seen.account.access) => {
+                    seen.subscriptions.push(read);
+                    continue;
+                }
+                Some(_) => Evidence::Explained,
+                // The worker decides nothing then.
+                None => Evidence::Counted,
+            };
+            return Ok(Comparison { loss: Some(evidence), ..finding });
+        }
     }
 
     /// Who may sign in and has no account is woken as a sign-in would. Whoever is not

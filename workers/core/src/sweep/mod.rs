@@ -158,11 +158,13 @@ pub type Told<'a> = &'a mut (dyn FnMut(News<Finding>) + Send);
 pub struct DriftReport {
     /// Accounts in the ledger, closed ones too.
     pub accounts: usize,
-    /// Accounts that have their plan by a subscription, as the ledger has it.
+    /// Accounts that pay, or have a grant, as the ledger has it.
     pub paying: usize,
-    /// Paying accounts that the facts as read would take to a lower plan or to none, or
-    /// whose user is gone.
+    /// Those of them that the facts as read would take to a lower plan or to none, or close, and
+    /// nothing that was read explains it: what the blast limit counts.
     pub would_lose: usize,
+    /// Those of whose loss it is known why: by the subscription itself, or a time that was known.
+    pub would_end: usize,
     /// Accounts left alone, because a worker holds them or a newer catalog decided them.
     pub left_alone: usize,
     /// Users in the pool.

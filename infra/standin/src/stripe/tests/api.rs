@@ -322,7 +322,11 @@ async fn events_are_filtered_by_type_time_and_delivery_and_kept_30_days() {
 async fn the_port_sees_what_http_shows() {
     let standin = standin();
     let price = standin.account().add_product_price("Pro", Interval::Month, 2900, "pro").unwrap();
-    let named = NamedAccount { id: AccountId::parse("sub-1").unwrap(), proof: Some("1:ab".into()) };
+    let named = NamedAccount {
+        id: AccountId::parse("sub-1").unwrap(),
+        proof: Some("1:ab".into()),
+        stack: None,
+    };
     let customer = standin.create_customer(&named).await.unwrap();
     assert_eq!(standin.create_customer(&named).await.unwrap(), customer, "one per account");
     assert_eq!(standin.customer(&customer).await.unwrap().unwrap().named, Some(named.clone()));

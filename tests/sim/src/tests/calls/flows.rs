@@ -98,7 +98,7 @@ pub(super) static FLOWS: [Flow; 33] = [
     flow(
         "event waits for its customer's link and is parked",
         18,
-        "free: free, 3 parked",
+        "free: free, 2 parked",
         |scene| {
             scene.free();
             scene.stranger("pro");

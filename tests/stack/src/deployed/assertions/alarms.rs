@@ -42,17 +42,19 @@ pub(super) const ASSERTIONS: &[Assertion] = &[
 ];
 
 /// Metrics of Tollgate's own, made from logs.
-const OWN: [&str; 11] = [
+const OWN: [&str; 13] = [
     "AccountFailed",
     "ApiKeys",
     "BadSignature",
     "BlastLimit",
+    "CancellationLimit",
     "DeadletterFailed",
     "DriftFailed",
     "FraudWarning",
     "Parked",
     "QueueUnavailable",
     "Systemic",
+    "UnknownPrice",
     "Unreadable",
 ];
 const NAMESPACE: &str = "Tollgate/${AWS::StackName}";

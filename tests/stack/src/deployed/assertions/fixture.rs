@@ -292,12 +292,14 @@ fn alarms(all: &mut Map<String, Value>) {
         ("ApiKeys", r#"{ $.message = "drift" && $.keys = * }"#),
         ("BadSignature", r#"{ $.outcome = "bad_signature" }"#),
         ("BlastLimit", r#"{ $.message = "the blast limit holds" }"#),
+        ("CancellationLimit", r#"{ $.message = "the cancellation limit holds" }"#),
         ("DeadletterFailed", r#"{ $.message = "batch" && $.failed > 0 }"#),
         ("DriftFailed", r#"{ $.message = "drift failed" }"#),
         ("FraudWarning", r#"{ $.message = "early fraud warning" }"#),
         ("Parked", r#"{ $.message = "batch" && $.parked > 0 }"#),
         ("QueueUnavailable", r#"{ $.outcome = "queue_unavailable" }"#),
         ("Systemic", r#"{ $.message = "batch" && $.systemic > 0 }"#),
+        ("UnknownPrice", r#"{ $.message = "unknown price" }"#),
         ("Unreadable", r#"{ $.outcome = "unreadable" }"#),
     ] {
         let filter = json!({"Type": "AWS::Logs::MetricFilter", "Properties": {

@@ -41,7 +41,7 @@ impl Stand<OnTheWire> {
         let id = account(who);
         match service {
             Service::Stripe => {
-                let named = NamedAccount { id, proof: None };
+                let named = NamedAccount { id, proof: None, stack: None };
                 self.ports.stripe().create_customer(&named).await.map(drop)
             }
             Service::ApiGateway => {

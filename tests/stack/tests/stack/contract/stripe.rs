@@ -19,7 +19,11 @@ use super::face::{Face, Stand};
 const UNKNOWN: &str = "unknown";
 
 fn named() -> NamedAccount {
-    NamedAccount { id: AccountId::parse("sub-1").unwrap(), proof: Some("1:proof".into()) }
+    NamedAccount {
+        id: AccountId::parse("sub-1").unwrap(),
+        proof: Some("1:proof".into()),
+        stack: None,
+    }
 }
 
 /// A plan's Checkout session for the account.
@@ -363,7 +367,7 @@ pub(super) async fn a_customer_is_made_once_for_an_account<F: Face>(stand: Stand
     let first = stripe.create_customer(&named()).await.unwrap();
     stand.world.clock.advance(SignedDuration::from_hours(23));
     assert_eq!(stripe.create_customer(&named()).await.unwrap(), first);
-    let other = NamedAccount { id: AccountId::parse("sub-2").unwrap(), proof: None };
+    let other = NamedAccount { id: AccountId::parse("sub-2").unwrap(), proof: None, stack: None };
     assert_ne!(stripe.create_customer(&other).await.unwrap(), first);
 }
 

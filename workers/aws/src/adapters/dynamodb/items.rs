@@ -313,7 +313,7 @@ impl Upsert<'_> {
         update.set_first(RECENT.hash, recent_shard(self.first));
         update.put(STUCK.hash, record.stuck_on().map(text));
         update.raise("attempts", self.attempts);
-        let end = retention.filter(|_| !record.outcome.is_stuck()).map(|kept| record.at + kept);
+        let end = record.expires_at(retention);
         update.put(EXPIRES_AT, end.map(|end| AttributeValue::N(end.as_second().to_string())));
         update
     }

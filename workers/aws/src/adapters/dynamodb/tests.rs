@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_dynamodb::types::AttributeValue;
 use tollgate_billing::account::{
-    Access, Attributes, DisputeMark, Grant, KeyId, KeyRecord, MintIntent, PlanId, Reason,
+    Access, Attributes, DisputeMark, Given, Grant, KeyId, KeyRecord, MintIntent, PlanId, Reason,
     RetiringKey, Slot, Status, User,
 };
 use tollgate_billing::ledger::{Outcome, RecordBody, StepTaken};
@@ -108,6 +108,13 @@ fn full_access(reason: Reason) -> Access {
         usage_plan: Some(tollgate_billing::account::UsagePlanId::parse("up-pro").unwrap()),
         status: Status::Held,
         reason,
+        given: Some(Given {
+            by: subscription.clone(),
+            plan: plan.clone(),
+            prices: [PriceId::parse("price_1").unwrap()].into(),
+            unknown_since: Some(at(10)),
+        }),
+        to_cancel: [subscription.clone()].into(),
         attributes: Attributes { api_id: Some(key.id.clone()), plan: Some("pro".into()) },
         keys: BTreeMap::from([(Slot::Primary, key)]),
         customers: BTreeSet::from([customer("cus_1"), customer("cus_2")]),
@@ -134,7 +141,8 @@ fn every_reason() -> Vec<Reason> {
         Reason::Subscription { subscription: subscription.clone() },
         Reason::Ending { subscription: subscription.clone(), at: at(5) },
         Reason::Grace { subscription, until: at(6) },
-        Reason::UnknownPrice { price: PriceId::parse("price_1").unwrap() },
+        Reason::UnknownPrice { price: PriceId::parse("price_1").unwrap(), until: None },
+        Reason::UnknownPrice { price: PriceId::parse("price_1").unwrap(), until: Some(at(6)) },
         Reason::Grant { until: None },
         Reason::Grant { until: Some(at(7)) },
         Reason::Dispute { dispute: DisputeId::parse("dp_1").unwrap() },
@@ -540,7 +548,7 @@ async fn listed(ledger: &DynamoLedger, from: Timestamp, to: Timestamp) -> Vec<(i
 }
 
 #[tokio::test]
-async fn only_finished_events_expire_and_only_when_that_is_configured() {
+async fn finished_events_expire_when_that_is_configured_and_others_business_always() {
     let mut ledger = ledger().await;
     let expiry = async |ledger: &DynamoLedger, record: EventRecord| {
         ledger.record(std::slice::from_ref(&record)).await.unwrap();
@@ -548,10 +556,13 @@ async fn only_finished_events_expire_and_only_when_that_is_configured() {
         items::number_of(&item, table::EXPIRES_AT)
     };
     assert_eq!(expiry(&ledger, record("evt_1", Outcome::Applied, 0)).await, None);
+    let month = u64::try_from(at(30 * 86_400).as_second()).unwrap();
+    assert_eq!(expiry(&ledger, record("evt_2", Outcome::Ignored, 0)).await, Some(month));
     ledger.retention = Some(SignedDuration::from_hours(24));
     let tomorrow = u64::try_from(at(86_400).as_second()).unwrap();
     assert_eq!(expiry(&ledger, record("evt_1", Outcome::Applied, 0)).await, Some(tomorrow));
     assert_eq!(expiry(&ledger, record("evt_1", Outcome::Parked, 0)).await, None);
+    assert_eq!(expiry(&ledger, record("evt_2", Outcome::Ignored, 0)).await, Some(tomorrow));
 }
 
 #[tokio::test]

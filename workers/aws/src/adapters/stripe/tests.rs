@@ -99,8 +99,11 @@ async fn what_stripe_does_not_know_is_nothing_rather_than_an_error() {
 async fn a_checkout_is_opened_in_the_name_of_the_account() {
     let session = json!({ "id": "cs_1", "status": "open", "url": "https://stripe/cs_1" });
     let stub = Stub::answering([Answer::new(200, session)]).await;
-    let account =
-        NamedAccount { id: AccountId::parse("sub-1").unwrap(), proof: Some("1:ff".into()) };
+    let account = NamedAccount {
+        id: AccountId::parse("sub-1").unwrap(),
+        proof: Some("1:ff".into()),
+        stack: None,
+    };
     let checkout = NewCheckout {
         account,
         customer: customer(),
@@ -138,7 +141,7 @@ async fn a_checkout_is_opened_in_the_name_of_the_account() {
 async fn a_customer_is_made_once_for_an_account() {
     let stub =
         Stub::answering([Answer::new(200, json!({ "id": "cus_9", "object": "customer" }))]).await;
-    let account = NamedAccount { id: AccountId::parse("sub-1").unwrap(), proof: None };
+    let account = NamedAccount { id: AccountId::parse("sub-1").unwrap(), proof: None, stack: None };
     assert_eq!(api(&stub).create_customer(&account).await.unwrap().as_str(), "cus_9");
     let asked = &stub.asked()[0];
     assert_eq!(asked.headers["idempotency-key"], "tollgate-customer-sub-1");

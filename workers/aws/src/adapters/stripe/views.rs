@@ -11,10 +11,9 @@ use miniserde::Deserialize;
 use miniserde::json::{Number, Object, Value};
 use tollgate_billing::ports::{CheckoutRecord, CustomerRecord};
 use tollgate_billing::stripe::{Dispute, DisputeStatus, Price, Subscription, SubscriptionStatus};
-use tollgate_events::stripe::{METADATA_ACCOUNT, METADATA_PRICE, METADATA_PROOF};
+use tollgate_events::stripe::METADATA_PRICE;
 use tollgate_events::{
-    AccountId, ChargeId, CustomerId, DisputeId, IdError, NamedAccount, PriceId, ProductId,
-    SubscriptionId,
+    ChargeId, CustomerId, DisputeId, IdError, NamedAccount, PriceId, ProductId, SubscriptionId,
 };
 
 type Metadata = Option<BTreeMap<String, String>>;
@@ -150,6 +149,7 @@ pub(super) struct CheckoutView {
     url: Option<String>,
     metadata: Metadata,
     client_reference_id: Option<String>,
+    subscription: Option<Value>,
 }
 
 impl Listed for CheckoutView {
@@ -164,6 +164,10 @@ impl CheckoutView {
         CheckoutRecord {
             price: price.and_then(|price| PriceId::parse(price.as_str()).ok()),
             named: named(&self.metadata),
+            subscription: self
+                .subscription
+                .as_ref()
+                .and_then(|it| SubscriptionId::parse(id_of(it)?).ok()),
             id: self.id,
             status: self.status.unwrap_or_default(),
             url: self.url,
@@ -217,8 +221,7 @@ pub(super) struct PortalView {
 /// The account that an object's metadata names. An id that cannot be one names nobody.
 fn named(metadata: &Metadata) -> Option<NamedAccount> {
     let metadata = metadata.as_ref()?;
-    let id = AccountId::parse(metadata.get(METADATA_ACCOUNT)?.as_str()).ok()?;
-    Some(NamedAccount { id, proof: metadata.get(METADATA_PROOF).cloned() })
+    NamedAccount::from_metadata(|key| metadata.get(key).map(String::as_str))
 }
 
 /// The id in an expandable field.

@@ -154,6 +154,7 @@ pub(super) fn json(report: &DriftReport, findings: &Findings, too_much: &[Excess
         "accounts": report.accounts,
         "paying": report.paying,
         "would_lose": report.would_lose,
+        "would_end": report.would_end,
         "left_alone": report.left_alone,
         "users": report.users,
         "subscriptions": report.subscriptions,

@@ -34,6 +34,7 @@ pub use self::remains::{REBUILT_CLOSED, REBUILT_GRANT, REBUILT_HOLD};
 use self::remains::{Remains, Restored, restore};
 use crate::account::{Account, KeyId, PlanId, Slot, Status, UsagePlanId};
 use crate::accounts::{Accounts, Answer, Change, Claimed};
+use crate::boundary::{Boundary, Marks};
 use crate::catalog::Catalog;
 use crate::derive::Deriver;
 use crate::key_name::read_key_name;
@@ -42,7 +43,7 @@ use crate::policy::Policy;
 use crate::ports::{
     ApiGateway, ApiKey, Clock, Entropy, Ledger, PortResult, Ports, Stripe, UserRecord, Users,
 };
-use crate::stripe::{Subscription, SubscriptionStatus};
+use crate::stripe::Subscription;
 use crate::sweep::{CONTROL_PLANE_GAP, GAP, News, Pages, Part, Stage, wake};
 
 /// The type of the event that stands in the history of a rebuilt account.
@@ -248,10 +249,8 @@ impl<P: Ports> Rebuild<'_, P> {
         later: &mut Vec<Part>,
         heard: Heard<'_>,
     ) -> PortResult<()> {
-        let proven = |it: &Subscription| {
-            let named = it.named.as_ref().filter(|named| self.deriver.verifies(named));
-            named.map(|named| named.id.clone())
-        };
+        let boundary = self.boundary();
+        let proven = |it: &Subscription| boundary.made_for(it.named.as_ref()).cloned();
         // One proof is enough for all that a customer pays, and may stand on any page.
         let mut pages = Pages::new(self.ports.clock(), GAP);
         while let Some(position) = pages.turn().await {
@@ -267,12 +266,12 @@ impl<P: Ports> Rebuild<'_, P> {
         let mut pages = Pages::new(self.ports.clock(), GAP);
         while let Some(position) = pages.turn().await {
             let page = self.ports.stripe().all_subscriptions(position.as_deref()).await?;
-            for subscription in page.items {
+            for subscription in boundary.own(page.items) {
                 let owner =
                     proven(&subscription).or_else(|| portion.linked_to(&subscription.customer));
                 match owner {
                     Some(owner) => portion.give(owner, subscription, later),
-                    None if self.sells(&subscription) => {
+                    None if subscription.is_live() && boundary.is_sold(&subscription) => {
                         portion.is_unproven(subscription.customer, later);
                     }
                     None => {}
@@ -283,12 +282,8 @@ impl<P: Ports> Rebuild<'_, P> {
         Ok(())
     }
 
-    fn sells(&self, subscription: &Subscription) -> bool {
-        let live = matches!(
-            subscription.status,
-            SubscriptionStatus::Trialing | SubscriptionStatus::Active | SubscriptionStatus::PastDue
-        );
-        live && subscription.prices.iter().any(|price| self.catalog.plan_of(price).is_some())
+    fn boundary(&self) -> Boundary<'_> {
+        Boundary { catalog: self.catalog, marks: Marks::Proofs(self.deriver) }
     }
 
     /// Writes back every user of the part whom the ledger does not know.

@@ -1,5 +1,7 @@
 //! One account, from what the other three systems have of it. Pure.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 
 use super::FoundKey;
@@ -94,6 +96,7 @@ fn decision(
         access: access.clone(),
         last_seen: User::Unseen,
         subscriptions: remains.subscriptions.to_vec(),
+        proven: BTreeSet::new(),
         disputes: Vec::new(),
         user: UserFact::Found { username, enabled },
         room_for_free_key: true,
@@ -148,7 +151,10 @@ fn account(
     let as_decided = access.plan == desired.plan && access.status == desired.status;
     access.reason = match access.status {
         Status::WaitingForKey => Reason::KeysRunOut,
-        _ if as_decided => desired.reason.clone(),
+        _ if as_decided => {
+            access.given.clone_from(&desired.given);
+            desired.reason.clone()
+        }
         // The comparison will find it.
         _ => Reason::New,
     };

@@ -1,5 +1,7 @@
 use serde_json::json;
 
+use tollgate_events::AccountId;
+
 use super::*;
 
 fn view<T: Deserialize>(json: &serde_json::Value) -> T {
@@ -131,7 +133,11 @@ fn a_customer_is_whose_its_metadata_says() {
     let metadata = json!({ "tollgate_account": "sub-1", "tollgate_proof": "1:ff", "other": "x" });
     let customer = json!({ "id": "cus_1", "email": "a@example.com", "metadata": metadata });
     let read = view::<CustomerView>(&customer).read().unwrap().unwrap();
-    let named = NamedAccount { id: AccountId::parse("sub-1").unwrap(), proof: Some("1:ff".into()) };
+    let named = NamedAccount {
+        id: AccountId::parse("sub-1").unwrap(),
+        proof: Some("1:ff".into()),
+        stack: None,
+    };
     assert_eq!(read.named, Some(named));
     for nobody in [json!({}), json!(null), json!({ "tollgate_account": "not an id" })] {
         let customer = json!({ "id": "cus_1", "metadata": nobody });

@@ -1,0 +1,171 @@
+//! Who pays, who loses by a decision, and what explains it.
+//!
+//! A wrong Stripe key, user pool or catalog decides for everybody alike. What tells it apart
+//! from customers who leave is evidence: each loss is explained by something that was read and
+//! says so itself, or it counts. The worker's blast limit, the sweep and the reports all ask
+//! here. Pure.
+
+use jiff::Timestamp;
+use tollgate_events::{Envelope, SubscriptionId};
+
+use super::{Desired, Facts, KeyState, closing_is_wanted, ends_grace, giver};
+use crate::account::{Access, Given, Reason, Status};
+use crate::catalog::Catalog;
+use crate::policy::Policy;
+use crate::stripe::{Subscription, SubscriptionStatus};
+
+/// What is taken from an account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Loss {
+    /// It pays, and has a lower plan or none.
+    Less,
+    /// It is closed, whether it pays or not.
+    Closed,
+}
+
+/// What speaks for a loss.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Evidence {
+    /// The account's own doing, or a time that was known before.
+    Explained,
+    /// Nothing: it may be everybody's.
+    Counted,
+    /// The subscription that gave the plan is not among those read, and nothing tells what
+    /// became of it: it must be read by itself.
+    Unread(SubscriptionId),
+}
+
+/// Whether an account has its plan because somebody pays for it, or because an operator gave it.
+pub fn pays(access: &Access, catalog: &Catalog) -> bool {
+    let default = catalog.default_plan().map(|plan| &plan.id);
+    match (&access.plan, &access.reason) {
+        (None, _) | (_, Reason::DefaultPlan | Reason::NoPlan) => false,
+        (_, reason) if reason.is_paid() => true,
+        (plan, _) => plan.as_ref() != default,
+    }
+}
+
+/// What a decision takes from an account.
+pub fn loss(before: &Access, desired: &Desired, catalog: &Catalog) -> Option<Loss> {
+    let has_something = before.plan.is_some() || !before.keys.is_empty();
+    if desired.key == KeyState::Closed {
+        return Some(Loss::Closed).filter(|_| before.status != Status::Closed && has_something);
+    }
+    // A plan that the catalog does not have any more was worth more than any other.
+    let rank = |id| catalog.plan(id).map_or(u32::MAX, |plan| plan.rank);
+    let less = desired.plan.as_ref().map(rank) < before.plan.as_ref().map(rank);
+    Some(Loss::Less).filter(|_| pays(before, catalog) && less)
+}
+
+/// What a loss rests on, and what speaks for it.
+#[derive(Debug)]
+pub struct Case<'a> {
+    /// The access as history last told it.
+    pub before: &'a Access,
+    /// The revision of the catalog that decided it.
+    pub decided_by: u64,
+    /// What was decided now.
+    pub desired: &'a Desired,
+    /// On what.
+    pub facts: &'a Facts,
+    /// The events that are in hand.
+    pub events: &'a [Envelope],
+    /// The plans.
+    pub catalog: &'a Catalog,
+    /// The seller's choices.
+    pub policy: &'a Policy,
+    /// When.
+    pub now: Timestamp,
+}
+
+impl Case<'_> {
+    /// What speaks for a loss.
+    pub fn evidence(&self, loss: Loss) -> Evidence {
+        match loss {
+            Loss::Closed if closing_is_wanted(self.facts) => Evidence::Explained,
+            Loss::Closed => Evidence::Counted,
+            Loss::Less if self.time_has_come() => Evidence::Explained,
+            Loss::Less => self.of_the_giver(),
+        }
+    }
+
+    /// Whether a time has come that was known before. The end of the days for which an unknown
+    /// price keeps a plan is none: it comes for all alike who bought at a price that somebody
+    /// took out of the catalog.
+    fn time_has_come(&self) -> bool {
+        match self.before.reason {
+            Reason::Ending { at, .. } => at <= self.now,
+            Reason::Grace { until, .. } => until <= self.now,
+            Reason::Grant { until } => until.is_some_and(|until| until <= self.now),
+            _ => false,
+        }
+    }
+
+    fn of_the_giver(&self) -> Evidence {
+        let Some(given) = giver(self.before) else { return Evidence::Counted };
+        match self.facts.subscriptions.iter().find(|read| read.id == given.by) {
+            Some(read) if self.says_so(read, &given) => Evidence::Explained,
+            Some(_) => Evidence::Counted,
+            None if self.events.iter().any(|event| shows_end(event, &given.by)) => {
+                Evidence::Explained
+            }
+            None => Evidence::Unread(given.by),
+        }
+    }
+
+    /// Whether a subscription that was read itself says why it gives less.
+    fn says_so(&self, read: &Subscription, given: &Given) -> bool {
+        let over = |at: Option<Timestamp>| at.is_some_and(|at| at <= self.now);
+        match &read.status {
+            SubscriptionStatus::Canceled
+            | SubscriptionStatus::IncompleteExpired
+            | SubscriptionStatus::Incomplete
+            | SubscriptionStatus::Unpaid
+            | SubscriptionStatus::Paused => true,
+            SubscriptionStatus::PastDue if self.grace_is_over(read) => true,
+            SubscriptionStatus::PastDue
+            | SubscriptionStatus::Active
+            | SubscriptionStatus::Trialing => over(read.ends_at()) || self.sells_else(read, given),
+            // What Stripe means by it is not known to this build.
+            SubscriptionStatus::Other(_) => false,
+        }
+    }
+
+    fn grace_is_over(&self, read: &Subscription) -> bool {
+        let since = self.desired.grace.get(&read.id);
+        since.is_some_and(|since| ends_grace(*since, self.policy) <= self.now)
+    }
+
+    /// Whether it has other prices than those that gave the plan, and the catalog knows them:
+    /// its customer has changed it. A price that the catalog does not know, or that it maps to a
+    /// lower plan than before, is the catalog's doing.
+    fn sells_else(&self, read: &Subscription, given: &Given) -> bool {
+        if !read.prices.iter().any(|price| self.catalog.plan_of(price).is_some()) {
+            return false;
+        }
+        // What was written before prices were recorded: the same catalog maps the same prices to
+        // the same plan.
+        if given.prices.is_empty() {
+            return self.decided_by == self.catalog.revision;
+        }
+        read.price_ids() != given.prices
+    }
+}
+
+/// Whether a subscription that was not listed and was read by itself is still one of the
+/// account's: then the listing lagged. Only an operator releases the customer who pays for it.
+pub fn is_still(read: &Subscription, access: &Access) -> bool {
+    read.status != SubscriptionStatus::Canceled && access.customers.contains(&read.customer)
+}
+
+/// Whether an event shows that a subscription has ended: it stays so, whenever that was.
+/// <https://docs.stripe.com/api/subscriptions/object#subscription_object-status>
+fn shows_end(event: &Envelope, id: &SubscriptionId) -> bool {
+    let ended = |status: &str| matches!(status, "canceled" | "incomplete_expired");
+    event.object.as_deref() == Some(id.as_str())
+        && event.kind.starts_with("customer.subscription.")
+        && event.hint.as_ref().is_some_and(|hint| ended(&hint.status))
+}
+
+#[cfg(test)]
+mod tests;

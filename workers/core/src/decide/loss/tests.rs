@@ -1,0 +1,202 @@
+use tollgate_events::{AccountId, Hint, Subject, Via};
+
+use super::super::tests::*;
+use super::*;
+use crate::account::User;
+use crate::decide::{UserFact, decide};
+use crate::sweep::wake;
+
+/// What an account on pro by `sub_1` loses on these subscriptions, by a catalog of this
+/// revision that sells `price_pro` as this plan; what speaks for it.
+struct Stage {
+    facts: Facts,
+    catalog: Catalog,
+    events: Vec<Envelope>,
+    now: Timestamp,
+}
+
+impl Stage {
+    fn on(subscriptions: Vec<Subscription>) -> Self {
+        let mut facts = facts(subscriptions);
+        facts.access.plan = Some(plan_id("pro"));
+        facts.access.given = Some(given("sub_1", "pro", "price_pro"));
+        facts.access.reason = Reason::Subscription { subscription: sub_1() };
+        Self { facts, catalog: catalog(), events: Vec::new(), now: now() }
+    }
+
+    fn evidence(&self) -> Option<Evidence> {
+        let policy = Policy::default();
+        let desired = decide(&self.facts, &self.catalog, &policy, self.now);
+        let before = &self.facts.access;
+        let case = Case {
+            before,
+            decided_by: 1,
+            desired: &desired,
+            facts: &self.facts,
+            events: &self.events,
+            catalog: &self.catalog,
+            policy: &policy,
+            now: self.now,
+        };
+        loss(before, &desired, &self.catalog).map(|loss| case.evidence(loss))
+    }
+}
+
+fn sub_1() -> SubscriptionId {
+    SubscriptionId::parse("sub_1").unwrap()
+}
+
+/// A catalog in which pro's price is basic's, of a newer revision.
+fn demoting() -> Catalog {
+    let text = catalog_text(true).replace("revision = 1", "revision = 2");
+    let text = text.replace("price_basic", "x").replace("price_pro", "price_basic");
+    let text = text.replace("\"x\"", "\"price_pro\"");
+    crate::catalog::CatalogFile::parse(&text).unwrap().catalog
+}
+
+#[test]
+fn a_subscription_that_is_read_and_says_so_explains_its_loss() {
+    for (status, explained) in [
+        ("unpaid", true),
+        ("paused", true),
+        ("incomplete_expired", true),
+        ("canceled", true),
+        ("a_status_of_the_future", false),
+    ] {
+        let stage = Stage::on(vec![subscription("sub_1", status, "price_pro")]);
+        let expected = if explained { Evidence::Explained } else { Evidence::Counted };
+        assert_eq!(stage.evidence(), Some(expected), "{status}");
+    }
+    let active = Stage::on(vec![subscription("sub_1", "active", "price_pro")]);
+    assert_eq!(active.evidence(), None);
+    let cheaper = Stage::on(vec![subscription("sub_1", "active", "price_basic")]);
+    assert_eq!(cheaper.evidence(), Some(Evidence::Explained), "its customer changed it");
+    let ended =
+        Subscription { cancel_at: Some(now()), ..subscription("sub_1", "active", "price_pro") };
+    assert_eq!(Stage::on(vec![ended]).evidence(), Some(Evidence::Explained));
+}
+
+#[test]
+fn grace_explains_a_loss_when_it_is_over() {
+    let mut stage = Stage::on(vec![subscription("sub_1", "past_due", "price_pro")]);
+    assert_eq!(stage.evidence(), None);
+    stage.facts.access.grace = [(sub_1(), at(-7 * DAY))].into();
+    assert_eq!(stage.evidence(), Some(Evidence::Explained));
+}
+
+#[test]
+fn a_catalog_is_never_explained() {
+    let live = || vec![subscription("sub_1", "active", "price_pro")];
+    // The same price gives less.
+    let mut stage = Stage { catalog: demoting(), ..Stage::on(live()) };
+    assert_eq!(stage.evidence(), Some(Evidence::Counted));
+    // Of accounts that were written before prices were recorded too, under another catalog.
+    stage.facts.access.given = None;
+    assert_eq!(stage.evidence(), Some(Evidence::Counted));
+    let mut older = Stage::on(vec![subscription("sub_1", "active", "price_basic")]);
+    older.facts.access.given = None;
+    assert_eq!(older.evidence(), Some(Evidence::Explained), "the same catalog");
+
+    // The plan is gone from it, and so is the price.
+    let mut gone = Stage::on(live());
+    gone.facts.access.plan = Some(plan_id("gone"));
+    gone.facts.access.given = Some(given("sub_1", "gone", "price_gone"));
+    gone.facts.subscriptions = vec![subscription("sub_1", "active", "price_gone")];
+    assert_eq!(gone.evidence(), Some(Evidence::Counted));
+
+    // Nor on the seventh day, when an unknown price keeps its plan no longer.
+    let mut unknown = Stage::on(vec![subscription("sub_1", "active", "price_new")]);
+    assert_eq!(unknown.evidence(), None);
+    let since = Given { unknown_since: Some(at(-7 * DAY)), ..given("sub_1", "pro", "price_pro") };
+    unknown.facts.access.given = Some(since);
+    let (price, until) = (price_id("price_new"), Some(now()));
+    unknown.facts.access.reason = Reason::UnknownPrice { price, until };
+    assert_eq!(unknown.evidence(), Some(Evidence::Counted));
+}
+
+#[test]
+fn a_subscription_that_is_not_listed_is_read_unless_an_event_shows_its_end() {
+    let mut stage = Stage::on(vec![subscription("sub_2", "active", "price_basic")]);
+    assert_eq!(stage.evidence(), Some(Evidence::Unread(sub_1())));
+    let event = |object: &str, kind: &str, status: &str| Envelope {
+        source: tollgate_events::Source::Stripe,
+        kind: kind.into(),
+        subject: Subject::default(),
+        object: Some(object.into()),
+        via: Via::Replay,
+        hint: Some(Hint { status: status.into(), ..Hint::default() }),
+        ..wake("x", AccountId::parse("ann").unwrap(), None, now())
+    };
+    let deleted = "customer.subscription.deleted";
+    for (object, kind, status) in [
+        ("sub_2", deleted, "canceled"),
+        ("sub_1", "customer.subscription.updated", "active"),
+        ("sub_1", "charge.dispute.closed", "canceled"),
+    ] {
+        stage.events = vec![event(object, kind, status)];
+        assert_eq!(stage.evidence(), Some(Evidence::Unread(sub_1())), "{object} {kind} {status}");
+    }
+    stage.events.push(event("sub_1", deleted, "canceled"));
+    assert_eq!(stage.evidence(), Some(Evidence::Explained));
+}
+
+#[test]
+fn a_time_that_was_known_explains_a_loss_and_not_before() {
+    let evidence = |reason: Reason| {
+        let mut stage = Stage::on(vec![]);
+        stage.facts.access.given = None;
+        stage.facts.access.reason = reason;
+        stage.evidence()
+    };
+    let until = |offset| Some(at(offset));
+    assert_eq!(evidence(Reason::Grant { until: until(0) }), Some(Evidence::Explained));
+    assert_eq!(evidence(Reason::Grant { until: until(1) }), Some(Evidence::Counted));
+    assert_eq!(evidence(Reason::Grant { until: None }), Some(Evidence::Counted));
+    let ending = |at| Reason::Ending { subscription: sub_1(), at };
+    assert_eq!(evidence(ending(now())), Some(Evidence::Explained));
+    assert_eq!(evidence(ending(at(1))), Some(Evidence::Unread(sub_1())));
+    let grace = |until| Reason::Grace { subscription: sub_1(), until };
+    assert_eq!(evidence(grace(now())), Some(Evidence::Explained));
+    assert_eq!(evidence(grace(at(1))), Some(Evidence::Unread(sub_1())));
+}
+
+#[test]
+fn a_closing_is_explained_by_whoever_wanted_it() {
+    let evidence = |change: &dyn Fn(&mut Facts)| {
+        let mut stage = Stage::on(vec![subscription("sub_1", "active", "price_pro")]);
+        change(&mut stage.facts);
+        stage.evidence()
+    };
+    let explained = Some(Evidence::Explained);
+    assert_eq!(evidence(&|f| f.user = UserFact::NotFound { delete_seen: true }), explained);
+    assert_eq!(evidence(&|f| f.access.closed = Some("asked".into())), explained);
+    assert_eq!(evidence(&|f| f.last_seen = User::Deleted), Some(Evidence::Counted));
+    assert_eq!(
+        evidence(&|f| {
+            f.last_seen = User::Deleted;
+            f.access.status = Status::Closed;
+        }),
+        None,
+        "it is closed already"
+    );
+    let nothing = |f: &mut Facts| {
+        f.last_seen = User::Deleted;
+        f.access = Access::default();
+    };
+    assert_eq!(evidence(&nothing), None, "there is nothing to take");
+}
+
+/// What the limit counts and what the reports tell are the same accounts.
+#[test]
+fn who_pays_has_more_than_for_nothing() {
+    let paying = |plan: Option<&str>, reason: Reason| {
+        let access = Access { plan: plan.map(plan_id), reason, ..Access::default() };
+        pays(&access, &catalog())
+    };
+    assert!(paying(Some("pro"), Reason::Subscription { subscription: sub_1() }));
+    assert!(paying(Some("pro"), Reason::Grant { until: None }));
+    assert!(paying(Some("pro"), Reason::OperatorHold { why: "why".into() }));
+    assert!(!paying(Some("free"), Reason::OperatorHold { why: "why".into() }));
+    assert!(!paying(Some("free"), Reason::DefaultPlan));
+    assert!(!paying(None, Reason::Subscription { subscription: sub_1() }));
+}
