@@ -14,6 +14,7 @@ mod reader;
 mod secrets;
 
 use jiff::SignedDuration;
+use rustls::pki_types::CertificateDer;
 use secrecy::{ExposeSecret, SecretString};
 use tollgate_billing::catalog::CatalogFile;
 use tollgate_billing::derive::Deriver;
@@ -58,8 +59,18 @@ pub struct LedgerConfig {
 pub struct StripeConfig {
     /// `STRIPE_SECRET_KEY`: a secret key, or better a restricted one.
     pub key: SecretString,
+    /// Where it is.
+    pub endpoint: StripeEndpoint,
+}
+
+/// Where Stripe's API is, and who vouches that it is Stripe's.
+#[derive(Debug, Clone, Default)]
+pub struct StripeEndpoint {
     /// `STRIPE_API_BASE`: another origin than Stripe's, for tests and the local stack.
     pub base: Option<String>,
+    /// `STRIPE_CA_BUNDLE`, the path of a PEM file: the certificates to trust. Mozilla's
+    /// authorities, which come along with the program, when it is not set.
+    pub roots: Option<Vec<CertificateDer<'static>>>,
 }
 
 /// What the webhook needs.
@@ -146,6 +157,18 @@ impl StripeConfig {
         let mut reader = Reader::new(&get);
         let stripe = reader.stripe(livemode);
         reader.finish(stripe)
+    }
+}
+
+impl StripeEndpoint {
+    /// Reads where Stripe's API is.
+    ///
+    /// # Errors
+    /// [`ConfigError`]: the base is no URL, or the file has no certificates.
+    pub fn read(get: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        let mut reader = Reader::new(&get);
+        let endpoint = reader.stripe_endpoint();
+        reader.finish(endpoint)
     }
 }
 

@@ -1,4 +1,7 @@
 //! The first event of each function, and the settings with which it is done.
+//!
+//! The worker has two: one that it puts on record without asking anybody, and one about
+//! which it has to ask Stripe.
 
 use anyhow::bail;
 use serde_json::{Value, json};
@@ -11,8 +14,23 @@ use tollgate_workers::adapters::system::SystemClock;
 /// What Secrets Manager has for the webhook.
 pub(super) const WEBHOOK_SECRET: &str = "whsec_bench";
 
+/// What is measured of a function: each a name and an event.
+pub(super) fn events(function: &str) -> anyhow::Result<Vec<(String, Value)>> {
+    let mut events = vec![(function.to_owned(), event(function)?)];
+    if function == "worker" {
+        events.push((ASKS_STRIPE.to_owned(), message(DISPUTE)));
+    }
+    Ok(events)
+}
+
+/// The event for which Stripe is asked.
+pub(super) const ASKS_STRIPE: &str = "worker, Stripe";
+
+/// Whose charge it is, Stripe alone knows.
+const DISPUTE: &str = r#"{"v":1,"source":"stripe","id":"evt_1","type":"charge.dispute.created","subject":{"charge":"ch_1"},"object":"dp_1","occurred_at":1772355600,"received_at":1772355600,"livemode":false,"via":"webhook","hint":{"status":"needs_response"}}"#;
+
 /// An event that the function does with one call, or with the few that it always makes.
-pub(super) fn event(function: &str) -> anyhow::Result<Value> {
+fn event(function: &str) -> anyhow::Result<Value> {
     Ok(match function {
         "stripe-webhook" => delivery()?,
         "cognito-trigger" => json!({
@@ -35,9 +53,7 @@ pub(super) fn event(function: &str) -> anyhow::Result<Value> {
             },
         }),
         // What cannot be read is put on record.
-        "worker" | "deadletter" => json!({ "Records": [
-            { "messageId": "m1", "body": "no envelope", "attributes": { "MessageGroupId": "g" } },
-        ] }),
+        "worker" | "deadletter" => message("no envelope"),
         "account" => {
             let mut request = http("GET", "/account", "");
             request["requestContext"]["authorizer"] =
@@ -47,6 +63,13 @@ pub(super) fn event(function: &str) -> anyhow::Result<Value> {
         "sweep" => json!({ "sweep": "due" }),
         other => bail!("there is no event for {other}"),
     })
+}
+
+/// A batch of one.
+fn message(body: &str) -> Value {
+    json!({ "Records": [
+        { "messageId": "m1", "body": body, "attributes": { "MessageGroupId": "g" } },
+    ] })
 }
 
 /// What Stripe sends of a changed subscription, signed.
@@ -78,7 +101,7 @@ const CATALOG: &str = "revision = 1\nstages = [\"api1:prod\"]\n\
     [[plans]]\nid = \"pro\"\nrank = 1\nusage_plan = \"up\"\n";
 
 /// The variables of all functions, as the template sets them.
-pub(super) fn settings(aws: &str) -> Vec<(&'static str, String)> {
+pub(super) fn settings(aws: &str, stripe: &str) -> Vec<(&'static str, String)> {
     let queue = |name: &str| format!("{aws}/000000000000/{name}");
     vec![
         ("TOLLGATE_STACK", "bench".into()),
@@ -89,6 +112,7 @@ pub(super) fn settings(aws: &str) -> Vec<(&'static str, String)> {
         ("TOLLGATE_LIVEMODE", "false".into()),
         ("TOLLGATE_CATALOG", CATALOG.into()),
         ("TOLLGATE_RETURN_URL", "https://shop.example".into()),
+        ("STRIPE_API_BASE", stripe.into()),
         ("STRIPE_SECRET_KEY_ARN", arns::STRIPE_KEY.into()),
         ("STRIPE_WEBHOOK_SECRETS_ARN", arns::WEBHOOK.into()),
         ("TOLLGATE_KEY_SECRETS_ARN", arns::KEYS.into()),

@@ -1,11 +1,13 @@
-//! Lambda's Runtime API, and the AWS services behind TLS.
+//! Lambda's Runtime API; the AWS services and Stripe, behind TLS.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
+use axum::middleware::map_request_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::serve::Listener;
@@ -24,6 +26,7 @@ use tokio_rustls::server::TlsStream;
 use tollgate_local::secrets as local_secrets;
 use tollgate_standin::gate::Fair;
 use tollgate_standin::secrets_manager;
+use tollgate_standin::stripe;
 use tollgate_standin::world::World;
 use tower::ServiceExt;
 
@@ -37,8 +40,13 @@ pub(super) struct Stub {
     pub(super) aws: String,
     /// Secrets Manager: a host of its own, as on AWS, and so a handshake of its own.
     pub(super) secrets: String,
-    /// Whom the functions trust: the machine's authorities, and the stub's.
+    /// Stripe's API.
+    pub(super) stripe: String,
+    /// Whom the functions trust for AWS: the machine's authorities, and the stub's.
     pub(super) certificates: PathBuf,
+    /// The stub's alone.
+    pub(super) certificate: PathBuf,
+    asked_stripe: Arc<AtomicUsize>,
     lambda: Lambda,
     answers: AsyncMutex<mpsc::UnboundedReceiver<Instant>>,
     servers: Vec<JoinHandle<()>>,
@@ -65,11 +73,13 @@ impl Stub {
         let lambda = Lambda { event: Arc::default(), answered };
         let runtime = TcpListener::bind("127.0.0.1:0").await?;
         let tls = Tls::bind().await?;
-        let secrets_tls = tls.beside().await?;
+        let (secrets_tls, stripe_tls) = (tls.beside().await?, tls.beside().await?);
         let runtime_api = runtime.local_addr()?.to_string();
-        let (aws, secrets) = (tls.url()?, secrets_tls.url()?);
-        let certificates = dir.join("certificates.pem");
+        let (aws, secrets, stripe) = (tls.url()?, secrets_tls.url()?, stripe_tls.url()?);
+        let [certificates, certificate] =
+            ["certificates.pem", "certificate.pem"].map(|it| dir.join(it));
         std::fs::write(&certificates, authorities() + &tls.pem)?;
+        std::fs::write(&certificate, &tls.pem)?;
         let world = World::new("2026-03-01T09:00:00Z".parse()?, 1, &aws, Arc::new(Fair));
         let routes = Router::new()
             .route("/2018-06-01/runtime/invocation/next", get(next))
@@ -77,13 +87,32 @@ impl Stub {
             .with_state(lambda.clone());
         local_secrets::create(&world.secrets, WEBHOOK_SECRET);
         let services = Router::new().fallback(service).with_state(world.sqs.service());
+        let asked_stripe = Arc::new(AtomicUsize::new(0));
+        let counting = map_request_with_state(asked_stripe.clone(), count);
+        let stripe_api = stripe::router(world.stripe.clone()).layer(counting);
         let servers = vec![
             serve(runtime, routes),
             serve(tls, services),
             serve(secrets_tls, secrets_manager::router(world.secrets.clone())),
+            serve(stripe_tls, stripe_api),
         ];
-        let answers = AsyncMutex::new(answers);
-        Ok(Self { runtime_api, aws, secrets, certificates, lambda, answers, servers })
+        Ok(Self {
+            runtime_api,
+            aws,
+            secrets,
+            stripe,
+            certificates,
+            certificate,
+            asked_stripe,
+            lambda,
+            answers: AsyncMutex::new(answers),
+            servers,
+        })
+    }
+
+    /// How many requests Stripe had since this was asked last.
+    pub(super) fn asked_stripe(&self) -> usize {
+        self.asked_stripe.swap(0, Ordering::Relaxed)
     }
 
     /// The event for whoever asks next.
@@ -117,6 +146,11 @@ async fn answer(State(lambda): State<Lambda>) -> StatusCode {
     // Nobody listens when the measurement has ended.
     let _ = lambda.answered.send(Instant::now());
     StatusCode::ACCEPTED
+}
+
+async fn count(State(asked): State<Arc<AtomicUsize>>, request: Request) -> Request {
+    asked.fetch_add(1, Ordering::Relaxed);
+    request
 }
 
 /// Takes messages; has no item.

@@ -3,6 +3,7 @@
 //! the operator's command does, and the contract with AWS and Stripe.
 
 mod bad_input;
+mod builds;
 mod calls;
 mod command;
 mod contract;

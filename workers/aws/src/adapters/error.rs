@@ -120,10 +120,14 @@ pub(crate) fn class_of_code(
     })
 }
 
-/// `Retry-After` in whole seconds, where the service sent it.
+/// `Retry-After`, where the service sent it.
 fn retry_after(response: &HttpResponse) -> Option<SignedDuration> {
-    let seconds = response.headers().get("retry-after")?.trim().parse::<u32>().ok()?;
-    Some(SignedDuration::from_secs(seconds.into()))
+    response.headers().get("retry-after").and_then(whole_seconds)
+}
+
+/// A `Retry-After` in whole seconds, the only form that AWS and Stripe send.
+pub(crate) fn whole_seconds(header: &str) -> Option<SignedDuration> {
+    Some(SignedDuration::from_secs(header.trim().parse::<u32>().ok()?.into()))
 }
 
 #[cfg(test)]

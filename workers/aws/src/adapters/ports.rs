@@ -52,7 +52,7 @@ impl<C: Clock> AwsPorts<C> {
         let table = aws_sdk_dynamodb::Client::new(sdk);
         let pool = aws_sdk_cognitoidentityprovider::Client::new(sdk);
         Ok(Self {
-            stripe: StripeApi::new(&stripe.key, stripe.base.as_deref())?,
+            stripe: StripeApi::new(&stripe.key, &stripe.endpoint)?,
             api_gateway: ControlPlane::new(clients::api_gateway(sdk)),
             users: UserPool::new(pool, user_pool_id),
             ledger: DynamoLedger::new(table, &ledger.table, ledger.event_retention),

@@ -1,24 +1,26 @@
-//! Stripe's API over async-stripe's client and our own minimal views.
+//! Stripe's API: async-stripe's requests, our own client and our own minimal views.
 //!
 //! Requests implement the library's public [`StripeRequest`]; none of its generated
 //! request crates is used (`docs/adr/0003-async-stripe.md`). Every call is tried once:
 //! the number of calls stays predictable under Stripe's rate limits, and the queue
-//! retries. The library shows neither `Retry-After` nor `Stripe-Rate-Limited-Reason`,
-//! so a throttle never says for how long.
+//! retries.
 
+mod client;
 mod doctor;
 mod events;
 mod operator;
+mod refusal;
 mod views;
 
 use std::marker::PhantomData;
-use std::time::Duration;
 
 use jiff::Timestamp;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use serde_json::{Value, json};
-use stripe::{Client, ClientBuilder, IdempotencyKey, RequestStrategy, StripeError};
-use stripe_client_core::{RequestBuilder, StripeMethod, StripeRequest};
+use stripe_client_core::{
+    IdempotencyKey, IdempotentKeyError, RequestBuilder, RequestStrategy, StripeMethod,
+    StripeRequest,
+};
 use tollgate_billing::ports::{
     CheckoutRecord, Class, CustomerRecord, NewCheckout, Page, PortError, PortResult, Service,
     Stripe,
@@ -29,18 +31,20 @@ use tollgate_events::{
     ChargeId, CustomerId, DisputeId, EventId, IdError, NamedAccount, PriceId, SubscriptionId,
 };
 
+pub use self::client::StripeApiError;
+use self::client::{CallError, Client};
+use self::refusal::Refusal;
 use self::views::{
     ChargeView, CheckoutView, CustomerView, DisputeView, IdView, ListView, Listed, PortalView,
     SubscriptionView,
 };
 use super::error::Operation;
+use crate::config::StripeEndpoint;
 
 /// The version of Stripe's API that the library sends with every request. The library's
 /// version is pinned, and so is this: a test fails when it moves.
 /// <https://docs.stripe.com/api/versioning>
 pub const API_VERSION: &str = "2026-09-30.endive";
-/// How long one call may take.
-const TIMEOUT: Duration = Duration::from_secs(10);
 /// The largest page that Stripe gives.
 const PAGE: u32 = 100;
 
@@ -50,26 +54,14 @@ pub struct StripeApi {
     client: Client,
 }
 
-/// Why no client can be made.
-#[derive(Debug, thiserror::Error)]
-#[error("the Stripe client cannot be built; look at the secret key and the base URL")]
-pub struct StripeApiError(#[source] StripeError);
-
 impl StripeApi {
-    /// A client with a secret (better: restricted) key. `base` is an origin, `http` or
-    /// `https`, without a path; the default is Stripe's own.
+    /// A client with a secret (better: restricted) key.
     ///
     /// # Errors
-    /// [`StripeApiError`] when the key or the URL cannot go into a request.
-    pub fn new(key: &SecretString, base: Option<&str>) -> Result<Self, StripeApiError> {
-        let mut builder = ClientBuilder::new(key.expose_secret())
-            .request_strategy(RequestStrategy::Once)
-            .timeout(TIMEOUT)
-            .app_info("tollgate", Some(env!("CARGO_PKG_VERSION").to_owned()), None);
-        if let Some(base) = base {
-            builder = builder.url(base);
-        }
-        Ok(Self { client: builder.build().map_err(StripeApiError)? })
+    /// [`StripeApiError`] when the key or the URL cannot go into a request, or a certificate
+    /// cannot be trusted.
+    pub fn new(key: &SecretString, endpoint: &StripeEndpoint) -> Result<Self, StripeApiError> {
+        Ok(Self { client: Client::new(key, endpoint)? })
     }
 
     async fn send<T: miniserde::Deserialize>(&self, call: Call<T>) -> PortResult<T> {
@@ -312,9 +304,8 @@ impl<T> Call<T> {
     }
 
     fn idempotent(self, key: &str) -> PortResult<Self> {
-        let invalid = |error: stripe::IdempotentKeyError| {
-            self.operation.error(Class::Invalid, error.to_string())
-        };
+        let invalid =
+            |error: IdempotentKeyError| self.operation.error(Class::Invalid, error.to_string());
         Ok(Self { key: Some(IdempotencyKey::new(key).map_err(invalid)?), ..self })
     }
 
@@ -359,30 +350,22 @@ fn readable<T>(name: &'static str, answer: Result<T, IdError>) -> PortResult<T> 
     answer.map_err(|error| operation.error(Class::Invalid, format!("in the answer: {error}")))
 }
 
-fn classify(operation: Operation, error: &StripeError) -> PortError {
-    match error {
-        StripeError::Stripe(api, status) => {
-            let code = api.code.as_ref().map_or("", |code| code.as_str());
-            let class = class(*status, api.type_.as_str(), code);
-            operation.error(class, describe(*status, api, code))
-        }
-        StripeError::ConfigError(why) => operation.error(Class::Invalid, why.clone()),
-        // A gateway's HTML page, or an answer without a field that we need: the library
-        // does not tell which. Either way the call may have taken effect.
-        StripeError::JSONDeserialize(why) => {
-            operation.error(Class::Unavailable, format!("the answer could not be read: {why}"))
-        }
-        StripeError::ClientError(why) => operation.error(Class::Unavailable, why.clone()),
-        StripeError::Timeout => operation.error(Class::Unavailable, "timed out"),
-    }
+fn classify(operation: Operation, error: &CallError) -> PortError {
+    let class = match error {
+        CallError::Refused(refusal) => class(refusal),
+        CallError::Unsendable(_) => Class::Invalid,
+        // Whatever became of the answer, the call may have taken effect.
+        CallError::Unreadable(_) | CallError::Lost(_) | CallError::TimedOut => Class::Unavailable,
+    };
+    operation.error(class, error.to_string())
 }
 
 /// <https://docs.stripe.com/api/errors>
-fn class(status: u16, kind: &str, code: &str) -> Class {
-    match status {
-        _ if code == "resource_missing" => Class::NotFound,
-        _ if kind == "idempotency_error" => Class::Conflict,
-        429 => Class::Throttled { after: None },
+fn class(refusal: &Refusal) -> Class {
+    match refusal.status {
+        _ if refusal.code == "resource_missing" => Class::NotFound,
+        _ if refusal.kind == "idempotency_error" => Class::Conflict,
+        429 => Class::Throttled { after: refusal.after },
         401 | 403 => Class::Denied,
         404 => Class::NotFound,
         409 => Class::Conflict,
@@ -391,17 +374,6 @@ fn class(status: u16, kind: &str, code: &str) -> Class {
         400..=499 => Class::Invalid,
         _ => Class::Unavailable,
     }
-}
-
-/// Stripe's words are kept only where they speak of our own request.
-fn describe(status: u16, api: &stripe::ApiErrors, code: &str) -> String {
-    let message = match (status, api.type_.as_str()) {
-        (400 | 404, "invalid_request_error") => api.message.as_deref(),
-        _ => None,
-    };
-    let parts = [Some(api.type_.as_str()), Some(code), api.param.as_deref(), message];
-    let told: Vec<_> = parts.into_iter().flatten().filter(|part| !part.is_empty()).collect();
-    format!("HTTP {status}: {}", told.join(": "))
 }
 
 #[cfg(test)]

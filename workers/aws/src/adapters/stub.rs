@@ -1,6 +1,8 @@
 //! For tests: a server that gives prepared answers in order and remembers what it was asked.
 
 use std::collections::VecDeque;
+use std::fmt::Debug;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
@@ -8,6 +10,12 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
+use axum::serve::{Listener, ListenerExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::crypto::aws_lc_rs::default_provider;
+use tokio_rustls::server::TlsStream;
 
 /// One request, as it came.
 #[derive(Debug, Clone)]
@@ -47,17 +55,43 @@ struct Script {
 pub(crate) struct Stub {
     pub(crate) url: String,
     script: Arc<Mutex<Script>>,
+    connections: Arc<AtomicUsize>,
 }
 
 impl Stub {
     pub(crate) async fn answering(answers: impl IntoIterator<Item = Answer>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        Self::serve(listener, url, answers)
+    }
+
+    /// Over TLS, with a certificate that nobody vouches for; beside the stub it, as PEM.
+    pub(crate) async fn over_tls(answers: impl IntoIterator<Item = Answer>) -> (Self, String) {
+        let (listener, pem) = Tls::bind().await;
+        let url = format!("https://{}", listener.tcp.local_addr().unwrap());
+        (Self::serve(listener, url, answers), pem)
+    }
+
+    fn serve<L: Listener<Addr: Debug>>(
+        listener: L,
+        url: String,
+        answers: impl IntoIterator<Item = Answer>,
+    ) -> Self {
         let answers = answers.into_iter().collect();
         let script = Arc::new(Mutex::new(Script { answers, asked: vec![] }));
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
         let router = Router::new().fallback(answer).with_state(script.clone());
+        let connections = Arc::new(AtomicUsize::new(0));
+        let counter = connections.clone();
+        let listener = listener.tap_io(move |_| {
+            counter.fetch_add(1, Ordering::Relaxed);
+        });
         tokio::spawn(async { axum::serve(listener, router).await });
-        Self { url, script }
+        Self { url, script, connections }
+    }
+
+    /// How many connections were made; over TLS, how many handshakes were done.
+    pub(crate) fn connections(&self) -> usize {
+        self.connections.load(Ordering::Relaxed)
     }
 
     pub(crate) fn asked(&self) -> Vec<Asked> {
@@ -100,4 +134,43 @@ async fn answer(
         response.headers_mut().insert(name, value.parse().unwrap());
     }
     response
+}
+
+struct Tls {
+    tcp: TcpListener,
+    acceptor: TlsAcceptor,
+}
+
+impl Tls {
+    async fn bind() -> (Self, String) {
+        let rcgen::CertifiedKey { cert, signing_key } =
+            rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+        let config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![cert.der().clone()], signing_key.into())
+            .unwrap();
+        let tcp = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        (Self { tcp, acceptor: TlsAcceptor::from(Arc::new(config)) }, cert.pem())
+    }
+}
+
+impl Listener for Tls {
+    type Io = TlsStream<TcpStream>;
+    type Addr = std::net::SocketAddr;
+
+    /// Who does not finish the handshake is not served.
+    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
+        loop {
+            let (stream, address) = Listener::accept(&mut self.tcp).await;
+            if let Ok(stream) = self.acceptor.accept(stream).await {
+                return (stream, address);
+            }
+        }
+    }
+
+    fn local_addr(&self) -> std::io::Result<Self::Addr> {
+        self.tcp.local_addr()
+    }
 }

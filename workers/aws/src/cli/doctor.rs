@@ -10,6 +10,7 @@ use tollgate_billing::ports::Clock;
 
 use super::{Colour, Context, Exit, Failure, Io, Setting, StackSettings};
 use crate::adapters::dynamodb::table::EXPIRES_AT;
+use crate::config::StripeEndpoint;
 use crate::doctor::{Place, QueuePlace, SecretPlace, json, observe, table_shape, text};
 
 const EXAMPLES: &str = "\
@@ -37,7 +38,7 @@ pub(crate) async fn run<C: Clock>(
 ) -> Result<Exit, Failure> {
     let settings = context.settings().await?;
     let expected = expected(settings, context.named_stack(), context.command(), catalog(&command))?;
-    let place = place(settings, context.named_stack(), &|name| context.variable(name));
+    let place = place(settings, context.named_stack(), &|name| context.variable(name))?;
     let observed = observe(&place, &expected, context.sdk().await, &context.clock).await;
     let findings = examine(&observed, &expected);
     if context.json {
@@ -113,7 +114,7 @@ fn place(
     settings: &StackSettings,
     named: Option<&str>,
     variable: &dyn Fn(&str) -> Option<String>,
-) -> Place {
+) -> Result<Place, Failure> {
     let value = |name: &str| variable(name).filter(|value| !value.trim().is_empty());
     let secret = |arn, name: &str| match (settings.get(arn), value(name)) {
         (Some(arn), _) => SecretPlace::Arn(arn.to_owned()),
@@ -126,15 +127,15 @@ fn place(
     use Setting::{KeySecretsArn, StripeKeySecretArn, SweepStripeKeySecretArn, WebhookSecretsArn};
     let sweep = settings.get(SweepStripeKeySecretArn);
     let sweep = sweep.filter(|arn| settings.get(StripeKeySecretArn) != Some(arn));
-    Place {
+    Ok(Place {
         queues: queues(settings, named),
         stripe_key: secret(StripeKeySecretArn, "STRIPE_SECRET_KEY"),
         sweep_key: sweep.map(|arn| SecretPlace::Arn(arn.to_owned())),
         webhook_secrets: secret(WebhookSecretsArn, "STRIPE_WEBHOOK_SECRETS"),
         key_secrets: secret(KeySecretsArn, "TOLLGATE_KEY_SECRETS"),
         own_stripe_key: value("STRIPE_SECRET_KEY").map(SecretString::from),
-        stripe_base: value("STRIPE_API_BASE"),
-    }
+        stripe_endpoint: StripeEndpoint::read(variable)?,
+    })
 }
 
 /// Where the queues are.

@@ -113,7 +113,8 @@ impl From<StripeApiError> for Failure {
     fn from(error: StripeApiError) -> Self {
         Self::usage(
             error.to_string(),
-            "Stripe's dashboard shows the key: it begins with sk_ or rk_. STRIPE_API_BASE is for tests.",
+            "Stripe's dashboard shows the key: it begins with sk_ or rk_. STRIPE_API_BASE and \
+             STRIPE_CA_BUNDLE are for tests.",
         )
     }
 }

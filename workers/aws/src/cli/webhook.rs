@@ -67,7 +67,7 @@ pub(crate) async fn run<C: Clock>(
     let applying = Applying {
         stack: settings.need(Setting::Stack)?,
         url: settings.need(Setting::WebhookUrl)?,
-        stripe: StripeApi::new(&config.key, config.base.as_deref())?,
+        stripe: StripeApi::new(&config.key, &config.endpoint)?,
         secrets: context.secrets().await,
         secret_arn,
     };

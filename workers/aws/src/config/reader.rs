@@ -6,12 +6,14 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use jiff::SignedDuration;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 use secrecy::SecretString;
 use tollgate_billing::catalog::CatalogFile;
 use tollgate_billing::derive::Deriver;
 use tollgate_events::stripe::SigningSecret;
 
-use super::{LedgerConfig, QueueConfig, StripeConfig};
+use super::{LedgerConfig, QueueConfig, StripeConfig, StripeEndpoint};
 
 /// One setting that is missing or wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -202,10 +204,30 @@ impl<'a> Reader<'a> {
         if !livemode && key.contains("_live_") {
             self.problem(variable, "is a live key, but TOLLGATE_LIVEMODE is false: change one");
         }
+        StripeConfig { key: SecretString::from(key), endpoint: self.stripe_endpoint() }
+    }
+
+    pub(super) fn stripe_endpoint(&mut self) -> StripeEndpoint {
         let base = "STRIPE_API_BASE";
         let set = self.optional(base).is_some();
         let base = set.then(|| self.url(base, "an origin like http://127.0.0.1:8080"));
-        StripeConfig { key: SecretString::from(key), base }
+        StripeEndpoint { base, roots: self.stripe_roots() }
+    }
+
+    fn stripe_roots(&mut self) -> Option<Vec<CertificateDer<'static>>> {
+        let variable = "STRIPE_CA_BUNDLE";
+        let path = self.optional(variable)?;
+        let roots = CertificateDer::pem_file_iter(&path).and_then(Iterator::collect);
+        let roots: Vec<_> = roots
+            .map_err(|error| {
+                let advice = format!("names the file {path}, which cannot be read: {error}");
+                self.problem(variable, advice);
+            })
+            .ok()?;
+        if roots.is_empty() {
+            self.problem(variable, format!("names the file {path}, which has no certificate"));
+        }
+        Some(roots)
     }
 
     pub(super) fn webhook_secrets(&mut self) -> Vec<SigningSecret> {

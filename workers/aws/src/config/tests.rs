@@ -38,7 +38,7 @@ fn everything_is_read() {
     assert_eq!(config.ledger, LedgerConfig { table: "ledger".into(), event_retention: None });
     assert_eq!(config.catalog.catalog.revision, 7);
     assert_eq!(config.stripe.key.expose_secret(), "rk_test_hidden");
-    assert_eq!(config.stripe.base, None, "blank is not set");
+    assert_eq!(config.stripe.endpoint.base, None, "blank is not set");
     assert_eq!(config.deriver.newest(), 2);
     assert!(!config.livemode);
     assert_eq!(config.instances, 4, "two mappings at their least");
@@ -106,12 +106,17 @@ fn all_that_is_missing_is_named_at_once_and_only_what_is_needed() {
 #[test]
 fn what_is_wrong_is_told_without_telling_secrets() {
     type Case = (&'static [(&'static str, &'static str)], &'static str);
-    let cases: [Case; 16] = [
+    let cases: [Case; 18] = [
         (&[("TOLLGATE_LIVEMODE", "yes")], "TOLLGATE_LIVEMODE is neither"),
         (&[("TOLLGATE_LIVEMODE", "true")], "STRIPE_SECRET_KEY is a sandbox key"),
         (&[("STRIPE_SECRET_KEY", "sk_live_hidden")], "STRIPE_SECRET_KEY is a live key"),
         (&[("STRIPE_SECRET_KEY", "pk_test_hidden")], "STRIPE_SECRET_KEY is not a secret key"),
         (&[("STRIPE_API_BASE", "stripe.com")], "STRIPE_API_BASE is not a URL"),
+        (&[("STRIPE_CA_BUNDLE", "/no/such/roots.pem")], "STRIPE_CA_BUNDLE names the file"),
+        (
+            &[("STRIPE_CA_BUNDLE", concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"))],
+            "Cargo.toml, which has no certificate",
+        ),
         (&[("TOLLGATE_STACK", "a/b")], "TOLLGATE_STACK may have"),
         (&[("TOLLGATE_TABLE", "  ")], "TOLLGATE_TABLE is not set"),
         (

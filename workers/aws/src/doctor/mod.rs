@@ -21,6 +21,8 @@ use secrecy::SecretString;
 use tollgate_billing::doctor::{Expected, Look, Observed};
 use tollgate_billing::ports::Clock;
 
+use crate::config::StripeEndpoint;
+
 pub use self::dynamodb::table_shape;
 pub use self::report::{json, text};
 pub use self::sqs::look as queues;
@@ -40,8 +42,8 @@ pub struct Place {
     pub key_secrets: SecretPlace,
     /// The key with which doctor itself calls Stripe; the functions' own without it.
     pub own_stripe_key: Option<SecretString>,
-    /// Another origin than Stripe's.
-    pub stripe_base: Option<String>,
+    /// Where Stripe's API is.
+    pub stripe_endpoint: StripeEndpoint,
 }
 
 /// A queue and its dead-letter queue.

@@ -28,7 +28,7 @@ pub(super) async fn look(
     let theirs = key.as_ref().map_err(Clone::clone);
     let kind = theirs.clone().map(|key| StripeKey::of(key.expose_secret()));
     let client = |key: &SecretString| {
-        let client = StripeApi::new(key, place.stripe_base.as_deref());
+        let client = StripeApi::new(key, &place.stripe_endpoint);
         client.map_err(|error| Unseen::Failed {
             needs: "a usable Stripe key".into(),
             why: error.to_string(),

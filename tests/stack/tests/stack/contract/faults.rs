@@ -22,11 +22,10 @@ use super::sqs::envelope;
 const SERVICES: [Service; 5] =
     [Service::Stripe, Service::ApiGateway, Service::Cognito, Service::Ledger, Service::Queue];
 
-/// API Gateway says for how long; the JSON protocols do not, and Stripe's header is not
-/// shown by its library.
+/// API Gateway and Stripe say for how long; the JSON protocols do not.
 fn class(service: Service, fault: Fault) -> Class {
     match (fault, service) {
-        (Fault::Throttled, Service::ApiGateway) => {
+        (Fault::Throttled, Service::ApiGateway | Service::Stripe) => {
             Class::Throttled { after: Some(SignedDuration::from_secs(2)) }
         }
         (Fault::Throttled, _) => Class::Throttled { after: None },
@@ -94,6 +93,18 @@ impl Stand<OnTheWire> {
             }
             Service::SecretsManager | Service::CloudFormation => unreachable!("it is no port"),
         }
+    }
+}
+
+/// Which limit was met stands in the error, for whoever has to raise it.
+#[tokio::test]
+async fn a_throttle_of_stripes_says_which_limit_was_met() {
+    let faults = Faults::default();
+    let stand = face::under(&faults, face::world()).await;
+    for limit in ["global-rate", "endpoint-rate"] {
+        faults.order(Service::Stripe, &[Fault::Throttled]);
+        let failed = stand.change(Service::Stripe, "ann").await.unwrap_err();
+        assert!(failed.detail.contains(limit), "{failed}");
     }
 }
 

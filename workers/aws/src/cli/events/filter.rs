@@ -202,7 +202,7 @@ pub(super) async fn clients<C: Clock>(
         return Ok((ledger, None));
     }
     let config = context.stripe().await?;
-    Ok((ledger, Some(StripeApi::new(&config.key, config.base.as_deref())?)))
+    Ok((ledger, Some(StripeApi::new(&config.key, &config.endpoint)?)))
 }
 
 /// A word for the shell.

@@ -80,7 +80,7 @@ async fn stripe<C: Clock>(
         return Ok(None);
     }
     let config = context.stripe().await?;
-    Ok(Some(StripeApi::new(&config.key, config.base.as_deref())?))
+    Ok(Some(StripeApi::new(&config.key, &config.endpoint)?))
 }
 
 async fn observe(
