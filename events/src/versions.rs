@@ -9,9 +9,13 @@ use serde_json::{Value, json};
 use crate::fixtures::{FOLDERS, events, outcome, pointers};
 use crate::{ENVELOPE_VERSION, Envelope, EnvelopeError, MAX_ENVELOPE_BYTES};
 
-/// What a version has written, a line each.
+/// What a version writes, a line each.
 pub(crate) fn golden(version: u32) -> Vec<String> {
-    let path = format!("{}/fixtures/envelope/v{version}.jsonl", env!("CARGO_MANIFEST_DIR"));
+    lines(&format!("v{version}"))
+}
+
+fn lines(name: &str) -> Vec<String> {
+    let path = format!("{}/fixtures/envelope/{name}.jsonl", env!("CARGO_MANIFEST_DIR"));
     let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
     text.lines().map(str::to_owned).collect()
 }
@@ -19,7 +23,9 @@ pub(crate) fn golden(version: u32) -> Vec<String> {
 #[test]
 fn what_any_version_wrote_is_read_for_ever() {
     for version in 1..=ENVELOPE_VERSION {
-        for line in golden(version) {
+        // And what it wrote before fields were added to it.
+        let older = lines(&format!("v{version}.before-products"));
+        for line in golden(version).into_iter().chain(older) {
             let envelope = Envelope::decode(&line).unwrap_or_else(|error| {
                 panic!("{error} ({:?}): {line}", std::error::Error::source(&error))
             });
@@ -85,7 +91,11 @@ fn the_lines_have_every_field_source_and_way() {
         "/via",
         "/run",
         "/hint/status",
+        "/subject/account/stack",
         "/hint/prices/0",
+        "/hint/lookup_keys/0",
+        "/hint/products/0",
+        "/hint/whole",
         "/hint/cancel_at",
         "/hint/cancel_at_period_end",
     ];

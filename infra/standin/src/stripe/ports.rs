@@ -262,6 +262,7 @@ impl tollgate_billing::ports::Stripe for StripeStandin {
             Ok(CheckoutRecord {
                 status: SessionStatus::Open.as_str().to_owned(),
                 url: Some(stripe.checkout_url(&id)),
+                subscription: None,
                 ..see_checkout(stripe, stripe.session(&id)?)
             })
         })

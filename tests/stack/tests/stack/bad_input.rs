@@ -114,7 +114,7 @@ async fn what_is_not_for_this_deployment_is_on_record() -> Told {
     for (body, outcome) in [
         (event("evt_live", UPDATED, "cus_1", true), "ignored"),
         (connect, "ignored"),
-        (event("evt_stranger", UPDATED, "cus_stranger", false), "waiting"),
+        (event("evt_stranger", UPDATED, "cus_stranger", false), "ignored"),
     ] {
         let text = body.to_string();
         let signature = shop.signature(&ours, &text);

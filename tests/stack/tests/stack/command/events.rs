@@ -207,7 +207,7 @@ account  ANN
 version  3
 
 version 2 of the account, 2026-03-01T09:05:00Z: free → free
-  no live subscription
+  no live subscription to a plan
   2026-03-01T09:05:00Z link customer CUSTOMER
 
 version 3 of the account, 2026-03-01T09:05:00Z: free → basic
@@ -326,8 +326,8 @@ async fn what_is_parked_is_replayed_by_its_outcome() -> anyhow::Result<()> {
         (
             1,
             "\
-3 events to replay (last time: 3 parked).
-Sent 3 events as replay RUN; before: 3 parked."
+2 events to replay (last time: 2 parked).
+Sent 2 events as replay RUN; before: 2 parked."
         )
     );
     let told = "error: 3 events were not handled within 1m\n  They stay on the queue. See how it does: tollgate --stack local queue status\n";
