@@ -573,12 +573,13 @@ fn keep_for_unknown<'a>(
     let ends = since.saturating_add(policy.unknown_price()).expect("a duration has no calendar");
     let ends = until.map_or(ends, |until| until.min(ends));
     let plan = catalog.plan(&given.plan).filter(|_| ends > now)?;
-    standing.review(Some(ends), now);
-    if standing.plan.is_none_or(|best| best.rank < plan.rank) {
-        let given = Some(Given { unknown_since: Some(since), ..given });
-        let reason = Reason::UnknownPrice { price, until: Some(ends) };
-        standing.offer(plan, Offer { reason, given, until: Some(ends) });
+    if standing.plan.is_some_and(|best| best.rank >= plan.rank) {
+        return None;
     }
+    standing.review(Some(ends), now);
+    let given = Some(Given { unknown_since: Some(since), ..given });
+    let reason = Reason::UnknownPrice { price, until: Some(ends) };
+    standing.offer(plan, Offer { reason, given, until: Some(ends) });
     Some(ends)
 }
 

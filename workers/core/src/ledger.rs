@@ -5,7 +5,9 @@
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
-use tollgate_events::{AccountId, CustomerId, Envelope, EventRef, MAX_ENVELOPE_BYTES, Source};
+use tollgate_events::{
+    AccountId, CustomerId, Envelope, EventRef, MAX_ENVELOPE_BYTES, Source, SubscriptionId,
+};
 
 use crate::account::{Access, Account, Reason};
 use crate::policy::{BLAST_AT_LEAST, BLAST_PERCENT};
@@ -323,6 +325,9 @@ pub struct Blast {
     /// How many, since then.
     #[serde(default)]
     pub count: u64,
+    /// The subscriptions that were counted last: whoever was interrupted is counted once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub recent: Vec<SubscriptionId>,
     /// The limit was hit; only an operator ends that.
     #[serde(default)]
     pub stopped: bool,
@@ -341,8 +346,15 @@ impl StackRecord {
     }
 
     /// Counts one more subscription that is to be cancelled, in the same way.
-    pub fn cancel(&self, now: Timestamp) -> (Self, bool) {
-        let (cancellations, allowed) = self.cancellations.count(now, blast_limit(self.paying));
+    pub fn cancel(&self, now: Timestamp, subscription: &SubscriptionId) -> (Self, bool) {
+        if self.cancellations.recent.contains(subscription) {
+            return (self.clone(), true);
+        }
+        let (mut cancellations, allowed) = self.cancellations.count(now, blast_limit(self.paying));
+        if allowed {
+            cancellations.recent.insert(0, subscription.clone());
+            cancellations.recent.truncate(MOST_RECENT);
+        }
         (Self { cancellations, ..self.clone() }, allowed)
     }
 
@@ -383,6 +395,9 @@ impl Blast {
 pub fn blast_limit(of: u64) -> u64 {
     BLAST_AT_LEAST.max(of.saturating_mul(BLAST_PERCENT) / 100)
 }
+
+/// How many of those counted last are remembered: more than are ever cancelled at once.
+const MOST_RECENT: usize = 20;
 
 /// How long the blast limit counts.
 const BLAST_WINDOW: SignedDuration = SignedDuration::from_hours(24);

@@ -90,7 +90,7 @@ impl<P: Ports> Run<'_, P> {
         }
         let mut held_back = BTreeSet::new();
         for id in new {
-            if self.count(StackRecord::cancel).await? {
+            if self.count(|stack, now| stack.cancel(now, &id)).await? {
                 self.account.may_cancel.insert(id);
             } else {
                 held_back.insert(id);

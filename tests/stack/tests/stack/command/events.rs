@@ -330,17 +330,17 @@ async fn what_is_parked_is_replayed_by_its_outcome() -> anyhow::Result<()> {
 Sent 2 events as replay RUN; before: 2 parked."
         )
     );
-    let told = "error: 3 events were not handled within 1m\n  They stay on the queue. See how it does: tollgate --stack local queue status\n";
+    let told = "error: 2 events were not handled within 1m\n  They stay on the queue. See how it does: tollgate --stack local queue status\n";
     assert_eq!(slow.err, told);
     scene.operator.stack.world.gate.take_calls();
     scene.operator.enough_after.set(Some("SendMessageBatch"));
     let enough = scene.events("replay --outcome parked --yes --wait").await;
     scene.operator.enough_after.set(None);
-    let told = "Stopped waiting for 3 events: the worker goes on.\n";
+    let told = "Stopped waiting for 2 events: the worker goes on.\n";
     assert_eq!((enough.exit, enough.err.as_str()), (5, told));
     let followed = scene.followed("replay --outcome parked --yes --wait --json").await?;
     let told: Value = serde_json::from_str(&followed.out)?;
-    assert_eq!((followed.exit, &told["handled"]), (0, &serde_json::json!({ "waiting": 3 })));
+    assert_eq!((followed.exit, &told["handled"]), (0, &serde_json::json!({ "waiting": 2 })));
     Ok(())
 }
 
