@@ -209,7 +209,8 @@ impl<L: Ledger, E: Entropy> Claimed<'_, L, E> {
             by_operator: change.by_operator,
             account,
         };
-        Ok(match self.accounts.ledger.commit(&commit).await? {
+        // Boxed: it stands at the end of chains of calls, and its type is deep.
+        Ok(match Box::pin(self.accounts.ledger.commit(&commit)).await? {
             CommitResult::Committed => {
                 (self.version, self.committed) = (version, commit.account.access);
                 Answer::Committed { entry: tells }

@@ -98,7 +98,8 @@ impl<P: Ports> Worker<P> {
         let (outcome, why) = if let Some(why) = self.not_ours(&envelope).await? {
             (Outcome::Ignored, why.to_owned())
         } else {
-            match self.resolve(&mut envelope, known).await {
+            // Boxed: it is long, and seldom all of it is gone.
+            match Box::pin(self.resolve(&mut envelope, known)).await {
                 Err(error) => match error_policy(&error) {
                     Judgement { verdict: Verdict::Park, .. } => {
                         (Outcome::Parked, error.to_string())

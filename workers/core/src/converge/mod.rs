@@ -317,10 +317,11 @@ impl<'a, P: Ports> Run<'a, P> {
             self.now = self.clock_now();
             let listed = facts.subscriptions.len();
             let mut desired = self.decide(&facts);
-            while !self.may_lose(&mut facts, &desired).await? {
+            // Boxed: what few need does not make every convergence's future larger.
+            while !Box::pin(self.may_lose(&mut facts, &desired)).await? {
                 desired = self.decide(&facts);
             }
-            self.limit_cancellations(&mut desired).await?;
+            Box::pin(self.limit_cancellations(&mut desired)).await?;
             // A subscription that is there and was not listed.
             let lagging = listed < facts.subscriptions.len() || self.read_seems_to_lag(&facts);
             self.account.user = desired.user.clone();

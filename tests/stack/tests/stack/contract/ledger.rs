@@ -169,7 +169,7 @@ pub(super) async fn the_stacks_own_item_has_one_writer_at_a_time<F: Face>(stand:
     let empty = ledger.stack().await.unwrap();
     assert_eq!(empty, StackRecord::default());
     let keys = Some(KeyCount { count: 7, at: at(1) });
-    let blast = Blast { since: Some(at(2)), count: 3, stopped: true, accepted_until: None };
+    let blast = Blast { since: Some(at(2)), count: 3, stopped: true, ..Blast::default() };
     let written = StackRecord { keys, paying: 5, blast, ..empty.clone() };
     assert!(ledger.put_stack(&written).await.unwrap());
     assert!(!ledger.put_stack(&empty).await.unwrap(), "another was faster");

@@ -162,6 +162,7 @@ contract! {
         a_dispute_is_read_as_it_stands,
         an_inquiry_moves_no_money,
         an_unknown_dispute_or_charge_is_none,
+        a_subscription_is_read_by_its_id_whatever_its_status,
         cancelling_twice_is_no_error,
         an_expired_subscription_is_cancelled_without_error,
         a_lookup_key_moves,

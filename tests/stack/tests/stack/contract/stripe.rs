@@ -22,7 +22,7 @@ fn named() -> NamedAccount {
     NamedAccount {
         id: AccountId::parse("sub-1").unwrap(),
         proof: Some("1:proof".into()),
-        stack: None,
+        stack: Some("shop".into()),
     }
 }
 
@@ -311,6 +311,21 @@ pub(super) async fn an_unknown_dispute_or_charge_is_none<F: Face>(stand: Stand<F
     assert_eq!(stripe.charge_customer(&ChargeId::parse(UNKNOWN).unwrap()).await.unwrap(), None);
 }
 
+pub(super) async fn a_subscription_is_read_by_its_id_whatever_its_status<F: Face>(stand: Stand<F>) {
+    let customer = stand.customer();
+    let live = stand.subscribe(&customer, "pro_monthly");
+    let ended = stand.subscribe(&customer, "basic_monthly");
+    stand.world.stripe.account().cancel(ended.as_str(), When::Now).unwrap();
+    let unknown = SubscriptionId::parse(format!("sub_{UNKNOWN}")).unwrap();
+    let read = async |id: &SubscriptionId| {
+        stand.ports.stripe().subscription(id).await.unwrap().map(|it| (it.customer, it.status))
+    };
+    let of_customer = |status| Some((customer.clone(), status));
+    assert_eq!(read(&live).await, of_customer(SubscriptionStatus::Active));
+    assert_eq!(read(&ended).await, of_customer(SubscriptionStatus::Canceled));
+    assert_eq!(read(&unknown).await, None);
+}
+
 pub(super) async fn cancelling_twice_is_no_error<F: Face>(stand: Stand<F>) {
     let customer = stand.customer();
     let id = stand.subscribe(&customer, "pro_monthly");
@@ -394,9 +409,10 @@ pub(super) async fn a_checkout_carries_account_and_proof<F: Face>(stand: Stand<F
         let bought = stripe.complete_checkout(&opened.id, Card::Pays).unwrap();
         stripe.subscription(&bought).unwrap().metadata.clone()
     };
-    let expected: Metadata = [("tollgate_account", "sub-1"), ("tollgate_proof", "1:proof")]
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .into();
+    let expected: Metadata =
+        [("tollgate_account", "sub-1"), ("tollgate_proof", "1:proof"), ("tollgate_stack", "shop")]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .into();
     assert_eq!(bought, expected, "the subscription names the account too");
     let read = stand.subscription(&customer).await;
     let subscription = Some(read.id);

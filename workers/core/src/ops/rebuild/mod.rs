@@ -311,7 +311,7 @@ impl<P: Ports> Rebuild<'_, P> {
                     continue;
                 }
                 let left = Left { user, key, subscriptions };
-                match self.write_back(left, writes, report).await? {
+                match Box::pin(self.write_back(left, writes, report)).await? {
                     Some(rebuilt) => heard(News::Found(rebuilt)),
                     None => report.busy += 1,
                 }
