@@ -13,7 +13,7 @@ use crate::converge::Worker;
 use crate::derive::KeyValue;
 use crate::ledger::{CustomerLink, Entry};
 use crate::ports::{
-    ApiGateway, CheckoutRecord, Clock, Ledger, NewCheckout, PortError, Ports, Stripe,
+    ApiGateway, CheckoutRecord, Clock, CustomerSeen, Ledger, NewCheckout, PortError, Ports, Stripe,
 };
 use crate::stripe::SubscriptionStatus;
 
@@ -154,7 +154,7 @@ impl<P: Ports> AccountApi<P> {
         }
         let price = self.price(plan).await?;
         let customer = self.customer(&account).await?;
-        let sessions = self.worker.ports.stripe().checkouts(&customer).await?;
+        let sessions = self.worker.ports.stripe().checkouts(&customer).await?.unwrap_or_default();
         if let Some(url) = self.reopen(&sessions, &price).await? {
             return Ok(url);
         }
@@ -213,7 +213,7 @@ impl<P: Ports> AccountApi<P> {
     /// Whether a customer has a subscription that is paid, or owed.
     async fn is_subscribed(&self, customer: &CustomerId) -> Result<bool, PortError> {
         let subscriptions = self.worker.ports.stripe().subscriptions(customer).await?;
-        Ok(subscriptions.iter().any(|subscription| match subscription.status {
+        Ok(subscriptions.unwrap_or_default().iter().any(|subscription| match subscription.status {
             SubscriptionStatus::Incomplete
             | SubscriptionStatus::IncompleteExpired
             | SubscriptionStatus::Canceled => false,
@@ -232,7 +232,7 @@ impl<P: Ports> AccountApi<P> {
     async fn customer(&self, account: &Account) -> Result<CustomerId, Refusal> {
         let stripe = self.worker.ports.stripe();
         for customer in &account.access.customers {
-            if stripe.customer(customer).await?.is_some() {
+            if let CustomerSeen::There(_) = stripe.customer(customer).await? {
                 return Ok(customer.clone());
             }
         }

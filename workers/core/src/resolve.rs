@@ -10,7 +10,7 @@ use tollgate_events::{AccountId, ChargeId, CustomerId, Envelope, NamedAccount, S
 
 use crate::converge::Worker;
 use crate::ledger::CustomerLink;
-use crate::ports::{CheckoutRecord, Ledger, PortResult, Ports, Stripe};
+use crate::ports::{ChargeSeen, CheckoutRecord, CustomerSeen, Ledger, PortResult, Ports, Stripe};
 
 /// Whose event it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,7 +47,10 @@ impl<P: Ports> Worker<P> {
             && let Some(charge) = &envelope.subject.charge
         {
             if !known.customers.contains_key(charge) {
-                let customer = self.ports.stripe().charge_customer(charge).await?;
+                let customer = match self.ports.stripe().charge(charge).await? {
+                    ChargeSeen::There(customer) => customer,
+                    ChargeSeen::Missing => None,
+                };
                 known.customers.insert(charge.clone(), customer);
             }
             envelope.subject.customer = known.customers.get(charge).cloned().flatten();
@@ -81,11 +84,12 @@ impl<P: Ports> Worker<P> {
         let proven = |named: Option<NamedAccount>| {
             named.filter(|named| self.deriver.verifies(named)).map(|named| named.id)
         };
-        let record = self.ports.stripe().customer(customer).await?;
-        if let Some(account) = record.and_then(|record| proven(record.named)) {
+        if let CustomerSeen::There(record) = self.ports.stripe().customer(customer).await?
+            && let Some(account) = proven(record.named)
+        {
             return Ok(Some(account));
         }
-        let checkouts = self.ports.stripe().checkouts(customer).await?;
+        let checkouts = self.ports.stripe().checkouts(customer).await?.unwrap_or_default();
         let by_proof = checkouts.iter().find_map(|checkout| proven(checkout.named.clone()));
         Ok(by_proof.or_else(|| self.trusted_reference(&checkouts)))
     }

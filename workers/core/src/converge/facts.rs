@@ -136,7 +136,7 @@ impl<P: Ports> Run<'_, P> {
         let stripe = self.worker.ports.stripe();
         let mut subscriptions = Vec::new();
         for customer in &self.customers() {
-            subscriptions.extend(stripe.subscriptions(customer).await?);
+            subscriptions.extend(stripe.subscriptions(customer).await?.unwrap_or_default());
         }
         let mut disputes = Vec::new();
         for dispute in &self.dispute_ids() {

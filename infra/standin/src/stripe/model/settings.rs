@@ -27,6 +27,10 @@ pub struct Settings {
     pub retries: Vec<SignedDuration>,
     /// What follows the last one.
     pub when_exhausted: WhenExhausted,
+    /// Whether lists can be filtered by a customer that is deleted, as Stripe documents it of
+    /// canceled subscriptions; else such a customer is missing to them. Of other lists nothing is
+    /// documented: whoever asks should do well with either.
+    pub lists_deleted_customers: bool,
 }
 
 impl Default for Settings {
@@ -37,6 +41,7 @@ impl Default for Settings {
             base_url: "https://stripe.invalid".into(),
             retries: [3, 5, 7].map(|days| SignedDuration::from_hours(24 * days)).to_vec(),
             when_exhausted: WhenExhausted::Cancel,
+            lists_deleted_customers: true,
         }
     }
 }
