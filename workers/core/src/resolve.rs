@@ -10,6 +10,7 @@ use tollgate_events::{AccountId, ChargeId, CustomerId, Envelope, NamedAccount, S
 
 use crate::converge::Worker;
 use crate::ledger::CustomerLink;
+use crate::mismatch::Mismatch;
 use crate::ports::{ChargeSeen, CheckoutRecord, CustomerSeen, Ledger, PortResult, Ports, Stripe};
 
 /// Whose event it is.
@@ -26,15 +27,25 @@ pub enum Resolved {
 /// What has been resolved in this batch already: one account's burst costs one look-up.
 #[derive(Debug, Default)]
 pub struct Resolutions {
-    accounts: BTreeMap<CustomerId, Option<AccountId>>,
-    customers: BTreeMap<ChargeId, Option<CustomerId>>,
+    accounts: BTreeMap<CustomerId, Whose>,
+    charges: BTreeMap<ChargeId, ChargeSeen>,
+}
+
+/// Whose a customer is, as far as the ledger and Stripe tell.
+#[derive(Debug, Clone)]
+enum Whose {
+    Account(AccountId),
+    Nobodys,
+    /// The ledger has no link, and Stripe no such customer.
+    Missing,
 }
 
 impl<P: Ports> Worker<P> {
     /// Finds whose event it is; fills in the customer of a charge.
     ///
     /// # Errors
-    /// A look-up failed.
+    /// A look-up failed; or Stripe does not know what it has told of in these days
+    /// ([`Mismatch`]).
     pub async fn resolve(
         &self,
         envelope: &mut Envelope,
@@ -43,27 +54,43 @@ impl<P: Ports> Worker<P> {
         if let Some(account) = self.named(envelope) {
             return Ok(Resolved::Account(account));
         }
-        if envelope.subject.customer.is_none()
-            && let Some(charge) = &envelope.subject.charge
-        {
-            if !known.customers.contains_key(charge) {
-                let customer = match self.ports.stripe().charge(charge).await? {
-                    ChargeSeen::There(customer) => customer,
-                    ChargeSeen::Missing => None,
-                };
-                known.customers.insert(charge.clone(), customer);
-            }
-            envelope.subject.customer = known.customers.get(charge).cloned().flatten();
+        if envelope.subject.customer.is_none() {
+            envelope.subject.customer = self.customer_of_charge(envelope, known).await?;
         }
         let Some(customer) = envelope.subject.customer.clone() else {
             return Ok(Resolved::Nobody);
         };
         if !known.accounts.contains_key(&customer) {
-            let account = self.account_of(&customer).await?;
-            known.accounts.insert(customer.clone(), account);
+            let whose = self.whose(&customer).await?;
+            known.accounts.insert(customer.clone(), whose);
         }
-        let account = known.accounts.get(&customer).cloned().flatten();
-        Ok(account.map_or(Resolved::Unlinked(customer), Resolved::Account))
+        match known.accounts.get(&customer) {
+            Some(Whose::Account(account)) => Ok(Resolved::Account(account.clone())),
+            Some(Whose::Missing) if self.vouches(envelope) => {
+                Err(Mismatch::EventsCustomer(customer).into())
+            }
+            Some(Whose::Missing | Whose::Nobodys) | None => Ok(Resolved::Unlinked(customer)),
+        }
+    }
+
+    /// The customer of the charge that an event names instead.
+    async fn customer_of_charge(
+        &self,
+        envelope: &Envelope,
+        known: &mut Resolutions,
+    ) -> PortResult<Option<CustomerId>> {
+        let Some(charge) = envelope.subject.charge.clone() else { return Ok(None) };
+        if !known.charges.contains_key(&charge) {
+            let seen = self.ports.stripe().charge(&charge).await?;
+            known.charges.insert(charge.clone(), seen);
+        }
+        match known.charges.get(&charge) {
+            Some(ChargeSeen::There(customer)) => Ok(customer.clone()),
+            Some(ChargeSeen::Missing) if self.vouches(envelope) => {
+                Err(Mismatch::EventsCharge(charge).into())
+            }
+            Some(ChargeSeen::Missing) | None => Ok(None),
+        }
     }
 
     /// The account that the event itself names: by a trusted party, or with our proof.
@@ -74,24 +101,29 @@ impl<P: Ports> Worker<P> {
     }
 
     /// The account that a customer is linked to, or may be linked to by what Stripe says.
-    async fn account_of(&self, customer: &CustomerId) -> PortResult<Option<AccountId>> {
+    async fn whose(&self, customer: &CustomerId) -> PortResult<Whose> {
         match self.ports.ledger().link_of(customer).await? {
-            CustomerLink::Account(account) => return Ok(Some(account)),
+            CustomerLink::Account(account) => return Ok(Whose::Account(account)),
             // Whatever Stripe says: an operator knows better.
-            CustomerLink::Released { .. } => return Ok(None),
+            CustomerLink::Released { .. } => return Ok(Whose::Nobodys),
             CustomerLink::Nobodys => {}
         }
         let proven = |named: Option<NamedAccount>| {
             named.filter(|named| self.deriver.verifies(named)).map(|named| named.id)
         };
-        if let CustomerSeen::There(record) = self.ports.stripe().customer(customer).await?
-            && let Some(account) = proven(record.named)
-        {
-            return Ok(Some(account));
+        let named = match self.ports.stripe().customer(customer).await? {
+            CustomerSeen::Missing => return Ok(Whose::Missing),
+            CustomerSeen::There(record) => proven(record.named),
+            // Nothing is left of its metadata; its sessions may still tell.
+            CustomerSeen::Deleted => None,
+        };
+        if let Some(account) = named {
+            return Ok(Whose::Account(account));
         }
         let checkouts = self.ports.stripe().checkouts(customer).await?.unwrap_or_default();
         let by_proof = checkouts.iter().find_map(|checkout| proven(checkout.named.clone()));
-        Ok(by_proof.or_else(|| self.trusted_reference(&checkouts)))
+        let account = by_proof.or_else(|| self.trusted_reference(&checkouts));
+        Ok(account.map_or(Whose::Nobodys, Whose::Account))
     }
 
     /// The account in a payment link's `client_reference_id`, where links are trusted.

@@ -20,6 +20,7 @@ mod scene;
 mod second_look;
 mod switch;
 mod waiting;
+mod wrong_key;
 
 use tollgate_billing::account::{PlanId, UsagePlanId};
 use tollgate_billing::ops::Act;

@@ -12,6 +12,7 @@ use tollgate_billing::catalog::CatalogFile;
 use tollgate_billing::control_plane::ControlPlane as Share;
 use tollgate_billing::converge::{Stop, Worker};
 use tollgate_billing::derive::Deriver;
+use tollgate_billing::mismatch::Mismatch;
 use tollgate_billing::ports::{Class, Clock, Entropy};
 
 use super::{Context, Failure, Setting};
@@ -204,6 +205,12 @@ fn read(file: &Path) -> Result<PlansText, Failure> {
     Ok(PlansText { text, from })
 }
 
+impl From<Mismatch> for Failure {
+    fn from(mismatch: Mismatch) -> Self {
+        Self::refused(mismatch.problem(), mismatch.mend())
+    }
+}
+
 impl From<Stop> for Failure {
     fn from(stop: Stop) -> Self {
         match stop {
@@ -212,6 +219,7 @@ impl From<Stop> for Failure {
                 "the account was decided by a newer catalog than this one",
                 "Name the file that is deployed: --plans FILE",
             ),
+            Stop::Mismatch(mismatch) => mismatch.into(),
             stop => Self::failed(stop.to_string(), "Repeat the command in a minute."),
         }
     }

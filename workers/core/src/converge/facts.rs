@@ -134,10 +134,7 @@ impl<P: Ports> Run<'_, P> {
     /// Reads the facts; every read is made after the claim.
     pub(super) async fn facts(&mut self) -> Result<Facts, Stop> {
         let stripe = self.worker.ports.stripe();
-        let mut subscriptions = Vec::new();
-        for customer in &self.customers() {
-            subscriptions.extend(stripe.subscriptions(customer).await?.unwrap_or_default());
-        }
+        let subscriptions = self.subscriptions(&self.customers()).await?;
         let mut disputes = Vec::new();
         for dispute in &self.dispute_ids() {
             disputes.extend(stripe.dispute(dispute).await?);

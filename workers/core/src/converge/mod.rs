@@ -8,7 +8,8 @@
 //!    Of an account that the ledger has never decided anything about, API Gateway is asked for
 //!    keys: a ledger that was lost must be rebuilt, not begun anew.
 //! 3. **Facts**: Stripe's subscriptions and disputes as they are now; the Cognito user
-//!    where the events give a reason to look.
+//!    where the events give a reason to look. What the ledger knows and a service denies stops
+//!    it here: nothing is decided.
 //! 4. **Decide** and **plan**: pure.
 //! 5. **Apply**: step by step; a conflict is never a verdict, but a reason to observe.
 //! 6. **Commit**: state, history and event records in one transaction, if the epoch is
@@ -49,6 +50,7 @@ mod blast;
 mod commit;
 mod facts;
 mod lost;
+mod missing;
 mod preview;
 
 use std::collections::BTreeSet;
@@ -64,6 +66,7 @@ use crate::decide::decide;
 use crate::derive::{DeriveError, Deriver};
 use crate::error_policy::{Verdict, error_policy};
 use crate::ledger::{Claim, Outcome, StepTaken};
+use crate::mismatch::Mismatch;
 use crate::policy::Policy;
 use crate::ports::{Class, Clock, Ledger, PortError, Ports, Service};
 
@@ -146,6 +149,9 @@ pub enum Stop {
         "API Gateway has a key of this account, and the ledger knows nothing of it: was the table lost? Rebuild it with `tollgate reconcile --rebuild`"
     )]
     LedgerLost,
+    /// A service denies what the ledger knows.
+    #[error(transparent)]
+    Mismatch(#[from] Mismatch),
     /// A key's derivation secret is missing.
     #[error(transparent)]
     Derive(#[from] DeriveError),
@@ -158,6 +164,9 @@ pub enum Stop {
 /// The rebuild itself ends the wait.
 const LOST_FOR: SignedDuration = SignedDuration::from_hours(1);
 
+/// How long an account waits for a person to mend a setting that contradicts the ledger.
+const MISMATCH_FOR: SignedDuration = SignedDuration::from_hours(1);
+
 impl Stop {
     /// The one error policy, applied.
     pub fn verdict(&self) -> Verdict {
@@ -167,6 +176,7 @@ impl Stop {
             Self::Derive(_) | Self::BlastLimit => Verdict::Park,
             Self::Budget { wait } => Verdict::Retry { after: Some(*wait), systemic: false },
             Self::LedgerLost => Verdict::Retry { after: Some(LOST_FOR), systemic: true },
+            Self::Mismatch(_) => Verdict::Retry { after: Some(MISMATCH_FOR), systemic: true },
             Self::CatalogOutdated => Verdict::Retry { after: None, systemic: true },
             Self::Leased { .. } | Self::Fenced | Self::OutOfTime => later,
         }
