@@ -225,10 +225,12 @@ pub trait Stripe: Send + Sync {
         subscription: &SubscriptionId,
     ) -> impl Future<Output = PortResult<()>> + Send;
 
-    /// Makes a customer for the account, at most one within Stripe's idempotency window (24 h).
+    /// Makes a customer for the account, at most one for each attempt within Stripe's idempotency
+    /// window (24 h): a repeated attempt gives the same customer, even one deleted meanwhile.
     fn create_customer(
         &self,
         account: &NamedAccount,
+        attempt: u32,
     ) -> impl Future<Output = PortResult<CustomerId>> + Send;
 
     /// The price that a lookup key points to now; `None` when there is none.

@@ -233,9 +233,13 @@ impl tollgate_billing::ports::Stripe for StripeStandin {
         found(cancelled).map(|_| ())
     }
 
-    async fn create_customer(&self, account: &NamedAccount) -> PortResult<CustomerId> {
+    async fn create_customer(
+        &self,
+        account: &NamedAccount,
+        attempt: u32,
+    ) -> PortResult<CustomerId> {
         let metadata = metadata_of(account);
-        let key = format!("tollgate-customer-{}", account.id);
+        let key = format!("tollgate-customer-{}-{attempt}", account.id);
         self.call("POST /v1/customers", account.id.as_str(), |stripe| {
             let fingerprint = format!("POST /v1/customers {metadata:?}");
             let (made, _) = stripe.idempotent(&key, &fingerprint, |stripe| {

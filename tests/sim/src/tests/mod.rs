@@ -4,6 +4,7 @@ mod acts;
 mod blast;
 mod bugs;
 mod calls;
+mod deleted_customer;
 mod drift;
 mod flood;
 mod gone;

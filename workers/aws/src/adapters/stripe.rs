@@ -192,10 +192,15 @@ impl Stripe for StripeApi {
         Ok(())
     }
 
-    async fn create_customer(&self, account: &NamedAccount) -> PortResult<CustomerId> {
+    async fn create_customer(
+        &self,
+        account: &NamedAccount,
+        attempt: u32,
+    ) -> PortResult<CustomerId> {
         let name = "POST /v1/customers";
         let form = json!({ "metadata": metadata(account) });
-        let key = format!("tollgate-customer-{}", account.id);
+        let again = if attempt == 0 { String::new() } else { format!("-{attempt}") };
+        let key = format!("tollgate-customer-{}{again}", account.id);
         let call = Call::<IdView>::post(name, "/customers").form(form).idempotent(&key)?;
         readable(name, CustomerId::parse(self.send(call).await?.id))
     }

@@ -325,8 +325,8 @@ async fn the_port_sees_what_http_shows() {
     let standin = standin();
     let price = standin.account().add_product_price("Pro", Interval::Month, 2900, "pro").unwrap();
     let named = NamedAccount { id: AccountId::parse("sub-1").unwrap(), proof: Some("1:ab".into()) };
-    let customer = standin.create_customer(&named).await.unwrap();
-    assert_eq!(standin.create_customer(&named).await.unwrap(), customer, "one per account");
+    let customer = standin.create_customer(&named, 0).await.unwrap();
+    assert_eq!(standin.create_customer(&named, 0).await.unwrap(), customer, "one per account");
     let record = CustomerRecord { id: customer.clone(), named: Some(named.clone()) };
     assert_eq!(standin.customer(&customer).await.unwrap(), CustomerSeen::There(record));
 

@@ -401,16 +401,22 @@ pub(super) async fn a_lookup_key_finds_no_archived_price<F: Face>(stand: Stand<F
 
 pub(super) async fn a_customer_is_made_once_for_an_account<F: Face>(stand: Stand<F>) {
     let stripe = stand.ports.stripe();
-    let first = stripe.create_customer(&named()).await.unwrap();
+    let first = stripe.create_customer(&named(), 0).await.unwrap();
     stand.world.clock.advance(SignedDuration::from_hours(23));
-    assert_eq!(stripe.create_customer(&named()).await.unwrap(), first);
+    assert_eq!(stripe.create_customer(&named(), 0).await.unwrap(), first);
     let other = NamedAccount { id: AccountId::parse("sub-2").unwrap(), proof: None };
-    assert_ne!(stripe.create_customer(&other).await.unwrap(), first);
+    assert_ne!(stripe.create_customer(&other, 0).await.unwrap(), first);
+    // Even when it was deleted: only another attempt makes another.
+    stand.world.stripe.account().delete_customer(first.as_str()).unwrap();
+    assert_eq!(stripe.create_customer(&named(), 0).await.unwrap(), first);
+    let second = stripe.create_customer(&named(), 1).await.unwrap();
+    assert_ne!(second, first);
+    assert_eq!(stripe.create_customer(&named(), 1).await.unwrap(), second);
 }
 
 pub(super) async fn a_customer_names_its_account<F: Face>(stand: Stand<F>) {
     let stripe = stand.ports.stripe();
-    let made = stripe.create_customer(&named()).await.unwrap();
+    let made = stripe.create_customer(&named(), 0).await.unwrap();
     let found = stand.there(&made).await;
     assert_eq!((found.id, found.named), (made, Some(named())));
     assert_eq!(stand.there(&stand.customer()).await.named, None);

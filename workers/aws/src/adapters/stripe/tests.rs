@@ -147,12 +147,14 @@ async fn a_checkout_is_opened_in_the_name_of_the_account() {
 
 #[tokio::test]
 async fn a_customer_is_made_once_for_an_account() {
-    let stub =
-        Stub::answering([Answer::new(200, json!({ "id": "cus_9", "object": "customer" }))]).await;
+    let made = |id: &str| Answer::new(200, json!({ "id": id, "object": "customer" }));
+    let stub = Stub::answering([made("cus_9"), made("cus_10")]).await;
     let account = NamedAccount { id: AccountId::parse("sub-1").unwrap(), proof: None };
-    assert_eq!(api(&stub).create_customer(&account).await.unwrap().as_str(), "cus_9");
+    assert_eq!(api(&stub).create_customer(&account, 0).await.unwrap().as_str(), "cus_9");
+    assert_eq!(api(&stub).create_customer(&account, 1).await.unwrap().as_str(), "cus_10");
     let asked = &stub.asked()[0];
     assert_eq!(asked.headers["idempotency-key"], "tollgate-customer-sub-1");
+    assert_eq!(stub.asked()[1].headers["idempotency-key"], "tollgate-customer-sub-1-1");
     assert_eq!(unescape(&asked.body), "metadata[tollgate_account]=sub-1");
 }
 
