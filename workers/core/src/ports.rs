@@ -176,6 +176,10 @@ pub struct NewCheckout {
 /// What is not there is never told as nothing: to a key of another account or mode, everything
 /// that the ledger knows is missing, and to take that for "pays nothing" would end a business.
 pub trait Stripe: Send + Sync {
+    /// Whose the key is: the account's id, `acct_…`; `None` when it is a restricted key that may not
+    /// read that. <https://docs.stripe.com/api/accounts/retrieve>
+    fn account_id(&self) -> impl Future<Output = PortResult<Option<String>>> + Send;
+
     /// All subscriptions of a customer that are not canceled, every page, each with
     /// its latest invoice; `None` when Stripe lists nothing because it knows no such customer. A
     /// customer that is deleted has none that is live; whether their list is empty or refused,
@@ -437,6 +441,9 @@ impl NameHolder {
 
 /// The Cognito user pool.
 pub trait Users: Send + Sync {
+    /// Which pool is asked: its id. No call.
+    fn pool_id(&self) -> String;
+
     /// `AdminGetUser`, by user name: who has it now.
     fn user(
         &self,

@@ -136,6 +136,14 @@ fn session_for(checkout: &NewCheckout) -> NewSession {
 }
 
 impl tollgate_billing::ports::Stripe for StripeStandin {
+    async fn account_id(&self) -> PortResult<Option<String>> {
+        self.call("GET /v1/account", "", |stripe| {
+            let settings = stripe.settings_mut();
+            Ok(settings.restricted_keys_read_account.then(|| settings.account_id.clone()))
+        })
+        .await
+    }
+
     async fn subscriptions(
         &self,
         customer: &CustomerId,

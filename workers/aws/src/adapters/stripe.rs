@@ -127,6 +127,16 @@ impl StripeApi {
 }
 
 impl Stripe for StripeApi {
+    async fn account_id(&self) -> PortResult<Option<String>> {
+        let call = Call::<IdView>::get("GET /v1/account", "/account");
+        match self.send(call).await {
+            // Of a key that it takes, Stripe says 403: it is a restricted one that may not read
+            // this. Of one that it does not take, it says 401.
+            Err(error) if error.detail.starts_with("HTTP 403") => Ok(None),
+            answer => answer.map(|view| Some(view.id)),
+        }
+    }
+
     async fn subscriptions(&self, customer: &CustomerId) -> PortResult<Option<Vec<Subscription>>> {
         let name = "GET /v1/subscriptions";
         let query = json!({ "customer": customer, "expand": ["data.latest_invoice"] });

@@ -19,6 +19,13 @@ pub enum WhenExhausted {
 pub struct Settings {
     /// Makes ids differ between worlds.
     pub seed: u64,
+    /// The account's id.
+    pub account_id: String,
+    /// The keys that are this account's, where several accounts share an endpoint; the first of
+    /// them takes every other key.
+    pub keys: Vec<String>,
+    /// Whether restricted keys may read the account. The ports face has such a key.
+    pub restricted_keys_read_account: bool,
     /// Live mode instead of test mode.
     pub livemode: bool,
     /// Where the hosted pages are, without a slash at the end.
@@ -37,6 +44,9 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             seed: 0,
+            account_id: "acct_1Tollgate0000000".into(),
+            keys: Vec::new(),
+            restricted_keys_read_account: true,
             livemode: false,
             base_url: "https://stripe.invalid".into(),
             retries: [3, 5, 7].map(|days| SignedDuration::from_hours(24 * days)).to_vec(),

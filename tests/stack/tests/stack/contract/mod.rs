@@ -146,6 +146,7 @@ contract! {
         a_queue_that_is_missing_is_a_wrong_configuration,
         ;
     stripe:
+        a_key_tells_whose_it_is_if_it_may,
         subscriptions_without_canceled_ones,
         a_subscription_tells_what_it_sells,
         subscriptions_are_found_on_every_page,

@@ -118,6 +118,17 @@ impl<F: Face> Stand<F> {
     }
 }
 
+pub(super) async fn a_key_tells_whose_it_is_if_it_may<F: Face>(stand: Stand<F>) {
+    let stripe = stand.ports.stripe();
+    let mine = stand.world.stripe.account().settings_mut().account_id.clone();
+    assert!(mine.starts_with("acct_"));
+    assert_eq!(stripe.account_id().await.unwrap(), Some(mine));
+    stand.world.stripe.account().settings_mut().restricted_keys_read_account = false;
+    assert_eq!(stripe.account_id().await.unwrap(), None);
+    // It is no worse for that.
+    assert_eq!(stripe.all_subscriptions(None).await.unwrap().items, []);
+}
+
 pub(super) async fn subscriptions_without_canceled_ones<F: Face>(stand: Stand<F>) {
     let customer = stand.customer();
     let (kept, ended) =

@@ -97,6 +97,21 @@ async fn what_stripe_does_not_know_is_missing_rather_than_an_error_or_nothing() 
 }
 
 #[tokio::test]
+async fn whose_the_key_is_may_not_be_told() {
+    let refused = |status| {
+        let error = json!({ "type": "invalid_request_error", "message": "You may not." });
+        Answer::new(status, json!({ "error": error }))
+    };
+    let account = Answer::new(200, json!({ "id": "acct_1", "object": "account" }));
+    let stub = Stub::answering([account, refused(403), refused(401)]).await;
+    let api = api(&stub);
+    assert_eq!(api.account_id().await.unwrap().as_deref(), Some("acct_1"));
+    assert_eq!(api.account_id().await.unwrap(), None);
+    assert_eq!(api.account_id().await.unwrap_err().class, Class::Denied, "nobody's key");
+    assert_eq!(stub.lines()[0], "GET /v1/account");
+}
+
+#[tokio::test]
 async fn a_deleted_customer_is_told_from_a_missing_one() {
     let deleted = json!({ "id": "cus_1", "object": "customer", "deleted": true });
     let empty = json!({ "data": [], "has_more": false });
