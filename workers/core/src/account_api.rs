@@ -22,7 +22,7 @@ use crate::stripe::SubscriptionStatus;
 /// The account API: what it needs besides a worker's ports.
 #[derive(Debug)]
 pub struct AccountApi<P> {
-    /// Ports, catalog and proofs.
+    /// Ports, catalog and proofs; its binding only compares.
     pub worker: Worker<P>,
     /// Where Stripe's pages send the browser back to.
     pub return_url: String,
@@ -152,6 +152,7 @@ impl<P: Ports> AccountApi<P> {
         if matches!(account.access.status, Status::Closed | Status::Held) {
             return Err(Refusal::NotAllowed);
         }
+        self.must_belong().await?;
         for customer in &account.access.customers {
             if self.is_subscribed(customer).await? {
                 return Err(Refusal::AlreadySubscribed);
@@ -186,6 +187,10 @@ impl<P: Ports> AccountApi<P> {
     /// [`Refusal`].
     pub async fn portal(&self, id: &AccountId) -> Result<String, Refusal> {
         let account = self.account(id).await?.ok_or(Refusal::NotReady)?;
+        if account.access.customers.is_empty() {
+            return Err(Refusal::NothingBought);
+        }
+        self.must_belong().await?;
         for customer in self.payers_first(&account).await? {
             match self.worker.ports.stripe().create_portal(customer, &self.return_url).await {
                 // Refused as unknown: one whom the seller has deleted, and so the next.
@@ -223,6 +228,11 @@ impl<P: Ports> AccountApi<P> {
             CustomerSeen::Missing => Err(missing(customer)),
             CustomerSeen::There(_) => Err(refused),
         }
+    }
+
+    /// Nothing is sold or shown by another Stripe account than the stack's.
+    async fn must_belong(&self) -> Result<(), PortError> {
+        Ok(self.worker.binding.check(&self.worker.ports).await?)
     }
 
     async fn account(&self, id: &AccountId) -> Result<Option<Account>, PortError> {

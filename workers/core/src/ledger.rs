@@ -280,6 +280,12 @@ pub struct StackRecord {
     /// What has been taken from paying accounts without an event of theirs.
     #[serde(default)]
     pub blast: Blast,
+    /// The Stripe account that it belongs to, `acct_…`; `None` until somebody could read it.
+    #[serde(default)]
+    pub stripe_account: Option<String>,
+    /// The id of the user pool that it belongs to.
+    #[serde(default)]
+    pub pool: Option<String>,
 }
 
 /// How many API keys there are.

@@ -13,6 +13,7 @@
 pub mod account;
 pub mod account_api;
 pub mod batch;
+pub mod binding;
 pub mod catalog;
 pub mod control_plane;
 pub mod converge;

@@ -44,8 +44,8 @@ impl<P: Ports> Worker<P> {
     /// Finds whose event it is; fills in the customer of a charge.
     ///
     /// # Errors
-    /// A look-up failed; or Stripe does not know what it has told of in these days
-    /// ([`Mismatch`]).
+    /// A look-up failed; or the stack belongs to another Stripe account or pool, or Stripe does
+    /// not know what it has told of in these days ([`Mismatch`]).
     pub async fn resolve(
         &self,
         envelope: &mut Envelope,
@@ -81,6 +81,7 @@ impl<P: Ports> Worker<P> {
     ) -> PortResult<Option<CustomerId>> {
         let Some(charge) = envelope.subject.charge.clone() else { return Ok(None) };
         if !known.charges.contains_key(&charge) {
+            self.binding.check(&self.ports).await?;
             let seen = self.ports.stripe().charge(&charge).await?;
             known.charges.insert(charge.clone(), seen);
         }
@@ -108,6 +109,7 @@ impl<P: Ports> Worker<P> {
             CustomerLink::Released { .. } => return Ok(Whose::Nobodys),
             CustomerLink::Nobodys => {}
         }
+        self.binding.check(&self.ports).await?;
         let proven = |named: Option<NamedAccount>| {
             named.filter(|named| self.deriver.verifies(named)).map(|named| named.id)
         };

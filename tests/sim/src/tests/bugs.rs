@@ -16,10 +16,10 @@ const LIMIT: u64 = 200;
 /// seed that has come to tell of something else only makes the hunt longer.
 fn start(bug: Bug) -> u64 {
     match bug {
-        Bug::OpenForgotten => 15,
+        Bug::OpenForgotten => 362,
         Bug::TrustedConflict => 29,
         Bug::NamesakeTaken => 69,
-        Bug::NoFence => 1025,
+        Bug::NoFence => 616,
         _ => 0,
     }
 }

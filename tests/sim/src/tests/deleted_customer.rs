@@ -10,10 +10,10 @@ use tollgate_standin::world::World;
 
 use super::scene::Scene;
 use crate::executor::block_on;
-use crate::run::worker_on;
+use crate::run::{reads_only, worker_on};
 
 fn api_on(world: &World) -> AccountApi<World> {
-    AccountApi { worker: worker_on(world), return_url: "https://shop.invalid".into() }
+    AccountApi { worker: reads_only(worker_on(world)), return_url: "https://shop.invalid".into() }
 }
 
 fn handle_all(scene: &Scene) {

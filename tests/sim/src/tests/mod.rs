@@ -1,6 +1,7 @@
 //! The simulation's own tests: it repeats, it can fail, and it holds.
 
 mod acts;
+mod binding;
 mod blast;
 mod bugs;
 mod calls;

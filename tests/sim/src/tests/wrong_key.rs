@@ -23,18 +23,26 @@ const HOUR: SignedDuration = SignedDuration::from_hours(1);
 const MONTH: SignedDuration = SignedDuration::from_hours(31 * 24 + 2);
 
 /// The same world with another Stripe account.
-fn elsewhere(world: &World) -> World {
-    let settings = Settings { seed: 7, ..Settings::default() };
+pub(super) fn elsewhere(world: &World, readable: bool) -> World {
+    let settings = Settings {
+        seed: 7,
+        account_id: "acct_1Elsewhere000000".into(),
+        restricted_keys_read_account: readable,
+        ..Settings::default()
+    };
     let stripe = StripeStandin::new(world.clock.clone(), world.gate.clone(), settings);
     World { stripe, ..world.clone() }
 }
 
-fn with_the_wrong_key(world: &World) -> Worker<World> {
-    worker_on(&elsewhere(world))
+fn with_the_wrong_key(world: &World, readable: bool) -> Worker<World> {
+    worker_on(&elsewhere(world, readable))
 }
 
+/// Whether a key may read whose it is or not, the end is the same.
+const KEYS: [bool; 2] = [true, false];
+
 /// So many accounts on pro, at rest.
-fn paying(scene: &Scene, count: usize) -> Vec<AccountId> {
+pub(super) fn paying(scene: &Scene, count: usize) -> Vec<AccountId> {
     let ids: Vec<_> = (0..count).map(|n| scene.sign_up(&format!("u{n}"))).collect();
     ids.iter().for_each(|id| drop(scene.buy(id, "pro_monthly")));
     handle_all(scene);
@@ -45,13 +53,13 @@ fn paying(scene: &Scene, count: usize) -> Vec<AccountId> {
     ids
 }
 
-fn on_pro(scene: &Scene, ids: &[AccountId]) -> usize {
+pub(super) fn on_pro(scene: &Scene, ids: &[AccountId]) -> usize {
     let pro = ("pro".to_owned(), Status::Active, "pro".to_owned());
     ids.iter().filter(|id| scene.seen(id) == pro).count()
 }
 
 /// What Stripe and Cognito tell is handled, whatever comes of it: all reports in one.
-fn handle_all(scene: &Scene) -> BatchReport {
+pub(super) fn handle_all(scene: &Scene) -> BatchReport {
     let mut all = BatchReport::default();
     for batch in scene.events().chunks(10) {
         let report = scene.handle(batch);
@@ -74,70 +82,83 @@ fn blast(scene: &Scene) -> Blast {
 }
 
 /// How many events on record have this outcome.
-fn on_record(scene: &Scene, outcome: Outcome) -> usize {
+pub(super) fn on_record(scene: &Scene, outcome: Outcome) -> usize {
     let events = scene.world.ledger.events().into_iter();
     events.filter(|event| event.record.outcome == outcome).count()
 }
 
 #[test]
 fn whoever_renews_meanwhile_keeps_the_plan() {
-    let mut scene = Scene::new();
-    let ids = paying(&scene, 25);
-    let before: Vec<_> = ids.iter().map(|id| scene.account(id).access).collect();
-    scene.worker = with_the_wrong_key(&scene.world);
-    scene.world.stripe.advance_to(scene.world.clock.time() + MONTH);
-    let report = handle_all(&scene);
-    let after: Vec<_> = ids.iter().map(|id| scene.account(id).access).collect();
-    assert_eq!(on_pro(&scene, &ids), 25);
-    assert_eq!(after, before, "nothing was decided");
-    assert_eq!(report.outcomes.keys().copied().collect::<Vec<_>>(), [Outcome::Deferred]);
-    assert!(report.systemic >= 25, "a person is called: {report:?}");
-    // Hours later it is the same, and what waits in the accounts is no more.
-    for _ in 0..6 {
-        scene.later(HOUR);
-    }
-    assert_eq!(on_pro(&scene, &ids), 25);
-    assert_eq!(blast(&scene), Blast::default(), "nothing was let through, and nothing held back");
+    for readable in KEYS {
+        let mut scene = Scene::new();
+        let ids = paying(&scene, 25);
+        let before: Vec<_> = ids.iter().map(|id| scene.account(id).access).collect();
+        scene.worker = with_the_wrong_key(&scene.world, readable);
+        scene.world.stripe.advance_to(scene.world.clock.time() + MONTH);
+        let report = handle_all(&scene);
+        let after: Vec<_> = ids.iter().map(|id| scene.account(id).access).collect();
+        assert_eq!(on_pro(&scene, &ids), 25);
+        assert_eq!(after, before, "nothing was decided");
+        assert_eq!(report.outcomes.keys().copied().collect::<Vec<_>>(), [Outcome::Deferred]);
+        assert!(report.systemic >= 25, "a person is called: {report:?}");
+        // Hours later it is the same, and what waits in the accounts is no more.
+        for _ in 0..6 {
+            scene.later(HOUR);
+        }
+        assert_eq!(on_pro(&scene, &ids), 25);
+        assert_eq!(
+            blast(&scene),
+            Blast::default(),
+            "nothing was let through, and nothing held back"
+        );
 
-    scene.worker = worker_on(&scene.world);
-    for _ in 0..3 {
-        scene.later(HOUR);
+        scene.worker = worker_on(&scene.world);
+        for _ in 0..3 {
+            scene.later(HOUR);
+        }
+        assert_eq!(on_pro(&scene, &ids), 25);
+        assert_eq!(
+            (on_record(&scene, Outcome::Deferred), on_record(&scene, Outcome::Parked)),
+            (0, 0)
+        );
+        assert!(ids.iter().all(|id| !scene.account(id).open), "everything is at rest");
+        assert_eq!(handle_all(&scene), BatchReport::default());
     }
-    assert_eq!(on_pro(&scene, &ids), 25);
-    assert_eq!((on_record(&scene, Outcome::Deferred), on_record(&scene, Outcome::Parked)), (0, 0));
-    assert!(ids.iter().all(|id| !scene.account(id).open), "everything is at rest");
-    assert_eq!(handle_all(&scene), BatchReport::default());
 }
 
 /// An end that really came in the meantime is seen when the key is right again.
 #[test]
 fn who_cancels_meanwhile_has_the_plan_until_the_key_is_right() {
-    let mut scene = Scene::new();
-    let ann = scene.sign_up("ann");
-    let bought = scene.buy(&ann, "pro_monthly");
-    handle_all(&scene);
-    scene.worker = with_the_wrong_key(&scene.world);
-    scene.world.clock.advance(HOUR);
-    scene.world.stripe.account().cancel(&bought, When::Now).expect("it is live");
-    handle_all(&scene);
-    assert_eq!(scene.seen(&ann).0, "pro");
-    scene.worker = worker_on(&scene.world);
-    scene.later(HOUR);
-    assert_eq!(scene.seen(&ann), ("free".into(), Status::Active, "free".into()));
+    for readable in KEYS {
+        let mut scene = Scene::new();
+        let ann = scene.sign_up("ann");
+        let bought = scene.buy(&ann, "pro_monthly");
+        handle_all(&scene);
+        scene.worker = with_the_wrong_key(&scene.world, readable);
+        scene.world.clock.advance(HOUR);
+        scene.world.stripe.account().cancel(&bought, When::Now).expect("it is live");
+        handle_all(&scene);
+        assert_eq!(scene.seen(&ann).0, "pro");
+        scene.worker = worker_on(&scene.world);
+        scene.later(HOUR);
+        assert_eq!(scene.seen(&ann), ("free".into(), Status::Active, "free".into()));
+    }
 }
 
 /// Who buys meanwhile is linked by the proof, and served as soon as Stripe can be asked.
 #[test]
 fn a_purchase_waits_in_its_account() {
-    let mut scene = Scene::new();
-    let ann = scene.sign_up("ann");
-    scene.worker = with_the_wrong_key(&scene.world);
-    scene.buy(&ann, "pro_monthly");
-    handle_all(&scene);
-    assert_eq!(scene.seen(&ann), ("free".into(), Status::Active, "free".into()));
-    scene.worker = worker_on(&scene.world);
-    scene.later(HOUR);
-    assert_eq!(scene.seen(&ann).0, "pro");
+    for readable in KEYS {
+        let mut scene = Scene::new();
+        let ann = scene.sign_up("ann");
+        scene.worker = with_the_wrong_key(&scene.world, readable);
+        scene.buy(&ann, "pro_monthly");
+        handle_all(&scene);
+        assert_eq!(scene.seen(&ann), ("free".into(), Status::Active, "free".into()));
+        scene.worker = worker_on(&scene.world);
+        scene.later(HOUR);
+        assert_eq!(scene.seen(&ann).0, "pro");
+    }
 }
 
 /// A customer of whom nobody has heard, with a subscription that names nobody.
@@ -153,39 +174,44 @@ fn stranger(scene: &Scene) -> CustomerId {
 /// Events that name no account wait on record, for days, and are not parked one by one.
 #[test]
 fn events_of_customers_whom_the_key_does_not_see_wait_on_record() {
-    let mut scene = Scene::new();
-    let right = std::mem::replace(&mut scene.worker, with_the_wrong_key(&scene.world));
-    stranger(&scene);
-    let report = handle_all(&scene);
-    assert!(report.systemic > 0, "{report:?}");
-    for _ in 0..24 {
+    for readable in KEYS {
+        let mut scene = Scene::new();
+        let right =
+            std::mem::replace(&mut scene.worker, with_the_wrong_key(&scene.world, readable));
+        stranger(&scene);
+        let report = handle_all(&scene);
+        assert!(report.systemic > 0, "{report:?}");
+        for _ in 0..24 {
+            scene.later(HOUR);
+        }
+        assert!(on_record(&scene, Outcome::Waiting) > 0);
+        assert_eq!(on_record(&scene, Outcome::Parked), 0);
+        // With the right key they are a stranger's, as ever.
+        scene.worker = right;
         scene.later(HOUR);
+        assert_eq!(on_record(&scene, Outcome::Waiting), 0);
+        assert!(on_record(&scene, Outcome::Parked) > 0);
     }
-    assert!(on_record(&scene, Outcome::Waiting) > 0);
-    assert_eq!(on_record(&scene, Outcome::Parked), 0);
-    // With the right key they are a stranger's, as ever.
-    scene.worker = right;
-    scene.later(HOUR);
-    assert_eq!(on_record(&scene, Outcome::Waiting), 0);
-    assert!(on_record(&scene, Outcome::Parked) > 0);
 }
 
 /// The charge of a dispute is missing too.
 #[test]
 fn a_dispute_waits_on_record() {
-    let mut scene = Scene::new();
-    let ids = paying(&scene, 1);
-    let customer = customer_of(&scene, &ids[0]);
-    scene.worker = with_the_wrong_key(&scene.world);
-    scene.world.stripe.account().open_dispute(customer.as_str()).expect("something was paid");
-    let report = handle_all(&scene);
-    assert!(report.systemic > 0, "{report:?}");
-    assert_eq!(on_pro(&scene, &ids), 1);
-    scene.later(HOUR);
-    assert_eq!(on_record(&scene, Outcome::Parked), 0);
-    scene.worker = worker_on(&scene.world);
-    scene.later(HOUR);
-    assert_eq!(scene.seen(&ids[0]).1, Status::Held);
+    for readable in KEYS {
+        let mut scene = Scene::new();
+        let ids = paying(&scene, 1);
+        let customer = customer_of(&scene, &ids[0]);
+        scene.worker = with_the_wrong_key(&scene.world, readable);
+        scene.world.stripe.account().open_dispute(customer.as_str()).expect("something was paid");
+        let report = handle_all(&scene);
+        assert!(report.systemic > 0, "{report:?}");
+        assert_eq!(on_pro(&scene, &ids), 1);
+        scene.later(HOUR);
+        assert_eq!(on_record(&scene, Outcome::Parked), 0);
+        scene.worker = worker_on(&scene.world);
+        scene.later(HOUR);
+        assert_eq!(scene.seen(&ids[0]).1, Status::Held);
+    }
 }
 
 /// Deleted is not missing: a stranger's deletion calls nobody, and an account's is its end.
@@ -212,7 +238,10 @@ fn a_wiped_sandbox_is_left_by_unlinking() {
     let mut scene = Scene::new();
     let ids = paying(&scene, 3);
     // The same account, emptied.
-    scene.worker = with_the_wrong_key(&scene.world);
+    let emptied = elsewhere(&scene.world, true);
+    let account = scene.world.stripe.account().settings_mut().account_id.clone();
+    emptied.stripe.account().settings_mut().account_id = account;
+    scene.worker = worker_on(&emptied);
     let now = scene.world.clock.time();
     let wake = |id: &AccountId| wake(DRIFT, id.clone(), None, now);
     let report = scene.handle(&ids.iter().map(wake).collect::<Vec<_>>());
@@ -234,7 +263,7 @@ fn a_replay_of_what_is_gone_calls_nobody() {
     stranger(&scene);
     let again = |event: Envelope| Envelope { via: Via::Replay, run: Some("r".into()), ..event };
     let events: Vec<_> = scene.events().into_iter().map(again).collect();
-    scene.worker = with_the_wrong_key(&scene.world);
+    scene.worker = with_the_wrong_key(&scene.world, false);
     scene.world.clock.advance(HOUR);
     let mut systemic = 0;
     for batch in events.chunks(10) {

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use jiff::SignedDuration;
 use secrecy::SecretString;
+use tollgate_billing::binding::Binding;
 use tollgate_billing::catalog::CatalogFile;
 use tollgate_billing::control_plane::ControlPlane as Share;
 use tollgate_billing::converge::{Stop, Worker};
@@ -114,6 +115,7 @@ impl<C: Clock> Context<'_, C> {
             policy,
             deriver: self.deriver().await?,
             stack: settings.need(Setting::Stack)?.to_owned(),
+            binding: Binding::that_compares(),
             livemode: settings.livemode()?,
         })
     }

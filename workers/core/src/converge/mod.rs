@@ -7,7 +7,8 @@
 //!    before any fact is read; not one whom an operator has released.
 //!    Of an account that the ledger has never decided anything about, API Gateway is asked for
 //!    keys: a ledger that was lost must be rebuilt, not begun anew.
-//! 3. **Facts**: Stripe's subscriptions and disputes as they are now; the Cognito user
+//! 3. **Facts**: first, once an hour, whether the Stripe account and the user pool are those
+//!    that the stack belongs to. Then Stripe's subscriptions and disputes as they are now; the Cognito user
 //!    where the events give a reason to look. What the ledger knows and a service denies stops
 //!    it here: nothing is decided.
 //! 4. **Decide** and **plan**: pure.
@@ -47,10 +48,10 @@
 
 mod act;
 mod blast;
+mod bound;
 mod commit;
 mod facts;
 mod lost;
-mod missing;
 mod preview;
 
 use std::collections::BTreeSet;
@@ -60,6 +61,7 @@ use jiff::{SignedDuration, Timestamp};
 use tollgate_events::{AccountId, CustomerId, Envelope, EventRef, Source, Via};
 
 use crate::account::{Access, Account};
+use crate::binding::{Binding, BindingError};
 use crate::catalog::Catalog;
 use crate::control_plane::ControlPlane;
 use crate::decide::decide;
@@ -95,6 +97,8 @@ pub struct Worker<P> {
     pub livemode: bool,
     /// This instance's share of API Gateway's control plane.
     pub control_plane: ControlPlane,
+    /// Whether the Stripe account and the pool are the stack's.
+    pub binding: Binding,
 }
 
 /// What a convergence came to.
@@ -158,6 +162,15 @@ pub enum Stop {
     /// A call failed.
     #[error(transparent)]
     Port(#[from] PortError),
+}
+
+impl From<BindingError> for Stop {
+    fn from(error: BindingError) -> Self {
+        match error {
+            BindingError::Mismatch(mismatch) => Self::Mismatch(mismatch),
+            BindingError::Port(error) => Self::Port(error),
+        }
+    }
 }
 
 /// How long an account waits for the ledger to be rebuilt before API Gateway is asked again.
