@@ -22,6 +22,8 @@ pub enum Resolved {
     Unlinked(CustomerId),
     /// Nobody's: it names neither an account nor a customer.
     Nobody,
+    /// The deployment's own: what an operator did to the stack as a whole.
+    Stack,
 }
 
 /// What has been resolved in this batch already: one account's burst costs one look-up.
@@ -53,6 +55,9 @@ impl<P: Ports> Worker<P> {
     ) -> PortResult<Resolved> {
         if let Some(account) = self.named(envelope) {
             return Ok(Resolved::Account(account));
+        }
+        if envelope.source == Source::Operator {
+            return Ok(Resolved::Stack);
         }
         if envelope.subject.customer.is_none() {
             envelope.subject.customer = self.customer_of_charge(envelope, known).await?;

@@ -13,7 +13,6 @@ use tollgate_billing::catalog::CatalogFile;
 use tollgate_billing::control_plane::ControlPlane as Share;
 use tollgate_billing::converge::{Stop, Worker};
 use tollgate_billing::derive::Deriver;
-use tollgate_billing::mismatch::Mismatch;
 use tollgate_billing::ports::{Class, Clock, Entropy};
 
 use super::{Context, Failure, Setting};
@@ -24,7 +23,7 @@ use crate::adapters::cognito::UserPool;
 use crate::adapters::dynamodb::DynamoLedger;
 use crate::adapters::sqs::SqsQueue;
 use crate::adapters::system::SystemEntropy;
-use crate::config::{KEY_SECRETS, LedgerConfig, QueueConfig, key_secrets};
+use crate::config::{KEY_SECRETS, LedgerConfig, QueueConfig, StripeConfig, key_secrets};
 use crate::setup;
 
 /// The catalog, where a command decides as the worker does.
@@ -88,9 +87,20 @@ impl<C: Clock> Context<'_, C> {
     /// # Errors
     /// The stack, its table or its pool is not known, or there is no Stripe key.
     pub async fn ports(&self) -> Result<AwsPorts<&C>, Failure> {
-        let settings = self.settings().await?;
-        let pool = settings.need(Setting::UserPoolId)?;
-        let (ledger, stripe) = (self.ledger_config().await?, self.stripe().await?);
+        self.ports_with(self.stripe().await?).await
+    }
+
+    /// The same, with the Stripe key that the functions have.
+    ///
+    /// # Errors
+    /// As for [`ports`](Self::ports).
+    pub(super) async fn functions_ports(&self) -> Result<AwsPorts<&C>, Failure> {
+        self.ports_with(self.functions_stripe().await?).await
+    }
+
+    async fn ports_with(&self, stripe: StripeConfig) -> Result<AwsPorts<&C>, Failure> {
+        let pool = self.settings().await?.need(Setting::UserPoolId)?;
+        let ledger = self.ledger_config().await?;
         Ok(AwsPorts::on(&ledger, pool, &stripe, self.sdk().await, &self.clock)?)
     }
 
@@ -205,12 +215,6 @@ fn read(file: &Path) -> Result<PlansText, Failure> {
         Failure::usage(problem, "Name the catalog: --plans FILE")
     })?;
     Ok(PlansText { text, from })
-}
-
-impl From<Mismatch> for Failure {
-    fn from(mismatch: Mismatch) -> Self {
-        Self::refused(mismatch.problem(), mismatch.mend())
-    }
 }
 
 impl From<Stop> for Failure {

@@ -132,6 +132,7 @@ impl<P: Ports> Rehearsal<'_, P> {
             Resolved::Account(account) => account,
             Resolved::Unlinked(_) => return Ok(Owner::Unlinked),
             Resolved::Nobody => return Ok(Owner::Nobody),
+            Resolved::Stack => return Ok(Owner::Elsewhere),
         };
         let linked = match envelope.subject.customer.clone() {
             Some(customer) => known.linked(self.worker.ports.ledger(), customer).await?,
