@@ -29,8 +29,8 @@ use tollgate_billing::sweep::DriftReport;
 use tollgate_standin::clock::VirtualClock;
 use tollgate_standin::cognito::{self, CognitoStandin, PoolConfig};
 use tollgate_standin::gate::Fair;
-use tollgate_standin::stripe::NewEndpoint;
-use tollgate_standin::stripe::http::{router as stripe_router, webhook_client};
+use tollgate_standin::stripe::http::{router_of as stripe_router, webhook_client};
+use tollgate_standin::stripe::{NewEndpoint, Settings, StripeStandin};
 use tollgate_standin::world::{
     BULK_QUEUE, DEAD_LETTER_QUEUES, EVENTS_QUEUE, MAX_RECEIVES, POOL_ID, World,
 };
@@ -50,6 +50,9 @@ pub const TABLE: &str = "tollgate-ledger";
 
 /// A user pool of the same account that is not the product's, and has no users.
 pub const OTHER_POOL_ID: &str = "us-east-1_Elsewhere";
+
+/// A key of a Stripe account that is not the product's, and has no customers.
+pub const OTHER_STRIPE_KEY: &str = "sk_test_elsewhere";
 
 /// Clients repeat a request after a few milliseconds of real time: the clock of the
 /// stand-ins does not move while they wait.
@@ -158,7 +161,13 @@ impl Stack {
             access: access.clone(),
             clock: world.clock.clone(),
         };
-        let stripe_api = noted(&access, stripe_router(world.stripe.clone()));
+        let settings = Settings {
+            account_id: "acct_1Elsewhere000000".to_owned(),
+            keys: vec![OTHER_STRIPE_KEY.to_owned()],
+            ..Settings::default()
+        };
+        let elsewhere = StripeStandin::new(world.clock.clone(), world.gate.clone(), settings);
+        let stripe_api = noted(&access, stripe_router([world.stripe.clone(), elsewhere]));
         let database = dynoxide::Database::memory().context("the embedded DynamoDB")?;
         let mut servers = vec![
             tokio::spawn(dynoxide::server::serve_on(dynamodb, database)),

@@ -12,7 +12,7 @@ use tollgate_standin::stripe::{Interval, NewPrice};
 use tollgate_standin::world::World;
 
 use crate::mistakes::mistaken;
-use crate::run::{Sim, worker_on};
+use crate::run::{Sim, reads_only, worker_on};
 
 /// The lookup keys that may be bought, with what each of the catalog's revisions sells for
 /// it: 0 nothing that it knows, 1 basic, 2 pro.
@@ -99,7 +99,7 @@ impl Sim {
         } else {
             return None;
         }
-        self.api.worker = worker(&self.world, self.revision, self.secret);
+        self.api.worker = reads_only(worker(&self.world, self.revision, self.secret));
         self.workers.push(Rc::new(worker(&self.world, self.revision, self.secret)));
         let while_ = jiff::SignedDuration::from_secs(dice.random_range(1..180));
         self.retires_at = Some(self.world.clock.time() + while_);

@@ -17,10 +17,12 @@ use rand_chacha::ChaCha8Rng;
 use secrecy::SecretString;
 use serde_json::Value;
 use tollgate_billing::account_api::AccountApi;
+use tollgate_billing::binding::Binding;
 use tollgate_billing::control_plane::ControlPlane;
 use tollgate_billing::converge::Worker;
 use tollgate_billing::derive::Deriver;
 use tollgate_billing::ingress::{DEFAULT_TOLERANCE, PoolIngress, Webhook};
+use tollgate_billing::ledger::StackRecord;
 use tollgate_billing::ops::OperatorAct;
 use tollgate_events::stripe::{ACTED_ON, SigningSecret};
 use tollgate_events::{AccountId, CustomerId, Envelope, EventRef};
@@ -126,7 +128,22 @@ pub fn worker_on(world: &World) -> Worker<World> {
         stack: "sim".into(),
         livemode: false,
         control_plane: ControlPlane::share(&file.policy, 4),
+        binding: Binding::that_binds(),
     }
+}
+
+/// The stack is one in operation: what it belongs to stands in the ledger.
+pub fn bind(world: &World) {
+    let stripe_account = Some(world.stripe.account().settings_mut().account_id.clone());
+    let pool = Some(world.cognito.config().pool_id.clone());
+    world
+        .ledger
+        .change_stack(|stack| *stack = StackRecord { stripe_account, pool, ..stack.clone() });
+}
+
+/// A worker as the account API has it: it writes nothing to the ledger.
+pub fn reads_only(worker: Worker<World>) -> Worker<World> {
+    Worker { binding: Binding::that_compares(), ..worker }
 }
 
 /// Runs a seed from its first act to its verdict.
@@ -166,7 +183,7 @@ impl Sim {
         let webhook = endpoint(&world);
         let (queue, clock) = (world.queue(), world.clock.clone());
         let api = AccountApi {
-            worker: market::worker(&world, 1, 1),
+            worker: reads_only(market::worker(&world, 1, 1)),
             return_url: "https://api.invalid".into(),
         };
         Self {

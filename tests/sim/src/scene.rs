@@ -34,7 +34,7 @@ use fate::Fate;
 pub use fate::Mishap;
 
 use crate::operator;
-use crate::run::{dawn, worker_on};
+use crate::run::{bind, dawn, worker_on};
 
 /// How long the worker may take: its deadline, and its lease's end.
 const WORKER_TIME: SignedDuration = SignedDuration::from_secs(25);
@@ -63,6 +63,7 @@ impl Default for Scene {
             ..NewEndpoint::for_all("https://tollgate.invalid/webhook")
         };
         world.stripe.account().create_endpoint(endpoint);
+        bind(&world);
         let worker = worker_on(&world);
         Self { world, worker, fate, accepted: RefCell::default(), meanwhile: Cell::default() }
     }

@@ -5,6 +5,7 @@
 
 use aws_config::SdkConfig;
 use tollgate_billing::account_api::AccountApi;
+use tollgate_billing::binding::Binding;
 use tollgate_billing::control_plane::ControlPlane;
 use tollgate_billing::converge::Worker;
 use tollgate_billing::ingress::{DEFAULT_TOLERANCE, PoolIngress, Webhook};
@@ -63,6 +64,7 @@ pub fn worker<C: Clock>(
         deriver: config.deriver,
         stack: config.stack,
         livemode: config.livemode,
+        binding: Binding::that_binds(),
     })
 }
 
@@ -90,5 +92,8 @@ pub fn account_api<C: Clock>(
     clock: C,
 ) -> Result<AccountApi<AwsPorts<C>>, StripeApiError> {
     let return_url = config.return_url;
-    Ok(AccountApi { worker: worker(config.worker, sdk, clock)?, return_url })
+    let worker = worker(config.worker, sdk, clock)?;
+    // It never writes to the ledger.
+    let worker = Worker { binding: Binding::that_compares(), ..worker };
+    Ok(AccountApi { worker, return_url })
 }

@@ -12,19 +12,24 @@ use crate::catalog::{Plan, Quota};
 use crate::converge::Worker;
 use crate::derive::KeyValue;
 use crate::ledger::{CustomerLink, Entry};
+use crate::mismatch::Mismatch;
 use crate::ports::{
-    ApiGateway, CheckoutRecord, Clock, Ledger, NewCheckout, PortError, Ports, Stripe,
+    ApiGateway, CheckoutRecord, Class, Clock, CustomerSeen, Ledger, NewCheckout, PortError, Ports,
+    Service, Stripe,
 };
 use crate::stripe::{Subscription, SubscriptionStatus};
 
 /// The account API: what it needs besides a worker's ports.
 #[derive(Debug)]
 pub struct AccountApi<P> {
-    /// Ports, catalog and proofs.
+    /// Ports, catalog and proofs; its binding only compares.
     pub worker: Worker<P>,
     /// Where Stripe's pages send the browser back to.
     pub return_url: String,
 }
+
+/// How often within a day a seller may delete an account's customer until it cannot buy.
+const MOST_DELETED_IN_A_DAY: u32 = 10;
 
 /// How many history entries an owner sees.
 const HISTORY: usize = 20;
@@ -147,6 +152,7 @@ impl<P: Ports> AccountApi<P> {
         if matches!(account.access.status, Status::Closed | Status::Held) {
             return Err(Refusal::NotAllowed);
         }
+        self.must_belong().await?;
         for customer in &account.access.customers {
             if self.is_subscribed(&account, customer).await? {
                 return Err(Refusal::AlreadySubscribed);
@@ -155,16 +161,20 @@ impl<P: Ports> AccountApi<P> {
         let price = self.price(plan).await?;
         let customer = self.customer(&account).await?;
         let sessions = self.worker.ports.stripe().checkouts(&customer).await?;
+        let sessions = sessions.ok_or_else(|| missing(&customer))?;
         if let Some(url) = self.reopen(id, &sessions, &price).await? {
             return Ok(url);
         }
         let checkout = NewCheckout {
             account: self.worker.deriver.name(id),
-            customer,
             success_url: self.return_url.clone(),
             cancel_url: self.return_url.clone(),
             // Two clicks at once see the same number of sessions and get the same one.
-            idempotency_key: format!("tollgate-checkout-{id}-{price}-{}", sessions.len()),
+            idempotency_key: format!(
+                "tollgate-checkout-{id}-{customer}-{price}-{}",
+                sessions.len()
+            ),
+            customer,
             price,
         };
         let session = self.worker.ports.stripe().create_checkout(&checkout).await?;
@@ -177,18 +187,52 @@ impl<P: Ports> AccountApi<P> {
     /// [`Refusal`].
     pub async fn portal(&self, id: &AccountId) -> Result<String, Refusal> {
         let account = self.account(id).await?.ok_or(Refusal::NotReady)?;
-        let customers = &account.access.customers;
-        let mut chosen = customers.first().ok_or(Refusal::NothingBought)?;
-        // Of several customers, the one who pays is the one to show.
+        if account.access.customers.is_empty() {
+            return Err(Refusal::NothingBought);
+        }
+        self.must_belong().await?;
+        for customer in self.payers_first(&account).await? {
+            match self.worker.ports.stripe().create_portal(customer, &self.return_url).await {
+                // Refused as unknown: one whom the seller has deleted, and so the next.
+                Err(error) if error.class == Class::NotFound => {
+                    self.must_be_deleted(customer, error).await?;
+                }
+                url => return Ok(url?),
+            }
+        }
+        Err(Refusal::NothingBought)
+    }
+
+    /// The account's customers: of several, the one who pays is the one to show.
+    async fn payers_first<'a>(&self, account: &'a Account) -> Result<Vec<&'a CustomerId>, Refusal> {
+        let mut customers: Vec<_> = account.access.customers.iter().collect();
         if customers.len() > 1 {
-            for customer in customers {
-                if self.is_subscribed(&account, customer).await? {
-                    chosen = customer;
+            for place in 0..customers.len() {
+                if self.is_subscribed(&account, customers[place]).await? {
+                    customers.swap(0, place);
                     break;
                 }
             }
         }
-        Ok(self.worker.ports.stripe().create_portal(chosen, &self.return_url).await?)
+        Ok(customers)
+    }
+
+    /// Why Stripe would not have a customer, unless it is that they were deleted.
+    async fn must_be_deleted(
+        &self,
+        customer: &CustomerId,
+        refused: PortError,
+    ) -> Result<(), PortError> {
+        match self.worker.ports.stripe().customer(customer).await? {
+            CustomerSeen::Deleted => Ok(()),
+            CustomerSeen::Missing => Err(missing(customer)),
+            CustomerSeen::There(_) => Err(refused),
+        }
+    }
+
+    /// Nothing is sold or shown by another Stripe account than the stack's.
+    async fn must_belong(&self) -> Result<(), PortError> {
+        Ok(self.worker.binding.check(&self.worker.ports).await?)
     }
 
     async fn account(&self, id: &AccountId) -> Result<Option<Account>, PortError> {
@@ -224,7 +268,8 @@ impl<P: Ports> AccountApi<P> {
                 || boundary.made_for(it.named.as_ref()).is_some()
                 || given.is_some_and(|given| given.by == it.id)
         };
-        let subscriptions = self.worker.ports.stripe().subscriptions(customer).await?;
+        let subscriptions = self.worker.subscriptions_of(customer).await?;
+        let subscriptions = subscriptions.ok_or_else(|| missing(customer))?;
         let mut ours = subscriptions.iter().filter(|it| ours(it));
         Ok(ours.any(|subscription| match subscription.status {
             SubscriptionStatus::Incomplete
@@ -245,16 +290,37 @@ impl<P: Ports> AccountApi<P> {
     async fn customer(&self, account: &Account) -> Result<CustomerId, Refusal> {
         let stripe = self.worker.ports.stripe();
         for customer in &account.access.customers {
-            if stripe.customer(customer).await?.is_some() {
-                return Ok(customer.clone());
+            match stripe.customer(customer).await? {
+                CustomerSeen::There(_) => return Ok(customer.clone()),
+                CustomerSeen::Missing => return Err(missing(customer).into()),
+                CustomerSeen::Deleted => {}
             }
         }
-        let made = stripe.create_customer(&self.worker.deriver.name(&account.id)).await?;
+        let made = self.new_customer(account).await?;
         match self.worker.ports.ledger().link_of(&made).await? {
             CustomerLink::Account(owner) if owner != account.id => Err(Refusal::NotAllowed),
             CustomerLink::Released { .. } => Err(Refusal::NotAllowed),
             CustomerLink::Account(_) | CustomerLink::Nobodys => Ok(made),
         }
+    }
+
+    /// A customer who can pay: one whom Stripe gave before may have been deleted since.
+    async fn new_customer(&self, account: &Account) -> Result<CustomerId, PortError> {
+        let (stripe, name) = (self.worker.ports.stripe(), self.worker.deriver.name(&account.id));
+        for attempt in 0..MOST_DELETED_IN_A_DAY {
+            let made = stripe.create_customer(&name, attempt).await?;
+            match stripe.customer(&made).await? {
+                CustomerSeen::There(_) => return Ok(made),
+                CustomerSeen::Deleted => {}
+                CustomerSeen::Missing => break,
+            }
+        }
+        Err(PortError {
+            service: Service::Stripe,
+            operation: "POST /v1/customers",
+            class: Class::Unavailable,
+            detail: "it gave no customer who is there".to_owned(),
+        })
     }
 
     /// Keeps the open session for the same price; expires every other of ours.
@@ -296,6 +362,11 @@ impl<P: Ports> AccountApi<P> {
         let used = u64::from(limit).saturating_sub(remaining);
         Ok(Some(UsageView { used, remaining, limit }))
     }
+}
+
+/// Stripe does not know a customer of the account.
+fn missing(customer: &CustomerId) -> PortError {
+    Mismatch::Customer(customer.clone()).into()
 }
 
 /// Whether an entry changed anything that its owner can see; a link by itself does not.

@@ -123,6 +123,10 @@ impl<P: Ports> Worker<P> {
                     (Outcome::Waiting, BROKEN_PROOF.to_owned())
                 }
                 Ok(Resolved::Unlinked(customer)) => self.unlinked(&customer, &envelope, now),
+                // It is done, and there is no account to look at.
+                Ok(Resolved::Stack) => {
+                    (Outcome::Unchanged, "it is about the whole stack".to_owned())
+                }
                 Ok(Resolved::Nobody) => {
                     (Outcome::Parked, "it names neither an account nor a customer".to_owned())
                 }

@@ -8,6 +8,7 @@
 //! business, which hands over a secret's faults and never its value.
 
 mod api_gateway;
+mod binding;
 mod catalog;
 mod clock;
 mod cognito;
@@ -26,9 +27,9 @@ pub use clock::{SKEW_FAILS, SKEW_WARNS};
 pub use expected::{Audience, Expected};
 pub use finding::{Finding, Findings, Problem, System, Verdict};
 pub use observed::{
-    Api, AppClient, CheckoutCustomer, CustomAttribute, Endpoint, IndexShape, Look, Messages,
-    Observed, Product, Queue, QueuePair, Redrive, Secret, SecretValue, Secrets, SeenPrice, Stripe,
-    StripeKey, Table, TableShape, Triggers, Unseen, UserPool,
+    Api, AppClient, BelongsTo, CheckoutCustomer, CustomAttribute, Endpoint, IndexShape, Look,
+    Messages, Observed, Product, Queue, QueuePair, Redrive, Secret, SecretValue, Secrets,
+    SeenPrice, Stripe, StripeKey, Table, TableShape, Triggers, Unseen, UserPool,
 };
 pub use queues::{MIN_RECEIVES, MIN_VISIBILITY};
 pub use webhook::NEWEST_API_VERSION;

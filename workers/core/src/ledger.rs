@@ -305,6 +305,12 @@ pub struct StackRecord {
     /// An operator has stopped all losses: why.
     #[serde(default)]
     pub frozen: Option<String>,
+    /// The Stripe account that it belongs to, `acct_…`; `None` until somebody could read it.
+    #[serde(default)]
+    pub stripe_account: Option<String>,
+    /// The id of the user pool that it belongs to.
+    #[serde(default)]
+    pub pool: Option<String>,
 }
 
 /// How many API keys there are.

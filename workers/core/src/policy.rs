@@ -83,6 +83,10 @@ pub const SECOND_LOOKS: u8 = 3;
 /// For how long after an event its object may still be read as it was before.
 pub const LAG_AT_MOST: SignedDuration = SignedDuration::from_mins(10);
 
+/// For how long after an event what it names must be there, and is a contradiction if it is not:
+/// as long as Stripe tries to deliver (<https://docs.stripe.com/webhooks#retries>).
+pub const MISSING_CONTRADICTS_FOR: SignedDuration = SignedDuration::from_hours(72);
+
 /// For how long a new API key may be not found.
 pub const NEW_KEY_MAY_HIDE: SignedDuration = SignedDuration::from_secs(60);
 

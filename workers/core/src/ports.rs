@@ -116,6 +116,27 @@ pub struct CustomerRecord {
     pub named: Option<NamedAccount>,
 }
 
+/// A customer, if there is one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CustomerSeen {
+    /// There is none of this id in this Stripe account and mode, and there never was.
+    Missing,
+    /// It was deleted. Its id is never given again, and it can be used for nothing.
+    /// <https://docs.stripe.com/api/customers/delete>
+    Deleted,
+    /// It is there.
+    There(CustomerRecord),
+}
+
+/// A charge, if there is one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ChargeSeen {
+    /// There is none of this id in this Stripe account and mode.
+    Missing,
+    /// It is there, with its customer if it has one.
+    There(Option<CustomerId>),
+}
+
 /// A Checkout session, as far as it tells whose it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CheckoutRecord {
@@ -153,13 +174,23 @@ pub struct NewCheckout {
 }
 
 /// Stripe's API.
+///
+/// What is not there is never told as nothing: to a key of another account or mode, everything
+/// that the ledger knows is missing, and to take that for "pays nothing" would end a business.
 pub trait Stripe: Send + Sync {
+    /// Whose the key is: the account's id, `acct_…`; `None` when it is a restricted key that may not
+    /// read that. <https://docs.stripe.com/api/accounts/retrieve>
+    fn account_id(&self) -> impl Future<Output = PortResult<Option<String>>> + Send;
+
     /// All subscriptions of a customer that are not canceled, every page, each with
-    /// its latest invoice. A customer that is deleted or unknown has none.
+    /// its latest invoice; `None` when Stripe lists nothing because it knows no such customer. A
+    /// customer that is deleted has none that is live; whether their list is empty or refused,
+    /// only [`customer`](Self::customer) tells them from one that is missing.
+    /// <https://docs.stripe.com/api/subscriptions/list>
     fn subscriptions(
         &self,
         customer: &CustomerId,
-    ) -> impl Future<Output = PortResult<Vec<Subscription>>> + Send;
+    ) -> impl Future<Output = PortResult<Option<Vec<Subscription>>>> + Send;
 
     /// All subscriptions of all customers that are not canceled, newest first, one page
     /// of up to 100, each with its latest invoice.
@@ -176,17 +207,20 @@ pub trait Stripe: Send + Sync {
         subscription: &SubscriptionId,
     ) -> impl Future<Output = PortResult<Option<Subscription>>> + Send;
 
-    /// A customer; `None` when unknown or deleted.
+    /// A customer: there, deleted, or missing.
+    /// <https://docs.stripe.com/api/customers/retrieve>
     fn customer(
         &self,
         customer: &CustomerId,
-    ) -> impl Future<Output = PortResult<Option<CustomerRecord>>> + Send;
+    ) -> impl Future<Output = PortResult<CustomerSeen>> + Send;
 
-    /// The Checkout sessions of a customer, newest first, every page.
+    /// The Checkout sessions of a customer, newest first, every page; `None` when Stripe lists
+    /// nothing because it knows no such customer, as for
+    /// [`subscriptions`](Self::subscriptions).
     fn checkouts(
         &self,
         customer: &CustomerId,
-    ) -> impl Future<Output = PortResult<Vec<CheckoutRecord>>> + Send;
+    ) -> impl Future<Output = PortResult<Option<Vec<CheckoutRecord>>>> + Send;
 
     /// A dispute with its charge's customer; `None` when unknown.
     fn dispute(
@@ -194,11 +228,9 @@ pub trait Stripe: Send + Sync {
         dispute: &DisputeId,
     ) -> impl Future<Output = PortResult<Option<Dispute>>> + Send;
 
-    /// The customer of a charge; `None` when the charge is unknown or has none.
-    fn charge_customer(
-        &self,
-        charge: &ChargeId,
-    ) -> impl Future<Output = PortResult<Option<CustomerId>>> + Send;
+    /// A charge, with its customer.
+    /// <https://docs.stripe.com/api/charges/retrieve>
+    fn charge(&self, charge: &ChargeId) -> impl Future<Output = PortResult<ChargeSeen>> + Send;
 
     /// Cancels a subscription at once. Cancelling a canceled or unknown one is no error.
     fn cancel_subscription(
@@ -206,10 +238,12 @@ pub trait Stripe: Send + Sync {
         subscription: &SubscriptionId,
     ) -> impl Future<Output = PortResult<()>> + Send;
 
-    /// Makes a customer for the account, at most one within Stripe's idempotency window (24 h).
+    /// Makes a customer for the account, at most one for each attempt within Stripe's idempotency
+    /// window (24 h): a repeated attempt gives the same customer, even one deleted meanwhile.
     fn create_customer(
         &self,
         account: &NamedAccount,
+        attempt: u32,
     ) -> impl Future<Output = PortResult<CustomerId>> + Send;
 
     /// The price that a lookup key points to now; `None` when there is none.
@@ -416,6 +450,9 @@ impl NameHolder {
 
 /// The Cognito user pool.
 pub trait Users: Send + Sync {
+    /// Which pool is asked: its id. No call.
+    fn pool_id(&self) -> String;
+
     /// `AdminGetUser`, by user name: who has it now.
     fn user(
         &self,

@@ -9,12 +9,13 @@
 use std::collections::BTreeMap;
 
 use tollgate_events::stripe::{About, about};
-use tollgate_events::{AccountId, ChargeId, CustomerId, Envelope, SubscriptionId};
+use tollgate_events::{AccountId, ChargeId, CustomerId, Envelope, Source, SubscriptionId};
 
 use crate::boundary::{Boundary, Marks, Told};
 use crate::converge::Worker;
 use crate::ledger::CustomerLink;
-use crate::ports::{CheckoutRecord, Ledger, PortResult, Ports, Stripe};
+use crate::mismatch::Mismatch;
+use crate::ports::{ChargeSeen, CheckoutRecord, CustomerSeen, Ledger, PortResult, Ports, Stripe};
 
 /// Whose event it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,16 +30,27 @@ pub enum Resolved {
     Elsewhere(&'static str),
     /// Nobody's: it names neither an account nor a customer.
     Nobody,
+    /// The deployment's own: what an operator did to the stack as a whole.
+    Stack,
 }
 
 /// What has been resolved in this batch already: one account's burst costs one look-up.
 #[derive(Debug, Default)]
 pub struct Resolutions {
     links: BTreeMap<CustomerId, CustomerLink>,
-    accounts: BTreeMap<CustomerId, Option<AccountId>>,
-    customers: BTreeMap<ChargeId, Option<CustomerId>>,
+    accounts: BTreeMap<CustomerId, Whose>,
+    charges: BTreeMap<ChargeId, ChargeSeen>,
     /// Events of linked customers that bear this deployment's name, and a proof that is none.
     pub(crate) broken_proofs: usize,
+}
+
+/// Whose a customer is whom the ledger has linked to nobody, as far as Stripe tells.
+#[derive(Debug, Clone)]
+enum Whose {
+    Account(AccountId),
+    Nobodys,
+    /// Stripe has no such customer.
+    Missing,
 }
 
 const ANOTHER_STACK: &str = "another stack of Tollgate has made it";
@@ -53,7 +65,8 @@ impl<P: Ports> Worker<P> {
     /// Finds whose event it is; fills in the customer of a charge.
     ///
     /// # Errors
-    /// A look-up failed.
+    /// A look-up failed; or the stack belongs to another Stripe account or pool, or Stripe does
+    /// not know what it has told of in these days ([`Mismatch`]).
     pub async fn resolve(
         &self,
         envelope: &mut Envelope,
@@ -65,7 +78,13 @@ impl<P: Ports> Worker<P> {
             Told::AnotherStack => return Ok(Resolved::Elsewhere(ANOTHER_STACK)),
             Told::BrokenProof | Told::Sold | Told::Linked | Told::Untold => {}
         }
-        let Some(customer) = self.customer_of(envelope, known).await? else {
+        if envelope.source == Source::Operator {
+            return Ok(Resolved::Stack);
+        }
+        if envelope.subject.customer.is_none() {
+            envelope.subject.customer = self.customer_of_charge(envelope, known).await?;
+        }
+        let Some(customer) = envelope.subject.customer.clone() else {
             return Ok(Resolved::Nobody);
         };
         match self.link_of(&customer, known).await? {
@@ -82,15 +101,18 @@ impl<P: Ports> Worker<P> {
             CustomerLink::Nobodys => {}
         }
         if !known.accounts.contains_key(&customer) {
-            let account = self.account_by_stripe(&customer).await?;
-            known.accounts.insert(customer.clone(), account);
+            let whose = self.whose(&customer).await?;
+            known.accounts.insert(customer.clone(), whose);
         }
-        match known.accounts.get(&customer).cloned().flatten() {
-            Some(account) => Ok(Resolved::Account(account)),
-            None if told == Told::Untold && !self.is_sold(envelope, &customer).await? => {
+        match known.accounts.get(&customer) {
+            Some(Whose::Account(account)) => Ok(Resolved::Account(account.clone())),
+            Some(Whose::Missing) if self.vouches(envelope) => {
+                Err(Mismatch::EventsCustomer(customer).into())
+            }
+            _ if told == Told::Untold && !self.is_sold(envelope, &customer).await? => {
                 Ok(Resolved::Elsewhere(NOT_SOLD))
             }
-            None => Ok(Resolved::Unlinked(customer)),
+            Some(Whose::Missing | Whose::Nobodys) | None => Ok(Resolved::Unlinked(customer)),
         }
     }
 
@@ -102,22 +124,25 @@ impl<P: Ports> Worker<P> {
         }
     }
 
-    /// The customer that an event is about, by its charge where it names none.
-    async fn customer_of(
+    /// The customer of the charge that an event names instead.
+    async fn customer_of_charge(
         &self,
-        envelope: &mut Envelope,
+        envelope: &Envelope,
         known: &mut Resolutions,
     ) -> PortResult<Option<CustomerId>> {
-        if envelope.subject.customer.is_none()
-            && let Some(charge) = &envelope.subject.charge
-        {
-            if !known.customers.contains_key(charge) {
-                let customer = self.ports.stripe().charge_customer(charge).await?;
-                known.customers.insert(charge.clone(), customer);
-            }
-            envelope.subject.customer = known.customers.get(charge).cloned().flatten();
+        let Some(charge) = envelope.subject.charge.clone() else { return Ok(None) };
+        if !known.charges.contains_key(&charge) {
+            self.binding.check(&self.ports).await?;
+            let seen = self.ports.stripe().charge(&charge).await?;
+            known.charges.insert(charge.clone(), seen);
         }
-        Ok(envelope.subject.customer.clone())
+        match known.charges.get(&charge) {
+            Some(ChargeSeen::There(customer)) => Ok(customer.clone()),
+            Some(ChargeSeen::Missing) if self.vouches(envelope) => {
+                Err(Mismatch::EventsCharge(charge).into())
+            }
+            Some(ChargeSeen::Missing) | None => Ok(None),
+        }
     }
 
     async fn link_of(
@@ -133,20 +158,26 @@ impl<P: Ports> Worker<P> {
         Ok(link)
     }
 
-    /// The account that a customer may be linked to by what Stripe says.
-    async fn account_by_stripe(&self, customer: &CustomerId) -> PortResult<Option<AccountId>> {
+    /// Whose a customer may be by what Stripe says.
+    async fn whose(&self, customer: &CustomerId) -> PortResult<Whose> {
+        self.binding.check(&self.ports).await?;
         let boundary = self.boundary();
-        let record = self.ports.stripe().customer(customer).await?;
-        let named = record.as_ref().and_then(|record| record.named.as_ref());
-        if let Some(account) = boundary.made_for(named) {
-            return Ok(Some(account.clone()));
+        let named = match self.ports.stripe().customer(customer).await? {
+            CustomerSeen::Missing => return Ok(Whose::Missing),
+            CustomerSeen::There(record) => record.named,
+            // Nothing is left of its metadata; its sessions may still tell.
+            CustomerSeen::Deleted => None,
+        };
+        if let Some(account) = boundary.made_for(named.as_ref()) {
+            return Ok(Whose::Account(account.clone()));
         }
-        let checkouts = self.ports.stripe().checkouts(customer).await?;
+        let checkouts = self.ports.stripe().checkouts(customer).await?.unwrap_or_default();
         let proven = checkouts.iter().find_map(|it| boundary.made_for(it.named.as_ref()));
-        if let Some(account) = proven {
-            return Ok(Some(account.clone()));
-        }
-        self.trusted_reference(&checkouts).await
+        let account = match proven {
+            Some(account) => Some(account.clone()),
+            None => self.trusted_reference(&checkouts).await?,
+        };
+        Ok(account.map_or(Whose::Nobodys, Whose::Account))
     }
 
     /// The account in a payment link's `client_reference_id`, where links are trusted: of a

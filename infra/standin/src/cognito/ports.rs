@@ -19,6 +19,10 @@ const API_ID: &str = "custom:apiid";
 const PLAN: &str = "custom:plan";
 
 impl Users for CognitoStandin {
+    fn pool_id(&self) -> String {
+        self.config().pool_id.clone()
+    }
+
     async fn user(&self, username: &str, account: &AccountId) -> PortResult<NameHolder> {
         let act = || match self.lookup(username) {
             Ok(user) if user.id == *account || self.gate.has(Bug::NamesakeTaken) => {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tollgate_billing::account::{Account, KeyId};
-use tollgate_billing::ledger::{Entry, StoredEvent};
+use tollgate_billing::ledger::{Entry, StackRecord, StoredEvent};
 use tollgate_events::{AccountId, CustomerId};
 
 use super::store::Store;
@@ -32,6 +32,14 @@ impl MemoryLedger {
     #[must_use]
     pub fn with_page_size(self, page_size: usize) -> Self {
         Self { page_size: page_size.max(1), ..self }
+    }
+
+    /// Changes the deployment's own item, as somebody else would.
+    pub fn change_stack(&self, change: impl FnOnce(&mut StackRecord)) {
+        let mut store = self.lock();
+        let mut stack = store.stack.clone();
+        change(&mut stack);
+        store.put_stack(&stack);
     }
 
     /// The table is deleted, and made anew.

@@ -112,6 +112,19 @@ impl StripeError {
         Self { status: 401, before_execution: true, ..Self::invalid(message) }
     }
 
+    /// A restricted key that may not do this: 403.
+    /// <https://docs.stripe.com/keys/restricted-api-keys>
+    pub fn forbidden(account: &str) -> Self {
+        Self {
+            status: 403,
+            before_execution: true,
+            ..Self::invalid(format!(
+                "The provided key 'rk_****' does not have the required permissions for this \
+                 endpoint on account '{account}'."
+            ))
+        }
+    }
+
     /// The key was used with other parameters: 400.
     pub fn idempotency(key: &str) -> Self {
         Self {

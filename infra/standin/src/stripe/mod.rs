@@ -47,7 +47,7 @@ pub use delivery::{Answer, Delivery, Endpoint, EndpointUpdate, NewEndpoint, RETR
 pub use error::{ErrorKind, StripeError, StripeResult};
 pub use events::{Event, RETENTION};
 
-pub use http::{DeliveryReport, router, webhook_client};
+pub use http::{DeliveryReport, router, router_of, webhook_client};
 pub use model::{
     BillingReason, Card, Charge, Customer, Dispute, Interval, Invoice, InvoiceStatus, Item,
     Metadata, MissingPaymentMethod, PauseBehavior, Period, Portal, Price, Product, Session,

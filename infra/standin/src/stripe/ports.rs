@@ -3,7 +3,8 @@
 use jiff::Timestamp;
 use serde_json::json;
 use tollgate_billing::ports::{
-    CheckoutRecord, Class, CustomerRecord, NewCheckout, Page, PortError, PortResult, Service,
+    ChargeSeen, CheckoutRecord, Class, CustomerRecord, CustomerSeen, NewCheckout, Page, PortError,
+    PortResult, Service,
 };
 use tollgate_billing::stripe as seen;
 use tollgate_events::stripe::{ACTED_ON, METADATA_PRICE};
@@ -126,10 +127,21 @@ fn session_for(checkout: &NewCheckout) -> NewSession {
 }
 
 impl tollgate_billing::ports::Stripe for StripeStandin {
-    async fn subscriptions(&self, customer: &CustomerId) -> PortResult<Vec<seen::Subscription>> {
+    async fn account_id(&self) -> PortResult<Option<String>> {
+        self.call("GET /v1/account", "", |stripe| {
+            let settings = stripe.settings_mut();
+            Ok(settings.restricted_keys_read_account.then(|| settings.account_id.clone()))
+        })
+        .await
+    }
+
+    async fn subscriptions(
+        &self,
+        customer: &CustomerId,
+    ) -> PortResult<Option<Vec<seen::Subscription>>> {
         let rows = self
             .call("GET /v1/subscriptions", customer.as_str(), |stripe| {
-                stripe.live_customer(customer.as_str())?;
+                stripe.listed_customer(customer.as_str())?;
                 let rows = stripe.subscriptions_of(customer.as_str()).into_iter();
                 let rows = rows.filter_map(|row| stripe.as_read_now(row));
                 let rows = rows.filter(|row| row.status != Status::Canceled);
@@ -140,7 +152,7 @@ impl tollgate_billing::ports::Stripe for StripeStandin {
                 Ok(seen)
             })
             .await;
-        Ok(found(rows)?.unwrap_or_default())
+        found(rows)
     }
 
     async fn all_subscriptions(&self, page: Option<&str>) -> PortResult<Page<seen::Subscription>> {
@@ -164,28 +176,29 @@ impl tollgate_billing::ports::Stripe for StripeStandin {
         found(row)
     }
 
-    async fn customer(&self, customer: &CustomerId) -> PortResult<Option<CustomerRecord>> {
+    async fn customer(&self, customer: &CustomerId) -> PortResult<CustomerSeen> {
         let row = self
             .call("GET /v1/customers/{id}", customer.as_str(), |stripe| {
                 let row = stripe.customer(customer.as_str())?;
-                Ok((!row.deleted).then(|| CustomerRecord {
-                    id: customer.clone(),
-                    named: named_in(&row.metadata),
-                }))
+                if row.deleted {
+                    return Ok(CustomerSeen::Deleted);
+                }
+                let (id, named) = (customer.clone(), named_in(&row.metadata));
+                Ok(CustomerSeen::There(CustomerRecord { id, named }))
             })
             .await;
-        Ok(found(row)?.flatten())
+        Ok(found(row)?.unwrap_or(CustomerSeen::Missing))
     }
 
-    async fn checkouts(&self, customer: &CustomerId) -> PortResult<Vec<CheckoutRecord>> {
+    async fn checkouts(&self, customer: &CustomerId) -> PortResult<Option<Vec<CheckoutRecord>>> {
         let rows = self
             .call("GET /v1/checkout/sessions", customer.as_str(), |stripe| {
-                let row = stripe.live_customer(customer.as_str())?;
+                let row = stripe.listed_customer(customer.as_str())?;
                 let rows = row.sessions.iter().rev().filter_map(|id| stripe.session(id).ok());
                 Ok(rows.map(|row| see_checkout(stripe, row)).collect())
             })
             .await;
-        Ok(found(rows)?.unwrap_or_default())
+        found(rows)
     }
 
     async fn dispute(&self, dispute: &DisputeId) -> PortResult<Option<seen::Dispute>> {
@@ -204,13 +217,14 @@ impl tollgate_billing::ports::Stripe for StripeStandin {
         found(row)
     }
 
-    async fn charge_customer(&self, charge: &ChargeId) -> PortResult<Option<CustomerId>> {
+    async fn charge(&self, charge: &ChargeId) -> PortResult<ChargeSeen> {
         let customer = self
             .call("GET /v1/charges/{id}", charge.as_str(), |stripe| {
                 Ok(id!(CustomerId, stripe.charge(charge.as_str())?.customer))
             })
             .await;
-        found(customer)
+        let there = |customer| ChargeSeen::There(Some(customer));
+        Ok(found(customer)?.map_or(ChargeSeen::Missing, there))
     }
 
     async fn cancel_subscription(&self, subscription: &SubscriptionId) -> PortResult<()> {
@@ -227,9 +241,13 @@ impl tollgate_billing::ports::Stripe for StripeStandin {
         found(cancelled).map(|_| ())
     }
 
-    async fn create_customer(&self, account: &NamedAccount) -> PortResult<CustomerId> {
+    async fn create_customer(
+        &self,
+        account: &NamedAccount,
+        attempt: u32,
+    ) -> PortResult<CustomerId> {
         let metadata = account.to_metadata();
-        let key = format!("tollgate-customer-{}", account.id);
+        let key = format!("tollgate-customer-{}-{attempt}", account.id);
         self.call("POST /v1/customers", account.id.as_str(), |stripe| {
             let fingerprint = format!("POST /v1/customers {metadata:?}");
             let (made, _) = stripe.idempotent(&key, &fingerprint, |stripe| {

@@ -150,6 +150,16 @@ impl Stripe {
             .ok_or_else(|| StripeError::no_such("customer", id, "customer"))
     }
 
+    /// A customer by whom a list is filtered. Of a deleted one the list has what is left of it:
+    /// that canceled subscriptions "belonging to deleted customers" are listed is documented.
+    /// <https://docs.stripe.com/api/subscriptions/list#list_subscriptions-status>
+    pub(super) fn listed_customer(&self, id: &str) -> StripeResult<&Customer> {
+        self.customers
+            .get(id)
+            .filter(|customer| !customer.deleted || self.settings.lists_deleted_customers)
+            .ok_or_else(|| StripeError::no_such("customer", id, "customer"))
+    }
+
     /// A subscription.
     ///
     /// # Errors

@@ -115,7 +115,8 @@ fn a_wrong_catalog_takes_ten_plans_and_then_waits_for_an_operator() {
 fn a_hundredth_of_many_paying_accounts_is_more_than_ten() {
     let mut scene = Scene::new();
     let (ids, _) = fourteen(&scene);
-    let stack = StackRecord { paying: 1_300, ..StackRecord::default() };
+    let stack = block_on(scene.world.ledger.stack()).expect("fair");
+    let stack = StackRecord { paying: 1_300, ..stack };
     assert!(block_on(scene.world.ledger.put_stack(&stack)).expect("fair"));
     scene.worker = mistaken(&scene);
     look_at_all(&scene, &drift(&scene, &ids, "1"));

@@ -19,7 +19,7 @@ fn start(bug: Bug) -> u64 {
         Bug::OpenForgotten => 371,
         Bug::TrustedConflict => 29,
         Bug::NamesakeTaken => 69,
-        Bug::NoFence => 1025,
+        Bug::NoFence => 616,
         _ => 0,
     }
 }

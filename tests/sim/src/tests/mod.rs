@@ -1,10 +1,12 @@
 //! The simulation's own tests: it repeats, it can fail, and it holds.
 
 mod acts;
+mod binding;
 mod blast;
 mod boundary;
 mod bugs;
 mod calls;
+mod deleted_customer;
 mod drift;
 mod evidence;
 mod flood;
@@ -22,6 +24,7 @@ mod scene;
 mod second_look;
 mod switch;
 mod waiting;
+mod wrong_key;
 
 use tollgate_billing::account::{PlanId, UsagePlanId};
 use tollgate_billing::ops::Act;

@@ -20,7 +20,7 @@ use tollgate_standin::world::{BULK_QUEUE, EVENTS_QUEUE, World};
 
 use crate::executor::block_on;
 use crate::operator;
-use crate::run::{dawn, worker_on};
+use crate::run::{bind, dawn, worker_on};
 
 /// Refuses some calls while it is told to.
 pub(super) struct Refuses {
@@ -75,6 +75,7 @@ impl Scene {
         let world = World::new(dawn(), 1, "https://stripe.invalid", weather);
         let endpoint = NewEndpoint::for_all("https://tollgate.invalid/webhook");
         world.stripe.account().create_endpoint(endpoint);
+        bind(&world);
         Self { worker: worker_on(&world), world }
     }
 

@@ -175,7 +175,7 @@ fn the_last_keys_are_kept_for_those_who_pay() {
     scene.world.clock.advance(SignedDuration::from_mins(5));
     let full = StackRecord {
         keys: Some(KeyCount { count: 9_500, at: scene.world.clock.time() }),
-        ..StackRecord::default()
+        ..block_on(scene.world.ledger.stack()).expect("fair")
     };
     assert!(block_on(scene.world.ledger.put_stack(&full)).expect("fair"));
     let (ann, bob) = (scene.sign_up("ann"), scene.sign_up("bob"));
@@ -218,8 +218,7 @@ fn what_is_left_is_counted_once_a_minute() {
     let plane = ControlPlane::share(&policy, 5);
     let begin = scene.world.clock.time();
     let keys = Some(KeyCount { count: 80, at: begin });
-    let full = StackRecord { keys, ..StackRecord::default() };
-    assert!(block_on(ledger.put_stack(&full)).expect("fair"));
+    ledger.change_stack(|stack| stack.keys = keys);
     scene.world.gate.take_calls();
     let has_room = |seconds| {
         let at = begin + SignedDuration::from_secs(seconds);

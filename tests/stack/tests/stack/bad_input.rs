@@ -7,7 +7,7 @@ use tollgate_billing::ledger::RecordBody;
 use tollgate_billing::ports::Ledger;
 use tollgate_events::{EventId, EventRef, Source};
 use tollgate_standin::sqs::Outgoing;
-use tollgate_standin::stripe::{Delivery, NewEndpoint};
+use tollgate_standin::stripe::{Delivery, NewCustomer, NewEndpoint};
 use tollgate_standin::world::EVENTS_QUEUE;
 
 use crate::shop::{Shop, Told, on};
@@ -109,12 +109,13 @@ async fn what_stripe_signed_is_answered_by_the_table() -> Told {
 async fn what_is_not_for_this_deployment_is_on_record() -> Told {
     let shop = Shop::open().await?;
     let ours = shop.endpoint();
+    let stranger = shop.stripe().create_customer(NewCustomer::default());
     let mut connect = event("evt_connect", UPDATED, "cus_1", false);
     connect["account"] = json!("acct_1");
     for (body, outcome) in [
         (event("evt_live", UPDATED, "cus_1", true), "ignored"),
         (connect, "ignored"),
-        (event("evt_stranger", UPDATED, "cus_stranger", false), "ignored"),
+        (event("evt_stranger", UPDATED, &stranger, false), "ignored"),
     ] {
         let text = body.to_string();
         let signature = shop.signature(&ours, &text);

@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use tollgate_billing::ports::{Queue, QueueName, Service};
+use tollgate_billing::ledger::StackRecord;
+use tollgate_billing::ports::{Ledger, Queue, QueueName, Service};
 use tollgate_billing::sweep::Drift;
 use tollgate_events::{Envelope, Via};
 use tollgate_local::customer::Customer;
 use tollgate_local::timeline::is_tollgates;
 use tollgate_standin::gate::Call;
 use tollgate_standin::stripe::{Card, DRAFT_TIME, When};
+use tollgate_standin::world::POOL_ID;
 
 use crate::shop::{Person, Shop, Told, on};
 
@@ -30,6 +32,26 @@ impl Shop {
     }
 }
 
+/// A shop in operation: it is written down what the stack belongs to.
+async fn in_operation() -> anyhow::Result<Shop> {
+    let shop = Shop::open().await?;
+    let stripe_account = Some(shop.stripe().settings_mut().account_id.clone());
+    let stack = StackRecord { stripe_account, pool: Some(POOL_ID.into()), ..Default::default() };
+    anyhow::ensure!(shop.stack.ledger.put_stack(&stack).await?, "nobody was there before");
+    from_now_on(&shop).await?;
+    Ok(shop)
+}
+
+/// What counts begins: a new instance has just looked what the stack belongs to, as it does
+/// once an hour.
+async fn from_now_on(shop: &Shop) -> Told {
+    shop.stack.deploy(&BTreeMap::new()).await?;
+    let functions = shop.stack.functions();
+    functions.worker.binding.check(&functions.worker.ports).await?;
+    shop.spent();
+    Ok(())
+}
+
 /// Tollgate's calls, those that read the ledger's indexes included.
 fn is_counted(call: &Call) -> bool {
     (is_tollgates(call) || call.service == Service::Ledger) && call.service != Service::Queue
@@ -40,7 +62,7 @@ async fn in_a_quiet_hour<'a>(shop: &'a Shop, plan: &str) -> anyhow::Result<Perso
     let mut ann = shop.sign_up("ann").await?;
     ann.buys(plan).await?;
     shop.hours(1).await?;
-    shop.spent();
+    from_now_on(shop).await?;
     Ok(ann)
 }
 
@@ -49,7 +71,7 @@ async fn in_a_quiet_hour<'a>(shop: &'a Shop, plan: &str) -> anyhow::Result<Perso
 /// does not lag.
 #[tokio::test]
 async fn a_sign_up_and_a_first_purchase() -> Told {
-    let shop = Shop::open().await?;
+    let shop = in_operation().await?;
     Customer::new(&shop.stack, "ann").sign_up().await?;
     shop.settle().await?;
     assert_eq!(
@@ -61,7 +83,7 @@ async fn a_sign_up_and_a_first_purchase() -> Told {
     );
     let mut ann = shop.welcome("ann").await?;
     let session = ann.opens_checkout("basic").await?;
-    shop.spent();
+    from_now_on(&shop).await?;
     shop.stripe().complete_checkout(&session, Card::Pays)?;
     shop.settle().await?;
     assert_eq!(
@@ -73,15 +95,47 @@ async fn a_sign_up_and_a_first_purchase() -> Told {
     Ok(())
 }
 
+/// Whoever takes something asks once a minute whether the stack is frozen.
+fn downgrade() -> String {
+    SWITCH.replace("DynamoDB Trans", "DynamoDB GetItem ×1, DynamoDB Trans")
+}
+
 /// The promise of the design: one claim, one read, the switch, one transaction.
 #[tokio::test]
 async fn an_upgrade_costs_one_claim_one_read_the_switch_and_one_commit() -> Told {
-    let shop = Shop::open().await?;
+    let shop = in_operation().await?;
     let ann = in_a_quiet_hour(&shop, "basic").await?;
     let (subscription, pro) = (ann.subscription()?, shop.price("pro_monthly"));
     shop.stripe().change_price(&subscription, &pro)?;
     shop.settle().await?;
     assert_eq!(shop.spent(), SWITCH);
+    Ok(())
+}
+
+/// Once an hour, an instance looks whose Stripe account and pool it has; for whom nobody has ever
+/// paid Stripe is not asked even then.
+#[tokio::test]
+async fn an_instance_looks_once_an_hour_what_the_stack_belongs_to() -> Told {
+    let shop = in_operation().await?;
+    let ann = in_a_quiet_hour(&shop, "basic").await?;
+    let (subscription, pro) = (ann.subscription()?, shop.price("pro_monthly"));
+    shop.stack.deploy(&BTreeMap::new()).await?;
+    shop.spent();
+    shop.stripe().change_price(&subscription, &pro)?;
+    shop.settle().await?;
+    let looks = SWITCH
+        .replace("DynamoDB TransactWriteItems", "DynamoDB GetItem ×1, DynamoDB TransactWriteItems")
+        .replace("Stripe GET /v1/sub", "Stripe GET /v1/account ×1, Stripe GET /v1/sub");
+    assert_eq!(shop.spent(), looks, "a new instance");
+    let basic = shop.price("basic_monthly");
+    shop.stripe().change_price(&subscription, &basic)?;
+    shop.settle().await?;
+    assert_eq!(shop.spent(), downgrade(), "in the same hour");
+    shop.hours(1).await?;
+    shop.spent();
+    Customer::new(&shop.stack, "ben").sign_up().await?;
+    shop.settle().await?;
+    assert!(!shop.spent().contains("GET /v1/account"), "nobody has paid for ben");
     Ok(())
 }
 
@@ -93,12 +147,12 @@ const LOOK: &str = "DynamoDB TransactWriteItems ×1, DynamoDB UpdateItem ×1, \
 #[tokio::test]
 async fn a_renewal_and_a_payment_failure_cost_a_look() -> Told {
     for card in [Card::Pays, Card::Declines] {
-        let shop = Shop::open().await?;
+        let shop = in_operation().await?;
         let ann = in_a_quiet_hour(&shop, "basic").await?;
         ann.card(card)?;
         let finalized = ann.row()?.period.end + DRAFT_TIME;
         shop.until_just_before(finalized).await?;
-        shop.spent();
+        from_now_on(&shop).await?;
         shop.stack.world.stripe.advance_to(finalized);
         shop.settle().await?;
         assert_eq!(shop.spent(), LOOK, "{card:?}");
@@ -110,13 +164,13 @@ async fn a_renewal_and_a_payment_failure_cost_a_look() -> Told {
 /// A replayed event looks at everything, and finds nothing to do.
 #[tokio::test]
 async fn a_replay_looks_everywhere_and_changes_nothing() -> Told {
-    let shop = Shop::open().await?;
+    let shop = in_operation().await?;
     let ann = in_a_quiet_hour(&shop, "basic").await?;
     let before = ann.account().await?;
     let record = shop.record("customer.subscription.updated").await?.record;
     let envelope = record.envelope().expect("it was read").clone();
     let again = Envelope { via: Via::Replay, run: Some("1".into()), ..envelope };
-    shop.spent();
+    from_now_on(&shop).await?;
     shop.stack.functions().sweep.queue.send(QueueName::Bulk, &again).await?;
     shop.settle().await?;
     assert_eq!(
@@ -132,13 +186,13 @@ async fn a_replay_looks_everywhere_and_changes_nothing() -> Told {
 
 #[tokio::test]
 async fn a_downgrade_and_a_cancellation() -> Told {
-    let shop = Shop::open().await?;
+    let shop = in_operation().await?;
     let ann = in_a_quiet_hour(&shop, "pro").await?;
     let (subscription, basic) = (ann.subscription()?, shop.price("basic_monthly"));
     shop.stripe().change_price(&subscription, &basic)?;
     shop.settle().await?;
-    let asks = SWITCH.replace("DynamoDB Trans", "DynamoDB GetItem ×1, DynamoDB Trans");
-    assert_eq!(shop.spent(), asks, "downgrade: is the stack frozen? Asked once a minute");
+    assert_eq!(shop.spent(), downgrade());
+
     shop.stripe().cancel(&subscription, When::Now)?;
     shop.settle().await?;
     assert_eq!(shop.spent(), SWITCH, "cancellation");
@@ -148,7 +202,7 @@ async fn a_downgrade_and_a_cancellation() -> Told {
 /// A dispute names a charge, so it costs two look-ups to know whose it is.
 #[tokio::test]
 async fn a_dispute_opened_and_won() -> Told {
-    let shop = Shop::open().await?;
+    let shop = in_operation().await?;
     let ann = in_a_quiet_hour(&shop, "pro").await?;
     let payer = ann.payer();
     let dispute = shop.stripe().open_dispute(&payer)?;
@@ -166,7 +220,7 @@ async fn a_dispute_opened_and_won() -> Told {
 
 #[tokio::test]
 async fn a_user_disabled_and_deleted() -> Told {
-    let shop = Shop::open().await?;
+    let shop = in_operation().await?;
     let mut ann = in_a_quiet_hour(&shop, "pro").await?;
     ann.customer.sign_in().await?;
     shop.settle().await?;
@@ -198,7 +252,7 @@ async fn a_user_disabled_and_deleted() -> Told {
 /// that is due: its subscription has ended, and nobody told.
 #[tokio::test]
 async fn a_due_account() -> Told {
-    let shop = Shop::open().await?;
+    let shop = in_operation().await?;
     let ann = in_a_quiet_hour(&shop, "pro").await?;
     let subscription = ann.subscription()?;
     shop.stripe().cancel(&subscription, When::PeriodEnd)?;
@@ -207,7 +261,7 @@ async fn a_due_account() -> Told {
     shop.lose_webhooks(true);
     shop.until_just_before(end).await?;
     shop.stack.world.stripe.advance_to(end);
-    shop.spent();
+    from_now_on(&shop).await?;
     shop.stack.sweep().await?;
     assert_eq!(shop.spent(), "DynamoDB Query ×16, DynamoDB Scan ×1");
     shop.settle().await?;
@@ -224,7 +278,7 @@ async fn a_due_account() -> Told {
 /// hand: the key was put on a better plan.
 #[tokio::test]
 async fn drift() -> Told {
-    let shop = Shop::open().await?;
+    let shop = in_operation().await?;
     let ann = in_a_quiet_hour(&shop, "basic").await?;
     shop.sign_up("ben").await?;
     shop.minutes(2).await?;
@@ -239,14 +293,14 @@ async fn drift() -> Told {
         model.delete_usage_plan_key(&basic, &key, now)?;
         model.create_usage_plan_key(&pro, &key, now)
     })?;
-    shop.spent();
+    from_now_on(&shop).await?;
     let report = shop.stack.compare().await?;
     assert_eq!((report.accounts, report.woken), (2, [(Drift::UsagePlan, 1)].into()));
     assert_eq!(
         shop.spent(),
         "API Gateway GetApiKeys ×1, API Gateway GetUsagePlanKeys ×3, Cognito ListUsers ×1, \
-         DynamoDB BatchGetItem ×1, DynamoDB GetItem ×2, DynamoDB Query ×16, DynamoDB \
-         UpdateItem ×2, Stripe GET /v1/subscriptions ×1"
+         DynamoDB BatchGetItem ×1, DynamoDB GetItem ×3, DynamoDB Query ×16, DynamoDB \
+         UpdateItem ×2, Stripe GET /v1/account ×1, Stripe GET /v1/subscriptions ×1"
     );
     shop.settle().await?;
     assert_eq!(
@@ -263,7 +317,7 @@ async fn drift() -> Told {
 /// Ten events of one account in one batch cost what one costs.
 #[tokio::test]
 async fn a_burst_of_one_account_costs_what_one_event_costs() -> Told {
-    let shop = Shop::open().await?;
+    let shop = in_operation().await?;
     let ann = in_a_quiet_hour(&shop, "basic").await?;
     let (subscription, pro) = (ann.subscription()?, shop.price("pro_monthly"));
     {

@@ -59,6 +59,10 @@ impl UserPool {
 }
 
 impl Users for UserPool {
+    fn pool_id(&self) -> String {
+        self.pool.clone()
+    }
+
     async fn user(&self, username: &str, account: &AccountId) -> PortResult<NameHolder> {
         let operation = operation("AdminGetUser");
         let request = self.client.admin_get_user().user_pool_id(&self.pool).username(username);

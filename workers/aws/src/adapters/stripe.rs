@@ -22,8 +22,8 @@ use stripe_client_core::{
     StripeRequest,
 };
 use tollgate_billing::ports::{
-    CheckoutRecord, Class, CustomerRecord, NewCheckout, Page, PortError, PortResult, Service,
-    Stripe,
+    ChargeSeen, CheckoutRecord, Class, CustomerSeen, NewCheckout, Page, PortError, PortResult,
+    Service, Stripe,
 };
 use tollgate_billing::stripe::{Dispute, ListedEvent, Subscription};
 use tollgate_events::stripe::METADATA_PRICE;
@@ -119,16 +119,27 @@ impl StripeApi {
 }
 
 impl Stripe for StripeApi {
-    async fn subscriptions(&self, customer: &CustomerId) -> PortResult<Vec<Subscription>> {
+    async fn account_id(&self) -> PortResult<Option<String>> {
+        let call = Call::<IdView>::get("GET /v1/account", "/account");
+        match self.send(call).await {
+            // Of a key that it takes, Stripe says 403: it is a restricted one that may not read
+            // this. Of one that it does not take, it says 401.
+            Err(error) if error.detail.starts_with("HTTP 403") => Ok(None),
+            answer => answer.map(|view| Some(view.id)),
+        }
+    }
+
+    async fn subscriptions(&self, customer: &CustomerId) -> PortResult<Option<Vec<Subscription>>> {
         let name = "GET /v1/subscriptions";
         let query = json!({ "customer": customer, "expand": ["data.latest_invoice"] });
         let found = self.list::<SubscriptionView>(name, "/subscriptions", query).await;
+        let Some(views) = unless_not_found(found)? else { return Ok(None) };
         let mut subscriptions = Vec::new();
-        for mut view in unless_not_found(found)?.unwrap_or_default() {
+        for mut view in views {
             self.with_all_items(&mut view).await?;
             subscriptions.push(readable(name, view.read(Some(customer)))?);
         }
-        Ok(subscriptions)
+        Ok(Some(subscriptions))
     }
 
     async fn all_subscriptions(&self, page: Option<&str>) -> PortResult<Page<Subscription>> {
@@ -153,19 +164,20 @@ impl Stripe for StripeApi {
         readable(name, view.read(None)).map(Some)
     }
 
-    async fn customer(&self, customer: &CustomerId) -> PortResult<Option<CustomerRecord>> {
+    async fn customer(&self, customer: &CustomerId) -> PortResult<CustomerSeen> {
         let name = "GET /v1/customers/:id";
         let path = format!("/customers/{}", segment(customer.as_str()));
         let found = self.send(Call::<CustomerView>::get(name, path)).await;
-        unless_not_found(found)?.map_or(Ok(None), |view| readable(name, view.read()))
+        let missing = Ok(CustomerSeen::Missing);
+        unless_not_found(found)?.map_or(missing, |view| readable(name, view.read()))
     }
 
-    async fn checkouts(&self, customer: &CustomerId) -> PortResult<Vec<CheckoutRecord>> {
+    async fn checkouts(&self, customer: &CustomerId) -> PortResult<Option<Vec<CheckoutRecord>>> {
         let name = "GET /v1/checkout/sessions";
         let query = json!({ "customer": customer });
         let found = self.list::<CheckoutView>(name, "/checkout/sessions", query).await;
-        let views = unless_not_found(found)?.unwrap_or_default();
-        Ok(views.into_iter().map(CheckoutView::read).collect())
+        let read = |views: Vec<CheckoutView>| views.into_iter().map(CheckoutView::read).collect();
+        Ok(unless_not_found(found)?.map(read))
     }
 
     async fn dispute(&self, dispute: &DisputeId) -> PortResult<Option<Dispute>> {
@@ -176,11 +188,12 @@ impl Stripe for StripeApi {
         found.map(|view| readable(name, view.read())).transpose()
     }
 
-    async fn charge_customer(&self, charge: &ChargeId) -> PortResult<Option<CustomerId>> {
+    async fn charge(&self, charge: &ChargeId) -> PortResult<ChargeSeen> {
         let name = "GET /v1/charges/:id";
         let path = format!("/charges/{}", segment(charge.as_str()));
         let found = self.send(Call::<ChargeView>::get(name, path)).await;
-        unless_not_found(found)?.map_or(Ok(None), |view| readable(name, view.read()))
+        let there = |view: ChargeView| readable(name, view.read()).map(ChargeSeen::There);
+        unless_not_found(found)?.map_or(Ok(ChargeSeen::Missing), there)
     }
 
     /// Stripe answers that a canceled subscription is missing.
@@ -191,10 +204,15 @@ impl Stripe for StripeApi {
         Ok(())
     }
 
-    async fn create_customer(&self, account: &NamedAccount) -> PortResult<CustomerId> {
+    async fn create_customer(
+        &self,
+        account: &NamedAccount,
+        attempt: u32,
+    ) -> PortResult<CustomerId> {
         let name = "POST /v1/customers";
         let form = json!({ "metadata": metadata(account) });
-        let key = format!("tollgate-customer-{}", account.id);
+        let again = if attempt == 0 { String::new() } else { format!("-{attempt}") };
+        let key = format!("tollgate-customer-{}{again}", account.id);
         let call = Call::<IdView>::post(name, "/customers").form(form).idempotent(&key)?;
         readable(name, CustomerId::parse(self.send(call).await?.id))
     }

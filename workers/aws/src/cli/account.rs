@@ -11,6 +11,7 @@ use tollgate_billing::ops::Act;
 use tollgate_billing::ports::Clock;
 use tollgate_events::{CustomerId, DisputeId};
 
+pub(super) use self::act::by;
 use super::stack::PlansOption;
 use super::{Context, Exit, Failure, Io, time};
 
@@ -205,7 +206,7 @@ pub(crate) struct Doing {
 /// Goes into every history entry that it explains.
 const MOST_TEXT: usize = 500;
 
-fn text(text: &str) -> Result<String, String> {
+pub(super) fn text(text: &str) -> Result<String, String> {
     match text.trim() {
         "" => Err("it is empty".to_owned()),
         text if text.chars().count() > MOST_TEXT => {

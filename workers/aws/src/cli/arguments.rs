@@ -69,6 +69,9 @@ pub(crate) enum Command {
     /// The queues, and what is left to do.
     #[command(subcommand)]
     Queue(super::queue::Queue),
+    /// The deployment as a whole: which Stripe account and which user pool it belongs to.
+    #[command(subcommand)]
+    Stack(super::stack_record::Stack),
     /// The API keys of the account and Region.
     #[command(subcommand)]
     Keys(super::keys::Keys),

@@ -1,7 +1,7 @@
 //! What a command runs on: settings and clients, each made when it is first asked for.
 
 use aws_config::SdkConfig;
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::OnceCell;
 use tollgate_billing::ports::Clock;
 
@@ -142,13 +142,32 @@ impl<'a, C: Clock> Context<'a, C> {
     /// # Errors
     /// There is neither, it is of the wrong mode, or Secrets Manager failed.
     pub async fn stripe(&self) -> Result<StripeConfig, Failure> {
-        let settings = self.settings().await?;
-        let livemode = settings.livemode()?;
-        let own = self.variable("STRIPE_SECRET_KEY").filter(|key| !key.trim().is_empty());
-        let key = match (own, settings.get(Setting::StripeKeySecretArn)) {
-            (None, Some(arn)) => self.secrets().await.get(arn).await?,
-            (own, _) => own.map(Into::into),
+        match self.own_stripe_key() {
+            None => self.functions_stripe().await,
+            own => self.stripe_with(own).await,
+        }
+    }
+
+    /// Access to Stripe as the functions have it: the stack's secret, else, where it is not known
+    /// which that is, `STRIPE_SECRET_KEY` of the environment.
+    ///
+    /// # Errors
+    /// As for [`stripe`](Self::stripe).
+    pub async fn functions_stripe(&self) -> Result<StripeConfig, Failure> {
+        let key = match self.settings().await?.get(Setting::StripeKeySecretArn) {
+            Some(arn) => self.secrets().await.get(arn).await?,
+            None => self.own_stripe_key(),
         };
+        self.stripe_with(key).await
+    }
+
+    fn own_stripe_key(&self) -> Option<SecretString> {
+        let own = self.variable("STRIPE_SECRET_KEY").filter(|key| !key.trim().is_empty());
+        own.map(Into::into)
+    }
+
+    async fn stripe_with(&self, key: Option<SecretString>) -> Result<StripeConfig, Failure> {
+        let livemode = self.settings().await?.livemode()?;
         let key = key.ok_or_else(|| {
             let mend = "Set STRIPE_SECRET_KEY to a key that may do this, or store the stack's \
                         own with `tollgate secrets set stripe-key`.";

@@ -24,6 +24,7 @@ mod reconcile;
 mod secrets;
 mod settings;
 mod stack;
+mod stack_record;
 mod table;
 mod time;
 mod webhook;
@@ -87,6 +88,7 @@ async fn dispatch<C: Clock>(
         Command::Secrets(command) => secrets::run(command, context, io).await,
         Command::Account(command) => Box::pin(account::run(command, context, io)).await,
         Command::Queue(queue::Queue::Status) => queue::status(context, io).await,
+        Command::Stack(command) => stack_record::run(command, context, io).await,
         Command::Keys(keys::Keys::Forecast(options)) => keys::forecast(options, context, io).await,
         Command::Completions { shell } => completions::print(shell, context.json, io),
     }

@@ -18,6 +18,7 @@ use self::report::{Findings, sentence};
 use super::confirm::{Answer, ask};
 use super::progress::Stages;
 use super::stack::PlansOption;
+use super::stack_record::must_belong;
 use super::{Context, Exit, Failure, Io, Setting};
 
 /// Compares Stripe, the ledger, API Gateway and Cognito, and tells by kind what differs.
@@ -90,6 +91,7 @@ pub(super) async fn run<C: Clock>(
         stack: &stack,
         at_once: ACCOUNTS_AT_ONCE,
     };
+    must_belong(&ports).await?;
     let reconcile = ops::Reconcile { sweep };
     context.progress("Comparing Stripe, the ledger, API Gateway and Cognito …", io)?;
     let mut findings = Findings::new(listed);

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use jiff::SignedDuration;
 use secrecy::SecretString;
+use tollgate_billing::binding::Binding;
 use tollgate_billing::catalog::CatalogFile;
 use tollgate_billing::control_plane::ControlPlane as Share;
 use tollgate_billing::converge::{Stop, Worker};
@@ -22,7 +23,7 @@ use crate::adapters::cognito::UserPool;
 use crate::adapters::dynamodb::DynamoLedger;
 use crate::adapters::sqs::SqsQueue;
 use crate::adapters::system::SystemEntropy;
-use crate::config::{KEY_SECRETS, LedgerConfig, QueueConfig, key_secrets};
+use crate::config::{KEY_SECRETS, LedgerConfig, QueueConfig, StripeConfig, key_secrets};
 use crate::setup;
 
 /// The catalog, where a command decides as the worker does.
@@ -86,9 +87,20 @@ impl<C: Clock> Context<'_, C> {
     /// # Errors
     /// The stack, its table or its pool is not known, or there is no Stripe key.
     pub async fn ports(&self) -> Result<AwsPorts<&C>, Failure> {
-        let settings = self.settings().await?;
-        let pool = settings.need(Setting::UserPoolId)?;
-        let (ledger, stripe) = (self.ledger_config().await?, self.stripe().await?);
+        self.ports_with(self.stripe().await?).await
+    }
+
+    /// The same, with the Stripe key that the functions have.
+    ///
+    /// # Errors
+    /// As for [`ports`](Self::ports).
+    pub(super) async fn functions_ports(&self) -> Result<AwsPorts<&C>, Failure> {
+        self.ports_with(self.functions_stripe().await?).await
+    }
+
+    async fn ports_with(&self, stripe: StripeConfig) -> Result<AwsPorts<&C>, Failure> {
+        let pool = self.settings().await?.need(Setting::UserPoolId)?;
+        let ledger = self.ledger_config().await?;
         Ok(AwsPorts::on(&ledger, pool, &stripe, self.sdk().await, &self.clock)?)
     }
 
@@ -113,6 +125,7 @@ impl<C: Clock> Context<'_, C> {
             policy,
             deriver: self.deriver().await?,
             stack: settings.need(Setting::Stack)?.to_owned(),
+            binding: Binding::that_compares(),
             livemode: settings.livemode()?,
         })
     }
@@ -214,6 +227,7 @@ impl From<Stop> for Failure {
                 "the account was decided by a newer catalog than this one",
                 "Name the file that is deployed: --plans FILE",
             ),
+            Stop::Mismatch(mismatch) => mismatch.into(),
             stop => Self::failed(stop.to_string(), "Repeat the command in a minute."),
         }
     }

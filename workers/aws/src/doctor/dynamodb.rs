@@ -12,10 +12,11 @@ use aws_sdk_dynamodb::types::{
     PointInTimeRecoveryStatus, ProjectionType, TableDescription, TimeToLiveStatus,
 };
 use jiff::{SignedDuration, Timestamp};
-use tollgate_billing::doctor::{IndexShape, Look, Table, TableShape, Unseen};
-use tollgate_billing::ports::{Clock, Service};
+use tollgate_billing::doctor::{BelongsTo, IndexShape, Look, Table, TableShape, Unseen};
+use tollgate_billing::ports::{Clock, Ledger as _, Service};
 
-use super::unseen::aws;
+use super::unseen::{aws, port};
+use crate::adapters::dynamodb::DynamoLedger;
 use crate::adapters::dynamodb::table::{INDEXES, PK, SK};
 use crate::adapters::error::Operation;
 
@@ -36,6 +37,7 @@ pub fn table_shape() -> TableShape {
 
 pub(super) struct Ledger {
     pub(super) table: Look<Table>,
+    pub(super) belongs_to: Look<BelongsTo>,
     pub(super) recovery: Look<bool>,
     pub(super) time_to_live: Look<Option<String>>,
     pub(super) clock_ahead: Look<SignedDuration>,
@@ -43,12 +45,13 @@ pub(super) struct Ledger {
 
 pub(super) async fn look<C: Clock>(name: &str, sdk: &SdkConfig, clock: &C) -> Ledger {
     let client = Client::new(sdk);
-    let ((table, clock_ahead), recovery, time_to_live) = tokio::join!(
+    let ((table, clock_ahead), belongs_to, recovery, time_to_live) = tokio::join!(
         table(&client, name, clock),
+        belongs_to(&client, name),
         recovery(&client, name),
         time_to_live(&client, name),
     );
-    Ledger { table, recovery, time_to_live, clock_ahead }
+    Ledger { table, belongs_to, recovery, time_to_live, clock_ahead }
 }
 
 async fn table<C: Clock>(
@@ -70,6 +73,16 @@ async fn table<C: Clock>(
         denied: false,
     };
     (table, ahead.ok_or_else(no_date))
+}
+
+async fn belongs_to(client: &Client, name: &str) -> Look<BelongsTo> {
+    let stack = DynamoLedger::new(client.clone(), name, None).stack().await;
+    let stack = stack.map_err(|error| match error.detail.split_once(':') {
+        // The port calls a table that is not there a wrong configuration.
+        Some(("ResourceNotFoundException", _)) => Unseen::Absent,
+        _ => port("dynamodb:GetItem", &error),
+    })?;
+    Ok(BelongsTo { stripe_account: stack.stripe_account, pool: stack.pool })
 }
 
 /// Remembers the `Date` of the last answer, even of one that refuses: a clock that is wrong

@@ -97,6 +97,7 @@ pub async fn observe<C: Clock>(
         apis: gateway.apis,
         api_keys: gateway.api_keys,
         stripe,
+        belongs_to: ledger.belongs_to,
         secrets,
         queues: queues.into(),
         table: ledger.table,

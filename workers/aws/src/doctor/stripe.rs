@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
 use tollgate_billing::catalog::Plan;
 use tollgate_billing::doctor::{Expected, Look, Product, SeenPrice, Stripe, StripeKey, Unseen};
-use tollgate_billing::ports::PortResult;
+use tollgate_billing::ports::{PortResult, Stripe as _};
 
 use super::Place;
 use super::unseen::port;
@@ -43,15 +43,27 @@ pub(super) async fn look(
             of_the_mode(key, expected, "the Stripe key", "mend `stripe-key-mode`, then look again")
         }),
     };
-    let accepted = match theirs.and_then(client) {
-        Ok(client) => seen("an answer", client.accepts_key().await),
-        Err(unseen) => Err(unseen),
+    let (accepted, account) = match theirs.and_then(client) {
+        Ok(client) => {
+            let (accepted, account) = tokio::join!(client.accepts_key(), client.account_id());
+            let account = match accepted {
+                Ok(false) => Err(Unseen::Unknown {
+                    why: "Stripe refuses the key".into(),
+                    mend: "mend `stripe-key`, then look again".into(),
+                }),
+                _ => seen("Stripe: Accounts, read", account),
+            };
+            (seen("an answer", accepted), account)
+        }
+        Err(unseen) => (Err(unseen.clone()), Err(unseen)),
     };
+    let theirs = Theirs { key: kind, accepted, account };
     match used.and_then(client) {
-        Ok(client) => everything(&client, expected, kind, accepted, now).await,
+        Ok(client) => everything(&client, expected, theirs, now).await,
         Err(unseen) => Stripe {
-            key: kind,
-            accepted,
+            key: theirs.key,
+            accepted: theirs.accepted,
+            account: theirs.account,
             prices: Err(unseen.clone()),
             products: Err(unseen.clone()),
             endpoints: Err(unseen.clone()),
@@ -59,6 +71,13 @@ pub(super) async fn look(
             newest_checkout: Err(unseen),
         },
     }
+}
+
+/// What is always looked at with the functions' own key.
+struct Theirs {
+    key: Look<StripeKey>,
+    accepted: Look<bool>,
+    account: Look<Option<String>>,
 }
 
 /// A key for the other mode sees other prices, products and endpoints than the stack's.
@@ -79,8 +98,7 @@ fn of_the_mode<'a>(
 async fn everything(
     client: &StripeApi,
     expected: &Expected,
-    key: Look<StripeKey>,
-    accepted: Look<bool>,
+    theirs: Theirs,
     now: Timestamp,
 ) -> Stripe {
     let plans = expected.catalog.as_ref().map_or(&[][..], |file| file.catalog.plans());
@@ -91,9 +109,11 @@ async fn everything(
         client.undelivered(now - TRIES_FOR, now - ON_ITS_WAY),
         client.newest_checkout(),
     );
+    let Theirs { key, accepted, account } = theirs;
     Stripe {
         key,
         accepted,
+        account,
         prices: seen("Stripe: Prices, read", prices),
         products: seen("Stripe: Products, read", products),
         endpoints: seen("Stripe: Webhook Endpoints, read", endpoints),

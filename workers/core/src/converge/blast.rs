@@ -11,6 +11,7 @@ use super::{Run, Stop};
 use crate::decide::loss::{Case, Evidence, Loss, is_still, loss};
 use crate::decide::{Desired, Facts};
 use crate::ledger::StackRecord;
+use crate::mismatch::Mismatch;
 use crate::policy::PARKED_REVIEW_AFTER;
 use crate::ports::{Ledger, Ports, Stripe};
 
@@ -42,7 +43,7 @@ impl<P: Ports> Run<'_, P> {
             Evidence::Counted => {}
             Evidence::Unread(id) => {
                 let read = self.worker.ports.stripe().subscription(&id).await?;
-                let read = read.ok_or(Stop::SubscriptionMissing { subscription: id })?;
+                let read = read.ok_or(Stop::Mismatch(Mismatch::Subscription(id)))?;
                 // An operator has released whoever pays for it, or it has ended.
                 if !is_still(&read, self.committed()) {
                     return Ok(true);

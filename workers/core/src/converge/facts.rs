@@ -119,18 +119,18 @@ impl<P: Ports> Run<'_, P> {
 
     /// Reads the facts; every read is made after the claim.
     pub(super) async fn facts(&mut self) -> Result<Facts, Stop> {
+        let (customers, named) = (self.customers(), self.dispute_ids());
+        self.must_belong(!customers.is_empty() || !named.is_empty()).await?;
         let stripe = self.worker.ports.stripe();
-        let mut subscriptions = Vec::new();
-        for customer in &self.customers() {
-            subscriptions.extend(stripe.subscriptions(customer).await?);
-        }
+        let subscriptions = self.subscriptions(&customers).await?;
         let subscriptions = self.worker.boundary().own(subscriptions);
         let proven = self.worker.boundary().proven(&subscriptions);
         let mut disputes = Vec::new();
-        for dispute in &self.dispute_ids() {
+        for dispute in &named {
             disputes.extend(stripe.dispute(dispute).await?);
         }
         let user = self.user().await?;
+        self.met(&user).await?;
         let room_for_free_key = self.has_room_for_a_free_key().await?;
         let Account { access, user: last_seen, .. } = self.account.clone();
         Ok(Facts { access, last_seen, subscriptions, proven, disputes, user, room_for_free_key })

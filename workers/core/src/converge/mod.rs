@@ -7,8 +7,10 @@
 //!    before any fact is read; not one whom an operator has released.
 //!    Of an account that the ledger has never decided anything about, API Gateway is asked for
 //!    keys: a ledger that was lost must be rebuilt, not begun anew.
-//! 3. **Facts**: Stripe's subscriptions and disputes as they are now; the Cognito user
-//!    where the events give a reason to look.
+//! 3. **Facts**: first, once an hour, whether the Stripe account and the user pool are those
+//!    that the stack belongs to. Then Stripe's subscriptions and disputes as they are now; the Cognito user
+//!    where the events give a reason to look. What the ledger knows and a service denies stops
+//!    it here: nothing is decided.
 //! 4. **Decide** and **plan**: pure.
 //! 5. **Apply**: step by step; a conflict is never a verdict, but a reason to observe.
 //! 6. **Commit**: state, history and event records in one transaction, if the epoch is
@@ -46,6 +48,7 @@
 
 mod act;
 mod blast;
+mod bound;
 mod commit;
 mod facts;
 mod lost;
@@ -55,16 +58,18 @@ use std::collections::BTreeSet;
 use std::pin::Pin;
 
 use jiff::{SignedDuration, Timestamp};
-use tollgate_events::{AccountId, CustomerId, Envelope, EventRef, Source, SubscriptionId, Via};
+use tollgate_events::{AccountId, CustomerId, Envelope, EventRef, Source, Via};
 
 use crate::account::{Access, Account};
 use crate::accounts::{Accounts, Claimed, Lost};
+use crate::binding::{Binding, BindingError};
 use crate::catalog::Catalog;
 use crate::control_plane::ControlPlane;
 use crate::decide::{Desired, Facts, decide};
 use crate::derive::{DeriveError, Deriver};
 use crate::error_policy::{Judgement, Verdict, error_policy};
 use crate::ledger::{Outcome, StepTaken};
+use crate::mismatch::Mismatch;
 use crate::policy::Policy;
 use crate::ports::{Class, Clock, PortError, Ports, Service};
 
@@ -93,6 +98,8 @@ pub struct Worker<P> {
     pub livemode: bool,
     /// This instance's share of API Gateway's control plane.
     pub control_plane: ControlPlane,
+    /// Whether the Stripe account and the pool are the stack's.
+    pub binding: Binding,
 }
 
 /// What a convergence came to.
@@ -148,19 +155,14 @@ pub enum Stop {
         /// What the operator wrote.
         why: String,
     },
-    /// Stripe does not know a subscription that once gave a plan.
-    #[error(
-        "Stripe does not know {subscription}, which gave this account its plan: is the Stripe key another account's? Nothing is decided meanwhile"
-    )]
-    SubscriptionMissing {
-        /// Which one.
-        subscription: SubscriptionId,
-    },
     /// The ledger knows nothing of an account that has a key of ours.
     #[error(
         "API Gateway has a key of this account, and the ledger knows nothing of it: was the table lost? Rebuild it with `tollgate reconcile --rebuild`"
     )]
     LedgerLost,
+    /// A service denies what the ledger knows.
+    #[error(transparent)]
+    Mismatch(#[from] Mismatch),
     /// A key's derivation secret is missing.
     #[error(transparent)]
     Derive(#[from] DeriveError),
@@ -169,9 +171,21 @@ pub enum Stop {
     Port(#[from] PortError),
 }
 
-/// How long an account waits for the ledger to be rebuilt, or for the right Stripe key, before
-/// it is looked at again. The rebuild itself ends the wait.
+impl From<BindingError> for Stop {
+    fn from(error: BindingError) -> Self {
+        match error {
+            BindingError::Mismatch(mismatch) => Self::Mismatch(mismatch),
+            BindingError::Port(error) => Self::Port(error),
+        }
+    }
+}
+
+/// How long an account waits for the ledger to be rebuilt before API Gateway is asked again.
+/// The rebuild itself ends the wait.
 const LOST_FOR: SignedDuration = SignedDuration::from_hours(1);
+
+/// How long an account waits for a person to mend a setting that contradicts the ledger.
+const MISMATCH_FOR: SignedDuration = SignedDuration::from_hours(1);
 
 /// How long an account that would lose something waits while the stack is frozen.
 const FROZEN_FOR: SignedDuration = SignedDuration::from_mins(15);
@@ -183,9 +197,8 @@ impl Stop {
             Self::Port(error) => error_policy(error),
             Self::Derive(_) | Self::BlastLimit => Judgement::of_one(Verdict::Park),
             Self::Budget { wait: after } => Judgement::of_one(Verdict::Wait(*after)),
-            Self::LedgerLost | Self::SubscriptionMissing { .. } => {
-                Judgement::of_all(Verdict::Wait(LOST_FOR))
-            }
+            Self::LedgerLost => Judgement::of_all(Verdict::Wait(LOST_FOR)),
+            Self::Mismatch(_) => Judgement::of_all(Verdict::Wait(MISMATCH_FOR)),
             Self::Frozen { .. } => Judgement::of_one(Verdict::Wait(FROZEN_FOR)),
             Self::CatalogOutdated => Judgement::of_all(Verdict::Redeliver),
             Self::Leased { .. } | Self::Fenced | Self::OutOfTime => {

@@ -1,5 +1,6 @@
 //! The user pool: its attributes, who may write them, its triggers.
 
+use super::binding;
 use super::expected::Expected;
 use super::finding::{Finding, System};
 use super::observed::{Observed, UserPool};
@@ -19,6 +20,7 @@ pub(super) fn examine(observed: &Observed, expected: &Expected) -> Vec<Finding> 
         not_writable(observed),
         clients(observed, expected),
         triggers(observed, expected),
+        binding::pool(observed, expected),
     ]
 }
 

@@ -51,6 +51,8 @@ pub struct Observed {
     pub api_keys: Look<usize>,
     /// Stripe.
     pub stripe: Stripe,
+    /// What the stack belongs to, by the ledger.
+    pub belongs_to: Look<BelongsTo>,
     /// The secrets.
     pub secrets: Secrets,
     /// The queues, each with its dead-letter queue.
@@ -63,6 +65,15 @@ pub struct Observed {
     pub time_to_live: Look<Option<String>>,
     /// How far this machine's clock is ahead of AWS's.
     pub clock_ahead: Look<SignedDuration>,
+}
+
+/// What the stack belongs to; `None`, as long as nobody has said so.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BelongsTo {
+    /// The Stripe account, `acct_…`.
+    pub stripe_account: Option<String>,
+    /// The user pool's id.
+    pub pool: Option<String>,
 }
 
 /// A user pool.
@@ -127,6 +138,8 @@ pub struct Stripe {
     pub key: Look<StripeKey>,
     /// Whether Stripe takes the key.
     pub accepted: Look<bool>,
+    /// Whose the key is, `acct_…`; `None`, when it may not read that.
+    pub account: Look<Option<String>>,
     /// The catalog's prices, by id and by lookup key; those that exist.
     pub prices: Look<Vec<SeenPrice>>,
     /// The catalog's products; those that exist.

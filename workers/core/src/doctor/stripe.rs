@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::binding;
 use super::expected::Expected;
 use super::finding::{Finding, System};
 use super::observed::{Observed, SeenPrice};
@@ -12,6 +13,7 @@ pub(super) fn examine(observed: &Observed, expected: &Expected) -> Vec<Finding> 
         key(observed, expected),
         mode(observed, expected),
         restricted(observed, expected),
+        binding::stripe_account(observed, expected),
         prices(observed, expected),
         products(observed, expected),
         one_plan(observed, expected),

@@ -148,6 +148,7 @@ fn stripe() -> Stripe {
     Stripe {
         key: Ok(StripeKey { restricted: true, livemode: Some(true) }),
         accepted: Ok(true),
+        account: Ok(Some("acct_1".into())),
         // An old price is archived, and still counts for those who pay it.
         prices: Ok(vec![
             SeenPrice { active: false, ..price("price_old", None, "prod_pro") },
@@ -192,6 +193,10 @@ fn healthy() -> Scene {
         apis: BTreeMap::from([("api1".to_owned(), Ok(api))]),
         api_keys: Ok(7_999),
         stripe: stripe(),
+        belongs_to: Ok(BelongsTo {
+            stripe_account: Some("acct_1".into()),
+            pool: Some("eu-central-1_Pool".into()),
+        }),
         secrets: Secrets {
             stripe_key: set(1),
             sweep_key: Some(set(1)),
@@ -302,6 +307,8 @@ const BREAKS: &[(&str, Verdict, &str, Break)] = &[
     ("pool-triggers", Failure, "PreTokenGeneration calls nothing", |it| pool(it).triggers.pre_token_generation = None),
     ("pool-triggers", Warning, "PostAuthentication calls another", |it| pool(it).triggers.post_authentication = Some(format!("{TRIGGER}-2"))),
 
+    ("pool-of-stack", Failure, "belongs to eu-central-1_Other", |it| it.observed.belongs_to.as_mut().unwrap().pool = Some("eu-central-1_Other".into())),
+
     ("usage-plans-exist", Failure, "no usage plan up-pro", |it| drop(plans(it).remove(2))),
     ("usage-plans-stages", Failure, "does not cover api1:prod", |it| plans(it)[0].settings.stages.clear()),
     ("usage-plans-stages", Failure, "also covers api2:prod", |it| assert!(plans(it)[2].settings.stages.insert("api2:prod".into()))),
@@ -324,6 +331,7 @@ const BREAKS: &[(&str, Verdict, &str, Break)] = &[
     ("stripe-key", Failure, "refuses the key", |it| it.observed.stripe.accepted = Ok(false)),
     ("stripe-key-mode", Failure, "for a sandbox", |it| it.observed.stripe.key.as_mut().unwrap().livemode = Some(false)),
     ("stripe-key-restricted", Warning, "secret key", |it| it.observed.stripe.key.as_mut().unwrap().restricted = false),
+    ("stripe-account-of-stack", Failure, "account acct_2", |it| it.observed.stripe.account = Ok(Some("acct_2".into()))),
     ("stripe-prices", Failure, "pro_monthly stands for no price", |it| prices(it)[1].lookup_key = None),
     ("stripe-prices", Warning, "pro_yearly stands for no price", |it| prices(it)[2].lookup_key = None),
     ("stripe-prices", Warning, "price_old stands for no price", |it| drop(prices(it).remove(0))),
@@ -430,6 +438,19 @@ fn what_is_missing_fails_once_and_the_rest_of_it_is_not_judged() {
     }
 }
 
+/// What nobody has said yet, or may not be read, is not judged.
+#[test]
+fn what_the_stack_belongs_to_may_not_be_known() {
+    let mut scene = healthy();
+    scene.observed.stripe.account = Ok(None);
+    assert_eq!(turned(&scene.examine()), [("stripe-account-of-stack", CouldNotLook)]);
+    let mut scene = healthy();
+    scene.observed.belongs_to = Ok(BelongsTo { stripe_account: None, pool: None });
+    let both = [("pool-of-stack", CouldNotLook), ("stripe-account-of-stack", CouldNotLook)];
+    assert_eq!(turned(&scene.examine()), both);
+    assert!(scene.examine().passes(false));
+}
+
 /// A second endpoint with the stack's URL.
 fn twin(it: &mut Scene) {
     let twin = Endpoint { id: "we_2".into(), ..endpoint(it).clone() };
@@ -464,6 +485,7 @@ fn a_missing_permission_makes_a_check_say_so_and_no_more() {
         stripe: Stripe {
             key: denied(),
             accepted: denied(),
+            account: denied(),
             prices: denied(),
             products: denied(),
             endpoints: denied(),
@@ -476,6 +498,7 @@ fn a_missing_permission_makes_a_check_say_so_and_no_more() {
             webhook: denied(),
             key_derivation: denied(),
         },
+        belongs_to: denied(),
         queues: ["events", "bulk"]
             .map(|name| QueuePair { name, queue: denied(), dead_letters: denied() })
             .into(),

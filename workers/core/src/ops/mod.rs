@@ -11,6 +11,7 @@ mod backlog;
 mod explain;
 mod forecast;
 mod operate;
+mod rebind;
 mod rebuild;
 mod reconcile;
 mod rehearsal;
@@ -24,6 +25,7 @@ pub use explain::{Cause, Change, changes, history};
 pub use forecast::{Forecast, KeyStock, Live, Minted, Pace, Reached, count_keys, forecast, minted};
 pub(crate) use operate::bring_disputes;
 pub use operate::{ActError, Acted, Operate};
+pub use rebind::{REBIND, Rebind, rebound};
 pub use rebuild::{
     Heard, REBUILD, REBUILT_CLOSED, REBUILT_GRANT, REBUILT_HOLD, Rebuild, RebuildReport, Rebuilt,
 };

@@ -133,6 +133,7 @@ impl<P: Ports> Rehearsal<'_, P> {
             Resolved::Unlinked(_) | Resolved::BrokenProof => return Ok(Owner::Unlinked),
             Resolved::Elsewhere(_) => return Ok(Owner::Elsewhere),
             Resolved::Nobody => return Ok(Owner::Nobody),
+            Resolved::Stack => return Ok(Owner::Elsewhere),
         };
         let linked = match envelope.subject.customer.clone() {
             Some(customer) => known.linked(self.worker.ports.ledger(), customer).await?,

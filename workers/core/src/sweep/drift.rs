@@ -1,7 +1,8 @@
 //! The comparison of Stripe, API Gateway, Cognito and the ledger, in bulk pages.
 //!
 //! # Expected flow
-//! API Gateway's keys are read once. Then, for each [part](Part) of the accounts: the
+//! The Stripe account and the user pool must be those that the stack belongs to; where it belongs
+//! to none yet, it does when what the ledger knows was met there. API Gateway's keys are read once. Then, for each [part](Part) of the accounts: the
 //! accounts, all subscriptions, all users. An account is compared as soon as its user is
 //! seen, and is forgotten. In the end, keys of ours that no account took are orphans.
 //!
@@ -24,6 +25,8 @@ use super::held::Held;
 use super::keys::{Keys, ORPHANS_LISTED, names};
 use super::part::Part;
 use super::{About, Drift, DriftReport, Finding, News, Orphan, Stage, Told, wake, wake_customer};
+use crate::account::User;
+use crate::binding::{Binding, Met};
 use crate::boundary::{Boundary, Marks};
 use crate::catalog::Catalog;
 use crate::converge::DRIFT;
@@ -72,7 +75,8 @@ impl<P: Ports, Q: Queue> DriftSweep<'_, P, Q> {
     ///
     /// # Errors
     /// A call failed. What was sent so far is sent; the next sweep begins anew. A usage plan
-    /// of the catalog that API Gateway does not have fails it too, before any wake.
+    /// of the catalog that API Gateway does not have fails it too, before any wake; so does a
+    /// Stripe account or a pool that is not the stack's.
     pub async fn run(&self) -> PortResult<DriftReport> {
         self.run_told(&mut |_| ()).await
     }
@@ -106,6 +110,7 @@ impl<P: Ports, Q: Queue> DriftSweep<'_, P, Q> {
             told,
             report: DriftReport::default(),
             wakes: Vec::new(),
+            known: Known::default(),
         }
     }
 }
@@ -119,10 +124,31 @@ struct UnderWay<'a, P, Q> {
     told: Told<'a>,
     report: DriftReport,
     wakes: Vec<Envelope>,
+    known: Known,
+}
+
+/// How much of what the ledger knows was met.
+#[derive(Debug, Clone, Copy, Default)]
+struct Known {
+    /// Subscriptions of linked customers.
+    subscriptions: usize,
+    /// Users who have an account.
+    users: usize,
+    /// Accounts whose users are not in the pool.
+    gone: usize,
+}
+
+impl Known {
+    /// Some users may be gone, and nobody told; in another pool nearly all are.
+    fn met(self) -> Met {
+        Met { in_stripe: self.subscriptions > 0, in_pool: self.users > self.gone }
+    }
 }
 
 impl<'a, P: Ports, Q: Queue> UnderWay<'a, P, Q> {
     async fn compare(mut self) -> PortResult<DriftReport> {
+        let binding = if self.acts { Binding::that_binds() } else { Binding::that_compares() };
+        binding.check(self.sweep.ports).await?;
         let mut keys = self.keys().await?;
         // At once: what workers add from now on counts on top.
         let listed = KeyCount { count: count(self.report.keys), at: self.begun };
@@ -138,6 +164,7 @@ impl<'a, P: Ports, Q: Queue> UnderWay<'a, P, Q> {
         self.send().await?;
         let paying = count(self.report.paying);
         self.note(|stack| stack.paying = paying).await?;
+        binding.met(self.sweep.ports, self.known.met()).await?;
         Ok(self.report)
     }
 
@@ -225,6 +252,7 @@ impl<'a, P: Ports, Q: Queue> UnderWay<'a, P, Q> {
                 let owner = by_customer.get(&subscription.customer);
                 let seen = owner.and_then(|owner| held.accounts.get_mut(owner)?.as_mut());
                 if let Some(seen) = seen {
+                    self.known.subscriptions += 1;
                     let own = self.sweep.boundary().own(vec![subscription]);
                     seen.subscriptions.extend(own);
                 } else if self.is_nobodys(&subscription, held) {
@@ -259,6 +287,7 @@ impl<'a, P: Ports, Q: Queue> UnderWay<'a, P, Q> {
                     Some(place) => {
                         if let Some(seen) = place.take() {
                             self.report.users += 1;
+                            self.known.users += 1;
                             self.judge(*seen, Some(user)).await?;
                         }
                     }
@@ -271,6 +300,7 @@ impl<'a, P: Ports, Q: Queue> UnderWay<'a, P, Q> {
             pages.go_on(page.next);
         }
         for seen in held.accounts.into_values().flatten() {
+            self.known.gone += usize::from(seen.account.user != User::Deleted);
             self.judge(*seen, None).await?;
         }
         Ok(())

@@ -5,8 +5,8 @@
 //! A sweep may stop at any call: the next one begins anew, and a wake too many is harmless.
 //!
 //! **Architecture invariant:** no sweep writes to Stripe, API Gateway or Cognito, nor about
-//! any account to the ledger, where it only notes how many keys and payers it counted. What
-//! it finds is a suspicion: the worker claims, reads again, and decides.
+//! any account to the ledger, where it only notes how many keys and payers it counted, and what
+//! the stack belongs to where nobody has yet. What it finds is a suspicion: the worker claims, reads again, and decides.
 
 mod compare;
 mod drift;

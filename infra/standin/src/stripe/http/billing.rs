@@ -23,7 +23,7 @@ pub(super) fn list_sessions(stripe: &mut Stripe, _: &str, form: &mut Form) -> St
     let subscription = form.take("subscription");
     form.finish()?;
     if let Some(customer) = &customer {
-        stripe.live_customer(customer)?;
+        stripe.listed_customer(customer)?;
     }
     let rows = stripe.sessions.newest_first().filter(|row| {
         (customer.is_none() || row.customer == customer)
@@ -121,7 +121,7 @@ pub(super) fn list_subscriptions(
     form.finish()?;
     let rows: Vec<&Subscription> = match &customer {
         Some(customer) => {
-            stripe.live_customer(customer)?;
+            stripe.listed_customer(customer)?;
             stripe.subscriptions_of(customer)
         }
         None => stripe.subscriptions.newest_first().collect(),
@@ -216,7 +216,7 @@ pub(super) fn list_invoices(stripe: &mut Stripe, _: &str, form: &mut Form) -> St
     let subscription = form.take("subscription");
     form.finish()?;
     if let Some(customer) = &customer {
-        stripe.live_customer(customer)?;
+        stripe.listed_customer(customer)?;
     }
     let rows = stripe.invoices.newest_first().filter(|row| {
         customer.as_ref().is_none_or(|customer| *customer == row.customer)

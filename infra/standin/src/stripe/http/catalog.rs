@@ -1,4 +1,4 @@
-//! Customers, products and prices.
+//! The account, customers, products and prices.
 
 use serde_json::Value;
 
@@ -13,6 +13,11 @@ use crate::stripe::model::Customer;
 use crate::stripe::model::Interval;
 use crate::stripe::objects::list;
 use crate::stripe::state::Stripe;
+
+pub(super) fn get_account(stripe: &mut Stripe, _: &str, form: &mut Form) -> StripeResult<Value> {
+    form.finish()?;
+    Ok(stripe.show_account())
+}
 
 pub(super) fn list_customers(stripe: &mut Stripe, _: &str, form: &mut Form) -> StripeResult<Value> {
     let (page, created, email) = (Paging::take(form)?, Created::take(form)?, form.take("email"));

@@ -9,6 +9,8 @@ pub(super) mod page;
 mod routes;
 mod webhooks;
 
+use std::sync::Arc;
+
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
@@ -24,18 +26,39 @@ pub use deliver::{DeliveryReport, webhook_client};
 use self::form::Form;
 use super::error::{StripeError, StripeResult};
 use super::state::{RequestInfo, Stripe};
-use super::{StripeStandin, objects, pages};
+use super::{Settings, StripeStandin, objects, pages};
 
 /// Stripe's API under `/v1`, the checkout page under `/pay/{session}` and the billing
 /// portal under `/portal/{session}`. Set [`Settings::base_url`](super::Settings) to
 /// where this is served.
 pub fn router(standin: StripeStandin) -> Router {
-    pages::router().fallback(answer).with_state(standin)
+    router_of([standin])
+}
+
+/// The same for several accounts: a request is for the one whose key it has, else for the
+/// first. The pages are the first one's.
+///
+/// # Panics
+/// Without an account.
+pub fn router_of(accounts: impl Into<Accounts>) -> Router {
+    let accounts = accounts.into();
+    let first = accounts.first().expect("somebody must answer").clone();
+    let api = Router::new().fallback(answer).with_state(accounts);
+    pages::router().with_state(first).fallback_service(api)
+}
+
+type Accounts = Arc<[StripeStandin]>;
+
+/// The account whose key it is.
+fn account_of<'a>(accounts: &'a Accounts, authorization: Option<&str>) -> &'a StripeStandin {
+    let key = authorization.and_then(key_in).unwrap_or_default();
+    let has_it = |standin: &&StripeStandin| standin.account().settings.keys.contains(&key);
+    accounts.iter().find(has_it).unwrap_or(&accounts[0])
 }
 
 /// One request to the API.
 async fn answer(
-    State(standin): State<StripeStandin>,
+    State(accounts): State<Accounts>,
     method: Method,
     uri: Uri,
     headers: HeaderMap,
@@ -48,9 +71,10 @@ async fn answer(
         key: text(&headers, "idempotency-key").filter(|_| method == Method::POST),
         authorization: text(&headers, header::AUTHORIZATION.as_str()),
     };
+    let standin = account_of(&accounts, request.authorization);
     let mut stripe = standin.account();
     let id = stripe.mint("req_");
-    let (result, replayed) = request.run(&standin, &mut stripe, &id);
+    let (result, replayed) = request.run(standin, &mut stripe, &id);
     drop(stripe);
     respond(&result, &id, replayed)
 }
@@ -90,7 +114,7 @@ impl Request<'_> {
             return (Err(StripeError::not_implemented(&what)), false);
         };
         standin.gate.log(Service::Stripe, operation, subject.as_str());
-        let form = authorize(self.authorization, stripe.settings.livemode).and(self.form);
+        let form = authorize(self.authorization, operation, &stripe.settings).and(self.form);
         let mut form = match form {
             Ok(form) => form,
             Err(error) => return (Err(error), false),
@@ -115,25 +139,37 @@ impl Request<'_> {
 
 /// A secret or restricted key of the account's mode, as bearer token or as the user of
 /// basic authentication. <https://docs.stripe.com/api/authentication>
-fn authorize(given: Option<&str>, livemode: bool) -> StripeResult<()> {
+fn authorize(given: Option<&str>, operation: &str, settings: &Settings) -> StripeResult<()> {
     let given = given.ok_or_else(|| {
         StripeError::unauthorized(
             "You did not provide an API key. You need to provide your API key in the \
              Authorization header, using Bearer auth (e.g. 'Authorization: Bearer YOUR_SECRET_KEY').",
         )
     })?;
-    let key = match given.split_once(' ') {
-        Some(("Bearer", key)) => Some(key.to_owned()),
-        Some(("Basic", encoded)) => STANDARD
-            .decode(encoded)
-            .ok()
-            .and_then(|bytes| String::from_utf8(bytes).ok())
-            .map(|pair| pair.split(':').next().unwrap_or_default().to_owned()),
+    let [secret, restricted] =
+        if settings.livemode { ["sk_live_", "rk_live_"] } else { ["sk_test_", "rk_test_"] };
+    let key = key_in(given).unwrap_or_default();
+    let may_not_read = operation == routes::ACCOUNT && !settings.restricted_keys_read_account;
+    match key {
+        key if key.starts_with(secret) => Ok(()),
+        key if key.starts_with(restricted) && may_not_read => {
+            Err(StripeError::forbidden(&settings.account_id))
+        }
+        key if key.starts_with(restricted) => Ok(()),
+        _ => Err(StripeError::unauthorized("Invalid API Key provided")),
+    }
+}
+
+/// The key in an `Authorization`.
+fn key_in(authorization: &str) -> Option<String> {
+    match authorization.split_once(' ')? {
+        ("Bearer", key) => Some(key.to_owned()),
+        ("Basic", encoded) => {
+            let pair = String::from_utf8(STANDARD.decode(encoded).ok()?).ok()?;
+            Some(pair.split(':').next().unwrap_or_default().to_owned())
+        }
         _ => None,
-    };
-    let prefixes = if livemode { ["sk_live_", "rk_live_"] } else { ["sk_test_", "rk_test_"] };
-    let valid = key.is_some_and(|key| prefixes.iter().any(|prefix| key.starts_with(prefix)));
-    if valid { Ok(()) } else { Err(StripeError::unauthorized("Invalid API Key provided")) }
+    }
 }
 
 fn respond(result: &StripeResult<Value>, id: &str, replayed: bool) -> Response {

@@ -10,8 +10,12 @@ use crate::stripe::state::Stripe;
 /// Answers one request: the account, the id in the path, the parameters.
 pub(super) type Handler = fn(&mut Stripe, &str, &mut Form) -> StripeResult<Value>;
 
+/// Whose the key is: what a restricted key may not be allowed to ask.
+pub(super) const ACCOUNT: &str = "GET /v1/account";
+
 /// Every endpoint, under the name that the gate logs.
 const ROUTES: &[(&str, Handler)] = &[
+    (ACCOUNT, catalog::get_account),
     ("GET /v1/customers", catalog::list_customers),
     ("POST /v1/customers", catalog::create_customer),
     ("GET /v1/customers/{id}", catalog::get_customer),

@@ -19,6 +19,13 @@ pub enum WhenExhausted {
 pub struct Settings {
     /// Makes ids differ between worlds.
     pub seed: u64,
+    /// The account's id.
+    pub account_id: String,
+    /// The keys that are this account's, where several accounts share an endpoint; the first of
+    /// them takes every other key.
+    pub keys: Vec<String>,
+    /// Whether restricted keys may read the account. The ports face has such a key.
+    pub restricted_keys_read_account: bool,
     /// Live mode instead of test mode.
     pub livemode: bool,
     /// Where the hosted pages are, without a slash at the end.
@@ -27,16 +34,24 @@ pub struct Settings {
     pub retries: Vec<SignedDuration>,
     /// What follows the last one.
     pub when_exhausted: WhenExhausted,
+    /// Whether lists can be filtered by a customer that is deleted, as Stripe documents it of
+    /// canceled subscriptions; else such a customer is missing to them. Of other lists nothing is
+    /// documented: whoever asks should do well with either.
+    pub lists_deleted_customers: bool,
 }
 
 impl Default for Settings {
     fn default() -> Self {
         Self {
             seed: 0,
+            account_id: "acct_1Tollgate0000000".into(),
+            keys: Vec::new(),
+            restricted_keys_read_account: true,
             livemode: false,
             base_url: "https://stripe.invalid".into(),
             retries: [3, 5, 7].map(|days| SignedDuration::from_hours(24 * days)).to_vec(),
             when_exhausted: WhenExhausted::Cancel,
+            lists_deleted_customers: true,
         }
     }
 }

@@ -54,6 +54,25 @@ impl Stripe {
         }
     }
 
+    /// <https://docs.stripe.com/api/accounts/object>
+    pub(super) fn show_account(&self) -> Value {
+        json!({
+            "id": self.settings.account_id,
+            "object": "account",
+            "business_profile": null,
+            "business_type": null,
+            "capabilities": { "card_payments": "active", "transfers": "active" },
+            "charges_enabled": true,
+            "country": "US",
+            "default_currency": "usd",
+            "details_submitted": true,
+            "email": null,
+            "metadata": {},
+            "payouts_enabled": true,
+            "type": "standard",
+        })
+    }
+
     /// <https://docs.stripe.com/api/customers/object>; deleted ones are a stub.
     pub(super) fn show_customer(&self, customer: &Customer) -> Value {
         if customer.deleted {

@@ -1,6 +1,7 @@
 //! `tollgate doctor` on a deployment that is well, and on ones in which something was broken.
 
 use std::path::PathBuf;
+use std::sync::MutexGuard;
 
 use aws_config::SdkConfig;
 use axum::Router;
@@ -11,6 +12,8 @@ use axum::response::{IntoResponse, Response};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 use tollgate_billing::doctor::NEWEST_API_VERSION;
+use tollgate_billing::ledger::StackRecord;
+use tollgate_billing::ports::Ledger;
 use tollgate_billing::storefront::METADATA_STACK;
 use tollgate_events::stripe::ACTED_ON;
 use tollgate_local::stack::{Options, Stack, TABLE};
@@ -19,7 +22,7 @@ use tollgate_standin::clock::VirtualClock;
 use tollgate_standin::cognito::AppClient;
 use tollgate_standin::sqs::Outgoing;
 use tollgate_standin::stripe::{
-    Card, EndpointUpdate, Metadata, NewCustomer, NewEndpoint, SubscriptionData,
+    Card, EndpointUpdate, Metadata, NewCustomer, NewEndpoint, Stripe, SubscriptionData,
 };
 use tollgate_standin::world::{API_ID, BULK_QUEUE, DEAD_LETTER_QUEUES, EVENTS_QUEUE, POOL_ID};
 use tollgate_workers::adapters::stripe::API_VERSION;
@@ -66,6 +69,8 @@ impl Clinic {
         let clinic = Self { stack, plans: plans.into(), clock, sdk, own_key: None };
         clinic.narrow_the_endpoint();
         clinic.put("StripeKeySecret", "rk_test_local");
+        let stripe_account = Some(clinic.stripe().settings_mut().account_id.clone());
+        clinic.belongs_to(stripe_account, POOL_ID).await;
         clinic.protect(true).await;
         clinic
     }
@@ -87,6 +92,17 @@ impl Clinic {
 
     fn put(&self, secret: &str, value: &str) {
         self.stack.world.secrets.put(secret, value, value).unwrap();
+    }
+
+    fn stripe(&self) -> MutexGuard<'_, Stripe> {
+        self.stack.world.stripe.account()
+    }
+
+    /// What the ledger says that the stack belongs to.
+    async fn belongs_to(&self, stripe_account: Option<String>, pool: &str) {
+        let stack = self.stack.ledger.stack().await.unwrap();
+        let stack = StackRecord { stripe_account, pool: Some(pool.into()), ..stack };
+        assert!(self.stack.ledger.put_stack(&stack).await.unwrap());
     }
 
     async fn protect(&self, on: bool) {
@@ -277,6 +293,7 @@ const BREAKS: &[(&str, &str, Break)] = &[
     ("stripe-prices", "failure", a_price_is_archived),
     ("webhook-events", "failure", the_endpoint_forgets_an_event),
     ("webhook-undelivered", "warning", nobody_hears_of_a_sale),
+    ("stripe-account-of-stack", "failure", |it| it.stripe().settings_mut().account_id = "acct_1Elsewhere000000".into()),
     ("stripe-key-restricted", "warning", |it| it.put("StripeKeySecret", "sk_test_local")),
     ("secret-key-derivation", "failure", |it| it.put("KeySecrets", " ")),
     ("secret-key-derivation", "failure", |it| it.put("KeySecrets", "1=too-short")),
@@ -318,7 +335,7 @@ async fn a_problem_stands_below_its_check_with_its_mend() {
 "
     );
     assert!(told.out.contains(&lines), "{}", told.out);
-    let summary = "\n49 checks: 48 ok, 0 warnings, 1 failure, 0 not looked at\n";
+    let summary = "\n51 checks: 50 ok, 0 warnings, 1 failure, 0 not looked at\n";
     assert!(told.out.ends_with(summary), "{}", told.out);
 }
 
@@ -364,9 +381,14 @@ async fn a_key_that_stripe_refuses_is_told_by_the_operators_own() {
     clinic.put("StripeKeySecret", "rk_live_of-the-other-mode");
     clinic.own_key = Some("rk_test_operator");
     let told = clinic.doctor(&["--json"]).await;
-    let failed = ["stripe-key", "stripe-key-mode", "secret-stripe-key"];
-    let failed = failed.map(|check| (check.to_owned(), "failure".to_owned()));
-    assert_eq!(told.turned(), failed);
+    let turned = [
+        ("stripe-key", "failure"),
+        ("stripe-key-mode", "failure"),
+        ("stripe-account-of-stack", "could-not-look"),
+        ("secret-stripe-key", "failure"),
+    ];
+    let turned = turned.map(|(check, verdict)| (check.to_owned(), verdict.to_owned()));
+    assert_eq!(told.turned(), turned);
 }
 
 /// Nothing that a key of the other mode sees is held against the stack.
@@ -392,12 +414,34 @@ async fn what_a_key_of_the_other_mode_sees_is_not_judged() {
     clinic.own_key = None;
     clinic.put("StripeKeySecret", "rk_live_of-the-other-mode");
     let told = clinic.doctor(&["--json"]).await;
-    let unseen = unseen.map(str::to_owned);
+    let unseen: Vec<_> =
+        unseen.into_iter().chain(["stripe-account-of-stack"]).map(str::to_owned).collect();
     let (blind, failed): (Vec<_>, Vec<_>) =
         told.turned().into_iter().partition(|(check, _)| unseen.contains(check));
     assert!(blind.iter().all(|(_, verdict)| verdict == "could-not-look"), "{blind:?}");
     let checks = ["stripe-key", "stripe-key-mode", "secret-stripe-key"];
     assert_eq!(failed, checks.map(|check| (check.to_owned(), "failure".to_owned())));
+}
+
+/// The ledger says which pool and which account; a restricted key may not be allowed to say its
+/// own.
+#[tokio::test]
+async fn what_the_stack_belongs_to_is_compared_where_it_is_known() {
+    let clinic = Clinic::open().await;
+    clinic.belongs_to(None, "us-east-1_Other").await;
+    let turned = [("pool-of-stack", "failure"), ("stripe-account-of-stack", "could-not-look")];
+    let turned = turned.map(|(check, verdict)| (check.to_owned(), verdict.to_owned()));
+    assert_eq!(clinic.doctor(&["--json"]).await.turned(), turned);
+    let told = clinic.doctor(&[]).await;
+    assert!(told.out.contains("UserPoolId=us-east-1_Other"), "{}", told.out);
+    assert!(told.out.contains("`tollgate --stack local stack rebind"), "{}", told.out);
+
+    let account = clinic.stripe().settings_mut().account_id.clone();
+    clinic.belongs_to(Some(account), POOL_ID).await;
+    clinic.stripe().settings_mut().restricted_keys_read_account = false;
+    let told = clinic.doctor(&["--json"]).await;
+    assert_eq!(told.turned(), [("stripe-account-of-stack".into(), "could-not-look".into())]);
+    assert_eq!(told.code, 0);
 }
 
 /// A broken catalog is told too, and everything that does not need it is still looked at.

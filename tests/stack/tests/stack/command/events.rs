@@ -144,9 +144,9 @@ async fn events_are_listed_newest_first() -> anyhow::Result<()> {
         "\
 time  event  type  account  customer  outcome  attempts
 2026-03-01T09:05:00Z  <checkout.session.completed>  checkout.session.completed  ANN  CUSTOMER  applied  1
+2026-03-01T09:05:00Z  <customer.subscription.created>  customer.subscription.created  ANN  CUSTOMER  applied  1
 2026-03-01T09:05:00Z  <invoice.paid>  invoice.paid  ANN  CUSTOMER  applied  1
 2026-03-01T09:05:00Z  <customer.subscription.updated>  customer.subscription.updated  ANN  CUSTOMER  applied  1
-2026-03-01T09:05:00Z  <customer.subscription.created>  customer.subscription.created  ANN  CUSTOMER  applied  1
 2026-03-01T09:00:00Z  cognito/sign_up:ANN  sign_up  ANN  applied  1"
     );
     Ok(())

@@ -51,6 +51,8 @@ const LINES: &[(&str, u8)] = &[
     ("events replay --since 1h --dry-run", 0),
     ("reconcile", 0),
     ("queue status", 0),
+    ("stack show", 0),
+    ("stack rebind", 0),
     ("keys forecast --count", 0),
     ("completions bash", 0),
 ];
@@ -93,7 +95,7 @@ async fn every_command_says_what_it_is_and_prints_one_document() -> anyhow::Resu
             });
         let act =
             line.starts_with("account") && !["show", "history"].iter().any(|it| line.ends_with(it));
-        if act {
+        if act || line == "stack rebind" {
             run.push_str(" --why 'a test' --by ops --yes");
         }
         let input = if line == "secrets set" { Input::Piped(WEBHOOK_SECRET) } else { NONE };

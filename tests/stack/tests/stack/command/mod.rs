@@ -9,6 +9,7 @@ mod plans;
 mod queue;
 mod reconcile;
 mod secrets;
+mod stack;
 mod webhook;
 
 use std::borrow::Borrow;

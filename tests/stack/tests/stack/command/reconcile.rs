@@ -38,6 +38,8 @@ impl Town {
             ids.push(customer.id()?);
         }
         operator.stack.advance(SignedDuration::from_hours(1)).await?;
+        // It says what the stack belongs to.
+        operator.stack.compare().await?;
         operator.stack.world.gate.take_calls();
         let [ann, bob] = <[AccountId; 2]>::try_from(ids).expect("there are two");
         Ok(Self { operator, ann, bob })
@@ -196,7 +198,7 @@ async fn a_lost_table_is_rebuilt_and_nobody_loses_anything() -> anyhow::Result<(
 
     let said = town.reconcile("--rebuild --yes --by olga").await?;
     assert_eq!((said.exit, said.out.as_str()), (0, REBUILT), "{said:?}");
-    assert_eq!(town.changed().len(), 4, "two writes each");
+    assert_eq!(town.changed().len(), 2 * 2 + 1, "two writes each, and what it belongs to");
     assert_eq!(town.reconcile("--rebuild --yes --by olga").await?.exit, 0);
     assert_eq!(town.changed(), [""; 0], "again, it has nothing to do");
     assert_eq!(town.reconcile("--repair --yes").await?.exit, 0);
@@ -222,6 +224,10 @@ Would be written back: 2 accounts, 1 paying, with 1 customer
 
 Not to be had: history, event records, the reasons of holds and grants, disputes \
 (`tollgate events replay` brings back thirty days), closed accounts.
+
+The ledger does not say what this stack belongs to. With your yes it belongs to:
+        Stripe account  acct_1Tollgate0000000
+        User pool       us-east-1_Tollgate1
 
 Known to the ledger, and left: 0 accounts
 Written back: 2 accounts, 1 paying, with 1 customer

@@ -148,7 +148,8 @@ fn settings(world: &World, stripe: &str) -> impl Fn(&str) -> Option<String> {
             "TOLLGATE_USER_POOL_ID" => POOL_ID,
             "TOLLGATE_LIVEMODE" => "false",
             "TOLLGATE_CATALOG" => &catalog,
-            "STRIPE_SECRET_KEY" => "sk_test_contract",
+            // Restricted, as it should be.
+            "STRIPE_SECRET_KEY" => "rk_test_contract",
             "STRIPE_API_BASE" => &stripe,
             "TOLLGATE_KEY_SECRETS" => "1=contract-0123456789-0123456789-01",
             _ => return None,

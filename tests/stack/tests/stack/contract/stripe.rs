@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
-use tollgate_billing::ports::{CheckoutRecord, Class, NewCheckout, Ports as _, Stripe as _};
+use tollgate_billing::ports::{
+    ChargeSeen, CheckoutRecord, Class, CustomerRecord, CustomerSeen, NewCheckout, Ports as _,
+    Stripe as _,
+};
 use tollgate_billing::stripe::{DisputeStatus, ListedEvent, Subscription, SubscriptionStatus};
 use tollgate_events::stripe::ACTED_ON;
 use tollgate_events::{
@@ -78,8 +81,17 @@ impl<F: Face> Stand<F> {
         self.world.stripe.account().cancel(subscription.as_str(), when).unwrap();
     }
 
+    /// The subscriptions of a customer whom Stripe knows.
     async fn subscriptions(&self, customer: &CustomerId) -> Vec<Subscription> {
-        self.ports.stripe().subscriptions(customer).await.unwrap()
+        self.ports.stripe().subscriptions(customer).await.unwrap().unwrap()
+    }
+
+    /// A customer who is there.
+    async fn there(&self, customer: &CustomerId) -> CustomerRecord {
+        match self.ports.stripe().customer(customer).await.unwrap() {
+            CustomerSeen::There(record) => record,
+            other => panic!("{other:?}"),
+        }
     }
 
     /// A customer's only subscription.
@@ -95,7 +107,7 @@ impl<F: Face> Stand<F> {
     }
 
     async fn checkouts(&self, customer: &CustomerId) -> Vec<CheckoutRecord> {
-        self.ports.stripe().checkouts(customer).await.unwrap()
+        self.ports.stripe().checkouts(customer).await.unwrap().unwrap()
     }
 
     /// The object in the newest event of a type, as Stripe's JSON has it.
@@ -108,6 +120,17 @@ impl<F: Face> Stand<F> {
     fn now(&self) -> Timestamp {
         self.world.clock.time()
     }
+}
+
+pub(super) async fn a_key_tells_whose_it_is_if_it_may<F: Face>(stand: Stand<F>) {
+    let stripe = stand.ports.stripe();
+    let mine = stand.world.stripe.account().settings_mut().account_id.clone();
+    assert!(mine.starts_with("acct_"));
+    assert_eq!(stripe.account_id().await.unwrap(), Some(mine));
+    stand.world.stripe.account().settings_mut().restricted_keys_read_account = false;
+    assert_eq!(stripe.account_id().await.unwrap(), None);
+    // It is no worse for that.
+    assert_eq!(stripe.all_subscriptions(None).await.unwrap().items, []);
 }
 
 pub(super) async fn subscriptions_without_canceled_ones<F: Face>(stand: Stand<F>) {
@@ -177,15 +200,43 @@ pub(super) async fn all_subscriptions_come_in_pages<F: Face>(stand: Stand<F>) {
     assert_eq!(found, made);
 }
 
-pub(super) async fn an_unknown_customer_has_no_subscriptions<F: Face>(stand: Stand<F>) {
-    let deleted = stand.customer();
-    stand.subscribe(&deleted, "basic_monthly");
-    stand.world.stripe.account().delete_customer(deleted.as_str()).unwrap();
-    for nobody in [deleted, CustomerId::parse(UNKNOWN).unwrap()] {
-        assert!(stand.subscriptions(&nobody).await.is_empty());
-        assert!(stand.checkouts(&nobody).await.is_empty());
-        assert_eq!(stand.ports.stripe().customer(&nobody).await.unwrap(), None);
-    }
+pub(super) async fn a_missing_customer_is_told_from_one_without_subscriptions<F: Face>(
+    stand: Stand<F>,
+) {
+    let stripe = stand.ports.stripe();
+    let idle = stand.customer();
+    assert_eq!(stripe.subscriptions(&idle).await.unwrap(), Some(vec![]));
+    assert_eq!(stripe.checkouts(&idle).await.unwrap(), Some(vec![]));
+    let nobody = CustomerId::parse(UNKNOWN).unwrap();
+    assert_eq!(stripe.subscriptions(&nobody).await.unwrap(), None);
+    assert_eq!(stripe.checkouts(&nobody).await.unwrap(), None);
+    assert_eq!(stripe.customer(&nobody).await.unwrap(), CustomerSeen::Missing);
+}
+
+pub(super) async fn a_deleted_customer_is_read_as_deleted<F: Face>(stand: Stand<F>) {
+    let stripe = stand.ports.stripe();
+    let customer = stand.customer();
+    let opened = stand.checkout(&customer, "c-1").await;
+    stand.subscribe(&customer, "basic_monthly");
+    stand.world.stripe.account().delete_customer(customer.as_str()).unwrap();
+    assert_eq!(stripe.customer(&customer).await.unwrap(), CustomerSeen::Deleted);
+    assert_eq!(stripe.subscriptions(&customer).await.unwrap(), Some(vec![]), "all were canceled");
+    assert_eq!(stand.checkouts(&customer).await[0].id, opened.id);
+    // Of this list Stripe promises nothing: it may as well be refused.
+    stand.world.stripe.account().settings_mut().lists_deleted_customers = false;
+    assert_eq!(stripe.subscriptions(&customer).await.unwrap(), None);
+    assert_eq!(stripe.checkouts(&customer).await.unwrap(), None);
+    assert_eq!(stripe.customer(&customer).await.unwrap(), CustomerSeen::Deleted);
+}
+
+pub(super) async fn a_deleted_customer_can_be_used_for_nothing<F: Face>(stand: Stand<F>) {
+    let (customer, price) = (stand.customer(), stand.price("basic_monthly"));
+    stand.world.stripe.account().delete_customer(customer.as_str()).unwrap();
+    let new = new_checkout(&customer, &price, "c-1");
+    let refused = stand.ports.stripe().create_checkout(&new).await.unwrap_err();
+    assert_eq!(refused.class, Class::NotFound);
+    let refused = stand.ports.stripe().create_portal(&customer, "https://shop.example").await;
+    assert_eq!(refused.unwrap_err().class, Class::NotFound);
 }
 
 pub(super) async fn periods_stand_on_items<F: Face>(stand: Stand<F>) {
@@ -276,8 +327,8 @@ pub(super) async fn a_dispute_has_its_charges_customer<F: Face>(stand: Stand<F>)
     let found = stand.ports.stripe().dispute(&id).await.unwrap().unwrap();
     assert_eq!((&found.id, &found.status), (&id, &DisputeStatus::NeedsResponse));
     assert_eq!(found.customer, Some(customer.clone()));
-    let owner = stand.ports.stripe().charge_customer(&found.charge).await.unwrap();
-    assert_eq!(owner, Some(customer));
+    let charge = stand.ports.stripe().charge(&found.charge).await.unwrap();
+    assert_eq!(charge, ChargeSeen::There(Some(customer)));
 }
 
 pub(super) async fn a_dispute_is_read_as_it_stands<F: Face>(stand: Stand<F>) {
@@ -305,10 +356,11 @@ pub(super) async fn an_inquiry_moves_no_money<F: Face>(stand: Stand<F>) {
     assert_eq!(read().await, DisputeStatus::Withdrawn);
 }
 
-pub(super) async fn an_unknown_dispute_or_charge_is_none<F: Face>(stand: Stand<F>) {
+pub(super) async fn an_unknown_dispute_or_charge_is_missing<F: Face>(stand: Stand<F>) {
     let stripe = stand.ports.stripe();
     assert_eq!(stripe.dispute(&DisputeId::parse(UNKNOWN).unwrap()).await.unwrap(), None);
-    assert_eq!(stripe.charge_customer(&ChargeId::parse(UNKNOWN).unwrap()).await.unwrap(), None);
+    let charge = stripe.charge(&ChargeId::parse(UNKNOWN).unwrap()).await.unwrap();
+    assert_eq!(charge, ChargeSeen::Missing);
 }
 
 pub(super) async fn a_subscription_is_read_by_its_id_whatever_its_status<F: Face>(stand: Stand<F>) {
@@ -379,20 +431,25 @@ pub(super) async fn a_lookup_key_finds_no_archived_price<F: Face>(stand: Stand<F
 
 pub(super) async fn a_customer_is_made_once_for_an_account<F: Face>(stand: Stand<F>) {
     let stripe = stand.ports.stripe();
-    let first = stripe.create_customer(&named()).await.unwrap();
+    let first = stripe.create_customer(&named(), 0).await.unwrap();
     stand.world.clock.advance(SignedDuration::from_hours(23));
-    assert_eq!(stripe.create_customer(&named()).await.unwrap(), first);
+    assert_eq!(stripe.create_customer(&named(), 0).await.unwrap(), first);
     let other = NamedAccount { id: AccountId::parse("sub-2").unwrap(), proof: None, stack: None };
-    assert_ne!(stripe.create_customer(&other).await.unwrap(), first);
+    assert_ne!(stripe.create_customer(&other, 0).await.unwrap(), first);
+    // Even when it was deleted: only another attempt makes another.
+    stand.world.stripe.account().delete_customer(first.as_str()).unwrap();
+    assert_eq!(stripe.create_customer(&named(), 0).await.unwrap(), first);
+    let second = stripe.create_customer(&named(), 1).await.unwrap();
+    assert_ne!(second, first);
+    assert_eq!(stripe.create_customer(&named(), 1).await.unwrap(), second);
 }
 
 pub(super) async fn a_customer_names_its_account<F: Face>(stand: Stand<F>) {
     let stripe = stand.ports.stripe();
-    let made = stripe.create_customer(&named()).await.unwrap();
-    let found = stripe.customer(&made).await.unwrap().unwrap();
+    let made = stripe.create_customer(&named(), 0).await.unwrap();
+    let found = stand.there(&made).await;
     assert_eq!((found.id, found.named), (made, Some(named())));
-    let theirs = stand.customer();
-    assert_eq!(stripe.customer(&theirs).await.unwrap().unwrap().named, None);
+    assert_eq!(stand.there(&stand.customer()).await.named, None);
 }
 
 pub(super) async fn a_checkout_carries_account_and_proof<F: Face>(stand: Stand<F>) {

@@ -82,22 +82,6 @@ impl<'a> Responder<'a> {
         said.out
     }
 
-    /// Runs the next command once for each of several, who stand for a word of it.
-    pub(super) async fn succeeds_for_each(
-        &mut self,
-        beginning: &str,
-        word: &'static str,
-        each: impl IntoIterator<Item = String>,
-    ) {
-        let line = self.commands.pop_front();
-        for one in each {
-            self.words.insert(word, one);
-            self.commands.extend(line);
-            self.commands.rotate_right(1);
-            self.succeeds(beginning).await;
-        }
-    }
-
     /// The next line of the chapter is no command of Tollgate's; the test does what it does.
     pub(super) fn does_by_hand(&mut self, line: &str) {
         assert_eq!(self.commands.pop_front(), Some(line));

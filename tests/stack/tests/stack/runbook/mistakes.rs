@@ -1,15 +1,21 @@
-//! What was deployed and should not have been: a wrong mapping, an old catalog, another pool.
+//! What was deployed and should not have been: a wrong mapping, an old catalog, another pool, a
+//! key of another account.
 
-use tollgate_billing::account::Status;
-use tollgate_local::stack::OTHER_POOL_ID;
+use tollgate_billing::account::Access;
+use tollgate_billing::ledger::Blast;
+use tollgate_billing::ports::Ledger as _;
+use tollgate_local::stack::{OTHER_POOL_ID, OTHER_STRIPE_KEY};
+use tollgate_standin::stripe::When;
 
 use super::book::Responder;
 use super::{an_hour_passes, deploy, ends_well, restart, shop};
+use crate::command::HIDDEN;
 use crate::shop::{Person, Shop, Told, on};
 
 pub(super) const MAPPING: &str = "A wrong plan mapping was deployed";
 pub(super) const DEAD_LETTERS: &str = "A dead-letter queue has filled";
 pub(super) const POOL: &str = "A wrong user pool was deployed";
+pub(super) const KEY: &str = "A Stripe key of another account was stored";
 
 /// The paying customers of a shop: more than the blast limit lets go.
 const NAMES: [&str; 14] = [
@@ -105,44 +111,90 @@ async fn runbook_a_dead_letter_queue_has_filled() -> Told {
     ends_well(&shop, "none").await
 }
 
+/// A shop after a month: in the next hours everybody renews.
+async fn before_the_renewals(shop: &Shop) -> anyhow::Result<Vec<Person<'_>>> {
+    let people = customers(shop).await?;
+    let first = people[0].row()?.period.end;
+    shop.until_just_before(first).await?;
+    Ok(people)
+}
+
+/// Everybody renews, and nothing is decided about anybody.
+async fn everybody_renews_in_vain(shop: &Shop, people: &[Person<'_>]) -> Told {
+    let before = accesses(people).await?;
+    let renewed = |shop: &Shop| {
+        let stripe = shop.stripe();
+        stripe.events().filter(|event| event.kind == "invoice.paid").count()
+    };
+    let paid = renewed(shop);
+    shop.hours(4).await?;
+    assert_eq!(renewed(shop), paid + people.len());
+    assert_eq!(accesses(people).await?, before);
+    assert_eq!(on_plan(people, "pro").await?, people.len());
+    let refused = shop.stack.compare().await.expect_err("it is not the stack's").to_string();
+    assert!(refused.contains("this stack belongs to"), "{refused}");
+    assert_eq!(shop.stack.ledger.stack().await?.blast, Blast::default());
+    Ok(())
+}
+
+async fn accesses(people: &[Person<'_>]) -> anyhow::Result<Vec<Access>> {
+    let mut all = Vec::new();
+    for person in people {
+        all.push(person.account().await?.access);
+    }
+    Ok(all)
+}
+
 #[tokio::test]
 async fn runbook_a_wrong_user_pool_was_deployed() -> Told {
     let shop = shop().await?;
-    let people = customers(&shop).await?;
+    let people = before_the_renewals(&shop).await?;
     deploy(&shop, "TOLLGATE_USER_POOL_ID", OTHER_POOL_ID).await?;
-    for _ in 0..4 {
-        an_hour_passes(&shop).await?;
-    }
-    // A month of ordinary renewals explains nothing.
-    shop.days(31).await?;
-    an_hour_passes(&shop).await?;
-    let (mut closed, mut names) = (Vec::new(), Vec::new());
-    for person in &people {
-        if person.account().await?.access.status == Status::Closed {
-            closed.push(person.id.to_string());
-            names.push(person.name);
-        }
-    }
-    assert_eq!(closed.len(), 10, "the blast limit holds");
-    assert_eq!(on_plan(&people, "pro").await?, NAMES.len() - 10);
+    everybody_renews_in_vain(&shop, &people).await?;
 
     let mut responder = Responder::opens(POOL, &shop)?;
     let told = responder.runs("doctor").await;
-    assert!(told.exit == 1 && told.out.contains("✗ pool-attributes"), "{told:?}");
+    assert!(told.exit == 1 && told.out.contains("✗ pool-of-stack"), "{told:?}");
+    let told = responder.runs("stack show").await;
+    assert!(told.exit == 1 && told.out.contains(OTHER_POOL_ID), "{told:?}");
     responder.does_by_hand("infra/deploy shop");
     restart(&shop).await?;
-    let told = responder.runs("reconcile --list").await;
-    assert!(closed.iter().all(|id| told.out.contains(id)), "{told:?}");
-    responder.succeeds("reconcile --accept").await;
-    responder.succeeds_for_each("account release", "SUB", closed).await;
     responder.succeeds("reconcile --repair").await;
     shop.minutes(5).await?;
     responder.succeeds("reconcile").await;
     responder.ends();
-    assert_eq!(on_plan(&people, "pro").await?, NAMES.len() - 10);
-    // Nobody's subscription was cancelled.
-    for name in names {
-        assert_eq!(shop.welcome(name).await?.seen().await?, on("pro"), "{name} has a new key");
-    }
+    assert_eq!(on_plan(&people, "pro").await?, NAMES.len());
+    ends_well(&shop, "none").await
+}
+
+#[tokio::test]
+async fn runbook_a_stripe_key_of_another_account_was_stored() -> Told {
+    let shop = shop().await?;
+    let people = before_the_renewals(&shop).await?;
+    shop.stack.world.secrets.put("StripeKeySecret", OTHER_STRIPE_KEY, OTHER_STRIPE_KEY)?;
+    shop.stack.world.secrets.put("SweepStripeKeySecret", OTHER_STRIPE_KEY, OTHER_STRIPE_KEY)?;
+    restart(&shop).await?;
+    everybody_renews_in_vain(&shop, &people).await?;
+    // One who cancels meanwhile.
+    let bought = people[0].subscription()?;
+    shop.stripe().cancel(&bought, When::Now)?;
+    shop.settle().await?;
+    assert_eq!(on_plan(&people, "pro").await?, NAMES.len());
+
+    let mut responder = Responder::opens(KEY, &shop)?;
+    let told = responder.runs("doctor").await;
+    assert!(told.exit == 1 && told.out.contains("✗ stripe-account-of-stack"), "{told:?}");
+    let told = responder.runs("stack show").await;
+    assert!(told.exit == 1 && told.out.contains("acct_1Elsewhere"), "{told:?}");
+    responder.succeeds("secrets set stripe-key").await;
+    shop.stack.world.secrets.put("SweepStripeKeySecret", HIDDEN, HIDDEN)?;
+    responder.does_by_hand("infra/deploy shop --restart");
+    restart(&shop).await?;
+    responder.succeeds("reconcile --repair").await;
+    shop.minutes(5).await?;
+    responder.succeeds("reconcile").await;
+    responder.ends();
+    assert_eq!(on_plan(&people, "pro").await?, NAMES.len() - 1);
+    assert_eq!(people[0].seen().await?, on("free"));
     ends_well(&shop, "none").await
 }

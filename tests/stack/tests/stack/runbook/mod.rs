@@ -119,6 +119,7 @@ fn every_chapter_has_its_test() {
         people::WRONG_PLAN,
         people::THROTTLED,
         mistakes::POOL,
+        mistakes::KEY,
     ];
     assert_eq!(chapters(), tested);
 }

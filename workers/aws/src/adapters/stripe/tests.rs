@@ -33,7 +33,7 @@ async fn every_page_is_read_and_each_request_says_who_and_which_version() {
     let page = |id: &str, more| json!({ "data": [subscription(id)], "has_more": more });
     let answers = [Answer::new(200, page("sub_1", true)), Answer::new(200, page("sub_2", false))];
     let stub = Stub::answering(answers).await;
-    let found = api(&stub).subscriptions(&customer()).await.unwrap();
+    let found = api(&stub).subscriptions(&customer()).await.unwrap().unwrap();
     assert_eq!(found.iter().map(|s| s.id.as_str()).collect::<Vec<_>>(), ["sub_1", "sub_2"]);
     let first = "GET /v1/subscriptions?customer=cus_1&expand[0]=data.latest_invoice&limit=100";
     let lines: Vec<_> = stub.lines().iter().map(|line| unescape(line)).collect();
@@ -79,25 +79,51 @@ async fn a_subscription_with_more_items_than_embedded_is_read_whole() {
         Answer::new(200, json!({ "data": [item(1), item(2)], "has_more": false })),
     ])
     .await;
-    let found = api(&stub).subscriptions(&customer()).await.unwrap();
+    let found = api(&stub).subscriptions(&customer()).await.unwrap().unwrap();
     assert_eq!(found[0].prices.len(), 2);
     assert_eq!(stub.lines()[1], "GET /v1/subscription_items?limit=100&subscription=sub_1");
 }
 
 #[tokio::test]
-async fn what_stripe_does_not_know_is_nothing_rather_than_an_error() {
-    let stub = Stub::answering((0..5).map(|_| missing())).await;
+async fn what_stripe_does_not_know_is_missing_rather_than_an_error_or_nothing() {
+    let stub = Stub::answering((0..6).map(|_| missing())).await;
     let api = api(&stub);
-    assert_eq!(api.subscriptions(&customer()).await.unwrap(), []);
-    assert_eq!(api.customer(&customer()).await.unwrap(), None);
+    assert_eq!(api.subscriptions(&customer()).await.unwrap(), None);
+    assert_eq!(api.customer(&customer()).await.unwrap(), CustomerSeen::Missing);
     let charge = ChargeId::parse("ch_1/../x").unwrap();
-    assert_eq!(api.charge_customer(&charge).await.unwrap(), None);
+    assert_eq!(api.charge(&charge).await.unwrap(), ChargeSeen::Missing);
     assert_eq!(api.dispute(&DisputeId::parse("dp_1").unwrap()).await.unwrap(), None);
     api.cancel_subscription(&SubscriptionId::parse("sub_1").unwrap()).await.unwrap();
     let lines = stub.lines();
     assert_eq!(lines[2], "GET /v1/charges/ch_1%2F%2E%2E%2Fx", "an id never leaves its segment");
     assert_eq!(unescape(&lines[3]), "GET /v1/disputes/dp_1?expand[0]=charge");
     assert_eq!(lines[4], "DELETE /v1/subscriptions/sub_1");
+    assert_eq!(api.checkouts(&customer()).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn whose_the_key_is_may_not_be_told() {
+    let refused = |status| {
+        let error = json!({ "type": "invalid_request_error", "message": "You may not." });
+        Answer::new(status, json!({ "error": error }))
+    };
+    let account = Answer::new(200, json!({ "id": "acct_1", "object": "account" }));
+    let stub = Stub::answering([account, refused(403), refused(401)]).await;
+    let api = api(&stub);
+    assert_eq!(api.account_id().await.unwrap().as_deref(), Some("acct_1"));
+    assert_eq!(api.account_id().await.unwrap(), None);
+    assert_eq!(api.account_id().await.unwrap_err().class, Class::Denied, "nobody's key");
+    assert_eq!(stub.lines()[0], "GET /v1/account");
+}
+
+#[tokio::test]
+async fn a_deleted_customer_is_told_from_a_missing_one() {
+    let deleted = json!({ "id": "cus_1", "object": "customer", "deleted": true });
+    let empty = json!({ "data": [], "has_more": false });
+    let stub = Stub::answering([Answer::new(200, deleted), Answer::new(200, empty)]).await;
+    let api = api(&stub);
+    assert_eq!(api.customer(&customer()).await.unwrap(), CustomerSeen::Deleted);
+    assert_eq!(api.subscriptions(&customer()).await.unwrap(), Some(vec![]));
 }
 
 #[tokio::test]
@@ -144,12 +170,14 @@ async fn a_checkout_is_opened_in_the_name_of_the_account() {
 
 #[tokio::test]
 async fn a_customer_is_made_once_for_an_account() {
-    let stub =
-        Stub::answering([Answer::new(200, json!({ "id": "cus_9", "object": "customer" }))]).await;
+    let made = |id: &str| Answer::new(200, json!({ "id": id, "object": "customer" }));
+    let stub = Stub::answering([made("cus_9"), made("cus_10")]).await;
     let account = NamedAccount { id: AccountId::parse("sub-1").unwrap(), proof: None, stack: None };
-    assert_eq!(api(&stub).create_customer(&account).await.unwrap().as_str(), "cus_9");
+    assert_eq!(api(&stub).create_customer(&account, 0).await.unwrap().as_str(), "cus_9");
+    assert_eq!(api(&stub).create_customer(&account, 1).await.unwrap().as_str(), "cus_10");
     let asked = &stub.asked()[0];
     assert_eq!(asked.headers["idempotency-key"], "tollgate-customer-sub-1");
+    assert_eq!(stub.asked()[1].headers["idempotency-key"], "tollgate-customer-sub-1-1");
     assert_eq!(unescape(&asked.body), "metadata[tollgate_account]=sub-1");
 }
 

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use miniserde::Deserialize;
 use miniserde::json::{Number, Object, Value};
-use tollgate_billing::ports::{CheckoutRecord, CustomerRecord};
+use tollgate_billing::ports::{CheckoutRecord, CustomerRecord, CustomerSeen};
 use tollgate_billing::stripe::{Dispute, DisputeStatus, Price, Subscription, SubscriptionStatus};
 use tollgate_events::stripe::METADATA_PRICE;
 use tollgate_events::{
@@ -133,11 +133,12 @@ pub(super) struct CustomerView {
 }
 
 impl CustomerView {
-    pub(super) fn read(&self) -> Result<Option<CustomerRecord>, IdError> {
+    pub(super) fn read(&self) -> Result<CustomerSeen, IdError> {
         if self.deleted == Some(true) {
-            return Ok(None);
+            return Ok(CustomerSeen::Deleted);
         }
-        Ok(Some(CustomerRecord { id: CustomerId::parse(&self.id)?, named: named(&self.metadata) }))
+        let (id, named) = (CustomerId::parse(&self.id)?, named(&self.metadata));
+        Ok(CustomerSeen::There(CustomerRecord { id, named }))
     }
 }
 

@@ -67,7 +67,10 @@ pub(super) async fn run<C: Clock>(
 }
 
 /// Who does it: history names them.
-fn by<C: Clock>(by: Option<String>, context: &Context<'_, C>) -> Result<String, Failure> {
+pub(in crate::cli) fn by<C: Clock>(
+    by: Option<String>,
+    context: &Context<'_, C>,
+) -> Result<String, Failure> {
     let user = || context.variable("USER").filter(|user| !user.trim().is_empty());
     by.or_else(user).ok_or_else(|| {
         Failure::usage("it is not known who does this", "Say so: --by NAME, or set USER.")

@@ -3,12 +3,14 @@
 use std::io::Result as IoResult;
 
 use serde_json::{Value, json};
+use tollgate_billing::ledger::StackRecord;
 use tollgate_billing::ops::{Rebuild, RebuildReport, Rebuilt};
 use tollgate_billing::ports::{Clock, Ports};
 use tollgate_billing::sweep::{ACCOUNTS_AT_ONCE, News, Stage};
 
 use super::super::confirm::{Answer, ask};
 use super::super::progress::Stages;
+use super::super::stack_record::must_belong;
 use super::super::table::{counted, number};
 use super::super::{Colour, Context, Exit, Failure, Io, Setting};
 use super::{Reconcile, unless_interrupted};
@@ -63,6 +65,8 @@ pub(super) async fn run<C: Clock>(
         by: &by,
         at_once: ACCOUNTS_AT_ONCE,
     };
+    let (in_use, record) = must_belong(&ports).await?;
+    let bound = Some(in_use.binds(&record)).filter(|bound| *bound != record);
     context.progress("Reading API Gateway, Stripe, Cognito and what the ledger has …", io)?;
     let mut noted = Noted { listed, ..Noted::default() };
     let mut stages = Stages::begin(context.json, io);
@@ -74,6 +78,9 @@ pub(super) async fn run<C: Clock>(
     drop(stages);
     if !context.json {
         print(&would, &noted, "Would be written back", io)?;
+        if let Some(bound) = bound.as_ref().filter(|_| would.rebuilt > 0) {
+            print_bound(bound, io)?;
+        }
     }
     let answer = ask(command.dry_run, command.yes, would.rebuilt > 0, context.json, io)?;
     let written = matches!(answer, Answer::Do);
@@ -94,9 +101,24 @@ pub(super) async fn run<C: Clock>(
         }
     };
     if context.json {
-        writeln!(io.out, "{:#}", to_json(&report, &noted, written))?;
+        let mut json = to_json(&report, &noted, written);
+        json["belongs_to"] = bound.map_or(
+            Value::Null,
+            |bound| json!({ "stripe_account": bound.stripe_account, "pool": bound.pool }),
+        );
+        writeln!(io.out, "{json:#}")?;
     }
     Ok(exit)
+}
+
+/// What is confirmed along with it.
+fn print_bound(bound: &StackRecord, io: &mut Io<'_>) -> IoResult<()> {
+    let account = bound.stripe_account.as_deref().unwrap_or("not known: the key may not read it");
+    let pool = bound.pool.as_deref().unwrap_or("not known");
+    let what = "The ledger does not say what this stack belongs to. With your yes it belongs to:";
+    writeln!(io.out, "\n{}", io.paint(Colour::Yellow, what))?;
+    writeln!(io.out, "        Stripe account  {account}")?;
+    writeln!(io.out, "        User pool       {pool}")
 }
 
 /// Writes back what is missing, about `total` accounts.

@@ -8,6 +8,9 @@
 //! but pages.
 //!
 //! # Guarantees
+//! - It reads and writes nothing from a Stripe account or a pool that is not the stack's. A stack
+//!   that belongs to none, because its table was lost, belongs to those from then on: an operator
+//!   has seen them.
 //! - It writes what is, and moves nothing. Where that is not what should be, the
 //!   reconciliation finds it and the worker mends it, within the blast limit.
 //! - What the ledger has decided is not touched: running it again skips what exists, and
@@ -34,6 +37,7 @@ pub use self::remains::{REBUILT_CLOSED, REBUILT_GRANT, REBUILT_HOLD};
 use self::remains::{Remains, Restored, restore};
 use crate::account::{Account, KeyId, PlanId, Slot, Status, UsagePlanId};
 use crate::accounts::{Accounts, Answer, Change, Claimed};
+use crate::binding::{Binding, Met};
 use crate::boundary::{Boundary, Marks};
 use crate::catalog::Catalog;
 use crate::derive::Deriver;
@@ -155,6 +159,10 @@ impl<P: Ports> Rebuild<'_, P> {
     }
 
     async fn go_through(&self, writes: bool, heard: Heard<'_>) -> PortResult<RebuildReport> {
+        let binding = if writes { Binding::that_binds() } else { Binding::that_compares() };
+        binding.check(self.ports).await?;
+        // An operator has seen both.
+        binding.met(self.ports, Met { in_stripe: true, in_pool: true }).await?;
         let mut report = RebuildReport::default();
         let mut keys = self.keys(&mut report, heard).await?;
         let mut parts = vec![Part::all()];

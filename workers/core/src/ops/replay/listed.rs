@@ -12,7 +12,7 @@ use tollgate_events::{ChargeId, CustomerId, Envelope, EventRef};
 
 use super::selection::{Found, Selection};
 use super::supply::{Few, TooOld, is_stripes};
-use crate::ports::{PortResult, Stripe};
+use crate::ports::{ChargeSeen, PortResult, Stripe};
 use crate::stripe::ListedEvent;
 
 /// How far back Stripe's list goes. <https://docs.stripe.com/api/events>
@@ -148,7 +148,10 @@ impl Customers {
     async fn fill_in<S: Stripe>(&mut self, event: &mut Envelope, stripe: &S) -> PortResult<()> {
         let Some(charge) = event.subject.charge.clone() else { return Ok(()) };
         if !self.0.contains_key(&charge) {
-            let customer = stripe.charge_customer(&charge).await?;
+            let customer = match stripe.charge(&charge).await? {
+                ChargeSeen::There(customer) => customer,
+                ChargeSeen::Missing => None,
+            };
             self.0.insert(charge.clone(), customer);
         }
         let customer = self.0.get(&charge).cloned().flatten();

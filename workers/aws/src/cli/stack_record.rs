@@ -1,0 +1,184 @@
+//! `tollgate stack`: what concerns the whole deployment.
+//!
+//! Deliberately not here: what CloudFormation knows of a stack ([`StackSettings`](super::StackSettings)).
+
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+use tollgate_billing::binding::InUse;
+use tollgate_billing::ledger::StackRecord;
+use tollgate_billing::mismatch::Mismatch;
+use tollgate_billing::ops::{Rebind as Rebinding, rebound};
+use tollgate_billing::ports::{Clock, Ledger, Ports};
+
+use super::account::{by, text};
+use super::confirm::{Answer, ask};
+use super::table::{fields, table};
+use super::{Context, Exit, Failure, Io};
+use crate::adapters::system::SystemEntropy;
+
+/// What to do with the stack as a whole.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Stack {
+    /// Shows what the stack belongs to, and what its key and its pool are.
+    ///
+    /// It fails (1) when they are not the same: then nothing is decided for anybody.
+    #[command(after_help = SHOW)]
+    Show,
+    /// Lets the stack belong to the Stripe account and the user pool that it has now.
+    ///
+    /// Only for a stack that is to move there. With a key or a pool that was set by mistake, set
+    /// the right one instead: everybody's subscriptions and users are missing in another.
+    #[command(after_help = REBIND)]
+    Rebind(Rebind),
+}
+
+const SHOW: &str = "\
+Examples:
+  tollgate --stack shop stack show
+  tollgate --stack shop stack show --json | jq .fits";
+
+const REBIND: &str = "\
+Examples:
+  tollgate --stack shop stack rebind --why 'a new sandbox' --dry-run
+  tollgate --stack shop stack rebind --why 'the company has a new Stripe account'";
+
+/// The options of `rebind`.
+#[derive(Debug, Args)]
+pub(crate) struct Rebind {
+    /// Why: on record for ever.
+    #[arg(long, value_name = "TEXT", value_parser = text)]
+    why: String,
+    /// Who does it [default: $USER].
+    #[arg(long, value_name = "NAME", value_parser = text)]
+    by: Option<String>,
+    /// Only show what would change.
+    #[arg(long)]
+    dry_run: bool,
+    /// Do not ask.
+    #[arg(long, conflicts_with = "dry_run")]
+    yes: bool,
+}
+
+pub(super) async fn run<C: Clock>(
+    command: Stack,
+    context: &Context<'_, C>,
+    io: &mut Io<'_>,
+) -> Result<Exit, Failure> {
+    let ports = context.functions_ports().await?;
+    let (in_use, stack) = (InUse::of(&ports).await?, ports.ledger.stack().await?);
+    match command {
+        Stack::Show => show(&stack, &in_use, context.json, io),
+        Stack::Rebind(options) => {
+            rebind(options, &stack, &in_use, &ports.ledger, context, io).await
+        }
+    }
+}
+
+/// Whether a command that compares or writes is in front of what the stack belongs to.
+///
+/// # Errors
+/// It is not, or it cannot be asked.
+pub(super) async fn must_belong<P: Ports>(ports: &P) -> Result<(InUse, StackRecord), Failure> {
+    let (in_use, stack) = (InUse::of(ports).await?, ports.ledger().stack().await?);
+    in_use.fits(&stack)?;
+    Ok((in_use, stack))
+}
+
+fn show(stack: &StackRecord, in_use: &InUse, json: bool, io: &mut Io<'_>) -> Result<Exit, Failure> {
+    let mismatch = in_use.fits(stack).err();
+    if json {
+        writeln!(io.out, "{:#}", document(stack, in_use))?;
+    } else {
+        let row = |what: &str, belongs: &Option<String>, uses: String| {
+            vec![what.to_owned(), belongs.clone().unwrap_or("nobody has said yet".into()), uses]
+        };
+        let unread = "not known: the key may not read its account".to_owned();
+        let rows = [
+            row(
+                "Stripe account",
+                &stack.stripe_account,
+                in_use.stripe_account.clone().unwrap_or(unread),
+            ),
+            row("User pool", &stack.pool, in_use.pool.clone().unwrap_or_default()),
+        ];
+        table(&["", "the stack's", "in use"], &rows, io)?;
+    }
+    Ok(match mismatch {
+        None => Exit::Done,
+        Some(mismatch) => {
+            if !json {
+                writeln!(io.out, "\n{mismatch}")?;
+            }
+            Exit::Failed
+        }
+    })
+}
+
+async fn rebind<L: Ledger, C: Clock>(
+    options: Rebind,
+    stack: &StackRecord,
+    in_use: &InUse,
+    ledger: &L,
+    context: &Context<'_, C>,
+    io: &mut Io<'_>,
+) -> Result<Exit, Failure> {
+    let by = by(options.by, context)?;
+    let changes = rebound(stack, in_use) != *stack;
+    if !context.json {
+        let none = || "none".to_owned();
+        let moves = |from: &Option<String>, to: &Option<String>| match (from, to) {
+            (from, to) if from == to => from.clone().unwrap_or_else(none),
+            (from, to) => {
+                let [from, to] = [from, to].map(|it| it.clone().unwrap_or_else(none));
+                format!("{from} → {to}")
+            }
+        };
+        let rows = [
+            ("Stripe account", moves(&stack.stripe_account, &in_use.stripe_account)),
+            ("User pool", moves(&stack.pool, &in_use.pool)),
+        ];
+        fields(&rows, io)?;
+    }
+    let answer = ask(options.dry_run, options.yes, changes, context.json, io)?;
+    let event = match answer {
+        Answer::Do => {
+            let rebinding = Rebinding { ledger, clock: &context.clock, entropy: &SystemEntropy };
+            Some(rebinding.run(in_use, &by, &options.why).await?)
+        }
+        Answer::Nothing | Answer::DryRun => None,
+    };
+    if context.json {
+        let mut document = document(stack, in_use);
+        document["changes"] = changes.into();
+        document["event"] = event.as_ref().map_or(Value::Null, |event| event.to_string().into());
+        writeln!(io.out, "{document:#}")?;
+    } else {
+        match (&event, answer) {
+            (Some(event), _) => {
+                let command = context.command();
+                writeln!(
+                    io.out,
+                    "\nOn record: {event}\nAccounts that wait look again within the hour; \
+                     `{command} reconcile --repair` wakes those that differ now."
+                )?;
+            }
+            (None, Answer::Nothing) => writeln!(io.out, "\nNothing to change.")?,
+            (None, _) => {}
+        }
+    }
+    Ok(if answer == Answer::DryRun { Exit::WouldChange } else { Exit::Done })
+}
+
+fn document(stack: &StackRecord, in_use: &InUse) -> Value {
+    json!({
+        "stripe_account": { "stack": stack.stripe_account, "in_use": in_use.stripe_account },
+        "pool": { "stack": stack.pool, "in_use": in_use.pool },
+        "fits": in_use.fits(stack).is_ok(),
+    })
+}
+
+impl From<Mismatch> for Failure {
+    fn from(mismatch: Mismatch) -> Self {
+        Self::refused(mismatch.problem(), mismatch.mend())
+    }
+}

@@ -1,0 +1,64 @@
+//! What contradicts the ledger: another Stripe account or pool than the stack's, or customers
+//! whom Stripe does not know. Nothing is decided then.
+
+use std::collections::BTreeSet;
+
+use tollgate_events::CustomerId;
+
+use super::{Run, Stop};
+use crate::binding::Met;
+use crate::decide::UserFact;
+use crate::mismatch::Mismatch;
+use crate::ports::Ports;
+use crate::stripe::Subscription;
+
+impl<P: Ports> Run<'_, P> {
+    /// Stops where the stack belongs to another pool, or to another Stripe account. Of Stripe's
+    /// nothing is asked for whom nobody has ever paid: they are served when Stripe is down.
+    pub(super) async fn must_belong(&self, asks_stripe: bool) -> Result<(), Stop> {
+        let (binding, ports) = (&self.worker.binding, &self.worker.ports);
+        match asks_stripe {
+            true => Ok(binding.check(ports).await?),
+            false => Ok(binding.check_pool(ports).await?),
+        }
+    }
+
+    /// What the ledger knew before was met where this worker looks: there the stack belongs, if
+    /// nobody has said so yet. To a wrong key or in a wrong pool nobody is met.
+    pub(super) async fn met(&self, user: &UserFact) -> Result<(), Stop> {
+        if !self.claimed.is_held() {
+            return Ok(());
+        }
+        let in_pool = matches!(user, UserFact::Found { .. }) && !self.account.is_undecided();
+        let met = Met { in_stripe: !self.account.access.customers.is_empty(), in_pool };
+        Ok(self.worker.binding.met(&self.worker.ports, met).await?)
+    }
+
+    /// The subscriptions of all these customers, as they are now.
+    pub(super) async fn subscriptions(
+        &self,
+        customers: &BTreeSet<CustomerId>,
+    ) -> Result<Vec<Subscription>, Stop> {
+        let mut all = Vec::new();
+        for customer in customers {
+            match self.worker.subscriptions_of(customer).await? {
+                Some(subscriptions) => all.extend(subscriptions),
+                None => self.may_be_missing(customer)?,
+            }
+        }
+        Ok(all)
+    }
+
+    /// Stops where the ledger, or an event of these days, has named the customer.
+    fn may_be_missing(&self, customer: &CustomerId) -> Result<(), Mismatch> {
+        if self.account.access.customers.contains(customer) {
+            return Err(Mismatch::Customer(customer.clone()));
+        }
+        let mut of_it =
+            self.events.iter().filter(|event| event.subject.customer.as_ref() == Some(customer));
+        if of_it.any(|event| self.worker.vouches(event)) {
+            return Err(Mismatch::EventsCustomer(customer.clone()));
+        }
+        Ok(())
+    }
+}
