@@ -208,7 +208,7 @@ impl<P: Ports> AccountApi<P> {
         let mut customers: Vec<_> = account.access.customers.iter().collect();
         if customers.len() > 1 {
             for place in 0..customers.len() {
-                if self.is_subscribed(&account, customers[place]).await? {
+                if self.is_subscribed(account, customers[place]).await? {
                     customers.swap(0, place);
                     break;
                 }
