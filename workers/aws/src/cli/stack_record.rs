@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tollgate_billing::binding::InUse;
 use tollgate_billing::ledger::StackRecord;
 use tollgate_billing::mismatch::Mismatch;
-use tollgate_billing::ops::{Rebind as Rebinding, rebound};
+use tollgate_billing::ops::{OperateStack, StackAct};
 use tollgate_billing::ports::{Clock, Ledger, Ports};
 
 use super::account::{by, text};
@@ -29,7 +29,16 @@ pub(crate) enum Stack {
     /// Only for a stack that is to move there. With a key or a pool that was set by mistake, set
     /// the right one instead: everybody's subscriptions and users are missing in another.
     #[command(after_help = REBIND)]
-    Rebind(Rebind),
+    Rebind(Act),
+    /// Takes nothing from anybody until that ends: no lower plan, no closing, no cancellation.
+    ///
+    /// For when something is wrong, and it is not known yet what. Whoever buys is served; whoever
+    /// would lose something waits. Workers know it within a minute.
+    #[command(after_help = FREEZE)]
+    Freeze(Act),
+    /// Ends a freeze: what waited goes on, within a quarter of an hour.
+    #[command(after_help = UNFREEZE)]
+    Unfreeze(Act),
 }
 
 const SHOW: &str = "\
@@ -42,9 +51,18 @@ Examples:
   tollgate --stack shop stack rebind --why 'a new sandbox' --dry-run
   tollgate --stack shop stack rebind --why 'the company has a new Stripe account'";
 
-/// The options of `rebind`.
+const FREEZE: &str = "\
+Examples:
+  tollgate --stack shop stack freeze --why 'customers lose their plan, nobody knows why'
+  tollgate --stack shop stack freeze --why 'the prices look wrong' --yes";
+
+const UNFREEZE: &str = "\
+Examples:
+  tollgate --stack shop stack unfreeze --why 'the catalog is mended'";
+
+/// The options of what changes something.
 #[derive(Debug, Args)]
-pub(crate) struct Rebind {
+pub(crate) struct Act {
     /// Why: on record for ever.
     #[arg(long, value_name = "TEXT", value_parser = text)]
     why: String,
@@ -64,14 +82,54 @@ pub(super) async fn run<C: Clock>(
     context: &Context<'_, C>,
     io: &mut Io<'_>,
 ) -> Result<Exit, Failure> {
-    let ports = context.functions_ports().await?;
-    let (in_use, stack) = (InUse::of(&ports).await?, ports.ledger.stack().await?);
     match command {
-        Stack::Show => show(&stack, &in_use, context.json, io),
+        // Whatever is wrong with a key must not be in the way.
+        Stack::Freeze(options) => freeze(StackAct::Freeze, options, context, io).await,
+        Stack::Unfreeze(options) => freeze(StackAct::Unfreeze, options, context, io).await,
+        Stack::Show => {
+            let ports = context.functions_ports().await?;
+            let (in_use, stack) = (InUse::of(&ports).await?, ports.ledger.stack().await?);
+            show(&stack, &in_use, context.json, io)
+        }
         Stack::Rebind(options) => {
+            let ports = context.functions_ports().await?;
+            let (in_use, stack) = (InUse::of(&ports).await?, ports.ledger.stack().await?);
             rebind(options, &stack, &in_use, &ports.ledger, context, io).await
         }
     }
+}
+
+async fn freeze<C: Clock>(
+    act: StackAct,
+    options: Act,
+    context: &Context<'_, C>,
+    io: &mut Io<'_>,
+) -> Result<Exit, Failure> {
+    let by = by(options.by, context)?;
+    let ledger = context.ledger().await?;
+    let stack = ledger.stack().await?;
+    let next = act.change(&stack, &options.why);
+    if !context.json {
+        let told = |frozen: &Option<String>| frozen.clone().unwrap_or_else(|| "no".to_owned());
+        fields(&[("Frozen", format!("{} → {}", told(&stack.frozen), told(&next.frozen)))], io)?;
+    }
+    let answer = ask(options.dry_run, options.yes, next != stack, context.json, io)?;
+    let event = match answer {
+        Answer::Do => {
+            let operate =
+                OperateStack { ledger: &ledger, clock: &context.clock, entropy: &SystemEntropy };
+            Some(operate.act(&act, &by, &options.why).await?)
+        }
+        Answer::Nothing | Answer::DryRun => None,
+    };
+    let told = event.as_ref().map(ToString::to_string);
+    if context.json {
+        let frozen = if event.is_some() { &next.frozen } else { &stack.frozen };
+        writeln!(io.out, "{:#}", json!({ "frozen": frozen, "event": told }))?;
+    } else if let Some(event) = told {
+        writeln!(io.out, "\nOn record: {event}")?;
+    }
+    Ok(if answer == Answer::DryRun { Exit::WouldChange } else { Exit::Done })
 }
 
 /// Whether a command that compares or writes is in front of what the stack belongs to.
@@ -102,6 +160,9 @@ fn show(stack: &StackRecord, in_use: &InUse, json: bool, io: &mut Io<'_>) -> Res
             row("User pool", &stack.pool, in_use.pool.clone().unwrap_or_default()),
         ];
         table(&["", "the stack's", "in use"], &rows, io)?;
+        if let Some(why) = &stack.frozen {
+            writeln!(io.out, "\nFrozen: nothing is taken from anybody. {why}")?;
+        }
     }
     Ok(match mismatch {
         None => Exit::Done,
@@ -115,7 +176,7 @@ fn show(stack: &StackRecord, in_use: &InUse, json: bool, io: &mut Io<'_>) -> Res
 }
 
 async fn rebind<L: Ledger, C: Clock>(
-    options: Rebind,
+    options: Act,
     stack: &StackRecord,
     in_use: &InUse,
     ledger: &L,
@@ -123,7 +184,8 @@ async fn rebind<L: Ledger, C: Clock>(
     io: &mut Io<'_>,
 ) -> Result<Exit, Failure> {
     let by = by(options.by, context)?;
-    let changes = rebound(stack, in_use) != *stack;
+    let act = StackAct::Rebind(in_use.clone());
+    let changes = act.change(stack, &options.why) != *stack;
     if !context.json {
         let none = || "none".to_owned();
         let moves = |from: &Option<String>, to: &Option<String>| match (from, to) {
@@ -142,8 +204,8 @@ async fn rebind<L: Ledger, C: Clock>(
     let answer = ask(options.dry_run, options.yes, changes, context.json, io)?;
     let event = match answer {
         Answer::Do => {
-            let rebinding = Rebinding { ledger, clock: &context.clock, entropy: &SystemEntropy };
-            Some(rebinding.run(in_use, &by, &options.why).await?)
+            let operate = OperateStack { ledger, clock: &context.clock, entropy: &SystemEntropy };
+            Some(operate.act(&act, &by, &options.why).await?)
         }
         Answer::Nothing | Answer::DryRun => None,
     };
@@ -174,6 +236,7 @@ fn document(stack: &StackRecord, in_use: &InUse) -> Value {
         "stripe_account": { "stack": stack.stripe_account, "in_use": in_use.stripe_account },
         "pool": { "stack": stack.pool, "in_use": in_use.pool },
         "fits": in_use.fits(stack).is_ok(),
+        "frozen": stack.frozen,
     })
 }
 

@@ -11,11 +11,11 @@ mod backlog;
 mod explain;
 mod forecast;
 mod operate;
-mod rebind;
 mod rebuild;
 mod reconcile;
 mod rehearsal;
 mod replay;
+mod stack;
 
 pub(crate) use acts::LINKED;
 pub use acts::{Act, OperatorAct, accept_blast};
@@ -25,7 +25,6 @@ pub use explain::{Cause, Change, changes, history};
 pub use forecast::{Forecast, KeyStock, Live, Minted, Pace, Reached, count_keys, forecast, minted};
 pub(crate) use operate::bring_disputes;
 pub use operate::{ActError, Acted, Operate};
-pub use rebind::{REBIND, Rebind, rebound};
 pub use rebuild::{
     Heard, REBUILD, REBUILT_CLOSED, REBUILT_GRANT, REBUILT_HOLD, Rebuild, RebuildReport, Rebuilt,
 };
@@ -35,3 +34,4 @@ pub use replay::{
     About, Cursor, Few, Found, LISTED_FOR, NoCursor, Progress, Replay, Selection, Sent, Supply,
     Tally, TooOld, count, look_up, new_run,
 };
+pub use stack::{OperateStack, REBIND, StackAct};

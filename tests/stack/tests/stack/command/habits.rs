@@ -53,6 +53,8 @@ const LINES: &[(&str, u8)] = &[
     ("queue status", 0),
     ("stack show", 0),
     ("stack rebind", 0),
+    ("stack freeze", 0),
+    ("stack unfreeze", 0),
     ("keys forecast --count", 0),
     ("completions bash", 0),
 ];
@@ -95,7 +97,7 @@ async fn every_command_says_what_it_is_and_prints_one_document() -> anyhow::Resu
             });
         let act =
             line.starts_with("account") && !["show", "history"].iter().any(|it| line.ends_with(it));
-        if act || line == "stack rebind" {
+        if act || (line.starts_with("stack") && line != "stack show") {
             run.push_str(" --why 'a test' --by ops --yes");
         }
         let input = if line == "secrets set" { Input::Piped(WEBHOOK_SECRET) } else { NONE };

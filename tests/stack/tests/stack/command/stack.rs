@@ -61,6 +61,7 @@ async fn what_the_stack_belongs_to_is_shown() -> anyhow::Result<()> {
         "stripe_account": { "stack": account, "in_use": OTHER },
         "pool": { "stack": POOL_ID, "in_use": POOL_ID },
         "fits": false,
+        "frozen": null,
     });
     assert_eq!((said.exit, shown), (1, expected));
     Ok(())
@@ -119,6 +120,32 @@ async fn another_account_is_taken_by_an_operators_word_alone() -> anyhow::Result
     assert_eq!(told.outcome, Outcome::Unchanged);
     assert!(told.detail.is_some_and(|detail| detail.starts_with("olga: a new sandbox\n")));
     assert_eq!(operator.belongs_to().await?[0].as_deref(), Some(OTHER));
+    Ok(())
+}
+
+/// Something is wrong, and nobody knows what yet.
+#[tokio::test]
+async fn a_freeze_stops_losses_until_it_ends() -> anyhow::Result<()> {
+    let (operator, _) = in_operation().await?;
+    let frozen = async || anyhow::Ok(operator.stack.ledger.stack().await?.frozen);
+    let line = "stack freeze --why 'prices  look wrong'";
+    has(
+        &operator.tollgate(&format!("{line} --dry-run"), NONE).await,
+        4,
+        &["no → prices look wrong"],
+    );
+    has(&operator.tollgate(line, NONE).await, 3, &["nobody confirmed it"]);
+    has(&operator.tollgate("stack freeze --yes", NONE).await, 2, &["--why"]);
+    assert_eq!(frozen().await?, None);
+    // A key of another account is in nobody's way then.
+    operator.has_a_key_of_another_account()?;
+    let said = operator.tollgate(&format!("{line} --yes"), NONE).await;
+    has(&said, 0, &["On record: operator/op_"]);
+    assert_eq!(frozen().await?.as_deref(), Some("prices look wrong"));
+    let shown = operator.tollgate("stack show", NONE).await;
+    assert!(shown.out.contains("Frozen: nothing is taken from anybody. prices look wrong"));
+    has(&operator.tollgate("stack unfreeze --why mended --yes", NONE).await, 0, &["On record"]);
+    assert_eq!(frozen().await?, None);
     Ok(())
 }
 
