@@ -153,6 +153,8 @@ pub struct Desired {
     pub disputes: BTreeMap<DisputeId, DisputeMark>,
     /// Since when each past-due subscription is so.
     pub grace: BTreeMap<SubscriptionId, Timestamp>,
+    /// Whether what operators gave and took goes too: somebody wanted the account to be closed.
+    pub forgets: bool,
     /// What a person should look at.
     pub warnings: Vec<Warning>,
 }
@@ -161,7 +163,7 @@ pub struct Desired {
 pub fn decide(facts: &Facts, catalog: &Catalog, policy: &Policy, now: Timestamp) -> Desired {
     let user = user_now(facts, now);
     if let Some(reason) = why_closed(facts, &user) {
-        return closed(facts, policy, user, reason, now);
+        return closed(facts, (catalog, policy), user, reason, now);
     }
     let grace = grace_now(facts, now);
     let disputes = disputes_now(facts, policy);
@@ -199,6 +201,7 @@ pub fn decide(facts: &Facts, catalog: &Catalog, policy: &Policy, now: Timestamp)
         user,
         disputes,
         grace,
+        forgets: false,
         warnings: standing.warnings,
     }
 }
@@ -265,9 +268,16 @@ fn retiring(
 }
 
 /// No key and no plan; the customers stay, so that a late payment is recognised. Of a user who
-/// is deleted nothing else is kept; one who is there is told.
-fn closed(facts: &Facts, policy: &Policy, user: User, reason: Reason, now: Timestamp) -> Desired {
-    let (cancel, to_cancel, warnings) = ended(facts, policy);
+/// is deleted nothing else is kept; one who is there is told. One who is only missing may be in
+/// another pool, and is to find a grant and a hold as they were.
+fn closed(
+    facts: &Facts,
+    (catalog, policy): (&Catalog, &Policy),
+    user: User,
+    reason: Reason,
+    now: Timestamp,
+) -> Desired {
+    let (cancel, to_cancel, warnings) = ended(facts, catalog, policy);
     Desired {
         plan: None,
         usage_plan: None,
@@ -284,20 +294,24 @@ fn closed(facts: &Facts, policy: &Policy, user: User, reason: Reason, now: Times
         // They go with their customer, should an operator link them to another account.
         disputes: disputes_now(facts, policy),
         grace: BTreeMap::new(),
+        forgets: closing_is_wanted(facts),
         warnings,
     }
 }
 
 /// What a closed account's subscriptions come to: those to cancel now, those to cancel when
-/// somebody tells of the deletion, and what to tell. What comes after the closing is told.
+/// somebody tells of the deletion, and what to tell. What comes after the closing is told. What
+/// else its customers have bought of the seller goes on.
 fn ended(
     facts: &Facts,
+    catalog: &Catalog,
     policy: &Policy,
 ) -> (Vec<SubscriptionId>, BTreeSet<SubscriptionId>, Vec<Warning>) {
     let access = &facts.access;
     let already = access.status == Status::Closed;
     let (mut cancel, mut to_cancel, mut warnings) = (Vec::new(), BTreeSet::new(), Vec::new());
-    for id in facts.subscriptions.iter().filter(|it| is_ongoing(it)).map(|it| it.id.clone()) {
+    let ours = |it: &&Subscription| is_ongoing(it) && is_ours(it, facts, catalog);
+    for id in facts.subscriptions.iter().filter(ours).map(|it| it.id.clone()) {
         let ends = policy.cancel_when_user_deleted && (!already || access.to_cancel.contains(&id));
         if !ends {
             warnings.push(Warning::PaymentOnClosedAccount(id));
@@ -309,6 +323,15 @@ fn ended(
         }
     }
     (cancel, to_cancel, warnings)
+}
+
+/// Whether a customer pays this deployment by a subscription: it sells a plan, our own checkout
+/// made it, or it gave the account what it had.
+fn is_ours(subscription: &Subscription, facts: &Facts, catalog: &Catalog) -> bool {
+    subscription.prices.iter().any(|price| catalog.plan_of(price).is_some())
+        || facts.proven.contains(&subscription.id)
+        || facts.access.to_cancel.contains(&subscription.id)
+        || gave(&facts.access, subscription).is_some()
 }
 
 /// Whether Stripe may still ask money for it.

@@ -214,9 +214,21 @@ impl<P: Ports> Worker<P> {
                     None => Ok(false),
                 }
             }
-            About::Charge => Ok(!self.ports.ledger().stuck_on(customer).await?.is_empty()),
+            About::Charge => {
+                let stuck = self.ports.ledger().stuck_on(customer).await?;
+                let mut told = stuck.iter().filter_map(|event| event.record.envelope());
+                Ok(told.any(|event| self.may_sell(event)))
+            }
             About::Session | About::Invoice | About::Customer => Ok(false),
         }
+    }
+
+    /// Whether an event that nobody was found for tells of a subscription that may be ours. One
+    /// of another deployment's, or of another product, is there too when it has failed too often.
+    fn may_sell(&self, stuck: &Envelope) -> bool {
+        let told = self.boundary().of_event(stuck, false);
+        about(&stuck.kind) == About::Subscription
+            && matches!(told, Told::Sold | Told::Untold | Told::BrokenProof)
     }
 
     async fn is_sold_by(&self, id: &SubscriptionId) -> PortResult<bool> {

@@ -9,11 +9,12 @@ use tollgate_billing::account_api::AccountApi;
 use tollgate_billing::catalog::CatalogFile;
 use tollgate_billing::converge::Worker;
 use tollgate_billing::derive::Deriver;
-use tollgate_billing::ledger::Outcome;
-use tollgate_billing::ports::Service;
-use tollgate_events::AccountId;
+use tollgate_billing::ledger::{EventRecord, Outcome};
+use tollgate_billing::ports::{Ledger as _, Service};
+use tollgate_events::{AccountId, cloudtrail};
 use tollgate_standin::stripe::{
-    Card, Interval, Metadata, NewCustomer, NewPrice, NewSession, SessionStatus, SubscriptionData,
+    Card, Interval, Metadata, NewCustomer, NewPrice, NewSession, SessionStatus,
+    Status as Subscribed, SubscriptionData,
 };
 use tollgate_standin::world::World;
 
@@ -122,6 +123,53 @@ fn a_newsletter_keeps_no_plan_and_is_in_nobodys_way() {
     let api = api(&scene);
     let url = block_on(api.checkout(&ann, "basic")).expect("nothing is in the way");
     assert!(url.contains("/pay/") || url.contains("cs_"), "{url}");
+}
+
+/// Whoever deletes their account goes on reading the newsletter.
+#[test]
+fn a_newsletter_outlives_the_account() {
+    let scene = Scene::new();
+    let price = newsletter(&scene);
+    let ann = scene.sign_up("ann");
+    let bought = scene.buy(&ann, "pro_monthly");
+    days(&scene, 1);
+    let read = subscribe(&scene, &customer_of(&scene, &ann), &price, Metadata::default());
+    days(&scene, 1);
+    scene.world.cognito.delete_user("ann").expect("they are there");
+    let told = scene.world.cognito.take_cloudtrail();
+    let told = told.iter().filter_map(|it| cloudtrail::read(it, scene.world.clock.time()).ok());
+    let told: Vec<_> = told
+        .filter_map(|it| match it.reading {
+            cloudtrail::Reading::Wake(envelope) => Some(*envelope),
+            cloudtrail::Reading::Nothing => None,
+        })
+        .collect();
+    assert_eq!(scene.handle(&told).failed, [""; 0]);
+    days(&scene, 40);
+    let status = |id: &str| scene.world.stripe.account().subscription(id).unwrap().status;
+    assert_eq!((status(&bought), status(&read)), (Subscribed::Canceled, Subscribed::Active));
+    assert!(!outcomes(&scene).contains_key(&Outcome::Parked), "a renewal alarms nobody");
+}
+
+/// A dispute about what another stack has sold, whose own event has failed too often here.
+#[test]
+fn what_another_stack_sold_makes_no_dispute_ours() {
+    let scene = Scene::new();
+    let secret = SecretString::from("staging-0123456789abcdef0123456789abcdef");
+    let staging = Deriver::new("staging", BTreeMap::from([(1, secret)])).expect("long enough");
+    let sam = AccountId::parse("sam").expect("it is a word");
+    let customer = scene.world.stripe.account().create_customer(NewCustomer::default());
+    let pro = scene.world.stripe.account().price_by_lookup_key("pro_monthly").unwrap().id.clone();
+    subscribe(&scene, &customer, &pro, staging.name(&sam).to_metadata());
+    let failed = scene
+        .events()
+        .into_iter()
+        .map(|event| EventRecord::of(event, Outcome::Parked, scene.world.clock.time()));
+    let failed: Vec<_> = failed.collect();
+    block_on(scene.world.ledger.record(&failed)).expect("the weather is fair");
+    scene.world.stripe.account().warn_of_fraud(&customer).expect("they paid");
+    let report = scene.handle(&scene.events());
+    assert_eq!(report.outcomes.into_keys().collect::<Vec<_>>(), [Outcome::Ignored]);
 }
 
 fn api(scene: &Scene) -> AccountApi<World> {

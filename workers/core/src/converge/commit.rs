@@ -211,6 +211,8 @@ impl<P: Ports> Run<'_, P> {
         if desired.key == KeyState::Closed {
             access.keys.clear();
             access.usage_plan = None;
+        }
+        if desired.forgets {
             access.grants.clear();
             access.hold = None;
         }

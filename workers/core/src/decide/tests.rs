@@ -348,6 +348,43 @@ fn a_closing_by_absence_cancels_nothing_until_somebody_tells_of_it() {
     assert_eq!((deleted.cancel.len(), deleted.to_cancel.len()), (1, 0));
 }
 
+/// The user is deleted, and reads a newsletter of the same seller's: that goes on, and is told to
+/// nobody. What was sold by us ends, whether the catalog still knows it or not.
+#[test]
+fn what_else_a_customer_has_bought_goes_on_when_their_account_is_closed() {
+    let sold = [
+        ("sub_newsletter", "price_newsletter"),
+        ("sub_plan", "price_pro"),
+        ("sub_proven", "price_gone"),
+        ("sub_gave", "price_gone"),
+    ];
+    let mut user = facts(sold.map(|(id, price)| subscription(id, "active", price)).into());
+    user.proven = [SubscriptionId::parse("sub_proven").unwrap()].into();
+    user.access.given = Some(given("sub_gave", "pro", "price_gone"));
+    user.user = UserFact::NotFound { delete_seen: true };
+    let desired = decided(&user);
+    let ended: Vec<_> = desired.cancel.iter().map(SubscriptionId::as_str).collect();
+    assert_eq!((ended, desired.warnings), (vec!["sub_plan", "sub_proven", "sub_gave"], vec![]));
+    user.user = UserFact::AsLastSeen;
+    (user.last_seen, user.access.status) = (User::Deleted, Status::Closed);
+    user.subscriptions.truncate(1);
+    assert_eq!(decided(&user).warnings, [], "nor is it a payment on a closed account");
+}
+
+/// Whoever is only missing may be in another pool: a grant and a hold are kept for them.
+#[test]
+fn what_operators_gave_and_took_is_forgotten_when_somebody_wanted_the_closing() {
+    let mut absent = facts(vec![]);
+    absent.last_seen = User::Deleted;
+    assert!(!decided(&absent).forgets);
+    absent.access.closed = Some("asked".into());
+    assert!(decided(&absent).forgets);
+    absent.access.closed = None;
+    absent.user = UserFact::NotFound { delete_seen: true };
+    assert!(decided(&absent).forgets);
+    assert!(!decided(&facts(vec![])).forgets);
+}
+
 /// What the limit held back is cancelled later; what is bought after the closing is told.
 #[test]
 fn a_closed_account_cancels_what_was_held_back_and_nothing_else() {

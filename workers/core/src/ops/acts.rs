@@ -144,8 +144,9 @@ impl OperatorAct {
         match &self.act {
             Act::Hold => access.hold = Some(self.why.clone()),
             Act::Release => {
-                access.hold = None;
                 let gone = account.user == User::Deleted;
+                // Whoever was closed for being absent comes back to what they had, a hold too.
+                access.hold.take_if(|_| !gone);
                 if access.closed.take().is_some() || gone {
                     // What a closed account does not do, this one does again.
                     (access.status, access.reason) = (Status::New, Reason::New);
