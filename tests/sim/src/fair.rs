@@ -36,6 +36,7 @@ impl Sim {
             let _ = self.world.cognito.sign_in(name);
         }
         self.come_to_rest();
+        self.recover();
         self.look_with_newest_catalog();
         if self.script.lossy {
             self.reconcile();
@@ -44,14 +45,14 @@ impl Sim {
 
     /// Accounts that an older catalog decided are due.
     fn look_with_newest_catalog(&mut self) {
-        let older = |account: &Account| account.catalog_revision < self.revision;
+        let older = |account: &Account| account.catalog_revision < self.edition.revision;
         let older = self.world.ledger.accounts().into_iter().filter(older);
         let older: Vec<_> = older.map(|account| account.id).collect();
         self.wake(DUE, older);
     }
 
     /// The sweep that compares all four systems, in small parts, and wakes what differs.
-    fn reconcile(&mut self) {
+    pub(crate) fn reconcile(&mut self) {
         let worker = self.workers.last().expect("one is deployed").clone();
         let report = compare(&worker, 3).expect("the weather is fair");
         self.tell(&format!("all systems are compared, and woken are {:?}", report.woken));

@@ -20,6 +20,7 @@ use tollgate_standin::world::World;
 
 use crate::executor::block_on;
 use crate::market::SOLD;
+use crate::neighbours::Neighbours;
 use crate::operator::{Moves, Operated};
 
 /// The plans that the account API sells.
@@ -53,6 +54,8 @@ pub struct Lives {
     pub moves: Moves,
     /// Keys that the owner made by hand, and the usage plan that each is on.
     pub owners_keys: BTreeMap<String, String>,
+    /// Who else has to do with the seller's Stripe account.
+    pub neighbours: Neighbours,
     born: usize,
 }
 
@@ -69,7 +72,7 @@ pub struct Stage<'a> {
 impl Lives {
     /// Does something; tells what, or `None` when nothing came of it.
     pub fn act(&mut self, stage: &mut Stage<'_>) -> Option<String> {
-        let pick = stage.rng.random_range(0..100);
+        let pick = stage.rng.random_range(0..110);
         match pick {
             _ if self.users.is_empty() => self.sign_up(stage),
             0..12 => self.sign_up(stage),
@@ -87,7 +90,8 @@ impl Lives {
             60..61 => self.delete_customer(stage),
             61..66 => self.dispute(stage),
             66..71 => self.settle_dispute(stage),
-            _ => self.subscription(stage),
+            71..100 => self.subscription(stage),
+            _ => self.neighbours_act(stage),
         }
     }
 
@@ -305,7 +309,7 @@ impl Lives {
         done.then(|| format!("{id} {told}"))
     }
 
-    fn somebody(&self, stage: &mut Stage<'_>) -> Option<(String, AccountId)> {
+    pub(crate) fn somebody(&self, stage: &mut Stage<'_>) -> Option<(String, AccountId)> {
         let place = stage.rng.random_range(0..self.users.len().max(1));
         self.users.iter().nth(place).map(|(name, id)| (name.clone(), id.clone()))
     }
@@ -375,6 +379,6 @@ fn open(stage: &mut Stage<'_>, customer: &str, named: &NamedAccount) -> Option<S
     stripe.open_checkout(new).ok()
 }
 
-fn pick(from: &[String], rng: &mut ChaCha8Rng) -> Option<String> {
+pub(crate) fn pick(from: &[String], rng: &mut ChaCha8Rng) -> Option<String> {
     (!from.is_empty()).then(|| from[rng.random_range(0..from.len())].clone())
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use jiff::SignedDuration;
 use rand::RngExt;
 use secrecy::SecretString;
 use tollgate_billing::catalog::{Catalog, CatalogFile};
@@ -27,8 +28,62 @@ pub const SOLD: [(&str, [usize; 3]); 7] = [
     ("team_monthly", [0, 2, 1]),
 ];
 
-/// The last revision of the catalog.
-pub const LAST_REVISION: u64 = SOLD[0].1.len() as u64;
+/// What the seller sells beside the API: no catalog knows it.
+pub const OTHER_PRODUCTS: [&str; 2] = ["newsletter_monthly", "course_weekly"];
+
+/// One edition of the catalog: it has a revision of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Edition {
+    /// Its revision.
+    pub revision: u64,
+    /// Which of [`SOLD`]'s columns it is to have.
+    pub column: usize,
+    /// What somebody has got wrong in it.
+    pub slip: Option<Slip>,
+}
+
+/// What somebody gets wrong in a catalog.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Slip {
+    /// What is sold as pro is not in it any more.
+    PricesLost,
+    /// What is sold as pro gives basic.
+    Demoted,
+}
+
+impl Edition {
+    /// The first.
+    pub const FIRST: Self = Self { revision: 1, column: 0, slip: None };
+
+    /// Whether there is another column after it.
+    fn is_last(self) -> bool {
+        self.column + 1 == SOLD[0].1.len()
+    }
+
+    /// The edition after it, which sells something else.
+    fn next(self) -> Self {
+        Self { revision: self.revision + 1, column: self.column + 1, slip: None }
+    }
+
+    /// The edition after it, which is to sell the same.
+    pub(crate) fn again(self, slip: Option<Slip>) -> Self {
+        Self { revision: self.revision + 1, slip, ..self }
+    }
+
+    /// What it is to sell for a lookup key.
+    pub fn rank_of(self, lookup_key: &str) -> usize {
+        SOLD.iter().find(|(key, _)| *key == lookup_key).map_or(0, |(_, ranks)| ranks[self.column])
+    }
+
+    /// What it does sell for a lookup key.
+    fn sells(self, lookup_key: &str) -> usize {
+        match (self.rank_of(lookup_key), self.slip) {
+            (2, Some(Slip::PricesLost)) => 0,
+            (2, Some(Slip::Demoted)) => 1,
+            (rank, _) => rank,
+        }
+    }
+}
 
 /// Puts the other prices up for sale.
 pub fn sell(world: &World) {
@@ -47,26 +102,26 @@ pub fn sell(world: &World) {
             stripe.create_price(price).expect("the prices are fixed");
         }
     }
+    for (lookup_key, interval) in OTHER_PRODUCTS.into_iter().zip([Interval::Month, Interval::Week])
+    {
+        let product = stripe.create_product(lookup_key, BTreeMap::new());
+        let price = NewPrice::new(&product, interval, 500).lookup_key(lookup_key);
+        stripe.create_price(price).expect("the prices are fixed");
+    }
 }
 
-/// What a revision of the catalog sells for a lookup key.
-pub fn rank_of(lookup_key: &str, revision: u64) -> usize {
-    let place = usize::try_from(revision - 1).expect("revisions are few");
-    SOLD.iter().find(|(key, _)| *key == lookup_key).map_or(0, |(_, ranks)| ranks[place])
-}
-
-/// A revision of the sample API's catalog.
-fn catalog(world: &World, revision: u64) -> Catalog {
+/// An edition of the sample API's catalog.
+fn catalog(world: &World, edition: Edition) -> Catalog {
     let keys_of = |rank: usize| {
-        let of_it = SOLD.iter().filter(|(key, _)| rank_of(key, revision) == rank);
+        let of_it = SOLD.iter().filter(|(key, _)| edition.sells(key) == rank);
         of_it.map(|(key, _)| format!("\"{key}\"")).collect::<Vec<_>>().join(", ")
     };
     let text = world
         .plans_toml
-        .replace("revision = 1", &format!("revision = {revision}"))
+        .replace("revision = 1", &format!("revision = {}", edition.revision))
         .replace("[\"basic_monthly\"]", &format!("[{}]", keys_of(1)))
         .replace("[\"pro_monthly\"]", &format!("[{}]", keys_of(2)));
-    CatalogFile::parse(&text).expect("every revision is valid").catalog
+    CatalogFile::parse(&text).expect("every edition is valid").catalog
 }
 
 /// The derivation secrets up to a version.
@@ -76,10 +131,10 @@ fn deriver(newest: u32) -> Deriver {
         .expect("they are long enough")
 }
 
-/// A worker of some revision of the catalog and some version of the secret.
-pub fn worker(world: &World, revision: u64, secret: u32) -> Worker<World> {
+/// A worker of some edition of the catalog and some version of the secret.
+pub fn worker(world: &World, edition: Edition, secret: u32) -> Worker<World> {
     mistaken(Worker {
-        catalog: catalog(world, revision),
+        catalog: catalog(world, edition),
         deriver: deriver(secret),
         ..worker_on(world)
     })
@@ -89,21 +144,26 @@ impl Sim {
     /// A new version of the workers: another catalog, or another secret. The old ones go
     /// on for a while.
     pub(crate) fn deploy(&mut self, dice: &mut impl RngExt) -> Option<String> {
-        if self.retires_at.is_some() {
+        if self.retires_at.is_some() || self.wrong.is_some() {
             return None;
         }
-        if dice.random_bool(0.6) && self.revision < LAST_REVISION {
-            self.revision += 1;
+        if dice.random_bool(0.6) && !self.edition.is_last() {
+            self.edition = self.edition.next();
         } else if self.secret < 2 {
             self.secret += 1;
         } else {
             return None;
         }
-        self.api.worker = reads_only(worker(&self.world, self.revision, self.secret));
-        self.workers.push(Rc::new(worker(&self.world, self.revision, self.secret)));
-        let while_ = jiff::SignedDuration::from_secs(dice.random_range(1..180));
-        self.retires_at = Some(self.world.clock.time() + while_);
-        Some(format!("catalog {} and secret {} are deployed", self.revision, self.secret))
+        self.roll_out(SignedDuration::from_secs(dice.random_range(1..180)));
+        let (revision, secret) = (self.edition.revision, self.secret);
+        Some(format!("catalog {revision} and secret {secret} are deployed"))
+    }
+
+    /// New workers, with everything as it is set now; the old ones go on for a while.
+    pub(crate) fn roll_out(&mut self, for_a_while: SignedDuration) {
+        self.api.worker = reads_only(self.as_set());
+        self.workers.push(Rc::new(self.as_set()));
+        self.retires_at = Some(self.world.clock.time() + for_a_while);
     }
 
     /// Only the newest workers are left.

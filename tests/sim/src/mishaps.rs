@@ -1,7 +1,7 @@
 //! What goes wrong besides calls and tasks: the queue, indexes, quotas, replays in the
 //! middle of it all; and, where a run is lossy, events that are lost and edits by hand.
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use rand::RngExt;
 use tollgate_billing::ports::{Queue, QueueName};
 use tollgate_events::{Envelope, Via};
@@ -84,6 +84,10 @@ impl Sim {
         if self.retires_at.is_some_and(|at| at <= now) {
             self.retire();
             self.tell("the old workers are gone");
+            self.wrong_alone();
+        }
+        if all || self.retires_at.is_none() {
+            self.put_right(if all { Timestamp::MAX } else { now });
         }
         for (_, event) in self.delayed.extract_if(.., |(until, _)| all || *until <= now) {
             self.in_hand.remove(&event);

@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
-use tollgate_billing::account::{Account, DisputeMark, PlanId};
+use tollgate_billing::account::{Account, DisputeMark, Grant, PlanId, Status};
+use tollgate_billing::ledger::Entry;
 use tollgate_billing::ops::{Act, ActError, Acted, Operate, OperatorAct};
 use tollgate_billing::ports::Ports as _;
 use tollgate_events::{AccountId, CustomerId, DisputeId};
@@ -192,7 +193,12 @@ impl Sim {
         match done {
             Ok(acted) => {
                 self.tell(&format!("the operator's {} on {account} is done", act.act.kind()));
-                self.note(account, acted.version, act.act);
+                let entries = self.world.ledger.entries(&account);
+                let entry = entries.iter().find(|entry| entry.version == acted.version);
+                // It brings back whom a wrong pool has closed, and what they had: a hold too.
+                if !entry.is_some_and(reopens) {
+                    self.note(account, acted.version, act.act);
+                }
             }
             Err(ActError::Refused(why)) => {
                 self.tell(&format!("{} on {account} is refused: {why}", act.act.kind()));
@@ -229,11 +235,24 @@ impl Sim {
     }
 }
 
+/// Whether an account that was closed for its user's absence is opened again.
+pub(crate) fn reopens(entry: &Entry) -> bool {
+    entry.before.status == Status::Closed
+        && entry.before.closed.is_none()
+        && entry.after.status != Status::Closed
+}
+
 /// Whether an act that is refused stands: there is nothing left that it could take away.
 fn stands(act: &Act, account: &Account) -> bool {
     let marks = &account.access.disputes;
     match act {
         Act::RevokeGrant { .. } => true,
+        // Nothing more may be done to an account whose user is gone; what was done before stays.
+        Act::Hold => account.access.hold.is_some(),
+        Act::Grant { plan, until } => {
+            let granted = |grant: &Grant| grant.plan == *plan && grant.until == *until;
+            account.access.grants.iter().any(granted)
+        }
         Act::LiftDispute { dispute } => marks.get(dispute) == Some(&DisputeMark::Lifted),
         _ => false,
     }

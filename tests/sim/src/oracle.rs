@@ -5,6 +5,7 @@
 //! grace period runs, and says on which usage plan each account's key must be.
 
 mod entitlement;
+mod neighbours;
 mod records;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,7 +13,7 @@ use std::fmt;
 
 use jiff::{SignedDuration, Timestamp};
 use tollgate_billing::account::{
-    Access, Account, KeyId, KeyRecord, PlanId, RetiringKey, Status, UsagePlanId,
+    Access, Account, KeyId, KeyRecord, PlanId, RetiringKey, Status, UsagePlanId, User,
 };
 use tollgate_billing::ledger::{Entry, Outcome, StoredEvent};
 use tollgate_events::{AccountId, cloudtrail};
@@ -20,7 +21,7 @@ use tollgate_standin::api_gateway::Key;
 use tollgate_standin::stripe;
 use tollgate_standin::world::{BULK_QUEUE, DEAD_LETTER_QUEUES, EVENTS_QUEUE};
 
-use crate::operator::Operated;
+use crate::operator::{Operated, reopens};
 use crate::run::Sim;
 
 /// Longer than any convergence takes from its facts to its commit.
@@ -82,6 +83,7 @@ pub fn judge(sim: &Sim) -> Vec<Violation> {
     oracle.users_without_account();
     oracle.payers();
     oracle.cancelled();
+    oracle.neighbours();
     oracle.keys();
     oracle.owners_keys();
     oracle.events();
@@ -110,6 +112,19 @@ pub fn stuck(sim: &Sim) -> Vec<Violation> {
         }
     }
     oracle.found
+}
+
+/// Whether somebody wanted an account to be closed: its user's deletion was told, or an
+/// operator closed it. `settled`: and that came through.
+pub(crate) fn is_wanted_closed(sim: &Sim, id: &AccountId, settled: bool) -> bool {
+    let operated = sim.lives.operated.get(id);
+    let told = |event: &StoredEvent| {
+        let about = event.record.envelope().filter(|it| it.kind == cloudtrail::USER_DELETED);
+        let named = about.and_then(|it| it.subject.account.as_ref());
+        let done = matches!(event.record.outcome, Outcome::Applied | Outcome::Unchanged);
+        named.is_some_and(|named| named.id == *id) && (done || !settled)
+    };
+    operated.is_some_and(Operated::closed) || sim.world.ledger.events().iter().any(told)
 }
 
 /// What an account should have.
@@ -238,7 +253,9 @@ impl<'a> Oracle<'a> {
         if self.keys_of(&account.id).any(|key| !self.landed_late(key)) {
             problems.push("it should be closed, and has a key".into());
         }
-        if let Some(user) = self.sim.world.cognito.user_by_id(&account.id) {
+        // Closed by an operator while a wrong pool was in force, in which there was nobody to tell.
+        let untold = self.sim.was_wrong && account.user == User::Deleted;
+        if let Some(user) = self.sim.world.cognito.user_by_id(&account.id).filter(|_| !untold) {
             let told = [user.attribute("custom:apiid"), user.attribute("custom:plan")];
             if told != [None, Some("closed")] {
                 problems.push(format!("it is closed, and its user is told {told:?}"));
@@ -247,7 +264,8 @@ impl<'a> Oracle<'a> {
         let stripe = self.sim.world.stripe.account();
         for customer in &account.access.customers {
             let live = stripe.subscriptions_of(customer.as_str()).into_iter();
-            let live = live.filter(|row| !row.status.is_final());
+            let neighbours = &self.sim.lives.neighbours.subscriptions;
+            let live = live.filter(|row| !row.status.is_final() && !neighbours.contains(&row.id));
             // What was bought later, or was not known to be this account's, is parked; what
             // was there had to end with the account.
             let was_there = |row: &&stripe::Subscription| {
@@ -259,25 +277,12 @@ impl<'a> Oracle<'a> {
             let live: Vec<_> = live.collect();
             let behind = self.behind.contains(&account.id) && !live.iter().any(was_there);
             // Nobody is cancelled for being absent.
-            let excused = behind || !self.is_wanted_closed(&account.id, true);
+            let excused = behind || !is_wanted_closed(self.sim, &account.id, true);
             if !live.is_empty() && !excused {
                 problems.push(format!("it is closed, and {customer} still pays"));
             }
         }
         problems
-    }
-
-    /// Whether somebody wanted an account to be closed: its user's deletion was told, or an
-    /// operator closed it. `settled`: and that came through.
-    fn is_wanted_closed(&self, id: &AccountId, settled: bool) -> bool {
-        let operated = self.sim.lives.operated.get(id);
-        let told = |event: &StoredEvent| {
-            let about = event.record.envelope().filter(|it| it.kind == cloudtrail::USER_DELETED);
-            let named = about.and_then(|it| it.subject.account.as_ref());
-            let done = matches!(event.record.outcome, Outcome::Applied | Outcome::Unchanged);
-            named.is_some_and(|named| named.id == *id) && (done || !settled)
-        };
-        operated.is_some_and(Operated::closed) || self.sim.world.ledger.events().iter().any(told)
     }
 
     /// No subscription is cancelled that nobody ended.
@@ -298,7 +303,8 @@ impl<'a> Oracle<'a> {
                     entry.after.customers.iter().any(|other| other.as_str() == customer)
                 }) || account.access.status == Status::Closed
             };
-            let wanted = accounts.iter().filter(had).any(|it| self.is_wanted_closed(&it.id, false));
+            let wanted =
+                accounts.iter().filter(had).any(|it| is_wanted_closed(self.sim, &it.id, false));
             if !wanted {
                 self.violate(1, format!("{id} is cancelled, and nobody wanted that"));
             }
@@ -338,7 +344,9 @@ impl<'a> Oracle<'a> {
         if recorded.map(|record| record.id.as_str()) != id && !deleted {
             problems.push(format!("the ledger has key {recorded:?}, API Gateway has {id:?}"));
         }
-        let again = self.sim.script.lossy || operated.is_some_and(|it| it.rotated || it.closed());
+        let again = self.sim.script.lossy
+            || self.sim.world.ledger.entries(&account.id).iter().any(reopens)
+            || operated.is_some_and(|it| it.rotated || it.closed());
         if recorded.is_some_and(|record| record.generation != 1) && !again {
             problems.push("a second key was made".into());
         }

@@ -34,12 +34,13 @@ use tollgate_standin::world::{BULK_QUEUE, EVENTS_QUEUE, POOL_ID, World};
 use crate::executor::Executor;
 use crate::holds::KeyOwners;
 use crate::lives::Lives;
-use crate::market;
+use crate::market::{self, Edition};
 use crate::mistakes::Mistakes;
 use crate::oracle::Violation;
 use crate::report::{Report, Tally};
 use crate::running::Fence;
 use crate::script::{Script, Stream, dice};
+use crate::settings::Wrong;
 use crate::story::Narrator;
 use crate::tasks::{Done, Lease};
 use crate::weather::Storm;
@@ -93,8 +94,12 @@ pub struct Sim {
     pub(crate) api: AccountApi<World>,
     /// The workers that are deployed; the last are the newest.
     pub(crate) workers: Vec<Rc<Worker<World>>>,
-    /// The newest catalog's revision.
-    pub revision: u64,
+    /// The newest catalog.
+    pub edition: Edition,
+    /// What is set wrongly now.
+    pub wrong: Option<Wrong>,
+    /// Whether anything ever was.
+    pub(crate) was_wrong: bool,
     pub(crate) secret: u32,
     pub(crate) retires_at: Option<Timestamp>,
     pub(crate) webhook: Rc<Webhook<SqsPort, VirtualClock>>,
@@ -183,7 +188,7 @@ impl Sim {
         let webhook = endpoint(&world);
         let (queue, clock) = (world.queue(), world.clock.clone());
         let api = AccountApi {
-            worker: reads_only(market::worker(&world, 1, 1)),
+            worker: reads_only(market::worker(&world, Edition::FIRST, 1)),
             return_url: "https://api.invalid".into(),
         };
         Self {
@@ -210,8 +215,10 @@ impl Sim {
             narrator,
             key_owners: KeyOwners::new(),
             api,
-            workers: vec![Rc::new(market::worker(&world, 1, 1))],
-            revision: 1,
+            workers: vec![Rc::new(market::worker(&world, Edition::FIRST, 1))],
+            edition: Edition::FIRST,
+            wrong: None,
+            was_wrong: false,
             secret: 1,
             retires_at: None,
             webhook: Rc::new(webhook),

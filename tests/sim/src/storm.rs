@@ -56,6 +56,7 @@ impl Sim {
         let special = match dice.random_range(0..100) {
             0..6 => Some(self.deploy(&mut dice)),
             6..12 => Some(self.operate(&mut dice)),
+            12..15 => Some(self.set_wrongly(&mut dice)),
             _ => None,
         };
         if let Some(told) = special {
@@ -108,12 +109,14 @@ impl Sim {
             let stripe = self.world.stripe.account();
             [stripe.next_due(), stripe.next_delivery_after(now)].into_iter().flatten()
         };
-        let stripe = stripe.chain(self.delayed.iter().map(|(until, _)| *until));
+        let noticed = self.wrong.iter().map(|wrong| wrong.until);
+        let stripe = stripe.chain(self.delayed.iter().map(|(until, _)| *until)).chain(noticed);
         let stripe = stripe.filter(|at| quiet && *at > self.world.clock.time()).min();
         let later = stripe.map_or(later, |at| later.min(at));
         self.advance_to(later);
         if seconds > 240 {
             self.tell("time passes");
+            self.compare_in_the_storm();
         }
     }
 }

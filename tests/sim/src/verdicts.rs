@@ -68,7 +68,7 @@ impl Sim {
         }
     }
 
-    fn replay(&mut self, events: Vec<Envelope>, run: &str) {
+    pub(crate) fn replay(&mut self, events: Vec<Envelope>, run: &str) {
         self.tell(&format!("replay {run}: {}", events.len()));
         for envelope in events {
             let copy = Envelope { via: Via::Replay, run: Some(run.to_owned()), ..envelope };

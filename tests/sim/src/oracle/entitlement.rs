@@ -7,7 +7,8 @@ use tollgate_events::CustomerId;
 use tollgate_standin::stripe::{self, Stripe};
 
 use super::{Entitled, Oracle};
-use crate::market::rank_of;
+use crate::market::Edition;
+use crate::neighbours::is_other_stacks;
 use crate::operator::{Operated, Standing};
 
 /// The plans, by rank.
@@ -39,7 +40,7 @@ impl Oracle<'_> {
             }
             for row in stripe.subscriptions_of(customer.as_str()) {
                 if self.counts(account, &stripe, row, problems) {
-                    let rank = match rank(&stripe, row, self.sim.revision) {
+                    let rank = match rank(&stripe, row, self.sim.edition) {
                         0 => self.rank_of_unknown(account, &stripe, row),
                         known => known,
                     };
@@ -126,7 +127,8 @@ impl Oracle<'_> {
         row: &stripe::Subscription,
         problems: &mut Vec<String>,
     ) -> bool {
-        if row.cancel_at.is_some_and(|at| at <= self.now) {
+        let ended = row.cancel_at.is_some_and(|at| at <= self.now);
+        if ended || is_other_stacks(&row.metadata) {
             return false;
         }
         match row.status.as_str() {
@@ -182,10 +184,10 @@ impl Oracle<'_> {
 }
 
 /// What a subscription sells: 0 nothing that the catalog knows, 1 basic, 2 pro.
-fn rank(stripe: &Stripe, row: &stripe::Subscription, revision: u64) -> usize {
+pub(super) fn rank(stripe: &Stripe, row: &stripe::Subscription, edition: Edition) -> usize {
     let keys = row.items.iter().filter_map(|item| stripe.price(&item.price).ok());
     let keys = keys.filter_map(|price| price.lookup_key.as_deref());
-    keys.map(|key| rank_of(key, revision)).max().unwrap_or(0)
+    keys.map(|key| edition.rank_of(key)).max().unwrap_or(0)
 }
 
 /// Since when a live subscription sells nothing that the catalog knows, by Stripe's events,
