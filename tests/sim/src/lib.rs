@@ -23,6 +23,7 @@ pub mod flood;
 mod holds;
 pub mod hunt;
 pub mod lives;
+mod losses;
 pub mod market;
 mod mishaps;
 mod mistakes;

@@ -112,6 +112,29 @@ impl Lives {
         Some(told)
     }
 
+    /// Somebody has signed up before it all begins.
+    pub(crate) fn pays_already(&mut self, world: &World, name: String) {
+        let id = world.cognito.sign_up_confirmed(&name, "p@example.com").expect("it is free");
+        self.born(name, id);
+    }
+
+    /// And has bought a plan.
+    pub(crate) fn buys(
+        &mut self,
+        world: &World,
+        api: &AccountApi<World>,
+        id: &AccountId,
+        plan: &str,
+    ) {
+        let url = block_on(api.checkout(id, plan)).expect("the weather is fair");
+        let session = url.rsplit('/').next().expect("it ends in the session");
+        let mut stripe = world.stripe.account();
+        let subscription = stripe.complete_checkout(session, Card::Pays).expect("it is open");
+        let customer = stripe.subscription(&subscription).expect("it is new").customer.clone();
+        self.pays_for.insert(customer, vec![id.clone()]);
+        self.subscriptions.push(subscription);
+    }
+
     fn admin_create(&mut self, stage: &mut Stage<'_>) -> Option<String> {
         self.born += 1;
         let name = format!("made-{}", self.born);

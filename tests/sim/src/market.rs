@@ -60,6 +60,11 @@ impl Edition {
         self.column + 1 == SOLD[0].1.len()
     }
 
+    /// What was sold before it.
+    pub(crate) fn before(self) -> Self {
+        Self { column: self.column.saturating_sub(1), ..self }
+    }
+
     /// The edition after it, which sells something else.
     fn next(self) -> Self {
         Self { revision: self.revision + 1, column: self.column + 1, slip: None }
@@ -169,6 +174,7 @@ impl Sim {
     /// Only the newest workers are left.
     pub(crate) fn retire(&mut self) {
         self.retires_at = None;
+        self.settled_at = self.world.clock.time();
         self.workers.drain(..self.workers.len() - 1);
     }
 }

@@ -84,6 +84,9 @@ pub struct Moves {
     pub linked: BTreeSet<(CustomerId, AccountId)>,
     /// Releases.
     pub unlinked: BTreeSet<CustomerId>,
+    /// Disputes that were lifted where their customer had been before: what holds since is the
+    /// ledger's to say.
+    pub lifted_elsewhere: BTreeSet<DisputeId>,
 }
 
 impl Moves {
@@ -195,9 +198,13 @@ impl Sim {
                 self.tell(&format!("the operator's {} on {account} is done", act.act.kind()));
                 let entries = self.world.ledger.entries(&account);
                 let entry = entries.iter().find(|entry| entry.version == acted.version);
-                // It brings back whom a wrong pool has closed, and what they had: a hold too.
-                if !entry.is_some_and(reopens) {
-                    self.note(account, acted.version, act.act);
+                match &act.act {
+                    // It brings back whom a wrong pool has closed, and what they had: a hold too.
+                    Act::Release if entry.is_some_and(reopens) => {}
+                    Act::LiftDispute { dispute } if !self.is_of(dispute, entry) => {
+                        self.lives.moves.lifted_elsewhere.insert(dispute.clone());
+                    }
+                    _ => self.note(account, acted.version, act.act),
                 }
             }
             Err(ActError::Refused(why)) => {
@@ -205,6 +212,14 @@ impl Sim {
             }
             Err(_) => self.undone.push((account, act)),
         }
+    }
+
+    /// Whether a dispute's customer was the account's when it was lifted there.
+    fn is_of(&self, dispute: &DisputeId, entry: Option<&Entry>) -> bool {
+        let stripe = self.world.stripe.account();
+        let charge = stripe.dispute(dispute.as_str()).and_then(|it| stripe.charge(&it.charge));
+        let customer = charge.map(|charge| charge.customer.as_str()).unwrap_or_default();
+        entry.is_none_or(|it| it.after.customers.iter().any(|id| id.as_str() == customer))
     }
 
     fn note(&mut self, account: AccountId, version: u64, act: Act) {

@@ -21,7 +21,8 @@ use tollgate_standin::api_gateway::Key;
 use tollgate_standin::stripe;
 use tollgate_standin::world::{BULK_QUEUE, DEAD_LETTER_QUEUES, EVENTS_QUEUE};
 
-use crate::operator::{Operated, reopens};
+pub(crate) use self::entitlement::{GRACE, rank, rank_of_plan, steady_since};
+use crate::operator::Operated;
 use crate::run::Sim;
 
 /// Longer than any convergence takes from its facts to its commit.
@@ -115,16 +116,25 @@ pub fn stuck(sim: &Sim) -> Vec<Violation> {
 }
 
 /// Whether somebody wanted an account to be closed: its user's deletion was told, or an
-/// operator closed it. `settled`: and that came through.
+/// operator closed it. `settled`: and that came through, and stands.
 pub(crate) fn is_wanted_closed(sim: &Sim, id: &AccountId, settled: bool) -> bool {
-    let operated = sim.lives.operated.get(id);
+    let by_operator = |it: &Operated| if settled { it.standing().closed } else { it.closed() };
+    sim.lives.operated.get(id).is_some_and(by_operator) || is_told(sim, id, settled)
+}
+
+/// Whether an event tells of the deletion of an account's user.
+pub(crate) fn deletion_is_told(sim: &Sim, id: &AccountId) -> bool {
+    is_told(sim, id, false)
+}
+
+fn is_told(sim: &Sim, id: &AccountId, settled: bool) -> bool {
     let told = |event: &StoredEvent| {
         let about = event.record.envelope().filter(|it| it.kind == cloudtrail::USER_DELETED);
         let named = about.and_then(|it| it.subject.account.as_ref());
         let done = matches!(event.record.outcome, Outcome::Applied | Outcome::Unchanged);
         named.is_some_and(|named| named.id == *id) && (done || !settled)
     };
-    operated.is_some_and(Operated::closed) || sim.world.ledger.events().iter().any(told)
+    sim.world.ledger.events().iter().any(told)
 }
 
 /// What an account should have.
@@ -345,7 +355,8 @@ impl<'a> Oracle<'a> {
             problems.push(format!("the ledger has key {recorded:?}, API Gateway has {id:?}"));
         }
         let again = self.sim.script.lossy
-            || self.sim.world.ledger.entries(&account.id).iter().any(reopens)
+            // A closing by a wrong pool may have got no further than to the key.
+            || self.sim.pool_was_wrong
             || operated.is_some_and(|it| it.rotated || it.closed());
         if recorded.is_some_and(|record| record.generation != 1) && !again {
             problems.push("a second key was made".into());

@@ -34,6 +34,7 @@ use tollgate_standin::world::{BULK_QUEUE, EVENTS_QUEUE, POOL_ID, World};
 use crate::executor::Executor;
 use crate::holds::KeyOwners;
 use crate::lives::Lives;
+use crate::losses::Losses;
 use crate::market::{self, Edition};
 use crate::mistakes::Mistakes;
 use crate::oracle::Violation;
@@ -98,8 +99,13 @@ pub struct Sim {
     pub edition: Edition,
     /// What is set wrongly now.
     pub wrong: Option<Wrong>,
-    /// Whether anything ever was.
+    /// Since when the workers are all of one version.
+    pub(crate) settled_at: Timestamp,
+    pub(crate) losses: Losses,
+    /// Whether anything was ever set wrongly.
     pub(crate) was_wrong: bool,
+    /// Whether the user pool was.
+    pub(crate) pool_was_wrong: bool,
     pub(crate) secret: u32,
     pub(crate) retires_at: Option<Timestamp>,
     pub(crate) webhook: Rc<Webhook<SqsPort, VirtualClock>>,
@@ -159,6 +165,7 @@ pub fn run(seed: u64) -> Report {
 /// Runs a script from its first act to its verdict.
 pub fn run_script(script: &Script) -> Report {
     let mut sim = Sim::new(script);
+    sim.open_shop();
     sim.storm();
     sim.settle();
     sim.judge();
@@ -218,7 +225,10 @@ impl Sim {
             workers: vec![Rc::new(market::worker(&world, Edition::FIRST, 1))],
             edition: Edition::FIRST,
             wrong: None,
+            settled_at: world.clock.time(),
+            losses: Losses::default(),
             was_wrong: false,
+            pool_was_wrong: false,
             secret: 1,
             retires_at: None,
             webhook: Rc::new(webhook),

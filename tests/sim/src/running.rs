@@ -177,7 +177,8 @@ impl Sim {
         }
     }
 
-    /// Invariant 6: a commit is made by whoever made the newest claim.
+    /// Invariant 6: a commit is made by whoever made the newest claim. And what it takes is
+    /// looked at.
     fn check_fences(&mut self, task: Option<u64>) {
         for (account, epoch, commit) in self.world.ledger.marks() {
             let fence = self.fences.entry(account.clone()).or_default();
@@ -188,6 +189,9 @@ impl Sim {
             let committed = std::mem::replace(&mut fence.commit, commit.clone()) != commit;
             if committed && fence.holder != task {
                 self.violate(6, format!("a commit on {account} without the newest claim"));
+            }
+            if committed {
+                self.check_losses(&account);
             }
         }
     }

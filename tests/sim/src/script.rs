@@ -25,6 +25,8 @@ pub struct Script {
     pub faults: BTreeSet<FaultKind>,
     /// Whether events may be lost for good, and people edit by hand.
     pub lossy: bool,
+    /// How many pay already when it begins: more than the blast limit lets go in a day, or none.
+    pub payers: usize,
     /// A bug that is planted in the world.
     pub bug: Option<Bug>,
 }
@@ -38,12 +40,15 @@ impl Script {
         let calm = dice.random_bool(0.1);
         let drawn = FaultKind::ALL.into_iter().filter(|_| dice.random_bool(0.6));
         let drawn: BTreeSet<_> = drawn.collect();
+        let is_big = dice.random_bool(0.02);
+        let payers = if is_big { dice.random_range(11..15) } else { 0 };
         let allowed = |kind: &FaultKind| !calm && (lossy || !kind.only_when_lossy());
         Self {
             seed,
             left_out: BTreeSet::new(),
             faults: drawn.into_iter().filter(allowed).collect(),
             lossy,
+            payers,
             bug: None,
         }
     }

@@ -7,6 +7,7 @@ use rand_chacha::ChaCha8Rng;
 use tollgate_billing::account::Status;
 use tollgate_billing::converge::Worker;
 use tollgate_billing::ops::{Act, OperatorAct, accept_blast};
+use tollgate_events::AccountId;
 use tollgate_standin::cognito::{CognitoStandin, PoolConfig};
 use tollgate_standin::stripe::{Settings, StripeStandin};
 use tollgate_standin::world::World;
@@ -14,8 +15,8 @@ use tollgate_standin::world::World;
 use crate::executor::block_on;
 use crate::fair::compare;
 use crate::market::{self, Slip};
-use crate::operator;
-use crate::oracle::is_wanted_closed;
+use crate::operator::{self, Operated};
+use crate::oracle::deletion_is_told;
 use crate::run::Sim;
 
 /// A pool in which nobody is.
@@ -116,6 +117,7 @@ impl Sim {
         let told = format!("{setting:?} is set wrongly until {}", wrong.until);
         self.wrong = Some(wrong);
         self.was_wrong = true;
+        self.pool_was_wrong |= setting == WrongSetting::UserPool;
         if setting.slip().is_some() {
             self.edition = self.edition.again(setting.slip());
         }
@@ -165,23 +167,25 @@ impl Sim {
         if !accepted.is_ok_and(|written| written) {
             self.violate(0, "the limit cannot be accepted in fair weather".into());
         }
-        let mut reopened = Vec::new();
         for account in self.world.ledger.accounts() {
             let closed = account.access.status == Status::Closed;
             let user = self.world.cognito.user_by_id(&account.id).is_some();
-            if closed && user && !is_wanted_closed(self, &account.id, false) {
+            let operated = self.lives.operated.get(&account.id).map(Operated::standing);
+            let wanted =
+                operated.is_some_and(|it| it.closed) || deletion_is_told(self, &account.id);
+            if closed && user && !wanted {
                 let (by, why) = ("ops".into(), "a pool in which nobody was".into());
                 let act = OperatorAct { act: Act::Release, by, why };
                 let done = block_on(operator::act(&self.world, &account.id, &act));
-                self.operated(done, account.id.clone(), act);
-                reopened.push(account.id);
+                self.operated(done, account.id, act);
             }
         }
         self.come_to_rest();
         // Nobody was linked to a closed account.
-        let recorded = self.world.ledger.events().into_iter().map(|event| event.record);
-        let theirs =
-            recorded.filter(|it| it.account.as_ref().is_some_and(|id| reopened.contains(id)));
+        let ledger = &self.world.ledger;
+        let is_open_again = |id: &AccountId| ledger.entries(id).iter().any(operator::reopens);
+        let recorded = ledger.events().into_iter().map(|event| event.record);
+        let theirs = recorded.filter(|it| it.account.as_ref().is_some_and(is_open_again));
         let theirs = theirs.filter_map(|record| record.envelope().cloned()).collect();
         self.replay(theirs, "reopened");
         self.reconcile();

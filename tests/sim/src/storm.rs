@@ -13,6 +13,24 @@ use crate::script::{Stream, dice};
 const BUSY: u64 = 600;
 
 impl Sim {
+    /// Those who pay already: they have signed up and bought while nothing failed.
+    pub fn open_shop(&mut self) {
+        if self.script.payers == 0 {
+            return;
+        }
+        let faults = self.storm.hold();
+        for number in 0..self.script.payers {
+            self.lives.pays_already(&self.world, format!("payer-{number}"));
+        }
+        self.come_to_rest();
+        let payers: Vec<_> = self.lives.users.values().cloned().collect();
+        for (id, plan) in payers.iter().zip(["pro", "pro", "basic"].into_iter().cycle()) {
+            self.lives.buys(&self.world, &self.api, id, plan);
+        }
+        self.come_to_rest();
+        self.storm.go_on(faults);
+    }
+
     /// Lives, failures and deaths, in an order that follows from the seed.
     pub fn storm(&mut self) {
         self.set_lags();
@@ -53,10 +71,12 @@ impl Sim {
             return;
         }
         let mut dice = dice(self.script.seed, Stream::Act, number as u64);
+        // A wrong setting shows where many pay.
+        let wrongly = if self.script.payers > 0 { 12..30 } else { 12..15 };
         let special = match dice.random_range(0..100) {
             0..6 => Some(self.deploy(&mut dice)),
             6..12 => Some(self.operate(&mut dice)),
-            12..15 => Some(self.set_wrongly(&mut dice)),
+            pick if wrongly.contains(&pick) => Some(self.set_wrongly(&mut dice)),
             _ => None,
         };
         if let Some(told) = special {

@@ -72,6 +72,16 @@ impl Storm {
         state.dice = dice(state.seed, Stream::Fault, number + 1);
     }
 
+    /// Nothing goes wrong until it [goes on](Self::go_on).
+    pub(crate) fn hold(&self) -> BTreeSet<FaultKind> {
+        std::mem::take(&mut self.lock().kinds)
+    }
+
+    /// What was held goes wrong again.
+    pub(crate) fn go_on(&self, kinds: BTreeSet<FaultKind>) {
+        self.lock().kinds = kinds;
+    }
+
     /// From now on nothing goes wrong.
     pub fn end(&self) {
         self.lock().kinds.clear();

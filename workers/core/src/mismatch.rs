@@ -4,7 +4,7 @@
 //! customer is missing, in another pool every user is. So what is missing is never taken for
 //! nothing. Nothing is decided, a person is told, and the accounts wait until it is mended.
 
-use tollgate_events::{ChargeId, CustomerId, SubscriptionId};
+use tollgate_events::{AccountId, ChargeId, CustomerId, DisputeId, SubscriptionId};
 
 use crate::ports::{Class, PortError, Service};
 
@@ -31,6 +31,13 @@ pub enum Mismatch {
     Customer(CustomerId),
     /// Stripe has no such subscription, and the ledger has that it gave an account its plan.
     Subscription(SubscriptionId),
+    /// Stripe has no such dispute, and the ledger has that it holds an account.
+    Dispute {
+        /// The dispute.
+        dispute: DisputeId,
+        /// Whom it holds.
+        account: AccountId,
+    },
     /// Stripe has no such customer, and has just told of an event of it.
     EventsCustomer(CustomerId),
     /// Stripe has no such charge, and has just told of an event of it.
@@ -52,6 +59,9 @@ impl Mismatch {
             }
             Self::Subscription(subscription) => {
                 format!("Stripe does not know {subscription}, which gave an account its plan")
+            }
+            Self::Dispute { dispute, account } => {
+                format!("Stripe does not know {dispute}, which holds account {account}")
             }
             Self::EventsCustomer(customer) => {
                 format!("Stripe does not know {customer}, of whom its webhook tells")
@@ -78,6 +88,10 @@ impl Mismatch {
                 "{key}; where Stripe's test data was deleted, `tollgate account unlink \
                  {customer} {customer} --why 'test data was deleted'` lets the account go on"
             ),
+            Self::Dispute { dispute, account } => format!(
+                "{key}; where Stripe's test data was deleted, `tollgate account lift-dispute \
+                 {account} {dispute} --why 'test data was deleted'` lets the account go on"
+            ),
             Self::Subscription(_) | Self::EventsCustomer(_) | Self::EventsCharge(_) => {
                 key.to_owned()
             }
@@ -98,6 +112,7 @@ impl From<Mismatch> for PortError {
             Mismatch::Pool { .. } => "UserPoolId",
             Mismatch::Customer(_) | Mismatch::EventsCustomer(_) => "GET /v1/customers/:id",
             Mismatch::Subscription(_) => "GET /v1/subscriptions/:id",
+            Mismatch::Dispute { .. } => "GET /v1/disputes/:id",
             Mismatch::EventsCharge(_) => "GET /v1/charges/:id",
         };
         let detail = mismatch.to_string();

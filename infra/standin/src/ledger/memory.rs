@@ -42,6 +42,11 @@ impl MemoryLedger {
         store.put_stack(&stack);
     }
 
+    /// The deployment's own item, as it is stored.
+    pub fn stored_stack(&self) -> StackRecord {
+        self.lock().stack.clone()
+    }
+
     /// The table is deleted, and made anew.
     pub fn lose_everything(&self) {
         *self.lock() = Store::default();

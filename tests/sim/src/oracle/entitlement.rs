@@ -2,8 +2,8 @@
 //! that nobody knows. On purpose without `decide`.
 
 use jiff::{SignedDuration, Timestamp};
-use tollgate_billing::account::{Account, Given};
-use tollgate_events::CustomerId;
+use tollgate_billing::account::{Access, Account, DisputeMark, Given};
+use tollgate_events::{CustomerId, DisputeId};
 use tollgate_standin::stripe::{self, Stripe};
 
 use super::{Entitled, Oracle};
@@ -15,7 +15,7 @@ use crate::operator::{Operated, Standing};
 const PLANS: [&str; 3] = ["free", "basic", "pro"];
 
 /// How long a past-due subscription keeps its plan by default.
-const GRACE: SignedDuration = SignedDuration::from_hours(7 * 24);
+pub(crate) const GRACE: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// How long a subscription keeps its plan by default whose price nobody knows any more.
 const UNKNOWN_PRICE: SignedDuration = SignedDuration::from_hours(7 * 24);
@@ -104,7 +104,13 @@ impl Oracle<'_> {
         // On whichever account it was lifted: it goes with its customer, and stays so.
         let standings = self.sim.lives.operated.values().map(Operated::standing);
         let lifted: Vec<_> = standings.flat_map(|standing| standing.lifted).collect();
-        let lifted = |id: &str| lifted.iter().any(|lifted| lifted.as_str() == id);
+        let elsewhere = &self.sim.lives.moves.lifted_elsewhere;
+        let holding =
+            |id: &DisputeId| account.access.disputes.get(id) == Some(&DisputeMark::Holding);
+        let lifted = |id: &str| {
+            lifted.iter().any(|lifted| lifted.as_str() == id)
+                || elsewhere.iter().any(|it| it.as_str() == id && !holding(it))
+        };
         self.sim.lives.disputes.iter().filter(|id| !lifted(id)).any(|id| {
             stripe.dispute(id).is_ok_and(|dispute| {
                 let charge = stripe.charge(&dispute.charge);
@@ -184,15 +190,35 @@ impl Oracle<'_> {
 }
 
 /// What a subscription sells: 0 nothing that the catalog knows, 1 basic, 2 pro.
-pub(super) fn rank(stripe: &Stripe, row: &stripe::Subscription, edition: Edition) -> usize {
+pub(crate) fn rank(stripe: &Stripe, row: &stripe::Subscription, edition: Edition) -> usize {
     let keys = row.items.iter().filter_map(|item| stripe.price(&item.price).ok());
     let keys = keys.filter_map(|price| price.lookup_key.as_deref());
     keys.map(|key| edition.rank_of(key)).max().unwrap_or(0)
 }
 
+/// The rank of an access's plan; of none it is nothing.
+pub(crate) fn rank_of_plan(access: &Access) -> usize {
+    let plan = access.plan.as_ref();
+    PLANS.iter().position(|it| plan.is_some_and(|plan| plan.as_str() == *it)).unwrap_or(0)
+}
+
+/// Since when a subscription has been as it is, by Stripe's events.
+pub(crate) fn steady_since(stripe: &Stripe, row: &stripe::Subscription) -> Timestamp {
+    since(stripe, row, |status| status == row.status.as_str())
+}
+
 /// Since when a live subscription sells nothing that the catalog knows, by Stripe's events,
 /// the newest of which come first.
 fn unknown_since(stripe: &Stripe, row: &stripe::Subscription) -> Timestamp {
+    since(stripe, row, |status| matches!(status, "active" | "trialing" | "past_due"))
+}
+
+/// Since when a subscription has had its price, in one of some statuses.
+fn since(
+    stripe: &Stripe,
+    row: &stripe::Subscription,
+    in_status: impl Fn(&str) -> bool,
+) -> Timestamp {
     let of_it: Vec<_> = stripe
         .events()
         .filter(|event| event.kind.starts_with("customer.subscription."))
@@ -203,8 +229,7 @@ fn unknown_since(stripe: &Stripe, row: &stripe::Subscription) -> Timestamp {
     };
     let now = row.items.first().map(|item| item.price.clone());
     let same = of_it.iter().take_while(|event| {
-        price(&event.object) == now
-            && matches!(event.object["status"].as_str(), Some("active" | "trialing" | "past_due"))
+        price(&event.object) == now && event.object["status"].as_str().is_some_and(&in_status)
     });
     same.last().map_or(row.created, |event| event.created)
 }

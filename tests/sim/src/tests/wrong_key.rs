@@ -9,7 +9,7 @@ use tollgate_billing::ledger::{Blast, Outcome};
 use tollgate_billing::ops::Act;
 use tollgate_billing::ports::Ledger;
 use tollgate_billing::sweep::wake;
-use tollgate_events::{AccountId, CustomerId, Envelope, Via};
+use tollgate_events::{AccountId, CustomerId, DisputeId, Envelope, Via};
 use tollgate_standin::stripe::{
     Card, NewCustomer, Settings, StripeStandin, SubscriptionData, When,
 };
@@ -228,6 +228,35 @@ fn a_deleted_customer_is_none() {
         let report = handle_all(&scene);
         assert_eq!(report.systemic, 0, "{report:?}");
         assert_eq!(scene.seen(&ids[0]), ("free".into(), Status::Active, "free".into()));
+    }
+}
+
+/// An operator unlinks a customer whose dispute holds the account: to the wrong key there is no
+/// such dispute, and nothing tells that it holds nobody here any more.
+#[test]
+fn a_dispute_that_the_key_does_not_see_decides_nothing() {
+    for readable in KEYS {
+        let mut scene = Scene::new();
+        let ann = paying(&scene, 1).remove(0);
+        let customer = customer_of(&scene, &ann);
+        let opened = scene.world.stripe.account().open_dispute(customer.as_str());
+        let dispute = DisputeId::parse(opened.expect("they paid")).expect("it is an id");
+        handle_all(&scene);
+        assert_eq!(scene.seen(&ann).1, Status::Held);
+        let right =
+            std::mem::replace(&mut scene.worker, with_the_wrong_key(&scene.world, readable));
+        scene.act(&ann, Act::Unlink { customer }).expect("the weather is fair");
+        let report = scene.handle(&scene.wakes());
+        assert_eq!((report.failed.len(), report.systemic > 0), (0, true), "{report:?}");
+        assert_eq!(scene.seen(&ann).1, Status::Held);
+        if readable {
+            scene.worker = right;
+        } else {
+            // Or it is Stripe's test data that is gone.
+            scene.act(&ann, Act::LiftDispute { dispute }).expect("the weather is fair");
+        }
+        scene.later(HOUR);
+        assert_eq!(scene.seen(&ann), ("free".into(), Status::Active, "free".into()));
     }
 }
 

@@ -3,14 +3,15 @@
 
 use std::collections::BTreeSet;
 
-use tollgate_events::CustomerId;
+use tollgate_events::{CustomerId, DisputeId};
 
 use super::{Run, Stop};
+use crate::account::DisputeMark;
 use crate::binding::Met;
 use crate::decide::UserFact;
 use crate::mismatch::Mismatch;
-use crate::ports::Ports;
-use crate::stripe::Subscription;
+use crate::ports::{Ports, Stripe};
+use crate::stripe::{Dispute, Subscription};
 
 impl<P: Ports> Run<'_, P> {
     /// Stops where the stack belongs to another pool, or to another Stripe account. Of Stripe's
@@ -47,6 +48,28 @@ impl<P: Ports> Run<'_, P> {
             }
         }
         Ok(all)
+    }
+
+    /// The disputes of these that Stripe has, as they are now.
+    pub(super) async fn disputes(&self, named: &BTreeSet<DisputeId>) -> Result<Vec<Dispute>, Stop> {
+        let mut all = Vec::new();
+        for dispute in named {
+            match self.worker.ports.stripe().dispute(dispute).await? {
+                Some(read) => all.push(read),
+                None => self.may_not_hold(dispute)?,
+            }
+        }
+        Ok(all)
+    }
+
+    /// Stops where the dispute holds the account: Stripe deletes none, so another account is
+    /// asked. What an operator has lifted holds nobody.
+    fn may_not_hold(&self, dispute: &DisputeId) -> Result<(), Mismatch> {
+        if self.account.access.disputes.get(dispute) != Some(&DisputeMark::Holding) {
+            return Ok(());
+        }
+        let (dispute, account) = (dispute.clone(), self.account.id.clone());
+        Err(Mismatch::Dispute { dispute, account })
     }
 
     /// Stops where the ledger, or an event of these days, has named the customer.

@@ -13,7 +13,7 @@ use crate::decide::{Facts, UserFact};
 use crate::ledger::{CustomerLink, StepTaken};
 use crate::ops::LINKED;
 use crate::policy::LAG_AT_MOST;
-use crate::ports::{Ledger, NameHolder, PortResult, Ports, Stripe, Users};
+use crate::ports::{Ledger, NameHolder, PortResult, Ports, Users};
 use crate::stripe::Subscription;
 use crate::sweep::wake;
 
@@ -121,14 +121,10 @@ impl<P: Ports> Run<'_, P> {
     pub(super) async fn facts(&mut self) -> Result<Facts, Stop> {
         let (customers, named) = (self.customers(), self.dispute_ids());
         self.must_belong(!customers.is_empty() || !named.is_empty()).await?;
-        let stripe = self.worker.ports.stripe();
         let subscriptions = self.subscriptions(&customers).await?;
         let subscriptions = self.worker.boundary().own(subscriptions);
         let proven = self.worker.boundary().proven(&subscriptions);
-        let mut disputes = Vec::new();
-        for dispute in &named {
-            disputes.extend(stripe.dispute(dispute).await?);
-        }
+        let disputes = self.disputes(&named).await?;
         let user = self.user().await?;
         self.met(&user).await?;
         let room_for_free_key = self.has_room_for_a_free_key().await?;
