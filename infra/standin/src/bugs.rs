@@ -77,11 +77,22 @@ pub enum Bug {
     LinkOverwritten,
     /// A payment link's visitor is believed whom they pay for.
     StrangerTrusted,
+    /// What Stripe does not know is read as if it had ended, and its customers as if they had
+    /// nothing.
+    MissingIsNone,
+    /// What the blast limit counts is not kept.
+    BlastNotKept,
+    /// A subscription that has ended is read as if there were none.
+    EndedIsMissing,
+    /// Envelopes do not say which stack has made what they are about.
+    StackNotTold,
+    /// A subscription without metadata is read with its customer's.
+    MetadataOfCustomer,
 }
 
 impl Bug {
     /// Every bug, by the invariant that it breaks.
-    pub const ALL: [Self; 33] = [
+    pub const ALL: [Self; 38] = [
         Self::TrustedConflict,
         Self::OpenForgotten,
         Self::TimestampOrdering,
@@ -115,6 +126,11 @@ impl Bug {
         Self::ValueTakenForId,
         Self::LinkOverwritten,
         Self::StrangerTrusted,
+        Self::MissingIsNone,
+        Self::BlastNotKept,
+        Self::EndedIsMissing,
+        Self::StackNotTold,
+        Self::MetadataOfCustomer,
     ];
 
     /// Its name on a command line.
@@ -153,6 +169,11 @@ impl Bug {
             Self::ValueTakenForId => "value-taken-for-id",
             Self::LinkOverwritten => "link-overwritten",
             Self::StrangerTrusted => "stranger-trusted",
+            Self::MissingIsNone => "missing-is-none",
+            Self::BlastNotKept => "blast-not-kept",
+            Self::EndedIsMissing => "ended-is-missing",
+            Self::StackNotTold => "stack-not-told",
+            Self::MetadataOfCustomer => "metadata-of-customer",
         }
     }
 
@@ -176,6 +197,7 @@ impl Bug {
             | Self::LinkNotKept
             | Self::LinkNotFirst
             | Self::GraceMoved
+            | Self::EndedIsMissing
             | Self::CancelledWithPeriod => 1,
             Self::IntentNotStored | Self::ValueNotSent | Self::ConflictMintsAnother => 2,
             Self::RefusalSwallowed
@@ -188,6 +210,8 @@ impl Bug {
             Self::NoFence | Self::NoLease | Self::ShortLease => 6,
             Self::ValueLogged | Self::ValueTakenForId => 7,
             Self::LinkOverwritten | Self::StrangerTrusted => 8,
+            Self::MissingIsNone | Self::BlastNotKept => 9,
+            Self::StackNotTold | Self::MetadataOfCustomer => 10,
         }
     }
 }

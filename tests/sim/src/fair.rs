@@ -54,8 +54,12 @@ impl Sim {
     /// The sweep that compares all four systems, in small parts, and wakes what differs.
     pub(crate) fn reconcile(&mut self) {
         let worker = self.workers.last().expect("one is deployed").clone();
-        let report = compare(&worker, 3).expect("the weather is fair");
-        self.tell(&format!("all systems are compared, and woken are {:?}", report.woken));
+        match compare(&worker, 3) {
+            Ok(report) => {
+                self.tell(&format!("all systems are compared, and woken are {:?}", report.woken));
+            }
+            Err(error) => self.violate(1, format!("a comparison fails in fair weather: {error}")),
+        }
         self.come_to_rest();
     }
 

@@ -78,10 +78,16 @@ impl SqsPort {
     }
 
     fn outgoing(&self, envelope: &Envelope) -> Outgoing {
-        let body = match self.sqs.gate.has(Bug::NoHint) {
-            true => Envelope { hint: None, ..envelope.clone() }.encode(),
-            false => envelope.encode(),
-        };
+        let mut told = envelope.clone();
+        if self.sqs.gate.has(Bug::NoHint) {
+            told.hint = None;
+        }
+        if self.sqs.gate.has(Bug::StackNotTold)
+            && let Some(named) = &mut told.subject.account
+        {
+            named.stack = None;
+        }
+        let body = told.encode();
         let group = envelope.group().to_owned();
         let by_group = self.sqs.gate.has(Bug::DeduplicatedByGroup);
         let dedup = if by_group { group.clone() } else { envelope.deduplication_id() };

@@ -94,6 +94,21 @@ fn see_subscription(stripe: &Stripe, row: &Subscription) -> seen::Subscription {
     }
 }
 
+/// What is not there, as somebody would read it who takes that for an end.
+fn ended(id: &SubscriptionId) -> seen::Subscription {
+    seen::Subscription {
+        id: id.clone(),
+        customer: CustomerId::parse("cus_nobody").expect("it is an id"),
+        status: Status::Canceled.as_str().into(),
+        prices: Vec::new(),
+        cancel_at: None,
+        cancel_at_period_end: false,
+        current_period_end: None,
+        latest_invoice_finalized_at: None,
+        named: None,
+    }
+}
+
 fn see_checkout(stripe: &Stripe, row: &Session) -> CheckoutRecord {
     let open = row.status == SessionStatus::Open;
     CheckoutRecord {
@@ -146,13 +161,18 @@ impl tollgate_billing::ports::Stripe for StripeStandin {
                 let rows = rows.filter_map(|row| stripe.as_read_now(row));
                 let rows = rows.filter(|row| row.status != Status::Canceled);
                 let mut seen: Vec<_> = rows.map(|row| see_subscription(stripe, row)).collect();
+                if self.gate.has(Bug::MetadataOfCustomer) {
+                    let customer = stripe.customer(customer.as_str())?;
+                    let named = || named_in(&customer.metadata);
+                    seen.iter_mut().for_each(|row| row.named = row.named.take().or_else(named));
+                }
                 if self.gate.has(Bug::NewestSubscriptionOnly) {
                     seen = seen.pop().into_iter().collect();
                 }
                 Ok(seen)
             })
             .await;
-        found(rows)
+        Ok(found(rows)?.or_else(|| self.gate.has(Bug::MissingIsNone).then(Vec::new)))
     }
 
     async fn all_subscriptions(&self, page: Option<&str>) -> PortResult<Page<seen::Subscription>> {
@@ -173,7 +193,11 @@ impl tollgate_billing::ports::Stripe for StripeStandin {
                 Ok(see_subscription(stripe, stripe.subscription(id.as_str())?))
             })
             .await;
-        found(row)
+        let row = found(row)?;
+        if self.gate.has(Bug::EndedIsMissing) {
+            return Ok(row.filter(|row| row.status != seen::SubscriptionStatus::Canceled));
+        }
+        Ok(row.or_else(|| self.gate.has(Bug::MissingIsNone).then(|| ended(id))))
     }
 
     async fn customer(&self, customer: &CustomerId) -> PortResult<CustomerSeen> {
@@ -187,7 +211,11 @@ impl tollgate_billing::ports::Stripe for StripeStandin {
                 Ok(CustomerSeen::There(CustomerRecord { id, named }))
             })
             .await;
-        Ok(found(row)?.unwrap_or(CustomerSeen::Missing))
+        let missing = match self.gate.has(Bug::MissingIsNone) {
+            true => CustomerSeen::Deleted,
+            false => CustomerSeen::Missing,
+        };
+        Ok(found(row)?.unwrap_or(missing))
     }
 
     async fn checkouts(&self, customer: &CustomerId) -> PortResult<Option<Vec<CheckoutRecord>>> {

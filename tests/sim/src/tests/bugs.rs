@@ -20,6 +20,7 @@ fn start(bug: Bug) -> u64 {
         Bug::TrustedConflict => 29,
         Bug::NamesakeTaken => 69,
         Bug::NoFence => 616,
+        Bug::BlastNotKept => 560,
         _ => 0,
     }
 }
@@ -70,6 +71,16 @@ fn leaks_are_caught() {
 #[test]
 fn moved_links_are_caught() {
     all_are_caught(8);
+}
+
+#[test]
+fn losses_without_evidence_are_caught() {
+    all_are_caught(9);
+}
+
+#[test]
+fn meddling_with_others_is_caught() {
+    all_are_caught(10);
 }
 
 #[test]
