@@ -24,6 +24,8 @@ pub struct Operated {
     pub acts: Vec<(u64, Act)>,
     /// Whether a rotation of its key was ever tried.
     pub rotated: bool,
+    /// Whether to close it was: whoever was killed afterwards does not know that it came through.
+    pub may_be_closed: bool,
 }
 
 /// What an account's acts come to.
@@ -172,6 +174,7 @@ impl Sim {
     fn try_to_operate(&mut self, account: &AccountId, act: &Act) {
         let operated = self.lives.operated.entry(account.clone()).or_default();
         operated.rotated |= matches!(act, Act::RotateKey { .. });
+        operated.may_be_closed |= *act == Act::Close;
         let linked = act.links().map(|customer| (customer.clone(), account.clone()));
         self.lives.moves.linked.extend(linked);
         self.lives.moves.unlinked.extend(act.unlinks().cloned());

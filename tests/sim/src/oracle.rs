@@ -118,7 +118,7 @@ pub fn stuck(sim: &Sim) -> Vec<Violation> {
 /// Whether somebody wanted an account to be closed: its user's deletion was told, or an
 /// operator closed it. `settled`: and that came through, and stands.
 pub(crate) fn is_wanted_closed(sim: &Sim, id: &AccountId, settled: bool) -> bool {
-    let by_operator = |it: &Operated| if settled { it.standing().closed } else { it.closed() };
+    let by_operator = |it: &Operated| if settled { it.standing().closed } else { it.may_be_closed };
     sim.lives.operated.get(id).is_some_and(by_operator) || is_told(sim, id, settled)
 }
 
@@ -349,7 +349,9 @@ impl<'a> Oracle<'a> {
         let operated = self.sim.lives.operated.get(&account.id);
         // A key that somebody deleted, or a close that a release overtook, stays named, for its
         // generation, until another is due.
-        let may_be_deleted = self.sim.script.lossy || operated.is_some_and(Operated::closed);
+        let may_be_deleted = self.sim.script.lossy
+            || self.sim.pool_was_wrong
+            || operated.is_some_and(Operated::closed);
         let deleted = may_be_deleted && key.is_none() && !expected.enabled;
         if recorded.map(|record| record.id.as_str()) != id && !deleted {
             problems.push(format!("the ledger has key {recorded:?}, API Gateway has {id:?}"));
