@@ -22,7 +22,7 @@ pub struct Stripe {
     pub(super) now: Timestamp,
     pub(super) settings: Settings,
     pub(super) minted: u64,
-    /// What the next object is to be called.
+    /// What the next customer, product or price is to be called.
     chosen: Option<String>,
     pub(super) customers: Table<Customer>,
     pub(super) products: Table<Product>,
@@ -104,7 +104,7 @@ impl Stripe {
         &mut self.settings
     }
 
-    /// Makes an object of this id. Sellers chose the ids of customers, plans and products as they
+    /// Makes a customer, product or price of this id. Sellers chose the ids of customers, plans and products as they
     /// liked until 2018-05-21; those stand for ever, and a plan is a price today.
     /// <https://docs.stripe.com/changelog/2018-05-21/valid-characters-ids-coupons-skus-customers-products-plans>
     ///
@@ -120,7 +120,9 @@ impl Stripe {
     /// A new id: the same in every run with the same seed and the same acts, and no
     /// hint of the order in which objects were made. Or the one that was chosen.
     pub(super) fn mint(&mut self, prefix: &str) -> String {
-        if let Some(chosen) = self.chosen.take() {
+        if CHOSEN.contains(&prefix)
+            && let Some(chosen) = self.chosen.take()
+        {
             return chosen;
         }
         self.minted += 1;
@@ -254,6 +256,9 @@ impl Stripe {
         self.portals.get(id).ok_or_else(|| StripeError::missing("billing_portal.session", id))
     }
 }
+
+/// What the ids of objects begin with whose ids could be chosen.
+const CHOSEN: [&str; 3] = ["cus_", "prod_", "price_1"];
 
 /// Stripe's times are whole seconds.
 pub(super) fn whole_seconds(time: Timestamp) -> Timestamp {
