@@ -99,7 +99,9 @@ struct Room(usize);
 impl Room {
     /// Takes what a text needs as JSON in a list, if it is there.
     fn takes(&mut self, text: &str) -> bool {
-        let left = self.0.checked_sub(json(&text).len() + 1);
+        // As JSON it is longer still: what is too long anyway is not written out.
+        let spelled = (text.len() < self.0).then(|| json(&text).len() + 1);
+        let left = spelled.and_then(|spelled| self.0.checked_sub(spelled));
         self.0 = left.unwrap_or(self.0);
         left.is_some()
     }
@@ -116,6 +118,7 @@ fn note(hint: &mut Hint, item: &Item<'_>, room: &mut Room) -> bool {
         Ok(id) if room.takes(id.as_str()) => hint.prices.push(id),
         _ => return false,
     }
+    // Both are noted, whatever becomes of the first.
     whole.is_some_and(|price| note_product(hint, price, room) & note_lookup_key(hint, price, room))
 }
 

@@ -9,7 +9,7 @@
 use jiff::Timestamp;
 
 use super::about::{About, about, sells_subscription};
-use super::lenient::{Expandable, Lenient, Text};
+use super::lenient::{Lenient, Text};
 use super::view::{EventView, ObjectView};
 use crate::{
     ChargeId, CustomerId, Envelope, EventId, Source, Subject, Via, check_opaque, check_word,
@@ -187,18 +187,21 @@ fn event_id(id: &Lenient<Text<'_>>) -> Result<EventId, ReadError> {
 
 /// Whom an object is about, if it says so.
 fn subject(about: About, object: &ObjectView<'_>) -> Option<Subject> {
-    let id = |field: &Lenient<Expandable<'_>>| field.0.as_ref().map(|it| it.0.as_ref().to_owned());
-    let customer = match about {
-        About::Session | About::Subscription | About::Invoice => id(&object.customer),
-        About::Customer => object.id.0.as_ref().map(|Text(id)| id.as_ref().to_owned()),
-        About::Charge => None,
-    };
-    let charge = if about == About::Charge { id(&object.charge) } else { None };
-    let subject = Subject {
-        account: about.account(object),
-        customer: customer.and_then(|id| CustomerId::parse(id).ok()),
-        charge: charge.and_then(|id| ChargeId::parse(id).ok()),
-    };
+    let mut subject = Subject { account: about.account(object), ..Subject::default() };
+    match about {
+        About::Session | About::Subscription | About::Invoice => {
+            let id = object.customer.0.as_ref();
+            subject.customer = id.and_then(|id| CustomerId::parse(id.0.as_ref()).ok());
+        }
+        About::Customer => {
+            let id = object.id.0.as_ref();
+            subject.customer = id.and_then(|id| CustomerId::parse(id.0.as_ref()).ok());
+        }
+        About::Charge => {
+            let id = object.charge.0.as_ref();
+            subject.charge = id.and_then(|id| ChargeId::parse(id.0.as_ref()).ok());
+        }
+    }
     Some(subject).filter(|subject| *subject != Subject::default())
 }
 

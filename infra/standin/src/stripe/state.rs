@@ -104,8 +104,9 @@ impl Stripe {
         &mut self.settings
     }
 
-    /// Makes a customer, product or price of this id. Sellers chose the ids of customers, plans and products as they
-    /// liked until 2018-05-21; those stand for ever, and a plan is a price today.
+    /// Makes a customer, product or price of this id. Sellers chose the ids of customers, plans
+    /// and products as they liked until 2018-05-21; those stand for ever, and a plan is a price
+    /// today.
     /// <https://docs.stripe.com/changelog/2018-05-21/valid-characters-ids-coupons-skus-customers-products-plans>
     ///
     /// Two objects never have one id here, of whatever kind they are.

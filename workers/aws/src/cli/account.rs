@@ -150,7 +150,7 @@ pub(crate) struct Grant {
 pub(crate) struct Disputed {
     #[command(flatten)]
     who: Who,
-    /// The dispute, dp_…
+    /// The dispute's id: mostly dp_…
     #[arg(value_parser = dispute)]
     dispute: DisputeId,
     #[command(flatten)]
@@ -221,8 +221,7 @@ fn plan(text: &str) -> Result<PlanId, String> {
 }
 
 fn dispute(text: &str) -> Result<DisputeId, String> {
-    let is_one = ["dp_", "du_"].iter().any(|prefix| text.starts_with(prefix));
-    DisputeId::parse(text).ok().filter(|_| is_one).ok_or_else(|| "it begins with dp_".to_owned())
+    DisputeId::parse(text).map_err(|error| error.to_string())
 }
 
 fn customer(text: &str) -> Result<CustomerId, String> {

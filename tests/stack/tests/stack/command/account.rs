@@ -290,7 +290,7 @@ async fn mistakes_say_what_to_do() -> anyhow::Result<()> {
         ("grant ann@example.com pro --until soon --why x", 2, "write it as 2026-03-01"),
         ("revoke-grant ann@example.com pro --why x --by o --yes", 3, "is not granted"),
         ("revoke-grant ann@example.com pro --why x --by o --dry-run", 3, "is not granted"),
-        ("lift-dispute ann@example.com 7 --why x", 2, "it begins with dp_"),
+        ("lift-dispute ann@example.com 7 --why x --by o --yes", 3, "no dispute 7"),
         ("show 'no such body'", 2, "there is no account of this name"),
         ("show 'no such\u{202e} cus@tomer'", 2, "no user has this e-mail address"),
         ("link ann@example.com 'a\u{9b}b' --why x", 2, "an identifier has a control character"),
