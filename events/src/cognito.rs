@@ -9,7 +9,7 @@
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::{AccountId, Envelope, EventId, IdError, Source, Subject, Via, check_identifier};
+use crate::{AccountId, Envelope, EventId, IdError, Source, Subject, Via, check_word};
 
 /// The kind of the event of a confirmed sign-up.
 pub const SIGN_UP: &str = "sign_up";
@@ -86,7 +86,7 @@ pub enum CognitoError {
 pub fn read(event: &Value, now: Timestamp) -> Result<Trigger, CognitoError> {
     let pool_id = event["userPoolId"].as_str().ok_or(CognitoError::NoPool)?.to_owned();
     // It stands in errors: a word, or nothing.
-    let source = event["triggerSource"].as_str().filter(|source| check_identifier(source).is_ok());
+    let source = event["triggerSource"].as_str().filter(|source| check_word(source).is_ok());
     let source = source.ok_or(CognitoError::NoTriggerSource)?;
     let attributes = &event["request"]["userAttributes"];
     let reading = match source {
@@ -121,7 +121,7 @@ fn wake(
         .as_str()
         .ok_or_else(|| CognitoError::NoSub { trigger_source: named() })?;
     let account = AccountId::parse(sub).map_err(bad)?;
-    let id = EventId::parse(format!("{kind}:{sub}")).map_err(bad)?;
+    let id = EventId::of_wake(kind, sub);
     let subject = Subject::account(account);
     let envelope = Envelope::received(Source::Cognito, Via::Trigger, id, kind, subject, now);
     Ok(Reading::Wake(Box::new(envelope)))
@@ -157,7 +157,7 @@ mod tests {
             ),
             (
                 // Names an account, but with its kind no event.
-                event(signed_up, json!({"sub": "x".repeat(125)})),
+                event(signed_up, json!({"sub": "x".repeat(129)})),
                 "the PostConfirmation_ConfirmSignUp event's sub is not an identifier",
             ),
         ] {

@@ -6,11 +6,13 @@
 //! version says so instead of guessing. `fixtures/envelope/` keeps what each version
 //! has written: all of it is read for ever.
 
+use std::borrow::Cow;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::{AccountId, ChargeId, CustomerId, EventId, PriceId, ProductId};
+use crate::{AccountId, ChargeId, CustomerId, EventId, PriceId, ProductId, word_for};
 
 /// The version this build writes, and the newest one that it reads.
 pub const ENVELOPE_VERSION: u32 = 1;
@@ -294,7 +296,7 @@ impl Envelope {
 
     /// The message body for the queue.
     pub fn encode(&self) -> String {
-        serde_json::to_string(self).expect("an envelope has only string keys and finite numbers")
+        json(self)
     }
 
     /// What names the event in the ledger.
@@ -303,8 +305,12 @@ impl Envelope {
     }
 
     /// The SQS message group: the account when the payload names it, else the
-    /// customer, else the charge, else the event alone.
-    pub fn group(&self) -> &str {
+    /// customer, else the charge, else the event alone; a word, whatever these are.
+    pub fn group(&self) -> Cow<'_, str> {
+        word_for(self.whom())
+    }
+
+    fn whom(&self) -> &str {
         let subject = &self.subject;
         subject
             .account
@@ -320,17 +326,22 @@ impl Envelope {
     pub fn deduplication_id(&self) -> String {
         match &self.run {
             None => self.id.to_string(),
-            // The run comes first, so that a long id is cut and not what sets it apart; what is
-            // beyond SQS's 128 characters, no id of Stripe's or Cognito's has.
-            Some(run) => {
-                format!("{run}@{}", self.id).chars().take(LONGEST_DEDUPLICATION_ID).collect()
-            }
+            Some(run) => word_for(&format!("{run}@{}", self.id)).into_owned(),
         }
     }
 }
 
+/// How it stands in the queue's message: as JSON, of no characters but SQS's own. JSON leaves two
+/// as they are that SQS does not take.
 /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html>
-const LONGEST_DEDUPLICATION_ID: usize = 128;
+pub(crate) fn json(value: &impl Serialize) -> String {
+    let text = serde_json::to_string(value);
+    let text = text.expect("an envelope has only string keys and finite numbers");
+    match text.contains(['\u{fffe}', '\u{ffff}']) {
+        true => text.replace('\u{fffe}', r"\ufffe").replace('\u{ffff}', r"\uffff"),
+        false => text,
+    }
+}
 
 /// The second that a time falls into: all that an envelope keeps of it.
 pub(crate) fn whole_second(at: Timestamp) -> Timestamp {
@@ -340,6 +351,7 @@ pub(crate) fn whole_second(at: Timestamp) -> Timestamp {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::check_word;
 
     fn envelope() -> Envelope {
         Envelope {
@@ -401,6 +413,29 @@ mod tests {
         assert_eq!(envelope.group(), "cus_1");
         envelope.subject.account = Some(NamedAccount::trusted(AccountId::parse("sub-1").unwrap()));
         assert_eq!(envelope.group(), "sub-1");
+    }
+
+    #[test]
+    fn group_and_deduplication_id_are_words_whatever_the_customer_is() {
+        let mut envelope = envelope();
+        envelope.subject.customer = Some(CustomerId::parse("John Doe").unwrap());
+        let of_john = "sha256:6cea57c2fb6cbc2a40411135005760f241fffc3e5e67ab99882726431037f908";
+        assert_eq!(envelope.group(), of_john);
+        envelope.run = Some("r1".into());
+        assert_eq!(envelope.deduplication_id(), "r1@evt_1");
+        let long = |id: char| EventId::parse(id.to_string().repeat(128)).unwrap();
+        let of = |id| Envelope { id, ..envelope.clone() }.deduplication_id();
+        assert_ne!(of(long('a')), of(long('b')));
+        assert_eq!(check_word(&of(long('a'))), Ok(()));
+    }
+
+    #[test]
+    fn what_sqs_does_not_take_is_escaped() {
+        let mut envelope = envelope();
+        envelope.subject.customer = Some(CustomerId::parse("a\u{ffff}\u{fffe}b").unwrap());
+        let text = envelope.encode();
+        assert!(text.contains(r#""customer":"a\uffff\ufffeb""#), "{text}");
+        assert_eq!(Envelope::decode(&text).unwrap(), envelope);
     }
 
     #[test]

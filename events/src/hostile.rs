@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 
 use crate::fixtures::{FOLDERS, PERSONAL, an_event, events, outcome, pointers, received_at};
 use crate::versions::golden;
-use crate::{Envelope, MAX_ENVELOPE_BYTES, check_identifier, cloudtrail, cognito, stripe};
+use crate::{Envelope, MAX_ENVELOPE_BYTES, check_word, cloudtrail, cognito, stripe};
 
 /// The queue's messages, beside the folders of what comes from outside.
 const ENVELOPES: &str = "envelope";
@@ -57,7 +57,9 @@ fn take(folder: &str, bytes: &[u8]) -> Option<Seen> {
     match folder {
         "stripe" => measured(&|| match stripe::read(bytes, received_at()) {
             Ok(stripe::Reading::Envelope(envelope)) => Ok((Some(*envelope), String::new())),
-            Ok(stripe::Reading::NotNeeded { kind }) => Ok((None, kind)),
+            Ok(stripe::Reading::NotNeeded { kind } | stripe::Reading::NamesNobody { kind, .. }) => {
+                Ok((None, kind))
+            }
             Err(error) => Err(chain(&error)),
         }),
         "cognito" => {
@@ -100,7 +102,8 @@ fn judge(folder: &str, bytes: &[u8], seen: &Seen) -> Result<(), TestCaseError> {
     let text = envelope.encode();
     prop_assert!(text.len() <= MAX_ENVELOPE_BYTES, "an envelope of {} bytes", text.len());
     prop_assert_eq!(&Envelope::decode(&text).unwrap(), envelope);
-    prop_assert_eq!(check_identifier(envelope.group()), Ok(()));
+    prop_assert_eq!(check_word(&envelope.group()), Ok(()));
+    prop_assert_eq!(check_word(&envelope.deduplication_id()), Ok(()));
     Ok(())
 }
 
@@ -262,26 +265,62 @@ fn a_body_of_the_largest_size_costs_no_more_than_its_length() {
     }
 }
 
-/// Identifiers of the greatest length, of the character that JSON spells longest.
+/// Identifiers of the greatest length, of the characters that JSON spells longest: with the most
+/// items, as far as the envelope has room for what they sell.
 #[test]
 fn the_longest_envelope_is_within_its_limit() {
-    let longest = |prefix: &str| format!("{prefix}{}", "\"".repeat(128 - prefix.len()));
-    let price = json!({"price": {"id": longest("price_")}});
-    let event = json!({
-        "id": longest("evt_"), "type": "customer.subscription.pending_update_applied",
-        "created": 253_402_207_200_i64, "livemode": false, "account": longest("acct_"),
-        "data": {"object": {
-            "id": longest("sub_"), "customer": longest("cus_"), "status": longest(""),
-            "cancel_at": 253_402_207_200_i64, "cancel_at_period_end": true,
-            "items": {"data": vec![price; 10_000]},
-            "metadata": {"tollgate_account": longest(""), "tollgate_proof": longest("1:")},
-        }},
+    let fill = |prefix: &str, most: usize, with: &str| {
+        format!("{prefix}{}", with.repeat((most - prefix.len()) / with.len()))
+    };
+    for with in ["\"", "\\", "\u{ffff}", "ü", "x"] {
+        let opaque = |prefix: &str| fill(prefix, 255, with);
+        let word = |prefix: &str| fill(prefix, 128, "\"");
+        let price = |n: usize| {
+            let key = fill("", 200, "\u{0}");
+            json!({"id": opaque(&n.to_string()), "product": opaque("prod_"), "lookup_key": key})
+        };
+        let items: Vec<_> = (0..1_000).map(|n| json!({"price": price(n)})).collect();
+        let event = json!({
+            "id": word("evt_"), "type": "customer.subscription.pending_update_applied",
+            "created": 253_402_207_200_i64, "livemode": false, "account": opaque("acct_"),
+            "data": {"object": {
+                "id": opaque("sub_"), "customer": opaque("cus_"), "status": word(""),
+                "cancel_at": 253_402_207_200_i64, "cancel_at_period_end": true,
+                "items": {"data": items},
+                "metadata": {"tollgate_account": word(""), "tollgate_proof": word("1:"),
+                             "tollgate_stack": word("")},
+            }},
+        });
+        let body = event.to_string();
+        let seen = take("stripe", body.as_bytes()).unwrap();
+        judge("stripe", body.as_bytes(), &seen).unwrap();
+        let envelope = seen.envelope.unwrap();
+        let hint = envelope.hint.as_ref().unwrap();
+        assert!(!hint.whole && !hint.prices.is_empty(), "{with:?}: {} prices", hint.prices.len());
+        let length = envelope.encode().len();
+        // Room is left for what a replay adds.
+        assert!(length < MAX_ENVELOPE_BYTES - 512, "{with:?}: {length} bytes");
+        let most = with == "\"";
+        assert!(
+            !most || length > MAX_ENVELOPE_BYTES / 4 * 3,
+            "{length} are not the most there can be"
+        );
+    }
+}
+
+/// What a subscription of as many items as Stripe allows sells, by ids of a usual length.
+#[test]
+fn the_usual_ids_of_twenty_items_are_all_told() {
+    let price = |n: usize| {
+        json!({"id": format!("price_1PgafmB7WZ01zgkW6dKueIc{n}"), "lookup_key": format!("key_{n}"),
+               "product": format!("prod_QXg1hqf4jFNsq{n}")})
+    };
+    let items: Vec<_> = (0..20).map(|n| json!({"price": price(n)})).collect();
+    let body = json!({
+        "id": "evt_1", "type": "customer.subscription.updated",
+        "data": {"object": {"id": "sub_1", "customer": "cus_1", "status": "active",
+                            "items": {"data": items, "has_more": false}}},
     });
-    let body = event.to_string();
-    let seen = take("stripe", body.as_bytes()).unwrap();
-    judge("stripe", body.as_bytes(), &seen).unwrap();
-    let envelope = seen.envelope.unwrap();
-    assert_eq!(envelope.hint.as_ref().unwrap().prices.len(), 20);
-    let length = envelope.encode().len();
-    assert!(length > MAX_ENVELOPE_BYTES / 4 * 3, "{length} bytes are not the most there can be");
+    let hint = take("stripe", body.to_string().as_bytes()).unwrap().envelope.unwrap().hint.unwrap();
+    assert_eq!((hint.whole, hint.prices.len(), hint.products.len()), (true, 20, 20));
 }

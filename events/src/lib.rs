@@ -27,10 +27,5 @@ pub use envelope::{
 };
 pub use id::{
     AccountId, ChargeId, CustomerId, DisputeId, EventId, IdError, PriceId, ProductId,
-    SubscriptionId,
+    SubscriptionId, check_opaque, check_word, digest, word_for,
 };
-
-#[doc(hidden)]
-pub fn check_identifier(value: &str) -> Result<(), IdError> {
-    id::check(value)
-}

@@ -167,9 +167,9 @@ pub(super) const ITEMS: &[&str] =
 pub(super) const NESTS: &[(&str, &str)] =
     &[("[", "]"), ("{\"id\":", "}"), ("{\"data\":[", "]}"), ("[", ""), ("[[],", "]")];
 
-/// A number of repetitions: few, around the longest identifier, or many.
+/// A number of repetitions: few, around the longest word or identifier, or many.
 fn times() -> impl Strategy<Value = usize> {
-    prop_oneof![1..40_usize, 120..132_usize, 1_000..4_000_usize]
+    prop_oneof![1..40_usize, 120..132_usize, 250..258_usize, 1_000..4_000_usize]
 }
 
 pub(super) fn text_of(piece: &str, times: usize) -> String {

@@ -6,8 +6,9 @@
 use jiff::Timestamp;
 
 use super::lenient::{Lenient, Text};
-use super::view::{Item, Metadata, ObjectView, PriceView};
-use crate::{Hint, NamedAccount, PriceId, ProductId, check_identifier};
+use super::view::{Item, Metadata, ObjectView, PriceFields, PriceView};
+use crate::envelope::json;
+use crate::{Hint, NamedAccount, PriceId, ProductId, check_word};
 
 /// What kind of object an event shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,7 +63,7 @@ impl About {
     pub(super) fn hint(self, kind: &str, object: &ObjectView<'_>) -> Option<Hint> {
         let Text(status) = object.status.0.as_ref()?;
         // A word of Stripe's, known or not; an envelope has no room for anything else.
-        check_identifier(status).ok()?;
+        check_word(status).ok()?;
         let status = status.as_ref().to_owned();
         match self {
             Self::Subscription => Some(Hint {
@@ -77,45 +78,69 @@ impl About {
     }
 }
 
-/// How many bytes of lookup keys and products an envelope has room for.
-const MOST_SOLD: usize = 1024;
+/// How many bytes of prices, lookup keys and products an envelope has room for, as JSON.
+const MOST_SOLD: usize = 4 * 1024;
 
-/// What a subscription sells.
+/// What a subscription sells, as far as there is room for it.
 fn sold(object: &ObjectView<'_>) -> Hint {
     let mut hint = Hint::default();
     let Some(items) = &object.items.0 else { return hint };
     hint.whole = items.data.whole && items.has_more.0 == Some(false);
-    let mut room = MOST_SOLD;
+    let mut room = Room(MOST_SOLD);
     for item in &items.data.values {
         hint.whole &= note(&mut hint, item, &mut room);
     }
     hint
 }
 
+/// Bytes that are left.
+struct Room(usize);
+
+impl Room {
+    /// Takes what a text needs as JSON in a list, if it is there.
+    fn takes(&mut self, text: &str) -> bool {
+        // As JSON it is longer still: what is too long anyway is not written out.
+        let spelled = (text.len() < self.0).then(|| json(&text).len() + 1);
+        let left = spelled.and_then(|spelled| self.0.checked_sub(spelled));
+        self.0 = left.unwrap_or(self.0);
+        left.is_some()
+    }
+}
+
 /// Notes what an item sells; whether that is all of it.
-fn note(hint: &mut Hint, item: &Item<'_>, room: &mut usize) -> bool {
+fn note(hint: &mut Hint, item: &Item<'_>, room: &mut Room) -> bool {
     let (Text(id), whole) = match &item.price.0 {
         None => return false,
         Some(PriceView::Id(id)) => (id, None),
         Some(PriceView::Whole(price)) => (&price.id, Some(price)),
     };
-    let Ok(id) = PriceId::parse(id.as_ref()) else { return false };
-    hint.prices.push(id);
-    let Some(price) = whole else { return false };
+    match PriceId::parse(id.as_ref()) {
+        Ok(id) if room.takes(id.as_str()) => hint.prices.push(id),
+        _ => return false,
+    }
+    // Both are noted, whatever becomes of the first.
+    whole.is_some_and(|price| note_product(hint, price, room) & note_lookup_key(hint, price, room))
+}
+
+fn note_product(hint: &mut Hint, price: &PriceFields<'_>, room: &mut Room) -> bool {
     let product = price.product.0.as_ref().and_then(|id| ProductId::parse(id.0.as_ref()).ok());
     let Some(product) = product else { return false };
-    let key = price.lookup_key.0.as_ref().map(|Text(key)| key.as_ref());
-    let Some(left) = room.checked_sub(product.as_str().len() + key.map_or(0, str::len)) else {
-        return false;
-    };
-    *room = left;
-    if !hint.products.contains(&product) {
-        hint.products.push(product);
+    if hint.products.contains(&product) {
+        return true;
     }
-    if let Some(key) = key.filter(|key| !hint.lookup_keys.iter().any(|known| known == key)) {
-        hint.lookup_keys.push(key.to_owned());
+    let noted = room.takes(product.as_str());
+    hint.products.extend(noted.then_some(product));
+    noted
+}
+
+fn note_lookup_key(hint: &mut Hint, price: &PriceFields<'_>, room: &mut Room) -> bool {
+    let Some(Text(key)) = &price.lookup_key.0 else { return true };
+    if hint.lookup_keys.iter().any(|known| known == key) {
+        return true;
     }
-    true
+    let noted = room.takes(key);
+    hint.lookup_keys.extend(noted.then(|| key.as_ref().to_owned()));
+    noted
 }
 
 /// An account with something that can be a proof.
@@ -125,8 +150,7 @@ fn named(metadata: &Lenient<Metadata<'_>>) -> Option<NamedAccount> {
     Some(named).filter(|named| named.proof.is_some())
 }
 
-/// Whether a Checkout session can have led to a subscription of a customer.
+/// Whether a Checkout session sells a subscription.
 pub(super) fn sells_subscription(session: &ObjectView<'_>) -> bool {
-    let subscribes = matches!(&session.mode.0, Some(Text(mode)) if mode == "subscription");
-    subscribes && session.customer.0.is_some()
+    matches!(&session.mode.0, Some(Text(mode)) if mode == "subscription")
 }

@@ -12,7 +12,7 @@ use super::about::{About, about, sells_subscription};
 use super::lenient::{Lenient, Text};
 use super::view::{EventView, ObjectView};
 use crate::{
-    ChargeId, CustomerId, Envelope, EventId, IdError, Source, Subject, Via, check_identifier,
+    ChargeId, CustomerId, Envelope, EventId, Source, Subject, Via, check_opaque, check_word,
 };
 
 /// The event types that Tollgate acts on, and so what a webhook endpoint must send.
@@ -47,6 +47,14 @@ pub enum Reading {
     /// An event that nothing needs: of another type, thin, about an object without
     /// an id, or a Checkout session that sells no subscription.
     NotNeeded {
+        /// Its type.
+        kind: String,
+    },
+    /// An event of a type that is acted on, and about nobody who could ever be found: its object
+    /// names no customer, no charge and no account of ours by an id that can be one.
+    NamesNobody {
+        /// The event.
+        event: EventId,
         /// Its type.
         kind: String,
     },
@@ -86,46 +94,17 @@ pub enum ReadError {
         /// Its type.
         kind: &'static str,
     },
-    /// Its object names no customer, where only that says whom it is about.
-    #[error("event {event} ({kind}) names no customer")]
-    NoCustomer {
-        /// The event.
-        event: EventId,
-        /// Its type.
-        kind: &'static str,
-    },
-    /// Its object names no charge, where only that says whom it is about.
-    #[error("event {event} ({kind}) names no charge")]
-    NoCharge {
-        /// The event.
-        event: EventId,
-        /// Its type.
-        kind: &'static str,
-    },
-    /// The object, customer, charge or connected account that it names is not an
-    /// identifier.
-    #[error("the {field} of event {event} ({kind}) is not an identifier")]
-    BadId {
-        /// The event.
-        event: EventId,
-        /// Its type.
-        kind: &'static str,
-        /// Which field.
-        field: &'static str,
-        /// What is wrong with it.
-        #[source]
-        source: IdError,
-    },
 }
 
 /// Reads a verified body.
 ///
 /// An event without a readable `created` happened when it was received. An account
 /// is taken only from metadata with a proof, which is not checked here; never from
-/// `client_reference_id`, which a payment link's customer can set.
+/// `client_reference_id`, which a payment link's customer can set. What cannot be an
+/// identifier is not there.
 ///
 /// # Errors
-/// [`ReadError`] when the body is not an event, or does not say whom it is about.
+/// [`ReadError`] when the body is not an event.
 pub fn read(body: &[u8], received_at: Timestamp) -> Result<Reading, ReadError> {
     // serde would take an array for an object, its values in the fields' order.
     if body.trim_ascii_start().starts_with(b"[") {
@@ -133,8 +112,7 @@ pub fn read(body: &[u8], received_at: Timestamp) -> Result<Reading, ReadError> {
     }
     let view: EventView<'_> = serde_json::from_slice(body).map_err(unreadable)?;
     let id = event_id(&view.id)?;
-    let Some(Text(kind)) = view.kind.0.as_ref().filter(|kind| check_identifier(&kind.0).is_ok())
-    else {
+    let Some(Text(kind)) = view.kind.0.as_ref().filter(|kind| check_word(&kind.0).is_ok()) else {
         return Err(ReadError::NoType { event: id });
     };
     let thin = matches!(&view.object.0, Some(Text(object)) if object == "v2.core.event");
@@ -142,28 +120,29 @@ pub fn read(body: &[u8], received_at: Timestamp) -> Result<Reading, ReadError> {
     let Some(&kind) = acted_on else {
         return Ok(not_needed(kind));
     };
-    let event = Event { id, kind, about: about(kind) };
     let Some(object) = view.data.0.and_then(|data| data.object.0) else {
-        return Err(ReadError::NoObject { event: event.id, kind });
+        return Err(ReadError::NoObject { event: id, kind });
     };
     let Some(Text(object_id)) = &object.id.0 else {
         return Ok(not_needed(kind));
     };
-    if event.about == About::Session && !sells_subscription(&object) {
+    let about = about(kind);
+    if about == About::Session && !sells_subscription(&object) {
         return Ok(not_needed(kind));
     }
-    event.id("id", check_identifier(object_id))?;
-    let connect_account = view.account.0.map(|text| text.0.into_owned());
-    event.id("account", connect_account.as_deref().map_or(Ok(()), check_identifier))?;
-    let subject = event.subject(&object)?;
+    let connect_account = view.account.0.map(|Text(account)| account.into_owned());
+    let subject = subject(about, &object).filter(|_| can_be_told(connect_account.as_deref()));
+    let Some(subject) = subject else {
+        return Ok(Reading::NamesNobody { event: id, kind: kind.to_owned() });
+    };
     let mut envelope =
-        Envelope::received(Source::Stripe, Via::Webhook, event.id, kind, subject, received_at);
+        Envelope::received(Source::Stripe, Via::Webhook, id, kind, subject, received_at);
     let created = view.created.0.and_then(|second| Timestamp::from_second(second).ok());
     envelope.occurred_at = created.unwrap_or(envelope.received_at);
-    envelope.object = Some(object_id.as_ref().to_owned());
+    envelope.object = Some(object_id.as_ref().to_owned()).filter(|id| check_opaque(id).is_ok());
     envelope.livemode = view.livemode.0;
     envelope.connect_account = connect_account;
-    envelope.hint = event.about.hint(kind, &object);
+    envelope.hint = about.hint(kind, &object);
     Ok(Reading::Envelope(Box::new(envelope)))
 }
 
@@ -206,47 +185,29 @@ fn event_id(id: &Lenient<Text<'_>>) -> Result<EventId, ReadError> {
     EventId::parse(id.as_ref()).map_err(|_| ReadError::BadEventId)
 }
 
-/// An event that is acted on, while it is read.
-struct Event {
-    id: EventId,
-    kind: &'static str,
-    about: About,
-}
-
-impl Event {
-    /// Whom it is about.
-    fn subject(&self, object: &ObjectView<'_>) -> Result<Subject, ReadError> {
-        match self.about {
-            About::Session | About::Subscription | About::Invoice => {
-                let customer = object.customer.0.as_ref().ok_or_else(|| self.no_customer())?;
-                let customer = self.id("customer", CustomerId::parse(customer.0.as_ref()))?;
-                let account = self.about.account(object);
-                Ok(Subject { account, ..Subject::customer(customer) })
-            }
-            About::Charge => {
-                let charge = object.charge.0.as_ref().ok_or_else(|| self.no_charge())?;
-                let charge = self.id("charge", ChargeId::parse(charge.0.as_ref()))?;
-                Ok(Subject { charge: Some(charge), ..Subject::default() })
-            }
-            About::Customer => {
-                let Lenient(Some(Text(id))) = &object.id else { return Err(self.no_customer()) };
-                Ok(Subject::customer(self.id("id", CustomerId::parse(id.as_ref()))?))
-            }
+/// Whom an object is about, if it says so.
+fn subject(about: About, object: &ObjectView<'_>) -> Option<Subject> {
+    let mut subject = Subject { account: about.account(object), ..Subject::default() };
+    match about {
+        About::Session | About::Subscription | About::Invoice => {
+            let id = object.customer.0.as_ref();
+            subject.customer = id.and_then(|id| CustomerId::parse(id.0.as_ref()).ok());
+        }
+        About::Customer => {
+            let id = object.id.0.as_ref();
+            subject.customer = id.and_then(|id| CustomerId::parse(id.0.as_ref()).ok());
+        }
+        About::Charge => {
+            let id = object.charge.0.as_ref();
+            subject.charge = id.and_then(|id| ChargeId::parse(id.0.as_ref()).ok());
         }
     }
+    Some(subject).filter(|subject| *subject != Subject::default())
+}
 
-    fn id<T>(&self, field: &'static str, parsed: Result<T, IdError>) -> Result<T, ReadError> {
-        let (event, kind) = (&self.id, self.kind);
-        parsed.map_err(|source| ReadError::BadId { event: event.clone(), kind, field, source })
-    }
-
-    fn no_customer(&self) -> ReadError {
-        ReadError::NoCustomer { event: self.id.clone(), kind: self.kind }
-    }
-
-    fn no_charge(&self) -> ReadError {
-        ReadError::NoCharge { event: self.id.clone(), kind: self.kind }
-    }
+/// Whether a connected account can be told on: what is somebody else's must not pass for ours.
+fn can_be_told(connect_account: Option<&str>) -> bool {
+    connect_account.is_none_or(|account| check_opaque(account).is_ok())
 }
 
 #[cfg(test)]
@@ -288,15 +249,8 @@ mod tests {
         let about = |object: &str| {
             format!(r#"{{"id":"evt_1","type":"{UPDATED}","data":{{"object":{object}}}}}"#)
         };
-        let long = format!(r#"{{"id":"sub_1","customer":"{}"}}"#, "c".repeat(129));
-        let connected = about(r#"{"id":"sub_1"}"#).replacen('{', r#"{"account":"a b","#, 1);
-        let bad_account =
-            "the account of event evt_1 (customer.subscription.updated) is not an identifier";
         let not_one_object = "the body is JSON, but not one object with each field once";
         let no_object = "event evt_1 (customer.subscription.updated) shows no object";
-        let no_customer = "event evt_1 (customer.subscription.updated) names no customer";
-        let bad_customer =
-            "the customer of event evt_1 (customer.subscription.updated) is not an identifier";
         for (body, expected) in [
             ("", "the body is cut off"),
             ("not json", "the body is not JSON"),
@@ -315,31 +269,74 @@ mod tests {
             (&nested(r#"{"a":"#, "}").replace(":}", ":1}"), no_object),
             (&about("null"), no_object),
             (&about(r#"["sub_1","cus_1"]"#), no_object),
-            (&about(r#"{"id":"sub_1"}"#), no_customer),
-            (&about(r#"{"id":"sub_1","customer":null}"#), no_customer),
-            (&about(r#"{"id":"sub_1","customer":{}}"#), no_customer),
-            (&about(r#"{"id":"sub_1","customer":["cus_1"]}"#), no_customer),
-            (&about(&long), bad_customer),
             (r#"{"id":"evt_1","type":"a b"}"#, "event evt_1 has no type"),
-            (&connected, bad_account),
         ] {
             let error = read(body.as_bytes(), received_at()).unwrap_err();
             assert_eq!(error.to_string(), expected, "{}", &body[..body.len().min(80)]);
         }
-        for kind in ["charge.dispute.created", "radar.early_fraud_warning.created"] {
-            let error = read_value(&event(kind, &json!({"id": "dp_1"}))).unwrap_err();
-            assert!(matches!(error, ReadError::NoCharge { .. }), "{error}");
+    }
+
+    #[test]
+    fn what_names_nobody_is_told_by_event_and_type() {
+        let session = json!({"id": "cs_1", "mode": "subscription", "customer": null});
+        let mut connected = event(UPDATED, &json!({"id": "sub_1", "customer": "cus_1"}));
+        connected["account"] = "a\nb".into();
+        let mut events = vec![connected, event("checkout.session.completed", &session)];
+        for customer in [
+            json!(null),
+            json!(7),
+            json!({}),
+            json!(["cus_1"]),
+            json!(""),
+            json!("a\u{85}b"),
+            json!("ü".repeat(128)),
+            json!({"id": "a\nb"}),
+        ] {
+            events.push(event(UPDATED, &json!({"id": "sub_1", "customer": customer})));
+            events.push(event("invoice.paid", &json!({"id": "in_1", "customer": customer})));
+            events
+                .push(event("charge.dispute.created", &json!({"id": "dp_1", "charge": customer})));
+        }
+        events.push(event("customer.deleted", &json!({"id": "a\nb"})));
+        events.push(event("radar.early_fraud_warning.created", &json!({"id": "issfr_1"})));
+        for event in events {
+            let kind = event["type"].as_str().unwrap().into();
+            let expected = Reading::NamesNobody { event: EventId::parse("evt_1").unwrap(), kind };
+            assert_eq!(read_value(&event).unwrap(), expected, "{event}");
         }
     }
 
     #[test]
+    fn an_odd_identifier_is_as_good_as_any() {
+        for id in ["John Doe", "Zoë Ü", "Pro plan $699/month", "a\"b\\c#d", "\u{202e}x"] {
+            let price = json!({"id": id, "product": id, "lookup_key": id});
+            let object = json!({"id": id, "customer": id, "status": "active",
+                "items": {"data": [{"price": price}], "has_more": false}});
+            let envelope = envelope(UPDATED, &object);
+            assert_eq!(envelope.subject.customer.unwrap().as_str(), id);
+            assert_eq!(envelope.object.as_deref(), Some(id));
+            let hint = envelope.hint.unwrap();
+            assert_eq!(
+                (hint.whole, hint.prices[0].as_str(), hint.products[0].as_str()),
+                (true, id, id)
+            );
+        }
+    }
+
+    /// With `customer` null, and so an account of Accounts v2, what Tollgate made still names one.
+    #[test]
+    fn an_account_of_ours_is_enough_and_so_is_a_customer_with_an_object_without_a_usable_id() {
+        let ours = json!({METADATA_ACCOUNT: "sub-1", METADATA_PROOF: "1:00"});
+        let named = envelope(UPDATED, &json!({"id": "sub_1", "customer": null, "metadata": ours}));
+        assert_eq!(named.subject.account.unwrap().id.as_str(), "sub-1");
+        let unnamed = envelope(UPDATED, &json!({"id": "a\nb", "customer": "cus_1"}));
+        assert_eq!(unnamed.object, None);
+    }
+
+    #[test]
     fn what_nothing_needs_is_told_by_type() {
-        let session = |mode: &str, customer: Value| {
-            event(
-                "checkout.session.completed",
-                &json!({"id": "cs_1", "mode": mode, "customer": customer}),
-            )
-        };
+        let session =
+            |mode: &str| event("checkout.session.completed", &json!({"id": "cs_1", "mode": mode}));
         let mut thin = event(UPDATED, &Value::Null);
         thin["object"] = "v2.core.event".into();
         for event in [
@@ -347,9 +344,8 @@ mod tests {
             event("v2.core.account.closed", &Value::Null),
             event("v1.customer.subscription.updated", &Value::Null),
             event(UPDATED, &json!({"customer": "cus_1"})),
-            session("payment", "cus_1".into()),
-            session("setup", "cus_1".into()),
-            session("subscription", Value::Null),
+            session("payment"),
+            session("setup"),
             thin,
         ] {
             let expected = Reading::NotNeeded { kind: event["type"].as_str().unwrap().into() };
@@ -376,7 +372,7 @@ mod tests {
     fn strange_optional_fields_count_as_absent_and_unknown_values_are_kept() {
         let object = json!({"id": "sub_1", "customer": "cus_1", "status": "on_holiday",
             "metadata": [], "cancel_at": "soon", "cancel_at_period_end": 1,
-            "items": {"data": [null, 7, {"price": null}, {"price": "price_1"}, {"price": "p 2"}]}});
+            "items": {"data": [null, 7, {"price": null}, {"price": "price_1"}, {"price": "p\n2"}, {"price": {"product": "prod_1"}}]}});
         let mut event = event(UPDATED, &object);
         event["created"] = "yesterday".into();
         event["livemode"] = "no".into();
@@ -386,7 +382,7 @@ mod tests {
         assert_eq!((envelope.livemode, envelope.connect_account), (None, None));
         let prices = vec![PriceId::parse("price_1").unwrap()];
         let hint = Hint { status: "on_holiday".into(), prices, ..Hint::default() };
-        assert!(!hint.whole, "of three items nothing is known");
+        assert!(!hint.whole, "of all others nothing is known");
         assert_eq!(envelope.hint, Some(hint));
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::{AccountId, NamedAccount, check_identifier};
+use crate::{AccountId, NamedAccount, check_word};
 
 /// The metadata key under which Tollgate writes the account on Stripe's objects.
 pub const METADATA_ACCOUNT: &str = "tollgate_account";
@@ -30,7 +30,7 @@ impl NamedAccount {
     /// As an object's metadata names it, by key. An id that cannot be one names nobody.
     pub fn from_metadata<'a>(get: impl Fn(&'static str) -> Option<&'a str>) -> Option<Self> {
         let id = AccountId::parse(get(METADATA_ACCOUNT)?).ok()?;
-        let word = |key| get(key).filter(|word| check_identifier(word).is_ok()).map(str::to_owned);
+        let word = |key| get(key).filter(|word| check_word(word).is_ok()).map(str::to_owned);
         Some(Self { id, proof: word(METADATA_PROOF), stack: word(METADATA_STACK) })
     }
 }

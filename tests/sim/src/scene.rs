@@ -124,7 +124,7 @@ impl Scene {
         self.accepted.borrow_mut().insert(envelope.event_ref(), envelope.clone());
         let message = Outgoing {
             body: envelope.encode(),
-            group: Some(envelope.group().to_owned()),
+            group: Some(envelope.group().into_owned()),
             dedup: Some(envelope.deduplication_id()),
         };
         let sent = self.world.sqs.scene(|model, now| model.send_message(queue, message, now));

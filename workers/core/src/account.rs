@@ -11,15 +11,15 @@ use tollgate_events::{
 
 identifier!(
     /// A plan of the catalog: `free`, `basic`, `pro`.
-    PlanId
+    word PlanId
 );
 identifier!(
     /// An API Gateway usage plan's id.
-    UsagePlanId
+    word UsagePlanId
 );
 identifier!(
     /// An API Gateway API key's id; never the key's value.
-    KeyId
+    word KeyId
 );
 
 /// What a key is for. One today: the account's own long-lived key.

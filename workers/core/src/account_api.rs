@@ -5,7 +5,7 @@
 
 use jiff::Timestamp;
 use serde::Serialize;
-use tollgate_events::{AccountId, CustomerId, PriceId};
+use tollgate_events::{AccountId, CustomerId, PriceId, digest};
 
 use crate::account::{Account, PlanId, Status};
 use crate::catalog::{Plan, Quota};
@@ -170,10 +170,7 @@ impl<P: Ports> AccountApi<P> {
             success_url: self.return_url.clone(),
             cancel_url: self.return_url.clone(),
             // Two clicks at once see the same number of sessions and get the same one.
-            idempotency_key: format!(
-                "tollgate-checkout-{id}-{customer}-{price}-{}",
-                sessions.len()
-            ),
+            idempotency_key: idempotency_key(id, &customer, &price, sessions.len()),
             customer,
             price,
         };
@@ -365,6 +362,19 @@ impl<P: Ports> AccountApi<P> {
 }
 
 /// Stripe does not know a customer of the account.
+/// One key for each price that a customer may buy and each session that they had by then: a digest,
+/// because an id of Stripe's is longer and of other characters than a key may be.
+/// <https://docs.stripe.com/api/idempotent_requests>
+fn idempotency_key(
+    account: &AccountId,
+    customer: &CustomerId,
+    price: &PriceId,
+    sessions: usize,
+) -> String {
+    // No id has a line break: what stands between two of them is no part of one.
+    format!("tollgate-checkout-{}", digest(&format!("{account}\n{customer}\n{price}\n{sessions}")))
+}
+
 fn missing(customer: &CustomerId) -> PortError {
     Mismatch::Customer(customer.clone()).into()
 }

@@ -212,12 +212,7 @@ pub async fn park_dead_letters<L: Ledger, C: Clock>(
 fn unreadable(message: &Message, error: &EnvelopeError, now: Timestamp) -> EventRecord {
     let event = match error {
         EnvelopeError::FutureVersion { event: Some(event), .. } => event.clone(),
-        _ => EventRef {
-            source: Source::Queue,
-            id: EventId::parse(message.id.clone()).unwrap_or_else(|_| {
-                EventId::parse("message-without-a-usable-id").expect("it is visible ASCII")
-            }),
-        },
+        _ => EventRef { source: Source::Queue, id: EventId::standing_for(&message.id) },
     };
     EventRecord::unreadable(event, message.body.clone(), error.to_string(), now)
 }

@@ -6,7 +6,7 @@
 use jiff::SignedDuration;
 use serde_json::Value;
 use tollgate_events::stripe::{ReadError, Reading, SignatureError, SigningSecret};
-use tollgate_events::{Envelope, Source, cloudtrail, cognito, stripe};
+use tollgate_events::{Envelope, EventId, Source, cloudtrail, cognito, stripe};
 
 use crate::ports::{Clock, PortError, Queue, QueueName};
 
@@ -42,6 +42,14 @@ pub enum Delivery {
         /// The type.
         kind: String,
     },
+    /// Of a type that is acted on, and about nobody who could ever be found: Stripe's sending it
+    /// again would change nothing.
+    NamesNobody {
+        /// The event.
+        event: EventId,
+        /// Its type.
+        kind: String,
+    },
     /// Larger than [`MAX_BODY_BYTES`].
     TooLarge,
     /// Not signed by Stripe, or not now.
@@ -56,7 +64,7 @@ impl Delivery {
     /// The HTTP status to answer with.
     pub fn status(&self) -> u16 {
         match self {
-            Self::Queued { .. } | Self::NotNeeded { .. } => 200,
+            Self::Queued { .. } | Self::NotNeeded { .. } | Self::NamesNobody { .. } => 200,
             Self::BadSignature(_) | Self::Unreadable(_) => 400,
             Self::TooLarge => 413,
             Self::QueueUnavailable(_) => 503,
@@ -68,6 +76,7 @@ impl Delivery {
         match self {
             Self::Queued { .. } => "queued",
             Self::NotNeeded { .. } => "not_needed",
+            Self::NamesNobody { .. } => "names_nobody",
             Self::TooLarge => "too_large",
             Self::BadSignature(_) => "bad_signature",
             Self::Unreadable(_) => "unreadable",
@@ -89,6 +98,7 @@ impl<Q: Queue, C: Clock> Webhook<Q, C> {
         match stripe::read(body, now) {
             Err(error) => Delivery::Unreadable(error),
             Ok(Reading::NotNeeded { kind }) => Delivery::NotNeeded { kind },
+            Ok(Reading::NamesNobody { event, kind }) => Delivery::NamesNobody { event, kind },
             Ok(Reading::Envelope(envelope)) => {
                 match self.queue.send(QueueName::Events, &envelope).await {
                     Ok(()) => Delivery::Queued { envelope },

@@ -154,7 +154,7 @@ impl EventRecord {
                 .subject
                 .customer
                 .as_ref()
-                .map_or_else(|| envelope.group().to_owned(), ToString::to_string),
+                .map_or_else(|| envelope.group().into_owned(), ToString::to_string),
             None => self.event.id.to_string(),
         })
     }

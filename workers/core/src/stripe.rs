@@ -16,7 +16,7 @@ use tollgate_events::{
 pub enum ListedEvent {
     /// An event to act on, come by a replay.
     Needed(Box<Envelope>),
-    /// One that nothing needs.
+    /// One that nothing needs, or that names nobody.
     NotNeeded,
     /// One that is not what Stripe sends, and why; nothing of its body.
     Unreadable(String),
@@ -27,7 +27,7 @@ impl ListedEvent {
     pub fn read(event: &[u8]) -> Self {
         match read_listed(event) {
             Ok(Reading::Envelope(envelope)) => Self::Needed(envelope),
-            Ok(Reading::NotNeeded { .. }) => Self::NotNeeded,
+            Ok(Reading::NotNeeded { .. } | Reading::NamesNobody { .. }) => Self::NotNeeded,
             Err(error) => Self::Unreadable(error.to_string()),
         }
     }

@@ -88,7 +88,7 @@ impl SqsPort {
             named.stack = None;
         }
         let body = told.encode();
-        let group = envelope.group().to_owned();
+        let group = envelope.group().into_owned();
         let by_group = self.sqs.gate.has(Bug::DeduplicatedByGroup);
         let dedup = if by_group { group.clone() } else { envelope.deduplication_id() };
         Outgoing { body, group: Some(group), dedup: Some(dedup) }

@@ -3,6 +3,7 @@
 
 use super::error::StripeResult;
 use super::model::{Card, Customer, Metadata};
+use super::objects::payment_method;
 use super::state::Stripe;
 use super::transitions::Action;
 
@@ -48,7 +49,7 @@ impl Stripe {
         let card = card.into();
         let before = self.live_customer(customer)?.card;
         let method = serde_json::json!({
-            "id": customer.replace("cus_", "pm_1"),
+            "id": payment_method(customer),
             "object": "payment_method",
             "created": self.now.as_second(),
             "customer": card.map(|_| customer),

@@ -51,6 +51,13 @@ pub struct StripeError {
 pub type StripeResult<T> = Result<T, StripeError>;
 
 impl StripeError {
+    /// An object of the id is there already: 400.
+    pub fn exists(object: &str, id: &str) -> Self {
+        let message = format!("{object} already exists: {id}");
+        let (code, param) = (Some("resource_already_exists"), Some("id".to_owned()));
+        Self { code, param, ..Self::invalid(message) }
+    }
+
     /// The request cannot be carried out: 400.
     pub fn invalid(message: impl Into<String>) -> Self {
         Self {

@@ -60,10 +60,10 @@ fn found<T>(result: PortResult<T>) -> PortResult<Option<T>> {
     }
 }
 
-/// The model mints these ids itself.
+/// The model mints these ids itself, or a test has chosen them.
 macro_rules! id {
     ($kind:ident, $text:expr) => {
-        $kind::parse($text.as_str()).expect("the model's ids are visible ASCII")
+        $kind::parse($text.as_str()).expect("the model's ids can be ids")
     };
 }
 

@@ -22,6 +22,8 @@ pub struct Stripe {
     pub(super) now: Timestamp,
     pub(super) settings: Settings,
     pub(super) minted: u64,
+    /// What the next customer, product or price is to be called.
+    chosen: Option<String>,
     pub(super) customers: Table<Customer>,
     pub(super) products: Table<Product>,
     pub(super) prices: Table<Price>,
@@ -70,6 +72,7 @@ impl Stripe {
             now: whole_seconds(now),
             settings,
             minted: 0,
+            chosen: None,
             customers: Table::default(),
             products: Table::default(),
             prices: Table::default(),
@@ -101,9 +104,28 @@ impl Stripe {
         &mut self.settings
     }
 
+    /// Makes a customer, product or price of this id. Sellers chose the ids of customers, plans
+    /// and products as they liked until 2018-05-21; those stand for ever, and a plan is a price
+    /// today.
+    /// <https://docs.stripe.com/changelog/2018-05-21/valid-characters-ids-coupons-skus-customers-products-plans>
+    ///
+    /// Two objects never have one id here, of whatever kind they are.
+    pub fn with_id<T>(&mut self, id: &str, make: impl FnOnce(&mut Self) -> T) -> T {
+        assert!(self.object(id).is_none(), "there is a {id} already");
+        self.chosen = Some(id.to_owned());
+        let made = make(self);
+        self.chosen = None;
+        made
+    }
+
     /// A new id: the same in every run with the same seed and the same acts, and no
-    /// hint of the order in which objects were made.
+    /// hint of the order in which objects were made. Or the one that was chosen.
     pub(super) fn mint(&mut self, prefix: &str) -> String {
+        if CHOSEN.contains(&prefix)
+            && let Some(chosen) = self.chosen.take()
+        {
+            return chosen;
+        }
         self.minted += 1;
         let bits = scramble(self.minted ^ (self.settings.seed << 40));
         let tail = scramble(bits);
@@ -235,6 +257,9 @@ impl Stripe {
         self.portals.get(id).ok_or_else(|| StripeError::missing("billing_portal.session", id))
     }
 }
+
+/// What the ids of objects begin with whose ids could be chosen.
+const CHOSEN: [&str; 3] = ["cus_", "prod_", "price_1"];
 
 /// Stripe's times are whole seconds.
 pub(super) fn whole_seconds(time: Timestamp) -> Timestamp {

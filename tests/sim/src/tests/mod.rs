@@ -13,6 +13,7 @@ mod flood;
 mod gone;
 mod hidden_key;
 mod lease;
+mod legacy_ids;
 mod looks;
 mod namesake;
 mod permutations;

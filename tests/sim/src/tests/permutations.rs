@@ -219,7 +219,7 @@ impl Lived {
 }
 
 fn message(place: usize, event: &Envelope) -> Message {
-    Message { id: format!("m{place}"), group: event.group().to_owned(), body: event.encode() }
+    Message { id: format!("m{place}"), group: event.group().into_owned(), body: event.encode() }
 }
 
 #[test]

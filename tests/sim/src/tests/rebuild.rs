@@ -21,13 +21,13 @@ use crate::executor::block_on;
 use crate::scene::{Bought, Scene};
 
 impl Scene {
-    fn person(&self, name: &str) -> AccountId {
+    pub(super) fn person(&self, name: &str) -> AccountId {
         let account = self.world.cognito.sign_up_confirmed(name, "a@example.com").unwrap();
         self.come_to_rest();
         account
     }
 
-    fn payer(&self, name: &str, plan: &str) -> (AccountId, Bought) {
+    pub(super) fn payer(&self, name: &str, plan: &str) -> (AccountId, Bought) {
         let account = self.person(name);
         let bought = self.buy(&account, plan);
         self.come_to_rest();
@@ -35,12 +35,12 @@ impl Scene {
     }
 
     /// Lets the worker have everything that is on the queues, once.
-    fn deliver_everything(&self) {
+    pub(super) fn deliver_everything(&self) {
         self.collect();
         while self.deliver(EVENTS_QUEUE, &mut || ()) || self.deliver(BULK_QUEUE, &mut || ()) {}
     }
 
-    fn rebuild(&self, at_once: usize, writes: bool) -> (RebuildReport, Vec<Rebuilt>) {
+    pub(super) fn rebuild(&self, at_once: usize, writes: bool) -> (RebuildReport, Vec<Rebuilt>) {
         let rebuild = Rebuild {
             ports: &self.world,
             catalog: &self.worker.catalog,
@@ -82,11 +82,11 @@ impl Scene {
         block_on(act(&Reconcile { sweep }))
     }
 
-    fn look(&self) -> DriftReport {
+    pub(super) fn look(&self) -> DriftReport {
         self.reconcile(async |it| it.look(&mut |_| ()).await.unwrap())
     }
 
-    fn repair(&self) -> Repaired {
+    pub(super) fn repair(&self) -> Repaired {
         let mut repaired = Repaired::default();
         let done = async |it: &Reconcile<'_, _, _>| {
             it.repair(false, &mut repaired, &mut |_| ()).await.unwrap();
@@ -104,7 +104,7 @@ impl Scene {
         format!("{keys:#?}{users:#?}")
     }
 
-    fn accounts(&self) -> BTreeMap<AccountId, Access> {
+    pub(super) fn accounts(&self) -> BTreeMap<AccountId, Access> {
         let accounts = self.world.ledger.accounts().into_iter();
         accounts.map(|account| (account.id, account.access)).collect()
     }

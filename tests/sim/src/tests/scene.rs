@@ -55,7 +55,7 @@ impl Weather for Refuses {
 fn messages(events: &[Envelope]) -> Vec<Message> {
     let message = |(place, event): (usize, &Envelope)| Message {
         id: place.to_string(),
-        group: event.group().to_owned(),
+        group: event.group().into_owned(),
         body: event.encode(),
     };
     events.iter().enumerate().map(message).collect()

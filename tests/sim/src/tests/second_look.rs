@@ -160,6 +160,7 @@ fn bought(world: &World, worker: &Worker<World>, account: &AccountId) -> Envelop
         hint: Some(Hint {
             status: "active".into(),
             prices: vec![PriceId::parse(price).unwrap()],
+            whole: true,
             ..Hint::default()
         }),
         ..ahead_of_stripe(worker, account, world.clock.time())
@@ -183,15 +184,24 @@ fn of_one_second_the_end_is_the_last() {
     assert_eq!(review_in(&world, &account), Some(SignedDuration::from_secs(60)));
 }
 
+/// The hint of an envelope that had room for these prices alone.
+fn in_part(prices: &[&str], hint: &mut Hint) {
+    hint.whole = false;
+    hint.prices = prices.iter().map(|id| PriceId::parse(*id).unwrap()).collect();
+}
+
 #[test]
 fn whatever_reads_otherwise_than_it_was_told_may_lag() {
     let soon = Some(SignedDuration::from_secs(60));
-    let changes: [(fn(&mut Hint), _); 5] = [
+    let changes: [(fn(&mut Hint), _); 7] = [
         (|_| (), None),
         (|hint| hint.status = "past_due".into(), soon),
         (|hint| hint.prices.clear(), soon),
         (|hint| hint.cancel_at = Some(Timestamp::MAX), soon),
         (|hint| hint.cancel_at_period_end = true, soon),
+        // Not all of it found room in the envelope: what did must be there.
+        (|hint| in_part(&[], hint), None),
+        (|hint| in_part(&["price_other"], hint), soon),
     ];
     for (change, review) in changes {
         let (world, worker, account) = at_rest();

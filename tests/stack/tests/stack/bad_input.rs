@@ -83,6 +83,8 @@ async fn what_stripe_signed_is_answered_by_the_table() -> Told {
     let whole = event("evt_whole", UPDATED, "cus_1", false).to_string();
     let mut nameless = event("evt_nameless", UPDATED, "cus_1", false);
     nameless.as_object_mut().expect("it is one").remove("id");
+    let mut disputed = event("evt_d", "charge.dispute.created", "cus_1", false);
+    disputed["data"]["object"]["charge"] = Value::Null;
     let huge = json!({ "id": "evt_huge", "pad": "x".repeat(2 * 1024 * 1024) }).to_string();
     for (what, body, status) in [
         ("truncated", whole[..whole.len() - 9].to_owned(), 400),
@@ -97,6 +99,8 @@ async fn what_stripe_signed_is_answered_by_the_table() -> Told {
             200,
         ),
         ("thin", json!({ "id": "evt_t", "type": "v1.billing.meter.x" }).to_string(), 200),
+        ("a customer of no form", event("evt_c", UPDATED, "cus\n1", false).to_string(), 200),
+        ("nobody's charge", disputed.to_string(), 200),
     ] {
         let signature = shop.signature(&ours, &body);
         assert_eq!(shop.posts(Some(&signature), &body).await?, status, "{what}");

@@ -97,7 +97,7 @@ Example:
 /// Which account.
 #[derive(Debug, Args)]
 pub(crate) struct Who {
-    /// The account: its user's sub or e-mail address, a customer (cus_…), or its key's id.
+    /// The account: its user's sub or e-mail address, its key's id, or a linked customer's (cus_…).
     who: String,
 }
 
@@ -150,7 +150,7 @@ pub(crate) struct Grant {
 pub(crate) struct Disputed {
     #[command(flatten)]
     who: Who,
-    /// The dispute, dp_…
+    /// The dispute's id: mostly dp_…
     #[arg(value_parser = dispute)]
     dispute: DisputeId,
     #[command(flatten)]
@@ -162,7 +162,7 @@ pub(crate) struct Disputed {
 pub(crate) struct Paid {
     #[command(flatten)]
     who: Who,
-    /// The Stripe customer, cus_…
+    /// The Stripe customer's id: mostly cus_…, and before 2018 anything that its seller chose.
     #[arg(value_parser = customer)]
     customer: CustomerId,
     #[command(flatten)]
@@ -221,13 +221,11 @@ fn plan(text: &str) -> Result<PlanId, String> {
 }
 
 fn dispute(text: &str) -> Result<DisputeId, String> {
-    let is_one = ["dp_", "du_"].iter().any(|prefix| text.starts_with(prefix));
-    DisputeId::parse(text).ok().filter(|_| is_one).ok_or_else(|| "it begins with dp_".to_owned())
+    DisputeId::parse(text).map_err(|error| error.to_string())
 }
 
 fn customer(text: &str) -> Result<CustomerId, String> {
-    let id = CustomerId::parse(text).ok().filter(|_| text.starts_with("cus_"));
-    id.ok_or_else(|| "it begins with cus_".to_owned())
+    CustomerId::parse(text).map_err(|error| error.to_string())
 }
 
 /// When a grant ends that is made now, for so long.

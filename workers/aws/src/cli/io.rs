@@ -33,15 +33,25 @@ pub enum Colour {
     Yellow,
 }
 
+impl Colour {
+    /// What begins each colour on a terminal, and what ends them all.
+    pub(super) const CODES: [&str; 4] = ["\x1b[31m", "\x1b[32m", "\x1b[33m", "\x1b[0m"];
+
+    fn code(self) -> &'static str {
+        let [red, green, yellow, _] = Self::CODES;
+        match self {
+            Self::Red => red,
+            Self::Green => green,
+            Self::Yellow => yellow,
+        }
+    }
+}
+
 impl Io<'_> {
     /// A text in a colour, if colours may be used.
     pub fn paint(&self, colour: Colour, text: &str) -> String {
-        let code = match colour {
-            Colour::Red => 31,
-            Colour::Green => 32,
-            Colour::Yellow => 33,
-        };
-        if self.colour { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+        let [.., end] = Colour::CODES;
+        if self.colour { format!("{}{text}{end}", colour.code()) } else { text.to_owned() }
     }
 
     /// Asks a person; anything but `y` or `yes` is a no, and so is the end of the input.

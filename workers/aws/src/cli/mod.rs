@@ -26,6 +26,7 @@ mod settings;
 mod stack;
 mod stack_record;
 mod table;
+mod text;
 mod time;
 mod webhook;
 mod who;
@@ -42,6 +43,7 @@ pub use self::exit::{Exit, Failure};
 pub use self::io::{Colour, Io};
 pub use self::local::Local;
 pub use self::settings::{Setting, StackSettings};
+use self::text::Visible;
 
 /// The command line's definition: every command with its options and help.
 pub fn definition() -> clap::Command {
@@ -56,6 +58,11 @@ pub async fn run<C: Clock>(
     surroundings: Surroundings<'_, C>,
 ) -> u8 {
     let args: Vec<OsString> = args.into_iter().collect();
+    let (mut out, mut err) = (Visible(io.out), Visible(io.err));
+    let io = &mut match is_for_programs(&args) {
+        true => Io { out: io.out, err: io.err, input: io.input, ..*io },
+        false => Io { out: &mut out, err: &mut err, input: io.input, ..*io },
+    };
     let arguments = match Arguments::try_parse_from(args.iter()) {
         Ok(arguments) => arguments,
         Err(error) => return explain(&error, is_for_programs(&args), io) as u8,

@@ -1,11 +1,13 @@
 //! Tables and labelled values that fit the terminal: no lines, long texts wrapped; and counts.
 
+use std::borrow::Cow;
 use std::io::Result;
 
 use comfy_table::{ContentArrangement, Table, presets};
 use indicatif::HumanCount;
 
 use super::io::{Colour, Io};
+use super::text::visible;
 
 /// `1 event`, `1,204 events`.
 pub(super) fn counted(count: usize, what: &str) -> String {
@@ -35,7 +37,8 @@ pub(super) fn table_with_red(
         return Ok(());
     }
     let mut table = plain(io);
-    table.set_header(headings.to_vec()).add_rows(rows);
+    let cells = rows.iter().map(|row| row.iter().map(|cell| visible(cell)));
+    table.set_header(headings.to_vec()).add_rows(cells);
     print(table, red, io)
 }
 
@@ -51,7 +54,7 @@ pub(super) fn fields_with_red(
     io: &mut Io<'_>,
 ) -> Result<()> {
     let mut table = plain(io);
-    table.add_rows(rows.iter().map(|(label, value)| [(*label).to_owned(), value.clone()]));
+    table.add_rows(rows.iter().map(|(label, value)| [Cow::Borrowed(*label), visible(value)]));
     print(table, red, io)
 }
 
@@ -85,6 +88,22 @@ mod tests {
     fn one_is_no_plural() {
         assert_eq!(counted(1, "event"), "1 event");
         assert_eq!(counted(1_234_567, "event"), "1,234,567 events");
+    }
+
+    #[test]
+    fn what_is_shown_by_its_code_counts_as_wide_as_it_is() {
+        let mut out = Vec::new();
+        let (input, err) = (&mut &[][..], &mut std::io::sink());
+        let (colour, columns, interactive) = (false, None, false);
+        let (interrupted, hidden) = (&|| false, || Ok(String::new()));
+        let mut io =
+            Io { out: &mut out, err, input, interactive, colour, columns, interrupted, hidden };
+        fields(&[("\u{202e}ab", "x".into())], &mut io).unwrap();
+        let rows = [["\u{202e}a", "x"], ["b", "y"]].map(|row| row.map(str::to_owned).to_vec());
+        table(&["ID", "IS"], &rows, &mut io).unwrap();
+        let shown = String::from_utf8(out).unwrap();
+        let lines: Vec<_> = shown.lines().skip(1).collect();
+        assert_eq!(lines, ["ID         IS", r"\u{202e}a  x", "b          y"]);
     }
 
     #[test]

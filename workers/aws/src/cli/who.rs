@@ -1,9 +1,14 @@
 //! Which account is meant: by its sub, its user's e-mail address, a customer or a key.
+//!
+//! What begins with `cus_` is a customer. Anything else may be one whose id its seller chose, and
+//! is looked for among the linked ones after everything that it more likely is and the ledger can
+//! tell of by one read.
 
 use tollgate_billing::account::{Account, KeyId};
 use tollgate_billing::ports::{Clock, Ledger, Users};
 use tollgate_events::{AccountId, CustomerId};
 
+use super::text::quoted;
 use super::{Context, Failure};
 use crate::adapters::dynamodb::DynamoLedger;
 
@@ -33,39 +38,57 @@ pub(super) async fn id<C: Clock>(
     ledger: &DynamoLedger,
 ) -> Result<AccountId, Failure> {
     if who.contains('@') {
-        return by_email(who, context).await;
+        return by_email(who, context, ledger).await;
     }
-    if let Some(customer) = CustomerId::parse(who).ok().filter(|_| who.starts_with("cus_")) {
-        return ledger.account_of(&customer).await?.ok_or_else(|| {
-            let mend = format!("Link it: `{} account link WHO {customer}`", context.command());
-            Failure::usage(format!("{customer} is linked to no account"), mend)
+    if who.starts_with("cus_") {
+        return by_customer(who, ledger).await?.ok_or_else(|| {
+            let mend = format!("Link it: `{} account link WHO {}`", context.command(), quoted(who));
+            Failure::usage(format!("{who} is linked to no account"), mend)
         });
     }
-    let id = AccountId::parse(who).map_err(|_| nobody(who))?;
-    if known(ledger, &id).await?.is_some() {
-        return Ok(id);
+    let id = AccountId::parse(who).ok();
+    if let Some(id) = &id
+        && known(ledger, id).await?.is_some()
+    {
+        return Ok(id.clone());
     }
     if let Ok(key) = KeyId::parse(who)
         && let Some(id) = ledger.account_of_key(&key).await?
     {
         return Ok(id);
     }
+    if let Some(id) = by_customer(who, ledger).await? {
+        return Ok(id);
+    }
+    let Some(id) = id else { return Err(nobody(who)) };
     let user = context.users().await?.find(&id).await?;
     user.map(|user| user.id).ok_or_else(|| nobody(who))
+}
+
+async fn by_customer(who: &str, ledger: &DynamoLedger) -> Result<Option<AccountId>, Failure> {
+    let Ok(customer) = CustomerId::parse(who) else { return Ok(None) };
+    Ok(ledger.account_of(&customer).await?)
 }
 
 async fn known(ledger: &DynamoLedger, id: &AccountId) -> Result<Option<Account>, Failure> {
     Ok(ledger.account(id).await?.filter(|account| !account.is_blank()))
 }
 
-async fn by_email<C: Clock>(email: &str, context: &Context<'_, C>) -> Result<AccountId, Failure> {
+/// A user's address; or a customer's id, where a seller chose addresses for these.
+async fn by_email<C: Clock>(
+    email: &str,
+    context: &Context<'_, C>,
+    ledger: &DynamoLedger,
+) -> Result<AccountId, Failure> {
     let users = context.users().await?.with_email(email).await?;
     match users.as_slice() {
         [user] => Ok(user.id.clone()),
-        [] => Err(Failure::usage(
-            "no user has this e-mail address",
-            "Check it, or name the account by its sub, a customer (cus_…) or its key's id.",
-        )),
+        [] => by_customer(email, ledger).await?.ok_or_else(|| {
+            Failure::usage(
+                "no user has this e-mail address",
+                "Check it, or name the account by its sub, its key's id or a linked customer's.",
+            )
+        }),
         several => {
             let subs: Vec<_> = several.iter().map(|user| user.id.to_string()).collect();
             let problem = format!("{} users have this e-mail address", several.len());
@@ -79,7 +102,7 @@ fn nobody(who: &str) -> Failure {
     let named = if is_like_an_id(who) { format!(" `{who}`") } else { " of this name".to_owned() };
     Failure::usage(
         format!("there is no account{named}"),
-        "Name it by its user's sub or e-mail address, a customer (cus_…), or its key's id.",
+        "Name it by its user's sub or e-mail address, its key's id, or a linked customer's.",
     )
 }
 

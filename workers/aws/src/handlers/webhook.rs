@@ -19,6 +19,7 @@ pub async fn handle<Q: Queue, C: Clock>(
     let text = match &delivery {
         Delivery::Queued { .. } => "queued".to_owned(),
         Delivery::NotNeeded { .. } => "not needed".to_owned(),
+        Delivery::NamesNobody { .. } => "names nobody".to_owned(),
         Delivery::TooLarge => format!("the body is larger than {MAX_BODY_BYTES} bytes"),
         Delivery::BadSignature(error) => error.to_string(),
         Delivery::Unreadable(error) => error.to_string(),
@@ -62,6 +63,9 @@ fn report(delivery: &Delivery) {
             tracing::info!(outcome, event = %envelope.id, kind = %envelope.kind, "webhook");
         }
         Delivery::NotNeeded { kind } => tracing::info!(outcome, kind, "webhook"),
+        Delivery::NamesNobody { event, kind } => {
+            tracing::info!(outcome, event = %event, kind, "webhook");
+        }
         Delivery::TooLarge => tracing::warn!(outcome, "webhook"),
         Delivery::BadSignature(error) => tracing::warn!(outcome, %error, "webhook"),
         Delivery::Unreadable(error) => tracing::error!(outcome, %error, "webhook"),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
-use tollgate_events::{PriceId, ProductId};
+use tollgate_events::{IdError, PriceId, ProductId};
 use toml::Spanned;
 
 use super::{
@@ -214,14 +214,14 @@ impl Check<'_> {
         let offers = offers.collect::<Result<Vec<_>, _>>()?;
         let own = raw.lookup_keys.iter().map(|key| key.get_ref().clone());
         Ok(Plan {
-            id: self.id(&raw.id, PlanId::parse)?,
+            id: self.word(&raw.id, PlanId::parse)?,
             rank: *raw.rank.get_ref(),
-            usage_plan: usage_plan.map(|id| self.id(id, UsagePlanId::parse)).transpose()?,
+            usage_plan: usage_plan.map(|id| self.word(id, UsagePlanId::parse)).transpose()?,
             quota: raw.quota.as_ref().map(|quota| *quota.get_ref()),
             throttle: raw.throttle.as_ref().map(|throttle| *throttle.get_ref()),
-            prices: self.ids(&raw.prices, PriceId::parse)?,
+            prices: self.stripes(&raw.prices, PriceId::parse)?,
             lookup_keys: offers.iter().map(|offer| offer.lookup_key.clone()).chain(own).collect(),
-            products: self.ids(&raw.products, ProductId::parse)?,
+            products: self.stripes(&raw.products, ProductId::parse)?,
             offers,
         })
     }
@@ -316,21 +316,26 @@ impl Check<'_> {
         Ok(Some(plan.id.clone()))
     }
 
-    fn id<T>(
+    /// An id of the catalog's own or of AWS's.
+    fn word<T>(
         &self,
         raw: &Spanned<String>,
-        parse: impl Fn(String) -> Result<T, tollgate_events::IdError>,
+        parse: impl Fn(String) -> Result<T, IdError>,
     ) -> Result<T, CatalogError> {
-        parse(raw.get_ref().clone()).map_err(|error| {
-            self.rule(raw, error.to_string(), "write 1 to 128 visible ASCII characters")
-        })
+        let mend = "write 1 to 128 visible ASCII characters";
+        parse(raw.get_ref().clone()).map_err(|error| self.rule(raw, error.to_string(), mend))
     }
 
-    fn ids<T>(
+    /// Ids of Stripe's, which a seller may have chosen.
+    fn stripes<T>(
         &self,
         raw: &[Spanned<String>],
-        parse: impl Fn(String) -> Result<T, tollgate_events::IdError> + Copy,
+        parse: impl Fn(String) -> Result<T, IdError>,
     ) -> Result<Vec<T>, CatalogError> {
-        raw.iter().map(|id| self.id(id, parse)).collect()
+        let mend = "write it as Stripe shows it: 1 to 255 bytes without control characters";
+        let read = |id: &Spanned<String>| {
+            parse(id.get_ref().clone()).map_err(|error| self.rule(id, error.to_string(), mend))
+        };
+        raw.iter().map(read).collect()
     }
 }

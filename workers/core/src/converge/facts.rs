@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use tollgate_events::{
-    AccountId, CustomerId, DisputeId, Envelope, Source, Via, cloudtrail, cognito,
+    AccountId, CustomerId, DisputeId, Envelope, Hint, Source, Via, cloudtrail, cognito,
 };
 
 use super::{DRIFT, Run, Stop, join};
@@ -272,5 +272,14 @@ fn differs(event: &Envelope, subscriptions: &[Subscription]) -> bool {
     read.status.as_str() != hint.status
         || read.cancel_at != hint.cancel_at
         || read.cancel_at_period_end != hint.cancel_at_period_end
-        || !read.prices.iter().map(|price| &price.id).eq(&hint.prices)
+        || !has_prices(read, hint)
+}
+
+/// Whether a subscription has the prices that an event told of: these alone, if it told of all.
+fn has_prices(read: &Subscription, hint: &Hint) -> bool {
+    let mut prices = read.prices.iter().map(|price| &price.id);
+    if hint.whole {
+        return prices.eq(&hint.prices);
+    }
+    hint.prices.iter().all(|told| prices.any(|price| price == told))
 }

@@ -218,11 +218,10 @@ fn envelope(
     run: Option<String>,
     now: Timestamp,
 ) -> Envelope {
-    let id = format!("{kind}:{name}").chars().take(128).collect::<String>();
     Envelope {
         v: ENVELOPE_VERSION,
         source: Source::Sweep,
-        id: EventId::parse(id).expect("a kind and an id are visible ASCII"),
+        id: EventId::of_wake(kind, name),
         kind: kind.to_owned(),
         subject,
         object: None,

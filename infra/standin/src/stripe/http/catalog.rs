@@ -83,9 +83,30 @@ pub(super) fn list_products(stripe: &mut Stripe, _: &str, form: &mut Form) -> St
 
 pub(super) fn create_product(stripe: &mut Stripe, _: &str, form: &mut Form) -> StripeResult<Value> {
     let (name, metadata) = (form.need("name")?, form.map("metadata"));
+    let chosen = form.take("id");
     form.finish()?;
-    let id = stripe.create_product(&name, metadata);
+    let id = match chosen {
+        Some(chosen) => {
+            check_chosen(stripe, &chosen)?;
+            stripe.with_id(&chosen, |stripe| stripe.create_product(&name, metadata))
+        }
+        None => stripe.create_product(&name, metadata),
+    };
     shown(stripe, &id)
+}
+
+/// What an id may be that is chosen today.
+/// <https://docs.stripe.com/changelog/2018-05-21/valid-characters-ids-coupons-skus-customers-products-plans>
+fn check_chosen(stripe: &Stripe, id: &str) -> StripeResult<()> {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
+    if id.is_empty() || !id.bytes().all(allowed) {
+        let message = "Invalid id: only alphanumeric characters, `_` and `-` are allowed.";
+        return Err(StripeError::bad_parameter("id", message));
+    }
+    match stripe.object(id) {
+        Some(_) => Err(StripeError::exists("Product", id)),
+        None => Ok(()),
+    }
 }
 
 pub(super) fn get_product(stripe: &mut Stripe, id: &str, form: &mut Form) -> StripeResult<Value> {

@@ -68,11 +68,24 @@ fn matches(pattern: &str, path: &str) -> Option<String> {
     loop {
         match (wanted.next(), given.next()) {
             (None, None) => return Some(id),
-            (Some("{id}"), Some(part)) if !part.is_empty() => part.clone_into(&mut id),
+            (Some("{id}"), Some(part)) if !part.is_empty() => id = decoded(part)?,
             (Some(a), Some(b)) if a == b => {}
             _ => return None,
         }
     }
+}
+
+/// A segment of a path without its percent-encoding, if that is one.
+fn decoded(part: &str) -> Option<String> {
+    let mut bytes = part.bytes();
+    let mut plain = Vec::new();
+    while let Some(byte) = bytes.next() {
+        plain.push(match byte {
+            b'%' => *hex::decode([bytes.next()?, bytes.next()?]).ok()?.first()?,
+            byte => byte,
+        });
+    }
+    String::from_utf8(plain).ok()
 }
 
 /// The object that an operation has just made or changed.

@@ -36,8 +36,20 @@ fn join(mut shown: Value, mut unused: Value) -> Value {
     shown
 }
 
+/// The id of a customer's only card.
+pub(in crate::stripe) fn payment_method(customer: &str) -> String {
+    let tail = customer.strip_prefix("cus_");
+    format!("pm_1{}", tail.map_or_else(|| hex::encode(customer), str::to_owned))
+}
+
+/// The last characters of a customer's id.
+fn invoice_prefix(customer: &str) -> String {
+    let more = customer.chars().count().saturating_sub(8);
+    customer.chars().skip(more).collect()
+}
+
 impl Stripe {
-    /// Any object, by its id's prefix: what `expand` needs.
+    /// Any object, by its id's prefix if it has one: what `expand` needs.
     pub(super) fn object(&self, id: &str) -> Option<Value> {
         let prefix = id.split_once('_').map_or("", |(prefix, _)| prefix);
         match prefix {
@@ -52,6 +64,14 @@ impl Stripe {
             "issfr" => self.warnings.get(id).map(|w| self.show_warning(w)),
             _ => None,
         }
+        .or_else(|| self.object_of_chosen_id(id))
+    }
+
+    fn object_of_chosen_id(&self, id: &str) -> Option<Value> {
+        let customer = || self.customers.get(id).map(|it| self.show_customer(it));
+        let product = || self.products.get(id).map(|it| self.show_product(it));
+        let price = || self.prices.get(id).map(|it| self.show_price(it));
+        customer().or_else(product).or_else(price)
     }
 
     /// <https://docs.stripe.com/api/accounts/object>
@@ -91,11 +111,11 @@ impl Stripe {
             "description": null,
             "discount": null,
             "email": customer.email,
-            "invoice_prefix": &customer.id[customer.id.len().saturating_sub(8)..],
+            "invoice_prefix": invoice_prefix(&customer.id),
             "invoice_settings": {
                 "custom_fields": null,
                 "default_payment_method":
-                    customer.card.map(|_| customer.id.replace("cus_", "pm_1")),
+                    customer.card.map(|_| payment_method(&customer.id)),
                 "footer": null,
                 "rendering_options": null,
             },

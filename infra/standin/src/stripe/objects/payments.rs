@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::join;
+use super::{join, payment_method};
 use crate::stripe::model::{Charge, Dispute, Warning};
 use crate::stripe::state::Stripe;
 
@@ -61,7 +61,7 @@ impl Stripe {
             },
             "paid": succeeded,
             "payment_intent": charge.invoice.as_ref().map(|id| id.replace("in_", "pi_")),
-            "payment_method": charge.customer.replace("cus_", "pm_1"),
+            "payment_method": payment_method(&charge.customer),
             "status": if succeeded { "succeeded" } else { "failed" },
         });
         join(shown, unused)

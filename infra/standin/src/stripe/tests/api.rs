@@ -87,6 +87,24 @@ impl Api {
     }
 }
 
+/// Customers and prices have no `id` to choose any more; a product's has few characters.
+#[tokio::test]
+async fn a_products_id_may_be_chosen() {
+    let api = api().await;
+    let made = api.post("/v1/products", &[("name", "API"), ("id", "the-api_1")]).await;
+    assert_eq!(made["id"], "the-api_1");
+    assert_eq!(api.get("/v1/products/the%2Dapi_1", &[]).await["name"], "API");
+    for (path, form, code) in [
+        ("/v1/products", [("name", "API"), ("id", "the-api_1")], json!("resource_already_exists")),
+        ("/v1/products", [("name", "API"), ("id", "the API")], Value::Null),
+        ("/v1/customers", [("name", "John"), ("id", "John Doe")], json!("parameter_unknown")),
+    ] {
+        let (status, refused) = api.call(Method::POST, path, &form).await;
+        assert_eq!((status, &refused["error"]["code"]), (400, &code), "{refused}");
+        assert_eq!(refused["error"]["param"], "id");
+    }
+}
+
 #[tokio::test]
 async fn from_checkout_page_to_cancellation_over_http() {
     let api = api().await;

@@ -7,6 +7,7 @@ use tollgate_billing::ledger::Claim;
 use tollgate_billing::ports::{Clock, Ledger};
 use tollgate_events::AccountId;
 use tollgate_local::customer::Customer;
+use tollgate_standin::stripe::{Card, NewCustomer, SubscriptionData};
 use tollgate_standin::world::POOL_ID;
 
 use super::{Input, Operator, Said, plain};
@@ -42,8 +43,12 @@ impl<'a> Ann<'a> {
     }
 
     async fn payer(&self) -> anyhow::Result<String> {
+        Ok(self.payers().await?.into_iter().next().unwrap_or_default())
+    }
+
+    async fn payers(&self) -> anyhow::Result<Vec<String>> {
         let customers = self.account().await?.access.customers;
-        Ok(customers.first().map(ToString::to_string).unwrap_or_default())
+        Ok(customers.iter().map(ToString::to_string).collect())
     }
 
     /// What the protected API answers to her first key.
@@ -151,6 +156,45 @@ async fn customers_are_linked_and_taken_away_by_the_operators_word() -> anyhow::
     Ok(())
 }
 
+/// Customers from before 2018-05-21, whose ids their seller chose: each names its account.
+#[tokio::test]
+async fn a_customer_of_any_id_is_linked_shown_and_replayed() -> anyhow::Result<()> {
+    let mut operator = Operator::start().await?;
+    operator.columns = None;
+    let ann = Ann::signs_up(&operator).await?;
+    let customers = ["John Doe", "ann+old@example.org", "a1b2", "eod\u{202e}nhoj"];
+    for id in customers {
+        {
+            let mut stripe = operator.stripe();
+            let price = stripe.price_by_lookup_key("pro_monthly").expect("it is sold").id.clone();
+            stripe.with_id(id, |it| it.create_customer(NewCustomer::default()));
+            stripe.set_card(id, Card::Pays)?;
+            stripe.subscribe(id, &[&price], SubscriptionData::default())?;
+        }
+        operator.stack.settle().await?;
+        let listed = operator.tollgate(&format!("events list --customer '{id}'"), NONE).await;
+        let visible = id.replace('\u{202e}', r"\u{202e}");
+        assert!(listed.out.contains("waiting") && listed.out.contains(&visible), "{listed:?}");
+        let linked = ann.act(&format!("link ann@example.com '{id}'")).await?;
+        assert!(linked.exit == 0 && linked.out.contains("Plan       pro"), "{linked:?}");
+        let shown = operator.tollgate(&format!("account show '{id}'"), NONE).await;
+        assert!(shown.exit == 0 && shown.out.contains(&visible), "{shown:?}");
+        assert!(!format!("{}{}", shown.out, listed.out).contains('\u{202e}'), "it turns the line");
+        let json = operator.tollgate(&format!("account show '{id}' --json"), NONE).await;
+        let told: Value = serde_json::from_str(&json.out)?;
+        assert!(told["customers"].as_array().is_some_and(|all| all.contains(&json!(id))), "{told}");
+        let replay = format!("events replay --since 1d --customer '{id}' --yes");
+        let replayed = operator.tollgate_while_it_runs(&replay, NONE).await?;
+        assert_eq!(replayed.exit, 0, "{replayed:?}");
+        assert!(ann.payers().await?.contains(&id.to_owned()));
+        let taken = ann.act(&format!("unlink '{id}' '{id}'")).await?;
+        assert!(taken.exit == 0 && taken.out.contains("Plan       free"), "{taken:?}");
+        let gone = operator.tollgate(&format!("account show '{id}'"), NONE).await;
+        assert_eq!(gone.exit, 2, "{gone:?}");
+    }
+    Ok(())
+}
+
 #[tokio::test]
 async fn a_dispute_is_lifted() -> anyhow::Result<()> {
     let operator = Operator::start().await?;
@@ -246,8 +290,10 @@ async fn mistakes_say_what_to_do() -> anyhow::Result<()> {
         ("grant ann@example.com pro --until soon --why x", 2, "write it as 2026-03-01"),
         ("revoke-grant ann@example.com pro --why x --by o --yes", 3, "is not granted"),
         ("revoke-grant ann@example.com pro --why x --by o --dry-run", 3, "is not granted"),
-        ("lift-dispute ann@example.com 7 --why x", 2, "it begins with dp_"),
-        ("link ann@example.com ann --why x", 2, "it begins with cus_"),
+        ("lift-dispute ann@example.com 7 --why x --by o --yes", 3, "no dispute 7"),
+        ("show 'no such body'", 2, "there is no account of this name"),
+        ("show 'no such\u{202e} cus@tomer'", 2, "no user has this e-mail address"),
+        ("link ann@example.com 'a\u{9b}b' --why x", 2, "an identifier has a control character"),
         ("hold ann@example.com --why x --by o --dry-run --plans /nowhere", 2, "--plans FILE"),
     ] {
         let said = operator.tollgate(&format!("account {line}"), NONE).await;

@@ -271,6 +271,42 @@ pub(super) async fn a_released_link_is_an_operators_to_give<F: Face>(stand: Stan
     assert_eq!(nobodys, CustomerLink::Nobodys);
 }
 
+/// Ids that sellers chose: with what separates something somewhere, of other letters, and as long
+/// as can be.
+pub(super) fn odd_ids() -> Vec<String> {
+    let odd = [
+        "John Doe",
+        "Zoë Ü",
+        "..",
+        "a/b#c,d?e=f&g+h",
+        "\\\"'%20",
+        "\u{202e}\u{ffff}",
+        "CUSTOMER#x",
+    ];
+    let long = ["1", "2"].map(|last| format!("{}{last}", "ü".repeat(120)));
+    odd.map(str::to_owned).into_iter().chain(long).collect()
+}
+
+pub(super) async fn links_and_records_take_any_customers_id<F: Face>(stand: Stand<F>) {
+    for (n, id) in odd_ids().iter().enumerate() {
+        let (owner, event) = (format!("a{n}"), format!("evt_{n}"));
+        stand.record(&[record(&event, id, Outcome::Waiting, 0)]).await;
+        let mut commit = closing(&stand.claimed(&owner, 0).await, &format!("c{n}"));
+        commit.link.push(customer(id));
+        commit.account.access.customers.insert(customer(id));
+        assert_eq!(stand.commit(&commit).await, CommitResult::Committed);
+    }
+    let ledger = stand.ports.ledger();
+    for (n, id) in odd_ids().iter().enumerate() {
+        let owner = account(&format!("a{n}"));
+        assert_eq!(ledger.account_of(&customer(id)).await.unwrap(), Some(owner.clone()), "{id}");
+        let stored = ledger.account(&owner).await.unwrap().unwrap();
+        assert_eq!(stored.access.customers, [customer(id)].into(), "{id}");
+        let stuck = ledger.stuck_on(&customer(id)).await.unwrap();
+        assert_eq!(names(&stuck), [&*format!("evt_{n}")].into(), "{id}");
+    }
+}
+
 pub(super) async fn a_key_tells_whose_it_is_and_was<F: Face>(stand: Stand<F>) {
     let ledger = stand.ports.ledger();
     let key = key(&account("a")).id;

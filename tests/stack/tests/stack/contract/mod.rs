@@ -113,6 +113,7 @@ contract! {
         a_commit_writes_everything_at_once,
         a_link_that_is_taken_moves_nothing,
         a_released_link_is_an_operators_to_give,
+        links_and_records_take_any_customers_id,
         a_key_tells_whose_it_is_and_was,
         a_lost_response_is_recognised_by_commit_id,
         a_newer_catalog_is_not_overruled,
@@ -135,6 +136,7 @@ contract! {
         ;
     sqs:
         a_message_is_the_envelope_with_its_group,
+        groups_and_deduplication_ids_are_words,
         a_group_comes_in_the_order_in_which_it_was_sent,
         duplicates_within_five_minutes_are_swallowed,
         a_replay_is_no_duplicate,
@@ -186,6 +188,7 @@ contract! {
         a_checkout_expires_once_and_without_error,
         a_checkout_expires_by_itself_after_a_day,
         a_portal_opens_for_a_customer,
+        an_id_may_be_one_that_a_seller_chose,
         events_are_listed_newest_first_in_pages,
         undelivered_events_are_listed_alone,
         an_event_is_read_by_its_id_for_30_days,

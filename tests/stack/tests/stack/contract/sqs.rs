@@ -1,5 +1,7 @@
 //! SQS FIFO: what is sent through the port, as whoever receives it finds it.
 
+use std::collections::BTreeSet;
+
 use jiff::SignedDuration;
 use tollgate_billing::ports::{Class, Queue as _, QueueName};
 use tollgate_events::{Envelope, EventId, Source, Subject, Via};
@@ -9,7 +11,7 @@ use tollgate_standin::world::{
 };
 
 use super::face::{self, Face, Stand};
-use super::ledger::{at, customer};
+use super::ledger::{at, customer, odd_ids};
 
 /// An event about a customer, whose group it is in.
 pub(super) fn envelope(event: &str, customer_id: &str) -> Envelope {
@@ -60,6 +62,23 @@ pub(super) async fn a_message_is_the_envelope_with_its_group<F: Face>(stand: Sta
     };
     assert_eq!(Envelope::decode(&message.body).unwrap(), sent);
     assert_eq!((message.group.as_str(), message.dedup.as_str()), ("cus_1", "evt_1"));
+}
+
+pub(super) async fn groups_and_deduplication_ids_are_words<F: Face>(stand: Stand<F>) {
+    let mut groups = BTreeSet::new();
+    let replays = odd_ids().into_iter().enumerate().map(|(n, id)| {
+        let run = Some("r1".to_owned());
+        Envelope { run, ..envelope(&format!("evt_{n}{}", "x".repeat(120)), &id) }
+    });
+    let replays: Vec<_> = replays.collect();
+    stand.queue.send_all(QueueName::Events, &replays).await.unwrap();
+    for message in stand.receive() {
+        let envelope = Envelope::decode(&message.body).unwrap();
+        assert!(replays.contains(&envelope));
+        assert_eq!(message.group, envelope.group());
+        groups.insert(message.group);
+    }
+    assert_eq!(groups.len(), replays.len(), "each customer has a group");
 }
 
 pub(super) async fn a_group_comes_in_the_order_in_which_it_was_sent<F: Face>(stand: Stand<F>) {

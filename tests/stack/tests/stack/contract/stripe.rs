@@ -10,7 +10,8 @@ use tollgate_billing::ports::{
 use tollgate_billing::stripe::{DisputeStatus, ListedEvent, Subscription, SubscriptionStatus};
 use tollgate_events::stripe::ACTED_ON;
 use tollgate_events::{
-    AccountId, ChargeId, CustomerId, DisputeId, EventId, NamedAccount, PriceId, SubscriptionId, Via,
+    AccountId, ChargeId, CustomerId, DisputeId, EventId, NamedAccount, PriceId, ProductId,
+    SubscriptionId, Via,
 };
 use tollgate_standin::stripe::{
     Card, Interval, Metadata, MissingPaymentMethod, NewCustomer, NewEndpoint, NewPrice, NewSession,
@@ -18,6 +19,7 @@ use tollgate_standin::stripe::{
 };
 
 use super::face::{Face, Stand};
+use super::ledger::odd_ids;
 
 const UNKNOWN: &str = "unknown";
 
@@ -600,6 +602,46 @@ pub(super) async fn a_portal_opens_for_a_customer<F: Face>(stand: Stand<F>) {
     let customer = stand.customer();
     let url = stand.ports.stripe().create_portal(&customer, "https://shop.example").await.unwrap();
     assert!(url.starts_with("https://stripe.test/portal/"), "{url}");
+}
+
+pub(super) async fn an_id_may_be_one_that_a_seller_chose<F: Face>(stand: Stand<F>) {
+    let stripe = stand.ports.stripe();
+    for id in odd_ids() {
+        let (product, price) = (format!("{id}+product"), format!("{id}+price"));
+        {
+            let mut stripe = stand.world.stripe.account();
+            stripe.with_id(&id, |it| it.create_customer(NewCustomer::default()));
+            stripe.set_card(&id, Card::Pays).unwrap();
+            stripe.with_id(&product, |it| it.create_product("API", Metadata::new()));
+            let new = NewPrice::new(&product, Interval::Month, 900).lookup_key(&id);
+            stripe.with_id(&price, |it| it.create_price(new)).unwrap();
+        }
+        let customer = CustomerId::parse(id.as_str()).unwrap();
+        let missing = CustomerId::parse(format!("{id}?")).unwrap();
+        assert_eq!(stand.there(&customer).await.id, customer);
+        assert_eq!(stripe.customer(&missing).await.unwrap(), CustomerSeen::Missing);
+        let price = PriceId::parse(price).unwrap();
+        assert_eq!(stripe.price_by_lookup_key(&id).await.unwrap(), Some(price.clone()));
+
+        let opened = stripe.create_checkout(&new_checkout(&customer, &price, &product)).await;
+        let opened = opened.unwrap();
+        assert_eq!(stand.checkouts(&customer).await, std::slice::from_ref(&opened));
+        stand.world.stripe.account().complete_checkout(&opened.id, Card::Pays).unwrap();
+        let read = stand.subscription(&customer).await;
+        assert_eq!((&read.customer, &read.prices[0].id), (&customer, &price));
+        assert_eq!(read.prices[0].product.as_ref().map(ProductId::as_str), Some(&*product));
+        assert_eq!(stripe.subscription(&read.id).await.unwrap(), Some(read.clone()));
+
+        let dispute = stand.world.stripe.account().open_dispute(&id).unwrap();
+        let dispute = stripe.dispute(&DisputeId::parse(dispute).unwrap()).await.unwrap().unwrap();
+        assert_eq!(dispute.customer.as_ref(), Some(&customer));
+        let charge = stripe.charge(&dispute.charge).await.unwrap();
+        assert_eq!(charge, ChargeSeen::There(Some(customer.clone())));
+        stripe.create_portal(&customer, "https://shop.example").await.unwrap();
+        stripe.cancel_subscription(&read.id).await.unwrap();
+        stand.world.stripe.account().delete_customer(&id).unwrap();
+        assert_eq!(stripe.customer(&customer).await.unwrap(), CustomerSeen::Deleted);
+    }
 }
 
 /// The ids of the events that are to be acted on.

@@ -16,6 +16,7 @@ use tollgate_local::faults::{Fault, Faults, Tally};
 use crate::shop::{Told, Weather};
 
 mod disputes;
+mod legacy_ids;
 mod links;
 mod subscriptions;
 mod users;
@@ -105,6 +106,9 @@ stories! {
         a_dispute_holds_the_key_until_it_is_won,
         a_lost_dispute_holds_the_key_for_good,
         an_inquiry_and_a_fraud_warning_change_nothing,
+        ;
+    legacy_ids:
+        a_customer_of_long_ago_is_served_like_anybody,
         ;
     links:
         of_two_checkouts_the_best_wins,

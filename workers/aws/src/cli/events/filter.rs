@@ -11,6 +11,7 @@ use tollgate_events::{CustomerId, EventRef};
 use super::name::{event, short};
 use crate::adapters::dynamodb::DynamoLedger;
 use crate::adapters::stripe::StripeApi;
+use crate::cli::text::quoted;
 use crate::cli::time::{duration, time};
 use crate::cli::{Context, Failure, who};
 
@@ -42,8 +43,8 @@ pub(super) struct Filter {
     /// Of this type (invoice.paid), or of all that begin so ('invoice.*'); may be repeated.
     #[arg(long = "type", value_name = "TYPE")]
     kinds: Vec<String>,
-    /// About this account, or a customer of it: the user's sub or e-mail address, a customer
-    /// (cus_…), or a key's id.
+    /// About this account, or a customer of it: the user's sub or e-mail address, a customer's
+    /// id (cus_…), or a key's.
     #[arg(long, value_name = "WHO")]
     account: Option<String>,
     /// About this customer of Stripe's.
@@ -125,7 +126,7 @@ impl Filter {
         let customer = self.customer.as_deref().map(CustomerId::parse).transpose();
         let bad = |error| {
             let problem = format!("--customer: {error}");
-            Failure::usage(problem, "Name the customer as Stripe does: cus_…")
+            Failure::usage(problem, "Name the customer by the id that Stripe shows, mostly cus_…")
         };
         Ok(customer.map_err(bad)?.map(About::customer))
     }
@@ -203,13 +204,6 @@ pub(super) async fn clients<C: Clock>(
     }
     let config = context.stripe().await?;
     Ok((ledger, Some(StripeApi::new(&config.key, &config.endpoint)?)))
-}
-
-/// A word for the shell.
-fn quoted(word: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-./:@,=+".contains(&byte);
-    let is_plain = !word.is_empty() && word.bytes().all(plain);
-    if is_plain { word.to_owned() } else { format!("'{}'", word.replace('\'', r"'\''")) }
 }
 
 /// A time to the second.

@@ -18,6 +18,9 @@ pub(super) fn catalog(draft: &CatalogDraft, json: bool, io: &mut Io<'_>) -> Resu
                 "id": plan.id,
                 "rank": plan.rank,
                 "usage_plan": plan.usage_plan,
+                "prices": plan.prices,
+                "lookup_keys": plan.lookup_keys,
+                "products": plan.products,
                 "offers": plan.offers.iter().map(offer).collect::<Vec<_>>(),
             })
         };
@@ -39,8 +42,20 @@ pub(super) fn catalog(draft: &CatalogDraft, json: bool, io: &mut Io<'_>) -> Resu
         for offer in &plan.offers {
             writeln!(io.out, "{:<12} sold at {}: {}", "", offer.lookup_key, PriceTerms::of(offer))?;
         }
+        for (what, id) in sold_as(plan) {
+            writeln!(io.out, "{:<12} sold as {what} {id}", "")?;
+        }
     }
     Ok(())
+}
+
+/// What of Stripe's sells a plan besides its offers: what it is, and its id or key.
+fn sold_as<U>(plan: &Plan<U>) -> impl Iterator<Item = (&'static str, &str)> {
+    let offered = |key: &&String| plan.offers.iter().any(|offer| offer.lookup_key == **key);
+    let keys = plan.lookup_keys.iter().filter(move |key| !offered(key));
+    let prices = plan.prices.iter().map(|id| ("price", id.as_str()));
+    let products = plan.products.iter().map(|id| ("product", id.as_str()));
+    prices.chain(keys.map(|key| ("lookup key", key.as_str()))).chain(products)
 }
 
 /// What would change, line by line.

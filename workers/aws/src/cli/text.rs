@@ -1,0 +1,120 @@
+//! Texts of others on their way to a person: on a terminal, and in a line for the shell.
+//!
+//! Ids, names, addresses and errors are written by sellers, customers and services. What of them
+//! would act on a terminal is shown by its code instead, in whatever the command writes for
+//! people. JSON is for programs, and has escapes of its own.
+
+use std::borrow::Cow;
+use std::io::{Result, Write};
+
+use super::io::Colour;
+
+/// Writes everything [`visible`], but for the colours of the command's own.
+pub(super) struct Visible<'a>(pub(super) &'a mut dyn Write);
+
+impl Write for Visible<'_> {
+    /// What is formatted comes in whole texts: no character is cut in two.
+    fn write(&mut self, bytes: &[u8]) -> Result<usize> {
+        let text = String::from_utf8_lossy(bytes);
+        let mut rest: &str = &text;
+        while !rest.is_empty() {
+            let colour = Colour::CODES.into_iter().find(|code| rest.starts_with(code));
+            let end = match colour {
+                Some(code) => code.len(),
+                None => rest
+                    .char_indices()
+                    .skip(1)
+                    .find(|(_, it)| *it == '\x1b')
+                    .map_or(rest.len(), |(at, _)| at),
+            };
+            let (now, later) = rest.split_at(end);
+            let now = if colour.is_some() { Cow::Borrowed(now) } else { visible(now) };
+            self.0.write_all(now.as_bytes())?;
+            rest = later;
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        self.0.flush()
+    }
+}
+
+/// A text in which what would act on a terminal is seen: `\u{202e}`. Lines and tabs stay.
+pub(super) fn visible(text: &str) -> Cow<'_, str> {
+    if !text.contains(acts) {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::with_capacity(text.len() + 8);
+    for character in text.chars() {
+        match acts(character) {
+            true => shown.extend(character.escape_unicode()),
+            false => shown.push(character),
+        }
+    }
+    Cow::Owned(shown)
+}
+
+/// Whether a character moves the cursor, begins a command to the terminal, or changes the
+/// direction or the lines of what is around it.
+/// <https://www.unicode.org/reports/tr36/#Bidirectional_Text_Spoofing>
+fn acts(character: char) -> bool {
+    match character {
+        '\n' | '\t' => false,
+        '\u{61c}' | '\u{200e}' | '\u{200f}' => true,
+        '\u{2028}' | '\u{2029}' => true,
+        '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => true,
+        character => character.is_control(),
+    }
+}
+
+/// A word for the shell.
+pub(super) fn quoted(word: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-./:@,=+".contains(&byte);
+    let is_plain = !word.is_empty() && word.bytes().all(plain);
+    if is_plain { word.to_owned() } else { format!("'{}'", word.replace('\'', r"'\''")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(text: &str) -> String {
+        let mut out = Vec::new();
+        write!(Visible(&mut out), "{text}").unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn what_would_act_on_a_terminal_is_seen() {
+        for (text, shown) in [
+            ("John Doe, Zoë Ü\n\tپرو", "John Doe, Zoë Ü\n\tپرو"),
+            ("pro\u{202e}eerf", r"pro\u{202e}eerf"),
+            ("\u{2066}a\u{2069}\u{200f}\u{61c}", r"\u{2066}a\u{2069}\u{200f}\u{61c}"),
+            ("a\rb\u{8}\u{7f}\u{85}\u{9b}2J", r"a\u{d}b\u{8}\u{7f}\u{85}\u{9b}2J"),
+            ("a\u{2028}b\u{2029}", r"a\u{2028}b\u{2029}"),
+            ("\x1b]0;title\x07\x1b[2J\x1b", r"\u{1b}]0;title\u{7}\u{1b}[2J\u{1b}"),
+        ] {
+            assert_eq!(visible(text), shown);
+            assert_eq!(written(text), shown);
+            assert_eq!(visible(shown), shown, "what is shown is not escaped again");
+        }
+    }
+
+    #[test]
+    fn colours_of_our_own_stay() {
+        assert_eq!(
+            written("\x1b[31merror:\x1b[0m a\x1b[5mb"),
+            "\x1b[31merror:\x1b[0m a\\u{1b}[5mb"
+        );
+    }
+
+    #[test]
+    fn a_word_for_the_shell_is_one_word() {
+        for (word, shown) in
+            [("cus_1", "cus_1"), ("John Doe", "'John Doe'"), ("it's", r"'it'\''s'"), ("", "''")]
+        {
+            assert_eq!(quoted(word), shown);
+        }
+    }
+}
