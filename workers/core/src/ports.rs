@@ -103,6 +103,50 @@ pub struct Page<T> {
     pub items: Vec<T>,
     /// Where the next page begins; `None` on the last.
     pub next: Option<String>,
+    /// The rows that could not be read. They are there, and nobody knows what they say: what is
+    /// not among the items is not none.
+    pub unreadable: Vec<Unreadable>,
+}
+
+impl<T> Page<T> {
+    /// A page of which every row was read.
+    pub fn whole(items: Vec<T>, next: Option<String>) -> Self {
+        Self { items, next, unreadable: Vec::new() }
+    }
+}
+
+/// A row of a listing that could not be read: it was left out, and is told.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{service} {operation}: {row}: {why}")]
+pub struct Unreadable {
+    /// Which system.
+    pub service: Service,
+    /// The service's own name of the operation.
+    pub operation: &'static str,
+    /// What it is called, as far as that can be read; cut, and fit for a terminal.
+    pub row: String,
+    /// Whose it is, as far as that can be read: of a subscription the customer's id, of an
+    /// account, a user or a key the account's.
+    pub owner: Option<String>,
+    /// What is wrong with it; nothing of what it says.
+    pub why: String,
+}
+
+impl Unreadable {
+    /// How much of a row's name is told.
+    const NAMED: usize = 64;
+
+    /// A row of which this much is known.
+    pub fn new(
+        (service, operation): (Service, &'static str),
+        name: Option<&str>,
+        owner: Option<String>,
+        why: impl fmt::Display,
+    ) -> Self {
+        let name = name.unwrap_or("a row without an id").chars();
+        let row = name.take(Self::NAMED).flat_map(char::escape_debug).collect();
+        Self { service, operation, row, owner, why: why.to_string() }
+    }
 }
 
 // ---------------------------------------------------------------- Stripe

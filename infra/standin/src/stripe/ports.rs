@@ -75,7 +75,7 @@ fn see_subscription(stripe: &Stripe, row: &Subscription) -> seen::Subscription {
     let price = |id: &String| {
         let price = stripe.price(id).ok();
         seen::Price {
-            id: id!(PriceId, id),
+            id: Some(id!(PriceId, id)),
             lookup_key: price.and_then(|price| price.lookup_key.clone()),
             product: price.map(|price| id!(ProductId, price.product)),
         }
@@ -162,7 +162,7 @@ impl tollgate_billing::ports::Stripe for StripeStandin {
             let (rows, more) = Paging::after(page).cut(rows, "subscription", |row| &row.id)?;
             let next = rows.last().filter(|_| more).map(|row| row.id.clone());
             let items = rows.into_iter().map(|row| see_subscription(stripe, row)).collect();
-            Ok(Page { items, next })
+            Ok(Page::whole(items, next))
         })
         .await
     }
@@ -321,7 +321,7 @@ impl tollgate_billing::ports::Stripe for StripeStandin {
             });
             let (rows, more) = Paging::after(page).cut(rows, "event", |row| &row.id)?;
             let next = rows.last().filter(|_| more).map(|row| row.id.clone());
-            Ok(Page { items: rows.into_iter().map(see_event).collect(), next })
+            Ok(Page::whole(rows.into_iter().map(see_event).collect(), next))
         })
         .await
     }

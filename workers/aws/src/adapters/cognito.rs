@@ -53,8 +53,17 @@ impl UserPool {
             .send()
             .await
             .map_err(|error| operation("ListUsers").sdk(&error))?;
-        let items = answer.users().iter().map(read_listed).collect::<PortResult<_>>()?;
-        Ok(Page { items, next: answer.pagination_token })
+        let mut page = Page::whole(Vec::new(), answer.pagination_token.clone());
+        for user in answer.users() {
+            match read_listed(user) {
+                Ok(user) => page.items.push(user),
+                // A user name may be an e-mail address.
+                Err(error) => {
+                    page.unreadable.push(operation("ListUsers").left_out(None, None, &error));
+                }
+            }
+        }
+        Ok(page)
     }
 }
 

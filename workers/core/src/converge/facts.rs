@@ -276,5 +276,5 @@ fn differs(event: &Envelope, subscriptions: &[Subscription]) -> bool {
     read.status.as_str() != hint.status
         || read.cancel_at != hint.cancel_at
         || read.cancel_at_period_end != hint.cancel_at_period_end
-        || !read.prices.iter().map(|price| &price.id).eq(&hint.prices)
+        || !read.prices.iter().filter_map(|price| price.id.as_ref()).eq(&hint.prices)
 }

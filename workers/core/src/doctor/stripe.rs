@@ -18,6 +18,7 @@ pub(super) fn examine(observed: &Observed, expected: &Expected) -> Vec<Finding> 
         products(observed, expected),
         one_plan(observed, expected),
         customers(observed),
+        rows(observed),
     ]
 }
 
@@ -213,6 +214,19 @@ fn customers(observed: &Observed) -> Finding {
                 "it names an account (`customer_account`) and no customer: its events cannot be \
                  linked",
                 "create Checkout sessions with `customer`, as the account API does",
+            );
+        }
+    })
+}
+
+fn rows(observed: &Observed) -> Finding {
+    let looked_at = "every price and webhook endpoint that was listed can be read";
+    let finding = Finding::of("stripe-rows", System::Stripe, looked_at);
+    finding.look("the listings", &observed.stripe.unreadable, |finding, rows| {
+        for row in rows {
+            finding.warn(
+                row.to_string(),
+                "look at it in Stripe's dashboard: of it, nothing else was looked at here",
             );
         }
     })

@@ -10,6 +10,7 @@ use tollgate_events::stripe::ACTED_ON;
 use super::*;
 use crate::account::UsagePlanId;
 use crate::catalog::{CatalogFile, Period, Quota, Throttle};
+use crate::ports::{Service, Unreadable};
 use crate::storefront::{ObservedPlan, Owner, UsageSettings};
 
 use Verdict::{CouldNotLook, Failure, Ok as Fine, Warning};
@@ -160,7 +161,13 @@ fn stripe() -> Stripe {
         endpoints: Ok(vec![endpoint, other]),
         undelivered: Ok(0),
         newest_checkout: Ok(Some(CheckoutCustomer { customer: true, customer_account: false })),
+        unreadable: Ok(vec![]),
     }
+}
+
+fn odd() -> Unreadable {
+    let listing = (Service::Stripe, "GET /v1/prices");
+    Unreadable::new(listing, Some("price_odd"), None, "id: missing")
 }
 
 fn healthy() -> Scene {
@@ -344,6 +351,7 @@ const BREAKS: &[(&str, Verdict, &str, Break)] = &[
     ("stripe-products", Warning, "prod_pro is archived", |it| it.observed.stripe.products.as_mut().unwrap()[0].active = false),
     ("stripe-price-one-plan", Failure, "price_team belongs to `pro` and `team`", |it| prices(it)[3].product = "prod_pro".into()),
     ("stripe-checkout-customer", Warning, "names an account", |it| it.observed.stripe.newest_checkout = Ok(Some(CheckoutCustomer { customer: false, customer_account: true }))),
+    ("stripe-rows", Warning, "price_odd: id: missing", |it| it.observed.stripe.unreadable.as_mut().unwrap().push(odd())),
 
     ("webhook-endpoint", Failure, "is for the other mode", |it| endpoint(it).livemode = false),
     ("webhook-endpoint", Failure, "connected accounts", |it| endpoint(it).connect = true),
@@ -491,6 +499,7 @@ fn a_missing_permission_makes_a_check_say_so_and_no_more() {
             endpoints: denied(),
             undelivered: denied(),
             newest_checkout: denied(),
+            unreadable: denied(),
         },
         secrets: Secrets {
             stripe_key: denied(),
