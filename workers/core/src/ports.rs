@@ -128,6 +128,8 @@ pub struct Unreadable {
     /// Whose it is, as far as that can be read: of a subscription the customer's id, of an
     /// account, a user or a key the account's.
     pub owner: Option<String>,
+    /// The account in its metadata, with our HMAC, as far as that can be read.
+    pub named: Option<NamedAccount>,
     /// What is wrong with it; nothing of what it says.
     pub why: String,
 }
@@ -145,7 +147,51 @@ impl Unreadable {
     ) -> Self {
         let name = name.unwrap_or("a row without an id").chars();
         let row = name.take(Self::NAMED).flat_map(char::escape_debug).collect();
-        Self { service, operation, row, owner, why: why.to_string() }
+        Self { service, operation, row, owner, named: None, why: why.to_string() }
+    }
+}
+
+/// The rows that long work had to leave out.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LeftOut {
+    /// How many.
+    pub count: usize,
+    /// The first of them, [`LeftOut::LISTED`] at most.
+    pub first: Vec<Unreadable>,
+}
+
+impl LeftOut {
+    /// How many are named.
+    pub const LISTED: usize = 20;
+
+    /// Counts rows, and keeps the first.
+    pub fn add(&mut self, rows: &[Unreadable]) {
+        self.count += rows.len();
+        let room = Self::LISTED.saturating_sub(self.first.len());
+        self.first.extend(rows.iter().take(room).cloned());
+    }
+
+    /// Counts what another had to leave out.
+    pub fn join(&mut self, other: Self) {
+        let named = other.first.len();
+        self.add(&other.first);
+        self.count += other.count - named;
+    }
+
+    /// Whether every row was read.
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+}
+
+impl fmt::Display for LeftOut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let first: Vec<_> = self.first.iter().map(ToString::to_string).collect();
+        f.write_str(&first.join("; "))?;
+        if self.count > first.len() {
+            write!(f, "; and {} more", self.count - first.len())?;
+        }
+        Ok(())
     }
 }
 

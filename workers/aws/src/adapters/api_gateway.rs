@@ -407,4 +407,20 @@ mod tests {
         let plans = plane(&stub).plans_of(&key()).await.unwrap();
         assert_eq!(plans.iter().map(UsagePlanId::as_str).collect::<Vec<_>>(), ["p1", "p2"]);
     }
+
+    #[tokio::test]
+    async fn a_key_without_a_usable_id_is_left_out_of_listings_and_missed_by_its_account() {
+        let keys = || {
+            let odd = json!({ "id": "", "customerId": "a", "enabled": true });
+            Answer::new(200, json!({ "item": [{ "id": "k1", "customerId": "b" }, odd] }))
+        };
+        let stub = Stub::answering([keys(), keys(), keys(), keys()]).await;
+        let plane = plane(&stub);
+        let page = plane.all_keys(None).await.unwrap();
+        assert_eq!((page.items.len(), page.unreadable[0].owner.as_deref()), (1, Some("a")));
+        let page = plane.keys_on(&plan(), None).await.unwrap();
+        assert_eq!((page.items.len(), page.unreadable.len()), (1, 1));
+        assert_eq!(plane.keys_of(&account("b")).await.unwrap().len(), 1);
+        assert_eq!(plane.keys_of(&account("a")).await.unwrap_err().class, Class::Invalid);
+    }
 }

@@ -284,4 +284,16 @@ mod tests {
         assert!(failed.detail.contains("Attribute does not exist"), "{failed}");
         assert!(!failed.detail.contains("someone@example.com"), "{failed}");
     }
+
+    #[tokio::test]
+    async fn a_user_who_cannot_be_read_is_left_out_and_not_named() {
+        let user = |sub: &str| json!({ "Username": "someone@example.com", "Enabled": true, "Attributes": attributes(sub) });
+        let users = json!({ "Users": [user("a"), user(""), user("b")] });
+        let stub = Stub::answering([Answer::new(200, users)]).await;
+        let page = pool(&stub).all_users(None).await.unwrap();
+        let ids: Vec<_> = page.items.iter().map(|user| user.id.as_str()).collect();
+        assert_eq!(ids, ["a", "b"]);
+        let told = page.unreadable[0].to_string();
+        assert!(told.contains("a user's sub") && !told.contains("someone"), "{told}");
+    }
 }

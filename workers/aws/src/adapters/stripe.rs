@@ -134,6 +134,7 @@ fn read_page<T>(
     goes_on: bool,
     read: impl Fn(&Object<'_>) -> Result<T, Odd>,
 ) -> PortResult<Page<T>> {
+    let listing = (operation.service, operation.name);
     let id = |raw: &&str| Object::read(raw)?.text("id");
     let (mut page, mut rows) = (Page::whole(Vec::new(), None), rows);
     if goes_on {
@@ -146,24 +147,15 @@ fn read_page<T>(
         match Object::read(raw) {
             Some(object) => match read(&object) {
                 Ok(item) => page.items.push(item),
-                Err(odd) => {
-                    let owner = object.id_in("customer");
-                    page.unreadable.push(unreadable(operation, id(raw).as_deref(), owner, &odd));
-                }
+                Err(odd) => page.unreadable.push(Unreadable {
+                    named: views::named(&object),
+                    ..Unreadable::new(listing, id(raw).as_deref(), object.id_in("customer"), odd)
+                }),
             },
-            None => page.unreadable.push(unreadable(operation, None, None, &"no object")),
+            None => page.unreadable.push(Unreadable::new(listing, None, None, "no object")),
         }
     }
     Ok(page)
-}
-
-fn unreadable(
-    Operation { service, name }: Operation,
-    id: Option<&str>,
-    owner: Option<String>,
-    why: &dyn std::fmt::Display,
-) -> Unreadable {
-    Unreadable::new((service, name), id, owner, why)
 }
 
 /// The rows of a listing that decides for somebody: one that cannot be read is not nothing.

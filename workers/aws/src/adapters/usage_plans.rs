@@ -275,4 +275,12 @@ mod tests {
         ]);
         assert_eq!(body["patchOperations"], expected);
     }
+
+    #[tokio::test]
+    async fn a_plan_without_a_usable_id_stops_no_listing() {
+        let page = json!({ "item": [{ "name": "odd" }, { "id": "p1", "name": "by hand" }] });
+        let stub = Stub::answering([Answer::new(200, page)]).await;
+        let all = plans(&stub).all().await.unwrap();
+        assert_eq!(all.iter().map(|plan| plan.id.as_str()).collect::<Vec<_>>(), ["p1"]);
+    }
 }

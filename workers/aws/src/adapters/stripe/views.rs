@@ -147,7 +147,7 @@ pub(super) fn metadata(object: &Object<'_>) -> BTreeMap<String, String> {
 }
 
 /// The account that an object's metadata names. An id that cannot be one names nobody.
-fn named(object: &Object<'_>) -> Option<NamedAccount> {
+pub(super) fn named(object: &Object<'_>) -> Option<NamedAccount> {
     let metadata = metadata(object);
     NamedAccount::from_metadata(|key| metadata.get(key).map(String::as_str))
 }
