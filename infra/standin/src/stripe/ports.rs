@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde_json::json;
 use tollgate_billing::ports::{
     ChargeSeen, CheckoutRecord, Class, CustomerRecord, CustomerSeen, NewCheckout, Page, PortError,
-    PortResult, Service,
+    PortResult, Service, Unreadable,
 };
 use tollgate_billing::stripe as seen;
 use tollgate_events::stripe::{ACTED_ON, METADATA_PRICE};
@@ -94,6 +94,45 @@ fn see_subscription(stripe: &Stripe, row: &Subscription) -> seen::Subscription {
     }
 }
 
+/// A subscription as far as it can be read, with what tests have made odd about it: ids and
+/// statuses must be there, and the customer where none was asked for. What an item sells may be
+/// unknown.
+fn read_subscription(
+    stripe: &Stripe,
+    row: &Subscription,
+    asked: bool,
+) -> Result<seen::Subscription, Unreadable> {
+    let mut read = see_subscription(stripe, row);
+    if stripe.is_plain() {
+        return Ok(read);
+    }
+    let shown = stripe.as_told(stripe.show_subscription(row));
+    let needed = ["id", "status", "customer"].into_iter();
+    let missing = |field: &&str| !shown[*field].is_string() && !(asked && *field == "customer");
+    if let Some(field) = needed.clone().find(missing) {
+        let text = |field: &str| shown[field].as_str();
+        let listing = (Service::Stripe, "GET /v1/subscriptions");
+        let (owner, why) = (text("customer").map(str::to_owned), format!("{field}: missing"));
+        let row = Unreadable::new(listing, text("id"), owner, why);
+        return Err(Unreadable { named: read.named, ..row });
+    }
+    let items = shown["items"]["data"].as_array();
+    if items.is_none() {
+        read.prices = vec![seen::Price::default()];
+    }
+    for (price, item) in read.prices.iter_mut().zip(items.into_iter().flatten()) {
+        if !item["price"]["id"].is_string() {
+            *price = seen::Price::default();
+        }
+    }
+    Ok(read)
+}
+
+/// One that was asked for, and not in bulk.
+fn must_be_read<T>(operation: &'static str, row: Result<T, Unreadable>) -> PortResult<T> {
+    row.map_err(|row| failure(Service::Stripe, operation, Class::Invalid, row.to_string()))
+}
+
 fn see_checkout(stripe: &Stripe, row: &Session) -> CheckoutRecord {
     let open = row.status == SessionStatus::Open;
     CheckoutRecord {
@@ -107,8 +146,8 @@ fn see_checkout(stripe: &Stripe, row: &Session) -> CheckoutRecord {
     }
 }
 
-fn see_event(row: &Event) -> seen::ListedEvent {
-    seen::ListedEvent::read(row.render().to_string().as_bytes())
+fn see_event(stripe: &Stripe, row: &Event) -> seen::ListedEvent {
+    seen::ListedEvent::read(stripe.text_of(row.render()).as_bytes())
 }
 
 fn session_for(checkout: &NewCheckout) -> NewSession {
@@ -145,14 +184,17 @@ impl tollgate_billing::ports::Stripe for StripeStandin {
                 let rows = stripe.subscriptions_of(customer.as_str()).into_iter();
                 let rows = rows.filter_map(|row| stripe.as_read_now(row));
                 let rows = rows.filter(|row| row.status != Status::Canceled);
-                let mut seen: Vec<_> = rows.map(|row| see_subscription(stripe, row)).collect();
+                let mut seen: Vec<_> =
+                    rows.map(|row| read_subscription(stripe, row, true)).collect();
                 if self.gate.has(Bug::NewestSubscriptionOnly) {
                     seen = seen.pop().into_iter().collect();
                 }
                 Ok(seen)
             })
             .await;
-        found(rows)
+        let Some(rows) = found(rows)? else { return Ok(None) };
+        let rows = rows.into_iter().map(|row| must_be_read("GET /v1/subscriptions", row));
+        rows.collect::<PortResult<_>>().map(Some)
     }
 
     async fn all_subscriptions(&self, page: Option<&str>) -> PortResult<Page<seen::Subscription>> {
@@ -161,8 +203,14 @@ impl tollgate_billing::ports::Stripe for StripeStandin {
             let rows = rows.filter(|row| row.status != Status::Canceled);
             let (rows, more) = Paging::after(page).cut(rows, "subscription", |row| &row.id)?;
             let next = rows.last().filter(|_| more).map(|row| row.id.clone());
-            let items = rows.into_iter().map(|row| see_subscription(stripe, row)).collect();
-            Ok(Page::whole(items, next))
+            let mut page = Page::whole(Vec::new(), next);
+            for row in rows {
+                match read_subscription(stripe, row, false) {
+                    Ok(read) => page.items.push(read),
+                    Err(row) => page.unreadable.push(row),
+                }
+            }
+            Ok(page)
         })
         .await
     }
@@ -170,10 +218,11 @@ impl tollgate_billing::ports::Stripe for StripeStandin {
     async fn subscription(&self, id: &SubscriptionId) -> PortResult<Option<seen::Subscription>> {
         let row = self
             .call("GET /v1/subscriptions/{id}", id.as_str(), |stripe| {
-                Ok(see_subscription(stripe, stripe.subscription(id.as_str())?))
+                Ok(read_subscription(stripe, stripe.subscription(id.as_str())?, false))
             })
             .await;
-        found(row)
+        let read = |row| must_be_read("GET /v1/subscriptions/{id}", row);
+        found(row)?.map(read).transpose()
     }
 
     async fn customer(&self, customer: &CustomerId) -> PortResult<CustomerSeen> {
@@ -321,7 +370,7 @@ impl tollgate_billing::ports::Stripe for StripeStandin {
             });
             let (rows, more) = Paging::after(page).cut(rows, "event", |row| &row.id)?;
             let next = rows.last().filter(|_| more).map(|row| row.id.clone());
-            Ok(Page::whole(rows.into_iter().map(see_event).collect(), next))
+            Ok(Page::whole(rows.into_iter().map(|row| see_event(stripe, row)).collect(), next))
         })
         .await
     }
@@ -330,7 +379,8 @@ impl tollgate_billing::ports::Stripe for StripeStandin {
         let row = self
             .call("GET /v1/events/{id}", event.as_str(), |stripe| {
                 let row = stripe.event(event.as_str());
-                row.map(see_event).ok_or_else(|| StripeError::missing("event", event.as_str()))
+                row.map(|row| see_event(stripe, row))
+                    .ok_or_else(|| StripeError::missing("event", event.as_str()))
             })
             .await;
         found(row)

@@ -259,12 +259,15 @@ async fn refusals_are_spelled_as_stripe_spells_them() {
         ("line_items[0][quantity]", "0"),
         ("expires_at", "1"),
     ] {
-        let form = vec![
+        let mut form = vec![
             ("mode", "subscription"),
             ("line_items[0][price]", price),
             ("success_url", "https://shop.invalid/"),
             (name, value),
         ];
+        if !name.ends_with("[quantity]") {
+            form.push(("line_items[0][quantity]", "1"));
+        }
         let (status, _, param) = error(Method::POST, "/v1/checkout/sessions", form).await;
         assert_eq!((status, param), (400, json!(name)));
     }
