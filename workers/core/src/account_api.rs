@@ -165,14 +165,19 @@ impl<P: Ports> AccountApi<P> {
         if let Some(url) = self.reopen(id, &sessions, &price).await? {
             return Ok(url);
         }
+        // Of a price that is not there, Stripe says so itself.
+        let metered = self.worker.ports.stripe().is_metered(&price).await? == Some(true);
         let checkout = NewCheckout {
             account: self.worker.deriver.name(id),
+            metered,
             success_url: self.return_url.clone(),
             cancel_url: self.return_url.clone(),
             // Two clicks at once see the same number of sessions and get the same one.
             idempotency_key: format!(
-                "tollgate-checkout-{id}-{customer}-{price}-{}",
-                sessions.len()
+                "tollgate-checkout-{id}-{customer}-{price}-{}{}",
+                sessions.len(),
+                // With a quantity it was refused, and that is what the key would give again.
+                if metered { "-metered" } else { "" },
             ),
             customer,
             price,

@@ -255,6 +255,8 @@ pub struct NewCheckout {
     pub customer: CustomerId,
     /// What is bought.
     pub price: PriceId,
+    /// Whether it is billed by usage: then it has no quantity, and Stripe takes none.
+    pub metered: bool,
     /// Where the browser goes afterwards.
     pub success_url: String,
     /// Where it goes when the customer turns back.
@@ -342,7 +344,12 @@ pub trait Stripe: Send + Sync {
         lookup_key: &str,
     ) -> impl Future<Output = PortResult<Option<PriceId>>> + Send;
 
-    /// Opens a Checkout session in subscription mode.
+    /// Whether a price is billed by usage, `recurring.usage_type=metered`; `None` when it is
+    /// unknown. That never changes, so what was seen once is not asked for again.
+    /// <https://docs.stripe.com/api/prices/retrieve>
+    fn is_metered(&self, price: &PriceId) -> impl Future<Output = PortResult<Option<bool>>> + Send;
+
+    /// Opens a Checkout session in subscription mode, for one of a price.
     fn create_checkout(
         &self,
         checkout: &NewCheckout,

@@ -161,7 +161,8 @@ fn session_for(checkout: &NewCheckout) -> NewSession {
         subscription_data: SubscriptionData { metadata: named, ..SubscriptionData::default() },
         success_url: Some(checkout.success_url.clone()),
         cancel_url: Some(checkout.cancel_url.clone()),
-        ..NewSession::for_price(checkout.price.as_str())
+        line_items: vec![(checkout.price.to_string(), (!checkout.metered).then_some(1))],
+        ..NewSession::default()
     }
 }
 
@@ -314,6 +315,15 @@ impl tollgate_billing::ports::Stripe for StripeStandin {
             Ok(found.map(|price| id!(PriceId, price.id)))
         })
         .await
+    }
+
+    async fn is_metered(&self, price: &PriceId) -> PortResult<Option<bool>> {
+        let row = self
+            .call("GET /v1/prices/{id}", price.as_str(), |stripe| {
+                Ok(stripe.price(price.as_str())?.meter.is_some())
+            })
+            .await;
+        found(row)
     }
 
     async fn create_checkout(&self, checkout: &NewCheckout) -> PortResult<CheckoutRecord> {

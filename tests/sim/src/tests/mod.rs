@@ -15,6 +15,7 @@ mod hidden_key;
 mod lease;
 mod looks;
 mod namesake;
+mod odd_rows;
 mod permutations;
 mod preview;
 mod rebuild;

@@ -21,13 +21,13 @@ use crate::executor::block_on;
 use crate::scene::{Bought, Scene};
 
 impl Scene {
-    fn person(&self, name: &str) -> AccountId {
+    pub(super) fn person(&self, name: &str) -> AccountId {
         let account = self.world.cognito.sign_up_confirmed(name, "a@example.com").unwrap();
         self.come_to_rest();
         account
     }
 
-    fn payer(&self, name: &str, plan: &str) -> (AccountId, Bought) {
+    pub(super) fn payer(&self, name: &str, plan: &str) -> (AccountId, Bought) {
         let account = self.person(name);
         let bought = self.buy(&account, plan);
         self.come_to_rest();
@@ -40,7 +40,7 @@ impl Scene {
         while self.deliver(EVENTS_QUEUE, &mut || ()) || self.deliver(BULK_QUEUE, &mut || ()) {}
     }
 
-    fn rebuild(&self, at_once: usize, writes: bool) -> (RebuildReport, Vec<Rebuilt>) {
+    pub(super) fn rebuild(&self, at_once: usize, writes: bool) -> (RebuildReport, Vec<Rebuilt>) {
         let rebuild = Rebuild {
             ports: &self.world,
             catalog: &self.worker.catalog,
@@ -82,7 +82,7 @@ impl Scene {
         block_on(act(&Reconcile { sweep }))
     }
 
-    fn look(&self) -> DriftReport {
+    pub(super) fn look(&self) -> DriftReport {
         self.reconcile(async |it| it.look(&mut |_| ()).await.unwrap())
     }
 
@@ -96,7 +96,7 @@ impl Scene {
     }
 
     /// What the world outside the ledger is like: keys, and what users are told.
-    fn outside(&self) -> String {
+    pub(super) fn outside(&self) -> String {
         let key = |key: &Key| format!("{} {:?} {}", key.id, key.plans, key.enabled);
         let keys: Vec<_> = self.world.api_gateway.scene(|model, _| model.keys().map(key).collect());
         let users = self.world.cognito.users();

@@ -14,6 +14,9 @@ mod operator;
 mod refusal;
 mod views;
 
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
 use jiff::Timestamp;
 use secrecy::SecretString;
 use serde_json::{Value, json};
@@ -47,6 +50,8 @@ const PAGE: u32 = 100;
 #[derive(Debug, Clone)]
 pub struct StripeApi {
     client: Client,
+    /// Which prices were seen to be metered, and which not; every clone has the same.
+    metered: Arc<Mutex<BTreeMap<PriceId, bool>>>,
 }
 
 impl StripeApi {
@@ -56,7 +61,18 @@ impl StripeApi {
     /// [`StripeApiError`] when the key or the URL cannot go into a request, or a certificate
     /// cannot be trusted.
     pub fn new(key: &SecretString, endpoint: &StripeEndpoint) -> Result<Self, StripeApiError> {
-        Ok(Self { client: Client::new(key, endpoint)? })
+        Ok(Self { client: Client::new(key, endpoint)?, metered: Arc::default() })
+    }
+
+    fn seen_metered(&self, price: &PriceId) -> Option<bool> {
+        let seen = self.metered.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.get(price).copied()
+    }
+
+    fn remember(&self, (price, metered): (PriceId, bool)) -> PriceId {
+        let mut seen = self.metered.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.insert(price.clone(), metered);
+        price
     }
 
     async fn send(&self, call: Call) -> PortResult<Answer> {
@@ -267,19 +283,34 @@ impl Stripe for StripeApi {
         let query = json!({ "lookup_keys": [lookup_key], "active": true, "limit": 1 });
         let answer = self.send(Call::get(name, "/prices").query(query)).await?;
         let (rows, _) = answer.list()?;
-        let read = |price: &Object<'_>| price.need_id("id", PriceId::parse);
-        let prices = read_page(operation(name), &rows, false, read)?;
-        Ok(every_row(operation(name), prices)?.into_iter().next())
+        let prices = read_page(operation(name), &rows, false, views::price)?;
+        let found = every_row(operation(name), prices)?.into_iter().next();
+        Ok(found.map(|price| self.remember(price)))
+    }
+
+    async fn is_metered(&self, price: &PriceId) -> PortResult<Option<bool>> {
+        if let Some(metered) = self.seen_metered(price) {
+            return Ok(Some(metered));
+        }
+        let path = format!("/prices/{}", segment(price.as_str()));
+        let found = unless_not_found(self.send(Call::get("GET /v1/prices/:id", path)).await)?;
+        let Some(answer) = found else { return Ok(None) };
+        self.remember(answer.read(views::price)?);
+        Ok(self.seen_metered(price))
     }
 
     async fn create_checkout(&self, checkout: &NewCheckout) -> PortResult<CheckoutRecord> {
         let mut session = metadata(&checkout.account);
         session[METADATA_PRICE] = checkout.price.as_str().into();
+        let mut item = json!({ "price": checkout.price });
+        if !checkout.metered {
+            item["quantity"] = 1.into();
+        }
         let form = json!({
             "mode": "subscription",
             "customer": checkout.customer,
             "client_reference_id": checkout.account.id,
-            "line_items": [{ "price": checkout.price, "quantity": 1 }],
+            "line_items": [item],
             "metadata": session,
             "subscription_data": { "metadata": metadata(&checkout.account) },
             "success_url": checkout.success_url,

@@ -194,6 +194,10 @@ pub struct SeenPrice {
     pub active: bool,
     /// Whether it makes subscriptions.
     pub recurring: bool,
+    /// Whether it is billed by usage.
+    pub metered: bool,
+    /// Its currency, three letters.
+    pub currency: String,
 }
 
 /// A product.

@@ -91,7 +91,15 @@ fn usage_plan(id: &str, limit: u32, rate: f64, burst: u32) -> ObservedPlan {
 
 fn price(id: &str, lookup_key: Option<&str>, product: &str) -> SeenPrice {
     let lookup_key = lookup_key.map(str::to_owned);
-    SeenPrice { id: id.into(), lookup_key, product: product.into(), active: true, recurring: true }
+    SeenPrice {
+        id: id.into(),
+        lookup_key,
+        product: product.into(),
+        active: true,
+        recurring: true,
+        metered: false,
+        currency: "usd".into(),
+    }
 }
 
 fn pair(name: &'static str) -> QueuePair {
@@ -347,6 +355,8 @@ const BREAKS: &[(&str, Verdict, &str, Break)] = &[
     ("stripe-prices", Failure, "`team` cannot be bought", |it| prices(it)[3].active = false),
     ("stripe-prices", Failure, "paid once", |it| prices(it)[1].recurring = false),
     ("stripe-prices", Warning, "paid once", |it| prices(it)[2].recurring = false),
+    ("stripe-prices", Warning, "is billed by usage", |it| prices(it)[1].metered = true),
+    ("stripe-prices", Warning, "in eur: who has paid one", |it| prices(it)[3].currency = "eur".into()),
     ("stripe-products", Failure, "no product prod_pro", |it| it.observed.stripe.products = Ok(vec![])),
     ("stripe-products", Warning, "prod_pro is archived", |it| it.observed.stripe.products.as_mut().unwrap()[0].active = false),
     ("stripe-price-one-plan", Failure, "price_team belongs to `pro` and `team`", |it| prices(it)[3].product = "prod_pro".into()),

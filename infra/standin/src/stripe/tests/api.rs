@@ -343,6 +343,7 @@ async fn the_port_sees_what_http_shows() {
         account: named.clone(),
         customer: customer.clone(),
         price: found.clone(),
+        metered: false,
         success_url: "https://shop.invalid/".into(),
         cancel_url: "https://shop.invalid/".into(),
         idempotency_key: "k".into(),

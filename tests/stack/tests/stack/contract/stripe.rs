@@ -35,6 +35,7 @@ fn new_checkout(customer: &CustomerId, price: &PriceId, idempotency_key: &str) -
         account: named(),
         customer: customer.clone(),
         price: price.clone(),
+        metered: false,
         success_url: "https://shop.example/done".into(),
         cancel_url: "https://shop.example/back".into(),
         idempotency_key: idempotency_key.into(),

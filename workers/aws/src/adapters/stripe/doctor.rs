@@ -8,7 +8,7 @@ use tollgate_billing::storefront::METADATA_STACK;
 use tollgate_events::stripe::ACTED_ON;
 
 use super::answer::{Object, Odd};
-use super::views::{id, metadata};
+use super::views::{id, is_metered, metadata};
 use super::{Call, PAGE, StripeApi, operation, read_page, segment, unless_not_found};
 
 /// At most so many lookup keys in one request. <https://docs.stripe.com/api/prices/list>
@@ -109,6 +109,8 @@ fn price(object: &Object<'_>) -> Result<SeenPrice, Odd> {
         product: object.id_in("product").unwrap_or_default(),
         active: object.flag("active") == Some(true),
         recurring: object.text("type").as_deref() == Some("recurring"),
+        metered: is_metered(object),
+        currency: object.text("currency").unwrap_or_default(),
     })
 }
 

@@ -259,6 +259,7 @@ async fn a_checkout_is_opened_in_the_name_of_the_account() {
         account,
         customer: customer(),
         price: PriceId::parse("price_1").unwrap(),
+        metered: false,
         success_url: "https://example.com/ok?a=b&c=d+e%20#{ID}".into(),
         cancel_url: "https://example.com/back".into(),
         idempotency_key: "key-1".into(),
@@ -286,6 +287,44 @@ async fn a_checkout_is_opened_in_the_name_of_the_account() {
             "success_url=https://example.com/ok?a%3Db%26c%3Dd%2Be%2520%23{ID}",
         ]
     );
+}
+
+/// A metered price has no quantity, and what was seen of a price is not asked for again.
+#[tokio::test]
+async fn whether_a_price_is_metered_is_asked_for_once() {
+    let price = |id: &str, usage: Value| json!({ "id": id, "recurring": { "interval": "month", "usage_type": usage } });
+    let session = json!({ "id": "cs_1", "status": "open", "url": "https://stripe/cs_1" });
+    let stub = Stub::answering([
+        Answer::new(200, json!({ "data": [price("price_1", "metered".into())] })),
+        Answer::new(200, price("price_2", "licensed".into())),
+        Answer::new(200, price("price_3", Value::Null)),
+        missing(),
+        Answer::new(200, session),
+    ])
+    .await;
+    let api = api(&stub);
+    let id = |id: &str| PriceId::parse(id).unwrap();
+    assert_eq!(api.price_by_lookup_key("usage").await.unwrap(), Some(id("price_1")));
+    for (price, metered) in [("price_1", true), ("price_2", false), ("price_3", false)] {
+        for _ in 0..2 {
+            let asked = api.clone().is_metered(&id(price)).await.unwrap();
+            assert_eq!(asked, Some(metered), "{price}");
+        }
+    }
+    assert_eq!(api.is_metered(&id("price_4")).await.unwrap(), None);
+    let checkout = NewCheckout {
+        account: NamedAccount { id: AccountId::parse("a").unwrap(), proof: None, stack: None },
+        customer: customer(),
+        price: id("price_1"),
+        metered: true,
+        success_url: "https://example.com".into(),
+        cancel_url: "https://example.com".into(),
+        idempotency_key: "key-1".into(),
+    };
+    api.create_checkout(&checkout).await.unwrap();
+    let asked = stub.asked();
+    assert_eq!(asked.len(), 5);
+    assert!(!asked[4].body.contains("quantity"), "{}", asked[4].body);
 }
 
 #[tokio::test]

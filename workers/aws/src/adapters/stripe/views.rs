@@ -87,6 +87,17 @@ fn read_price(price: &Object<'_>) -> Price {
     }
 }
 
+/// A price, and whether it is billed by usage.
+pub(super) fn price(object: &Object<'_>) -> Result<(PriceId, bool), Odd> {
+    Ok((object.need_id("id", PriceId::parse)?, is_metered(object)))
+}
+
+/// <https://docs.stripe.com/api/prices/object#price_object-recurring-usage_type>
+pub(super) fn is_metered(price: &Object<'_>) -> bool {
+    let recurring = price.object("recurring");
+    recurring.and_then(|it| it.text("usage_type")).as_deref() == Some("metered")
+}
+
 /// `status_transitions.finalized_at` of an expanded invoice.
 /// <https://docs.stripe.com/api/invoices/object#invoice_object-status_transitions>
 fn finalized_at(invoice: &Object<'_>) -> Option<Timestamp> {
