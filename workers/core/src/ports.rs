@@ -172,7 +172,7 @@ impl LeftOut {
     }
 
     /// Counts what another had to leave out.
-    pub fn join(&mut self, other: Self) {
+    pub fn join(&mut self, other: &Self) {
         let named = other.first.len();
         self.add(&other.first);
         self.count += other.count - named;

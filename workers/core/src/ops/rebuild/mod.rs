@@ -188,7 +188,7 @@ impl<P: Ports> Rebuild<'_, P> {
             report.held_at_most = report.held_at_most.max(portion.held_at_most);
             self.users(portion, &mut keys, writes, &mut report, heard).await?;
             if first {
-                report.unreadable.join(unreadable);
+                report.unreadable.join(&unreadable);
             }
         }
         report.keys_without_user = keys.len();
