@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use super::lenient::{Lenient, Text};
 use super::view::{Item, Metadata, ObjectView, PriceFields, PriceView};
+use super::whole::Whole;
 use crate::envelope::json;
 use crate::{Hint, NamedAccount, PriceId, ProductId, check_word};
 
@@ -68,7 +69,7 @@ impl About {
         match self {
             Self::Subscription => Some(Hint {
                 status,
-                cancel_at: object.cancel_at.0.and_then(|at| Timestamp::from_second(at).ok()),
+                cancel_at: object.cancel_at.0.and_then(|Whole(at)| Timestamp::from_second(at).ok()),
                 cancel_at_period_end: object.cancel_at_period_end.0.unwrap_or(false),
                 ..sold(object)
             }),

@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use super::about::{About, about, sells_subscription};
 use super::lenient::{Lenient, Text};
 use super::view::{EventView, ObjectView};
+use super::whole::Whole;
 use crate::{
     ChargeId, CustomerId, Envelope, EventId, Source, Subject, Via, check_opaque, check_word,
 };
@@ -137,7 +138,7 @@ pub fn read(body: &[u8], received_at: Timestamp) -> Result<Reading, ReadError> {
     };
     let mut envelope =
         Envelope::received(Source::Stripe, Via::Webhook, id, kind, subject, received_at);
-    let created = view.created.0.and_then(|second| Timestamp::from_second(second).ok());
+    let created = view.created.0.and_then(|Whole(second)| Timestamp::from_second(second).ok());
     envelope.occurred_at = created.unwrap_or(envelope.received_at);
     envelope.object = Some(object_id.as_ref().to_owned()).filter(|id| check_opaque(id).is_ok());
     envelope.livemode = view.livemode.0;

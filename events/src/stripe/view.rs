@@ -5,6 +5,7 @@ use serde_json::value::RawValue;
 
 use super::lenient::{Expandable, Lenient, List, Text};
 use super::metadata::{METADATA_ACCOUNT, METADATA_PROOF, METADATA_STACK};
+use super::whole::Whole;
 
 /// As many items as Stripe lets a subscription have.
 /// <https://docs.stripe.com/billing/subscriptions/multiple-products>
@@ -22,7 +23,7 @@ pub(super) struct EventView<'a> {
     pub(super) kind: Lenient<Text<'a>>,
     /// Unix time in seconds.
     #[serde(default)]
-    pub(super) created: Lenient<i64>,
+    pub(super) created: Lenient<Whole>,
     #[serde(default)]
     pub(super) livemode: Lenient<bool>,
     /// The connected account, on Connect events.
@@ -61,7 +62,7 @@ pub(super) struct ObjectView<'a> {
     pub(super) items: Lenient<Items<'a>>,
     /// Unix time in seconds.
     #[serde(default)]
-    pub(super) cancel_at: Lenient<i64>,
+    pub(super) cancel_at: Lenient<Whole>,
     #[serde(default)]
     pub(super) cancel_at_period_end: Lenient<bool>,
     /// An invoice's, since API version 2025-03-31.basil.

@@ -145,7 +145,7 @@ fn entitled(stack: &Stack, account: &Account, catalog: &Catalog) -> Option<PlanI
     let prices = live.flat_map(|row| &row.items).filter_map(|item| stripe.price(&item.price).ok());
     let plans = prices.filter_map(|price| {
         let price = Price {
-            id: PriceId::parse(price.id.clone()).ok()?,
+            id: PriceId::parse(price.id.clone()).ok(),
             lookup_key: price.lookup_key.clone(),
             product: None,
         };

@@ -165,12 +165,15 @@ impl<P: Ports> AccountApi<P> {
         if let Some(url) = self.reopen(id, &sessions, &price).await? {
             return Ok(url);
         }
+        // Of a price that is not there, Stripe says so itself.
+        let metered = self.worker.ports.stripe().is_metered(&price).await? == Some(true);
         let checkout = NewCheckout {
             account: self.worker.deriver.name(id),
+            metered,
             success_url: self.return_url.clone(),
             cancel_url: self.return_url.clone(),
             // Two clicks at once see the same number of sessions and get the same one.
-            idempotency_key: idempotency_key(id, &customer, &price, sessions.len()),
+            idempotency_key: idempotency_key(id, &customer, (&price, metered), sessions.len()),
             customer,
             price,
         };
@@ -361,20 +364,23 @@ impl<P: Ports> AccountApi<P> {
     }
 }
 
-/// Stripe does not know a customer of the account.
 /// One key for each price that a customer may buy and each session that they had by then: a digest,
 /// because an id of Stripe's is longer and of other characters than a key may be.
 /// <https://docs.stripe.com/api/idempotent_requests>
 fn idempotency_key(
     account: &AccountId,
     customer: &CustomerId,
-    price: &PriceId,
+    (price, metered): (&PriceId, bool),
     sessions: usize,
 ) -> String {
+    // With a quantity it was refused, and that is what the same key would give again.
+    let quantity = if metered { "" } else { "\n1" };
     // No id has a line break: what stands between two of them is no part of one.
-    format!("tollgate-checkout-{}", digest(&format!("{account}\n{customer}\n{price}\n{sessions}")))
+    let what = digest(&format!("{account}\n{customer}\n{price}\n{sessions}{quantity}"));
+    format!("tollgate-checkout-{what}")
 }
 
+/// Stripe does not know a customer of the account.
 fn missing(customer: &CustomerId) -> PortError {
     Mismatch::Customer(customer.clone()).into()
 }

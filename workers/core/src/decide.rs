@@ -19,7 +19,7 @@ use crate::account::{
 };
 use crate::catalog::{Catalog, Plan};
 use crate::policy::{MISSING_USER_CONFIRMED_AFTER, Policy, ROOM_REVIEW_AFTER};
-use crate::stripe::{Dispute, DisputeStatus, Subscription, SubscriptionStatus};
+use crate::stripe::{Dispute, DisputeStatus, Price, Subscription, SubscriptionStatus};
 
 /// What is known of the Cognito user.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -504,7 +504,7 @@ fn best_plan<'a>(
     for (subscription, until) in unknown {
         let kept =
             keep_for_unknown(&mut standing, facts, subscription, until, catalog, policy, now);
-        warn_of_unknown(&mut standing, facts, subscription, kept);
+        warn_of_unknown(&mut standing, facts, (subscription, catalog), kept);
     }
     standing
 }
@@ -544,8 +544,8 @@ fn ends_grace(since: Timestamp, policy: &Policy) -> Timestamp {
     since.saturating_add(policy.grace()).expect("a duration has no calendar")
 }
 
-/// Offers what a live subscription's items sell; whether the catalog knows any of them. An
-/// unknown add-on beside a known plan changes nothing.
+/// Offers what a live subscription's items sell; whether that is all that it may sell. An
+/// unknown add-on beside a known plan changes nothing; one that cannot be read may be the plan.
 fn offer_items<'a>(
     standing: &mut Standing<'a>,
     subscription: &Subscription,
@@ -563,7 +563,7 @@ fn offer_items<'a>(
         };
         standing.offer(plan, Offer { reason: reason.clone(), given: Some(given), until });
     }
-    !sold.is_empty()
+    !sold.is_empty() && !subscription.has_unreadable_price()
 }
 
 /// The subscription that gave the plan, as far as the ledger tells: of accounts that were
@@ -590,7 +590,7 @@ fn keep_for_unknown<'a>(
     policy: &Policy,
     now: Timestamp,
 ) -> Option<Timestamp> {
-    let price = subscription.prices.first()?.id.clone();
+    let price = unknown_price(subscription, catalog)?.name();
     let given = gave(&facts.access, subscription)?;
     let since = given.unknown_since.unwrap_or(now);
     let ends = since.saturating_add(policy.unknown_price()).expect("a duration has no calendar");
@@ -604,6 +604,11 @@ fn keep_for_unknown<'a>(
     let reason = Reason::UnknownPrice { price, until: Some(ends) };
     standing.offer(plan, Offer { reason, given, until: Some(ends) });
     Some(ends)
+}
+
+/// The first of a subscription's prices that the catalog does not know.
+fn unknown_price<'a>(subscription: &'a Subscription, catalog: &Catalog) -> Option<&'a Price> {
+    subscription.prices.iter().find(|price| catalog.plan_of(price).is_none())
 }
 
 /// What a subscription once gave the account, if it was this one that gave the plan.
@@ -626,13 +631,13 @@ fn gave(access: &Access, subscription: &Subscription) -> Option<Given> {
 fn warn_of_unknown(
     standing: &mut Standing<'_>,
     facts: &Facts,
-    subscription: &Subscription,
+    (subscription, catalog): (&Subscription, &Catalog),
     until: Option<Timestamp>,
 ) {
     let ours =
         facts.proven.contains(&subscription.id) || gave(&facts.access, subscription).is_some();
-    if let Some(price) = subscription.prices.first().filter(|_| ours) {
-        let price = price.id.clone();
+    if let Some(price) = unknown_price(subscription, catalog).filter(|_| ours) {
+        let price = price.name();
         standing.warnings.push(Warning::UnknownPrice { price, until });
     }
 }

@@ -103,6 +103,96 @@ pub struct Page<T> {
     pub items: Vec<T>,
     /// Where the next page begins; `None` on the last.
     pub next: Option<String>,
+    /// The rows that could not be read. They are there, and nobody knows what they say: what is
+    /// not among the items is not none.
+    pub unreadable: Vec<Unreadable>,
+}
+
+impl<T> Page<T> {
+    /// A page of which every row was read.
+    pub fn whole(items: Vec<T>, next: Option<String>) -> Self {
+        Self { items, next, unreadable: Vec::new() }
+    }
+}
+
+/// A row of a listing that could not be read: it was left out, and is told.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{service} {operation}: {row}: {why}")]
+pub struct Unreadable {
+    /// Which system.
+    pub service: Service,
+    /// The service's own name of the operation.
+    pub operation: &'static str,
+    /// What it is called, as far as that can be read; cut, and fit for a terminal.
+    pub row: String,
+    /// Whose it is, as far as that can be read: of a subscription the customer's id, of an
+    /// account, a user or a key the account's.
+    pub owner: Option<String>,
+    /// The account in its metadata, with our HMAC, as far as that can be read.
+    pub named: Option<NamedAccount>,
+    /// What is wrong with it; nothing of what it says.
+    pub why: String,
+}
+
+impl Unreadable {
+    /// How much of a row's name is told.
+    const NAMED: usize = 64;
+
+    /// A row of which this much is known.
+    pub fn new(
+        (service, operation): (Service, &'static str),
+        name: Option<&str>,
+        owner: Option<String>,
+        why: impl fmt::Display,
+    ) -> Self {
+        let name = name.unwrap_or("a row without an id").chars();
+        let row = name.take(Self::NAMED).flat_map(char::escape_debug).collect();
+        Self { service, operation, row, owner, named: None, why: why.to_string() }
+    }
+}
+
+/// The rows that long work had to leave out.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LeftOut {
+    /// How many.
+    pub count: usize,
+    /// The first of them, [`LeftOut::LISTED`] at most.
+    pub first: Vec<Unreadable>,
+}
+
+impl LeftOut {
+    /// How many are named.
+    pub const LISTED: usize = 20;
+
+    /// Counts rows, and keeps the first.
+    pub fn add(&mut self, rows: &[Unreadable]) {
+        self.count += rows.len();
+        let room = Self::LISTED.saturating_sub(self.first.len());
+        self.first.extend(rows.iter().take(room).cloned());
+    }
+
+    /// Counts what another had to leave out.
+    pub fn join(&mut self, other: &Self) {
+        let named = other.first.len();
+        self.add(&other.first);
+        self.count += other.count - named;
+    }
+
+    /// Whether every row was read.
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+}
+
+impl fmt::Display for LeftOut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let first: Vec<_> = self.first.iter().map(ToString::to_string).collect();
+        f.write_str(&first.join("; "))?;
+        if self.count > first.len() {
+            write!(f, "; and {} more", self.count - first.len())?;
+        }
+        Ok(())
+    }
 }
 
 // ---------------------------------------------------------------- Stripe
@@ -165,6 +255,8 @@ pub struct NewCheckout {
     pub customer: CustomerId,
     /// What is bought.
     pub price: PriceId,
+    /// Whether it is billed by usage: then it has no quantity, and Stripe takes none.
+    pub metered: bool,
     /// Where the browser goes afterwards.
     pub success_url: String,
     /// Where it goes when the customer turns back.
@@ -252,7 +344,12 @@ pub trait Stripe: Send + Sync {
         lookup_key: &str,
     ) -> impl Future<Output = PortResult<Option<PriceId>>> + Send;
 
-    /// Opens a Checkout session in subscription mode.
+    /// Whether a price is billed by usage, `recurring.usage_type=metered`; `None` when it is
+    /// unknown. That never changes, so what was seen once is not asked for again.
+    /// <https://docs.stripe.com/api/prices/retrieve>
+    fn is_metered(&self, price: &PriceId) -> impl Future<Output = PortResult<Option<bool>>> + Send;
+
+    /// Opens a Checkout session in subscription mode, for one of a price.
     fn create_checkout(
         &self,
         checkout: &NewCheckout,

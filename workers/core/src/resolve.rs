@@ -85,7 +85,12 @@ impl<P: Ports> Worker<P> {
             envelope.subject.customer = self.customer_of_charge(envelope, known).await?;
         }
         let Some(customer) = envelope.subject.customer.clone() else {
-            return Ok(Resolved::Nobody);
+            let charge = envelope.subject.charge.as_ref();
+            return Ok(match charge.and_then(|charge| known.charges.get(charge)) {
+                // A guest has paid: whoever pays for a plan is a customer.
+                Some(ChargeSeen::There(None)) => Resolved::Elsewhere(NOT_SOLD),
+                _ => Resolved::Nobody,
+            });
         };
         match self.link_of(&customer, known).await? {
             CustomerLink::Account(account) => {

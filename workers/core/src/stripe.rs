@@ -91,14 +91,25 @@ impl SubscriptionStatus {
 }
 
 /// What a subscription item sells.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Price {
-    /// The price.
-    pub id: PriceId,
+    /// The price; `None` of one that cannot be read.
+    pub id: Option<PriceId>,
     /// Its lookup key now; Stripe can move one to a newer price.
     pub lookup_key: Option<String>,
     /// Its product.
     pub product: Option<ProductId>,
+}
+
+/// What a price is called in the ledger that cannot be read.
+const UNREADABLE_PRICE: &str = "price_unreadable";
+
+impl Price {
+    /// What it is called: its id, or a word of ours where that cannot be read.
+    pub fn name(&self) -> PriceId {
+        let unreadable = || PriceId::parse(UNREADABLE_PRICE).expect("it is letters");
+        self.id.clone().unwrap_or_else(unreadable)
+    }
 }
 
 /// A subscription as it is now.
@@ -126,9 +137,14 @@ pub struct Subscription {
 }
 
 impl Subscription {
-    /// The prices of its items.
+    /// The prices of its items, as far as they can be read.
     pub fn price_ids(&self) -> BTreeSet<PriceId> {
-        self.prices.iter().map(|price| price.id.clone()).collect()
+        self.prices.iter().filter_map(|price| price.id.clone()).collect()
+    }
+
+    /// Whether an item's price cannot be read: what it sells may be anything.
+    pub fn has_unreadable_price(&self) -> bool {
+        self.prices.iter().any(|price| price.id.is_none())
     }
 
     /// Whether it is paid for, or still may be: what gives a plan, for its time.

@@ -77,7 +77,7 @@ impl ApiGatewayStandin {
         };
         let page = self.through_gate("GetApiKeys", subject, get).await?;
         let items = page.items.into_iter().map(|key| api_key(key, values)).collect();
-        Ok(Page { items, next: page.position })
+        Ok(Page::whole(items, page.position))
     }
 }
 
@@ -172,7 +172,7 @@ impl ApiGateway for ApiGatewayStandin {
         let get = |model: &mut Model, _| model.get_usage_plan_keys(plan.as_str(), &page);
         let found = self.through_gate("GetUsagePlanKeys", plan.as_str(), get).await?;
         let items = found.items.iter().map(|key| key_id(&key.id)).collect();
-        Ok(Page { items, next: found.position })
+        Ok(Page::whole(items, found.position))
     }
 
     async fn attach(&self, plan: &UsagePlanId, key: &KeyId) -> PortResult<()> {

@@ -68,7 +68,7 @@ impl Users for CognitoStandin {
         let act = || {
             let (users, next) =
                 self.list(None, PAGE, page).map_err(|error| classified("ListUsers", &error))?;
-            Ok(Page { items: users.iter().map(record).collect(), next })
+            Ok(Page::whole(users.iter().map(record).collect(), next))
         };
         self.gate.pass(Service::Cognito, "ListUsers", "", act).await
     }

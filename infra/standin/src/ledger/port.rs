@@ -115,7 +115,7 @@ impl Ledger for MemoryLedger {
                 let page = self.page(rest);
                 let items = page.items.iter().filter_map(|event| store.events.get(event)).cloned();
                 let next = page.next.filter(|_| !self.gate.has(Bug::SecondPageLost));
-                Page { items: items.collect(), next }
+                Page::whole(items.collect(), next)
             }))
         };
         self.gate.pass(Service::Ledger, "Scan", "stuck", act).await
@@ -137,7 +137,7 @@ impl Ledger for MemoryLedger {
                 let rest = found.into_iter().map(|(at, id)| (at, id.clone()));
                 let page = self.page(rest.filter(|key| after.as_ref() < Some(key)));
                 let items = page.items.iter().filter_map(|(_, id)| store.events.get(id)).cloned();
-                Page { items: items.collect(), next: page.next }
+                Page::whole(items.collect(), page.next)
             }))
         };
         self.gate.pass(Service::Ledger, "Query", "recent", act).await
@@ -156,8 +156,8 @@ impl Ledger for MemoryLedger {
             }
             found.sort();
             let rest = found.into_iter().filter(|item| after.as_ref() < Some(item));
-            let Page { items, next } = self.page(rest);
-            Ok(Page { items: items.into_iter().map(|(at, id)| (id, at)).collect(), next })
+            let Page { items, next, .. } = self.page(rest);
+            Ok(Page::whole(items.into_iter().map(|(at, id)| (id, at)).collect(), next))
         };
         self.gate.pass(Service::Ledger, "Query", "due", act).await
     }
@@ -184,17 +184,17 @@ impl Ledger for MemoryLedger {
             let bound = after.map_or(Bound::Unbounded, Bound::Excluded);
             Ok(self.page(store.accounts.range((bound, Bound::Unbounded)).map(|(id, _)| id.clone())))
         };
-        let Page { items: ids, next } =
+        let Page { items: ids, next, .. } =
             self.gate.pass(Service::Ledger, "Query", "accounts", list).await?;
         if ids.is_empty() {
-            return Ok(Page { items: Vec::new(), next });
+            return Ok(Page::whole(Vec::new(), next));
         }
         let read = || {
             let store = self.lock();
             Ok(ids.iter().filter_map(|id| store.accounts.get(id)).cloned().collect())
         };
         let items = self.gate.pass(Service::Ledger, "BatchGetItem", "accounts", read).await?;
-        Ok(Page { items, next })
+        Ok(Page::whole(items, next))
     }
 }
 
@@ -216,7 +216,7 @@ impl MemoryLedger {
         let more = items.next().is_some();
         let last = page.last().filter(|_| more);
         let next = last.map(|key| serde_json::to_string(key).expect("keys are plain strings"));
-        Page { items: page, next }
+        Page::whole(page, next)
     }
 }
 

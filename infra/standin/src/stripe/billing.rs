@@ -298,7 +298,10 @@ impl Stripe {
         if let Some(customer) = customer {
             let id = self.mint("ch_3");
             let amount = self.sessions.get(session).map_or(0, |s| {
-                s.line_items.iter().map(|(price, quantity)| self.amount_of(price) * quantity).sum()
+                let amount = |(price, quantity): &(String, Option<i64>)| {
+                    self.amount_of(price) * quantity.unwrap_or(0)
+                };
+                s.line_items.iter().map(amount).sum()
             });
             let charge = Charge {
                 id: id.clone(),

@@ -18,6 +18,8 @@ pub struct NewPrice {
     pub interval: Interval,
     /// How many units a period has.
     pub interval_count: i64,
+    /// The meter whose usage it bills: then it is metered, and takes no quantity.
+    pub meter: Option<String>,
     /// Its lookup key.
     pub lookup_key: Option<String>,
     /// Whether the key may be taken from another price.
@@ -37,11 +39,19 @@ impl NewPrice {
             unit_amount,
             interval,
             interval_count: 1,
+            meter: None,
             lookup_key: None,
             transfer_lookup_key: false,
             nickname: None,
             metadata: Metadata::new(),
         }
+    }
+
+    /// Billed by what a meter counts.
+    /// <https://docs.stripe.com/billing/subscriptions/usage-based>
+    #[must_use]
+    pub fn metered(self) -> Self {
+        Self { meter: Some("mtr_1".into()), ..self }
     }
 
     /// With a lookup key, taken from whoever has it.
@@ -97,6 +107,7 @@ impl Stripe {
             unit_amount: new.unit_amount,
             interval: new.interval,
             interval_count: new.interval_count,
+            meter: new.meter,
             lookup_key: new.lookup_key,
             active: true,
             nickname: new.nickname,

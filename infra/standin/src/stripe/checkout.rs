@@ -26,8 +26,8 @@ pub struct NewSession {
     pub client_reference_id: Option<String>,
     /// The session's metadata.
     pub metadata: Metadata,
-    /// What is bought: price and quantity.
-    pub line_items: Vec<(String, i64)>,
+    /// What is bought: price, and quantity unless it is metered.
+    pub line_items: Vec<(String, Option<i64>)>,
     /// What the subscription begins with.
     pub subscription_data: SubscriptionData,
     /// Asks for a card only when something is due now.
@@ -41,9 +41,9 @@ pub struct NewSession {
 }
 
 impl NewSession {
-    /// A session that sells one of a price.
+    /// A session that sells one of a licensed price.
     pub fn for_price(price: &str) -> Self {
-        Self { line_items: vec![(price.to_owned(), 1)], ..Self::default() }
+        Self { line_items: vec![(price.to_owned(), Some(1))], ..Self::default() }
     }
 }
 
@@ -72,7 +72,8 @@ impl Stripe {
         let new = NewSession {
             client_reference_id: client_reference_id.map(str::to_owned),
             customer_email: Some(email.to_owned()),
-            ..NewSession::for_price(price)
+            line_items: vec![(price.to_owned(), self.one_of(price))],
+            ..NewSession::default()
         };
         self.open_session(new, Some(link))
     }
@@ -125,11 +126,8 @@ impl Stripe {
                 return Err(StripeError { param: Some(param), ..StripeError::invalid(message) });
             }
         }
-        if let Some((index, _)) =
-            new.line_items.iter().enumerate().find(|(_, (_, n))| !(1..=999_999).contains(n))
-        {
-            let param = format!("line_items[{index}][quantity]");
-            return Err(StripeError::bad_parameter(&param, "Invalid quantity"));
+        for (index, (price, quantity)) in new.line_items.iter().enumerate() {
+            self.check_quantity(index, price, *quantity)?;
         }
         if !(0..=730).contains(&new.subscription_data.trial_period_days) {
             let param = "subscription_data[trial_period_days]";
@@ -147,6 +145,32 @@ impl Stripe {
             return Err(StripeError::bad_parameter("client_reference_id", message));
         }
         Ok(())
+    }
+
+    /// <https://docs.stripe.com/api/checkout/sessions/create#create_checkout_session-line_items-quantity>
+    fn check_quantity(&self, index: usize, price: &str, quantity: Option<i64>) -> StripeResult<()> {
+        let metered = self.price(price)?.meter.is_some();
+        let message = match quantity {
+            Some(_) if metered => format!(
+                "Quantity should not be specified where usage_type is `metered`. Remove quantity \
+                 from `line_items[{index}]`"
+            ),
+            None if !metered => {
+                format!("Quantity is required. Add `quantity` to `line_items[{index}]`")
+            }
+            Some(quantity) if !(1..=999_999).contains(&quantity) => {
+                let param = format!("line_items[{index}][quantity]");
+                return Err(StripeError::bad_parameter(&param, "Invalid quantity"));
+            }
+            _ => return Ok(()),
+        };
+        Err(StripeError::invalid(message))
+    }
+
+    /// The quantity of one: none, of a metered price.
+    pub(super) fn one_of(&self, price: &str) -> Option<i64> {
+        let metered = self.price(price).is_ok_and(|price| price.meter.is_some());
+        (!metered).then_some(1)
     }
 
     /// The customer pays on the hosted page. Events: `customer.created` for one without,

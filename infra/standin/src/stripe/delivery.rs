@@ -298,7 +298,7 @@ impl Stripe {
             kind: event.kind,
             endpoint: endpoint.id.clone(),
             url: endpoint.url.clone(),
-            body: legacy::event_in(version, event.render()).to_string(),
+            body: self.text_of(legacy::event_in(version, event.render())),
         })
     }
 

@@ -7,7 +7,7 @@
 //! [`Stripe`](tollgate_billing::ports::Stripe) and HTTP ([`http`]).
 //!
 //! Not modelled: tax, coupons, quantities beyond multiplication, refunds, one-off
-//! invoices, Connect, meters, payment methods other than one card per customer. What is
+//! invoices, Connect, what is metered and its meters (a metered price costs nothing), payment methods other than one card per customer. What is
 //! asked for and not modelled answers 501, never a made-up success.
 
 mod billing;
@@ -25,6 +25,7 @@ mod lag;
 mod legacy;
 mod model;
 mod objects;
+mod oddities;
 mod pages;
 mod ports;
 mod state;

@@ -107,7 +107,10 @@ fn checkout_page(stripe: &Stripe, id: &str, refusal: Option<&str>) -> StripeResu
     let lines: String = session
         .line_items
         .iter()
-        .map(|(price, quantity)| format!("<li>{} × {quantity}</li>", offer(stripe, price)))
+        .map(|(price, quantity)| {
+            let quantity = quantity.map(|quantity| format!(" × {quantity}")).unwrap_or_default();
+            format!("<li>{}{quantity}</li>", offer(stripe, price))
+        })
         .collect();
     let trial = match session.subscription_data.trial_period_days {
         0 => String::new(),

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde_json::json;
 use tollgate_billing::ports::{
     ChargeSeen, CheckoutRecord, Class, CustomerRecord, CustomerSeen, NewCheckout, Page, PortError,
-    PortResult, Service,
+    PortResult, Service, Unreadable,
 };
 use tollgate_billing::stripe as seen;
 use tollgate_events::stripe::{ACTED_ON, METADATA_PRICE};
@@ -75,7 +75,7 @@ fn see_subscription(stripe: &Stripe, row: &Subscription) -> seen::Subscription {
     let price = |id: &String| {
         let price = stripe.price(id).ok();
         seen::Price {
-            id: id!(PriceId, id),
+            id: Some(id!(PriceId, id)),
             lookup_key: price.and_then(|price| price.lookup_key.clone()),
             product: price.map(|price| id!(ProductId, price.product)),
         }
@@ -109,6 +109,45 @@ fn ended(id: &SubscriptionId) -> seen::Subscription {
     }
 }
 
+/// A subscription as far as it can be read, with what tests have made odd about it: ids and
+/// statuses must be there, and the customer where none was asked for. What an item sells may be
+/// unknown.
+fn read_subscription(
+    stripe: &Stripe,
+    row: &Subscription,
+    asked: bool,
+) -> Result<seen::Subscription, Unreadable> {
+    let mut read = see_subscription(stripe, row);
+    if stripe.is_plain() {
+        return Ok(read);
+    }
+    let shown = stripe.as_told(stripe.show_subscription(row));
+    let needed = ["id", "status", "customer"].into_iter();
+    let missing = |field: &&str| !shown[*field].is_string() && !(asked && *field == "customer");
+    if let Some(field) = needed.clone().find(missing) {
+        let text = |field: &str| shown[field].as_str();
+        let listing = (Service::Stripe, "GET /v1/subscriptions");
+        let (owner, why) = (text("customer").map(str::to_owned), format!("{field}: missing"));
+        let row = Unreadable::new(listing, text("id"), owner, why);
+        return Err(Unreadable { named: read.named, ..row });
+    }
+    let items = shown["items"]["data"].as_array();
+    if items.is_none() {
+        read.prices = vec![seen::Price::default()];
+    }
+    for (price, item) in read.prices.iter_mut().zip(items.into_iter().flatten()) {
+        if !item["price"]["id"].is_string() {
+            *price = seen::Price::default();
+        }
+    }
+    Ok(read)
+}
+
+/// One that was asked for, and not in bulk.
+fn must_be_read<T>(operation: &'static str, row: Result<T, Unreadable>) -> PortResult<T> {
+    row.map_err(|row| failure(Service::Stripe, operation, Class::Invalid, row.to_string()))
+}
+
 fn see_checkout(stripe: &Stripe, row: &Session) -> CheckoutRecord {
     let open = row.status == SessionStatus::Open;
     CheckoutRecord {
@@ -122,8 +161,8 @@ fn see_checkout(stripe: &Stripe, row: &Session) -> CheckoutRecord {
     }
 }
 
-fn see_event(row: &Event) -> seen::ListedEvent {
-    seen::ListedEvent::read(row.render().to_string().as_bytes())
+fn see_event(stripe: &Stripe, row: &Event) -> seen::ListedEvent {
+    seen::ListedEvent::read(stripe.text_of(row.render()).as_bytes())
 }
 
 fn session_for(checkout: &NewCheckout) -> NewSession {
@@ -137,7 +176,8 @@ fn session_for(checkout: &NewCheckout) -> NewSession {
         subscription_data: SubscriptionData { metadata: named, ..SubscriptionData::default() },
         success_url: Some(checkout.success_url.clone()),
         cancel_url: Some(checkout.cancel_url.clone()),
-        ..NewSession::for_price(checkout.price.as_str())
+        line_items: vec![(checkout.price.to_string(), (!checkout.metered).then_some(1))],
+        ..NewSession::default()
     }
 }
 
@@ -160,11 +200,13 @@ impl tollgate_billing::ports::Stripe for StripeStandin {
                 let rows = stripe.subscriptions_of(customer.as_str()).into_iter();
                 let rows = rows.filter_map(|row| stripe.as_read_now(row));
                 let rows = rows.filter(|row| row.status != Status::Canceled);
-                let mut seen: Vec<_> = rows.map(|row| see_subscription(stripe, row)).collect();
+                let mut seen: Vec<_> =
+                    rows.map(|row| read_subscription(stripe, row, true)).collect();
                 if self.gate.has(Bug::MetadataOfCustomer) {
                     let customer = stripe.customer(customer.as_str())?;
                     let named = || named_in(&customer.metadata);
-                    seen.iter_mut().for_each(|row| row.named = row.named.take().or_else(named));
+                    let rows = seen.iter_mut().flatten();
+                    rows.for_each(|row| row.named = row.named.take().or_else(named));
                 }
                 if self.gate.has(Bug::NewestSubscriptionOnly) {
                     seen = seen.pop().into_iter().collect();
@@ -172,7 +214,11 @@ impl tollgate_billing::ports::Stripe for StripeStandin {
                 Ok(seen)
             })
             .await;
-        Ok(found(rows)?.or_else(|| self.gate.has(Bug::MissingIsNone).then(Vec::new)))
+        let Some(rows) = found(rows)? else {
+            return Ok(self.gate.has(Bug::MissingIsNone).then(Vec::new));
+        };
+        let rows = rows.into_iter().map(|row| must_be_read("GET /v1/subscriptions", row));
+        rows.collect::<PortResult<_>>().map(Some)
     }
 
     async fn all_subscriptions(&self, page: Option<&str>) -> PortResult<Page<seen::Subscription>> {
@@ -181,8 +227,14 @@ impl tollgate_billing::ports::Stripe for StripeStandin {
             let rows = rows.filter(|row| row.status != Status::Canceled);
             let (rows, more) = Paging::after(page).cut(rows, "subscription", |row| &row.id)?;
             let next = rows.last().filter(|_| more).map(|row| row.id.clone());
-            let items = rows.into_iter().map(|row| see_subscription(stripe, row)).collect();
-            Ok(Page { items, next })
+            let mut page = Page::whole(Vec::new(), next);
+            for row in rows {
+                match read_subscription(stripe, row, false) {
+                    Ok(read) => page.items.push(read),
+                    Err(row) => page.unreadable.push(row),
+                }
+            }
+            Ok(page)
         })
         .await
     }
@@ -190,10 +242,11 @@ impl tollgate_billing::ports::Stripe for StripeStandin {
     async fn subscription(&self, id: &SubscriptionId) -> PortResult<Option<seen::Subscription>> {
         let row = self
             .call("GET /v1/subscriptions/{id}", id.as_str(), |stripe| {
-                Ok(see_subscription(stripe, stripe.subscription(id.as_str())?))
+                Ok(read_subscription(stripe, stripe.subscription(id.as_str())?, false))
             })
             .await;
-        let row = found(row)?;
+        let read = |row| must_be_read("GET /v1/subscriptions/{id}", row);
+        let row = found(row)?.map(read).transpose()?;
         if self.gate.has(Bug::EndedIsMissing) {
             return Ok(row.filter(|row| row.status != seen::SubscriptionStatus::Canceled));
         }
@@ -295,6 +348,15 @@ impl tollgate_billing::ports::Stripe for StripeStandin {
         .await
     }
 
+    async fn is_metered(&self, price: &PriceId) -> PortResult<Option<bool>> {
+        let row = self
+            .call("GET /v1/prices/{id}", price.as_str(), |stripe| {
+                Ok(stripe.price(price.as_str())?.meter.is_some())
+            })
+            .await;
+        found(row)
+    }
+
     async fn create_checkout(&self, checkout: &NewCheckout) -> PortResult<CheckoutRecord> {
         let operation = "POST /v1/checkout/sessions";
         self.call(operation, checkout.customer.as_str(), |stripe| {
@@ -349,7 +411,7 @@ impl tollgate_billing::ports::Stripe for StripeStandin {
             });
             let (rows, more) = Paging::after(page).cut(rows, "event", |row| &row.id)?;
             let next = rows.last().filter(|_| more).map(|row| row.id.clone());
-            Ok(Page { items: rows.into_iter().map(see_event).collect(), next })
+            Ok(Page::whole(rows.into_iter().map(|row| see_event(stripe, row)).collect(), next))
         })
         .await
     }
@@ -358,7 +420,8 @@ impl tollgate_billing::ports::Stripe for StripeStandin {
         let row = self
             .call("GET /v1/events/{id}", event.as_str(), |stripe| {
                 let row = stripe.event(event.as_str());
-                row.map(see_event).ok_or_else(|| StripeError::missing("event", event.as_str()))
+                row.map(|row| see_event(stripe, row))
+                    .ok_or_else(|| StripeError::missing("event", event.as_str()))
             })
             .await;
         found(row)

@@ -14,6 +14,7 @@ use super::model::{
     Charge, Customer, Dispute, Invoice, Portal, Price, Product, Session, Settings, Subscription,
     Table, Warning,
 };
+use super::oddities::Oddities;
 
 /// One Stripe account, as pure synchronous state. Its methods are the scripting
 /// interface; the HTTP and ports faces call them too.
@@ -44,6 +45,8 @@ pub struct Stripe {
     pub(super) request: Option<RequestInfo>,
     /// How subscriptions were, for reads that lag.
     pub(super) past: Past,
+    /// What tests make odd.
+    pub(super) oddities: Oddities,
 }
 
 /// An answer kept under an idempotency key.
@@ -91,6 +94,7 @@ impl Stripe {
             replies: HashMap::new(),
             request: None,
             past: Past::default(),
+            oddities: Oddities::default(),
         }
     }
 

@@ -47,14 +47,15 @@ impl Stripe {
         data: SubscriptionData,
     ) -> StripeResult<String> {
         self.live_customer(customer)?;
-        let items: Vec<_> = prices.iter().map(|price| ((*price).to_owned(), 1)).collect();
+        let item = |price: &&str| ((*price).to_owned(), self.one_of(price));
+        let items: Vec<_> = prices.iter().map(item).collect();
         self.begin_subscription(customer, &items, data, FirstPayment::Now)
     }
 
     pub(super) fn begin_subscription(
         &mut self,
         customer: &str,
-        items: &[(String, i64)],
+        items: &[(String, Option<i64>)],
         data: SubscriptionData,
         payment: FirstPayment,
     ) -> StripeResult<String> {
@@ -146,7 +147,7 @@ impl Stripe {
     /// What a period costs.
     pub(super) fn period_amount(&self, id: &str) -> i64 {
         let items = self.subscriptions.get(id).map_or(&[][..], |s| &s.items);
-        items.iter().map(|item| self.amount_of(&item.price) * item.quantity).sum()
+        items.iter().map(|item| self.amount_of(&item.price) * item.quantity.unwrap_or(0)).sum()
     }
 
     /// Puts the end of the current period, and its announcement, on the agenda.

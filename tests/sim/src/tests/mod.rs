@@ -16,6 +16,7 @@ mod lease;
 mod legacy_ids;
 mod looks;
 mod namesake;
+mod odd_rows;
 mod permutations;
 mod preview;
 mod rebuild;

@@ -96,7 +96,7 @@ impl Scene {
     }
 
     /// What the world outside the ledger is like: keys, and what users are told.
-    fn outside(&self) -> String {
+    pub(super) fn outside(&self) -> String {
         let key = |key: &Key| format!("{} {:?} {}", key.id, key.plans, key.enabled);
         let keys: Vec<_> = self.world.api_gateway.scene(|model, _| model.keys().map(key).collect());
         let users = self.world.cognito.users();

@@ -28,13 +28,14 @@ use super::build::FUNCTIONS;
 const UNUSED: [(&str, &str, &str); 0] = [];
 
 /// What is asked of Stripe in cases that are not played: that a subscription has more
-/// items than Stripe embeds, and that a Checkout session is paid for in the moment in
-/// which it is to expire.
-const RARE: [(&str, &str); 4] = [
+/// items than Stripe embeds, that a Checkout session is paid for in the moment in which it
+/// is to expire, and that a plan is sold by a price's id.
+const RARE: [(&str, &str); 5] = [
     ("worker", "GET /v1/subscription_items"),
     ("account", "GET /v1/subscription_items"),
     ("sweep", "GET /v1/subscription_items"),
     ("account", "GET /v1/checkout/sessions/{id}"),
+    ("account", "GET /v1/prices/{id}"),
 ];
 
 /// Statements by function.

@@ -9,7 +9,7 @@ use tollgate_events::{Envelope, Via};
 use tollgate_local::customer::Customer;
 use tollgate_local::timeline::is_tollgates;
 use tollgate_standin::gate::Call;
-use tollgate_standin::stripe::{Card, DRAFT_TIME, When};
+use tollgate_standin::stripe::{Card, DRAFT_TIME, Interval, NewPrice, When};
 use tollgate_standin::world::POOL_ID;
 
 use crate::shop::{Person, Shop, Told, on};
@@ -93,6 +93,35 @@ async fn a_sign_up_and_a_first_purchase() -> Told {
          DynamoDB UpdateItem ×1, Stripe GET /v1/subscriptions ×1"
     );
     Ok(())
+}
+
+/// Whether the price is metered comes with the look-up by its lookup key.
+#[tokio::test]
+async fn a_checkout_page_costs_no_call_more_for_a_metered_price() -> Told {
+    let shop = in_operation().await?;
+    let mut ann = in_a_quiet_hour(&shop, "basic").await?;
+    let subscription = ann.subscription()?;
+    shop.stripe().cancel(&subscription, When::Now)?;
+    shop.settle().await?;
+    {
+        let mut stripe = shop.stripe();
+        let product = stripe.price(&stripe.price_by_lookup_key("pro_monthly").unwrap().id)?;
+        let product = product.product.clone();
+        let usage = NewPrice::new(&product, Interval::Month, 1).metered();
+        stripe.create_price(usage.lookup_key("pro_monthly"))?;
+    }
+    for plan in ["basic", "pro"] {
+        from_now_on(&shop).await?;
+        let session = ann.opens_checkout(plan).await?;
+        let costs = "DynamoDB GetItem ×2, Stripe GET /v1/account ×1, Stripe GET \
+             /v1/checkout/sessions ×1, Stripe GET /v1/customers/{id} ×1, Stripe GET /v1/prices \
+             ×1, Stripe GET /v1/subscriptions ×1, Stripe POST /v1/checkout/sessions ×1";
+        assert_eq!(shop.spent(), costs, "{plan}");
+        shop.stripe().expire_checkout(&session)?;
+    }
+    ann.buys("pro").await?;
+    assert_eq!(ann.seen().await?, on("pro"), "an item without a quantity counts");
+    shop.holds().await
 }
 
 /// Whoever takes something asks once a minute whether the stack is frozen.

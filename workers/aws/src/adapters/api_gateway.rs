@@ -65,8 +65,17 @@ impl ControlPlane {
             .send()
             .await
             .map_err(|error| operation.sdk(&error))?;
-        let items = answer.items().iter().map(|key| read_listed(operation, key));
-        Ok(Page { items: items.collect::<PortResult<_>>()?, next: answer.position })
+        let mut page = Page::whole(Vec::new(), answer.position.clone());
+        for key in answer.items() {
+            match read_listed(operation, key) {
+                Ok(key) => page.items.push(key),
+                Err(error) => {
+                    let owner = key.customer_id().map(str::to_owned);
+                    page.unreadable.push(operation.left_out(key.id(), owner, &error));
+                }
+            }
+        }
+        Ok(page)
     }
 }
 
@@ -101,6 +110,11 @@ impl ApiGateway for ControlPlane {
         let (mut keys, mut position) = (Vec::new(), None);
         loop {
             let page = self.page_of_keys(Some(account), true, position).await?;
+            if page.unreadable.iter().any(|key| key.owner.as_deref() == Some(account.as_str())) {
+                // Whose value it has is not known: it may be the one that is looked for.
+                let detail = "a key of the account has no usable id";
+                return Err(operation("GetApiKeys").error(Class::Invalid, detail));
+            }
             keys.extend(
                 page.items.into_iter().filter(|key| key.customer_id.as_ref() == Some(account)),
             );
@@ -161,8 +175,14 @@ impl ApiGateway for ControlPlane {
             .send()
             .await
             .map_err(|error| operation.sdk(&error))?;
-        let items = answer.items().iter().map(|key| key_id(operation, key.id()));
-        Ok(Page { items: items.collect::<PortResult<_>>()?, next: answer.position })
+        let mut page = Page::whole(Vec::new(), answer.position.clone());
+        for key in answer.items() {
+            match key_id(operation, key.id()) {
+                Ok(id) => page.items.push(id),
+                Err(error) => page.unreadable.push(operation.left_out(key.id(), None, &error)),
+            }
+        }
+        Ok(page)
     }
 
     async fn attach(&self, plan: &UsagePlanId, key: &KeyId) -> PortResult<()> {
@@ -386,5 +406,21 @@ mod tests {
         .await;
         let plans = plane(&stub).plans_of(&key()).await.unwrap();
         assert_eq!(plans.iter().map(UsagePlanId::as_str).collect::<Vec<_>>(), ["p1", "p2"]);
+    }
+
+    #[tokio::test]
+    async fn a_key_without_a_usable_id_is_left_out_of_listings_and_missed_by_its_account() {
+        let keys = || {
+            let odd = json!({ "id": "", "customerId": "a", "enabled": true });
+            Answer::new(200, json!({ "item": [{ "id": "k1", "customerId": "b" }, odd] }))
+        };
+        let stub = Stub::answering([keys(), keys(), keys(), keys()]).await;
+        let plane = plane(&stub);
+        let page = plane.all_keys(None).await.unwrap();
+        assert_eq!((page.items.len(), page.unreadable[0].owner.as_deref()), (1, Some("a")));
+        let page = plane.keys_on(&plan(), None).await.unwrap();
+        assert_eq!((page.items.len(), page.unreadable.len()), (1, 1));
+        assert_eq!(plane.keys_of(&account("b")).await.unwrap().len(), 1);
+        assert_eq!(plane.keys_of(&account("a")).await.unwrap_err().class, Class::Invalid);
     }
 }

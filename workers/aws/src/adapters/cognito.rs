@@ -53,8 +53,17 @@ impl UserPool {
             .send()
             .await
             .map_err(|error| operation("ListUsers").sdk(&error))?;
-        let items = answer.users().iter().map(read_listed).collect::<PortResult<_>>()?;
-        Ok(Page { items, next: answer.pagination_token })
+        let mut page = Page::whole(Vec::new(), answer.pagination_token.clone());
+        for user in answer.users() {
+            match read_listed(user) {
+                Ok(user) => page.items.push(user),
+                // A user name may be an e-mail address.
+                Err(error) => {
+                    page.unreadable.push(operation("ListUsers").left_out(None, None, &error));
+                }
+            }
+        }
+        Ok(page)
     }
 }
 
@@ -274,5 +283,17 @@ mod tests {
         assert_eq!(failed.class, Class::Invalid);
         assert!(failed.detail.contains("Attribute does not exist"), "{failed}");
         assert!(!failed.detail.contains("someone@example.com"), "{failed}");
+    }
+
+    #[tokio::test]
+    async fn a_user_who_cannot_be_read_is_left_out_and_not_named() {
+        let user = |sub: &str| json!({ "Username": "someone@example.com", "Enabled": true, "Attributes": attributes(sub) });
+        let users = json!({ "Users": [user("a"), user(""), user("b")] });
+        let stub = Stub::answering([Answer::new(200, users)]).await;
+        let page = pool(&stub).all_users(None).await.unwrap();
+        let ids: Vec<_> = page.items.iter().map(|user| user.id.as_str()).collect();
+        assert_eq!(ids, ["a", "b"]);
+        let told = page.unreadable[0].to_string();
+        assert!(told.contains("a user's sub") && !told.contains("someone"), "{told}");
     }
 }

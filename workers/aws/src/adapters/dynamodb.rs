@@ -33,7 +33,7 @@ use tollgate_events::{AccountId, CustomerId, EventRef};
 use self::items::Key;
 use self::json::{Item, from_item, to_attribute};
 use self::table::{ACCOUNTS, DUE, Index, PK, SK, STUCK};
-use super::error::Operation;
+use super::error::{Operation, readable};
 use super::system::SystemEntropy;
 
 /// How many items a page of an index has at most; also what `BatchGetItem` takes.
@@ -176,10 +176,10 @@ impl DynamoLedger {
             };
             if !items.is_empty() {
                 let next = (cursor.shard < shards.len()).then(|| cursor.encode());
-                return Ok(Page { items, next });
+                return Ok(Page::whole(items, next));
             }
         }
-        Ok(Page { items: Vec::new(), next: None })
+        Ok(Page::whole(Vec::new(), None))
     }
 }
 
@@ -261,10 +261,8 @@ impl Ledger for DynamoLedger {
         let (mut events, mut page) = (Vec::new(), None);
         loop {
             let found = self.sharded(STUCK, &shard, None, page.as_deref()).await?;
-            for item in &found.items {
-                events.push(read_event(item)?);
-            }
-            page = found.next;
+            page = found.next.clone();
+            events.extend(readable(map_page(found, read_event)));
             if page.is_none() {
                 return Ok(events);
             }
@@ -283,7 +281,7 @@ impl Ledger for DynamoLedger {
             .await
             .map_err(|error| operation("Scan").sdk(&error))?;
         let next = answer.last_evaluated_key.map(|key| Cursor::after(0, &key).encode());
-        map_page(Page { items: answer.items.unwrap_or_default(), next }, |item| read_event(&item))
+        Ok(map_page(Page::whole(answer.items.unwrap_or_default(), next), read_event))
     }
 
     async fn events(
@@ -302,11 +300,11 @@ impl Ledger for DynamoLedger {
     ) -> PortResult<Page<(AccountId, Timestamp)>> {
         let until_now = [items::text("0"), items::instant(now)];
         let page = self.sharded(DUE, &account_shards(), Some(until_now), page).await?;
-        map_page(page, |item| {
-            let account = read_account(&item)?;
-            let review_at = account.review_at.ok_or_else(|| unreadable(&item, "no review_at"))?;
+        Ok(map_page(page, |item| {
+            let account = read_account(item)?;
+            let review_at = account.review_at.ok_or_else(|| unreadable(item, "no review_at"))?;
             Ok((account.id, review_at))
-        })
+        }))
     }
 
     async fn stack(&self) -> PortResult<StackRecord> {
@@ -342,9 +340,9 @@ impl Ledger for DynamoLedger {
     }
 
     async fn accounts(&self, page: Option<&str>) -> PortResult<Page<Account>> {
-        let Page { items, next } = self.sharded(ACCOUNTS, &account_shards(), None, page).await?;
-        let page = Page { items: self.get_all(&items).await?, next };
-        map_page(page, |item| read_account(&item))
+        let page = self.sharded(ACCOUNTS, &account_shards(), None, page).await?;
+        let page = Page::whole(self.get_all(&page.items).await?, page.next);
+        Ok(map_page(page, read_account))
     }
 }
 
@@ -381,9 +379,20 @@ impl Cursor {
     }
 }
 
-fn map_page<T>(page: Page<Item>, read: impl FnMut(Item) -> PortResult<T>) -> PortResult<Page<T>> {
-    let items = page.items.into_iter().map(read).collect::<PortResult<_>>()?;
-    Ok(Page { items, next: page.next })
+/// Reads each item of a page for itself.
+fn map_page<T>(page: Page<Item>, read: impl Fn(&Item) -> PortResult<T>) -> Page<T> {
+    let mut read_page = Page::whole(Vec::new(), page.next);
+    for item in &page.items {
+        match read(item) {
+            Ok(row) => read_page.items.push(row),
+            Err(error) => {
+                let key = items::text_of(item, PK);
+                let owner = key.and_then(|key| key.strip_prefix("ACCOUNT#")).map(str::to_owned);
+                read_page.unreadable.push(operation("read").left_out(key, owner, &error));
+            }
+        }
+    }
+    read_page
 }
 
 fn read_account(item: &Item) -> PortResult<Account> {

@@ -6,7 +6,7 @@
 use aws_sdk_dynamodb::config::http::HttpResponse;
 use aws_sdk_dynamodb::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 use jiff::SignedDuration;
-use tollgate_billing::ports::{Class, PortError, Service};
+use tollgate_billing::ports::{Class, Page, PortError, Service, Unreadable};
 
 /// One operation of one service: what every error of an adapter begins with.
 #[derive(Debug, Clone, Copy)]
@@ -19,6 +19,16 @@ impl Operation {
     /// An error of this operation.
     pub(crate) fn error(self, class: Class, detail: impl Into<String>) -> PortError {
         PortError { service: self.service, operation: self.name, class, detail: detail.into() }
+    }
+
+    /// A row of this operation's answer that could not be read.
+    pub(crate) fn left_out(
+        self,
+        id: Option<&str>,
+        owner: Option<String>,
+        error: &PortError,
+    ) -> Unreadable {
+        Unreadable::new((self.service, self.name), id, owner, &error.detail)
     }
 
     /// Classifies what an AWS SDK returned.
@@ -46,6 +56,14 @@ impl Operation {
             }
         }
     }
+}
+
+/// The rows of a listing that were read; what was left out is told in the log.
+pub(crate) fn readable<T>(page: Page<T>) -> Vec<T> {
+    for row in &page.unreadable {
+        tracing::warn!(%row, "a row that cannot be read was left out");
+    }
+    page.items
 }
 
 /// A code and its text. AWS echoes a rejected input as `Value '…' at …`; that could

@@ -1,10 +1,12 @@
 //! Stripe's API: async-stripe's requests, our own client and our own minimal views.
 //!
-//! Requests implement the library's public [`StripeRequest`]; none of its generated
-//! request crates is used (`docs/adr/0003-async-stripe.md`). Every call is tried once:
-//! the number of calls stays predictable under Stripe's rate limits, and the queue
-//! retries.
+//! The library builds and encodes requests; none of its generated request crates is used
+//! (`docs/adr/0003-async-stripe.md`). Every call is tried once: the number of calls stays
+//! predictable under Stripe's rate limits, and the queue retries. An answer is read field by
+//! field; of a listing, a row that cannot be read is left out and told.
 
+mod answer;
+mod call;
 mod client;
 mod doctor;
 mod events;
@@ -12,33 +14,29 @@ mod operator;
 mod refusal;
 mod views;
 
-use std::marker::PhantomData;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
 use secrecy::SecretString;
 use serde_json::{Value, json};
-use stripe_client_core::{
-    IdempotencyKey, IdempotentKeyError, RequestBuilder, RequestStrategy, StripeMethod,
-    StripeRequest,
-};
 use tollgate_billing::ports::{
     ChargeSeen, CheckoutRecord, Class, CustomerSeen, NewCheckout, Page, PortError, PortResult,
-    Service, Stripe,
+    Stripe, Unreadable,
 };
 use tollgate_billing::stripe::{Dispute, ListedEvent, Subscription};
 use tollgate_events::stripe::METADATA_PRICE;
 use tollgate_events::{
-    ChargeId, CustomerId, DisputeId, EventId, IdError, NamedAccount, PriceId, SubscriptionId,
+    ChargeId, CustomerId, DisputeId, EventId, NamedAccount, PriceId, SubscriptionId,
 };
 
+use self::answer::{Answer, Object, Odd};
+use self::call::{Call, operation, segment};
 pub use self::client::StripeApiError;
 use self::client::{CallError, Client};
 use self::refusal::Refusal;
-use self::views::{
-    ChargeView, CheckoutView, CustomerView, DisputeView, IdView, ListView, Listed, PortalView,
-    SubscriptionView,
-};
-use super::error::Operation;
+use self::views::{ItemView, SubscriptionView};
+use super::error::{Operation, readable};
 use crate::config::StripeEndpoint;
 
 /// The version of Stripe's API that the library sends with every request. The library's
@@ -52,6 +50,8 @@ const PAGE: u32 = 100;
 #[derive(Debug, Clone)]
 pub struct StripeApi {
     client: Client,
+    /// Which prices were seen to be metered, and which not; every clone has the same.
+    metered: Arc<Mutex<BTreeMap<PriceId, bool>>>,
 }
 
 impl StripeApi {
@@ -61,26 +61,43 @@ impl StripeApi {
     /// [`StripeApiError`] when the key or the URL cannot go into a request, or a certificate
     /// cannot be trusted.
     pub fn new(key: &SecretString, endpoint: &StripeEndpoint) -> Result<Self, StripeApiError> {
-        Ok(Self { client: Client::new(key, endpoint)? })
+        Ok(Self { client: Client::new(key, endpoint)?, metered: Arc::default() })
     }
 
-    async fn send<T: miniserde::Deserialize>(&self, call: Call<T>) -> PortResult<T> {
+    fn seen_metered(&self, price: &PriceId) -> Option<bool> {
+        let seen = self.metered.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.get(price).copied()
+    }
+
+    fn remember(&self, (price, metered): (PriceId, bool)) -> PriceId {
+        let mut seen = self.metered.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.insert(price.clone(), metered);
+        price
+    }
+
+    async fn send(&self, call: Call) -> PortResult<Answer> {
         let operation = call.operation;
-        let request = call.customize().request_strategy(call.strategy());
-        request.send(&self.client).await.map_err(|error| classify(operation, &error))
+        let (request, key) = call.build();
+        let answer = self.client.send(request, key.as_ref()).await;
+        let body = answer.map_err(|error| classify(operation, &error))?;
+        Ok(Answer::new(operation, &body))
     }
 
-    /// Every item of a list, page by page.
-    async fn list<T>(&self, name: &'static str, path: &str, query: Value) -> PortResult<Vec<T>>
-    where
-        T: miniserde::Deserialize + Listed,
-    {
-        let (mut all, mut after) = (Vec::new(), None);
+    /// Every row of a list, page by page.
+    async fn list<T>(
+        &self,
+        name: &'static str,
+        path: &str,
+        query: Value,
+        read: impl Fn(&Object<'_>) -> Result<T, Odd>,
+    ) -> PortResult<Page<T>> {
+        let mut all = Page::whole(Vec::new(), None);
         loop {
-            let page = self.page(name, path, query.clone(), after.as_deref()).await?;
-            all.extend(page.items);
-            after = page.next;
-            if after.is_none() {
+            let page = self.page(name, path, query.clone(), all.next.as_deref(), &read).await?;
+            all.items.extend(page.items);
+            all.unreadable.extend(page.unreadable);
+            all.next = page.next;
+            if all.next.is_none() {
                 return Ok(all);
             }
         }
@@ -93,51 +110,99 @@ impl StripeApi {
         path: &str,
         mut query: Value,
         after: Option<&str>,
-    ) -> PortResult<Page<T>>
-    where
-        T: miniserde::Deserialize + Listed,
-    {
+        read: impl Fn(&Object<'_>) -> Result<T, Odd>,
+    ) -> PortResult<Page<T>> {
         query["limit"] = PAGE.into();
         if let Some(after) = after {
             query["starting_after"] = after.into();
         }
-        let page = self.send(Call::<ListView<T>>::get(name, path).query(query)).await?;
-        let last = page.data.last().filter(|_| page.has_more == Some(true));
-        Ok(Page { next: last.map(|last| last.id().to_owned()), items: page.data })
+        let answer = self.send(Call::get(name, path).query(query)).await?;
+        let (rows, goes_on) = answer.list()?;
+        let page = read_page(operation(name), &rows, goes_on, read)?;
+        if after.is_some() && page.next.as_deref() == after {
+            let detail = "the list goes on where it began";
+            return Err(operation(name).error(Class::Invalid, detail));
+        }
+        Ok(page)
     }
 
     /// Stripe embeds the first items of a subscription; a list that goes on is read whole.
-    async fn with_all_items(&self, view: &mut SubscriptionView) -> PortResult<()> {
-        if view.items.as_ref().is_some_and(|items| items.has_more == Some(true)) {
-            let query = json!({ "subscription": view.id() });
+    async fn with_all_items(&self, view: SubscriptionView) -> PortResult<Subscription> {
+        let mut subscription = view.subscription;
+        if view.goes_on {
+            let query = json!({ "subscription": subscription.id });
             let name = "GET /v1/subscription_items";
-            let data = self.list(name, "/subscription_items", query).await?;
-            view.items = Some(ListView { data, has_more: Some(false) });
+            let read = |item: &Object<'_>| Ok(ItemView::read(item));
+            let page = self.list(name, "/subscription_items", query, read).await?;
+            let unread = page.unreadable.iter().map(|_| ItemView::default());
+            let items = page.items.into_iter().chain(unread).collect();
+            views::give_items(&mut subscription, items);
         }
-        Ok(())
+        Ok(subscription)
+    }
+}
+
+/// Reads the rows of a page, each for itself. The next page begins after the last row that has
+/// an id, readable or not; rows behind that one come again there.
+fn read_page<T>(
+    operation: Operation,
+    rows: &[&str],
+    goes_on: bool,
+    read: impl Fn(&Object<'_>) -> Result<T, Odd>,
+) -> PortResult<Page<T>> {
+    let listing = (operation.service, operation.name);
+    let id = |raw: &&str| Object::read(raw)?.text("id");
+    let (mut page, mut rows) = (Page::whole(Vec::new(), None), rows);
+    if goes_on {
+        let stuck = || operation.error(Class::Invalid, "no row of a page that goes on has an id");
+        let last = rows.iter().rposition(|raw| id(raw).is_some()).ok_or_else(stuck)?;
+        rows = &rows[..=last];
+        page.next = rows.last().and_then(id);
+    }
+    for raw in rows {
+        match Object::read(raw) {
+            Some(object) => match read(&object) {
+                Ok(item) => page.items.push(item),
+                Err(odd) => page.unreadable.push(Unreadable {
+                    named: views::named(&object),
+                    ..Unreadable::new(listing, id(raw).as_deref(), object.id_in("customer"), odd)
+                }),
+            },
+            None => page.unreadable.push(Unreadable::new(listing, None, None, "no object")),
+        }
+    }
+    Ok(page)
+}
+
+/// The rows of a listing that decides for somebody: one that cannot be read is not nothing.
+fn every_row<T>(operation: Operation, page: Page<T>) -> PortResult<Vec<T>> {
+    match page.unreadable.first() {
+        None => Ok(page.items),
+        Some(Unreadable { row, why, .. }) => {
+            Err(operation.error(Class::Invalid, format!("in the answer: {row}: {why}")))
+        }
     }
 }
 
 impl Stripe for StripeApi {
     async fn account_id(&self) -> PortResult<Option<String>> {
-        let call = Call::<IdView>::get("GET /v1/account", "/account");
-        match self.send(call).await {
+        match self.send(Call::get("GET /v1/account", "/account")).await {
             // Of a key that it takes, Stripe says 403: it is a restricted one that may not read
             // this. Of one that it does not take, it says 401.
             Err(error) if error.detail.starts_with("HTTP 403") => Ok(None),
-            answer => answer.map(|view| Some(view.id)),
+            answer => answer?.read(views::id).map(Some),
         }
     }
 
     async fn subscriptions(&self, customer: &CustomerId) -> PortResult<Option<Vec<Subscription>>> {
         let name = "GET /v1/subscriptions";
         let query = json!({ "customer": customer, "expand": ["data.latest_invoice"] });
-        let found = self.list::<SubscriptionView>(name, "/subscriptions", query).await;
-        let Some(views) = unless_not_found(found)? else { return Ok(None) };
+        let read = |object: &Object<'_>| SubscriptionView::read(object, Some(customer));
+        let found = self.list(name, "/subscriptions", query, read).await;
+        let Some(page) = unless_not_found(found)? else { return Ok(None) };
         let mut subscriptions = Vec::new();
-        for mut view in views {
-            self.with_all_items(&mut view).await?;
-            subscriptions.push(readable(name, view.read(Some(customer)))?);
+        for view in every_row(operation(name), page)? {
+            subscriptions.push(self.with_all_items(view).await?);
         }
         Ok(Some(subscriptions))
     }
@@ -145,61 +210,57 @@ impl Stripe for StripeApi {
     async fn all_subscriptions(&self, page: Option<&str>) -> PortResult<Page<Subscription>> {
         let name = "GET /v1/subscriptions";
         let query = json!({ "expand": ["data.latest_invoice"] });
-        let page = self.page::<SubscriptionView>(name, "/subscriptions", query, page).await?;
+        let read = |object: &Object<'_>| SubscriptionView::read(object, None);
+        let page = self.page(name, "/subscriptions", query, page, read).await?;
         let mut items = Vec::new();
-        for mut view in page.items {
-            self.with_all_items(&mut view).await?;
-            items.push(readable(name, view.read(None))?);
+        for view in page.items {
+            items.push(self.with_all_items(view).await?);
         }
-        Ok(Page { items, next: page.next })
+        Ok(Page { items, next: page.next, unreadable: page.unreadable })
     }
 
     async fn subscription(&self, id: &SubscriptionId) -> PortResult<Option<Subscription>> {
-        let name = "GET /v1/subscriptions/:id";
         let path = format!("/subscriptions/{}", segment(id.as_str()));
         let query = json!({ "expand": ["latest_invoice"] });
-        let found = self.send(Call::<SubscriptionView>::get(name, path).query(query)).await;
-        let Some(mut view) = unless_not_found(found)? else { return Ok(None) };
-        self.with_all_items(&mut view).await?;
-        readable(name, view.read(None)).map(Some)
+        let call = Call::get("GET /v1/subscriptions/:id", path).query(query);
+        let Some(answer) = unless_not_found(self.send(call).await)? else { return Ok(None) };
+        let view = answer.read(|object| SubscriptionView::read(object, None))?;
+        self.with_all_items(view).await.map(Some)
     }
 
     async fn customer(&self, customer: &CustomerId) -> PortResult<CustomerSeen> {
-        let name = "GET /v1/customers/:id";
         let path = format!("/customers/{}", segment(customer.as_str()));
-        let found = self.send(Call::<CustomerView>::get(name, path)).await;
+        let found = self.send(Call::get("GET /v1/customers/:id", path)).await;
         let missing = Ok(CustomerSeen::Missing);
-        unless_not_found(found)?.map_or(missing, |view| readable(name, view.read()))
+        unless_not_found(found)?.map_or(missing, |answer| answer.read(views::customer))
     }
 
     async fn checkouts(&self, customer: &CustomerId) -> PortResult<Option<Vec<CheckoutRecord>>> {
         let name = "GET /v1/checkout/sessions";
         let query = json!({ "customer": customer });
-        let found = self.list::<CheckoutView>(name, "/checkout/sessions", query).await;
-        let read = |views: Vec<CheckoutView>| views.into_iter().map(CheckoutView::read).collect();
-        Ok(unless_not_found(found)?.map(read))
+        let found = self.list(name, "/checkout/sessions", query, views::checkout).await;
+        // One that cannot be read proves nothing, and nobody is sent there.
+        Ok(unless_not_found(found)?.map(readable))
     }
 
     async fn dispute(&self, dispute: &DisputeId) -> PortResult<Option<Dispute>> {
-        let name = "GET /v1/disputes/:id";
         let path = format!("/disputes/{}", segment(dispute.as_str()));
-        let call = Call::<DisputeView>::get(name, path).query(json!({ "expand": ["charge"] }));
+        let call = Call::get("GET /v1/disputes/:id", path).query(json!({ "expand": ["charge"] }));
         let found = unless_not_found(self.send(call).await)?;
-        found.map(|view| readable(name, view.read())).transpose()
+        found.map(|answer| answer.read(views::dispute)).transpose()
     }
 
     async fn charge(&self, charge: &ChargeId) -> PortResult<ChargeSeen> {
-        let name = "GET /v1/charges/:id";
         let path = format!("/charges/{}", segment(charge.as_str()));
-        let found = self.send(Call::<ChargeView>::get(name, path)).await;
-        let there = |view: ChargeView| readable(name, view.read()).map(ChargeSeen::There);
-        unless_not_found(found)?.map_or(Ok(ChargeSeen::Missing), there)
+        let found = unless_not_found(self.send(Call::get("GET /v1/charges/:id", path)).await)?;
+        let there = |answer: Answer| answer.read(views::charge).map(ChargeSeen::There);
+        found.map_or(Ok(ChargeSeen::Missing), there)
     }
 
     /// Stripe answers that a canceled subscription is missing.
     async fn cancel_subscription(&self, subscription: &SubscriptionId) -> PortResult<()> {
         let path = format!("/subscriptions/{}", segment(subscription.as_str()));
-        let call = Call::<IdView>::delete("DELETE /v1/subscriptions/:id", path);
+        let call = Call::delete("DELETE /v1/subscriptions/:id", path);
         unless_not_found(self.send(call).await)?;
         Ok(())
     }
@@ -213,45 +274,63 @@ impl Stripe for StripeApi {
         let form = json!({ "metadata": metadata(account) });
         let again = if attempt == 0 { String::new() } else { format!("-{attempt}") };
         let key = format!("tollgate-customer-{}{again}", account.id);
-        let call = Call::<IdView>::post(name, "/customers").form(form).idempotent(&key)?;
-        readable(name, CustomerId::parse(self.send(call).await?.id))
+        let call = Call::post(name, "/customers").form(form).idempotent(&key)?;
+        self.send(call).await?.read(|object| object.need_id("id", CustomerId::parse))
     }
 
     async fn price_by_lookup_key(&self, lookup_key: &str) -> PortResult<Option<PriceId>> {
         let name = "GET /v1/prices";
         let query = json!({ "lookup_keys": [lookup_key], "active": true, "limit": 1 });
-        let call = Call::<ListView<IdView>>::get(name, "/prices").query(query);
-        let found = self.send(call).await?.data.into_iter().next();
-        found.map(|price| readable(name, PriceId::parse(price.id))).transpose()
+        let answer = self.send(Call::get(name, "/prices").query(query)).await?;
+        let (rows, _) = answer.list()?;
+        let prices = read_page(operation(name), &rows, false, views::price)?;
+        let found = every_row(operation(name), prices)?.into_iter().next();
+        Ok(found.map(|price| self.remember(price)))
+    }
+
+    async fn is_metered(&self, price: &PriceId) -> PortResult<Option<bool>> {
+        if let Some(metered) = self.seen_metered(price) {
+            return Ok(Some(metered));
+        }
+        let path = format!("/prices/{}", segment(price.as_str()));
+        let found = unless_not_found(self.send(Call::get("GET /v1/prices/:id", path)).await)?;
+        let Some(answer) = found else { return Ok(None) };
+        self.remember(answer.read(views::price)?);
+        Ok(self.seen_metered(price))
     }
 
     async fn create_checkout(&self, checkout: &NewCheckout) -> PortResult<CheckoutRecord> {
         let mut session = metadata(&checkout.account);
         session[METADATA_PRICE] = checkout.price.as_str().into();
+        let mut item = json!({ "price": checkout.price });
+        if !checkout.metered {
+            item["quantity"] = 1.into();
+        }
         let form = json!({
             "mode": "subscription",
             "customer": checkout.customer,
             "client_reference_id": checkout.account.id,
-            "line_items": [{ "price": checkout.price, "quantity": 1 }],
+            "line_items": [item],
             "metadata": session,
             "subscription_data": { "metadata": metadata(&checkout.account) },
             "success_url": checkout.success_url,
             "cancel_url": checkout.cancel_url,
         });
-        let call = Call::<CheckoutView>::post("POST /v1/checkout/sessions", "/checkout/sessions");
+        let call = Call::post("POST /v1/checkout/sessions", "/checkout/sessions");
         let call = call.form(form).idempotent(&checkout.idempotency_key)?;
-        Ok(self.send(call).await?.read())
+        self.send(call).await?.read(views::checkout)
     }
 
     async fn expire_checkout(&self, session: &str) -> PortResult<()> {
         let path = format!("/checkout/sessions/{}", segment(session));
         let name = "POST /v1/checkout/sessions/:id/expire";
-        let call = Call::<IdView>::post(name, format!("{path}/expire"));
+        let call = Call::post(name, format!("{path}/expire"));
         match self.send(call).await {
             // Stripe refuses one that is no longer open, in words only: look.
             Err(refused) if refused.class == Class::Invalid => {
-                let call = Call::<CheckoutView>::get("GET /v1/checkout/sessions/:id", path);
-                if self.send(call).await?.is_open() { Err(refused) } else { Ok(()) }
+                let call = Call::get("GET /v1/checkout/sessions/:id", path);
+                let session = self.send(call).await?.read(views::checkout)?;
+                if session.status == "open" { Err(refused) } else { Ok(()) }
             }
             answer => unless_not_found(answer).map(|_| ()),
         }
@@ -260,8 +339,8 @@ impl Stripe for StripeApi {
     async fn create_portal(&self, customer: &CustomerId, return_url: &str) -> PortResult<String> {
         let form = json!({ "customer": customer, "return_url": return_url });
         let name = "POST /v1/billing_portal/sessions";
-        let call = Call::<PortalView>::post(name, "/billing_portal/sessions").form(form);
-        Ok(self.send(call).await?.url)
+        let call = Call::post(name, "/billing_portal/sessions").form(form);
+        self.send(call).await?.read(|session| session.need("url"))
     }
 
     async fn events(
@@ -283,89 +362,12 @@ fn metadata(account: &NamedAccount) -> Value {
     json!(account.to_metadata())
 }
 
-/// One request, and what its answer is read as.
-struct Call<T> {
-    operation: Operation,
-    method: StripeMethod,
-    path: String,
-    query: Option<Value>,
-    form: Option<Value>,
-    key: Option<IdempotencyKey>,
-    output: PhantomData<fn() -> T>,
-}
-
-impl<T> Call<T> {
-    fn new(name: &'static str, method: StripeMethod, path: impl Into<String>) -> Self {
-        let operation = Operation { service: Service::Stripe, name };
-        let path = path.into();
-        Self { operation, method, path, query: None, form: None, key: None, output: PhantomData }
-    }
-
-    fn get(name: &'static str, path: impl Into<String>) -> Self {
-        Self::new(name, StripeMethod::Get, path)
-    }
-
-    fn post(name: &'static str, path: impl Into<String>) -> Self {
-        Self::new(name, StripeMethod::Post, path)
-    }
-
-    fn delete(name: &'static str, path: impl Into<String>) -> Self {
-        Self::new(name, StripeMethod::Delete, path)
-    }
-
-    fn query(self, query: Value) -> Self {
-        Self { query: Some(query), ..self }
-    }
-
-    fn form(self, form: Value) -> Self {
-        Self { form: Some(form), ..self }
-    }
-
-    fn idempotent(self, key: &str) -> PortResult<Self> {
-        let invalid =
-            |error: IdempotentKeyError| self.operation.error(Class::Invalid, error.to_string());
-        Ok(Self { key: Some(IdempotencyKey::new(key).map_err(invalid)?), ..self })
-    }
-
-    fn strategy(&self) -> RequestStrategy {
-        self.key.clone().map_or(RequestStrategy::Once, RequestStrategy::Idempotent)
-    }
-}
-
-impl<T> StripeRequest for Call<T> {
-    type Output = T;
-
-    fn build(&self) -> RequestBuilder {
-        let mut request = RequestBuilder::new(self.method, &self.path);
-        if let Some(query) = &self.query {
-            request = request.query(query);
-        }
-        match &self.form {
-            Some(form) => request.form(form),
-            None => request,
-        }
-    }
-}
-
-/// An id as one segment of a path: whatever an id holds, it stays a segment.
-fn segment(id: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
-    id.bytes()
-        .map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
-        .collect()
-}
-
 fn unless_not_found<T>(answer: PortResult<T>) -> PortResult<Option<T>> {
     match answer {
         Ok(found) => Ok(Some(found)),
         Err(error) if error.class == Class::NotFound => Ok(None),
         Err(error) => Err(error),
     }
-}
-
-fn readable<T>(name: &'static str, answer: Result<T, IdError>) -> PortResult<T> {
-    let operation = Operation { service: Service::Stripe, name };
-    answer.map_err(|error| operation.error(Class::Invalid, format!("in the answer: {error}")))
 }
 
 fn classify(operation: Operation, error: &CallError) -> PortError {

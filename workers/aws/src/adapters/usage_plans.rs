@@ -8,10 +8,10 @@ use aws_sdk_apigateway::types::{
 };
 use tollgate_billing::account::{PlanId, UsagePlanId};
 use tollgate_billing::catalog::{Period, Quota, Throttle};
-use tollgate_billing::ports::{Class, PortResult, Service};
+use tollgate_billing::ports::{Class, Page, PortResult, Service};
 use tollgate_billing::storefront::{ObservedPlan, Owner, TAG_PLAN, TAG_STACK, UsageSettings};
 
-use super::error::Operation;
+use super::error::{Operation, readable};
 
 /// The largest page that API Gateway gives.
 const PAGE: i32 = 500;
@@ -38,16 +38,21 @@ impl UsagePlans {
     /// A call failed.
     pub async fn all(&self) -> PortResult<Vec<ObservedPlan>> {
         let operation = operation("GetUsagePlans");
-        let (mut all, mut position) = (Vec::new(), None);
+        let (mut all, mut position) = (Page::whole(Vec::new(), None), None);
         loop {
             let request = self.client.get_usage_plans().limit(PAGE).set_position(position);
             let page = request.send().await.map_err(|error| operation.sdk(&error))?;
             for plan in page.items() {
-                all.push(observed(plan, operation)?);
+                match observed(plan, operation) {
+                    Ok(plan) => all.items.push(plan),
+                    Err(error) => {
+                        all.unreadable.push(operation.left_out(plan.id(), None, &error));
+                    }
+                }
             }
             position = page.position;
             if position.is_none() {
-                return Ok(all);
+                return Ok(readable(all));
             }
         }
     }
@@ -269,5 +274,13 @@ mod tests {
             { "op": "remove", "path": "/throttle" },
         ]);
         assert_eq!(body["patchOperations"], expected);
+    }
+
+    #[tokio::test]
+    async fn a_plan_without_a_usable_id_stops_no_listing() {
+        let page = json!({ "item": [{ "name": "odd" }, { "id": "p1", "name": "by hand" }] });
+        let stub = Stub::answering([Answer::new(200, page)]).await;
+        let all = plans(&stub).all().await.unwrap();
+        assert_eq!(all.iter().map(|plan| plan.id.as_str()).collect::<Vec<_>>(), ["p1"]);
     }
 }

@@ -16,6 +16,7 @@ mod events;
 mod exit;
 mod io;
 mod keys;
+mod left_out;
 mod local;
 mod plans;
 mod progress;

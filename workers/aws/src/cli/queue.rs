@@ -9,7 +9,7 @@ use tollgate_billing::ops::{Backlog, Stock, Trouble, backlog, troubles};
 use tollgate_billing::ports::{Clock, Ledger};
 
 use super::table::{fields_with_red, table_with_red};
-use super::{Colour, Context, Exit, Failure, Io, doctor};
+use super::{Colour, Context, Exit, Failure, Io, doctor, left_out};
 use crate::doctor::queues;
 
 /// What to do with the queues.
@@ -103,7 +103,7 @@ impl Seen {
         let rows: Vec<_> = self.messages().map(|(name, seen)| row(name, &seen)).collect();
         table_with_red(&["QUEUE", "VISIBLE", "IN FLIGHT", "DELAYED"], &rows, &red, io)?;
         writeln!(io.out)?;
-        let Backlog { due, waiting, parked } = &self.backlog;
+        let Backlog { due, waiting, parked, unreadable } = &self.backlog;
         let rows = [
             ("Due", told(due, "account")),
             ("Waiting", told(waiting, "event")),
@@ -116,6 +116,7 @@ impl Seen {
             Trouble::BlastLimit => Some("Blast limit".to_owned()),
         });
         fields_with_red(&rows, &red.collect::<Vec<_>>(), io)?;
+        left_out::print(unreadable, io)?;
         for trouble in &self.troubles {
             let (problem, mend) = mend(*trouble, &context.command());
             writeln!(io.out, "\n{} {problem}\n  {mend}", io.paint(Colour::Red, "!"))?;
@@ -143,6 +144,7 @@ impl Seen {
                 "due": stock(&self.backlog.due),
                 "waiting": stock(&self.backlog.waiting),
                 "parked": stock(&self.backlog.parked),
+                "unreadable": left_out::json(&self.backlog.unreadable),
             },
             "blast_limit": {
                 "demoted": blast.count,

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
 use tollgate_billing::catalog::Plan;
 use tollgate_billing::doctor::{Expected, Look, Product, SeenPrice, Stripe, StripeKey, Unseen};
-use tollgate_billing::ports::{PortResult, Stripe as _};
+use tollgate_billing::ports::{Page, PortResult, Stripe as _, Unreadable};
 
 use super::Place;
 use super::unseen::port;
@@ -68,7 +68,8 @@ pub(super) async fn look(
             products: Err(unseen.clone()),
             endpoints: Err(unseen.clone()),
             undelivered: Err(unseen.clone()),
-            newest_checkout: Err(unseen),
+            newest_checkout: Err(unseen.clone()),
+            unreadable: Err(unseen),
         },
     }
 }
@@ -110,16 +111,26 @@ async fn everything(
         client.newest_checkout(),
     );
     let Theirs { key, accepted, account } = theirs;
+    let mut unreadable = Vec::new();
     Stripe {
         key,
         accepted,
         account,
-        prices: seen("Stripe: Prices, read", prices),
+        prices: seen("Stripe: Prices, read", prices.map(|page| rows(page, &mut unreadable))),
         products: seen("Stripe: Products, read", products),
-        endpoints: seen("Stripe: Webhook Endpoints, read", endpoints),
+        endpoints: seen(
+            "Stripe: Webhook Endpoints, read",
+            endpoints.map(|page| rows(page, &mut unreadable)),
+        ),
         undelivered: seen("Stripe: Events, read", undelivered),
         newest_checkout: seen("Stripe: Checkout Sessions, read", checkout),
+        unreadable: Ok(unreadable),
     }
+}
+
+fn rows<T>(page: Page<T>, unreadable: &mut Vec<Unreadable>) -> Vec<T> {
+    unreadable.extend(page.unreadable);
+    page.items
 }
 
 fn seen<T>(needs: &str, answer: PortResult<T>) -> Look<T> {
@@ -127,12 +138,12 @@ fn seen<T>(needs: &str, answer: PortResult<T>) -> Look<T> {
 }
 
 /// The catalog's prices; one that is found by its id and by its lookup key counts once.
-async fn prices(client: &StripeApi, plans: &[Plan]) -> PortResult<Vec<SeenPrice>> {
+async fn prices(client: &StripeApi, plans: &[Plan]) -> PortResult<Page<SeenPrice>> {
     let keys: Vec<_> = plans.iter().flat_map(|plan| &plan.lookup_keys).cloned().collect();
     let mut prices = client.prices_by_lookup_keys(&keys).await?;
     for id in plans.iter().flat_map(|plan| &plan.prices) {
-        if !prices.iter().any(|price| price.id == id.as_str()) {
-            prices.extend(client.price(id.as_str()).await?);
+        if !prices.items.iter().any(|price| price.id == id.as_str()) {
+            prices.items.extend(client.price(id.as_str()).await?);
         }
     }
     Ok(prices)

@@ -5,7 +5,7 @@
 use lambda_runtime::Diagnostic;
 use serde_json::Value;
 use tollgate_billing::catalog::CatalogFile;
-use tollgate_billing::ports::{Ports, Queue};
+use tollgate_billing::ports::{LeftOut, Ports, Queue};
 use tollgate_billing::sweep::{ACCOUNTS_AT_ONCE, DriftReport, DriftSweep, SweepReport, sweep};
 
 use super::diagnostic;
@@ -54,7 +54,9 @@ async fn due<P: Ports, Q: Queue>(on: &Sweep<P, Q>) -> Result<SweepReport, Diagno
     let policy = &on.catalog.policy;
     let result = sweep(on.ports.ledger(), &on.queue, on.ports.clock(), policy).await;
     let report = result.map_err(|error| diagnostic("SweepFailed", error))?;
-    tracing::info!(due = report.due, waited = report.waited, "sweep");
+    let unreadable = report.unreadable.count;
+    tracing::info!(due = report.due, waited = report.waited, unreadable, "sweep");
+    tell_left_out(&report.unreadable);
     Ok(report)
 }
 
@@ -76,6 +78,13 @@ async fn drift<P: Ports, Q: Queue>(on: &Sweep<P, Q>) -> Result<DriftReport, Diag
     Ok(report)
 }
 
+/// A metric counts these, and the runbook says what to do.
+fn tell_left_out(rows: &LeftOut) {
+    if !rows.is_empty() {
+        tracing::warn!(unreadable = rows.count, listed = %rows, "rows that cannot be read");
+    }
+}
+
 /// One wide record, and a warning for a person when there are keys that nobody has.
 fn log(report: &DriftReport) {
     let woken = report.woken.iter().map(|(drift, count)| format!("{}={count}", drift.as_str()));
@@ -93,9 +102,11 @@ fn log(report: &DriftReport) {
         woken = woken.collect::<Vec<_>>().join(" "),
         orphans = report.orphans,
         unknown_owners = report.unknown_owners,
+        unreadable = report.unreadable.count,
         parts = report.parts,
         "drift"
     );
+    tell_left_out(&report.unreadable);
     if report.unknown_owners > 0 {
         tracing::error!(
             keys = report.unknown_owners,

@@ -277,7 +277,7 @@ fn differs(event: &Envelope, subscriptions: &[Subscription]) -> bool {
 
 /// Whether a subscription has the prices that an event told of: these alone, if it told of all.
 fn has_prices(read: &Subscription, hint: &Hint) -> bool {
-    let mut prices = read.prices.iter().map(|price| &price.id);
+    let mut prices = read.prices.iter().filter_map(|price| price.id.as_ref());
     if hint.whole {
         return prices.eq(&hint.prices);
     }

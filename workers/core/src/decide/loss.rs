@@ -138,9 +138,10 @@ impl Case<'_> {
 
     /// Whether it has other prices than those that gave the plan, and the catalog knows them:
     /// its customer has changed it. A price that the catalog does not know, or that it maps to a
-    /// lower plan than before, is the catalog's doing.
+    /// lower plan than before, is the catalog's doing; one that cannot be read may be the same.
     fn sells_else(&self, read: &Subscription, given: &Given) -> bool {
-        if !read.prices.iter().any(|price| self.catalog.plan_of(price).is_some()) {
+        let known = read.prices.iter().any(|price| self.catalog.plan_of(price).is_some());
+        if !known || read.has_unreadable_price() {
             return false;
         }
         // What was written before prices were recorded: the same catalog maps the same prices to

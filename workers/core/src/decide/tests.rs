@@ -49,7 +49,7 @@ pub(super) fn subscription(id: &str, status: &str, price: &str) -> Subscription 
         id: SubscriptionId::parse(id).unwrap(),
         customer: CustomerId::parse("cus_1").unwrap(),
         status: status.into(),
-        prices: vec![Price { id: PriceId::parse(price).unwrap(), lookup_key: None, product: None }],
+        prices: vec![Price { id: PriceId::parse(price).ok(), ..Price::default() }],
         cancel_at: None,
         cancel_at_period_end: false,
         current_period_end: Some(at(20 * DAY)),
@@ -288,6 +288,27 @@ fn an_unknown_price_keeps_the_plan_that_its_subscription_gave_for_some_days() {
     let desired = later(&unknown, DAY);
     assert_eq!((plan_of(&desired), desired.warnings.len()), ("basic", 0));
     assert_eq!(desired.given.unwrap().unknown_since, None);
+}
+
+/// What an item sells whose price cannot be read may be anything: also what it sold before.
+#[test]
+fn a_price_that_cannot_be_read_is_unknown_also_beside_a_known_one() {
+    let mut odd = facts(vec![subscription("sub_1", "active", "price_basic")]);
+    odd.subscriptions[0].prices.push(Price::default());
+    odd.access.plan = Some(plan_id("pro"));
+    odd.access.given = Some(given("sub_1", "pro", "price_pro"));
+    let until = Some(at(7 * DAY));
+    let desired = decided(&odd);
+    let price = Price::default().name();
+    assert_eq!((plan_of(&desired), desired.review_at), ("pro", until));
+    assert_eq!(desired.reason, Reason::UnknownPrice { price: price.clone(), until });
+    assert_eq!(desired.warnings, [Warning::UnknownPrice { price, until }]);
+
+    // It gives nothing itself, and takes nothing from what else is there.
+    odd.access.given = None;
+    assert_eq!(plan_of(&decided(&odd)), "basic");
+    odd.subscriptions[0].prices.remove(0);
+    assert_eq!(plan_of(&decided(&odd)), "free");
 }
 
 /// A newsletter of the same seller's is nobody's business here, and keeps no plan.

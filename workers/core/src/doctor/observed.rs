@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::SignedDuration;
 
 use super::stripe::mode_name;
+use crate::ports::Unreadable;
 use crate::storefront::ObservedPlan;
 
 /// Why something was not seen.
@@ -150,6 +151,8 @@ pub struct Stripe {
     pub undelivered: Look<usize>,
     /// The customer of the newest completed Checkout session that sold a subscription.
     pub newest_checkout: Look<Option<CheckoutCustomer>>,
+    /// Prices and webhook endpoints that could not be read.
+    pub unreadable: Look<Vec<Unreadable>>,
 }
 
 /// What a Stripe key looks like.
@@ -191,6 +194,10 @@ pub struct SeenPrice {
     pub active: bool,
     /// Whether it makes subscriptions.
     pub recurring: bool,
+    /// Whether it is billed by usage.
+    pub metered: bool,
+    /// Its currency, three letters.
+    pub currency: String,
 }
 
 /// A product.

@@ -18,6 +18,7 @@ pub(super) fn examine(observed: &Observed, expected: &Expected) -> Vec<Finding> 
         products(observed, expected),
         one_plan(observed, expected),
         customers(observed),
+        rows(observed),
     ]
 }
 
@@ -81,6 +82,7 @@ fn prices(observed: &Observed, expected: &Expected) -> Finding {
     let looked_at = "the catalog's prices and lookup keys: there, recurring, for sale";
     let finding = Finding::of("stripe-prices", System::Stripe, looked_at);
     finding.look("the prices", &observed.stripe.prices, |finding, seen| {
+        let mut sold = Vec::new();
         for plan in expected.plans() {
             for (n, key) in plan.lookup_keys.iter().enumerate() {
                 let price = seen.iter().find(|price| price.lookup_key.as_ref() == Some(key));
@@ -88,15 +90,34 @@ fn prices(observed: &Observed, expected: &Expected) -> Finding {
                 let name = format!("lookup key {key}");
                 let named = Named { plan, name, offered, sold: offered || n == 0 };
                 price_of(finding, expected, &named, price);
+                sold.extend(price.filter(|_| named.sold));
             }
             for (n, id) in plan.prices.iter().enumerate() {
                 let price = seen.iter().find(|price| price.id == id.as_str());
-                let sold = n == 0 && plan.lookup_keys.is_empty();
-                let named = Named { plan, name: id.to_string(), offered: false, sold };
+                let first = n == 0 && plan.lookup_keys.is_empty();
+                let named = Named { plan, name: id.to_string(), offered: false, sold: first };
                 price_of(finding, expected, &named, price);
+                sold.extend(price.filter(|_| named.sold));
             }
         }
+        currencies(finding, &sold);
     })
+}
+
+/// A customer pays everything in one currency: Checkout sells them nothing in another.
+/// <https://docs.stripe.com/billing/customer#currency>
+fn currencies(finding: &mut Finding, sold: &[&SeenPrice]) {
+    let Some(first) = sold.first() else { return };
+    for other in sold.iter().filter(|price| price.currency != first.currency) {
+        finding.warn(
+            format!(
+                "{} is in {}, and {} in {}: who has paid one cannot buy the other",
+                first.id, first.currency, other.id, other.currency
+            ),
+            "sell all plans of plans.toml in one currency, or give each price both \
+             (`currency_options`)",
+        );
+    }
 }
 
 /// A price that the catalog names.
@@ -150,6 +171,16 @@ fn price_of(
             format!("plan `{plan}` cannot be bought by {name}: it is archived"),
             format!("unarchive it at {dashboard}, or move the lookup key to another price"),
         ));
+    }
+    if *sold && price.metered {
+        // It counts all the same, and Checkout takes it without a quantity.
+        finding.warn(
+            format!("plan `{plan}`: {name} is billed by usage, and Tollgate reports none"),
+            format!(
+                "report usage to the price's meter yourself, else nobody pays anything; or sell a \
+                 licensed price ({dashboard})"
+            ),
+        );
     }
 }
 
@@ -213,6 +244,19 @@ fn customers(observed: &Observed) -> Finding {
                 "it names an account (`customer_account`) and no customer: its events cannot be \
                  linked",
                 "create Checkout sessions with `customer`, as the account API does",
+            );
+        }
+    })
+}
+
+fn rows(observed: &Observed) -> Finding {
+    let looked_at = "every price and webhook endpoint that was listed can be read";
+    let finding = Finding::of("stripe-rows", System::Stripe, looked_at);
+    finding.look("the listings", &observed.stripe.unreadable, |finding, rows| {
+        for row in rows {
+            finding.warn(
+                row.to_string(),
+                "look at it in Stripe's dashboard: of it, nothing else was looked at here",
             );
         }
     })

@@ -10,6 +10,7 @@ use tollgate_events::stripe::ACTED_ON;
 use super::*;
 use crate::account::UsagePlanId;
 use crate::catalog::{CatalogFile, Period, Quota, Throttle};
+use crate::ports::{Service, Unreadable};
 use crate::storefront::{ObservedPlan, Owner, UsageSettings};
 
 use Verdict::{CouldNotLook, Failure, Ok as Fine, Warning};
@@ -90,7 +91,15 @@ fn usage_plan(id: &str, limit: u32, rate: f64, burst: u32) -> ObservedPlan {
 
 fn price(id: &str, lookup_key: Option<&str>, product: &str) -> SeenPrice {
     let lookup_key = lookup_key.map(str::to_owned);
-    SeenPrice { id: id.into(), lookup_key, product: product.into(), active: true, recurring: true }
+    SeenPrice {
+        id: id.into(),
+        lookup_key,
+        product: product.into(),
+        active: true,
+        recurring: true,
+        metered: false,
+        currency: "usd".into(),
+    }
 }
 
 fn pair(name: &'static str) -> QueuePair {
@@ -160,7 +169,13 @@ fn stripe() -> Stripe {
         endpoints: Ok(vec![endpoint, other]),
         undelivered: Ok(0),
         newest_checkout: Ok(Some(CheckoutCustomer { customer: true, customer_account: false })),
+        unreadable: Ok(vec![]),
     }
+}
+
+fn odd() -> Unreadable {
+    let listing = (Service::Stripe, "GET /v1/prices");
+    Unreadable::new(listing, Some("price_odd"), None, "id: missing")
 }
 
 fn healthy() -> Scene {
@@ -340,10 +355,13 @@ const BREAKS: &[(&str, Verdict, &str, Break)] = &[
     ("stripe-prices", Failure, "`team` cannot be bought", |it| prices(it)[3].active = false),
     ("stripe-prices", Failure, "paid once", |it| prices(it)[1].recurring = false),
     ("stripe-prices", Warning, "paid once", |it| prices(it)[2].recurring = false),
+    ("stripe-prices", Warning, "is billed by usage", |it| prices(it)[1].metered = true),
+    ("stripe-prices", Warning, "in eur: who has paid one", |it| prices(it)[3].currency = "eur".into()),
     ("stripe-products", Failure, "no product prod_pro", |it| it.observed.stripe.products = Ok(vec![])),
     ("stripe-products", Warning, "prod_pro is archived", |it| it.observed.stripe.products.as_mut().unwrap()[0].active = false),
     ("stripe-price-one-plan", Failure, "price_team belongs to `pro` and `team`", |it| prices(it)[3].product = "prod_pro".into()),
     ("stripe-checkout-customer", Warning, "names an account", |it| it.observed.stripe.newest_checkout = Ok(Some(CheckoutCustomer { customer: false, customer_account: true }))),
+    ("stripe-rows", Warning, "price_odd: id: missing", |it| it.observed.stripe.unreadable.as_mut().unwrap().push(odd())),
 
     ("webhook-endpoint", Failure, "is for the other mode", |it| endpoint(it).livemode = false),
     ("webhook-endpoint", Failure, "connected accounts", |it| endpoint(it).connect = true),
@@ -491,6 +509,7 @@ fn a_missing_permission_makes_a_check_say_so_and_no_more() {
             endpoints: denied(),
             undelivered: denied(),
             newest_checkout: denied(),
+            unreadable: denied(),
         },
         secrets: Secrets {
             stripe_key: denied(),

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use crate::ledger::{Outcome, StackRecord};
-use crate::ports::{Ledger, PortResult};
+use crate::ports::{Ledger, LeftOut, PortResult};
 
 /// How many there are, and since when.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -22,7 +22,7 @@ impl Stock {
 }
 
 /// What the ledger has to do.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Backlog {
     /// Accounts whose time has come: the next sweep wakes them.
     pub due: Stock,
@@ -30,6 +30,8 @@ pub struct Backlog {
     pub waiting: Stock,
     /// Events that need a person.
     pub parked: Stock,
+    /// Accounts and events that cannot be read, and are in none of these.
+    pub unreadable: LeftOut,
 }
 
 /// Counts them all, page by page (indexes; may lag).
@@ -41,6 +43,7 @@ pub async fn backlog<L: Ledger>(ledger: &L, now: Timestamp) -> PortResult<Backlo
     let mut page = None;
     loop {
         let due = ledger.due(now, page.as_deref()).await?;
+        backlog.unreadable.add(&due.unreadable);
         due.items.iter().for_each(|(_, since)| backlog.due.add(*since));
         page = due.next;
         if page.is_none() {
@@ -49,6 +52,7 @@ pub async fn backlog<L: Ledger>(ledger: &L, now: Timestamp) -> PortResult<Backlo
     }
     loop {
         let stuck = ledger.stuck(page.as_deref()).await?;
+        backlog.unreadable.add(&stuck.unreadable);
         for event in &stuck.items {
             match event.record.outcome {
                 Outcome::Waiting => backlog.waiting.add(event.first_at),

@@ -72,7 +72,7 @@ pub async fn count_keys<A: ApiGateway>(api_gateway: &A, stack: &str) -> PortResu
     let (mut live, mut position) = (Live::default(), None);
     loop {
         let keys = api_gateway.all_keys(position.as_deref()).await?;
-        live.all += keys.items.len() as u64;
+        live.all += (keys.items.len() + keys.unreadable.len()) as u64;
         live.ours += keys.items.iter().filter(|key| key.name.starts_with(&prefix)).count() as u64;
         position = keys.next;
         if position.is_none() {

@@ -178,7 +178,12 @@ impl<P: Ports, Q: Queue> Reconcile<'_, P, Q> {
         if !key.created_at.is_some_and(old) {
             return Ok(Some("it is new: it may be its account's by now"));
         }
-        let account = self.sweep.ports.ledger().account(&name.account).await?;
+        let account = match self.sweep.ports.ledger().account(&name.account).await {
+            Err(error) if error.class == Class::Invalid => {
+                return Ok(Some("its account cannot be read, and may name it"));
+            }
+            account => account?,
+        };
         let held = |account: &Account| account.lease_until.is_some_and(|until| until > now);
         if account.as_ref().is_none_or(|account| account.is_undecided() && !held(account)) {
             return self.why_left_without_account(&name.account).await;

@@ -25,6 +25,8 @@ pub(super) struct Seen {
     /// When the account was read, or before.
     pub(super) read_at: Timestamp,
     pub(super) subscriptions: Vec<Subscription>,
+    /// There are subscriptions of its customers that cannot be read.
+    pub(super) has_unreadable: bool,
     pub(super) key: KeySeen,
 }
 
@@ -49,10 +51,10 @@ pub(super) fn compare(
     policy: &Policy,
     now: Timestamp,
 ) -> Comparison {
-    let Seen { account, read_at, subscriptions, key } = seen;
+    let Seen { account, read_at, subscriptions, has_unreadable, key } = seen;
     let paying = pays(&account.access, catalog);
     let held = account.lease_until.is_some_and(|until| until > *read_at);
-    if held || account.catalog_revision > catalog.revision {
+    if held || *has_unreadable || account.catalog_revision > catalog.revision {
         return Comparison { paying, left_alone: true, ..Comparison::default() };
     }
     let facts = Facts {

@@ -10,6 +10,8 @@
 //! - Calls grow with pages, never with accounts; wakes go ten to a call.
 //! - At most [`DriftSweep::at_once`] accounts are held, however many there are; more are
 //!   looked at in more parts, for each of which ledger, Stripe and Cognito are read again.
+//! - A row that cannot be read costs that row: it is counted and told, and whose it is, is left
+//!   alone, as far as that can be read.
 //! - API Gateway's control plane, which allows everybody together 10 calls a second, gets
 //!   one a second; Stripe and Cognito get ten.
 //!
@@ -18,7 +20,7 @@
 //! be woken for nothing.
 
 use jiff::{SignedDuration, Timestamp};
-use tollgate_events::{CustomerId, Envelope, cognito};
+use tollgate_events::{AccountId, CustomerId, Envelope, cognito};
 
 use super::compare::{Comparison, Seen, compare};
 use super::held::Held;
@@ -35,7 +37,8 @@ use crate::key_name::key_owner;
 use crate::ledger::{KeyCount, StackRecord};
 use crate::policy::Policy;
 use crate::ports::{
-    ApiGateway, Clock, Ledger, PortResult, Ports, Queue, QueueName, Stripe, UserRecord, Users,
+    ApiGateway, Class, Clock, Ledger, PortResult, Ports, Queue, QueueName, Stripe, Unreadable,
+    UserRecord, Users,
 };
 use crate::stripe::Subscription;
 
@@ -193,6 +196,7 @@ impl<'a, P: Ports, Q: Queue> UnderWay<'a, P, Q> {
         while let Some(position) = pages.turn().await {
             let page = gateway.all_keys(position.as_deref()).await?;
             self.through(Stage::Keys, page.items.len());
+            self.report.unreadable.add(&page.unreadable);
             page.items.into_iter().for_each(|key| keys.add(key));
             pages.go_on(page.next);
         }
@@ -201,6 +205,7 @@ impl<'a, P: Ports, Q: Queue> UnderWay<'a, P, Q> {
             while let Some(position) = pages.turn().await {
                 let page = gateway.keys_on(&plan.usage_plan, position.as_deref()).await?;
                 self.through(Stage::KeysOnPlans, page.items.len());
+                self.report.unreadable.add(&page.unreadable);
                 page.items.iter().for_each(|key| keys.put_on(&plan.usage_plan, key));
                 pages.go_on(page.next);
             }
@@ -216,6 +221,7 @@ impl<'a, P: Ports, Q: Queue> UnderWay<'a, P, Q> {
         later: &mut Vec<Part>,
         keys: &mut Keys,
     ) -> PortResult<Held> {
+        self.report.parts += 1;
         let ledger = self.sweep.ports.ledger();
         let mut held = Held::new(part);
         let mut page = None;
@@ -223,6 +229,13 @@ impl<'a, P: Ports, Q: Queue> UnderWay<'a, P, Q> {
             let read_at = self.now();
             let accounts = ledger.accounts(page.as_deref()).await?;
             self.through(Stage::Accounts, accounts.items.len());
+            self.leave_out(&accounts.unreadable);
+            for owner in accounts.unreadable.into_iter().filter_map(|row| row.owner) {
+                if let Ok(id) = AccountId::parse(owner) {
+                    keys.saw_unreadable(&id);
+                    held.unreadable.insert(id);
+                }
+            }
             for account in accounts.items {
                 keys.saw_account(&account);
                 held.add(account, read_at);
@@ -234,7 +247,6 @@ impl<'a, P: Ports, Q: Queue> UnderWay<'a, P, Q> {
                 break;
             }
         }
-        self.report.parts += 1;
         self.report.accounts += held.accounts.len();
         Ok(held)
     }
@@ -242,12 +254,20 @@ impl<'a, P: Ports, Q: Queue> UnderWay<'a, P, Q> {
     /// Gives every account its subscriptions; wakes customers who pay and are nobody's.
     async fn subscriptions(&mut self, held: &mut Held) -> PortResult<()> {
         let by_customer = held.by_customer();
-        let first = self.report.parts == 1;
+        let first = self.is_first_part();
         let mut pages = self.pages(GAP);
         while let Some(position) = pages.turn().await {
             let page = self.sweep.ports.stripe().all_subscriptions(position.as_deref()).await?;
             self.through(Stage::Subscriptions, page.items.len());
             self.report.subscriptions += if first { page.items.len() } else { 0 };
+            self.leave_out(&page.unreadable);
+            for owner in page.unreadable.into_iter().filter_map(|row| row.owner) {
+                let owner = CustomerId::parse(owner).ok().and_then(|id| by_customer.get(&id));
+                let seen = owner.and_then(|owner| held.accounts.get_mut(owner)?.as_mut());
+                if let Some(seen) = seen {
+                    seen.has_unreadable = true;
+                }
+            }
             for subscription in page.items {
                 let owner = by_customer.get(&subscription.customer);
                 let seen = owner.and_then(|owner| held.accounts.get_mut(owner)?.as_mut());
@@ -281,6 +301,7 @@ impl<'a, P: Ports, Q: Queue> UnderWay<'a, P, Q> {
         while let Some(position) = pages.turn().await {
             let page = self.sweep.ports.users().all_users(position.as_deref()).await?;
             self.through(Stage::Users, page.items.len());
+            self.leave_out(&page.unreadable);
             page.items.iter().for_each(|user| keys.saw_user(&user.id));
             for user in page.items.iter().filter(|user| held.part.holds(user.id.as_str())) {
                 match held.accounts.get_mut(&user.id) {
@@ -290,6 +311,10 @@ impl<'a, P: Ports, Q: Queue> UnderWay<'a, P, Q> {
                             self.known.users += 1;
                             self.judge(*seen, Some(user)).await?;
                         }
+                    }
+                    None if held.unreadable.contains(&user.id) => {
+                        self.report.users += 1;
+                        self.report.left_alone += 1;
                     }
                     None => {
                         self.report.users += 1;
@@ -335,14 +360,20 @@ impl<'a, P: Ports, Q: Queue> UnderWay<'a, P, Q> {
             let finding = compare(&seen, user, sweep.catalog, sweep.policy, now);
             let Some(Evidence::Unread(id)) = &finding.loss else { return Ok(finding) };
             sweep.ports.clock().sleep(GAP).await;
-            let evidence = match sweep.ports.stripe().subscription(id).await? {
-                Some(read) if is_still(&read, &seen.account.access) => {
+            let evidence = match sweep.ports.stripe().subscription(id).await {
+                Ok(Some(read)) if is_still(&read, &seen.account.access) => {
                     seen.subscriptions.push(read);
                     continue;
                 }
-                Some(_) => Evidence::Explained,
+                Ok(Some(_)) => Evidence::Explained,
                 // The worker decides nothing then.
-                None => Evidence::Counted,
+                Ok(None) => Evidence::Counted,
+                // Nor where it cannot be read.
+                Err(error) if error.class == Class::Invalid => {
+                    seen.has_unreadable = true;
+                    continue;
+                }
+                Err(error) => return Err(error),
             };
             return Ok(Comparison { loss: Some(evidence), ..finding });
         }
@@ -386,8 +417,23 @@ impl<'a, P: Ports, Q: Queue> UnderWay<'a, P, Q> {
 
     async fn is_named(&self, key: &Orphan) -> PortResult<bool> {
         let Some(owner) = key_owner(self.sweep.stack, &key.name) else { return Ok(false) };
-        let account = self.sweep.ports.ledger().account(&owner).await?;
-        Ok(account.is_some_and(|account| names(self.sweep.stack, &account, key)))
+        match self.sweep.ports.ledger().account(&owner).await {
+            Ok(account) => Ok(account.is_some_and(|it| names(self.sweep.stack, &it, key))),
+            // What it names is not known: that is not nothing.
+            Err(error) if error.class == Class::Invalid => Ok(true),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn is_first_part(&self) -> bool {
+        self.report.parts <= 1
+    }
+
+    /// Counts rows that cannot be read: in later parts they come again.
+    fn leave_out(&mut self, rows: &[Unreadable]) {
+        if self.is_first_part() {
+            self.report.unreadable.add(rows);
+        }
     }
 
     fn through(&mut self, stage: Stage, number: usize) {

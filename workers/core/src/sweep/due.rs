@@ -8,15 +8,17 @@ use super::wake;
 use crate::converge::DUE;
 use crate::ledger::{Outcome, StoredEvent};
 use crate::policy::Policy;
-use crate::ports::{Clock, Ledger, PortResult, Queue, QueueName};
+use crate::ports::{Clock, Ledger, LeftOut, PortResult, Queue, QueueName};
 
 /// What a sweep found.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SweepReport {
     /// Accounts woken because their `review_at` had come.
     pub due: usize,
     /// Events sent again because they had waited long enough for a link.
     pub waited: usize,
+    /// Accounts and events of the ledger that cannot be read.
+    pub unreadable: LeftOut,
 }
 
 /// Wakes every account whose time has come, and sends every event again that has waited
@@ -35,6 +37,7 @@ pub async fn sweep<L: Ledger, Q: Queue, C: Clock>(
     let mut page = None;
     loop {
         let due = ledger.due(now, page.as_deref()).await?;
+        report.unreadable.add(&due.unreadable);
         let wakes: Vec<_> = due.items.into_iter().map(|(id, at)| due_wake(id, at, now)).collect();
         queue.send_all(QueueName::Bulk, &wakes).await?;
         report.due += wakes.len();
@@ -45,6 +48,7 @@ pub async fn sweep<L: Ledger, Q: Queue, C: Clock>(
     }
     loop {
         let stuck = ledger.stuck(page.as_deref()).await?;
+        report.unreadable.add(&stuck.unreadable);
         let again: Vec<_> =
             stuck.items.iter().filter_map(|event| waited(event, policy, now)).collect();
         queue.send_all(QueueName::Bulk, &again).await?;

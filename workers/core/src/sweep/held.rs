@@ -17,11 +17,14 @@ pub(super) struct Held {
     pub(super) accounts: HashMap<AccountId, Option<Box<Seen>>>,
     /// Customers of the part, as an account is: those that any account is linked to.
     pub(super) linked: HashSet<CustomerId>,
+    /// Accounts that the ledger has, and that cannot be read.
+    pub(super) unreadable: HashSet<AccountId>,
 }
 
 impl Held {
     pub(super) fn new(part: Part) -> Self {
-        Self { part, accounts: HashMap::new(), linked: HashSet::new() }
+        let (linked, unreadable) = (HashSet::new(), HashSet::new());
+        Self { part, accounts: HashMap::new(), linked, unreadable }
     }
 
     /// Takes what belongs to the part.
@@ -31,7 +34,7 @@ impl Held {
         self.linked.extend(linked.cloned());
         if self.part.holds(account.id.as_str()) {
             let (subscriptions, key) = (Vec::new(), KeySeen::Gone);
-            let seen = Seen { account, read_at, subscriptions, key };
+            let seen = Seen { account, read_at, subscriptions, has_unreadable: false, key };
             self.accounts.insert(seen.account.id.clone(), Some(Box::new(seen)));
         }
     }

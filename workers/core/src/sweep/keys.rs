@@ -33,6 +33,8 @@ struct Key {
 struct Owner {
     in_ledger: bool,
     in_pool: bool,
+    /// The ledger has an account of theirs that cannot be read: which keys it names is not known.
+    unreadable: bool,
 }
 
 /// An account's key, as the listings show it.
@@ -97,6 +99,13 @@ impl Keys {
         }
     }
 
+    /// Notes that the ledger has an account that cannot be read.
+    pub(super) fn saw_unreadable(&mut self, account: &AccountId) {
+        if let Some(owner) = self.owners.get_mut(account) {
+            owner.unreadable = true;
+        }
+    }
+
     /// Notes that the pool has a user.
     pub(super) fn saw_user(&mut self, id: &AccountId) {
         if let Some(owner) = self.owners.get_mut(id) {
@@ -135,6 +144,7 @@ impl Keys {
         let Self { keys, owners, stack, .. } = self;
         let of = |name: &str| Some(*owners.get(&key_owner(&stack, name)?)?);
         let ours = keys.into_iter().filter_map(|(id, key)| Some((id, key.name?, key.created_at)));
+        let ours = ours.filter(|(_, name, _)| !of(name).is_some_and(|owner| owner.unreadable));
         let mut left: Vec<_> = ours
             .map(|(id, name, created_at)| {
                 let owner = of(&name).unwrap_or_default();

@@ -23,6 +23,7 @@ use tollgate_events::{
 };
 
 use crate::account::KeyId;
+use crate::ports::LeftOut;
 
 pub use drift::{ACCOUNTS_AT_ONCE, DriftSweep};
 pub(crate) use drift::{CONTROL_PLANE_GAP, GAP, Pages};
@@ -165,7 +166,8 @@ pub struct DriftReport {
     pub would_lose: usize,
     /// Those of whose loss it is known why: by the subscription itself, or a time that was known.
     pub would_end: usize,
-    /// Accounts left alone, because a worker holds them or a newer catalog decided them.
+    /// Accounts left alone, because a worker holds them, a newer catalog decided them, or a row
+    /// of theirs cannot be read.
     pub left_alone: usize,
     /// Users in the pool.
     pub users: usize,
@@ -185,6 +187,9 @@ pub struct DriftReport {
     pub unknown_owners: usize,
     /// The first [`ORPHANS_LISTED`] orphans.
     pub orphans_listed: Vec<Orphan>,
+    /// Rows of any of the four systems that cannot be read. Nothing is concluded from their not
+    /// being among the others.
+    pub unreadable: LeftOut,
     /// The parts in which the accounts were looked at.
     pub parts: usize,
     /// The most accounts held in memory at once.

@@ -42,7 +42,7 @@ pub(super) fn create_session(stripe: &mut Stripe, _: &str, form: &mut Form) -> S
     let mut line_items = Vec::new();
     while let Some(price) = form.take(&format!("line_items[{}][price]", line_items.len())) {
         let quantity = form.int(&format!("line_items[{}][quantity]", line_items.len()))?;
-        line_items.push((price, quantity.unwrap_or(1)));
+        line_items.push((price, quantity));
     }
     let missing = "subscription_data[trial_settings][end_behavior][missing_payment_method]";
     let collection = form.word("payment_method_collection", |word| match word {

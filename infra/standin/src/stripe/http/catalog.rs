@@ -139,12 +139,20 @@ pub(super) fn create_price(stripe: &mut Stripe, _: &str, form: &mut Form) -> Str
     let interval = form.word("recurring[interval]", Interval::parse)?;
     let interval = interval.ok_or_else(|| StripeError::not_implemented("a one-time price"))?;
     let amount = form.int("unit_amount")?;
+    let meter = form.take("recurring[meter]");
+    let usage_type = form.take("recurring[usage_type]");
+    if (usage_type.as_deref() == Some("metered")) != meter.is_some() {
+        // <https://docs.stripe.com/changelog/basil/2025-03-31/deprecate-legacy-usage-based-billing>
+        let message = "A metered price must have a meter, and a licensed one has none.";
+        return Err(StripeError::bad_parameter("recurring[usage_type]", message));
+    }
     let new = NewPrice {
         product: form.need("product")?,
         currency: form.need("currency")?,
         unit_amount: amount.ok_or_else(|| StripeError::missing_parameter("unit_amount"))?,
         interval,
         interval_count: form.int("recurring[interval_count]")?.unwrap_or(1),
+        meter,
         lookup_key: form.take("lookup_key"),
         transfer_lookup_key: form.flag("transfer_lookup_key")?.unwrap_or(false),
         nickname: form.take("nickname"),

@@ -75,8 +75,9 @@ async fn answer(
     let mut stripe = standin.account();
     let id = stripe.mint("req_");
     let (result, replayed) = request.run(standin, &mut stripe, &id);
+    let result = result.map(|shown| stripe.text_of(shown));
     drop(stripe);
-    respond(&result, &id, replayed)
+    respond(result, &id, replayed)
 }
 
 /// Query and body of a request are one set of parameters.
@@ -172,9 +173,9 @@ fn key_in(authorization: &str) -> Option<String> {
     }
 }
 
-fn respond(result: &StripeResult<Value>, id: &str, replayed: bool) -> Response {
+fn respond(result: StripeResult<String>, id: &str, replayed: bool) -> Response {
     let (status, body) = match result {
-        Ok(value) => (StatusCode::OK, value.to_string()),
+        Ok(body) => (StatusCode::OK, body),
         Err(error) => (
             StatusCode::from_u16(error.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
             error.body().to_string(),

@@ -64,6 +64,8 @@ pub struct Price {
     pub interval: Interval,
     /// How many units a period has.
     pub interval_count: i64,
+    /// The meter whose usage it bills, if it is metered.
+    pub meter: Option<String>,
     /// Its lookup key now.
     pub lookup_key: Option<String>,
     /// Whether it can be sold.
@@ -72,4 +74,11 @@ pub struct Price {
     pub nickname: Option<String>,
     /// Its metadata.
     pub metadata: Metadata,
+}
+
+impl Price {
+    /// What `recurring.usage_type` says.
+    pub fn usage_type(&self) -> &'static str {
+        if self.meter.is_some() { "metered" } else { "licensed" }
+    }
 }

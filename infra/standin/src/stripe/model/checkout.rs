@@ -58,8 +58,8 @@ pub struct Session {
     pub client_reference_id: Option<String>,
     /// Its metadata.
     pub metadata: Metadata,
-    /// What is bought: price and quantity.
-    pub line_items: Vec<(String, i64)>,
+    /// What is bought: price, and quantity unless it is metered.
+    pub line_items: Vec<(String, Option<i64>)>,
     /// What the subscription begins with.
     pub subscription_data: SubscriptionData,
     /// Whether a card is asked for when nothing is due now.

@@ -51,8 +51,8 @@ pub struct Item {
     pub created: Timestamp,
     /// Its price.
     pub price: String,
-    /// How many.
-    pub quantity: i64,
+    /// How many; of a metered price there is no number.
+    pub quantity: Option<i64>,
 }
 
 /// What becomes of invoices while collection is paused.

@@ -26,7 +26,7 @@ impl Stripe {
     /// <https://docs.stripe.com/api/subscription_items/object>
     fn show_item(&self, subscription: &Subscription, item: &Item) -> Value {
         let price = self.prices.get(&item.price);
-        json!({
+        let mut shown = json!({
             "id": item.id,
             "object": "subscription_item",
             "billing_thresholds": null,
@@ -37,10 +37,13 @@ impl Stripe {
             "metadata": {},
             "plan": price.map(|price| self.show_plan(price)),
             "price": price.map(|price| self.show_price(price)),
-            "quantity": item.quantity,
             "subscription": subscription.id,
             "tax_rates": [],
-        })
+        });
+        if let Some(quantity) = item.quantity {
+            shown["quantity"] = json!(quantity);
+        }
+        shown
     }
 
     /// <https://docs.stripe.com/api/subscriptions/object>
@@ -191,7 +194,8 @@ impl Stripe {
 
     fn show_line(&self, invoice: &Invoice, line: &Item) -> Value {
         let Period { start, end } = invoice.period;
-        let amount = self.amount_of(&line.price) * line.quantity;
+        let quantity = line.quantity.unwrap_or(0);
+        let amount = self.amount_of(&line.price) * quantity;
         let product = self.prices.get(&line.price).map(|price| &price.product);
         json!({
             "id": line.id.replace("si_", "il_1"),
@@ -220,7 +224,7 @@ impl Stripe {
                 "type": "price_details",
                 "unit_amount_decimal": self.amount_of(&line.price).to_string(),
             },
-            "quantity": line.quantity,
+            "quantity": quantity,
             "subtotal": amount,
             "taxes": [],
         })

@@ -10,7 +10,10 @@ impl Stripe {
     /// <https://docs.stripe.com/api/checkout/sessions/object>
     pub(in crate::stripe) fn show_session(&self, session: &Session) -> Value {
         let open = session.status == SessionStatus::Open;
-        let total: i64 = session.line_items.iter().map(|(p, q)| self.amount_of(p) * q).sum();
+        let amount = |(price, quantity): &(String, Option<i64>)| {
+            self.amount_of(price) * quantity.unwrap_or(0)
+        };
+        let total: i64 = session.line_items.iter().map(amount).sum();
         let due = if session.subscription_data.trial_period_days > 0 { 0 } else { total };
         let invoice = session
             .subscription

@@ -174,9 +174,9 @@ impl Stripe {
             "recurring": {
                 "interval": price.interval.as_str(),
                 "interval_count": price.interval_count,
-                "meter": null,
+                "meter": price.meter,
                 "trial_period_days": null,
-                "usage_type": "licensed",
+                "usage_type": price.usage_type(),
             },
             "tax_behavior": "unspecified",
             "tiers_mode": null,
@@ -202,13 +202,13 @@ impl Stripe {
             "interval_count": price.interval_count,
             "livemode": self.settings.livemode,
             "metadata": price.metadata,
-            "meter": null,
+            "meter": price.meter,
             "nickname": price.nickname,
             "product": price.product,
             "tiers_mode": null,
             "transform_usage": null,
             "trial_period_days": null,
-            "usage_type": "licensed",
+            "usage_type": price.usage_type(),
         })
     }
 }

@@ -277,12 +277,15 @@ async fn refusals_are_spelled_as_stripe_spells_them() {
         ("line_items[0][quantity]", "0"),
         ("expires_at", "1"),
     ] {
-        let form = vec![
+        let mut form = vec![
             ("mode", "subscription"),
             ("line_items[0][price]", price),
             ("success_url", "https://shop.invalid/"),
             (name, value),
         ];
+        if !name.ends_with("[quantity]") {
+            form.push(("line_items[0][quantity]", "1"));
+        }
         let (status, _, param) = error(Method::POST, "/v1/checkout/sessions", form).await;
         assert_eq!((status, param), (400, json!(name)));
     }
@@ -358,6 +361,7 @@ async fn the_port_sees_what_http_shows() {
         account: named.clone(),
         customer: customer.clone(),
         price: found.clone(),
+        metered: false,
         success_url: "https://shop.invalid/".into(),
         cancel_url: "https://shop.invalid/".into(),
         idempotency_key: "k".into(),

@@ -2,6 +2,7 @@
 
 mod api;
 mod life;
+mod odd;
 mod table;
 mod webhooks;
 

@@ -42,7 +42,7 @@ pub(super) const ASSERTIONS: &[Assertion] = &[
 ];
 
 /// Metrics of Tollgate's own, made from logs.
-const OWN: [&str; 13] = [
+const OWN: [&str; 14] = [
     "AccountFailed",
     "ApiKeys",
     "BadSignature",
@@ -53,6 +53,7 @@ const OWN: [&str; 13] = [
     "FraudWarning",
     "Parked",
     "QueueUnavailable",
+    "RowsLeftOut",
     "Systemic",
     "UnknownPrice",
     "Unreadable",

@@ -10,6 +10,7 @@ use tollgate_events::AccountId;
 use tollgate_local::customer::Customer;
 use tollgate_local::stack::TABLE;
 use tollgate_standin::api_gateway::NewApiKey;
+use tollgate_standin::stripe::{Card, Interval, NewCustomer, NewPrice, When};
 
 use super::{Input, Operator, Said};
 
@@ -257,6 +258,108 @@ async fn more_than_the_limit_is_refused_until_it_is_accepted() -> anyhow::Result
     let stack = town.operator.stack.ledger.stack().await?;
     assert!(stack.blast.accepted_until.is_some());
     assert_eq!(town.reconcile("").await?.exit, 0);
+    Ok(())
+}
+
+/// How many strangers the seller has, who buy something else: three pages of them.
+const STRANGERS: usize = 250;
+
+impl Town {
+    /// The seller sells more than the API. In the middle of his list is one subscription that
+    /// Stripe shows otherwise than its pages say; others have odd fields that nobody needs.
+    fn sell_newsletters(&self) -> anyhow::Result<String> {
+        let mut stripe = self.operator.stack.world.stripe.account();
+        let product = stripe.create_product("A newsletter", Default::default());
+        let price = stripe.create_price(NewPrice::new(&product, Interval::Month, 500))?;
+        let mut sold = Vec::new();
+        for _ in 0..STRANGERS {
+            let customer = stripe.create_customer(NewCustomer::default());
+            stripe.set_card(&customer, Card::Pays)?;
+            sold.push(stripe.subscribe(&customer, &[&price], Default::default())?);
+        }
+        for (nth, (field, raw)) in [
+            ("/description", r#""half of a pair: \ud83d""#),
+            ("/metadata/n", r#""\ude00""#),
+            ("/cancel_at", "1e999"),
+            ("/created", "1.5"),
+            ("/items/data/0/price", "null"),
+            ("/items/data/0/quantity", "99999999999999999999"),
+            ("/latest_invoice", "[]"),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            stripe.make_odd(&sold[30 * nth], field, raw);
+        }
+        stripe.make_odd(&sold[125], "/status", "null");
+        Ok(sold.swap_remove(125))
+    }
+
+    /// What is told of the one that cannot be read.
+    fn told(odd: &str) -> String {
+        format!("        Stripe GET /v1/subscriptions: {odd}: status: missing, or no text\n")
+    }
+}
+
+/// One row costs that row: the sweep, the comparison, a batch of others' events and a rebuild
+/// do their work, and say that it was left out.
+#[tokio::test]
+async fn one_strangers_odd_row_among_hundreds_stops_nothing() -> anyhow::Result<()> {
+    let town = Town::open().await?;
+    let odd = town.sell_newsletters()?;
+    town.operator.stack.settle().await?;
+    let report = town.operator.stack.compare().await?;
+    assert_eq!((report.unreadable.count, report.wakes()), (1, 0));
+    assert_eq!(report.subscriptions, STRANGERS, "Ann's, and all of theirs but one");
+
+    town.meddle().await?;
+    let said = town.reconcile("").await?;
+    let told = Town::told(&odd);
+    assert!(said.out.contains("     1  usage_plan"), "{said:?}");
+    assert!(said.out.contains("     1  rows that cannot be read were left out"), "{said:?}");
+    assert!(said.out.contains(&told), "{said:?}");
+    let json: Value = serde_json::from_str(&town.reconcile("--json").await?.out)?;
+    assert_eq!(json["unreadable"]["count"], 1);
+
+    // One batch with events of the odd one and of Ann, who cancels.
+    let anns = {
+        let mut stripe = town.operator.stack.world.stripe.account();
+        stripe.set_metadata(&odd, &[("n".to_owned(), "1".to_owned())].into())?;
+        let anns = stripe.customers().find(|it| it.metadata.contains_key("tollgate_account"));
+        let anns = anns.context("Ann is a customer")?.id.clone();
+        let anns = stripe.subscriptions_of(&anns)[0].id.clone();
+        stripe.cancel(&anns, When::PeriodEnd)?;
+        anns
+    };
+    town.operator.stack.settle().await?;
+    let account = town.operator.stack.ledger.account(&town.ann).await?.context("no account")?;
+    assert_eq!(account.access.reason.subscription().map(|it| it.as_str()), Some(&*anns));
+    assert!(account.review_at.is_some(), "until the period's end");
+    // Whether it is this stack's business cannot be read either: its own events are parked.
+    let parked = town.operator.stack.ledger.stuck(None).await?.items;
+    assert!(!parked.is_empty());
+    for event in parked {
+        let object = event.record.envelope().and_then(|it| it.object.clone());
+        let why = event.record.detail.unwrap_or_default();
+        assert_eq!(object.as_deref(), Some(&*odd), "{why}");
+        assert!(why.ends_with("in the answer: status: missing, or no text"), "{why}");
+    }
+    assert_eq!(town.reconcile("--repair --yes").await?.exit, 0);
+    town.operator.stack.settle().await?;
+
+    town.lose_the_table().await?;
+    let said = town.reconcile("--rebuild --yes --by olga").await?;
+    assert!(said.out.contains("Written back: 2 accounts, 1 paying"), "{said:?}");
+    assert_eq!((said.exit, said.out.matches(&told).count()), (0, 2), "before and after: {said:?}");
+
+    // Where the row is of an account that is to be written back, that one is left.
+    town.lose_the_table().await?;
+    town.operator.stack.world.stripe.account().make_odd(&anns, "/status", "null");
+    let said = town.reconcile("--rebuild --yes --by olga --json").await?;
+    let json: Value = serde_json::from_str(&said.out)?;
+    assert_eq!((said.exit, &json["rebuilt"], &json["left"]), (1, &json!(1), &json!(1)));
+    assert_eq!(json["unreadable"]["count"], 2);
+    assert!(town.operator.stack.ledger.account(&town.ann).await?.is_none());
     Ok(())
 }
 

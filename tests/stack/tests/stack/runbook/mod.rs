@@ -117,6 +117,7 @@ fn every_chapter_has_its_test() {
         stripe::LEAKED,
         lost::DERIVATION,
         people::WRONG_PLAN,
+        stripe::UNREADABLE,
         people::THROTTLED,
         mistakes::POOL,
         mistakes::KEY,

@@ -8,6 +8,7 @@ use super::{ends_well, restart, shop};
 use crate::shop::{Told, on};
 
 pub(super) const DOWN: &str = "The webhook endpoint was down for four days";
+pub(super) const UNREADABLE: &str = "A row cannot be read";
 pub(super) const LEAKED: &str = "The webhook's signing secret has leaked";
 
 #[tokio::test]
@@ -46,6 +47,37 @@ async fn runbook_the_webhook_endpoint_was_down_for_four_days() -> Told {
     assert_eq!(ann.seen().await?, on("pro"));
     assert_eq!(ben.seen().await?, on("basic"));
     assert_eq!(cid.seen().await?, on("free"));
+    responder.succeeds("reconcile").await;
+    responder.ends();
+    ends_well(&shop, "none").await
+}
+
+#[tokio::test]
+async fn runbook_a_row_cannot_be_read() -> Told {
+    let shop = shop().await?;
+    let mut ann = shop.sign_up("ann").await?;
+    let mut ben = shop.sign_up("ben").await?;
+    ann.buys("pro").await?;
+    ben.buys("basic").await?;
+    shop.hours(1).await?;
+    shop.stack.compare().await?;
+    let odd = ann.subscription()?;
+    shop.stripe().make_odd(&odd, "/status", "null");
+    let basic = shop.price("basic_monthly");
+    shop.stripe().change_price(&odd, &basic)?;
+    ben.in_portal("switch", &ben.subscription()?, &shop.price("pro_monthly")).await?;
+    assert_eq!(ben.seen().await?, on("pro"), "everybody else is served");
+    assert_eq!(ann.seen().await?, on("pro"), "and she keeps what she has");
+
+    let mut responder = Responder::opens(UNREADABLE, &shop)?;
+    let told = responder.runs("reconcile").await;
+    assert!(told.out.contains(&format!("{odd}: status: missing")), "{}", told.out);
+    assert!(told.out.contains("1  accounts were not compared"), "{}", told.out);
+    let parked = responder.succeeds("events list").await;
+    assert!(parked.contains(" parked "), "{parked}");
+    shop.stripe().mend(&odd);
+    responder.succeeds("events replay").await;
+    assert_eq!(ann.seen().await?, on("basic"));
     responder.succeeds("reconcile").await;
     responder.ends();
     ends_well(&shop, "none").await

@@ -50,10 +50,10 @@ pub(super) async fn events(
         let items = cursor.take(shards);
         if !items.is_empty() {
             let next = (cursor.day <= last_day).then(|| cursor.encode());
-            return map_page(Page { items, next }, |item| read_event(&item));
+            return Ok(map_page(Page::whole(items, next), read_event));
         }
     }
-    Ok(Page { items: Vec::new(), next: None })
+    Ok(Page::whole(Vec::new(), None))
 }
 
 async fn query(

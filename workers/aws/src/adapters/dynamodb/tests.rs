@@ -589,3 +589,54 @@ async fn an_attribute_of_a_newer_build_survives_a_commit() {
     assert_eq!(item.get("newer"), Some(&AttributeValue::Bool(true)));
     assert!(!item.contains_key("claim_id") && !item.contains_key("was_open"));
 }
+
+/// Overwrites an attribute with what no build writes.
+async fn spoil(ledger: &DynamoLedger, key: &Key, attribute: &str) {
+    let update = ledger.client.update_item().table_name(TABLE);
+    update
+        .set_key(Some(key.attributes()))
+        .update_expression("SET #odd = :odd")
+        .expression_attribute_names("#odd", attribute)
+        .expression_attribute_values(":odd", AttributeValue::Bool(true))
+        .send()
+        .await
+        .unwrap();
+}
+
+/// One item that a newer build wrote, or a hand, stops no listing.
+#[tokio::test]
+async fn an_item_that_cannot_be_read_is_left_out_of_listings_and_told() {
+    let ledger = ledger().await;
+    for n in 0..3 {
+        let account = claimed(&ledger, &format!("account-{n}"), 0).await;
+        let account = Account { epoch: account.epoch, ..due_account(n) };
+        ledger.commit(&release(&account, &format!("commit-{n}"))).await.unwrap();
+        ledger.record(&[record(&format!("evt_{n}"), Outcome::Parked, 0)]).await.unwrap();
+    }
+    spoil(&ledger, &Key::state(&account_id("account-1")), "access").await;
+    spoil(&ledger, &Key::event(&record("evt_1", Outcome::Parked, 0).event), "outcome").await;
+
+    let (mut accounts, mut odd, mut page) = (Vec::new(), Vec::new(), None);
+    loop {
+        let found = ledger.accounts(page.as_deref()).await.unwrap();
+        accounts.extend(found.items);
+        odd.extend(found.unreadable);
+        page = found.next;
+        if page.is_none() {
+            break;
+        }
+    }
+    let [row] = &odd[..] else { panic!("{odd:?}") };
+    assert_eq!((accounts.len(), row.owner.as_deref()), (2, Some("account-1")));
+    assert!(row.to_string().contains("ACCOUNT#account-1"), "{row}");
+    assert_eq!(all_due(&ledger, at(0)).await.0.len(), 2);
+    let stuck = ledger.stuck(None).await.unwrap();
+    assert_eq!((stuck.items.len(), stuck.unreadable.len()), (2, 1));
+    let events = ledger.events(at(0), at(0), None).await.unwrap();
+    assert_eq!((events.items.len(), events.unreadable.len()), (2, 1));
+    assert_eq!(ledger.stuck_on(&customer("cus_1")).await.unwrap().len(), 2);
+
+    // Asked for by name, it is an error: what it says is not nothing.
+    let failed = ledger.account(&account_id("account-1")).await.unwrap_err();
+    assert_eq!(failed.class, Class::Invalid);
+}

@@ -22,7 +22,6 @@ use std::time::Duration;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, InvalidHeaderValue, RETRY_AFTER, USER_AGENT};
-use hyper::http::request::Builder;
 use hyper::http::response::Parts;
 use hyper::http::uri::InvalidUri;
 use hyper::http::{HeaderValue, Method, Request, Uri};
@@ -34,10 +33,7 @@ use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::pki_types::CertificateDer;
 use rustls::{ClientConfig, RootCertStore};
 use secrecy::{ExposeSecret, SecretString};
-use stripe_client_core::{
-    ConfigOverride, CustomizedStripeRequest, IdempotencyKey, RequestBuilder, RequestStrategy,
-    StripeClient, StripeClientErr, StripeMethod, VERSION,
-};
+use stripe_client_core::{IdempotencyKey, RequestBuilder, StripeMethod, VERSION};
 
 use super::refusal::Refusal;
 use crate::adapters::error::whole_seconds;
@@ -72,7 +68,7 @@ pub(super) enum CallError {
     /// Stripe says no.
     #[error(transparent)]
     Refused(Box<Refusal>),
-    /// The answer is none of Stripe's, or lacks a field that we need.
+    /// The answer is none of Stripe's.
     #[error("the answer could not be read: {0}")]
     Unreadable(String),
     /// The request cannot be sent as it is.
@@ -94,12 +90,6 @@ impl CallError {
     }
 }
 
-impl StripeClientErr for CallError {
-    fn deserialize_err(message: impl std::fmt::Display) -> Self {
-        Self::Unreadable(message.to_string())
-    }
-}
-
 /// The client; every clone has the same connections.
 #[derive(Debug, Clone)]
 pub(super) struct Client {
@@ -107,6 +97,7 @@ pub(super) struct Client {
     /// Everything before the path: the origin and `/v1`.
     base: String,
     authorization: HeaderValue,
+    timeout: Duration,
 }
 
 impl Client {
@@ -121,13 +112,13 @@ impl Client {
         let mut authorization = HeaderValue::try_from(bearer).map_err(StripeApiError::Key)?;
         authorization.set_sensitive(true);
         let tls = tls(endpoint.roots.as_deref()).map_err(StripeApiError::Roots)?;
-        Ok(Self { http: http(tls), base, authorization })
+        Ok(Self { http: http(tls), base, authorization, timeout: TIMEOUT })
     }
 
     fn request(
         &self,
         request: RequestBuilder,
-        options: &ConfigOverride,
+        key: Option<&IdempotencyKey>,
     ) -> Result<Request<Full<Bytes>>, CallError> {
         let query = request.query.map(|query| format!("?{query}")).unwrap_or_default();
         let mut builder = Request::builder()
@@ -136,13 +127,24 @@ impl Client {
             .header(AUTHORIZATION, self.authorization.clone())
             .header(USER_AGENT, AGENT)
             .header("stripe-version", VERSION.as_str());
-        builder = with(builder, "stripe-account", options.account_id.as_deref());
-        let key = options.request_strategy.as_ref().and_then(RequestStrategy::get_key);
-        builder = with(builder, "idempotency-key", key.as_ref().map(IdempotencyKey::as_str));
+        if let Some(key) = key {
+            builder = builder.header("idempotency-key", key.as_str());
+        }
         if request.body.is_some() {
             builder = builder.header(CONTENT_TYPE, "application/x-www-form-urlencoded");
         }
         Ok(builder.body(Full::from(request.body.unwrap_or_default()))?)
+    }
+
+    /// The body of Stripe's answer, after one try.
+    pub(super) async fn send(
+        &self,
+        request: RequestBuilder,
+        key: Option<&IdempotencyKey>,
+    ) -> Result<Bytes, CallError> {
+        let request = self.request(request, key)?;
+        let answer = tokio::time::timeout(self.timeout, self.answer(request)).await;
+        answer.unwrap_or(Err(CallError::TimedOut))
     }
 
     async fn answer(&self, request: Request<Full<Bytes>>) -> Result<Bytes, CallError> {
@@ -152,19 +154,6 @@ impl Client {
         let (replayed, request_id) = (replayed(&head), text(&head, "request-id"));
         tracing::debug!(status = head.status.as_u16(), request_id, replayed, "Stripe answered");
         if head.status.is_success() { Ok(body) } else { Err(refused(&head, &body)) }
-    }
-}
-
-impl StripeClient for Client {
-    type Err = CallError;
-
-    /// One try, whatever the request's strategy; of that only an idempotency key counts.
-    async fn execute(&self, request: CustomizedStripeRequest) -> Result<Bytes, CallError> {
-        let (request, options) = request.into_pieces();
-        let request = self.request(request, &options)?;
-        let limit = options.timeout.unwrap_or(TIMEOUT);
-        let answer = tokio::time::timeout(limit, self.answer(request)).await;
-        answer.unwrap_or(Err(CallError::TimedOut))
     }
 }
 
@@ -203,13 +192,6 @@ fn method(method: StripeMethod) -> Method {
         StripeMethod::Get => Method::GET,
         StripeMethod::Post => Method::POST,
         StripeMethod::Delete => Method::DELETE,
-    }
-}
-
-fn with(builder: Builder, name: &str, value: Option<&str>) -> Builder {
-    match value {
-        Some(value) => builder.header(name, value),
-        None => builder,
     }
 }
 

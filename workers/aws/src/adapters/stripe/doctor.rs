@@ -1,18 +1,15 @@
 //! What `tollgate doctor` reads of Stripe.
 
-use std::collections::BTreeMap;
-
 use jiff::Timestamp;
-use miniserde::Deserialize;
-use miniserde::json::Value as Json;
 use serde_json::json;
 use tollgate_billing::doctor::{CheckoutCustomer, Endpoint, Product, SeenPrice};
-use tollgate_billing::ports::{Class, PortResult};
+use tollgate_billing::ports::{Class, Page, PortResult};
 use tollgate_billing::storefront::METADATA_STACK;
 use tollgate_events::stripe::ACTED_ON;
 
-use super::views::{IdView, ListView, Listed, id_of};
-use super::{Call, PAGE, StripeApi, segment, unless_not_found};
+use super::answer::{Object, Odd};
+use super::views::{id, is_metered, metadata};
+use super::{Call, PAGE, StripeApi, operation, read_page, segment, unless_not_found};
 
 /// At most so many lookup keys in one request. <https://docs.stripe.com/api/prices/list>
 const LOOKUP_KEYS: usize = 10;
@@ -23,7 +20,7 @@ impl StripeApi {
     /// # Errors
     /// Stripe did not answer.
     pub async fn accepts_key(&self) -> PortResult<bool> {
-        let call = Call::<ListView<IdView>>::get("GET /v1/prices", "/prices");
+        let call = Call::get("GET /v1/prices", "/prices");
         match self.send(call.query(json!({ "limit": 1 }))).await {
             Err(error) if error.class == Class::Denied => Ok(!error.detail.starts_with("HTTP 401")),
             answer => answer.map(|_| true),
@@ -34,13 +31,15 @@ impl StripeApi {
     ///
     /// # Errors
     /// The call failed.
-    pub async fn prices_by_lookup_keys(&self, keys: &[String]) -> PortResult<Vec<SeenPrice>> {
-        let mut prices = Vec::new();
+    pub async fn prices_by_lookup_keys(&self, keys: &[String]) -> PortResult<Page<SeenPrice>> {
+        let mut prices = Page::whole(Vec::new(), None);
         for keys in keys.chunks(LOOKUP_KEYS) {
             let query = json!({ "lookup_keys": keys });
-            prices.extend(self.list::<PriceView>("GET /v1/prices", "/prices", query).await?);
+            let page = self.list("GET /v1/prices", "/prices", query, price).await?;
+            prices.items.extend(page.items);
+            prices.unreadable.extend(page.unreadable);
         }
-        Ok(prices.into_iter().map(PriceView::read).collect())
+        Ok(prices)
     }
 
     /// A price by its id.
@@ -49,8 +48,8 @@ impl StripeApi {
     /// The call failed; not: there is no such price.
     pub async fn price(&self, id: &str) -> PortResult<Option<SeenPrice>> {
         let path = format!("/prices/{}", segment(id));
-        let found = self.send(Call::<PriceView>::get("GET /v1/prices/:id", path)).await;
-        Ok(unless_not_found(found)?.map(PriceView::read))
+        let found = self.send(Call::get("GET /v1/prices/:id", path)).await;
+        unless_not_found(found)?.map(|answer| answer.read(price)).transpose()
     }
 
     /// A product by its id.
@@ -59,19 +58,17 @@ impl StripeApi {
     /// The call failed; not: there is no such product.
     pub async fn product(&self, id: &str) -> PortResult<Option<Product>> {
         let path = format!("/products/{}", segment(id));
-        let found = self.send(Call::<ProductView>::get("GET /v1/products/:id", path)).await;
-        let read = |view: ProductView| Product { id: view.id, active: view.active == Some(true) };
-        Ok(unless_not_found(found)?.map(read))
+        let found = self.send(Call::get("GET /v1/products/:id", path)).await;
+        unless_not_found(found)?.map(|answer| answer.read(product)).transpose()
     }
 
     /// Every webhook endpoint.
     ///
     /// # Errors
     /// The call failed.
-    pub async fn observed_endpoints(&self) -> PortResult<Vec<Endpoint>> {
+    pub async fn observed_endpoints(&self) -> PortResult<Page<Endpoint>> {
         let (name, path) = ("GET /v1/webhook_endpoints", "/webhook_endpoints");
-        let found = self.list::<EndpointView>(name, path, json!({})).await?;
-        Ok(found.into_iter().map(EndpointView::read).collect())
+        self.list(name, path, json!({}), endpoint).await
     }
 
     /// How many events that we act on were made in this time and not delivered to all who
@@ -86,8 +83,8 @@ impl StripeApi {
             "created": { "gte": from.as_second(), "lt": until.as_second() },
             "limit": PAGE,
         });
-        let call = Call::<ListView<IdView>>::get("GET /v1/events", "/events").query(query);
-        Ok(self.send(call).await?.data.len())
+        let answer = self.send(Call::get("GET /v1/events", "/events").query(query)).await?;
+        Ok(answer.list()?.0.len())
     }
 
     /// Whom the newest completed Checkout session names that sold a subscription, if one is
@@ -98,91 +95,50 @@ impl StripeApi {
     pub async fn newest_checkout(&self) -> PortResult<Option<CheckoutCustomer>> {
         let name = "GET /v1/checkout/sessions";
         let query = json!({ "status": "complete", "limit": PAGE });
-        let call = Call::<ListView<SessionView>>::get(name, "/checkout/sessions").query(query);
-        let sessions = self.send(call).await?.data;
-        let newest = sessions.iter().find(|it| it.mode.as_deref() == Some("subscription"));
-        Ok(newest.map(|session| CheckoutCustomer {
-            customer: session.customer.is_some(),
-            customer_account: session.customer_account.is_some(),
-        }))
+        let answer = self.send(Call::get(name, "/checkout/sessions").query(query)).await?;
+        let sessions = read_page(operation(name), &answer.list()?.0, false, session)?;
+        Ok(sessions.items.into_iter().flatten().next())
     }
 }
 
 /// <https://docs.stripe.com/api/prices/object>
-#[derive(Debug, Deserialize)]
-struct PriceView {
-    id: String,
-    lookup_key: Option<String>,
-    product: Option<Json>,
-    active: Option<bool>,
-    #[serde(rename = "type")]
-    kind: Option<String>,
-}
-
-impl Listed for PriceView {
-    fn id(&self) -> &str {
-        &self.id
-    }
-}
-
-impl PriceView {
-    fn read(self) -> SeenPrice {
-        let product = self.product.as_ref().and_then(id_of).unwrap_or_default().to_owned();
-        SeenPrice {
-            product,
-            active: self.active == Some(true),
-            recurring: self.kind.as_deref() == Some("recurring"),
-            id: self.id,
-            lookup_key: self.lookup_key,
-        }
-    }
+fn price(object: &Object<'_>) -> Result<SeenPrice, Odd> {
+    Ok(SeenPrice {
+        id: id(object)?,
+        lookup_key: object.text("lookup_key"),
+        product: object.id_in("product").unwrap_or_default(),
+        active: object.flag("active") == Some(true),
+        recurring: object.text("type").as_deref() == Some("recurring"),
+        metered: is_metered(object),
+        currency: object.text("currency").unwrap_or_default(),
+    })
 }
 
 /// <https://docs.stripe.com/api/products/object>
-#[derive(Debug, Deserialize)]
-struct ProductView {
-    id: String,
-    active: Option<bool>,
+fn product(object: &Object<'_>) -> Result<Product, Odd> {
+    Ok(Product { id: id(object)?, active: object.flag("active") == Some(true) })
 }
 
 /// <https://docs.stripe.com/api/webhook_endpoints/object>
-#[derive(Debug, Deserialize)]
-struct EndpointView {
-    id: String,
-    url: String,
-    status: Option<String>,
-    enabled_events: Vec<String>,
-    api_version: Option<String>,
-    livemode: Option<bool>,
-    application: Option<Json>,
-    metadata: Option<BTreeMap<String, String>>,
+fn endpoint(object: &Object<'_>) -> Result<Endpoint, Odd> {
+    Ok(Endpoint {
+        id: id(object)?,
+        url: object.need("url")?,
+        enabled: object.text("status").as_deref() == Some("enabled"),
+        events: object.texts("enabled_events"),
+        api_version: object.text("api_version"),
+        livemode: object.flag("livemode") == Some(true),
+        connect: object.says("application"),
+        stack: metadata(object).remove(METADATA_STACK),
+    })
 }
 
-impl Listed for EndpointView {
-    fn id(&self) -> &str {
-        &self.id
-    }
-}
-
-impl EndpointView {
-    fn read(self) -> Endpoint {
-        Endpoint {
-            id: self.id,
-            url: self.url,
-            enabled: self.status.as_deref() == Some("enabled"),
-            events: self.enabled_events,
-            api_version: self.api_version,
-            livemode: self.livemode == Some(true),
-            connect: self.application.is_some(),
-            stack: self.metadata.and_then(|mut metadata| metadata.remove(METADATA_STACK)),
-        }
-    }
-}
-
+/// Whom a session names that sold a subscription.
 /// <https://docs.stripe.com/api/checkout/sessions/object>
-#[derive(Debug, Deserialize)]
-struct SessionView {
-    mode: Option<String>,
-    customer: Option<Json>,
-    customer_account: Option<Json>,
+fn session(object: &Object<'_>) -> Result<Option<CheckoutCustomer>, Odd> {
+    let sold = object.text("mode").as_deref() == Some("subscription");
+    Ok(sold.then(|| CheckoutCustomer {
+        customer: object.says("customer"),
+        customer_account: object.says("customer_account"),
+    }))
 }

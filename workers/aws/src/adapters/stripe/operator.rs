@@ -2,115 +2,48 @@
 //!
 //! The functions never call these, and their key need not allow them.
 
-use std::collections::BTreeMap;
-
-use miniserde::Deserialize;
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use tollgate_billing::account::PlanId;
 use tollgate_billing::catalog::{Interval, Offer};
-use tollgate_billing::ports::{Class, PortResult, Service};
+use tollgate_billing::ports::PortResult;
 use tollgate_billing::storefront::{
     Endpoint, METADATA_PLAN, METADATA_SECRET, METADATA_STACK, ObservedPrice, ObservedProduct,
     Owner, PriceTerms,
 };
 use tollgate_events::{PriceId, ProductId};
 
-use super::views::{IdView, Listed};
-use super::{API_VERSION, Call, StripeApi, readable, segment};
-use crate::adapters::error::Operation;
+use super::answer::{Object, Odd};
+use super::views::{id, metadata};
+use super::{API_VERSION, Call, StripeApi, every_row, operation, segment};
+use crate::adapters::error::readable;
 
 /// How many lookup keys one request takes.
 /// <https://docs.stripe.com/api/prices/list#list_prices-lookup_keys>
 const LOOKUP_KEYS: usize = 10;
 
-type Metadata = Option<BTreeMap<String, String>>;
-
-/// <https://docs.stripe.com/api/products/object>
-#[derive(Deserialize)]
-struct ProductView {
-    id: String,
-    metadata: Metadata,
-}
-
-/// <https://docs.stripe.com/api/prices/object>
-#[derive(Deserialize)]
-struct OfferedView {
-    id: String,
-    lookup_key: Option<String>,
-    product: String,
-    active: bool,
-    unit_amount: Option<i64>,
-    currency: String,
-    billing_scheme: Option<String>,
-    recurring: Option<RecurringView>,
-    metadata: Metadata,
-}
-
-#[derive(Deserialize)]
-struct RecurringView {
-    interval: String,
-    interval_count: u32,
-    usage_type: Option<String>,
-}
-
-/// <https://docs.stripe.com/api/webhook_endpoints/object>
-#[derive(Deserialize)]
-struct EndpointView {
-    id: String,
-    url: String,
-    enabled_events: Vec<String>,
-    status: String,
-    api_version: Option<String>,
-    metadata: Metadata,
-    secret: Option<String>,
-}
-
-impl Listed for ProductView {
-    fn id(&self) -> &str {
-        &self.id
-    }
-}
-
-impl Listed for OfferedView {
-    fn id(&self) -> &str {
-        &self.id
-    }
-}
-
-impl Listed for EndpointView {
-    fn id(&self) -> &str {
-        &self.id
-    }
-}
-
 impl StripeApi {
-    /// Every active product.
+    /// Every active product that can be read.
     ///
     /// # Errors
     /// A call failed.
     pub async fn products(&self) -> PortResult<Vec<ObservedProduct>> {
-        let name = "GET /v1/products";
-        let found = self.list::<ProductView>(name, "/products", json!({ "active": true })).await?;
-        let read = |view: ProductView| {
-            let id = readable(name, ProductId::parse(view.id))?;
-            Ok(ObservedProduct { id, owner: owner(view.metadata) })
-        };
-        found.into_iter().map(read).collect()
+        let query = json!({ "active": true });
+        let found = self.list("GET /v1/products", "/products", query, product).await;
+        found.map(readable)
     }
 
     /// The prices that have these lookup keys, archived ones too.
     ///
     /// # Errors
-    /// A call failed.
+    /// A call failed, or one of them cannot be read: what is there is not made again.
     pub async fn prices_of(&self, lookup_keys: &[String]) -> PortResult<Vec<ObservedPrice>> {
         let name = "GET /v1/prices";
         let mut prices = Vec::new();
         for keys in lookup_keys.chunks(LOOKUP_KEYS) {
             let query = json!({ "lookup_keys": keys });
-            for view in self.list::<OfferedView>(name, "/prices", query).await? {
-                prices.extend(readable(name, view.read())?);
-            }
+            let page = self.list(name, "/prices", query, price).await?;
+            prices.extend(every_row(operation(name), page)?);
         }
         Ok(prices)
     }
@@ -128,8 +61,8 @@ impl StripeApi {
     ) -> PortResult<ProductId> {
         let name = "POST /v1/products";
         let form = json!({ "name": plan, "metadata": mark(stack, plan) });
-        let call = Call::<IdView>::post(name, "/products").form(form).idempotent(key)?;
-        readable(name, ProductId::parse(self.send(call).await?.id))
+        let call = Call::post(name, "/products").form(form).idempotent(key)?;
+        self.send(call).await?.read(|object| object.need_id("id", ProductId::parse))
     }
 
     /// Makes the price of an offer, with our mark; with `takes_key` it takes the lookup key
@@ -158,18 +91,17 @@ impl StripeApi {
             "transfer_lookup_key": takes_key,
             "metadata": mark(stack, plan),
         });
-        let call = Call::<IdView>::post(name, "/prices").form(form).idempotent(key)?;
-        readable(name, PriceId::parse(self.send(call).await?.id))
+        let call = Call::post(name, "/prices").form(form).idempotent(key)?;
+        self.send(call).await?.read(|object| object.need_id("id", PriceId::parse))
     }
 
-    /// Every webhook endpoint, newest first.
+    /// Every webhook endpoint that can be read, newest first.
     ///
     /// # Errors
     /// A call failed.
     pub async fn webhook_endpoints(&self) -> PortResult<Vec<Endpoint>> {
-        let name = "GET /v1/webhook_endpoints";
-        let found = self.list::<EndpointView>(name, "/webhook_endpoints", json!({})).await?;
-        Ok(found.into_iter().map(EndpointView::read).collect())
+        let (name, path) = ("GET /v1/webhook_endpoints", "/webhook_endpoints");
+        self.list(name, path, json!({}), endpoint).await.map(readable)
     }
 
     /// Makes a webhook endpoint in the shape of [`API_VERSION`], with our mark; its id and
@@ -192,11 +124,8 @@ impl StripeApi {
             "description": format!("Tollgate, stack {stack}"),
             "metadata": { METADATA_STACK: stack },
         });
-        let call = Call::<EndpointView>::post(name, "/webhook_endpoints").form(form);
-        let made = self.send(call).await?;
-        let operation = Operation { service: Service::Stripe, name };
-        let no_secret = || operation.error(Class::Invalid, "no secret in the answer");
-        Ok((made.id, made.secret.map(SecretString::from).ok_or_else(no_secret)?))
+        let call = Call::post(name, "/webhook_endpoints").form(form);
+        self.send(call).await?.read(|made| Ok((made.need("id")?, made.need("secret")?.into())))
     }
 
     /// Writes down at an endpoint which signing secret is its own.
@@ -206,7 +135,7 @@ impl StripeApi {
     pub async fn mark_webhook_endpoint(&self, id: &str, fingerprint: &str) -> PortResult<()> {
         let path = format!("/webhook_endpoints/{}", segment(id));
         let form = json!({ "metadata": { METADATA_SECRET: fingerprint } });
-        let call = Call::<IdView>::post("POST /v1/webhook_endpoints/:id", path).form(form);
+        let call = Call::post("POST /v1/webhook_endpoints/:id", path).form(form);
         self.send(call).await.map(drop)
     }
 
@@ -217,7 +146,7 @@ impl StripeApi {
     pub async fn update_webhook_endpoint(&self, id: &str, events: &[&str]) -> PortResult<()> {
         let path = format!("/webhook_endpoints/{}", segment(id));
         let form = json!({ "enabled_events": events, "disabled": false });
-        let call = Call::<IdView>::post("POST /v1/webhook_endpoints/:id", path).form(form);
+        let call = Call::post("POST /v1/webhook_endpoints/:id", path).form(form);
         self.send(call).await.map(drop)
     }
 
@@ -227,56 +156,60 @@ impl StripeApi {
     /// The call failed.
     pub async fn delete_webhook_endpoint(&self, id: &str) -> PortResult<()> {
         let path = format!("/webhook_endpoints/{}", segment(id));
-        let call = Call::<IdView>::delete("DELETE /v1/webhook_endpoints/:id", path);
+        let call = Call::delete("DELETE /v1/webhook_endpoints/:id", path);
         super::unless_not_found(self.send(call).await).map(drop)
     }
 }
 
-impl EndpointView {
-    fn read(self) -> Endpoint {
-        let mut metadata = self.metadata.unwrap_or_default();
-        Endpoint {
-            id: self.id,
-            url: self.url,
-            enabled_events: self.enabled_events.into_iter().collect(),
-            enabled: self.status == "enabled",
-            api_version: self.api_version,
-            stack: metadata.remove(METADATA_STACK),
-            secret: metadata.remove(METADATA_SECRET),
-        }
-    }
+/// <https://docs.stripe.com/api/products/object>
+fn product(object: &Object<'_>) -> Result<ObservedProduct, Odd> {
+    Ok(ObservedProduct { id: object.need_id("id", ProductId::parse)?, owner: owner(object) })
 }
 
-impl OfferedView {
-    fn read(self) -> Result<Option<ObservedPrice>, tollgate_events::IdError> {
-        let terms = self.terms();
-        let Some(lookup_key) = self.lookup_key else { return Ok(None) };
-        Ok(Some(ObservedPrice {
-            id: PriceId::parse(self.id)?,
-            lookup_key,
-            product: ProductId::parse(self.product)?,
-            active: self.active,
-            terms,
-            owner: owner(self.metadata),
-        }))
-    }
-
-    fn terms(&self) -> Option<PriceTerms> {
-        let recurring = self.recurring.as_ref()?;
-        let is = |field: &Option<String>, word: &str| field.as_ref().is_none_or(|it| it == word);
-        let plain = is(&self.billing_scheme, "per_unit") && is(&recurring.usage_type, "licensed");
-        let known = [Interval::Day, Interval::Week, Interval::Month, Interval::Year];
-        Some(PriceTerms {
-            unit_amount: u64::try_from(self.unit_amount.filter(|_| plain)?).ok()?,
-            currency: self.currency.clone(),
-            interval: known.into_iter().find(|it| it.as_str() == recurring.interval)?,
-            interval_count: recurring.interval_count,
-        })
-    }
+/// <https://docs.stripe.com/api/webhook_endpoints/object>
+fn endpoint(object: &Object<'_>) -> Result<Endpoint, Odd> {
+    let mut metadata = metadata(object);
+    Ok(Endpoint {
+        id: id(object)?,
+        url: object.need("url")?,
+        enabled_events: object.texts("enabled_events").into_iter().collect(),
+        enabled: object.text("status").as_deref() == Some("enabled"),
+        api_version: object.text("api_version"),
+        stack: metadata.remove(METADATA_STACK),
+        secret: metadata.remove(METADATA_SECRET),
+    })
 }
 
-fn owner(metadata: Metadata) -> Option<Owner> {
-    let mut metadata = metadata?;
+/// <https://docs.stripe.com/api/prices/object>
+fn price(object: &Object<'_>) -> Result<ObservedPrice, Odd> {
+    Ok(ObservedPrice {
+        id: object.need_id("id", PriceId::parse)?,
+        lookup_key: object.need("lookup_key")?,
+        product: object.need_id("product", ProductId::parse)?,
+        active: object.flag("active") == Some(true),
+        terms: terms(object),
+        owner: owner(object),
+    })
+}
+
+/// The terms of a price that an offer may have; `None` of any other.
+fn terms(price: &Object<'_>) -> Option<PriceTerms> {
+    let recurring = price.object("recurring")?;
+    let is = |field: Option<String>, word: &str| field.is_none_or(|it| it == word);
+    let plain = is(price.text("billing_scheme"), "per_unit")
+        && is(recurring.text("usage_type"), "licensed");
+    let known = [Interval::Day, Interval::Week, Interval::Month, Interval::Year];
+    let interval = recurring.text("interval")?;
+    Some(PriceTerms {
+        unit_amount: u64::try_from(price.whole("unit_amount").filter(|_| plain)?).ok()?,
+        currency: price.text("currency")?,
+        interval: known.into_iter().find(|it| it.as_str() == interval)?,
+        interval_count: u32::try_from(recurring.whole("interval_count")?).ok()?,
+    })
+}
+
+fn owner(object: &Object<'_>) -> Option<Owner> {
+    let mut metadata = metadata(object);
     let stack = metadata.remove(METADATA_STACK)?;
     Some(Owner { stack, plan: metadata.remove(METADATA_PLAN).unwrap_or_default() })
 }

@@ -1,11 +1,10 @@
 //! What Stripe says when it refuses: the few fields that are classified or told.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
 use jiff::SignedDuration;
-use serde::Deserialize;
-use serde_json::value::RawValue;
+
+use super::answer::{Object, text};
 
 /// An error of Stripe's, with what its headers add. <https://docs.stripe.com/api/errors>
 ///
@@ -33,23 +32,16 @@ pub(super) struct Refusal {
     pub(super) replayed: bool,
 }
 
-/// The whole answer, each field of the error for itself.
-#[derive(Deserialize)]
-struct Body<'a> {
-    #[serde(borrow)]
-    error: BTreeMap<String, &'a RawValue>,
-}
-
 impl Refusal {
     /// The error in a body, without status and headers; `None` where there is none.
     pub(super) fn read(body: &[u8]) -> Option<Self> {
-        let Body { error } = serde_json::from_slice(body).ok()?;
-        let text = |name| serde_json::from_str::<String>(error.get(name)?.get()).ok();
+        let body = text(body);
+        let error = Object::read(&body)?.object("error")?;
         Some(Self {
-            kind: text("type").unwrap_or_default(),
-            code: text("code").unwrap_or_default(),
-            param: text("param"),
-            message: text("message"),
+            kind: error.text("type").unwrap_or_default(),
+            code: error.text("code").unwrap_or_default(),
+            param: error.text("param"),
+            message: error.text("message"),
             ..Self::default()
         })
     }

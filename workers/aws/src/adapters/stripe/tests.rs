@@ -57,12 +57,132 @@ async fn the_subscriptions_of_everybody_come_page_by_page() {
     assert_eq!(first.items[0].customer.as_str(), "cus_7");
     assert_eq!(first.next.as_deref(), Some("sub_1"));
     let last = api(&stub).all_subscriptions(first.next.as_deref()).await.unwrap();
-    assert_eq!(last, Page { items: vec![], next: None });
+    assert_eq!(last, Page::whole(vec![], None));
     let line = "GET /v1/subscriptions?expand[0]=data.latest_invoice&limit=100";
     let lines: Vec<_> = stub.lines().iter().map(|line| unescape(line)).collect();
     assert_eq!(lines, [line.to_owned(), format!("{line}&starting_after=sub_1")]);
-    let failed = api(&stub).all_subscriptions(None).await.unwrap_err();
-    assert_eq!(failed.class, Class::Invalid, "a subscription without a customer");
+    let told = api(&stub).all_subscriptions(None).await.unwrap();
+    assert!(told.items.is_empty());
+    let row = "Stripe GET /v1/subscriptions: sub_2: customer: missing, or no id";
+    assert_eq!(told.unreadable[0].to_string(), row);
+}
+
+fn row(id: &str) -> Value {
+    json!({ "id": id, "customer": "cus_1", "status": "active" })
+}
+
+fn ids(page: &Page<Subscription>) -> Vec<&str> {
+    page.items.iter().map(|it| it.id.as_str()).collect()
+}
+
+/// One row of somebody else's costs that row, wherever in a page it stands.
+#[tokio::test]
+async fn a_row_that_cannot_be_read_is_left_out_and_told() {
+    let long = "x".repeat(300);
+    let odd = [
+        (json!({ "id": "sub_odd", "customer": "cus_odd", "status": null }), "sub_odd"),
+        (json!({ "id": "sub_odd\n\u{202e}", "customer": 7, "status": "active" }), "\\n\\u{202e}"),
+        (json!({ "id": 7, "customer": "cus_odd", "status": "active" }), "a row without an id"),
+        (json!(null), "no object"),
+        (json!([row("sub_9")]), "no object"),
+        (json!({ "id": long, "customer": "cus_odd" }), "300 bytes"),
+    ];
+    for (odd, told) in odd {
+        let rows = json!({ "data": [row("sub_1"), odd, row("sub_2")], "has_more": false });
+        let stub = Stub::answering([Answer::new(200, rows)]).await;
+        let page = api(&stub).all_subscriptions(None).await.unwrap();
+        assert_eq!(ids(&page), ["sub_1", "sub_2"], "{odd}");
+        let [row] = &page.unreadable[..] else { panic!("{page:?}") };
+        let line = row.to_string();
+        assert!(line.contains(told) && line.len() < 200 && !line.contains('\n'), "{line}");
+        let owner = odd.get("customer").and_then(Value::as_str);
+        assert_eq!(row.owner.as_deref(), owner);
+    }
+}
+
+/// The last row says where the next page begins, readable or not.
+#[tokio::test]
+async fn a_page_ends_where_its_last_id_is() {
+    let odd = |id: Value| json!({ "id": id, "customer": null, "status": "active" });
+    let page = |rows: &[Value], more| Answer::new(200, json!({ "data": rows, "has_more": more }));
+    let stub = Stub::answering([
+        page(&[row("sub_1"), odd("sub_2".into())], true),
+        page(&[row("sub_3"), odd(Value::Null), json!(7)], true),
+        page(&[odd(Value::Null), json!(7), row("sub_4")], false),
+    ])
+    .await;
+    let api = api(&stub);
+    let (mut found, mut left_out, mut next) = (Vec::new(), 0, None);
+    loop {
+        let page = api.all_subscriptions(next.as_deref()).await.unwrap();
+        found.extend(ids(&page).into_iter().map(str::to_owned));
+        left_out += page.unreadable.len();
+        next = page.next;
+        if next.is_none() {
+            break;
+        }
+    }
+    assert_eq!((found, left_out), (["sub_1", "sub_3", "sub_4"].map(str::to_owned).into(), 3));
+    let lines = stub.lines();
+    assert!(lines[1].ends_with("starting_after=sub_2"), "{lines:?}");
+    assert!(lines[2].ends_with("starting_after=sub_3"), "{lines:?}");
+}
+
+/// What cannot be gone on with is an error, and no end.
+#[tokio::test]
+async fn a_list_that_cannot_go_on_is_not_over() {
+    let rows = |row: Value| Answer::new(200, json!({ "data": [row], "has_more": true }));
+    let stub = Stub::answering([
+        rows(json!({ "id": null })),
+        Answer::new(200, json!({ "data": [], "has_more": true })),
+        rows(row("sub_1")),
+        Answer::new(200, json!({ "data": null, "has_more": false })),
+        Answer::new(200, json!([])),
+    ])
+    .await;
+    let api = api(&stub);
+    for (after, class) in [
+        (None, Class::Invalid),
+        (None, Class::Invalid),
+        (Some("sub_1"), Class::Invalid),
+        (None, Class::Unavailable),
+        (None, Class::Unavailable),
+    ] {
+        assert_eq!(api.all_subscriptions(after).await.unwrap_err().class, class);
+    }
+}
+
+/// Of one customer's subscriptions each counts: what cannot be read is not nothing.
+#[tokio::test]
+async fn of_one_customer_every_row_must_be_read() {
+    let list = |odd: Value| Answer::new(200, json!({ "data": [row("sub_1"), odd] }));
+    let stub = Stub::answering([
+        list(json!({ "id": "sub_2", "status": null })),
+        list(json!({ "id": "sub_2", "status": "active", "customer": null })),
+        list(
+            json!({ "id": "sub_2", "status": "active", "items": { "data": [{ "price": null }] } }),
+        ),
+    ])
+    .await;
+    let api = api(&stub);
+    let failed = api.subscriptions(&customer()).await.unwrap_err();
+    assert_eq!(failed.class, Class::Invalid);
+    assert_eq!(failed.detail, "in the answer: sub_2: status: missing, or no text");
+    let found = api.subscriptions(&customer()).await.unwrap().unwrap();
+    assert_eq!(found[1].customer, customer(), "the one who was asked for");
+    let found = api.subscriptions(&customer()).await.unwrap().unwrap();
+    assert!(found[1].has_unreadable_price());
+}
+
+/// Whatever is in an answer besides, in whatever shape.
+#[tokio::test]
+async fn an_answer_is_read_whatever_else_is_in_it() {
+    let odd = r#"{"id": "cus_0", "name": "\ud83d", "id": "cus_1", "balance": 1e999,
+                  "\ud83d": 1.5, "created": 99999999999999999999, "metadata": {"a": null}}"#;
+    let stub = Stub::answering([Answer::new(200, odd)]).await;
+    let seen = api(&stub).customer(&customer()).await.unwrap();
+    let CustomerSeen::There(record) = seen else { panic!("{seen:?}") };
+    assert_eq!((record.id, record.named), (customer(), None));
 }
 
 fn unescape(text: &str) -> String {
@@ -139,6 +259,7 @@ async fn a_checkout_is_opened_in_the_name_of_the_account() {
         account,
         customer: customer(),
         price: PriceId::parse("price_1").unwrap(),
+        metered: false,
         success_url: "https://example.com/ok?a=b&c=d+e%20#{ID}".into(),
         cancel_url: "https://example.com/back".into(),
         idempotency_key: "key-1".into(),
@@ -166,6 +287,44 @@ async fn a_checkout_is_opened_in_the_name_of_the_account() {
             "success_url=https://example.com/ok?a%3Db%26c%3Dd%2Be%2520%23{ID}",
         ]
     );
+}
+
+/// A metered price has no quantity, and what was seen of a price is not asked for again.
+#[tokio::test]
+async fn whether_a_price_is_metered_is_asked_for_once() {
+    let price = |id: &str, usage: Value| json!({ "id": id, "recurring": { "interval": "month", "usage_type": usage } });
+    let session = json!({ "id": "cs_1", "status": "open", "url": "https://stripe/cs_1" });
+    let stub = Stub::answering([
+        Answer::new(200, json!({ "data": [price("price_1", "metered".into())] })),
+        Answer::new(200, price("price_2", "licensed".into())),
+        Answer::new(200, price("price_3", Value::Null)),
+        missing(),
+        Answer::new(200, session),
+    ])
+    .await;
+    let api = api(&stub);
+    let id = |id: &str| PriceId::parse(id).unwrap();
+    assert_eq!(api.price_by_lookup_key("usage").await.unwrap(), Some(id("price_1")));
+    for (price, metered) in [("price_1", true), ("price_2", false), ("price_3", false)] {
+        for _ in 0..2 {
+            let asked = api.clone().is_metered(&id(price)).await.unwrap();
+            assert_eq!(asked, Some(metered), "{price}");
+        }
+    }
+    assert_eq!(api.is_metered(&id("price_4")).await.unwrap(), None);
+    let checkout = NewCheckout {
+        account: NamedAccount { id: AccountId::parse("a").unwrap(), proof: None, stack: None },
+        customer: customer(),
+        price: id("price_1"),
+        metered: true,
+        success_url: "https://example.com".into(),
+        cancel_url: "https://example.com".into(),
+        idempotency_key: "key-1".into(),
+    };
+    api.create_checkout(&checkout).await.unwrap();
+    let asked = stub.asked();
+    assert_eq!(asked.len(), 5);
+    assert!(!asked[4].body.contains("quantity"), "{}", asked[4].body);
 }
 
 #[tokio::test]
@@ -208,7 +367,9 @@ async fn a_failure_is_classified_tried_once_and_says_nothing_personal() {
         (424, error("api_error", ""), Class::Unavailable),
         (500, error("api_error", ""), Class::Unavailable),
         (502, "<html>Bad Gateway".to_owned(), Class::Unavailable),
-        (200, "{}".to_owned(), Class::Unavailable),
+        (200, "{}".to_owned(), Class::Invalid),
+        (200, "[]".to_owned(), Class::Unavailable),
+        (200, r#"{"url": "https://stri"#.to_owned(), Class::Unavailable),
     ];
     for (status, body, class) in cases {
         let stub = Stub::answering([Answer::new(status, body)]).await;

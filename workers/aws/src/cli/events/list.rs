@@ -10,7 +10,7 @@ use tollgate_billing::ports::{Clock, Ledger, Stripe};
 
 use super::filter::{Filter, Place, clients};
 use super::print;
-use crate::cli::table::table;
+use crate::cli::table::{counted, table};
 use crate::cli::{Context, Exit, Failure, Io};
 
 /// How far back it looks, if nothing else is said.
@@ -41,17 +41,18 @@ pub(super) async fn run<C: Clock>(
     let place = Place { ledger: &ledger, stripe: stripe.as_ref(), now };
     let back = now.saturating_sub(LOOKED_BACK).expect("it is a duration of time");
     let selection = options.filter.selection(Some(back), now, context, &ledger).await?;
-    let mut found = if options.oldest_first {
+    let mut listed = if options.oldest_first {
         oldest(options, selection, &place).await?
     } else {
         newest(options, selection, &place).await?
     };
+    let Listed { found, unreadable } = &mut listed;
     if stripe.is_some() {
-        look_up(&ledger, &mut found).await?;
+        look_up(&ledger, found).await?;
     }
     if context.json {
         let events: Vec<Value> = found.iter().map(print::as_json).collect();
-        writeln!(io.out, "{:#}", json!({ "events": events }))?;
+        writeln!(io.out, "{:#}", json!({ "events": events, "unreadable": unreadable }))?;
         return Ok(Exit::Done);
     }
     let rows: Vec<_> = found.iter().map(print::row).collect();
@@ -61,23 +62,35 @@ pub(super) async fn run<C: Clock>(
     } else if found.len() == options.limit {
         context.progress("There may be more: --limit shows them.", io)?;
     }
+    if *unreadable > 0 {
+        let these = counted(*unreadable, "event");
+        writeln!(io.out, "{these} cannot be read, and were left out.")?;
+    }
     Ok(Exit::Done)
+}
+
+/// What is shown, and how much more there was that cannot be read.
+#[derive(Default)]
+struct Listed {
+    found: Vec<Found>,
+    unreadable: usize,
 }
 
 async fn oldest<L: Ledger, S: Stripe>(
     options: &List,
     selection: Selection,
     place: &Place<'_, L, S>,
-) -> Result<Vec<Found>, Failure> {
+) -> Result<Listed, Failure> {
     let mut supply = options.filter.supply(selection, place)?;
-    let mut found = Vec::new();
-    while found.len() < options.limit
+    let mut listed = Listed::default();
+    while listed.found.len() < options.limit
         && let Some(few) = supply.next().await?
     {
-        found.extend(few.found);
+        listed.unreadable += few.unreadable;
+        listed.found.extend(few.found);
     }
-    found.truncate(options.limit);
-    Ok(found)
+    listed.found.truncate(options.limit);
+    Ok(listed)
 }
 
 /// Reads the newest part of the time, and as long as that is not enough, the part before it,
@@ -86,33 +99,36 @@ async fn newest<L: Ledger, S: Stripe>(
     options: &List,
     whole: Selection,
     place: &Place<'_, L, S>,
-) -> Result<Vec<Found>, Failure> {
-    let (mut found, mut length) = (Vec::new(), FIRST_PART);
+) -> Result<Listed, Failure> {
+    let (mut listed, mut length) = (Listed::default(), FIRST_PART);
     let by_name = !whole.ids.is_empty() || whole.is_stuck();
     let mut to = whole.to.min(place.now);
-    while found.len() < options.limit && whole.from <= to {
+    while listed.found.len() < options.limit && whole.from <= to {
         let start = to.saturating_sub(length).expect("it is a duration of time");
         let from = if by_name { whole.from } else { start.max(whole.from) };
         let part = Selection { from, to, ..whole.clone() };
-        found.extend(last_of(options, part, place, options.limit - found.len()).await?);
+        last_of(options, part, place, &mut listed).await?;
         let Ok(before) = from.checked_sub(SignedDuration::from_nanos(1)) else { break };
         (to, length) = (before, length.saturating_mul(2));
     }
-    Ok(found)
+    Ok(listed)
 }
 
-/// The last `limit` of a part, newest first.
+/// Adds the last of a part, newest first, as many as there is room for.
 async fn last_of<L: Ledger, S: Stripe>(
     options: &List,
     part: Selection,
     place: &Place<'_, L, S>,
-    limit: usize,
-) -> Result<impl Iterator<Item = Found> + use<L, S>, Failure> {
+    listed: &mut Listed,
+) -> Result<(), Failure> {
+    let limit = options.limit - listed.found.len();
     let mut supply = options.filter.supply(part, place)?;
     let mut last = VecDeque::new();
     while let Some(few) = supply.next().await? {
+        listed.unreadable += few.unreadable;
         last.extend(few.found);
         last.drain(..last.len().saturating_sub(limit));
     }
-    Ok(last.into_iter().rev())
+    listed.found.extend(last.into_iter().rev());
+    Ok(())
 }

@@ -154,7 +154,7 @@ impl<C: Clock> Replaying<'_, C> {
         let Progress { sent, unreadable, known, .. } = &self.total;
         if *unreadable > 0 {
             let these = counted(*unreadable, "event");
-            writeln!(io.out, "{these} cannot be replayed: what was kept is no envelope.")?;
+            writeln!(io.out, "{these} cannot be replayed: they cannot be read.")?;
         }
         if *sent == 0 {
             return Ok(());

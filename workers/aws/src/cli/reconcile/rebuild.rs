@@ -12,7 +12,7 @@ use super::super::confirm::{Answer, ask};
 use super::super::progress::Stages;
 use super::super::stack_record::must_belong;
 use super::super::table::{counted, number};
-use super::super::{Colour, Context, Exit, Failure, Io, Setting};
+use super::super::{Colour, Context, Exit, Failure, Io, Setting, left_out};
 use super::{Reconcile, unless_interrupted};
 
 /// Those whom a person should look at: no more of them are kept than are listed.
@@ -96,7 +96,8 @@ pub(super) async fn run<C: Clock>(
                 let command = context.command();
                 writeln!(io.out, "\nNow `{command} reconcile --repair` mends what differs.")?;
             }
-            let exit = if report.busy > 0 { Exit::Failed } else { Exit::Done };
+            let whole = report.busy == 0 && report.left == 0;
+            let exit = if whole { Exit::Done } else { Exit::Failed };
             (report, exit)
         }
     };
@@ -179,10 +180,17 @@ fn print(report: &RebuildReport, noted: &Noted, done: &str, io: &mut Io<'_>) -> 
         (report.keys_without_user, "keys whose owner is not in the pool"),
         (report.unproven, "customers pay for a plan, and nothing says for whom: `account link`"),
         (report.busy, "accounts that somebody was at: repeat the command"),
+        (
+            report.left,
+            "accounts were not written back: a row of theirs cannot be read. Their keys stay as \
+             they are, their events wait, nothing is decided for them; mend the row, and repeat \
+             the command",
+        ),
     ];
     for (count, what) in counts.into_iter().filter(|(count, _)| *count > 0) {
         writeln!(io.out, "\n{count:>6}  {}", io.paint(Colour::Yellow, what))?;
     }
+    left_out::print(&report.unreadable, io)?;
     if report.rebuilt > 0 {
         writeln!(
             io.out,
@@ -204,6 +212,8 @@ fn to_json(report: &RebuildReport, noted: &Noted, written: bool) -> Value {
         "granted": report.granted,
         "taken": written.then_some(report.taken),
         "busy": report.busy,
+        "left": report.left,
+        "unreadable": left_out::json(&report.unreadable),
         "other_keys": report.other_keys,
         "keys_without_user": report.keys_without_user,
         "unproven": report.unproven,

@@ -10,7 +10,7 @@ use tollgate_billing::ports::Clock;
 use tollgate_billing::sweep::{About, Drift, DriftReport, Finding};
 
 use super::super::table::{counted, number};
-use super::super::{Colour, Context, Io};
+use super::super::{Colour, Context, Io, left_out};
 
 /// The first findings of each kind: no more are kept, however many there are.
 pub(super) struct Findings {
@@ -109,18 +109,19 @@ pub(super) fn print<C: Clock>(
         }
     }
     if report.left_alone > 0 {
-        let left = "accounts were not compared: a worker holds them, or a newer catalog than \
-                    this file decided them";
+        let left = "accounts were not compared: a worker holds them, a newer catalog than this \
+                    file decided them, or a row of theirs cannot be read";
         writeln!(io.out, "\n{:>6}  {}", report.left_alone, io.paint(Colour::Yellow, left))?;
         writeln!(io.out, "        Look again in a minute; name the deployed file with --plans.")?;
     }
+    left_out::print(&report.unreadable, io)?;
     for excess in too_much {
         writeln!(io.out, "\n{}", io.paint(Colour::Red, &sentence(excess)))?;
     }
     if !report.found.is_empty() {
         let mend = format!("{} reconcile --repair", context.command());
         writeln!(io.out, "\n`{mend}` wakes what differs; the workers look again and mend it.")
-    } else if report.left_alone == 0 {
+    } else if report.left_alone == 0 && report.unreadable.is_empty() {
         writeln!(io.out, "{}", io.paint(Colour::Green, "Nothing differs."))
     } else {
         Ok(())
@@ -156,6 +157,7 @@ pub(super) fn json(report: &DriftReport, findings: &Findings, too_much: &[Excess
         "would_lose": report.would_lose,
         "would_end": report.would_end,
         "left_alone": report.left_alone,
+        "unreadable": left_out::json(&report.unreadable),
         "users": report.users,
         "subscriptions": report.subscriptions,
         "keys": report.keys,

@@ -4,6 +4,7 @@ use super::super::tests::*;
 use super::*;
 use crate::account::User;
 use crate::decide::{UserFact, decide};
+use crate::stripe::Price;
 use crate::sweep::wake;
 
 /// What an account on pro by `sub_1` loses on these subscriptions, by a catalog of this
@@ -96,6 +97,15 @@ fn a_catalog_is_never_explained() {
     let mut older = Stage::on(vec![subscription("sub_1", "active", "price_basic")]);
     older.facts.access.given = None;
     assert_eq!(older.evidence(), Some(Evidence::Explained), "the same catalog");
+
+    // Beside a lower one there is an item of which nobody knows what it sells, for too long.
+    let mut odd = Stage::on(vec![subscription("sub_1", "active", "price_basic")]);
+    assert_eq!(odd.evidence(), Some(Evidence::Explained), "they have changed it");
+    odd.facts.subscriptions[0].prices.push(Price::default());
+    assert_eq!(odd.evidence(), None, "it keeps its plan");
+    let since = Given { unknown_since: Some(at(-7 * DAY)), ..given("sub_1", "pro", "price_pro") };
+    odd.facts.access.given = Some(since);
+    assert_eq!(odd.evidence(), Some(Evidence::Counted));
 
     // The plan is gone from it, and so is the price.
     let mut gone = Stage::on(live());

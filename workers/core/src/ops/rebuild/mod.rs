@@ -15,6 +15,8 @@
 //!   reconciliation finds it and the worker mends it, within the blast limit.
 //! - What the ledger has decided is not touched: running it again skips what exists, and
 //!   what was interrupted goes on.
+//! - What cannot be read is not nothing: of an account of which a row cannot be read nothing is
+//!   written, and it is told.
 //! - Nobody is released and nobody is demoted by what was forgotten: a disabled key that
 //!   nothing explains gets an operator's hold, a plan that nothing explains a grant. Both
 //!   are told, and are for a person to end.
@@ -45,7 +47,8 @@ use crate::key_name::read_key_name;
 use crate::ledger::{EventRecord, Outcome, StepTaken};
 use crate::policy::Policy;
 use crate::ports::{
-    ApiGateway, ApiKey, Clock, Entropy, Ledger, PortResult, Ports, Stripe, UserRecord, Users,
+    ApiGateway, ApiKey, Clock, Entropy, Ledger, LeftOut, PortResult, Ports, Stripe, UserRecord,
+    Users,
 };
 use crate::stripe::Subscription;
 use crate::sweep::{CONTROL_PLANE_GAP, GAP, News, Pages, Part, Stage, wake};
@@ -123,6 +126,12 @@ pub struct RebuildReport {
     pub taken: usize,
     /// Accounts that somebody was at: run it again.
     pub busy: usize,
+    /// Accounts that were not written back, because a row of theirs cannot be read: what it says
+    /// is not known, and that is not nothing. Their events wait, and their keys stay as they are.
+    pub left: usize,
+    /// Rows of any of the four systems that cannot be read. Whose they are is left, as far as
+    /// that can be read.
+    pub unreadable: LeftOut,
     /// Keys of ours besides an account's newest.
     pub other_keys: usize,
     /// Keys of ours whose owner is not in the pool.
@@ -167,13 +176,20 @@ impl<P: Ports> Rebuild<'_, P> {
         let mut keys = self.keys(&mut report, heard).await?;
         let mut parts = vec![Part::all()];
         while let Some(part) = parts.pop() {
-            let mut portion = self.accounts(part, &mut parts, &mut keys, heard).await?;
-            self.subscriptions(&mut portion, &mut parts, heard).await?;
+            // In later parts the same rows come again.
+            let mut unreadable = LeftOut::default();
+            let mut portion =
+                self.accounts(part, &mut parts, &mut keys, &mut unreadable, heard).await?;
+            self.subscriptions(&mut portion, &mut parts, &mut unreadable, heard).await?;
             report.parts += 1;
+            let first = report.parts == 1;
             report.known += portion.known();
             report.unproven += portion.unproven();
             report.held_at_most = report.held_at_most.max(portion.held_at_most);
             self.users(portion, &mut keys, writes, &mut report, heard).await?;
+            if first {
+                report.unreadable.join(&unreadable);
+            }
         }
         report.keys_without_user = keys.len();
         Ok(report)
@@ -187,6 +203,7 @@ impl<P: Ports> Rebuild<'_, P> {
         while let Some(position) = pages.turn().await {
             let page = gateway.all_keys(position.as_deref()).await?;
             heard(News::Through(Stage::Keys, page.items.len()));
+            report.unreadable.add(&page.unreadable);
             keys.extend(page.items.into_iter().filter_map(|key| self.read(key)));
             pages.go_on(page.next);
         }
@@ -195,6 +212,7 @@ impl<P: Ports> Rebuild<'_, P> {
             while let Some(position) = pages.turn().await {
                 let page = gateway.keys_on(&plan.usage_plan, position.as_deref()).await?;
                 heard(News::Through(Stage::KeysOnPlans, page.items.len()));
+                report.unreadable.add(&page.unreadable);
                 for id in &page.items {
                     if let Some((_, key)) = keys.get_mut(id) {
                         key.plans.push(plan.usage_plan.clone());
@@ -230,6 +248,7 @@ impl<P: Ports> Rebuild<'_, P> {
         part: Part,
         later: &mut Vec<Part>,
         keys: &mut Keys,
+        unreadable: &mut LeftOut,
         heard: Heard<'_>,
     ) -> PortResult<Portion> {
         let mut portion = Portion::new(part, self.at_once);
@@ -237,6 +256,13 @@ impl<P: Ports> Rebuild<'_, P> {
         loop {
             let accounts = self.ports.ledger().accounts(page.as_deref()).await?;
             heard(News::Through(Stage::Accounts, accounts.items.len()));
+            unreadable.add(&accounts.unreadable);
+            for owner in accounts.unreadable.into_iter().filter_map(|row| row.owner) {
+                if let Ok(id) = AccountId::parse(owner) {
+                    keys.remove(&id);
+                    portion.add_unreadable(id, later);
+                }
+            }
             for account in &accounts.items {
                 if !account.is_undecided() {
                     keys.remove(&account.id);
@@ -255,6 +281,7 @@ impl<P: Ports> Rebuild<'_, P> {
         &self,
         portion: &mut Portion,
         later: &mut Vec<Part>,
+        unreadable: &mut LeftOut,
         heard: Heard<'_>,
     ) -> PortResult<()> {
         let boundary = self.boundary();
@@ -264,6 +291,11 @@ impl<P: Ports> Rebuild<'_, P> {
         while let Some(position) = pages.turn().await {
             let page = self.ports.stripe().all_subscriptions(position.as_deref()).await?;
             heard(News::Through(Stage::Subscriptions, page.items.len()));
+            unreadable.add(&page.unreadable);
+            for row in &page.unreadable {
+                let owner = boundary.made_for(row.named.as_ref()).cloned();
+                owner.into_iter().for_each(|owner| portion.leave(owner));
+            }
             for subscription in &page.items {
                 if let Some(owner) = proven(subscription) {
                     portion.names(subscription.customer.clone(), owner);
@@ -274,6 +306,10 @@ impl<P: Ports> Rebuild<'_, P> {
         let mut pages = Pages::new(self.ports.clock(), GAP);
         while let Some(position) = pages.turn().await {
             let page = self.ports.stripe().all_subscriptions(position.as_deref()).await?;
+            for owner in page.unreadable.into_iter().filter_map(|row| row.owner) {
+                let owner = CustomerId::parse(owner).ok().and_then(|id| portion.linked_to(&id));
+                owner.into_iter().for_each(|owner| portion.leave(owner));
+            }
             for subscription in boundary.own(page.items) {
                 let owner =
                     proven(&subscription).or_else(|| portion.linked_to(&subscription.customer));
@@ -307,11 +343,18 @@ impl<P: Ports> Rebuild<'_, P> {
         while let Some(position) = pages.turn().await {
             let page = self.ports.users().all_users(position.as_deref()).await?;
             heard(News::Through(Stage::Users, page.items.len()));
+            if report.parts == 1 {
+                report.unreadable.add(&page.unreadable);
+            }
             for user in &page.items {
                 if !portion.lacks(&user.id) {
                     continue;
                 }
                 let key = keys.remove(&user.id);
+                if portion.leaves(&user.id) {
+                    report.left += 1;
+                    continue;
+                }
                 let subscriptions = portion.take(&user.id);
                 let told = user.attributes.plan.is_some();
                 if key.is_none() && subscriptions.is_empty() && !told {

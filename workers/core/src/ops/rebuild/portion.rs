@@ -20,6 +20,8 @@ pub(super) struct Portion {
     waiting: HashMap<CustomerId, AccountId>,
     subscriptions: HashMap<AccountId, Vec<Subscription>>,
     unproven: HashSet<CustomerId>,
+    /// Accounts of which not everything can be read.
+    left: HashSet<AccountId>,
     given: usize,
     pub(super) held_at_most: usize,
 }
@@ -34,6 +36,7 @@ impl Portion {
             waiting: HashMap::new(),
             subscriptions: HashMap::new(),
             unproven: HashSet::new(),
+            left: HashSet::new(),
             given: 0,
             held_at_most: 0,
         }
@@ -53,6 +56,26 @@ impl Portion {
             }
         }
         self.shrink(later);
+    }
+
+    /// The ledger has an account, and it cannot be read: it is left as it is.
+    pub(super) fn add_unreadable(&mut self, account: AccountId, later: &mut Vec<Part>) {
+        if self.part.holds(account.as_str()) {
+            self.known.insert(account);
+            self.shrink(later);
+        }
+    }
+
+    /// Not everything of an account can be read: nothing is written of it.
+    pub(super) fn leave(&mut self, account: AccountId) {
+        if self.lacks(&account) {
+            self.left.insert(account);
+        }
+    }
+
+    /// Whether not everything of an account can be read.
+    pub(super) fn leaves(&self, account: &AccountId) -> bool {
+        self.left.contains(account)
     }
 
     /// How many accounts of the part the ledger knows.
@@ -118,6 +141,7 @@ impl Portion {
             self.linked.retain(|customer| part.holds(customer.as_str()));
             self.waiting.retain(|_, id| part.holds(id.as_str()));
             self.unproven.retain(|customer| part.holds(customer.as_str()));
+            self.left.retain(|id| part.holds(id.as_str()));
             self.subscriptions.retain(|id, _| part.holds(id.as_str()));
             self.given = self.subscriptions.values().map(Vec::len).sum();
         }

@@ -86,6 +86,8 @@ impl Windows {
             let read = stripe.events(self.from, end, self.undelivered_only, page.as_deref());
             let read = read.await?;
             events.extend(read.items);
+            let odd = read.unreadable.iter().map(ToString::to_string);
+            events.extend(odd.map(ListedEvent::Unreadable));
             page = read.next;
             if page.is_none() {
                 return Ok(Some(events));

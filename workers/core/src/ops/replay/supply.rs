@@ -23,7 +23,8 @@ pub struct Few {
     pub found: Vec<Found>,
     /// How many were looked at.
     pub looked_at: usize,
-    /// How many of Stripe's are not what Stripe sends.
+    /// How many cannot be read: Stripe's that are not what Stripe sends, and the ledger's that
+    /// are no events of this build's.
     pub unreadable: usize,
     /// All that are older than this have been looked at.
     pub until: Option<Timestamp>,
@@ -110,9 +111,9 @@ impl<'a, L: Ledger, S: Stripe> Supply<'a, L, S> {
                 self.next_page(page.as_deref()).await.map(Some)
             }
             Way::Names(None) => {
-                let (names, looked_at) = self.names().await?;
-                self.way = Way::Names(Some(names));
-                Ok(Some(Few { looked_at, ..Few::default() }))
+                let mut few = Few::default();
+                self.way = Way::Names(Some(self.names(&mut few).await?));
+                Ok(Some(few))
             }
             Way::Names(Some(names)) => {
                 let next: Vec<_> = names.by_ref().take(AT_ONCE).collect();
@@ -131,20 +132,22 @@ impl<'a, L: Ledger, S: Stripe> Supply<'a, L, S> {
         let page = self.ledger.events(from, to, page).await?;
         self.way = Way::Recent(page.next.map_or(Paging::Ended, |next| Paging::At(Some(next))));
         let until = page.items.last().map(|event| event.first_at);
-        let looked_at = page.items.len();
+        let unreadable = page.unreadable.len();
+        let looked_at = page.items.len() + unreadable;
         let found = page.items.into_iter().map(Found::recorded);
         let found = found.filter(|event| self.selection.takes(event)).collect();
-        Ok(Few { found, looked_at, until, ..Few::default() })
+        Ok(Few { found, looked_at, unreadable, until })
     }
 
-    /// The names of the selected events, oldest first, and how many were looked at.
-    async fn names(&mut self) -> PortResult<(IntoIter<EventRef>, usize)> {
-        let (mut names, mut looked_at) = (Vec::new(), 0);
+    /// The names of the selected events, oldest first; counts what was looked at.
+    async fn names(&mut self, few: &mut Few) -> PortResult<IntoIter<EventRef>> {
+        let mut names = Vec::new();
         if self.selection.ids.is_empty() {
             let mut page = None;
             loop {
                 let stuck = self.ledger.stuck(page.as_deref()).await?;
-                looked_at += stuck.items.len();
+                few.unreadable += stuck.unreadable.len();
+                few.looked_at += stuck.items.len() + stuck.unreadable.len();
                 let found = stuck.items.into_iter().map(Found::recorded);
                 let found = found.filter(|event| self.selection.takes(event));
                 names.extend(found.map(|event| (event.at, event.name())));
@@ -155,7 +158,7 @@ impl<'a, L: Ledger, S: Stripe> Supply<'a, L, S> {
             }
         } else {
             for some in self.selection.ids.iter().collect::<Vec<_>>().chunks(AT_ONCE) {
-                looked_at += some.len();
+                few.looked_at += some.len();
                 let read = try_join_all(some.iter().map(|name| self.ledger.event(name))).await?;
                 for (name, read) in some.iter().zip(read) {
                     match read {
@@ -166,7 +169,7 @@ impl<'a, L: Ledger, S: Stripe> Supply<'a, L, S> {
             }
         }
         names.sort();
-        Ok((names.into_iter().map(|(_, name)| name).collect::<Vec<_>>().into_iter(), looked_at))
+        Ok(names.into_iter().map(|(_, name)| name).collect::<Vec<_>>().into_iter())
     }
 
     /// Events by name, as they are now: what is not selected any more is passed over.

@@ -153,18 +153,18 @@ async fn an_error_is_read_whatever_else_is_in_it() {
 }
 
 #[tokio::test]
-async fn what_the_library_can_ask_for_is_sent() {
-    let stub = Stub::answering([Answer::new(200, "{}")]).await;
+async fn what_the_library_has_encoded_is_sent() {
+    let stub = Stub::answering([Answer::new(200, "{}"), Answer::new(200, "{}")]).await;
     let client = Client::new(&key(), &at(&stub.url)).unwrap();
-    let call = RequestBuilder::new(StripeMethod::Post, "/customers")
-        .form(&serde_json::json!({ "a": "b c" }));
-    let call = call.customize::<miniserde::json::Value>().account_id("acct_7".into());
-    call.send(&client).await.unwrap();
+    let form = serde_json::json!({ "a": "b c" });
+    let call = || RequestBuilder::new(StripeMethod::Post, "/customers").form(&form);
+    client.send(call(), None).await.unwrap();
+    client.send(call(), Some(&IdempotencyKey::new("key-1").unwrap())).await.unwrap();
     let asked = &stub.asked()[0];
     assert_eq!((asked.line.as_str(), asked.body.as_str()), ("POST /v1/customers", "a=b+c"));
-    assert_eq!(asked.headers["stripe-account"], "acct_7");
     assert_eq!(asked.headers["content-type"], "application/x-www-form-urlencoded");
     assert!(!asked.headers.contains_key("idempotency-key"));
+    assert_eq!(stub.asked()[1].headers["idempotency-key"], "key-1");
 }
 
 /// Takes the connection and says nothing.
@@ -172,9 +172,9 @@ async fn what_the_library_can_ask_for_is_sent() {
 async fn a_call_does_not_wait_for_ever() {
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let client = Client::new(&key(), &at(&format!("http://{}", silent.local_addr().unwrap())));
+    let client = Client { timeout: Duration::from_millis(1), ..client.unwrap() };
     let call = RequestBuilder::new(StripeMethod::Get, "/customers/cus_1");
-    let call = call.customize::<miniserde::json::Value>().timeout(Duration::from_millis(1));
-    let failed = call.send(&client.unwrap()).await.unwrap_err();
+    let failed = client.send(call, None).await.unwrap_err();
     assert!(matches!(failed, CallError::TimedOut), "{failed}");
 }
 

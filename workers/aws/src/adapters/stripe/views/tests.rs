@@ -1,11 +1,17 @@
-use serde_json::json;
+use serde_json::{Value, json};
 
 use tollgate_events::AccountId;
 
 use super::*;
+use crate::adapters::stripe::answer;
 
-fn view<T: Deserialize>(json: &serde_json::Value) -> T {
-    miniserde::json::from_str(&json.to_string()).expect("readable")
+fn reads<T>(json: &Value, read: impl FnOnce(&Object<'_>) -> Result<T, Odd>) -> Result<T, String> {
+    let raw = json.to_string();
+    read(&Object::read(&raw).expect("an object")).map_err(|odd| odd.to_string())
+}
+
+fn subscription(json: &Value) -> Subscription {
+    reads(json, |it| SubscriptionView::read(it, Some(&asked()))).unwrap().subscription
 }
 
 fn asked() -> CustomerId {
@@ -17,7 +23,7 @@ fn at(seconds: i64) -> Option<Timestamp> {
 }
 
 /// Basil and later: periods on the items. After Stripe's published fixture.
-fn newer() -> serde_json::Value {
+fn newer() -> Value {
     json!({
         "id": "sub_1Pgc6rB7WZ01zgkWNy0Cn5nw",
         "object": "subscription",
@@ -62,7 +68,7 @@ fn newer() -> serde_json::Value {
 }
 
 /// Before Basil: the period on the subscription.
-fn older() -> serde_json::Value {
+fn older() -> Value {
     json!({
         "id": "sub_old",
         "object": "subscription",
@@ -79,7 +85,7 @@ fn older() -> serde_json::Value {
 
 #[test]
 fn a_subscription_of_today_is_read() {
-    let read = view::<SubscriptionView>(&newer()).read(Some(&asked())).unwrap();
+    let read = subscription(&newer());
     assert_eq!(read.id.as_str(), "sub_1Pgc6rB7WZ01zgkWNy0Cn5nw");
     assert_eq!(read.customer.as_str(), "cus_QXg1o8vcGmoR32");
     assert_eq!(read.status, SubscriptionStatus::Active);
@@ -90,7 +96,10 @@ fn a_subscription_of_today_is_read() {
     let sold: Vec<_> = read
         .prices
         .iter()
-        .map(|p| (p.id.as_str(), p.lookup_key.as_deref(), p.product.as_ref().unwrap().as_str()))
+        .map(|p| {
+            let (id, product) = (p.id.as_ref().unwrap(), p.product.as_ref().unwrap());
+            (id.as_str(), p.lookup_key.as_deref(), product.as_str())
+        })
         .collect();
     assert_eq!(
         sold,
@@ -103,7 +112,7 @@ fn a_subscription_of_today_is_read() {
 
 #[test]
 fn a_subscription_from_before_basil_is_read() {
-    let read = view::<SubscriptionView>(&older()).read(Some(&asked())).unwrap();
+    let read = subscription(&older());
     assert_eq!(read.customer.as_str(), "cus_expanded");
     assert_eq!(read.status, SubscriptionStatus::PastDue);
     assert!(read.cancel_at_period_end);
@@ -116,20 +125,21 @@ fn a_subscription_from_before_basil_is_read() {
 #[test]
 fn what_is_missing_or_new_is_no_error() {
     let bare = json!({ "id": "sub_1", "status": "on_holiday", "customer": null });
-    let read = view::<SubscriptionView>(&bare).read(Some(&asked())).unwrap();
+    let read = subscription(&bare);
     assert_eq!(read.status, SubscriptionStatus::Other("on_holiday".into()));
     assert_eq!(read.customer, asked());
-    assert_eq!((read.prices.len(), read.current_period_end), (0, None));
+    assert_eq!(read.prices, [Price::default()], "what it sells is not known");
+    assert_eq!(read.current_period_end, None);
     for invoice in [json!(null), json!({}), json!({ "status_transitions": null })] {
         let mut json = newer();
         json["latest_invoice"] = invoice;
-        let read = view::<SubscriptionView>(&json).read(Some(&asked())).unwrap();
+        let read = subscription(&json);
         assert_eq!(read.latest_invoice_finalized_at, None);
     }
 }
 
-fn there(customer: &serde_json::Value) -> CustomerRecord {
-    match view::<CustomerView>(customer).read().unwrap() {
+fn there(customer: &Value) -> CustomerRecord {
+    match reads(customer, super::customer).unwrap() {
         CustomerSeen::There(record) => record,
         other => panic!("{other:?}"),
     }
@@ -151,7 +161,7 @@ fn a_customer_is_whose_its_metadata_says() {
         assert_eq!(there(&customer).named, None);
     }
     let deleted = json!({ "deleted": true, "id": "cus_1", "object": "customer" });
-    assert_eq!(view::<CustomerView>(&deleted).read().unwrap(), CustomerSeen::Deleted);
+    assert_eq!(reads(&deleted, super::customer).unwrap(), CustomerSeen::Deleted);
 }
 
 #[test]
@@ -164,7 +174,7 @@ fn a_dispute_has_the_customer_of_its_expanded_charge() {
     ];
     for (charge, customer) in cases {
         let dispute = json!({ "id": "dp_1", "status": "warning_needs_response", "charge": charge });
-        let read = view::<DisputeView>(&dispute).read().unwrap();
+        let read = reads(&dispute, super::dispute).unwrap();
         assert_eq!(read.status, DisputeStatus::Inquiry);
         assert_eq!(read.charge.as_str(), "ch_1");
         assert_eq!(read.customer.as_ref().map(CustomerId::as_str), customer);
@@ -183,11 +193,123 @@ fn a_checkout_session_is_read() {
         "status": "open",
         "url": "https://checkout.stripe.com/pay/c/cs_test_1",
     });
-    let view: CheckoutView = view(&session);
-    assert!(view.is_open());
-    let read = view.read();
+    let read = reads(&session, checkout).unwrap();
+    assert_eq!(read.status, "open");
     assert_eq!(read.named.unwrap().id.as_str(), "sub-1");
     assert_eq!(read.client_reference_id.as_deref(), Some("sub-2"));
     assert_eq!(read.price, PriceId::parse("price_1").ok());
     assert_eq!(read.url.as_deref(), Some("https://checkout.stripe.com/pay/c/cs_test_1"));
+}
+
+/// What Stripe, or whoever is between, may make of a field.
+const ODD: [&str; 10] = [
+    "null",
+    "1.5",
+    "1e999",
+    "99999999999999999999",
+    r#""\ud83d""#,
+    r#""""#,
+    "[]",
+    "{}",
+    r#"{"id": null}"#,
+    "[[{}], 7]",
+];
+
+/// The text of an object, with the value at a pointer replaced by whatever text.
+fn with(json: &Value, pointer: &str, odd: &str) -> String {
+    let mut json = json.clone();
+    *json.pointer_mut(pointer).expect(pointer) = "THE ODD ONE".into();
+    answer::text(json.to_string().replace("\"THE ODD ONE\"", odd).as_bytes())
+}
+
+/// Every pointer into a value.
+fn pointers(json: &Value, at: &str, all: &mut Vec<String>) {
+    let below: Vec<(String, &Value)> = match json {
+        Value::Object(fields) => fields.iter().map(|(name, it)| (name.clone(), it)).collect(),
+        Value::Array(rows) => (0..).map(|n: usize| n.to_string()).zip(rows).collect(),
+        _ => return,
+    };
+    for (name, value) in below {
+        let at = format!("{at}/{name}");
+        pointers(value, &at, all);
+        all.push(at);
+    }
+}
+
+/// Whatever is odd about any one field, the others are read; only what must be there is missed.
+#[test]
+fn an_odd_field_costs_itself() {
+    let (newer, mut all) = (newer(), Vec::new());
+    pointers(&newer, "", &mut all);
+    let whole = subscription(&newer);
+    for pointer in &all {
+        for odd in ODD {
+            let raw = with(&newer, pointer, odd);
+            let read = SubscriptionView::read(&Object::read(&raw).unwrap(), Some(&asked()));
+            if ["/id", "/status"].contains(&pointer.as_str()) {
+                assert!(read.is_err() || odd.starts_with('"'), "{pointer} {odd}");
+                continue;
+            }
+            let read = read.unwrap_or_else(|error| panic!("{pointer} {odd}: {error}")).subscription;
+            assert_eq!((&read.id, &read.status), (&whole.id, &whole.status), "{pointer} {odd}");
+            if !pointer.starts_with("/items") {
+                assert_eq!(read.prices, whole.prices, "{pointer} {odd}");
+            }
+            if !pointer.starts_with("/latest_invoice") {
+                let (read, whole) =
+                    (read.latest_invoice_finalized_at, whole.latest_invoice_finalized_at);
+                assert_eq!(read, whole, "{pointer} {odd}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_price_that_cannot_be_read_is_one_that_nobody_knows() {
+    for (pointer, odd) in [
+        ("/items/data/0/price", "null"),
+        ("/items/data/0/price", "\"price_1\""),
+        ("/items/data/0", "null"),
+        ("/items/data/0", "[]"),
+    ] {
+        let raw = with(&newer(), pointer, odd);
+        let read = SubscriptionView::read(&Object::read(&raw).unwrap(), None).unwrap();
+        let prices = read.subscription.prices;
+        assert_eq!((prices.len(), &prices[0]), (2, &Price::default()), "{pointer} {odd}");
+        assert!(prices[1].id.is_some());
+    }
+    let raw = with(&newer(), "/items/data/0/price/id", "null");
+    let read = SubscriptionView::read(&Object::read(&raw).unwrap(), None).unwrap();
+    let first = &read.subscription.prices[0];
+    assert_eq!((&first.id, first.product.is_some()), (&None, true), "its product may tell");
+    for items in ["null", "[]", "{}", "7"] {
+        let raw = with(&newer(), "/items", items);
+        let read = SubscriptionView::read(&Object::read(&raw).unwrap(), None).unwrap();
+        assert_eq!(read.subscription.prices, [Price::default()], "{items}");
+    }
+}
+
+#[test]
+fn whole_floats_are_the_numbers_that_they_stand_for() {
+    let raw = with(&newer(), "/cancel_at", "1234567890.0");
+    let read = SubscriptionView::read(&Object::read(&raw).unwrap(), None).unwrap();
+    assert_eq!(read.subscription.cancel_at, at(1_234_567_890));
+}
+
+#[test]
+fn a_customer_is_needed_where_none_was_asked_for() {
+    let mut orphan = newer();
+    orphan["customer"] = Value::Null;
+    assert_eq!(subscription(&orphan).customer, asked());
+    let odd = reads(&orphan, |it| SubscriptionView::read(it, None).map(drop)).unwrap_err();
+    assert_eq!(odd, "customer: missing, or no id");
+    for missing in ["id", "status"] {
+        let mut odd = newer();
+        odd[missing] = Value::Null;
+        let why = reads(&odd, |it| SubscriptionView::read(it, None).map(drop)).unwrap_err();
+        assert!(why.starts_with(missing), "{why}");
+    }
+    let odd = json!({ "id": "ch_1", "customer": 7 });
+    assert!(reads(&odd, charge).is_err(), "it has one, and nobody knows which");
+    assert_eq!(reads(&json!({ "id": "ch_1", "customer": null }), charge), Ok(None));
 }
