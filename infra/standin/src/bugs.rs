@@ -88,11 +88,13 @@ pub enum Bug {
     StackNotTold,
     /// A subscription without metadata is read with its customer's.
     MetadataOfCustomer,
+    /// A page of which one row cannot be read is not read at all.
+    OddRowStopsPage,
 }
 
 impl Bug {
     /// Every bug, by the invariant that it breaks.
-    pub const ALL: [Self; 38] = [
+    pub const ALL: [Self; 39] = [
         Self::TrustedConflict,
         Self::OpenForgotten,
         Self::TimestampOrdering,
@@ -131,6 +133,7 @@ impl Bug {
         Self::EndedIsMissing,
         Self::StackNotTold,
         Self::MetadataOfCustomer,
+        Self::OddRowStopsPage,
     ];
 
     /// Its name on a command line.
@@ -174,6 +177,7 @@ impl Bug {
             Self::EndedIsMissing => "ended-is-missing",
             Self::StackNotTold => "stack-not-told",
             Self::MetadataOfCustomer => "metadata-of-customer",
+            Self::OddRowStopsPage => "odd-row-stops-page",
         }
     }
 
@@ -198,6 +202,7 @@ impl Bug {
             | Self::LinkNotFirst
             | Self::GraceMoved
             | Self::EndedIsMissing
+            | Self::OddRowStopsPage
             | Self::CancelledWithPeriod => 1,
             Self::IntentNotStored | Self::ValueNotSent | Self::ConflictMintsAnother => 2,
             Self::RefusalSwallowed

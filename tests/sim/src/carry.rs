@@ -190,6 +190,7 @@ impl Sim {
                         self.accept(&envelope);
                     }
                     ingress::Delivery::NotNeeded { .. }
+                    | ingress::Delivery::NamesNobody { .. }
                     | ingress::Delivery::QueueUnavailable(_) => {}
                     // Whoever slept for minutes finds the signature stale; Stripe signs anew.
                     ingress::Delivery::BadSignature(SignatureError::TooOld { .. }) => {}

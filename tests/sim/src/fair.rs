@@ -24,6 +24,7 @@ impl Sim {
         self.storm.end();
         self.mend(true);
         self.retire();
+        self.lives.mend_odd_rows(&self.world);
         self.tell("the storm is over");
         self.finish_tasks();
         while let Some(at) = self.storm.next_landing() {

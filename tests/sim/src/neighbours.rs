@@ -12,6 +12,7 @@ use tollgate_events::AccountId;
 use tollgate_standin::stripe::{
     Card, Metadata, NewCustomer, NewSession, Stripe, SubscriptionData, When,
 };
+use tollgate_standin::world::World;
 
 use crate::lives::{Lives, Stage, pick};
 use crate::market::OTHER_PRODUCTS;
@@ -28,12 +29,25 @@ pub struct Neighbours {
     pub subscriptions: Vec<String>,
     /// Sessions that the seller has opened for customers of ours.
     pub sessions: Vec<String>,
+    /// Subscriptions of ours that are shown as no page describes them.
+    pub odd: BTreeSet<String>,
 }
+
+/// Where a subscription is shown otherwise than Stripe's pages describe it, and as what.
+const ODD: [(&str, &str); 6] = [
+    ("/customer", "null"),
+    ("/status", "17"),
+    ("/items", "null"),
+    ("/items/data/0/price", "null"),
+    ("/metadata", "[]"),
+    ("/cancel_at", "1.5"),
+];
 
 impl Lives {
     /// Something happens that is none of our business; tells what.
     pub(crate) fn neighbours_act(&mut self, stage: &mut Stage<'_>) -> Option<String> {
-        match stage.rng.random_range(0..10) {
+        match stage.rng.random_range(0..12) {
+            10 => self.a_row_is_odd(stage),
             0..2 => self.stranger_buys_another_product(stage),
             2 => self.customer_buys_another_product(stage),
             3 => self.other_stack_sells(stage),
@@ -149,6 +163,33 @@ impl Lives {
             }
         };
         Some(format!("{id}, which is not ours, {told}"))
+    }
+
+    /// A subscription is shown as no page describes it: a neighbour's for good, one of ours until
+    /// everything is put right.
+    fn a_row_is_odd(&mut self, stage: &mut Stage<'_>) -> Option<String> {
+        let ours = stage.rng.random_bool(0.3);
+        let rows = if ours { &self.subscriptions } else { &self.neighbours.subscriptions };
+        let id = pick(rows, stage.rng)?;
+        let (pointer, raw) = ODD[stage.rng.random_range(0..ODD.len())];
+        let mut stripe = stage.world.stripe.account();
+        let other_stacks = is_other_stacks(&stripe.subscription(&id).ok()?.metadata);
+        if other_stacks && pointer == "/metadata" {
+            // Nothing tells any more whose it is that sells what we sell.
+            return None;
+        }
+        stripe.make_odd(&id, pointer, raw);
+        drop(stripe);
+        if ours {
+            self.neighbours.odd.insert(id.clone());
+        }
+        Some(format!("{id} is shown with {raw} at {pointer}"))
+    }
+
+    /// What is ours is shown as it is again.
+    pub(crate) fn mend_odd_rows(&mut self, world: &World) {
+        let mut stripe = world.stripe.account();
+        std::mem::take(&mut self.neighbours.odd).iter().for_each(|id| stripe.mend(id));
     }
 
     /// One of those who went through a checkout of ours.

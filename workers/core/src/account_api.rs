@@ -280,7 +280,8 @@ impl<P: Ports> AccountApi<P> {
             | SubscriptionStatus::PastDue
             | SubscriptionStatus::Unpaid
             | SubscriptionStatus::Paused
-            | SubscriptionStatus::Other(_) => true,
+            | SubscriptionStatus::Other(_)
+            | SubscriptionStatus::Unreadable => true,
         }))
     }
 

@@ -310,7 +310,8 @@ fn ended(
     let access = &facts.access;
     let already = access.status == Status::Closed;
     let (mut cancel, mut to_cancel, mut warnings) = (Vec::new(), BTreeSet::new(), Vec::new());
-    let ours = |it: &&Subscription| is_ongoing(it) && is_ours(it, facts, catalog);
+    let ours =
+        |it: &&Subscription| is_ongoing(it) && is_ours(it, &facts.proven, &facts.access, catalog);
     for id in facts.subscriptions.iter().filter(ours).map(|it| it.id.clone()) {
         let ends = policy.cancel_when_user_deleted && (!already || access.to_cancel.contains(&id));
         if !ends {
@@ -327,11 +328,16 @@ fn ended(
 
 /// Whether a customer pays this deployment by a subscription: it sells a plan, our own checkout
 /// made it, or it gave the account what it had.
-fn is_ours(subscription: &Subscription, facts: &Facts, catalog: &Catalog) -> bool {
+pub(crate) fn is_ours(
+    subscription: &Subscription,
+    proven: &BTreeSet<SubscriptionId>,
+    access: &Access,
+    catalog: &Catalog,
+) -> bool {
     subscription.prices.iter().any(|price| catalog.plan_of(price).is_some())
-        || facts.proven.contains(&subscription.id)
-        || facts.access.to_cancel.contains(&subscription.id)
-        || gave(&facts.access, subscription).is_some()
+        || proven.contains(&subscription.id)
+        || access.to_cancel.contains(&subscription.id)
+        || gave(access, subscription).is_some()
 }
 
 /// Whether Stripe may still ask money for it.
@@ -344,7 +350,8 @@ fn is_ongoing(subscription: &Subscription) -> bool {
         | SubscriptionStatus::PastDue
         | SubscriptionStatus::Unpaid
         | SubscriptionStatus::Paused
-        | SubscriptionStatus::Other(_) => true,
+        | SubscriptionStatus::Other(_)
+        | SubscriptionStatus::Unreadable => true,
     }
 }
 
@@ -534,7 +541,8 @@ fn live(
         | SubscriptionStatus::Canceled
         | SubscriptionStatus::Unpaid
         | SubscriptionStatus::Paused
-        | SubscriptionStatus::Other(_) => return None,
+        | SubscriptionStatus::Other(_)
+        | SubscriptionStatus::Unreadable => return None,
     };
     until.is_none_or(|until| until > now).then_some((until, reason))
 }

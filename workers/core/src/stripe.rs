@@ -55,6 +55,8 @@ pub enum SubscriptionStatus {
     Paused,
     /// A status that is newer than this build; not counted as live.
     Other(String),
+    /// What was answered cannot be read. Of a subscription that may be ours nothing is decided.
+    Unreadable,
 }
 
 impl From<&str> for SubscriptionStatus {
@@ -86,6 +88,7 @@ impl SubscriptionStatus {
             Self::Unpaid => "unpaid",
             Self::Paused => "paused",
             Self::Other(other) => other,
+            Self::Unreadable => "unreadable",
         }
     }
 }

@@ -197,7 +197,7 @@ impl Stripe for StripeApi {
     async fn subscriptions(&self, customer: &CustomerId) -> PortResult<Option<Vec<Subscription>>> {
         let name = "GET /v1/subscriptions";
         let query = json!({ "customer": customer, "expand": ["data.latest_invoice"] });
-        let read = |object: &Object<'_>| SubscriptionView::read(object, Some(customer));
+        let read = |object: &Object<'_>| SubscriptionView::of(object, customer);
         let found = self.list(name, "/subscriptions", query, read).await;
         let Some(page) = unless_not_found(found)? else { return Ok(None) };
         let mut subscriptions = Vec::new();
@@ -210,7 +210,7 @@ impl Stripe for StripeApi {
     async fn all_subscriptions(&self, page: Option<&str>) -> PortResult<Page<Subscription>> {
         let name = "GET /v1/subscriptions";
         let query = json!({ "expand": ["data.latest_invoice"] });
-        let read = |object: &Object<'_>| SubscriptionView::read(object, None);
+        let read = SubscriptionView::of_everybody;
         let page = self.page(name, "/subscriptions", query, page, read).await?;
         let mut items = Vec::new();
         for view in page.items {
@@ -224,7 +224,7 @@ impl Stripe for StripeApi {
         let query = json!({ "expand": ["latest_invoice"] });
         let call = Call::get("GET /v1/subscriptions/:id", path).query(query);
         let Some(answer) = unless_not_found(self.send(call).await)? else { return Ok(None) };
-        let view = answer.read(|object| SubscriptionView::read(object, None))?;
+        let view = answer.read(SubscriptionView::by_id)?;
         self.with_all_items(view).await.map(Some)
     }
 

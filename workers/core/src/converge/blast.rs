@@ -48,6 +48,7 @@ impl<P: Ports> Run<'_, P> {
                 if !is_still(&read, self.committed()) {
                     return Ok(true);
                 }
+                self.must_be_read(std::slice::from_ref(&read), &facts.proven)?;
                 facts.subscriptions.push(read);
                 return Ok(false);
             }

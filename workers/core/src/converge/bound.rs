@@ -3,15 +3,15 @@
 
 use std::collections::BTreeSet;
 
-use tollgate_events::{CustomerId, DisputeId};
+use tollgate_events::{CustomerId, DisputeId, SubscriptionId};
 
 use super::{Run, Stop};
 use crate::account::DisputeMark;
 use crate::binding::Met;
-use crate::decide::UserFact;
+use crate::decide::{UserFact, is_ours};
 use crate::mismatch::Mismatch;
-use crate::ports::{Ports, Stripe};
-use crate::stripe::{Dispute, Subscription};
+use crate::ports::{Class, PortError, Ports, Service, Stripe};
+use crate::stripe::{Dispute, Subscription, SubscriptionStatus};
 
 impl<P: Ports> Run<'_, P> {
     /// Stops where the stack belongs to another pool, or to another Stripe account. Of Stripe's
@@ -48,6 +48,26 @@ impl<P: Ports> Run<'_, P> {
             }
         }
         Ok(all)
+    }
+
+    /// Stops where the status of a subscription cannot be read that may be ours: that is not
+    /// none. What else its customer has bought is nobody's business.
+    pub(super) fn must_be_read(
+        &self,
+        subscriptions: &[Subscription],
+        proven: &BTreeSet<SubscriptionId>,
+    ) -> Result<(), Stop> {
+        let (access, catalog) = (&self.account.access, &self.worker.catalog);
+        let unreadable = |it: &&Subscription| {
+            it.status == SubscriptionStatus::Unreadable && is_ours(it, proven, access, catalog)
+        };
+        let Some(odd) = subscriptions.iter().find(unreadable) else { return Ok(()) };
+        Err(Stop::Port(PortError {
+            service: Service::Stripe,
+            operation: "GET /v1/subscriptions",
+            class: Class::Invalid,
+            detail: format!("in the answer: {}: status: missing, or no text", odd.id),
+        }))
     }
 
     /// The disputes of these that Stripe has, as they are now.

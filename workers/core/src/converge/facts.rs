@@ -124,6 +124,7 @@ impl<P: Ports> Run<'_, P> {
         let subscriptions = self.subscriptions(&customers).await?;
         let subscriptions = self.worker.boundary().own(subscriptions);
         let proven = self.worker.boundary().proven(&subscriptions);
+        self.must_be_read(&subscriptions, &proven)?;
         let disputes = self.disputes(&named).await?;
         let user = self.user().await?;
         self.met(&user).await?;

@@ -127,7 +127,7 @@ impl Case<'_> {
             | SubscriptionStatus::Active
             | SubscriptionStatus::Trialing => over(read.ends_at()) || self.sells_else(read, given),
             // What Stripe means by it is not known to this build.
-            SubscriptionStatus::Other(_) => false,
+            SubscriptionStatus::Other(_) | SubscriptionStatus::Unreadable => false,
         }
     }
 

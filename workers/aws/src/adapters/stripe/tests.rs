@@ -158,6 +158,7 @@ async fn of_one_customer_every_row_must_be_read() {
     let list = |odd: Value| Answer::new(200, json!({ "data": [row("sub_1"), odd] }));
     let stub = Stub::answering([
         list(json!({ "id": "sub_2", "status": null })),
+        list(json!({ "id": null, "status": "active" })),
         list(json!({ "id": "sub_2", "status": "active", "customer": null })),
         list(
             json!({ "id": "sub_2", "status": "active", "items": { "data": [{ "price": null }] } }),
@@ -165,9 +166,15 @@ async fn of_one_customer_every_row_must_be_read() {
     ])
     .await;
     let api = api(&stub);
+    let found = api.subscriptions(&customer()).await.unwrap().unwrap();
+    assert_eq!(
+        found[1].status,
+        tollgate_billing::stripe::SubscriptionStatus::Unreadable,
+        "whose it is decides the engine"
+    );
     let failed = api.subscriptions(&customer()).await.unwrap_err();
     assert_eq!(failed.class, Class::Invalid);
-    assert_eq!(failed.detail, "in the answer: sub_2: status: missing, or no text");
+    assert_eq!(failed.detail, "in the answer: a row without an id: id: missing, or no text");
     let found = api.subscriptions(&customer()).await.unwrap().unwrap();
     assert_eq!(found[1].customer, customer(), "the one who was asked for");
     let found = api.subscriptions(&customer()).await.unwrap().unwrap();

@@ -24,17 +24,28 @@ pub(super) struct SubscriptionView {
 }
 
 impl SubscriptionView {
-    /// The subscription; of the customer whose subscriptions were asked for, if it was one's.
-    pub(super) fn read(object: &Object<'_>, asked: Option<&CustomerId>) -> Result<Self, Odd> {
-        let customer = match asked {
-            Some(asked) => object.id("customer", CustomerId::parse).unwrap_or(asked.clone()),
-            None => object.need_id("customer", CustomerId::parse)?,
-        };
+    /// One of a list of everybody's: whoever looks through it must know what it says.
+    pub(super) fn of_everybody(object: &Object<'_>) -> Result<Self, Odd> {
+        object.need("status")?;
+        Self::by_id(object)
+    }
+
+    /// One that was asked for by its id.
+    pub(super) fn by_id(object: &Object<'_>) -> Result<Self, Odd> {
+        let customer = object.need_id("customer", CustomerId::parse)?;
+        Self::of(object, &customer)
+    }
+
+    /// One of those that were asked for by their customer.
+    pub(super) fn of(object: &Object<'_>, asked: &CustomerId) -> Result<Self, Odd> {
+        let customer = object.id("customer", CustomerId::parse).unwrap_or_else(|| asked.clone());
+        let status = object.text("status");
+        let status = status.as_deref().map_or(SubscriptionStatus::Unreadable, Into::into);
         let list = object.object("items");
         let mut subscription = Subscription {
             id: object.need_id("id", SubscriptionId::parse)?,
             customer,
-            status: SubscriptionStatus::from(object.need("status")?.as_str()),
+            status,
             prices: Vec::new(),
             cancel_at: object.time("cancel_at"),
             cancel_at_period_end: object.flag("cancel_at_period_end") == Some(true),

@@ -11,7 +11,7 @@ fn reads<T>(json: &Value, read: impl FnOnce(&Object<'_>) -> Result<T, Odd>) -> R
 }
 
 fn subscription(json: &Value) -> Subscription {
-    reads(json, |it| SubscriptionView::read(it, Some(&asked()))).unwrap().subscription
+    reads(json, |it| SubscriptionView::of(it, &asked())).unwrap().subscription
 }
 
 fn asked() -> CustomerId {
@@ -245,7 +245,7 @@ fn an_odd_field_costs_itself() {
     for pointer in &all {
         for odd in ODD {
             let raw = with(&newer, pointer, odd);
-            let read = SubscriptionView::read(&Object::read(&raw).unwrap(), Some(&asked()));
+            let read = SubscriptionView::of(&Object::read(&raw).unwrap(), &asked());
             if ["/id", "/status"].contains(&pointer.as_str()) {
                 assert!(read.is_err() || odd.starts_with('"'), "{pointer} {odd}");
                 continue;
@@ -273,18 +273,18 @@ fn a_price_that_cannot_be_read_is_one_that_nobody_knows() {
         ("/items/data/0", "[]"),
     ] {
         let raw = with(&newer(), pointer, odd);
-        let read = SubscriptionView::read(&Object::read(&raw).unwrap(), None).unwrap();
+        let read = SubscriptionView::of_everybody(&Object::read(&raw).unwrap()).unwrap();
         let prices = read.subscription.prices;
         assert_eq!((prices.len(), &prices[0]), (2, &Price::default()), "{pointer} {odd}");
         assert!(prices[1].id.is_some());
     }
     let raw = with(&newer(), "/items/data/0/price/id", "null");
-    let read = SubscriptionView::read(&Object::read(&raw).unwrap(), None).unwrap();
+    let read = SubscriptionView::of_everybody(&Object::read(&raw).unwrap()).unwrap();
     let first = &read.subscription.prices[0];
     assert_eq!((&first.id, first.product.is_some()), (&None, true), "its product may tell");
     for items in ["null", "[]", "{}", "7"] {
         let raw = with(&newer(), "/items", items);
-        let read = SubscriptionView::read(&Object::read(&raw).unwrap(), None).unwrap();
+        let read = SubscriptionView::of_everybody(&Object::read(&raw).unwrap()).unwrap();
         assert_eq!(read.subscription.prices, [Price::default()], "{items}");
     }
 }
@@ -292,7 +292,7 @@ fn a_price_that_cannot_be_read_is_one_that_nobody_knows() {
 #[test]
 fn whole_floats_are_the_numbers_that_they_stand_for() {
     let raw = with(&newer(), "/cancel_at", "1234567890.0");
-    let read = SubscriptionView::read(&Object::read(&raw).unwrap(), None).unwrap();
+    let read = SubscriptionView::of_everybody(&Object::read(&raw).unwrap()).unwrap();
     assert_eq!(read.subscription.cancel_at, at(1_234_567_890));
 }
 
@@ -301,12 +301,12 @@ fn a_customer_is_needed_where_none_was_asked_for() {
     let mut orphan = newer();
     orphan["customer"] = Value::Null;
     assert_eq!(subscription(&orphan).customer, asked());
-    let odd = reads(&orphan, |it| SubscriptionView::read(it, None).map(drop)).unwrap_err();
+    let odd = reads(&orphan, |it| SubscriptionView::of_everybody(it).map(drop)).unwrap_err();
     assert_eq!(odd, "customer: missing, or no id");
     for missing in ["id", "status"] {
         let mut odd = newer();
         odd[missing] = Value::Null;
-        let why = reads(&odd, |it| SubscriptionView::read(it, None).map(drop)).unwrap_err();
+        let why = reads(&odd, |it| SubscriptionView::of_everybody(it).map(drop)).unwrap_err();
         assert!(why.starts_with(missing), "{why}");
     }
     let odd = json!({ "id": "ch_1", "customer": 7 });
