@@ -101,20 +101,19 @@ fn read_subscription(
     stripe: &Stripe,
     row: &Subscription,
     asked: bool,
-) -> Result<seen::Subscription, Unreadable> {
+) -> Result<seen::Subscription, Box<Unreadable>> {
     let mut read = see_subscription(stripe, row);
     if stripe.is_plain() {
         return Ok(read);
     }
     let shown = stripe.as_told(stripe.show_subscription(row));
-    let needed = ["id", "status", "customer"].into_iter();
-    let missing = |field: &&str| !shown[*field].is_string() && !(asked && *field == "customer");
-    if let Some(field) = needed.clone().find(missing) {
+    let needed = if asked { &["id", "status"][..] } else { &["id", "status", "customer"] };
+    if let Some(field) = needed.iter().find(|field| !shown[*field].is_string()) {
         let text = |field: &str| shown[field].as_str();
         let listing = (Service::Stripe, "GET /v1/subscriptions");
         let (owner, why) = (text("customer").map(str::to_owned), format!("{field}: missing"));
         let row = Unreadable::new(listing, text("id"), owner, why);
-        return Err(Unreadable { named: read.named, ..row });
+        return Err(Box::new(Unreadable { named: read.named, ..row }));
     }
     let items = shown["items"]["data"].as_array();
     if items.is_none() {
@@ -129,7 +128,7 @@ fn read_subscription(
 }
 
 /// One that was asked for, and not in bulk.
-fn must_be_read<T>(operation: &'static str, row: Result<T, Unreadable>) -> PortResult<T> {
+fn must_be_read<T>(operation: &'static str, row: Result<T, Box<Unreadable>>) -> PortResult<T> {
     row.map_err(|row| failure(Service::Stripe, operation, Class::Invalid, row.to_string()))
 }
 
@@ -208,7 +207,7 @@ impl tollgate_billing::ports::Stripe for StripeStandin {
             for row in rows {
                 match read_subscription(stripe, row, false) {
                     Ok(read) => page.items.push(read),
-                    Err(row) => page.unreadable.push(row),
+                    Err(row) => page.unreadable.push(*row),
                 }
             }
             Ok(page)
