@@ -186,10 +186,12 @@ impl Lives {
         Some(format!("{id} is shown with {raw} at {pointer}"))
     }
 
-    /// What is ours is shown as it is again.
-    pub(crate) fn mend_odd_rows(&mut self, world: &World) {
+    /// What is ours is shown as it is again; whether anything was not.
+    pub(crate) fn mend_odd_rows(&mut self, world: &World) -> bool {
         let mut stripe = world.stripe.account();
-        std::mem::take(&mut self.neighbours.odd).iter().for_each(|id| stripe.mend(id));
+        let odd = std::mem::take(&mut self.neighbours.odd);
+        odd.iter().for_each(|id| stripe.mend(id));
+        !odd.is_empty()
     }
 
     /// One of those who went through a checkout of ours.

@@ -102,7 +102,7 @@ pub struct Sim {
     /// Since when the workers are all of one version.
     pub(crate) settled_at: Timestamp,
     pub(crate) losses: Losses,
-    /// Whether anything was ever set wrongly.
+    /// Whether anything was ever set wrongly, or shown as it is not.
     pub(crate) was_wrong: bool,
     /// Whether the user pool was.
     pub(crate) pool_was_wrong: bool,

@@ -121,7 +121,7 @@ fn read_subscription(
     stripe: &Stripe,
     row: &Subscription,
     needed: &[&str],
-) -> Result<seen::Subscription, Unreadable> {
+) -> Result<seen::Subscription, Box<Unreadable>> {
     let mut read = see_subscription(stripe, row);
     if stripe.is_plain() {
         return Ok(read);
@@ -138,7 +138,7 @@ fn read_subscription(
         let listing = (Service::Stripe, "GET /v1/subscriptions");
         let (owner, why) = (text("customer").map(str::to_owned), format!("{field}: missing"));
         let row = Unreadable::new(listing, text("id"), owner, why);
-        return Err(Unreadable { named: read.named, ..row });
+        return Err(Box::new(Unreadable { named: read.named, ..row }));
     }
     let items = shown["items"]["data"].as_array();
     if items.is_none() {
@@ -153,7 +153,7 @@ fn read_subscription(
 }
 
 /// One that was asked for, and not in bulk.
-fn must_be_read<T>(operation: &'static str, row: Result<T, Unreadable>) -> PortResult<T> {
+fn must_be_read<T>(operation: &'static str, row: Result<T, Box<Unreadable>>) -> PortResult<T> {
     row.map_err(|row| failure(Service::Stripe, operation, Class::Invalid, row.to_string()))
 }
 
@@ -240,14 +240,14 @@ impl tollgate_billing::ports::Stripe for StripeStandin {
             for row in rows {
                 match read_subscription(stripe, row, OF_EVERYBODY) {
                     Ok(read) => page.items.push(read),
-                    Err(row) => page.unreadable.push(row),
+                    Err(row) => page.unreadable.push(*row),
                 }
             }
             Ok(page)
         });
         let page = page.await?;
         match page.unreadable.first().filter(|_| self.gate.has(Bug::OddRowStopsPage)) {
-            Some(row) => must_be_read("GET /v1/subscriptions", Err(row.clone())),
+            Some(row) => must_be_read("GET /v1/subscriptions", Err(Box::new(row.clone()))),
             None => Ok(page),
         }
     }

@@ -124,6 +124,26 @@ async fn a_checkout_page_costs_no_call_more_for_a_metered_price() -> Told {
     shop.holds().await
 }
 
+/// Of a price that plans.toml names by its id, it is asked for once in a process.
+#[tokio::test]
+async fn a_price_that_is_named_by_its_id_is_read_once() -> Told {
+    let shop = in_operation().await?;
+    let by_id = format!("prices = [\"{}\"]", shop.price("pro_monthly"));
+    let plans = &shop.stack.world.plans_toml;
+    let plans = plans.replace("lookup_keys = [\"pro_monthly\"]", &by_id);
+    anyhow::ensure!(plans.contains(&by_id), "{plans}");
+    shop.stack.deploy(&BTreeMap::from([("TOLLGATE_CATALOG", plans)])).await?;
+    let (mut ann, mut ben) = (shop.sign_up("ann").await?, shop.sign_up("ben").await?);
+    for (person, reads) in [(&mut ann, 1), (&mut ben, 0)] {
+        shop.spent();
+        person.opens_checkout("pro").await?;
+        let spent = shop.spent();
+        assert_eq!(spent.matches("GET /v1/prices/{id} ×1").count(), reads, "{spent}");
+        assert!(!spent.contains("GET /v1/prices ×"), "{spent}");
+    }
+    Ok(())
+}
+
 /// Whoever takes something asks once a minute whether the stack is frozen.
 fn downgrade() -> String {
     SWITCH.replace("DynamoDB Trans", "DynamoDB GetItem ×1, DynamoDB Trans")

@@ -95,11 +95,11 @@ impl Users for UserPool {
         let mut token = None;
         loop {
             let page = self.list(Some(filter.clone()), token).await?;
+            token = page.next.clone();
             // Compared here too: not every implementation filters.
-            if let Some(user) = page.items.into_iter().find(|user| user.id == *account) {
+            if let Some(user) = every_user(page)?.into_iter().find(|user| user.id == *account) {
                 return Ok(Some(user));
             }
-            token = page.next;
             if token.is_none() {
                 return Ok(None);
             }
@@ -112,8 +112,8 @@ impl Users for UserPool {
         loop {
             let page =
                 self.list(Some(filter.clone()), token).await.map_err(|e| unnamed(e, email))?;
-            found.extend(page.items);
-            token = page.next;
+            token = page.next.clone();
+            found.extend(every_user(page)?);
             if token.is_none() {
                 return Ok(found);
             }
@@ -138,6 +138,14 @@ impl Users for UserPool {
             .await
             .map_err(|error| unnamed(operation.sdk(&error), username))?;
         Ok(())
+    }
+}
+
+/// The users of a listing that is asked for somebody: one who cannot be read may be them.
+fn every_user(page: Page<UserRecord>) -> PortResult<Vec<UserRecord>> {
+    match page.unreadable.into_iter().next() {
+        None => Ok(page.items),
+        Some(row) => Err(operation("ListUsers").error(Class::Invalid, row.why)),
     }
 }
 
@@ -295,5 +303,13 @@ mod tests {
         assert_eq!(ids, ["a", "b"]);
         let told = page.unreadable[0].to_string();
         assert!(told.contains("a user's sub") && !told.contains("someone"), "{told}");
+
+        // Who is looked for may be the very one: that is not nobody.
+        let users = json!({ "Users": [user("")] });
+        let stub = Stub::answering([Answer::new(200, &users), Answer::new(200, &users)]).await;
+        let failed = pool(&stub).find(&account("a")).await.unwrap_err();
+        assert_eq!(failed.class, Class::Invalid);
+        let failed = pool(&stub).with_email("someone@example.com").await.unwrap_err();
+        assert!(!failed.to_string().contains("someone"), "{failed}");
     }
 }

@@ -174,6 +174,14 @@ fn read_page<T>(
     Ok(page)
 }
 
+/// A subscription whose items cannot be read.
+fn left_out(known: &Subscription, error: &PortError) -> Unreadable {
+    let listing = (error.service, error.operation);
+    let owner = Some(known.customer.to_string());
+    let row = Unreadable::new(listing, Some(known.id.as_str()), owner, &error.detail);
+    Unreadable { named: known.named.clone(), ..row }
+}
+
 /// The rows of a listing that decides for somebody: one that cannot be read is not nothing.
 fn every_row<T>(operation: Operation, page: Page<T>) -> PortResult<Vec<T>> {
     match page.unreadable.first() {
@@ -190,7 +198,8 @@ impl Stripe for StripeApi {
             // Of a key that it takes, Stripe says 403: it is a restricted one that may not read
             // this. Of one that it does not take, it says 401.
             Err(error) if error.detail.starts_with("HTTP 403") => Ok(None),
-            answer => answer?.read(views::id).map(Some),
+            // What is odd does not say it either.
+            answer => Ok(answer?.object()?.text("id")),
         }
     }
 
@@ -212,11 +221,19 @@ impl Stripe for StripeApi {
         let query = json!({ "expand": ["data.latest_invoice"] });
         let read = SubscriptionView::of_everybody;
         let page = self.page(name, "/subscriptions", query, page, read).await?;
-        let mut items = Vec::new();
+        let mut read = Page { items: Vec::new(), next: page.next, unreadable: page.unreadable };
         for view in page.items {
-            items.push(self.with_all_items(view).await?);
+            let known = view.subscription.clone();
+            match self.with_all_items(view).await {
+                Ok(subscription) => read.items.push(subscription),
+                // What it sells cannot be read, or has ended since: it costs this row.
+                Err(error) if matches!(error.class, Class::Invalid | Class::NotFound) => {
+                    read.unreadable.push(left_out(&known, &error));
+                }
+                Err(error) => return Err(error),
+            }
         }
-        Ok(Page { items, next: page.next, unreadable: page.unreadable })
+        Ok(read)
     }
 
     async fn subscription(&self, id: &SubscriptionId) -> PortResult<Option<Subscription>> {

@@ -210,8 +210,14 @@ impl<P: Ports, Q: Queue> Reconcile<'_, P, Q> {
         &self,
         owner: &AccountId,
     ) -> PortResult<Option<&'static str>> {
-        let user = self.sweep.ports.users().find(owner).await?;
-        Ok(user.map(|_| "the pool has its owner, and the ledger knows nothing of them"))
+        match self.sweep.ports.users().find(owner).await {
+            Err(error) if error.class == Class::Invalid => {
+                Ok(Some("whether the pool has its owner cannot be read"))
+            }
+            user => {
+                Ok(user?.map(|_| "the pool has its owner, and the ledger knows nothing of them"))
+            }
+        }
     }
 
     async fn delete(&self, key: &Orphan) -> PortResult<()> {

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tollgate_billing::account::Slot;
 use tollgate_billing::key_name::key_name;
 use tollgate_billing::ports::{Ledger, Service};
-use tollgate_events::AccountId;
+use tollgate_events::{AccountId, SubscriptionId};
 use tollgate_local::customer::Customer;
 use tollgate_local::stack::TABLE;
 use tollgate_standin::api_gateway::NewApiKey;
@@ -333,7 +333,7 @@ async fn one_strangers_odd_row_among_hundreds_stops_nothing() -> anyhow::Result<
     };
     town.operator.stack.settle().await?;
     let account = town.operator.stack.ledger.account(&town.ann).await?.context("no account")?;
-    assert_eq!(account.access.reason.subscription().map(|it| it.as_str()), Some(&*anns));
+    assert_eq!(account.access.reason.subscription().map(SubscriptionId::as_str), Some(&*anns));
     assert!(account.review_at.is_some(), "until the period's end");
     // Whether it is this stack's business cannot be read either: its own events are parked.
     let parked = town.operator.stack.ledger.stuck(None).await?.items;

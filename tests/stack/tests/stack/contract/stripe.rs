@@ -507,10 +507,11 @@ pub(super) async fn what_an_item_sells_may_not_be_said<F: Face>(stand: Stand<F>)
     let made = stand.subscribe(&customer, "pro_monthly");
     for (field, raw) in [("/items/data/0/price", "null"), ("/items", "null"), ("/items/data", "7")]
     {
-        let mut account = stand.world.stripe.account();
-        account.mend(made.as_str());
-        account.make_odd(made.as_str(), field, raw);
-        drop(account);
+        {
+            let mut account = stand.world.stripe.account();
+            account.mend(made.as_str());
+            account.make_odd(made.as_str(), field, raw);
+        }
         let read = stand.subscription(&customer).await;
         assert_eq!((read.prices.len(), read.has_unreadable_price()), (1, true), "{field}");
         assert_eq!(read.status, SubscriptionStatus::Active);

@@ -128,6 +128,29 @@ async fn a_page_ends_where_its_last_id_is() {
     assert!(lines[2].ends_with("starting_after=sub_3"), "{lines:?}");
 }
 
+/// Whose items go on, and cannot be read to their end, costs that row; a failed call is no row's.
+#[tokio::test]
+async fn a_subscription_whose_items_cannot_be_read_is_left_out() {
+    let long = |id: &str| {
+        let items = json!({ "data": [{ "id": "si_1", "price": null }], "has_more": true });
+        json!({ "id": id, "customer": "cus_1", "status": "active", "items": items })
+    };
+    let page = || Answer::new(200, json!({ "data": [row("sub_1"), long("sub_2"), row("sub_3")] }));
+    let stuck = json!({ "data": [{ "id": null }], "has_more": true });
+    let failed = json!({ "error": { "type": "api_error" } });
+    let answers =
+        [page(), Answer::new(200, stuck), page(), missing(), page(), Answer::new(500, failed)];
+    let stub = Stub::answering(answers).await;
+    let api = api(&stub);
+    for _ in 0..2 {
+        let page = api.all_subscriptions(None).await.unwrap();
+        assert_eq!(ids(&page), ["sub_1", "sub_3"]);
+        assert_eq!((page.unreadable[0].row.as_str(), page.unreadable.len()), ("sub_2", 1));
+        assert_eq!(page.unreadable[0].owner.as_deref(), Some("cus_1"));
+    }
+    assert_eq!(api.all_subscriptions(None).await.unwrap_err().class, Class::Unavailable);
+}
+
 /// What cannot be gone on with is an error, and no end.
 #[tokio::test]
 async fn a_list_that_cannot_go_on_is_not_over() {
@@ -235,9 +258,11 @@ async fn whose_the_key_is_may_not_be_told() {
         Answer::new(status, json!({ "error": error }))
     };
     let account = Answer::new(200, json!({ "id": "acct_1", "object": "account" }));
-    let stub = Stub::answering([account, refused(403), refused(401)]).await;
+    let odd = Answer::new(200, json!({ "id": null, "object": "account" }));
+    let stub = Stub::answering([account, refused(403), odd, refused(401)]).await;
     let api = api(&stub);
     assert_eq!(api.account_id().await.unwrap().as_deref(), Some("acct_1"));
+    assert_eq!(api.account_id().await.unwrap(), None);
     assert_eq!(api.account_id().await.unwrap(), None);
     assert_eq!(api.account_id().await.unwrap_err().class, Class::Denied, "nobody's key");
     assert_eq!(stub.lines()[0], "GET /v1/account");
