@@ -321,12 +321,13 @@ impl Envelope {
             .unwrap_or(self.id.as_str())
     }
 
-    /// The SQS deduplication id: the event's id, set apart by its run when replayed.
+    /// The SQS deduplication id: the event's id, set apart by its run and its source when
+    /// replayed: a trigger's wake and a sweep's may have the same id.
     /// SQS remembers it for five minutes only; the ledger is the real guard.
     pub fn deduplication_id(&self) -> String {
         match &self.run {
             None => self.id.to_string(),
-            Some(run) => word_for(&format!("{run}@{}", self.id)).into_owned(),
+            Some(run) => word_for(&format!("{run}@{}", self.event_ref())).into_owned(),
         }
     }
 }
@@ -422,7 +423,7 @@ mod tests {
         let of_john = "sha256:6cea57c2fb6cbc2a40411135005760f241fffc3e5e67ab99882726431037f908";
         assert_eq!(envelope.group(), of_john);
         envelope.run = Some("r1".into());
-        assert_eq!(envelope.deduplication_id(), "r1@evt_1");
+        assert_eq!(envelope.deduplication_id(), "r1@stripe/evt_1");
         let long = |id: char| EventId::parse(id.to_string().repeat(128)).unwrap();
         let of = |id| Envelope { id, ..envelope.clone() }.deduplication_id();
         assert_ne!(of(long('a')), of(long('b')));

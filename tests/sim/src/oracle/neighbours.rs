@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use tollgate_billing::ledger::{EventRecord, Outcome};
+use tollgate_events::ChargeId;
 
 use super::Oracle;
 
@@ -41,7 +42,7 @@ impl Oracle<'_> {
             return false;
         };
         let is_neighbour = |id: &str| self.sim.lives.neighbours.customers.contains(id);
-        let charge = subject.charge.as_ref().map(|charge| charge.as_str());
+        let charge = subject.charge.as_ref().map(ChargeId::as_str);
         let charged = charge.is_some_and(|charge| {
             let stripe = self.sim.world.stripe.account();
             stripe.charge(charge).is_ok_and(|charge| is_neighbour(&charge.customer))

@@ -106,7 +106,7 @@ mod tests {
         let expected = json!({
             "QueueUrl": "https://sqs/bulk",
             "MessageGroupId": "cus_1",
-            "MessageDeduplicationId": "r1@evt_1",
+            "MessageDeduplicationId": "r1@stripe/evt_1",
             "MessageBody": ENVELOPE,
         });
         assert_eq!(body, expected);
@@ -133,6 +133,6 @@ mod tests {
             bodies.map(|body| serde_json::from_str(&body).unwrap()).collect();
         let counts = bodies.iter().map(|body| body["Entries"].as_array().unwrap().len());
         assert_eq!(counts.collect::<Vec<_>>(), [10, 1]);
-        assert_eq!(bodies[0]["Entries"][9]["MessageDeduplicationId"], "r1@evt_1");
+        assert_eq!(bodies[0]["Entries"][9]["MessageDeduplicationId"], "r1@stripe/evt_1");
     }
 }

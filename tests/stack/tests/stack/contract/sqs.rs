@@ -103,7 +103,7 @@ pub(super) async fn a_replay_is_no_duplicate<F: Face>(stand: Stand<F>) {
     stand.send("evt_1", "cus_1").await;
     let again = Envelope { run: Some("run-1".into()), ..envelope("evt_1", "cus_1") };
     stand.queue.send(QueueName::Events, &again).await.unwrap();
-    assert_eq!(stand.received(), ["evt_1", "run-1@evt_1"]);
+    assert_eq!(stand.received(), ["evt_1", "run-1@stripe/evt_1"]);
 }
 
 pub(super) async fn many_messages_go_ten_to_a_call<F: Face>(stand: Stand<F>) {

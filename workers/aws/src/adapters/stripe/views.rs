@@ -26,8 +26,8 @@ pub(super) struct SubscriptionView {
 impl SubscriptionView {
     /// One of a list of everybody's: whoever looks through it must know what it says.
     pub(super) fn of_everybody(object: &Object<'_>) -> Result<Self, Odd> {
-        object.need("status")?;
-        Self::by_id(object)
+        let read = Self::by_id(object)?;
+        object.need("status").map(|_| read)
     }
 
     /// One that was asked for by its id.
