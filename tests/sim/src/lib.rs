@@ -12,7 +12,7 @@
 //! it; the [`switch`]: how long a key answers 403 while it changes its plan; and the
 //! [`flood`]: thousands of sign-ups against the control plane's limits.
 //!
-//! Not in the seeds: the blast limit and the reserve of keys, which have stories of their own.
+//! Not in the seeds: the reserve of keys, which has stories of its own.
 
 mod carry;
 pub mod coverage;

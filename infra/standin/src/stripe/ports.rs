@@ -314,11 +314,12 @@ impl tollgate_billing::ports::Stripe for StripeStandin {
     async fn charge(&self, charge: &ChargeId) -> PortResult<ChargeSeen> {
         let customer = self
             .call("GET /v1/charges/{id}", charge.as_str(), |stripe| {
-                Ok(id!(CustomerId, stripe.charge(charge.as_str())?.customer))
+                let shown = stripe.as_told(stripe.show_charge(stripe.charge(charge.as_str())?));
+                let customer = shown["customer"].as_str();
+                Ok(customer.and_then(|customer| CustomerId::parse(customer).ok()))
             })
             .await;
-        let there = |customer| ChargeSeen::There(Some(customer));
-        Ok(found(customer)?.map_or(ChargeSeen::Missing, there))
+        Ok(found(customer)?.map_or(ChargeSeen::Missing, ChargeSeen::There))
     }
 
     async fn cancel_subscription(&self, subscription: &SubscriptionId) -> PortResult<()> {

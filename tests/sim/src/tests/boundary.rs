@@ -103,6 +103,24 @@ fn a_dispute_about_another_product_is_ignored_and_one_about_ours_waits() {
     }
 }
 
+/// Whoever pays for a plan is a customer: what a guest has paid is another product's.
+#[test]
+fn a_guests_dispute_is_nobodys_business() {
+    let scene = Scene::new();
+    let price = newsletter(&scene);
+    let guest = scene.world.stripe.account().create_customer(NewCustomer::default());
+    subscribe(&scene, &guest, &price, Metadata::default());
+    assert_eq!(scene.handle(&scene.events()).failed, [""; 0]);
+    {
+        let mut stripe = scene.world.stripe.account();
+        let dispute = stripe.open_dispute(&guest).expect("they paid");
+        let charge = stripe.dispute(&dispute).expect("it is new").charge.clone();
+        stripe.make_odd(&charge, "/customer", "null");
+    }
+    let report = scene.handle(&scene.events());
+    assert_eq!(report.outcomes.into_keys().collect::<Vec<_>>(), [Outcome::Ignored]);
+}
+
 #[test]
 fn a_newsletter_keeps_no_plan_and_is_in_nobodys_way() {
     let scene = Scene::new();

@@ -10,7 +10,7 @@ use tollgate_billing::ports::Ledger;
 use tollgate_events::{AccountId, Envelope, Via, cloudtrail};
 use tollgate_standin::stripe::{Card, Status as Subscribed, When};
 
-use super::blast::{demoting, drift, fourteen, handle_all, look_at_all, lost, on_pro, passes};
+use super::blast::{drift, fourteen, handle_all, look_at_all, lost, on_pro, passes};
 use super::scene::Scene;
 use crate::executor::block_on;
 
@@ -191,7 +191,7 @@ fn a_wrong_catalog_is_not_explained_on_its_seventh_day_either() {
 /// Something is wrong, and nobody knows what yet.
 #[test]
 fn while_the_stack_is_frozen_nothing_is_taken_from_anybody() {
-    let mut scene = Scene::new();
+    let scene = Scene::new();
     let (ids, bought) = fourteen(&scene);
     let frozen = |why: Option<&str>| {
         let next = StackRecord { frozen: why.map(str::to_owned), ..stack(&scene) };
@@ -216,7 +216,6 @@ fn while_the_stack_is_frozen_nothing_is_taken_from_anybody() {
     assert!(block_on(scene.world.ledger.put_stack(&next)).expect("fair"));
     passes(&scene, SignedDuration::from_mins(20));
     assert_eq!(on_pro(&scene, &ids), 7, "what waited is done");
-    scene.worker.catalog = demoting(&scene.world);
 }
 
 /// A script deletes all users of the pool: each deletion is told, and cancelling stops at ten.

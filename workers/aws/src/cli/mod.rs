@@ -141,3 +141,44 @@ fn without_addresses(text: &str) -> String {
     });
     words.collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use tollgate_billing::mismatch::Mismatch;
+    use tollgate_events::{AccountId, CustomerId, DisputeId};
+
+    use super::*;
+
+    /// The commands of this program that a text tells to run, as a shell would split them.
+    fn told(text: &str) -> Vec<Vec<String>> {
+        let quoted = |(n, part): (usize, &str)| match n % 2 {
+            0 => part.split_whitespace().map(str::to_owned).collect(),
+            _ => vec![part.to_owned()],
+        };
+        let commands = text.split('`').filter(|part| part.starts_with("tollgate "));
+        commands.map(|it| it.split('\'').enumerate().flat_map(quoted).collect()).collect()
+    }
+
+    /// What a contradiction tells to do is understood as it is printed.
+    #[test]
+    fn the_mend_of_a_mismatch_is_a_command() {
+        let customer = CustomerId::parse("cus_1").unwrap();
+        let dispute = DisputeId::parse("dp_1").unwrap();
+        let account = AccountId::parse("ann").unwrap();
+        let other = |expected: &str| (expected.to_owned(), "another".to_owned());
+        let ((expected, found), pool) = (other("acct_1"), other("pool_1"));
+        for (mismatch, commands) in [
+            (Mismatch::StripeAccount { expected, found }, 2),
+            (Mismatch::Pool { expected: pool.0, found: pool.1 }, 1),
+            (Mismatch::Customer(customer), 1),
+            (Mismatch::Dispute { dispute, account }, 1),
+        ] {
+            let told = told(&mismatch.mend());
+            assert_eq!(told.len(), commands, "{mismatch}");
+            for command in told {
+                let read = Arguments::try_parse_from(&command);
+                assert!(read.is_ok(), "{command:?}: {:?}", read.err());
+            }
+        }
+    }
+}
