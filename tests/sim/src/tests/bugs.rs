@@ -16,11 +16,12 @@ const LIMIT: u64 = 200;
 /// seed that has come to tell of something else only makes the hunt longer.
 fn start(bug: Bug) -> u64 {
     match bug {
-        Bug::OpenForgotten => 371,
-        Bug::TrustedConflict => 29,
-        Bug::NamesakeTaken => 69,
-        Bug::NoFence => 616,
-        Bug::BlastNotKept => 560,
+        Bug::TrustedConflict => 77,
+        Bug::OpenForgotten => 415,
+        Bug::NoHint => 864,
+        Bug::NoFence => 224,
+        Bug::BlastNotKept => 566,
+        Bug::OddRowStopsPage => 172,
         _ => 0,
     }
 }
