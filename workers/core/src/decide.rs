@@ -7,6 +7,7 @@
 //! operator holds it; a dispute holds it; the user is disabled; the best plan of all live
 //! subscription items and grants; the default plan.
 
+mod given;
 pub mod loss;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,12 +15,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use tollgate_events::{DisputeId, PriceId, SubscriptionId};
 
+pub(crate) use self::given::is_ours;
+use self::given::{UnknownPrices, giver};
 use crate::account::{
     Access, DisputeMark, Given, PlanId, Reason, RetiringKey, Status, UsagePlanId, User,
 };
 use crate::catalog::{Catalog, Plan};
 use crate::policy::{MISSING_USER_CONFIRMED_AFTER, Policy, ROOM_REVIEW_AFTER};
-use crate::stripe::{Dispute, DisputeStatus, Price, Subscription, SubscriptionStatus};
+use crate::stripe::{Dispute, DisputeStatus, Subscription, SubscriptionStatus};
 
 /// What is known of the Cognito user.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -326,20 +329,6 @@ fn ended(
     (cancel, to_cancel, warnings)
 }
 
-/// Whether a customer pays this deployment by a subscription: it sells a plan, our own checkout
-/// made it, or it gave the account what it had.
-pub(crate) fn is_ours(
-    subscription: &Subscription,
-    proven: &BTreeSet<SubscriptionId>,
-    access: &Access,
-    catalog: &Catalog,
-) -> bool {
-    subscription.prices.iter().any(|price| catalog.plan_of(price).is_some())
-        || proven.contains(&subscription.id)
-        || access.to_cancel.contains(&subscription.id)
-        || gave(access, subscription).is_some()
-}
-
 /// Whether Stripe may still ask money for it.
 fn is_ongoing(subscription: &Subscription) -> bool {
     match subscription.status {
@@ -508,10 +497,9 @@ fn best_plan<'a>(
         }
     }
     offer_grants(&mut standing, &facts.access, catalog, now);
+    let of_unknown = UnknownPrices { facts, catalog, policy, now };
     for (subscription, until) in unknown {
-        let kept =
-            keep_for_unknown(&mut standing, facts, subscription, until, catalog, policy, now);
-        warn_of_unknown(&mut standing, facts, (subscription, catalog), kept);
+        of_unknown.offer(&mut standing, subscription, until);
     }
     standing
 }
@@ -572,82 +560,6 @@ fn offer_items<'a>(
         standing.offer(plan, Offer { reason: reason.clone(), given: Some(given), until });
     }
     !sold.is_empty() && !subscription.has_unreadable_price()
-}
-
-/// The subscription that gave the plan, as far as the ledger tells: of accounts that were
-/// written before it was recorded, by the reason.
-fn giver(access: &Access) -> Option<Given> {
-    let by_reason = || {
-        let by = access.reason.subscription()?.clone();
-        let (plan, prices) = (access.plan.clone()?, BTreeSet::new());
-        Some(Given { by, plan, prices, unknown_since: None })
-    };
-    access.given.clone().or_else(by_reason)
-}
-
-/// A live subscription that the catalog knows nothing of keeps the plan that it gave itself, for
-/// some days, where nothing that is known gives as much: else the plan that something else
-/// gave now would be the last plan next time, and the reason would change without anything
-/// having happened. Until when it does.
-fn keep_for_unknown<'a>(
-    standing: &mut Standing<'a>,
-    facts: &Facts,
-    subscription: &Subscription,
-    until: Option<Timestamp>,
-    catalog: &'a Catalog,
-    policy: &Policy,
-    now: Timestamp,
-) -> Option<Timestamp> {
-    let price = unknown_price(subscription, catalog)?.name();
-    let given = gave(&facts.access, subscription)?;
-    let since = given.unknown_since.unwrap_or(now);
-    let ends = since.saturating_add(policy.unknown_price()).expect("a duration has no calendar");
-    let ends = until.map_or(ends, |until| until.min(ends));
-    let plan = catalog.plan(&given.plan).filter(|_| ends > now)?;
-    if standing.plan.is_some_and(|best| best.rank >= plan.rank) {
-        return None;
-    }
-    standing.review(Some(ends), now);
-    let given = Some(Given { unknown_since: Some(since), ..given });
-    let reason = Reason::UnknownPrice { price, until: Some(ends) };
-    standing.offer(plan, Offer { reason, given, until: Some(ends) });
-    Some(ends)
-}
-
-/// The first of a subscription's prices that the catalog does not know.
-fn unknown_price<'a>(subscription: &'a Subscription, catalog: &Catalog) -> Option<&'a Price> {
-    subscription.prices.iter().find(|price| catalog.plan_of(price).is_none())
-}
-
-/// What a subscription once gave the account, if it was this one that gave the plan.
-fn gave(access: &Access, subscription: &Subscription) -> Option<Given> {
-    if let Some(given) = giver(access) {
-        return Some(given).filter(|given| given.by == subscription.id);
-    }
-    // Written before it was recorded which subscription it was.
-    match &access.reason {
-        Reason::UnknownPrice { price, until: None } if subscription.price_ids().contains(price) => {
-            let (by, prices) = (subscription.id.clone(), BTreeSet::new());
-            Some(Given { by, plan: access.plan.clone()?, prices, unknown_since: None })
-        }
-        _ => None,
-    }
-}
-
-/// A subscription of ours is told of, whatever became of it: it gave the plan, or our own
-/// checkout made it. What else a customer has bought is nobody's business.
-fn warn_of_unknown(
-    standing: &mut Standing<'_>,
-    facts: &Facts,
-    (subscription, catalog): (&Subscription, &Catalog),
-    until: Option<Timestamp>,
-) {
-    let ours =
-        facts.proven.contains(&subscription.id) || gave(&facts.access, subscription).is_some();
-    if let Some(price) = unknown_price(subscription, catalog).filter(|_| ours) {
-        let price = price.name();
-        standing.warnings.push(Warning::UnknownPrice { price, until });
-    }
 }
 
 fn offer_grants<'a>(
