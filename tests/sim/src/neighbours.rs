@@ -29,6 +29,8 @@ pub struct Neighbours {
     pub subscriptions: Vec<String>,
     /// Sessions that the seller has opened for customers of ours.
     pub sessions: Vec<String>,
+    /// Whether rows of ours may be shown as they are not.
+    pub reach_ours: bool,
     /// Subscriptions of ours that are shown as no page describes them.
     pub odd: BTreeSet<String>,
 }
@@ -169,6 +171,9 @@ impl Lives {
     /// everything is put right.
     fn a_row_is_odd(&mut self, stage: &mut Stage<'_>) -> Option<String> {
         let ours = stage.rng.random_bool(0.3);
+        if ours && !self.neighbours.reach_ours {
+            return None;
+        }
         let rows = if ours { &self.subscriptions } else { &self.neighbours.subscriptions };
         let id = pick(rows, stage.rng)?;
         let (pointer, raw) = ODD[stage.rng.random_range(0..ODD.len())];

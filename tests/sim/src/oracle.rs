@@ -22,7 +22,7 @@ use tollgate_standin::stripe;
 use tollgate_standin::world::{BULK_QUEUE, DEAD_LETTER_QUEUES, EVENTS_QUEUE};
 
 pub(crate) use self::entitlement::{GRACE, rank, rank_of_plan, steady_since};
-use crate::operator::Operated;
+use crate::operator::{Operated, reopens};
 use crate::run::Sim;
 
 /// Longer than any convergence takes from its facts to its commit.
@@ -264,7 +264,7 @@ impl<'a> Oracle<'a> {
             problems.push("it should be closed, and has a key".into());
         }
         // Closed by an operator while a wrong pool was in force, in which there was nobody to tell.
-        let untold = self.sim.was_wrong && account.user == User::Deleted;
+        let untold = self.sim.pool_was_wrong && account.user == User::Deleted;
         if let Some(user) = self.sim.world.cognito.user_by_id(&account.id).filter(|_| !untold) {
             let told = [user.attribute("custom:apiid"), user.attribute("custom:plan")];
             if told != [None, Some("closed")] {
@@ -350,15 +350,14 @@ impl<'a> Oracle<'a> {
         // A key that somebody deleted, or a close that a release overtook, stays named, for its
         // generation, until another is due.
         let may_be_deleted = self.sim.script.lossy
-            || self.sim.pool_was_wrong
+            || self.lost_a_key(&account.id)
             || operated.is_some_and(Operated::closed);
         let deleted = may_be_deleted && key.is_none() && !expected.enabled;
         if recorded.map(|record| record.id.as_str()) != id && !deleted {
             problems.push(format!("the ledger has key {recorded:?}, API Gateway has {id:?}"));
         }
         let again = self.sim.script.lossy
-            // A closing by a wrong pool may have got no further than to the key.
-            || self.sim.pool_was_wrong
+            || self.lost_a_key(&account.id)
             || operated.is_some_and(|it| it.rotated || it.closed());
         if recorded.is_some_and(|record| record.generation != 1) && !again {
             problems.push("a second key was made".into());
@@ -397,6 +396,19 @@ impl<'a> Oracle<'a> {
             entry.after.status == Status::Closed && key.created > entry.at || keys.any(next)
         };
         key.plans.is_empty() && self.sim.world.ledger.entries(&account).iter().any(too_late)
+    }
+
+    /// Whether a wrong pool has closed the account, or got as far as to its key.
+    fn lost_a_key(&self, account: &AccountId) -> bool {
+        if self.sim.world.ledger.entries(account).iter().any(reopens) {
+            return true;
+        }
+        let entries = self.sim.world.ledger.entries(account);
+        let keys = entries.iter().flat_map(|entry| entry.after.keys.values());
+        let keys: BTreeSet<_> = keys.map(|key| key.id.as_str()).collect();
+        let calls = self.sim.world.gate.calls();
+        let mut deleted = calls.iter().filter(|call| call.operation == "DeleteApiKey");
+        self.sim.pool_was_wrong && deleted.any(|call| keys.contains(call.subject.as_str()))
     }
 
     /// The account's key: the one of its keys that is not retiring.

@@ -193,6 +193,8 @@ impl Sim {
         let drawn = dice(script.seed, Stream::World, 2).random_range(0..when.len());
         world.stripe.account().settings_mut().when_exhausted = when[drawn];
         let webhook = endpoint(&world);
+        let mut lives = Lives::default();
+        lives.neighbours.reach_ours = script.unsettled;
         let (queue, clock) = (world.queue(), world.clock.clone());
         let api = AccountApi {
             worker: reads_only(market::worker(&world, Edition::FIRST, 1)),
@@ -200,7 +202,7 @@ impl Sim {
         };
         Self {
             script: script.clone(),
-            lives: Lives::default(),
+            lives,
             accepted: BTreeMap::new(),
             values: BTreeMap::new(),
             links: BTreeMap::new(),

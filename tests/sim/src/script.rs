@@ -27,6 +27,9 @@ pub struct Script {
     pub lossy: bool,
     /// How many pay already when it begins: more than the blast limit lets go in a day, or none.
     pub payers: usize,
+    /// Whether settings may go wrong, and rows of ours be shown as they are not: what that
+    /// leaves behind, the comparison of the systems has to find.
+    pub unsettled: bool,
     /// A bug that is planted in the world.
     pub bug: Option<Bug>,
 }
@@ -42,6 +45,7 @@ impl Script {
         let drawn: BTreeSet<_> = drawn.collect();
         let is_big = dice.random_bool(0.02);
         let payers = if is_big { dice.random_range(11..15) } else { 0 };
+        let unsettled = is_big || dice.random_bool(0.2);
         let allowed = |kind: &FaultKind| !calm && (lossy || !kind.only_when_lossy());
         Self {
             seed,
@@ -49,6 +53,7 @@ impl Script {
             faults: drawn.into_iter().filter(allowed).collect(),
             lossy,
             payers,
+            unsettled,
             bug: None,
         }
     }

@@ -72,7 +72,11 @@ impl Sim {
         }
         let mut dice = dice(self.script.seed, Stream::Act, number as u64);
         // A wrong setting shows where many pay.
-        let wrongly = if self.script.payers > 0 { 12..30 } else { 12..15 };
+        let wrongly = match (self.script.unsettled, self.script.payers) {
+            (false, _) => 12..12,
+            (true, 0) => 12..20,
+            (true, _) => 12..30,
+        };
         let special = match dice.random_range(0..100) {
             0..6 => Some(self.deploy(&mut dice)),
             6..12 => Some(self.operate(&mut dice)),

@@ -250,6 +250,70 @@ products = ["prod_pro"]
         }
     }
 
+    /// A session without a proof may be looked at where the seller trusts his links.
+    #[test]
+    fn a_trusted_session_is_looked_at() {
+        let (catalog, deriver) = (CatalogFile::parse(CATALOG).unwrap().catalog, deriver("shop"));
+        let boundary = Boundary { catalog: &catalog, marks: Marks::Proofs(&deriver) };
+        let session = event("checkout.session.completed", None, None);
+        assert_eq!(boundary.of_event(&session, true), Told::Untold);
+        assert_eq!(boundary.of_event(&event("invoice.paid", None, None), true), Told::Linked);
+    }
+
+    fn sold(id: &str, price: &str, named: Option<NamedAccount>) -> Subscription {
+        Subscription {
+            id: SubscriptionId::parse(id).unwrap(),
+            customer: CustomerId::parse("cus_1").unwrap(),
+            status: "active".into(),
+            prices: vec![Price { id: PriceId::parse(price).ok(), ..Price::default() }],
+            cancel_at: None,
+            cancel_at_period_end: false,
+            current_period_end: None,
+            latest_invoice_finalized_at: None,
+            named,
+        }
+    }
+
+    #[test]
+    fn of_a_linked_customers_subscriptions_another_stacks_are_not_ours() {
+        let (catalog, deriver) = (CatalogFile::parse(CATALOG).unwrap().catalog, deriver("shop"));
+        let boundary = Boundary { catalog: &catalog, marks: Marks::Proofs(&deriver) };
+        let theirs = super::tests::deriver("staging").name(&ann());
+        let rows = vec![
+            sold("sub_1", "price_pro", Some(deriver.name(&ann()))),
+            sold("sub_2", "price_pro", Some(theirs)),
+            sold("sub_3", "price_pro", None),
+            sold("sub_4", "price_newsletter", None),
+        ];
+        let is_sold: Vec<_> = rows.iter().map(|row| boundary.is_sold(row)).collect();
+        assert_eq!(is_sold, [true, false, true, false]);
+        let ids = |rows: &[Subscription]| -> Vec<String> {
+            rows.iter().map(|row| row.id.to_string()).collect()
+        };
+        let proven = boundary.proven(&rows);
+        assert_eq!(proven.iter().map(SubscriptionId::as_str).collect::<Vec<_>>(), ["sub_1"]);
+        assert_eq!(ids(&boundary.own(rows)), ["sub_1", "sub_3", "sub_4"]);
+    }
+
+    #[test]
+    fn a_session_is_ours_if_we_opened_it_for_this_account() {
+        let (catalog, deriver) = (CatalogFile::parse(CATALOG).unwrap().catalog, deriver("shop"));
+        let boundary = Boundary { catalog: &catalog, marks: Marks::Proofs(&deriver) };
+        let session = |named| CheckoutRecord {
+            id: "cs_1".into(),
+            status: "open".into(),
+            url: None,
+            named,
+            client_reference_id: Some("ann".into()),
+            subscription: None,
+            price: None,
+        };
+        assert!(boundary.opened_for(&ann(), &session(Some(deriver.name(&ann())))));
+        let ben = AccountId::parse("ben").unwrap();
+        assert!(!boundary.opened_for(&ben, &session(Some(deriver.name(&ann())))));
+        assert!(!boundary.opened_for(&ann(), &session(None)), "it may be the seller's own");
+    }
+
     /// Whoever compares in bulk has no secret, and still knows another deployment by its name.
     #[test]
     fn a_name_alone_tells_another_stacks_objects() {

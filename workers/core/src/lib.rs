@@ -33,6 +33,7 @@ pub mod plan;
 pub mod policy;
 pub mod ports;
 pub mod resolve;
+pub mod shell;
 pub mod storefront;
 pub mod stripe;
 pub mod sweep;

@@ -7,6 +7,7 @@
 use tollgate_events::{AccountId, ChargeId, CustomerId, DisputeId, SubscriptionId};
 
 use crate::ports::{Class, PortError, Service};
+use crate::shell::quoted;
 
 /// A contradiction that concerns everybody, not one account.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -84,13 +85,17 @@ impl Mismatch {
             Self::Pool { expected, .. } => {
                 format!("Deploy with the parameter UserPoolId={expected}; {moves}")
             }
-            Self::Customer(customer) => format!(
-                "{key}; where Stripe's test data was deleted, `tollgate account unlink \
-                 {customer} {customer} --why 'test data was deleted'` lets the account go on"
-            ),
+            Self::Customer(customer) => {
+                let customer = quoted(customer);
+                format!(
+                    "{key}; where Stripe's test data was deleted, `tollgate account unlink \
+                     {customer} {customer} --why 'test data was deleted'` lets the account go on"
+                )
+            }
             Self::Dispute { dispute, account } => format!(
                 "{key}; where Stripe's test data was deleted, `tollgate account lift-dispute \
-                 {account} {dispute} --why 'test data was deleted'` lets the account go on"
+                 {account} {} --why 'test data was deleted'` lets the account go on",
+                quoted(dispute)
             ),
             Self::Subscription(_) | Self::EventsCustomer(_) | Self::EventsCharge(_) => {
                 key.to_owned()

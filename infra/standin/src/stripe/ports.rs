@@ -111,7 +111,7 @@ fn ended(id: &SubscriptionId) -> seen::Subscription {
 
 /// What a row of a list of everybody's subscriptions must say, one that was asked for by its id,
 /// and one that was asked for by its customer.
-const OF_EVERYBODY: &[&str] = &["id", "status", "customer"];
+const OF_EVERYBODY: &[&str] = &["id", "status", "customer", "metadata"];
 const BY_ID: &[&str] = &["id", "customer"];
 const OF_A_CUSTOMER: &[&str] = &["id"];
 
@@ -127,13 +127,18 @@ fn read_subscription(
         return Ok(read);
     }
     let shown = stripe.as_told(stripe.show_subscription(row));
+    let says_metadata = shown["metadata"].is_object() || shown["metadata"].is_null();
     if !shown["metadata"].is_object() {
         read.named = None;
     }
-    if !shown["status"].is_string() {
+    if !shown["status"].is_string() || !says_metadata {
         read.status = seen::SubscriptionStatus::Unreadable;
     }
-    if let Some(field) = needed.iter().find(|field| !shown[**field].is_string()) {
+    let missing = |field: &&&str| match **field {
+        "metadata" => !says_metadata,
+        field => !shown[field].is_string(),
+    };
+    if let Some(field) = needed.iter().find(missing) {
         let text = |field: &str| shown[field].as_str();
         let listing = (Service::Stripe, "GET /v1/subscriptions");
         let (owner, why) = (text("customer").map(str::to_owned), format!("{field}: missing"));

@@ -162,7 +162,7 @@ mod tests {
     /// What a contradiction tells to do is understood as it is printed.
     #[test]
     fn the_mend_of_a_mismatch_is_a_command() {
-        let customer = CustomerId::parse("cus_1").unwrap();
+        let customer = CustomerId::parse("John Doe; $(reboot)").unwrap();
         let dispute = DisputeId::parse("dp_1").unwrap();
         let account = AccountId::parse("ann").unwrap();
         let other = |expected: &str| (expected.to_owned(), "another".to_owned());
@@ -178,6 +178,7 @@ mod tests {
             for command in told {
                 let read = Arguments::try_parse_from(&command);
                 assert!(read.is_ok(), "{command:?}: {:?}", read.err());
+                assert!(!command.contains(&"Doe;".to_owned()), "{command:?}");
             }
         }
     }

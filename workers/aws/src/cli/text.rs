@@ -68,13 +68,6 @@ fn acts(character: char) -> bool {
     }
 }
 
-/// A word for the shell.
-pub(super) fn quoted(word: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-./:@,=+".contains(&byte);
-    let is_plain = !word.is_empty() && word.bytes().all(plain);
-    if is_plain { word.to_owned() } else { format!("'{}'", word.replace('\'', r"'\''")) }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -107,14 +100,5 @@ mod tests {
             written("\x1b[31merror:\x1b[0m a\x1b[5mb"),
             "\x1b[31merror:\x1b[0m a\\u{1b}[5mb"
         );
-    }
-
-    #[test]
-    fn a_word_for_the_shell_is_one_word() {
-        for (word, shown) in
-            [("cus_1", "cus_1"), ("John Doe", "'John Doe'"), ("it's", r"'it'\''s'"), ("", "''")]
-        {
-            assert_eq!(quoted(word), shown);
-        }
     }
 }

@@ -6,9 +6,9 @@
 
 use tollgate_billing::account::{Account, KeyId};
 use tollgate_billing::ports::{Clock, Ledger, Users};
+use tollgate_billing::shell::quoted;
 use tollgate_events::{AccountId, CustomerId};
 
-use super::text::quoted;
 use super::{Context, Failure};
 use crate::adapters::dynamodb::DynamoLedger;
 

@@ -69,14 +69,16 @@ impl<'a> UnknownPrices<'a, '_> {
         subscription: &Subscription,
         until: Option<Timestamp>,
     ) {
-        let Some(price) = self.first_of(subscription).map(Price::name) else { return };
+        let sells = subscription.prices.iter().any(|price| self.catalog.plan_of(price).is_some());
+        let Some(price) = self.first_of(subscription, sells).map(Price::name) else { return };
         let given = gave(&self.facts.access, subscription);
         let ours = given.is_some() || self.facts.proven.contains(&subscription.id);
         let kept = given.and_then(|given| {
             let price = price.clone();
             self.keep(standing, given, (price, until))
         });
-        if ours {
+        // What it sells besides took nothing away.
+        if ours && (kept.is_some() || !sells) {
             standing.warnings.push(Warning::UnknownPrice { price, until: kept });
         }
     }
@@ -105,8 +107,13 @@ impl<'a> UnknownPrices<'a, '_> {
         Some(ends)
     }
 
-    /// The first of its prices that the catalog does not know.
-    fn first_of<'s>(&self, subscription: &'s Subscription) -> Option<&'s Price> {
-        subscription.prices.iter().find(|price| self.catalog.plan_of(price).is_none())
+    /// The first of its prices that the catalog does not know; beside one that it knows, the
+    /// first that cannot be read.
+    fn first_of<'s>(&self, subscription: &'s Subscription, sells: bool) -> Option<&'s Price> {
+        let unknown = |price: &&Price| match sells {
+            true => price.id.is_none(),
+            false => self.catalog.plan_of(price).is_none(),
+        };
+        subscription.prices.iter().find(unknown)
     }
 }

@@ -2,9 +2,10 @@
 //!
 //! # Expected flow
 //! The Stripe account and the user pool must be those that the stack belongs to; where it belongs
-//! to none yet, it does when what the ledger knows was met there. API Gateway's keys are read once. Then, for each [part](Part) of the accounts: the
-//! accounts, all subscriptions, all users. An account is compared as soon as its user is
-//! seen, and is forgotten. In the end, keys of ours that no account took are orphans.
+//! to none yet, it does when what the ledger knows was met there. API Gateway's keys are read
+//! once. Then, for each [part](Part) of the accounts: the accounts, all subscriptions, all users.
+//! An account is compared as soon as its user is seen, and is forgotten. In the end, keys of ours
+//! that no account took are orphans.
 //!
 //! # Guarantees
 //! - Calls grow with pages, never with accounts; wakes go ten to a call.
@@ -34,13 +35,13 @@ use crate::catalog::Catalog;
 use crate::converge::DRIFT;
 use crate::decide::loss::{Evidence, is_still};
 use crate::key_name::key_owner;
-use crate::ledger::{KeyCount, StackRecord};
+use crate::ledger::{CustomerLink, KeyCount, StackRecord};
 use crate::policy::Policy;
 use crate::ports::{
     ApiGateway, Class, Clock, Ledger, PortResult, Ports, Queue, QueueName, Stripe, Unreadable,
     UserRecord, Users,
 };
-use crate::stripe::Subscription;
+use crate::stripe::{Subscription, SubscriptionStatus};
 
 /// How many accounts are held at once unless told otherwise; about 2 KB each. It is a little more
 /// than half of the keys that a Region may have: as many accounts are compared in two parts.
@@ -277,7 +278,9 @@ impl<'a, P: Ports, Q: Queue> UnderWay<'a, P, Q> {
                     seen.subscriptions.extend(own);
                 } else if self.is_nobodys(&subscription, held) {
                     held.linked.insert(subscription.customer.clone());
-                    self.wake_unlinked(subscription.customer).await?;
+                    if !self.is_of_unreadable(&subscription.customer, held).await? {
+                        self.wake_unlinked(subscription.customer).await?;
+                    }
                 }
             }
             pages.go_on(page.next);
@@ -293,6 +296,16 @@ impl<'a, P: Ports, Q: Queue> UnderWay<'a, P, Q> {
             && held.part.holds(customer.as_str())
             && !held.linked.contains(customer)
             && self.sweep.boundary().is_sold(subscription)
+    }
+
+    /// Whether a customer may be linked to an account that cannot be read: then the link itself
+    /// is asked.
+    async fn is_of_unreadable(&self, customer: &CustomerId, held: &Held) -> PortResult<bool> {
+        if held.unreadable.is_empty() {
+            return Ok(false);
+        }
+        let link = self.sweep.ports.ledger().link_of(customer).await?;
+        Ok(matches!(link, CustomerLink::Account(_)))
     }
 
     /// Compares every account of the part: as soon as its user is seen, else in the end.
@@ -361,6 +374,11 @@ impl<'a, P: Ports, Q: Queue> UnderWay<'a, P, Q> {
             let Some(Evidence::Unread(id)) = &finding.loss else { return Ok(finding) };
             sweep.ports.clock().sleep(GAP).await;
             let evidence = match sweep.ports.stripe().subscription(id).await {
+                // What it says decides nothing for the worker either.
+                Ok(Some(read)) if read.status == SubscriptionStatus::Unreadable => {
+                    seen.has_unreadable = true;
+                    continue;
+                }
                 Ok(Some(read)) if is_still(&read, &seen.account.access) => {
                     seen.subscriptions.push(read);
                     continue;

@@ -26,7 +26,7 @@ pub(super) struct Odd {
 }
 
 impl Odd {
-    fn new(field: &'static str, why: impl Into<String>) -> Self {
+    pub(super) fn new(field: &'static str, why: impl Into<String>) -> Self {
         Self { field, why: why.into() }
     }
 }

@@ -16,21 +16,19 @@ use tollgate_events::{PriceId, ProductId};
 use super::answer::{Object, Odd};
 use super::views::{id, metadata};
 use super::{API_VERSION, Call, StripeApi, every_row, operation, segment};
-use crate::adapters::error::readable;
 
 /// How many lookup keys one request takes.
 /// <https://docs.stripe.com/api/prices/list#list_prices-lookup_keys>
 const LOOKUP_KEYS: usize = 10;
 
 impl StripeApi {
-    /// Every active product that can be read.
+    /// Every active product.
     ///
     /// # Errors
-    /// A call failed.
+    /// A call failed, or one of them cannot be read: what is there is not made again.
     pub async fn products(&self) -> PortResult<Vec<ObservedProduct>> {
-        let query = json!({ "active": true });
-        let found = self.list("GET /v1/products", "/products", query, product).await;
-        found.map(readable)
+        let (name, query) = ("GET /v1/products", json!({ "active": true }));
+        every_row(operation(name), self.list(name, "/products", query, product).await?)
     }
 
     /// The prices that have these lookup keys, archived ones too.
@@ -95,13 +93,13 @@ impl StripeApi {
         self.send(call).await?.read(|object| object.need_id("id", PriceId::parse))
     }
 
-    /// Every webhook endpoint that can be read, newest first.
+    /// Every webhook endpoint, newest first.
     ///
     /// # Errors
-    /// A call failed.
+    /// A call failed, or one of them cannot be read: what is there is not made again.
     pub async fn webhook_endpoints(&self) -> PortResult<Vec<Endpoint>> {
         let (name, path) = ("GET /v1/webhook_endpoints", "/webhook_endpoints");
-        self.list(name, path, json!({}), endpoint).await.map(readable)
+        every_row(operation(name), self.list(name, path, json!({}), endpoint).await?)
     }
 
     /// Makes a webhook endpoint in the shape of [`API_VERSION`], with our mark; its id and

@@ -27,7 +27,8 @@ impl SubscriptionView {
     /// One of a list of everybody's: whoever looks through it must know what it says.
     pub(super) fn of_everybody(object: &Object<'_>) -> Result<Self, Odd> {
         let read = Self::by_id(object)?;
-        object.need("status").map(|_| read)
+        object.need("status")?;
+        if says_metadata(object) { Ok(read) } else { Err(Odd::new("metadata", "no object")) }
     }
 
     /// One that was asked for by its id.
@@ -39,7 +40,7 @@ impl SubscriptionView {
     /// One of those that were asked for by their customer.
     pub(super) fn of(object: &Object<'_>, asked: &CustomerId) -> Result<Self, Odd> {
         let customer = object.id("customer", CustomerId::parse).unwrap_or_else(|| asked.clone());
-        let status = object.text("status");
+        let status = object.text("status").filter(|_| says_metadata(object));
         let status = status.as_deref().map_or(SubscriptionStatus::Unreadable, Into::into);
         let list = object.object("items");
         let mut subscription = Subscription {
@@ -166,6 +167,11 @@ pub(super) fn id(object: &Object<'_>) -> Result<String, Odd> {
 /// The texts of an object's metadata. <https://docs.stripe.com/api/metadata>
 pub(super) fn metadata(object: &Object<'_>) -> BTreeMap<String, String> {
     object.object("metadata").map(|metadata| metadata.all_texts()).unwrap_or_default()
+}
+
+/// Whether it can be read who made an object: another deployment may have.
+fn says_metadata(object: &Object<'_>) -> bool {
+    !object.says("metadata") || object.object("metadata").is_some()
 }
 
 /// The account that an object's metadata names. An id that cannot be one names nobody.

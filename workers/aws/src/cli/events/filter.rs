@@ -6,12 +6,12 @@ use jiff::{SignedDuration, Timestamp};
 use tollgate_billing::ledger::Outcome;
 use tollgate_billing::ops::{About, LISTED_FOR, Selection, Supply};
 use tollgate_billing::ports::{Clock, Ledger, Stripe};
+use tollgate_billing::shell::quoted;
 use tollgate_events::{CustomerId, EventRef};
 
 use super::name::{event, short};
 use crate::adapters::dynamodb::DynamoLedger;
 use crate::adapters::stripe::StripeApi;
-use crate::cli::text::quoted;
 use crate::cli::time::{duration, time};
 use crate::cli::{Context, Failure, who};
 

@@ -1,4 +1,4 @@
-use tollgate_events::{AccountId, Hint, Subject, Via};
+use tollgate_events::{AccountId, CustomerId, Hint, Subject, Via};
 
 use super::super::tests::*;
 use super::*;
@@ -83,6 +83,10 @@ fn grace_explains_a_loss_when_it_is_over() {
     assert_eq!(stage.evidence(), None);
     stage.facts.access.grace = [(sub_1(), at(-7 * DAY))].into();
     assert_eq!(stage.evidence(), Some(Evidence::Explained));
+    // While it lasts, what takes the plan is the catalog.
+    stage.facts.access.grace = [(sub_1(), at(-DAY))].into();
+    stage.catalog = demoting();
+    assert_eq!(stage.evidence(), Some(Evidence::Counted));
 }
 
 #[test]
@@ -204,9 +208,44 @@ fn who_pays_has_more_than_for_nothing() {
         pays(&access, &catalog())
     };
     assert!(paying(Some("pro"), Reason::Subscription { subscription: sub_1() }));
+    assert!(paying(Some("free"), Reason::Subscription { subscription: sub_1() }), "free is sold");
     assert!(paying(Some("pro"), Reason::Grant { until: None }));
     assert!(paying(Some("pro"), Reason::OperatorHold { why: "why".into() }));
     assert!(!paying(Some("free"), Reason::OperatorHold { why: "why".into() }));
     assert!(!paying(Some("free"), Reason::DefaultPlan));
     assert!(!paying(None, Reason::Subscription { subscription: sub_1() }));
+}
+
+/// Only an operator releases the customer who pays for it; an end stays an end.
+#[test]
+fn a_subscription_is_still_the_accounts_while_it_lives_and_its_customer_is_linked() {
+    let linked = |customers: &[&str]| Access {
+        customers: customers.iter().map(|id| CustomerId::parse(*id).unwrap()).collect(),
+        ..Access::default()
+    };
+    let live = subscription("sub_1", "active", "price_pro");
+    assert!(is_still(&live, &linked(&["cus_1"])));
+    assert!(!is_still(&live, &linked(&["cus_2"])));
+    let ended = subscription("sub_1", "canceled", "price_pro");
+    assert!(!is_still(&ended, &linked(&["cus_1"])));
+    assert!(!is_still(&ended, &linked(&[])));
+}
+
+/// Whoever has a plan without a key, or a key without a plan, has something to lose.
+#[test]
+fn a_closing_takes_a_plan_or_a_key() {
+    let closes = |access: Access| {
+        let facts =
+            Facts { access, user: UserFact::NotFound { delete_seen: true }, ..facts(Vec::new()) };
+        let desired = decide(&facts, &catalog(), &Policy::default(), now());
+        loss(&facts.access, &desired, &catalog())
+    };
+    let with_both = facts(Vec::new()).access;
+    let without_key = Access { keys: Default::default(), ..with_both.clone() };
+    let without_plan = Access { plan: None, ..with_both.clone() };
+    let nothing = Access { keys: Default::default(), ..without_plan.clone() };
+    assert_eq!(closes(with_both), Some(Loss::Closed));
+    assert_eq!(closes(without_key), Some(Loss::Closed));
+    assert_eq!(closes(without_plan), Some(Loss::Closed));
+    assert_eq!(closes(nothing), None);
 }
