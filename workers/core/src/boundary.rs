@@ -276,9 +276,9 @@ products = ["prod_pro"]
 
     #[test]
     fn of_a_linked_customers_subscriptions_another_stacks_are_not_ours() {
-        let (catalog, deriver) = (CatalogFile::parse(CATALOG).unwrap().catalog, deriver("shop"));
+        let (catalog, theirs) = (CatalogFile::parse(CATALOG).unwrap().catalog, deriver("staging"));
+        let (theirs, deriver) = (theirs.name(&ann()), deriver("shop"));
         let boundary = Boundary { catalog: &catalog, marks: Marks::Proofs(&deriver) };
-        let theirs = super::tests::deriver("staging").name(&ann());
         let rows = vec![
             sold("sub_1", "price_pro", Some(deriver.name(&ann()))),
             sold("sub_2", "price_pro", Some(theirs)),

@@ -6,7 +6,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use tollgate_events::{
-    AccountId, CustomerId, Envelope, EventRef, MAX_ENVELOPE_BYTES, Source, SubscriptionId,
+    AccountId, CustomerId, Envelope, EventRef, MAX_ENVELOPE_BYTES, Source, SubscriptionId, Via,
 };
 
 use crate::account::{Access, Account, Reason};
@@ -163,6 +163,16 @@ impl EventRecord {
 /// How long the record of an event is kept that is somebody else's business: as long as Stripe
 /// has the event itself. <https://docs.stripe.com/api/events>
 const IGNORED_KEPT_FOR: SignedDuration = SignedDuration::from_hours(30 * 24);
+
+/// How the run begins of an event that comes once more because it has waited.
+pub(crate) const WAITED: &str = "waited-";
+
+/// Whether an event has a record already that has to be settled, whatever it is: it has waited,
+/// or an operator replays it.
+pub(crate) fn comes_again(envelope: &Envelope) -> bool {
+    let waited = envelope.run.as_ref().is_some_and(|run| run.starts_with(WAITED));
+    waited || envelope.via == Via::Replay
+}
 
 /// A wake has no id from outside: a due account, drift, a catch-up from a trigger.
 pub fn is_wake(envelope: &Envelope) -> bool {

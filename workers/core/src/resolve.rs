@@ -15,7 +15,9 @@ use crate::boundary::{Boundary, Marks, Told};
 use crate::converge::Worker;
 use crate::ledger::CustomerLink;
 use crate::mismatch::Mismatch;
-use crate::ports::{ChargeSeen, CheckoutRecord, CustomerSeen, Ledger, PortResult, Ports, Stripe};
+use crate::ports::{
+    ChargeSeen, CheckoutRecord, Class, CustomerSeen, Ledger, PortResult, Ports, Stripe,
+};
 
 /// Whose event it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -236,8 +238,11 @@ impl<P: Ports> Worker<P> {
             && matches!(told, Told::Sold | Told::Untold | Told::BrokenProof)
     }
 
+    /// One that cannot be read, of somebody whom nobody knows, is nobody's business.
     async fn is_sold_by(&self, id: &SubscriptionId) -> PortResult<bool> {
-        let read = self.ports.stripe().subscription(id).await?;
-        Ok(read.is_some_and(|read| self.boundary().is_sold(&read)))
+        match self.ports.stripe().subscription(id).await {
+            Err(error) if error.class == Class::Invalid => Ok(false),
+            read => Ok(read?.is_some_and(|read| self.boundary().is_sold(&read))),
+        }
     }
 }

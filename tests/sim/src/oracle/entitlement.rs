@@ -38,7 +38,9 @@ impl Oracle<'_> {
             if stripe.customer(customer.as_str()).is_ok_and(|row| row.deleted) {
                 continue;
             }
-            for row in stripe.subscriptions_of(customer.as_str()) {
+            let neighbours = &self.sim.lives.neighbours.subscriptions;
+            let rows = stripe.subscriptions_of(customer.as_str()).into_iter();
+            for row in rows.filter(|row| !neighbours.contains(&row.id)) {
                 if self.counts(account, &stripe, row, problems) {
                     let rank = match rank(&stripe, row, self.sim.edition) {
                         0 => self.rank_of_unknown(account, &stripe, row),

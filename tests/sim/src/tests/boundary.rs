@@ -10,8 +10,9 @@ use tollgate_billing::catalog::CatalogFile;
 use tollgate_billing::converge::Worker;
 use tollgate_billing::derive::Deriver;
 use tollgate_billing::ledger::{EventRecord, Outcome};
+use tollgate_billing::ops::Act;
 use tollgate_billing::ports::{Ledger as _, Service};
-use tollgate_events::{AccountId, cloudtrail};
+use tollgate_events::{AccountId, CustomerId, cloudtrail};
 use tollgate_standin::stripe::{
     Card, Interval, Metadata, NewCustomer, NewPrice, NewSession, SessionStatus,
     Status as Subscribed, SubscriptionData,
@@ -188,6 +189,26 @@ fn what_another_stack_sold_makes_no_dispute_ours() {
     scene.world.stripe.account().warn_of_fraud(&customer).expect("they paid");
     let report = scene.handle(&scene.events());
     assert_eq!(report.outcomes.into_keys().collect::<Vec<_>>(), [Outcome::Ignored]);
+}
+
+/// Nobody heard of a purchase, and it names nobody: the comparison's own wake waits, an operator
+/// links the customer, and nothing is left that comes again for ever.
+#[test]
+fn a_wake_that_has_waited_is_settled() {
+    let scene = Scene::new();
+    let ann = scene.sign_up("ann");
+    let customer = scene.world.stripe.account().create_customer(NewCustomer::default());
+    let pro = scene.world.stripe.account().price_by_lookup_key("pro_monthly").unwrap().id.clone();
+    subscribe(&scene, &customer, &pro, Metadata::default());
+    scene.world.stripe.account().take_pending();
+    crate::fair::compare(&scene.worker, 100).expect("the weather is fair");
+    scene.later(SignedDuration::ZERO);
+    assert_eq!(outcomes(&scene)[&Outcome::Waiting], 1);
+    let customer = CustomerId::parse(customer).expect("it is an id");
+    scene.operate(&ann, Act::Link { customer });
+    assert_eq!(scene.seen(&ann).0, "pro");
+    scene.later(SignedDuration::from_mins(20));
+    assert!(!outcomes(&scene).contains_key(&Outcome::Waiting), "{:?}", outcomes(&scene));
 }
 
 fn api(scene: &Scene) -> AccountApi<World> {

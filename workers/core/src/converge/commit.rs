@@ -1,13 +1,13 @@
 //! The commit: state, history and event records, all or nothing.
 
 use jiff::{SignedDuration, Timestamp};
-use tollgate_events::{Envelope, Via};
+use tollgate_events::Envelope;
 
 use super::{Run, Stop};
 use crate::account::{Access, Account, Attributes, Status, User};
 use crate::accounts::{Answer, Change};
 use crate::decide::{Desired, KeyState, Warning};
-use crate::ledger::{EventRecord, Outcome, is_wake};
+use crate::ledger::{EventRecord, Outcome, comes_again, is_wake};
 use crate::policy::{
     MOST_DEFERRED, PARKED_REVIEW_AFTER, SECOND_LOOK_AFTER, SECOND_LOOKS, UNFINISHED_REVIEW_AFTER,
 };
@@ -162,12 +162,11 @@ impl<P: Ports> Run<'_, P> {
         customer.is_some_and(|customer| self.released.contains(customer))
     }
 
-    /// A record for each event; a wake leaves one only when it changed something, or
-    /// when an operator replays it: then there is a record of its being parked to settle.
+    /// A record for each event; a wake leaves one only when it changed something, or when it has
+    /// one already that is to be settled.
     fn records(&self, outcome: Outcome, detail: Option<&str>, at: Timestamp) -> Vec<EventRecord> {
         let nothing_to_tell = matches!(outcome, Outcome::Unchanged | Outcome::Deferred);
-        let silent =
-            |event: &&Envelope| is_wake(event) && event.via != Via::Replay && nothing_to_tell;
+        let silent = |event: &&Envelope| is_wake(event) && !comes_again(event) && nothing_to_tell;
         let waits = self.waits.iter().map(|event| {
             let why = if self.is_released(event) { RELEASED } else { ANOTHERS };
             let record = EventRecord::of(event.clone(), Outcome::Waiting, at);

@@ -6,7 +6,7 @@ use tollgate_events::{AccountId, Envelope};
 
 use super::wake;
 use crate::converge::DUE;
-use crate::ledger::{Outcome, StoredEvent};
+use crate::ledger::{Outcome, StoredEvent, WAITED};
 use crate::policy::Policy;
 use crate::ports::{Clock, Ledger, LeftOut, PortResult, Queue, QueueName};
 
@@ -72,6 +72,6 @@ fn waited(event: &StoredEvent, policy: &Policy, now: Timestamp) -> Option<Envelo
     let waiting = event.record.outcome == Outcome::Waiting;
     let envelope = event.record.envelope().filter(|_| waiting)?;
     let long_enough = now.duration_since(event.record.at) >= policy.waiting();
-    let run = Some(format!("waited-{}", now.as_second()));
+    let run = Some(format!("{WAITED}{}", now.as_second()));
     long_enough.then(|| Envelope { run, ..envelope.clone() })
 }

@@ -335,15 +335,9 @@ async fn one_strangers_odd_row_among_hundreds_stops_nothing() -> anyhow::Result<
     let account = town.operator.stack.ledger.account(&town.ann).await?.context("no account")?;
     assert_eq!(account.access.reason.subscription().map(SubscriptionId::as_str), Some(&*anns));
     assert!(account.review_at.is_some(), "until the period's end");
-    // Whether it is this stack's business cannot be read either: its own events are parked.
+    // Its own events call nobody either.
     let parked = town.operator.stack.ledger.stuck(None).await?.items;
-    assert!(!parked.is_empty());
-    for event in parked {
-        let object = event.record.envelope().and_then(|it| it.object.clone());
-        let why = event.record.detail.unwrap_or_default();
-        assert_eq!(object.as_deref(), Some(&*odd), "{why}");
-        assert!(why.ends_with("in the answer: status: missing, or no text"), "{why}");
-    }
+    assert_eq!(parked, [], "what a stranger's row does not say is nobody's business");
     assert_eq!(town.reconcile("--repair --yes").await?.exit, 0);
     town.operator.stack.settle().await?;
 
