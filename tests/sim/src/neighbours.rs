@@ -29,9 +29,9 @@ pub struct Neighbours {
     pub subscriptions: Vec<String>,
     /// Sessions that the seller has opened for customers of ours.
     pub sessions: Vec<String>,
-    /// Whether rows of ours may be shown as they are not.
+    /// Whether rows of our customers may be shown as they are not.
     pub reach_ours: bool,
-    /// Subscriptions of ours that are shown as no page describes them.
+    /// Subscriptions of our customers that are shown as no page describes them.
     pub odd: BTreeSet<String>,
 }
 
@@ -167,25 +167,23 @@ impl Lives {
         Some(format!("{id}, which is not ours, {told}"))
     }
 
-    /// A subscription is shown as no page describes it: a neighbour's for good, one of ours until
-    /// everything is put right.
+    /// A subscription is shown as no page describes it: a neighbour's for good, one of a customer
+    /// of ours until everything is put right: meanwhile the comparison leaves its account alone.
     fn a_row_is_odd(&mut self, stage: &mut Stage<'_>) -> Option<String> {
-        let ours = stage.rng.random_bool(0.3);
-        if ours && !self.neighbours.reach_ours {
-            return None;
-        }
-        let rows = if ours { &self.subscriptions } else { &self.neighbours.subscriptions };
+        let sold_by_us = stage.rng.random_bool(0.3);
+        let rows = if sold_by_us { &self.subscriptions } else { &self.neighbours.subscriptions };
         let id = pick(rows, stage.rng)?;
         let (pointer, raw) = ODD[stage.rng.random_range(0..ODD.len())];
         let mut stripe = stage.world.stripe.account();
-        let other_stacks = is_other_stacks(&stripe.subscription(&id).ok()?.metadata);
-        if other_stacks && pointer == "/metadata" {
-            // Nothing tells any more whose it is that sells what we sell.
+        let row = stripe.subscription(&id).ok()?;
+        let reaches_ours = !self.neighbours.customers.contains(&row.customer);
+        // Without its metadata nothing tells any more whose it is that sells what we sell.
+        let is_nobodys = is_other_stacks(&row.metadata) && pointer == "/metadata";
+        if is_nobodys || reaches_ours && !self.neighbours.reach_ours {
             return None;
         }
         stripe.make_odd(&id, pointer, raw);
-        drop(stripe);
-        if ours {
+        if reaches_ours {
             self.neighbours.odd.insert(id.clone());
         }
         Some(format!("{id} is shown with {raw} at {pointer}"))
