@@ -16,12 +16,11 @@ const LIMIT: u64 = 200;
 /// seed that has come to tell of something else only makes the hunt longer.
 fn start(bug: Bug) -> u64 {
     match bug {
-        Bug::TrustedConflict => 77,
-        Bug::OpenForgotten => 415,
-        Bug::NoHint => 864,
+        Bug::OpenForgotten => 110,
+        Bug::NoHint => 1025,
         Bug::NoFence => 224,
         Bug::BlastNotKept => 566,
-        Bug::OddRowStopsPage => 172,
+        Bug::OddRowStopsPage => 340,
         _ => 0,
     }
 }
