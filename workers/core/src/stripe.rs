@@ -55,8 +55,7 @@ pub enum SubscriptionStatus {
     Paused,
     /// A status that is newer than this build; not counted as live.
     Other(String),
-    /// It cannot be read, or not who made the subscription. Of one that may be ours nothing is
-    /// decided.
+    /// It cannot be read. Of a subscription that may be ours nothing is decided.
     Unreadable,
 }
 

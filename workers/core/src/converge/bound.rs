@@ -66,7 +66,7 @@ impl<P: Ports> Run<'_, P> {
             service: Service::Stripe,
             operation: "GET /v1/subscriptions",
             class: Class::Invalid,
-            detail: format!("in the answer: {}: its status or its metadata cannot be read", odd.id),
+            detail: format!("in the answer: {}: status: missing, or no text", odd.id),
         }))
     }
 

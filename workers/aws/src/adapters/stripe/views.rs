@@ -27,8 +27,7 @@ impl SubscriptionView {
     /// One of a list of everybody's: whoever looks through it must know what it says.
     pub(super) fn of_everybody(object: &Object<'_>) -> Result<Self, Odd> {
         let read = Self::by_id(object)?;
-        object.need("status")?;
-        if says_metadata(object) { Ok(read) } else { Err(Odd::new("metadata", "no object")) }
+        object.need("status").map(|_| read)
     }
 
     /// One that was asked for by its id.
@@ -40,7 +39,10 @@ impl SubscriptionView {
     /// One of those that were asked for by their customer.
     pub(super) fn of(object: &Object<'_>, asked: &CustomerId) -> Result<Self, Odd> {
         let customer = object.id("customer", CustomerId::parse).unwrap_or_else(|| asked.clone());
-        let status = object.text("status").filter(|_| says_metadata(object));
+        if !says_metadata(object) {
+            return Err(Odd::new("metadata", "no object"));
+        }
+        let status = object.text("status");
         let status = status.as_deref().map_or(SubscriptionStatus::Unreadable, Into::into);
         let list = object.object("items");
         let mut subscription = Subscription {

@@ -250,6 +250,11 @@ fn an_odd_field_costs_itself() {
                 assert!(read.is_err() || odd.starts_with('"'), "{pointer} {odd}");
                 continue;
             }
+            if pointer == "/metadata" {
+                let says = odd != "null" && !odd.starts_with('{');
+                assert_eq!(read.is_err(), says, "{pointer} {odd}");
+                continue;
+            }
             if pointer == "/status" {
                 let status = read.unwrap().subscription.status;
                 let text = odd.starts_with('"');
