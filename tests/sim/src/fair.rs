@@ -58,6 +58,8 @@ impl Sim {
         let worker = self.workers.last().expect("one is deployed").clone();
         match compare(&worker, 3) {
             Ok(report) => {
+                let orphans = report.orphans_listed.iter().map(|key| key.id.to_string());
+                self.reported.extend(orphans);
                 self.tell(&format!("all systems are compared, and woken are {:?}", report.woken));
             }
             Err(error) => self.violate(1, format!("a comparison fails in fair weather: {error}")),

@@ -411,11 +411,19 @@ impl<'a> Oracle<'a> {
         self.sim.pool_was_wrong && deleted.any(|call| keys.contains(call.subject.as_str()))
     }
 
+    /// Whether a key was made twice, because somebody has deleted it by hand, and the second has
+    /// been reported as an orphan.
+    fn is_reported(&self, key: &Key) -> bool {
+        self.sim.script.lossy && self.sim.reported.contains(&key.id)
+    }
+
     /// The account's key: the one of its keys that is not retiring.
     fn key_of(&self, account: &Account) -> Option<&Key> {
         let retiring =
             |key: &Key| account.access.retiring.iter().any(|it| it.id.as_str() == key.id);
-        self.keys_of(&account.id).find(|key| !retiring(key) && !self.landed_late(key))
+        let is_its =
+            |key: &&Key| !retiring(key) && !self.landed_late(key) && !self.is_reported(key);
+        self.keys_of(&account.id).find(is_its)
     }
 
     /// All keys of an account, by their names.

@@ -102,6 +102,8 @@ pub struct Sim {
     /// Since when the workers are all of one version.
     pub(crate) settled_at: Timestamp,
     pub(crate) losses: Losses,
+    /// Keys that the comparison has reported as orphans.
+    pub(crate) reported: BTreeSet<String>,
     /// Whether anything was ever set wrongly, or shown as it is not.
     pub(crate) was_wrong: bool,
     /// Whether the user pool was.
@@ -229,6 +231,7 @@ impl Sim {
             wrong: None,
             settled_at: world.clock.time(),
             losses: Losses::default(),
+            reported: BTreeSet::new(),
             was_wrong: false,
             pool_was_wrong: false,
             secret: 1,

@@ -18,6 +18,8 @@ impl Sim {
         if self.script.payers == 0 {
             return;
         }
+        // Whatever is older than the lag would not be shown at all.
+        self.set_lags();
         let faults = self.storm.hold();
         for number in 0..self.script.payers {
             self.lives.pays_already(&self.world, format!("payer-{number}"));

@@ -37,7 +37,7 @@ impl Oracle<'_> {
                 continue;
             }
             let is_named = named.contains(&key.id) || named.contains(&name);
-            if !is_named && !self.landed_late(key) {
+            if !is_named && !self.landed_late(key) && !self.is_reported(key) {
                 problems.push(format!("key {} ({name}) is nobody's", key.id));
             }
             if !names.insert(name.clone()) {
