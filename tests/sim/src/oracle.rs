@@ -400,10 +400,10 @@ impl<'a> Oracle<'a> {
 
     /// Whether a wrong pool has closed the account, or got as far as to its key.
     fn lost_a_key(&self, account: &AccountId) -> bool {
-        if self.sim.world.ledger.entries(account).iter().any(reopens) {
+        let entries = self.sim.world.ledger.entries(account);
+        if entries.iter().any(reopens) {
             return true;
         }
-        let entries = self.sim.world.ledger.entries(account);
         let keys = entries.iter().flat_map(|entry| entry.after.keys.values());
         let keys: BTreeSet<_> = keys.map(|key| key.id.as_str()).collect();
         let calls = self.sim.world.gate.calls();

@@ -12,7 +12,7 @@ use tollgate_billing::derive::Deriver;
 use tollgate_billing::ledger::{EventRecord, Outcome};
 use tollgate_billing::ops::Act;
 use tollgate_billing::ports::{Ledger as _, Service};
-use tollgate_events::{AccountId, CustomerId, cloudtrail};
+use tollgate_events::{AccountId, CustomerId};
 use tollgate_standin::stripe::{
     Card, Interval, Metadata, NewCustomer, NewPrice, NewSession, SessionStatus,
     Status as Subscribed, SubscriptionData,
@@ -155,15 +155,7 @@ fn a_newsletter_outlives_the_account() {
     let read = subscribe(&scene, &customer_of(&scene, &ann), &price, Metadata::default());
     days(&scene, 1);
     scene.world.cognito.delete_user("ann").expect("they are there");
-    let told = scene.world.cognito.take_cloudtrail();
-    let told = told.iter().filter_map(|it| cloudtrail::read(it, scene.world.clock.time()).ok());
-    let told: Vec<_> = told
-        .filter_map(|it| match it.reading {
-            cloudtrail::Reading::Wake(envelope) => Some(*envelope),
-            cloudtrail::Reading::Nothing => None,
-        })
-        .collect();
-    assert_eq!(scene.handle(&told).failed, [""; 0]);
+    assert_eq!(scene.handle(&scene.told_of_the_pool()).failed, [""; 0]);
     days(&scene, 40);
     let status = |id: &str| scene.world.stripe.account().subscription(id).unwrap().status;
     assert_eq!((status(&bought), status(&read)), (Subscribed::Canceled, Subscribed::Active));

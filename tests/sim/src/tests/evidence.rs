@@ -7,7 +7,7 @@ use tollgate_billing::catalog::CatalogFile;
 use tollgate_billing::ledger::{Outcome, StackRecord};
 use tollgate_billing::ops::{Act, accept_blast};
 use tollgate_billing::ports::Ledger;
-use tollgate_events::{AccountId, Envelope, Via, cloudtrail};
+use tollgate_events::{AccountId, Envelope, Via};
 use tollgate_standin::stripe::{Card, Status as Subscribed, When};
 
 use super::blast::{drift, fourteen, handle_all, look_at_all, lost, on_pro, passes};
@@ -95,19 +95,12 @@ fn who_was_closed_by_absence_is_cancelled_at_an_operators_word_or_when_it_is_tol
     for name in ["u0", "u1"] {
         scene.world.cognito.delete_user(name).expect("they are there");
     }
-    let told = scene.world.cognito.take_cloudtrail();
+    let late = scene.told_of_the_pool();
     look_at_all(&scene, &drift(&scene, &ids[..2], "1"));
     passes(&scene, SignedDuration::from_hours(2));
     assert_eq!((on_pro(&scene, &ids), live(&scene, &bought)), (12, 14));
     scene.operate(&ids[0], Act::Close);
     assert_eq!(live(&scene, &bought), 13);
-    let reads = told.iter().filter_map(|it| cloudtrail::read(it, scene.world.clock.time()).ok());
-    let late: Vec<_> = reads
-        .filter_map(|record| match record.reading {
-            cloudtrail::Reading::Wake(envelope) => Some(*envelope),
-            cloudtrail::Reading::Nothing => None,
-        })
-        .collect();
     assert_eq!(scene.handle(&late).failed, [""; 0]);
     assert_eq!(live(&scene, &bought), 12);
 }
@@ -226,16 +219,7 @@ fn cancelling_has_a_limit_of_its_own() {
     for number in 0..14 {
         scene.world.cognito.delete_user(&format!("u{number}")).expect("they are there");
     }
-    let told = scene.world.cognito.take_cloudtrail();
-    let now = scene.world.clock.time();
-    let told: Vec<_> = told
-        .iter()
-        .filter_map(|it| match cloudtrail::read(it, now).ok()?.reading {
-            cloudtrail::Reading::Wake(envelope) => Some(*envelope),
-            cloudtrail::Reading::Nothing => None,
-        })
-        .collect();
-    look_at_all(&scene, &told);
+    look_at_all(&scene, &scene.told_of_the_pool());
     let closed = |id: &&AccountId| scene.account(id).access.status == Status::Closed;
     assert_eq!(ids.iter().filter(closed).count(), 14, "access ends at once");
     assert_eq!((live(&scene, &bought), stack(&scene).blast.count), (4, 0));

@@ -13,7 +13,7 @@ use tollgate_billing::ops::{Act, ActError, Acted, OperatorAct};
 use tollgate_billing::ports::{Class, PortResult};
 use tollgate_billing::sweep::sweep;
 use tollgate_events::stripe::{Reading, read};
-use tollgate_events::{AccountId, Envelope, cognito};
+use tollgate_events::{AccountId, Envelope, cloudtrail, cognito};
 use tollgate_standin::gate::{Call, Fair, Weather, failure};
 use tollgate_standin::stripe::{Card, NewCustomer, NewEndpoint, NewSession, SubscriptionData};
 use tollgate_standin::world::{BULK_QUEUE, EVENTS_QUEUE, World};
@@ -118,6 +118,16 @@ impl Scene {
             }
         }
         events
+    }
+
+    /// What CloudTrail tells of the user pool and is still to be delivered.
+    pub(super) fn told_of_the_pool(&self) -> Vec<Envelope> {
+        let now = self.world.clock.time();
+        let wake = |record: &serde_json::Value| match cloudtrail::read(record, now).ok()?.reading {
+            cloudtrail::Reading::Wake(envelope) => Some(*envelope),
+            cloudtrail::Reading::Nothing => None,
+        };
+        self.world.cognito.take_cloudtrail().iter().filter_map(wake).collect()
     }
 
     pub(super) fn sign_up(&self, name: &str) -> AccountId {
