@@ -8,6 +8,7 @@
 //! **Architecture invariant:** a port says what a service does, never what
 //! Tollgate wants; no rule of billing hides in an adapter.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::future::Future;
 
@@ -418,6 +419,15 @@ pub struct ApiKey {
 }
 
 /// How much of its quota a key has used in the current period.
+/// A usage plan, as far as it sells something.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlanStages {
+    /// Its id.
+    pub id: UsagePlanId,
+    /// The API stages that it covers, `<rest api id>:<stage>`: to a key on it, all others are shut.
+    pub stages: BTreeSet<String>,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Usage {
     /// Requests so far.
@@ -461,6 +471,12 @@ pub trait ApiGateway: Send + Sync {
     fn plans_of(&self, key: &KeyId) -> impl Future<Output = PortResult<Vec<UsagePlanId>>> + Send;
 
     /// `GetUsagePlanKeys`: the keys on a plan, one page of up to 500.
+    /// `GetUsagePlans`: all usage plans of the account and Region, one page of up to 500.
+    fn all_plans(
+        &self,
+        position: Option<&str>,
+    ) -> impl Future<Output = PortResult<Page<PlanStages>>> + Send;
+
     fn keys_on(
         &self,
         plan: &UsagePlanId,

@@ -85,9 +85,12 @@ impl Model {
         self.stages.insert(stage);
     }
 
-    /// Takes a stage down.
+    /// `DeleteStage`: usage plans cover it no more, and do not when another of its name is deployed.
     pub fn remove_stage(&mut self, stage: &ApiStage) {
         self.stages.remove(stage);
+        for plan in self.plans.values_mut() {
+            plan.stages.remove(stage);
+        }
     }
 
     /// `GetStage`.

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use tollgate_billing::account::{KeyId, UsagePlanId};
 use tollgate_billing::derive::KeyValue;
 use tollgate_billing::ports::{
-    ApiGateway, ApiKey, Class, NewKey, Page, PortResult, Service, Usage,
+    ApiGateway, ApiKey, Class, NewKey, Page, PlanStages, PortResult, Service, Usage,
 };
 use tollgate_events::AccountId;
 
@@ -165,6 +165,17 @@ impl ApiGateway for ApiGatewayStandin {
             }
             page = full_page(found.position);
         }
+    }
+
+    async fn all_plans(&self, position: Option<&str>) -> PortResult<Page<PlanStages>> {
+        let page = full_page(position.map(str::to_owned));
+        let get = |model: &mut Model, _| model.get_usage_plans(None, &page);
+        let found = self.through_gate("GetUsagePlans", "", get).await?;
+        let plan = |plan: &Plan| PlanStages {
+            id: UsagePlanId::parse(plan.id.as_str()).expect("the stand-in's ids are words"),
+            stages: plan.stages.iter().map(|it| format!("{}:{}", it.api_id, it.stage)).collect(),
+        };
+        Ok(Page::whole(found.items.iter().map(plan).collect(), found.position))
     }
 
     async fn keys_on(&self, plan: &UsagePlanId, position: Option<&str>) -> PortResult<Page<KeyId>> {

@@ -29,9 +29,10 @@ use crate::run::{Sim, bind, dawn, worker_on};
 use crate::script::Script;
 
 /// What a comparison may call: reads, and the queue.
-const READS: [&str; 10] = [
+const READS: [&str; 11] = [
     "GetApiKeys",
     "GetUsagePlanKeys",
+    "GetUsagePlans",
     "GET /v1/subscriptions",
     "GET /v1/subscriptions/{id}",
     "GET /v1/account",
@@ -400,6 +401,7 @@ fn ten_thousand_accounts_cost_hundreds_of_calls() {
         ((Service::Stripe, "GET /v1/subscriptions"), 2 * 2),
         ((Service::Cognito, "ListUsers"), 2 * 167),
         ((Service::Ledger, "Query"), 2 * 100),
+        ((Service::ApiGateway, "GetUsagePlans"), 1),
         ((Service::Ledger, "BatchGetItem"), 2 * 100),
         // What the stack belongs to.
         ((Service::Stripe, "GET /v1/account"), 1),
@@ -501,4 +503,23 @@ fn memory_does_not_grow_with_the_accounts() {
         report.held_at_most
     };
     assert_eq!((held(250), held(1_000)), (250, 250));
+}
+
+/// A stage that is deleted is taken from every usage plan, and one of its name that is deployed
+/// later is covered by none: every key is refused, and all else agrees.
+#[test]
+fn a_stage_that_was_made_anew_is_told() {
+    let mut town = Town::new();
+    town.grow(2, 1);
+    let stage = town.world.stage();
+    assert_eq!(town.compare(10).stages_lost, []);
+    town.world.api_gateway.scene(|model, _| {
+        model.remove_stage(&stage);
+        model.add_stage(stage.clone());
+    });
+    let report = town.compare(10);
+    let lost: Vec<_> = report.stages_lost.iter().map(ToString::to_string).collect();
+    assert_eq!(lost.len(), 3, "one for each plan: {lost:?}");
+    assert!(lost.iter().any(|it| it.contains("(`free`) does not cover")), "{lost:?}");
+    assert_eq!(report.wakes(), 0, "there is nothing that a worker could do");
 }

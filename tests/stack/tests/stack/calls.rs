@@ -347,9 +347,9 @@ async fn drift() -> Told {
     assert_eq!((report.accounts, report.woken), (2, [(Drift::UsagePlan, 1)].into()));
     assert_eq!(
         shop.spent(),
-        "API Gateway GetApiKeys ×1, API Gateway GetUsagePlanKeys ×3, Cognito ListUsers ×1, \
-         DynamoDB BatchGetItem ×1, DynamoDB GetItem ×3, DynamoDB Query ×16, DynamoDB \
-         UpdateItem ×2, Stripe GET /v1/account ×1, Stripe GET /v1/subscriptions ×1"
+        "API Gateway GetApiKeys ×1, API Gateway GetUsagePlanKeys ×3, API Gateway GetUsagePlans \
+         ×1, Cognito ListUsers ×1, DynamoDB BatchGetItem ×1, DynamoDB GetItem ×3, DynamoDB \
+         Query ×16, DynamoDB UpdateItem ×2, Stripe GET /v1/account ×1, Stripe GET /v1/subscriptions ×1"
     );
     shop.settle().await?;
     assert_eq!(

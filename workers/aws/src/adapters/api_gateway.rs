@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use tollgate_billing::account::{KeyId, UsagePlanId};
 use tollgate_billing::derive::KeyValue;
 use tollgate_billing::ports::{
-    ApiGateway, ApiKey, Class, NewKey, Page, PortError, PortResult, Service, Usage,
+    ApiGateway, ApiKey, Class, NewKey, Page, PlanStages, PortError, PortResult, Service, Usage,
 };
 use tollgate_events::{AccountId, IdError};
 
@@ -162,6 +162,29 @@ impl ApiGateway for ControlPlane {
                 return Ok(plans);
             }
         }
+    }
+
+    async fn all_plans(&self, position: Option<&str>) -> PortResult<Page<PlanStages>> {
+        let operation = operation("GetUsagePlans");
+        let request = self.client.get_usage_plans().limit(PAGE);
+        let answer = request.set_position(position.map(str::to_owned)).send().await;
+        let answer = answer.map_err(|error| operation.sdk(&error))?;
+        let mut page = Page::whole(Vec::new(), answer.position.clone());
+        for plan in answer.items() {
+            let stage = |it: &types::ApiStage| Some(format!("{}:{}", it.api_id()?, it.stage()?));
+            let stages = plan.api_stages().iter().filter_map(stage).collect();
+            match UsagePlanId::parse(plan.id().unwrap_or_default()) {
+                Ok(id) => page.items.push(PlanStages { id, stages }),
+                Err(error) => {
+                    page.unreadable.push(operation.left_out(
+                        plan.id(),
+                        None,
+                        &no_id(operation, &error),
+                    ));
+                }
+            }
+        }
+        Ok(page)
     }
 
     async fn keys_on(&self, plan: &UsagePlanId, position: Option<&str>) -> PortResult<Page<KeyId>> {

@@ -141,7 +141,7 @@ where
 {
     let differs = !report.found.is_empty();
     // What was not compared may differ.
-    let is_well = !differs && report.left_alone == 0;
+    let is_well = !differs && report.left_alone == 0 && report.stages_lost.is_empty();
     let looked = if is_well { Exit::Done } else { Exit::Failed };
     if !command.repair && !command.accept {
         return Ok(looked);

@@ -107,6 +107,9 @@ fn log(report: &DriftReport) {
         "drift"
     );
     tell_left_out(&report.unreadable);
+    for lost in &report.stages_lost {
+        tracing::error!(%lost, "a usage plan has lost a stage");
+    }
     if report.unknown_owners > 0 {
         tracing::error!(
             keys = report.unknown_owners,

@@ -27,6 +27,7 @@ use super::compare::{Comparison, Seen, compare};
 use super::held::Held;
 use super::keys::{Keys, ORPHANS_LISTED, names};
 use super::part::Part;
+use super::stages::stages_lost;
 use super::{About, Drift, DriftReport, Finding, News, Orphan, Stage, Told, wake, wake_customer};
 use crate::account::User;
 use crate::binding::{Binding, Met};
@@ -201,6 +202,7 @@ impl<'a, P: Ports, Q: Queue> UnderWay<'a, P, Q> {
             page.items.into_iter().for_each(|key| keys.add(key));
             pages.go_on(page.next);
         }
+        self.stages().await?;
         for plan in self.sweep.catalog.plans() {
             let mut pages = self.pages(CONTROL_PLANE_GAP);
             while let Some(position) = pages.turn().await {
@@ -213,6 +215,21 @@ impl<'a, P: Ports, Q: Queue> UnderWay<'a, P, Q> {
         }
         (self.report.keys, self.report.keys_of_ours) = keys.count();
         Ok(keys)
+    }
+
+    /// Whether the catalog's usage plans cover its stages. Whoever deletes a stage and makes it
+    /// anew, by hand or by a tool, takes it from every plan: each key is refused from then on, and
+    /// all else agrees.
+    async fn stages(&mut self) -> PortResult<()> {
+        let catalog = self.sweep.catalog;
+        let mut pages = self.pages(CONTROL_PLANE_GAP);
+        while let Some(position) = pages.turn().await {
+            let page = self.sweep.ports.api_gateway().all_plans(position.as_deref()).await?;
+            self.report.unreadable.add(&page.unreadable);
+            self.report.stages_lost.extend(stages_lost(catalog, &page.items));
+            pages.go_on(page.next);
+        }
+        Ok(())
     }
 
     /// The accounts of a part, or of as much of it as may be held.

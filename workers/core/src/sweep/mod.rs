@@ -14,6 +14,7 @@ mod due;
 mod held;
 mod keys;
 mod part;
+mod stages;
 
 use std::collections::BTreeMap;
 
@@ -31,6 +32,7 @@ pub use due::{SweepReport, sweep};
 pub use keys::ORPHANS_LISTED;
 pub(crate) use keys::names;
 pub(crate) use part::Part;
+pub use stages::StageLost;
 
 /// In what an account, a user or a customer was seen to differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -187,6 +189,8 @@ pub struct DriftReport {
     pub unknown_owners: usize,
     /// The first [`ORPHANS_LISTED`] orphans.
     pub orphans_listed: Vec<Orphan>,
+    /// Usage plans of the catalog that do not cover one of its stages: to their keys it is shut.
+    pub stages_lost: Vec<StageLost>,
     /// Rows of any of the four systems that cannot be read. Nothing is concluded from their not
     /// being among the others.
     pub unreadable: LeftOut,

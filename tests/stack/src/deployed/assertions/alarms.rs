@@ -42,7 +42,7 @@ pub(super) const ASSERTIONS: &[Assertion] = &[
 ];
 
 /// Metrics of Tollgate's own, made from logs.
-const OWN: [&str; 14] = [
+const OWN: [&str; 15] = [
     "AccountFailed",
     "ApiKeys",
     "BadSignature",
@@ -54,6 +54,7 @@ const OWN: [&str; 14] = [
     "Parked",
     "QueueUnavailable",
     "RowsLeftOut",
+    "StagesLost",
     "Systemic",
     "UnknownPrice",
     "Unreadable",

@@ -298,6 +298,7 @@ fn alarms(all: &mut Map<String, Value>) {
         ("FraudWarning", r#"{ $.message = "early fraud warning" }"#),
         ("Parked", r#"{ $.message = "batch" && $.parked > 0 }"#),
         ("QueueUnavailable", r#"{ $.outcome = "queue_unavailable" }"#),
+        ("StagesLost", r#"{ $.message = "a usage plan has lost a stage" }"#),
         ("RowsLeftOut", r#"{ $.message = "drift" && $.unreadable > 0 }"#),
         ("Systemic", r#"{ $.message = "batch" && $.systemic > 0 }"#),
         ("UnknownPrice", r#"{ $.message = "unknown price" }"#),

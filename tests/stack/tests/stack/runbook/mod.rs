@@ -118,6 +118,7 @@ fn every_chapter_has_its_test() {
         lost::DERIVATION,
         people::WRONG_PLAN,
         stripe::UNREADABLE,
+        people::STAGE_LOST,
         people::THROTTLED,
         mistakes::POOL,
         mistakes::KEY,

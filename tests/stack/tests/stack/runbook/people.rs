@@ -1,8 +1,10 @@
 //! Questions of customers, and slow days.
 
+use anyhow::Context;
 use jiff::SignedDuration;
 use tollgate_billing::ports::Service;
 use tollgate_local::faults::{Fault, Faults};
+use tollgate_standin::api_gateway::{Patch, PatchOp};
 use tollgate_standin::stripe::{Card, NewCustomer};
 
 use super::book::Responder;
@@ -11,6 +13,7 @@ use crate::shop::{Shop, Told, Weather, on};
 
 pub(super) const WRONG_PLAN: &str = "A user claims to be on the wrong plan";
 pub(super) const THROTTLED: &str = "API Gateway throttles";
+pub(super) const STAGE_LOST: &str = "A stage was made anew";
 
 #[tokio::test]
 async fn runbook_a_user_claims_to_be_on_the_wrong_plan() -> Told {
@@ -43,6 +46,40 @@ async fn runbook_a_user_claims_to_be_on_the_wrong_plan() -> Told {
     assert!(told.contains("pro"), "{told}");
     responder.ends();
     assert_eq!(ann.seen().await?, on("pro"));
+    ends_well(&shop, "none").await
+}
+
+#[tokio::test]
+async fn runbook_a_stage_was_made_anew() -> Told {
+    let shop = shop().await?;
+    let ann = shop.sign_up("ann").await?;
+    let gateway = &shop.stack.world.api_gateway;
+    let stage = shop.stack.world.stage();
+    gateway.scene(|model, _| {
+        model.remove_stage(&stage);
+        model.add_stage(stage.clone());
+    });
+
+    let mut responder = Responder::opens(STAGE_LOST, &shop)?;
+    let told = responder.runs("doctor").await;
+    assert_eq!(told.exit, 1, "{told:?}");
+    responder.does_by_hand(
+        "aws apigateway update-usage-plan --usage-plan-id USAGE_PLAN --patch-operations \
+         op=add,path=/apiStages,value=STAGE",
+    );
+    let mends = told.out.split_whitespace().collect::<Vec<_>>().join(" ");
+    let mends: Vec<_> = mends.split("--usage-plan-id ").skip(1).collect();
+    assert_eq!(mends.len(), 3, "one for each plan: {}", told.out);
+    for mend in mends {
+        let (plan, patch) = mend.split_once(" --patch-operations ").context("a patch")?;
+        let value = patch.split(' ').next().and_then(|it| it.rsplit("value=").next());
+        let value = value.map(str::to_owned);
+        let patch = Patch { op: PatchOp::Add, path: "/apiStages".to_owned(), value };
+        gateway.scene(|model, _| model.update_usage_plan(plan, &[patch]))?;
+    }
+    responder.succeeds("reconcile").await;
+    responder.ends();
+    assert_eq!(ann.seen().await?, on("free"));
     ends_well(&shop, "none").await
 }
 

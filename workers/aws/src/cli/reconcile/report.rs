@@ -114,6 +114,13 @@ pub(super) fn print<C: Clock>(
         writeln!(io.out, "\n{:>6}  {}", report.left_alone, io.paint(Colour::Yellow, left))?;
         writeln!(io.out, "        Look again in a minute; name the deployed file with --plans.")?;
     }
+    for lost in &report.stages_lost {
+        let lost = format!("{lost}: its keys are answered 403");
+        writeln!(io.out, "\n{}", io.paint(Colour::Red, &lost))?;
+    }
+    if !report.stages_lost.is_empty() {
+        writeln!(io.out, "`{} doctor` says for each what to do.", context.command())?;
+    }
     left_out::print(&report.unreadable, io)?;
     for excess in too_much {
         writeln!(io.out, "\n{}", io.paint(Colour::Red, &sentence(excess)))?;
@@ -121,7 +128,10 @@ pub(super) fn print<C: Clock>(
     if !report.found.is_empty() {
         let mend = format!("{} reconcile --repair", context.command());
         writeln!(io.out, "\n`{mend}` wakes what differs; the workers look again and mend it.")
-    } else if report.left_alone == 0 && report.unreadable.is_empty() {
+    } else if report.left_alone == 0
+        && report.unreadable.is_empty()
+        && report.stages_lost.is_empty()
+    {
         writeln!(io.out, "{}", io.paint(Colour::Green, "Nothing differs."))
     } else {
         Ok(())
@@ -162,6 +172,9 @@ pub(super) fn json(report: &DriftReport, findings: &Findings, too_much: &[Excess
         "subscriptions": report.subscriptions,
         "keys": report.keys,
         "keys_of_ours": report.keys_of_ours,
+        "stages_lost": report.stages_lost.iter().map(|lost| json!({
+            "plan": lost.plan, "usage_plan": lost.usage_plan, "stage": lost.stage,
+        })).collect::<Vec<_>>(),
         "found": found.collect::<Vec<_>>(),
         "over_the_limit": excess.collect::<Vec<_>>(),
     })
