@@ -1,7 +1,8 @@
 //! Strict in-memory models of exactly the AWS and Stripe operations that Tollgate calls.
 //!
-//! Each has two faces: the ports (for simulation, no network) and HTTP (for the
-//! real SDKs). Anything that is not modelled answers "not implemented", never a
+//! Those that a worker calls have two faces: the ports (for simulation, no network) and HTTP (for
+//! the real SDKs). What only the command calls (CloudFormation, Secrets Manager) has HTTP alone, and
+//! the ledger in memory has ports alone: over HTTP there is an embedded DynamoDB. Anything that is not modelled answers "not implemented", never a
 //! made-up success. No AWS SDK inside.
 //!
 //! **Architecture invariant:** nothing here knows what Tollgate wants; a stand-in

@@ -1,9 +1,10 @@
 //! What an operator does: acts on an account, and replays of events. The command
 //! `tollgate` parses and prints; everything else is here.
 //!
-//! **Architecture invariant:** nothing here moves a plan or a key. An act changes what the
-//! ledger holds about an account and wakes it; a replay puts events on the queue again.
-//! The worker does the rest, as for every event.
+//! **Architecture invariant:** nothing here moves a plan, nor a key that an account has. An act
+//! changes what the ledger holds about an account and wakes it; a replay puts events on the queue
+//! again. The worker does the rest, as for every event. Only `reconcile --repair` deletes keys, of
+//! which no account can have any use.
 
 mod acts;
 mod aftermath;
