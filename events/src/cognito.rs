@@ -24,9 +24,9 @@ pub const ATTRIBUTE_API_ID: &str = "custom:apiid";
 /// The user attribute that holds the plan's id, or says why there is no key.
 pub const ATTRIBUTE_PLAN: &str = "custom:plan";
 
-/// What [`ATTRIBUTE_PLAN`] says of users who are known to have no key: waking them
-/// at every sign-in would be for nothing.
-const KNOWN_WITHOUT_KEY: [&str; 2] = ["closed", "waiting"];
+/// What [`ATTRIBUTE_PLAN`] says instead of a plan's id. Whoever has one of these and no key is
+/// known to have none: waking them at every sign-in would be for nothing.
+pub const WORDS_INSTEAD_OF_A_PLAN: [&str; 5] = ["none", "held", "disabled", "closed", "waiting"];
 
 /// What a trigger tells.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -106,7 +106,7 @@ fn is_sign_in(trigger_source: &str) -> bool {
 
 fn lacks_key(attributes: &Value) -> bool {
     let text = |name: &str| attributes[name].as_str().unwrap_or_default();
-    text(ATTRIBUTE_API_ID).is_empty() && !KNOWN_WITHOUT_KEY.contains(&text(ATTRIBUTE_PLAN))
+    text(ATTRIBUTE_API_ID).is_empty() && !WORDS_INSTEAD_OF_A_PLAN.contains(&text(ATTRIBUTE_PLAN))
 }
 
 fn wake(
@@ -168,8 +168,12 @@ mod tests {
             event("CustomMessage_SignUp", Value::Null),
             event("PreSignUp_AdminCreateUser", Value::Null),
             event("PostAuthentication_Authentication", json!({ATTRIBUTE_API_ID: "key"})),
-            event("TokenGeneration_RefreshTokens", json!({ATTRIBUTE_PLAN: "closed"})),
-        ] {
+        ]
+        .into_iter()
+        .chain(
+            WORDS_INSTEAD_OF_A_PLAN
+                .map(|word| event("TokenGeneration_RefreshTokens", json!({ATTRIBUTE_PLAN: word}))),
+        ) {
             let trigger = read(&event, Timestamp::UNIX_EPOCH).unwrap();
             assert_eq!(trigger.reading, Reading::Nothing);
         }

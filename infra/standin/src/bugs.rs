@@ -90,11 +90,13 @@ pub enum Bug {
     MetadataOfCustomer,
     /// A page of which one row cannot be read is not read at all.
     OddRowStopsPage,
+    /// What is remembered of persons is never read.
+    PersonForgotten,
 }
 
 impl Bug {
     /// Every bug, by the invariant that it breaks.
-    pub const ALL: [Self; 39] = [
+    pub const ALL: [Self; 40] = [
         Self::TrustedConflict,
         Self::OpenForgotten,
         Self::TimestampOrdering,
@@ -134,6 +136,7 @@ impl Bug {
         Self::StackNotTold,
         Self::MetadataOfCustomer,
         Self::OddRowStopsPage,
+        Self::PersonForgotten,
     ];
 
     /// Its name on a command line.
@@ -178,6 +181,7 @@ impl Bug {
             Self::StackNotTold => "stack-not-told",
             Self::MetadataOfCustomer => "metadata-of-customer",
             Self::OddRowStopsPage => "odd-row-stops-page",
+            Self::PersonForgotten => "person-forgotten",
         }
     }
 
@@ -203,6 +207,7 @@ impl Bug {
             | Self::GraceMoved
             | Self::EndedIsMissing
             | Self::OddRowStopsPage
+            | Self::PersonForgotten
             | Self::CancelledWithPeriod => 1,
             Self::IntentNotStored | Self::ValueNotSent | Self::ConflictMintsAnother => 2,
             Self::RefusalSwallowed

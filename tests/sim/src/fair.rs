@@ -25,7 +25,7 @@ impl Sim {
         self.mend(true);
         self.retire();
         // Nothing tells of that: the comparison of the systems finds whom it concerns.
-        self.was_wrong |= self.lives.mend_odd_rows(&self.world);
+        self.was_wrong |= self.lives.mend_odd_rows(&self.world) | self.lives.takes_subs;
         self.tell("the storm is over");
         self.finish_tasks();
         while let Some(at) = self.storm.next_landing() {

@@ -23,6 +23,7 @@ use tollgate_standin::stripe::{Card, NewCustomer, NewEndpoint, NewSession, Subsc
 use tollgate_standin::world::{BULK_QUEUE, DEAD_LETTER_QUEUES, EVENTS_QUEUE, World};
 
 use crate::executor::{Executor, block_on};
+use crate::lives::address;
 use crate::run::{dawn, worker_on};
 
 /// `MaximumConcurrency` of each event source mapping: its least.
@@ -87,7 +88,11 @@ pub fn flood(sign_ups: usize) -> FloodReport {
     let (payer, upgrade) = flood.somebody_who_pays();
     let start = flood.world.clock.time();
     for n in 0..sign_ups {
-        flood.world.cognito.sign_up_confirmed(&format!("u{n}"), "u@example.com").expect("free");
+        flood
+            .world
+            .cognito
+            .sign_up_confirmed(&format!("u{n}"), &address(&format!("u{n}")))
+            .expect("free");
     }
     flood.carry_triggers();
     // The flood is under way when somebody pays for more.

@@ -30,6 +30,7 @@ mod mistakes;
 pub mod neighbours;
 pub mod operator;
 pub mod oracle;
+mod persons;
 pub mod report;
 pub mod run;
 mod running;

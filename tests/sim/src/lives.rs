@@ -32,6 +32,11 @@ fn some_price(stripe: &Stripe, rng: &mut ChaCha8Rng) -> Option<String> {
     stripe.price_by_lookup_key(key).map(|price| price.id.clone())
 }
 
+/// A person's address: whoever signs up again under a name is the same person.
+pub(crate) fn address(name: &str) -> String {
+    format!("{name}@example.com")
+}
+
 /// Everybody, and what they have.
 #[derive(Debug, Default)]
 pub struct Lives {
@@ -56,6 +61,9 @@ pub struct Lives {
     pub owners_keys: BTreeMap<String, String>,
     /// Who else has to do with the seller's Stripe account.
     pub neighbours: Neighbours,
+    /// Whether somebody has chosen another's sub for a name: what was written to the other may
+    /// have landed on them, and if they leave before they are seen, the comparison finds it.
+    pub takes_subs: bool,
     born: usize,
 }
 
@@ -95,7 +103,7 @@ impl Lives {
         }
     }
 
-    fn born(&mut self, name: String, id: AccountId) {
+    pub(crate) fn born(&mut self, name: String, id: AccountId) {
         let namesakes = self.called.values().filter(|other| other.starts_with(&name)).count();
         let mark = "'".repeat(namesakes);
         self.called.insert(id.clone(), format!("{name}{mark}"));
@@ -106,7 +114,7 @@ impl Lives {
     fn sign_up(&mut self, stage: &mut Stage<'_>) -> Option<String> {
         // Names are few, so that the name of a deleted user is taken again.
         let name = format!("user-{}", stage.rng.random_range(0..8));
-        let id = stage.world.cognito.sign_up_confirmed(&name, "a@example.com").ok()?;
+        let id = stage.world.cognito.sign_up_confirmed(&name, &address(&name)).ok()?;
         let told = format!("{name} signs up as {id}");
         self.born(name, id);
         Some(told)
@@ -114,7 +122,7 @@ impl Lives {
 
     /// Somebody has signed up before it all begins.
     pub(crate) fn pays_already(&mut self, world: &World, name: String) {
-        let id = world.cognito.sign_up_confirmed(&name, "p@example.com").expect("it is free");
+        let id = world.cognito.sign_up_confirmed(&name, &address(&name)).expect("it is free");
         self.born(name, id);
     }
 

@@ -47,6 +47,11 @@ impl Operated {
         self.acts.iter().any(|(_, act)| *act == Act::Close)
     }
 
+    /// Whether it was ever released.
+    pub fn releases(&self) -> bool {
+        self.acts.iter().any(|(_, act)| *act == Act::Release)
+    }
+
     /// What all acts come to, in the order in which they were committed.
     pub fn standing(&self) -> Standing {
         let mut acts: Vec<_> = self.acts.iter().collect();
@@ -74,7 +79,7 @@ impl Standing {
                 self.lifted.insert(dispute.clone());
             }
             // Who is linked to whom is the ledger's to say; what must not be is seen elsewhere.
-            Act::RotateKey { .. } | Act::Link { .. } | Act::Unlink { .. } => {}
+            Act::Forget | Act::RotateKey { .. } | Act::Link { .. } | Act::Unlink { .. } => {}
         }
     }
 }

@@ -6,6 +6,7 @@
 
 mod entitlement;
 mod neighbours;
+mod persons;
 mod records;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,6 +15,7 @@ use std::fmt;
 use jiff::{SignedDuration, Timestamp};
 use tollgate_billing::account::{
     Access, Account, KeyId, KeyRecord, PlanId, RetiringKey, Status, UsagePlanId, User,
+    is_like_a_sub,
 };
 use tollgate_billing::ledger::{Entry, Outcome, StoredEvent};
 use tollgate_events::{AccountId, cloudtrail};
@@ -108,11 +110,18 @@ pub fn stuck(sim: &Sim) -> Vec<Violation> {
         let owner = customer.and_then(|customer| links.get(customer));
         let released = customer.is_some_and(|customer| sim.released.contains(customer));
         let stranger = owner.is_none() && (record.account.is_none() || released);
-        if !stranger && !record.account.iter().chain(owner).any(closed) {
+        let named_as_sub = record.account.as_ref().is_some_and(|id| named_as_sub(sim, id));
+        if !stranger && !named_as_sub && !record.account.iter().chain(owner).any(closed) {
             oracle.violate(1, format!("{} stays parked: {:?}", record.event, record.detail));
         }
     }
     oracle.found
+}
+
+/// Whether an account's user has chosen another's sub for a name.
+fn named_as_sub(sim: &Sim, id: &AccountId) -> bool {
+    let user = sim.world.cognito.user_by_id(id);
+    user.is_some_and(|user| user.username != id.as_str() && is_like_a_sub(&user.username))
 }
 
 /// Whether somebody wanted an account to be closed: its user's deletion was told, or an
@@ -239,6 +248,9 @@ impl<'a> Oracle<'a> {
             return;
         }
         let problems = match self.sim.world.cognito.user_by_id(&account.id) {
+            Some(user) if named_as_sub(self.sim, &account.id) && account.is_undecided() => {
+                self.unserved(&user)
+            }
             None => self.closed(account),
             Some(_) if self.operated(account).closed => self.closed(account),
             Some(user) => self.served(account, &user),
@@ -319,6 +331,14 @@ impl<'a> Oracle<'a> {
                 self.violate(1, format!("{id} is cancelled, and nobody wanted that"));
             }
         }
+    }
+
+    /// Who has chosen another's sub for a name is told nothing of theirs. Whoever was served before
+    /// the other had an account is served on.
+    fn unserved(&self, user: &tollgate_standin::cognito::User) -> Vec<String> {
+        let told = user.attribute("custom:apiid").or(user.attribute("custom:plan"));
+        let told = told.map(|told| format!("it is named as another's sub, and is told {told}"));
+        told.into_iter().collect()
     }
 
     fn served(&self, account: &Account, user: &tollgate_standin::cognito::User) -> Vec<String> {
@@ -471,6 +491,7 @@ impl<'a> Oracle<'a> {
             // has no conditional writes), and their next sign-in shows no need to catch up: the
             // comparison of the systems finds them.
             let taken_for_another = user.is_federated() && user.attribute("custom:apiid").is_some();
+            let taken_for_another = taken_for_another || named_as_sub(self.sim, &user.id);
             if user.enabled && !served && !taken_for_another {
                 self.violate(1, format!("{} has no account", user.id));
             }

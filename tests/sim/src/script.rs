@@ -133,6 +133,8 @@ pub(crate) enum Stream {
     Act,
     /// The fair weather.
     Fair,
+    /// What a person does instead of an act.
+    Person,
 }
 
 /// The dice of a seed for one purpose.

@@ -92,8 +92,15 @@ impl Sim {
             }
             return;
         }
-        let mut stage = Stage { world: &self.world, api: &self.api, rng: &mut dice };
-        if let Some(told) = self.lives.act(&mut stage) {
+        let mut persons = self::dice(self.script.seed, Stream::Person, number as u64);
+        let is_personal = persons.random_bool(0.04);
+        let rng = if is_personal { &mut persons } else { &mut dice };
+        let mut stage = Stage { world: &self.world, api: &self.api, rng };
+        let told = match is_personal {
+            true => self.lives.personal(&mut stage),
+            false => self.lives.act(&mut stage),
+        };
+        if let Some(told) = told {
             self.tell(&format!("[{number}] {told}"));
             self.acts.push((number, told));
         }

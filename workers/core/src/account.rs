@@ -9,6 +9,8 @@ use tollgate_events::{
     AccountId, CustomerId, DisputeId, Envelope, PriceId, SubscriptionId, identifier,
 };
 
+use crate::person::PersonId;
+
 identifier!(
     /// A plan of the catalog: `free`, `basic`, `pro`.
     word PlanId
@@ -21,6 +23,12 @@ identifier!(
     /// An API Gateway API key's id; never the key's value.
     word KeyId
 );
+
+/// Whether a name looks like a sub of Cognito's: a UUID.
+pub fn is_like_a_sub(name: &str) -> bool {
+    let is_hex = |it: &str| it.bytes().all(|byte| byte == b'-' || byte.is_ascii_hexdigit());
+    is_hex(name) && name.split('-').map(str::len).eq([8_usize, 4, 4, 4, 12])
+}
 
 /// What a key is for. One today: the account's own long-lived key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -288,6 +296,17 @@ pub enum User {
     Deleted,
 }
 
+impl User {
+    /// The name by which admin calls have reached them, if one is known.
+    pub fn username(&self) -> Option<&str> {
+        match self {
+            Self::Present { username, .. } => Some(username),
+            Self::Missing { username, .. } => username.as_deref(),
+            Self::Unseen | Self::Deleted => None,
+        }
+    }
+}
+
 /// An operator's grant of a plan.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Grant {
@@ -425,6 +444,9 @@ pub struct Account {
     /// e-mail address, and history is kept for ever.
     #[serde(default)]
     pub user: User,
+    /// Under what is remembered that the account is held, or was when it was closed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub person: Option<PersonId>,
     /// What history tells.
     #[serde(default)]
     pub access: Access,
@@ -450,6 +472,7 @@ impl Account {
             deletion_told: false,
             second_looks: 0,
             user: User::Unseen,
+            person: None,
             access: Access::default(),
         }
     }

@@ -20,6 +20,7 @@ use tollgate_events::{AccountId, CustomerId, EventRef};
 
 use crate::account::{Access, Account};
 use crate::ledger::{Claim, Commit, CommitResult, Entry, EventRecord, StepTaken};
+use crate::person::Memory;
 use crate::ports::{Entropy, Ledger, PortResult};
 
 /// The ledger's accounts, for whoever writes them.
@@ -69,6 +70,8 @@ pub struct Change {
     pub unlink: Vec<CustomerId>,
     /// An operator wants it: see [`Commit::by_operator`].
     pub by_operator: bool,
+    /// What is remembered of persons from now on.
+    pub memories: Vec<Memory>,
     /// Event records to upsert. Those of this account get its version.
     pub records: Vec<EventRecord>,
 }
@@ -84,6 +87,7 @@ impl Change {
             link: Vec::new(),
             unlink: Vec::new(),
             by_operator: false,
+            memories: Vec::new(),
             records: Vec::new(),
         }
     }
@@ -207,6 +211,7 @@ impl<L: Ledger, E: Entropy> Claimed<'_, L, E> {
             link: change.link,
             unlink: change.unlink,
             by_operator: change.by_operator,
+            memories: change.memories,
             account,
         };
         // Boxed: it stands at the end of chains of calls, and its type is deep.

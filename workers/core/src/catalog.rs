@@ -6,14 +6,14 @@
 mod read;
 
 use serde::Deserialize;
-use tollgate_events::{PriceId, ProductId};
+use tollgate_events::{PriceId, ProductId, cognito};
 
 use crate::account::{PlanId, UsagePlanId};
 use crate::policy::Policy;
 use crate::stripe::Price;
 
 /// Values of `custom:plan` that are no plan: no plan may have such an id.
-pub const RESERVED_PLAN_IDS: [&str; 5] = ["none", "held", "disabled", "closed", "waiting"];
+pub const RESERVED_PLAN_IDS: [&str; 5] = cognito::WORDS_INSTEAD_OF_A_PLAN;
 
 /// How often a quota starts afresh (API Gateway's `QuotaSettings.period`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]

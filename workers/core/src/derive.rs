@@ -14,6 +14,7 @@ use sha2::Sha256;
 use tollgate_events::{AccountId, NamedAccount};
 
 use crate::account::{MintIntent, Slot};
+use crate::person::{PersonId, VerifiedEmail};
 
 /// An API key's value: shown to its owner, and nowhere else.
 #[derive(Clone)]
@@ -127,6 +128,23 @@ impl Deriver {
         let proof = format!("{}:{}", self.newest, hex::encode(mac.finalize().into_bytes()));
         let stack = Some(self.stack.clone());
         NamedAccount { id: account.clone(), proof: Some(proof), stack }
+    }
+
+    /// What the person with an address is remembered under: by the newest secret.
+    pub fn person(&self, email: &VerifiedEmail) -> PersonId {
+        self.person_by(self.newest, email).expect("newest is there")
+    }
+
+    /// What the person may be remembered under: by each secret that is there.
+    pub fn persons(&self, email: &VerifiedEmail) -> Vec<PersonId> {
+        let versions = self.secrets.keys().rev();
+        versions.filter_map(|version| self.person_by(*version, email).ok()).collect()
+    }
+
+    fn person_by(&self, version: u32, email: &VerifiedEmail) -> Result<PersonId, DeriveError> {
+        let mac = self.mac(version, &["person", email.expose()])?;
+        let id = format!("{version}-{}", hex::encode(mac.finalize().into_bytes()));
+        Ok(PersonId::parse(id).expect("it is short, and digits and letters"))
     }
 
     /// Whose an object is that names an account. Constant time in the proof.

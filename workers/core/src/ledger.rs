@@ -10,6 +10,7 @@ use tollgate_events::{
 };
 
 use crate::account::{Access, Account, Reason};
+use crate::person::Memory;
 use crate::policy::{BLAST_AT_LEAST, BLAST_PERCENT};
 use crate::ports::{Ledger, PortResult};
 
@@ -234,6 +235,8 @@ pub struct Commit {
     pub unlink: Vec<CustomerId>,
     /// An operator wants it: released customers may be linked too.
     pub by_operator: bool,
+    /// What is remembered of persons from now on.
+    pub memories: Vec<Memory>,
     /// Event records to upsert along with it.
     pub records: Vec<EventRecord>,
 }
@@ -241,8 +244,8 @@ pub struct Commit {
 impl Commit {
     /// Writes the state and nothing else.
     pub fn of(account: Account) -> Self {
-        let (link, unlink, records) = (Vec::new(), Vec::new(), Vec::new());
-        Self { account, entry: None, link, unlink, by_operator: false, records }
+        let (link, unlink, memories, records) = Default::default();
+        Self { account, entry: None, link, unlink, by_operator: false, memories, records }
     }
 }
 

@@ -29,6 +29,7 @@ pub mod key_name;
 pub mod ledger;
 pub mod mismatch;
 pub mod ops;
+pub mod person;
 pub mod plan;
 pub mod policy;
 pub mod ports;

@@ -23,6 +23,9 @@ pub struct Policy {
     pub trust_payment_links: bool,
     /// Minutes for which an event waits for its customer's link before it is parked.
     pub waiting_minutes: u32,
+    /// Days for which a closed account's hold is remembered, so that whoever signs up again with
+    /// the same verified e-mail address is held as well; 0 to remember nothing.
+    pub remember_days: u32,
     /// How many calls a second Tollgate's workers may make to API Gateway's control plane, all
     /// together: 1 to 10. AWS allows 10 to all callers of an account and Region.
     pub control_plane_calls_per_second: u32,
@@ -42,6 +45,7 @@ impl Default for Policy {
             cancel_when_user_deleted: true,
             trust_payment_links: false,
             waiting_minutes: 15,
+            remember_days: 365,
             control_plane_calls_per_second: 5,
             key_quota: 10_000,
             key_reserve: 500,
@@ -63,6 +67,11 @@ impl Policy {
     /// How long an event waits for its customer's link.
     pub fn waiting(&self) -> SignedDuration {
         SignedDuration::from_mins(i64::from(self.waiting_minutes))
+    }
+
+    /// For how long a closed account's hold is remembered; `None` when nothing ever is.
+    pub fn remembered_for(&self) -> Option<SignedDuration> {
+        (self.remember_days > 0).then(|| days(self.remember_days))
     }
 }
 

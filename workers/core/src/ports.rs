@@ -23,6 +23,7 @@ use crate::derive::KeyValue;
 use crate::ledger::{
     Claim, Commit, CommitResult, CustomerLink, Entry, EventRecord, StackRecord, StoredEvent,
 };
+use crate::person::{PersonId, Remembered, VerifiedEmail};
 use crate::stripe::{Dispute, ListedEvent, Subscription};
 
 /// Which system a call went to.
@@ -418,7 +419,6 @@ pub struct ApiKey {
     pub created_at: Option<Timestamp>,
 }
 
-/// How much of its quota a key has used in the current period.
 /// A usage plan, as far as it sells something.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlanStages {
@@ -428,6 +428,7 @@ pub struct PlanStages {
     pub stages: BTreeSet<String>,
 }
 
+/// How much of its quota a key has used in the current period.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Usage {
     /// Requests so far.
@@ -470,13 +471,13 @@ pub trait ApiGateway: Send + Sync {
     /// `GetUsagePlans` by `keyId`, every page: the plans that a key is on.
     fn plans_of(&self, key: &KeyId) -> impl Future<Output = PortResult<Vec<UsagePlanId>>> + Send;
 
-    /// `GetUsagePlanKeys`: the keys on a plan, one page of up to 500.
     /// `GetUsagePlans`: all usage plans of the account and Region, one page of up to 500.
     fn all_plans(
         &self,
         position: Option<&str>,
     ) -> impl Future<Output = PortResult<Page<PlanStages>>> + Send;
 
+    /// `GetUsagePlanKeys`: the keys on a plan, one page of up to 500.
     fn keys_on(
         &self,
         plan: &UsagePlanId,
@@ -527,6 +528,8 @@ pub struct UserRecord {
     /// for whom an administrator chose a password that they have not changed yet.
     /// <https://docs.aws.amazon.com/cognito/latest/developerguide/signing-up-users-in-your-app.html>
     pub confirmed: bool,
+    /// The e-mail address, where Cognito has verified it. Anybody can claim another's.
+    pub email: Option<VerifiedEmail>,
     /// Tollgate's attributes.
     pub attributes: Attributes,
 }
@@ -641,6 +644,12 @@ pub trait Ledger: Send + Sync {
         &self,
         key: &KeyId,
     ) -> impl Future<Output = PortResult<Option<AccountId>>> + Send;
+
+    /// What is remembered of a person, as last written: its time may be over.
+    fn remembered(
+        &self,
+        person: &PersonId,
+    ) -> impl Future<Output = PortResult<Option<Remembered>>> + Send;
 
     /// An account, without claiming it.
     fn account(

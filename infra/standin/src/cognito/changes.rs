@@ -137,7 +137,7 @@ impl CognitoStandin {
         if by_email && !name.contains('@') {
             return Err(CognitoError::invalid("Username should be an email."));
         }
-        if state.users.find(name, by_email).is_some() {
+        if state.users.has_name(name, by_email) {
             return Err(CognitoError::new(Code::UsernameExists, "User already exists"));
         }
         let id = AccountId::parse(state.uuid()).expect("a UUID is an identifier");

@@ -6,6 +6,10 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::model::User;
 
+fn is_local(user: &&User) -> bool {
+    !user.is_federated()
+}
+
 /// The users.
 #[derive(Default)]
 pub(super) struct Directory {
@@ -26,14 +30,19 @@ impl Directory {
     /// also the `sub`; where e-mail addresses are user names, also that.
     /// <https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_AdminGetUser.html>
     pub(super) fn find(&self, name: &str, by_email: bool) -> Option<&User> {
-        let local = |user: &&User| !user.is_federated();
         let by_sub = || self.users.get(self.name_of(name)?).filter(|user| user.id.as_str() == name);
-        let by_address = || {
-            let mut users = self.users.values().filter(local);
-            users.find(|user| user.attribute("email") == Some(name))
-        };
-        let found = self.users.get(name).or_else(|| by_sub().filter(local));
-        found.or_else(|| if by_email { by_address() } else { None })
+        let found = self.users.get(name).or_else(|| by_sub().filter(is_local));
+        found.or_else(|| if by_email { self.by_address(name) } else { None })
+    }
+
+    /// Whether a user name is taken. A sub is none, but where users have no other.
+    pub(super) fn has_name(&self, name: &str, by_email: bool) -> bool {
+        self.users.contains_key(name) || by_email && self.by_address(name).is_some()
+    }
+
+    fn by_address(&self, address: &str) -> Option<&User> {
+        let mut users = self.users.values().filter(is_local);
+        users.find(|user| user.attribute("email") == Some(address))
     }
 
     /// The user name that a `sub` has or had.

@@ -81,9 +81,18 @@ impl User {
         }
     }
 
-    /// Writes attributes: an empty value deletes.
+    /// Writes attributes: an empty value deletes. Another address is not verified, unless that is
+    /// written with it.
     /// <https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_AdminUpdateUserAttributes.html>
+    /// <https://docs.aws.amazon.com/cognito/latest/developerguide/user-pool-settings-email-phone-verification.html>
     pub(super) fn write(&mut self, attributes: BTreeMap<String, String>) {
+        for name in ["email", "phone_number"] {
+            let differs =
+                attributes.get(name).is_some_and(|new| self.attributes.get(name) != Some(new));
+            if differs {
+                self.attributes.insert(format!("{name}_verified"), "false".to_owned());
+            }
+        }
         for (name, value) in attributes {
             if value.is_empty() {
                 self.attributes.remove(&name);

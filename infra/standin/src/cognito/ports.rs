@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use tollgate_billing::account::{Attributes, KeyId};
+use tollgate_billing::person::VerifiedEmail;
 use tollgate_billing::ports::{
     Class, NameHolder, Page, PortError, PortResult, Service, UserRecord, Users,
 };
@@ -104,6 +105,10 @@ fn record(user: &User) -> UserRecord {
         federated: user.is_federated(),
         enabled: user.enabled,
         confirmed: matches!(user.status, UserStatus::Confirmed | UserStatus::ExternalProvider),
+        email: VerifiedEmail::of(
+            user.attribute("email"),
+            user.attribute("email_verified") == Some("true"),
+        ),
         attributes: Attributes { api_id, plan },
     }
 }

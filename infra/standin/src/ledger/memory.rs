@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tollgate_billing::account::{Account, KeyId};
 use tollgate_billing::ledger::{Entry, StackRecord, StoredEvent};
+use tollgate_billing::person::{PersonId, Remembered};
 use tollgate_events::{AccountId, CustomerId};
 
 use super::store::Store;
@@ -98,6 +99,11 @@ impl MemoryLedger {
     /// Customers whom an operator has released, and whose each was.
     pub fn released(&self) -> BTreeMap<CustomerId, AccountId> {
         self.lock().released.clone()
+    }
+
+    /// What is remembered of persons.
+    pub fn memories(&self) -> BTreeMap<PersonId, Remembered> {
+        self.lock().memories.clone()
     }
 
     /// Whose each key is that any account ever had.

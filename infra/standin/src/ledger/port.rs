@@ -9,6 +9,7 @@ use tollgate_billing::account::{Account, KeyId};
 use tollgate_billing::ledger::{
     Blast, Claim, Commit, CommitResult, CustomerLink, Entry, EventRecord, StackRecord, StoredEvent,
 };
+use tollgate_billing::person::{PersonId, Remembered};
 use tollgate_billing::ports::{Class, Ledger, Page, PortResult, Service};
 use tollgate_events::{AccountId, CustomerId, EventRef};
 
@@ -74,6 +75,14 @@ impl Ledger for MemoryLedger {
     async fn account_of_key(&self, key: &KeyId) -> PortResult<Option<AccountId>> {
         let act = || Ok(self.lock().keys.get(key).cloned());
         self.gate.pass(Service::Ledger, "GetItem", key.as_str(), act).await
+    }
+
+    async fn remembered(&self, person: &PersonId) -> PortResult<Option<Remembered>> {
+        let act = || {
+            let found = self.lock().memories.get(person).cloned();
+            Ok(found.filter(|_| !self.gate.has(Bug::PersonForgotten)))
+        };
+        self.gate.pass(Service::Ledger, "GetItem", "person", act).await
     }
 
     async fn account(&self, account: &AccountId) -> PortResult<Option<Account>> {

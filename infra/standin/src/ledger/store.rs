@@ -9,6 +9,7 @@ use tollgate_billing::ledger::{
     Claim, Commit, CommitResult, CustomerLink, Entry, EventRecord, RecordBody, StackRecord,
     StoredEvent,
 };
+use tollgate_billing::person::{PersonId, Remembered};
 use tollgate_billing::policy::UNFINISHED_REVIEW_AFTER;
 use tollgate_events::{AccountId, CustomerId, EventRef, Source};
 
@@ -27,6 +28,7 @@ pub(super) struct Store {
     /// The sparse index of waiting and parked events.
     pub(super) stuck: BTreeMap<String, BTreeSet<EventRef>>,
     pub(super) stack: StackRecord,
+    pub(super) memories: BTreeMap<PersonId, Remembered>,
     /// Links that a planted bug has yet to make.
     pub(super) not_first: BTreeMap<AccountId, Vec<Commit>>,
 }
@@ -75,6 +77,10 @@ impl Store {
         }
         self.keys
             .extend(commit.account.access.keys.values().map(|key| (key.id.clone(), id.clone())));
+        for memory in &commit.memories {
+            self.memories.remove(&memory.person);
+            self.memories.extend(memory.keep.clone().map(|keep| (memory.person.clone(), keep)));
+        }
         for record in &commit.records {
             self.upsert(record);
         }
@@ -202,6 +208,7 @@ impl Store {
             "links": self.links,
             "released": self.released,
             "keys": self.keys,
+            "memories": self.memories,
             "stack": self.stack,
         })
     }

@@ -57,7 +57,9 @@ impl Oracle<'_> {
             best = best.max(if lasts { rank } else { 0 });
         }
         let plan = PLANS[best];
-        let held = operated.held || self.held(&stripe, account, &customers);
+        let held = operated.held
+            || self.held(&stripe, account, &customers)
+            || self.is_carried_over(account, problems);
         let word = match (held, user_enabled) {
             (true, _) => "held",
             (false, false) => "disabled",

@@ -25,14 +25,15 @@ use tollgate_standin::world::{API_ID, BULK_QUEUE, STAGE, World};
 
 use crate::executor::block_on;
 use crate::fair;
+use crate::lives::address;
 use crate::run::{Sim, bind, dawn, worker_on};
 use crate::script::Script;
 
 /// What a comparison may call: reads, and the queue.
 const READS: [&str; 11] = [
     "GetApiKeys",
-    "GetUsagePlanKeys",
     "GetUsagePlans",
+    "GetUsagePlanKeys",
     "GET /v1/subscriptions",
     "GET /v1/subscriptions/{id}",
     "GET /v1/account",
@@ -128,7 +129,7 @@ impl Town {
     }
 
     fn sign_up(&self, name: &str) -> AccountId {
-        let account = self.world.cognito.sign_up_confirmed(name, "a@example.com").unwrap();
+        let account = self.world.cognito.sign_up_confirmed(name, &address(name)).unwrap();
         self.world.cognito.take_triggers();
         account
     }
@@ -374,6 +375,10 @@ fn a_world_at_rest_has_not_drifted() {
         let mut sim = Sim::new(&script);
         sim.storm();
         sim.settle();
+        if sim.lives.takes_subs {
+            // Whoever is named as another's sub is a person's to see to.
+            continue;
+        }
         let mut report = compare(sim.workers.last().unwrap(), 3);
         for drift in FOR_A_PERSON {
             report.woken.remove(&drift);
@@ -396,12 +401,12 @@ fn ten_thousand_accounts_cost_hundreds_of_calls() {
     assert_eq!((report.parts, report.users, report.subscriptions), (2, 10_000, 200));
     let calls = BTreeMap::from([
         ((Service::ApiGateway, "GetApiKeys"), 20),
+        ((Service::ApiGateway, "GetUsagePlans"), 1),
         ((Service::ApiGateway, "GetUsagePlanKeys"), 20 + 1 + 1),
         // Once for each part.
         ((Service::Stripe, "GET /v1/subscriptions"), 2 * 2),
         ((Service::Cognito, "ListUsers"), 2 * 167),
         ((Service::Ledger, "Query"), 2 * 100),
-        ((Service::ApiGateway, "GetUsagePlans"), 1),
         ((Service::Ledger, "BatchGetItem"), 2 * 100),
         // What the stack belongs to.
         ((Service::Stripe, "GET /v1/account"), 1),

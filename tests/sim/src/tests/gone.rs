@@ -23,7 +23,7 @@ fn whoever_cannot_be_told_is_looked_for_at_once() {
     assert!(report.outcomes.into_keys().eq([Outcome::Applied]));
     let calls = scene.world.gate.take_calls().into_iter().map(|call| call.operation);
     let calls: Vec<_> = calls.skip_while(|it| *it != "AdminUpdateUserAttributes").collect();
-    let again = ["GET /v1/subscriptions", "AdminGetUser", "TransactWriteItems"];
+    let again = ["GET /v1/subscriptions", "AdminGetUser", "ListUsers", "TransactWriteItems"];
     assert_eq!(calls[1..], again);
     assert_eq!(scene.seen(&ann), ("pro".into(), Status::Active, "-".into()), "one look may lag");
     scene.later(SignedDuration::from_hours(1));

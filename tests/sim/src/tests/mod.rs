@@ -18,6 +18,7 @@ mod looks;
 mod namesake;
 mod odd_rows;
 mod permutations;
+mod persons;
 mod preview;
 mod rebuild;
 mod reconcile;

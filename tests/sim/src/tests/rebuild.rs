@@ -18,11 +18,12 @@ use tollgate_standin::stripe::{Card, NewCustomer, SubscriptionData, When};
 use tollgate_standin::world::{BULK_QUEUE, EVENTS_QUEUE};
 
 use crate::executor::block_on;
+use crate::lives::address;
 use crate::scene::{Bought, Scene};
 
 impl Scene {
     pub(super) fn person(&self, name: &str) -> AccountId {
-        let account = self.world.cognito.sign_up_confirmed(name, "a@example.com").unwrap();
+        let account = self.world.cognito.sign_up_confirmed(name, &address(name)).unwrap();
         self.come_to_rest();
         account
     }

@@ -19,6 +19,7 @@ use tollgate_standin::stripe::{Card, NewCustomer, NewEndpoint, NewSession, Subsc
 use tollgate_standin::world::{BULK_QUEUE, EVENTS_QUEUE, World};
 
 use crate::executor::block_on;
+use crate::lives::address;
 use crate::operator;
 use crate::run::{bind, dawn, worker_on};
 
@@ -131,7 +132,7 @@ impl Scene {
     }
 
     pub(super) fn sign_up(&self, name: &str) -> AccountId {
-        let id = self.world.cognito.sign_up_confirmed(name, "a@example.com").expect("free");
+        let id = self.world.cognito.sign_up_confirmed(name, &address(name)).expect("free");
         assert_eq!(self.handle(&self.events()).failed, [""; 0]);
         id
     }

@@ -14,6 +14,7 @@ use tollgate_standin::stripe::When;
 
 use super::scene::{Refuses, Scene};
 use crate::executor::block_on;
+use crate::lives::address;
 
 fn outcomes(scene: &Scene, account: &AccountId) -> Vec<Outcome> {
     let events = scene.world.ledger.events().into_iter();
@@ -94,7 +95,9 @@ fn what_the_budget_has_no_room_for_waits() {
     let policy = Policy { control_plane_calls_per_second: 1, ..Policy::default() };
     scene.worker.control_plane = ControlPlane::share(&policy, 2);
     let ids: Vec<_> = (0..10)
-        .map(|n| scene.world.cognito.sign_up_confirmed(&format!("u{n}"), "u@example.com"))
+        .map(|n| {
+            scene.world.cognito.sign_up_confirmed(&format!("u{n}"), &address(&format!("u{n}")))
+        })
         .map(|id| id.expect("the name is free"))
         .collect();
     let report = scene.handle(&scene.events());

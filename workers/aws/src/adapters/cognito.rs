@@ -5,6 +5,7 @@
 use aws_sdk_cognitoidentityprovider::Client;
 use aws_sdk_cognitoidentityprovider::types::{AttributeType, UserStatusType, UserType};
 use tollgate_billing::account::{Attributes, KeyId};
+use tollgate_billing::person::VerifiedEmail;
 use tollgate_billing::ports::{
     Class, NameHolder, Page, PortError, PortResult, Service, UserRecord, Users,
 };
@@ -193,6 +194,7 @@ fn read(
             status,
             Some(UserStatusType::Confirmed | UserStatusType::ExternalProvider)
         ),
+        email: VerifiedEmail::of(value("email"), value("email_verified") == Some("true")),
         attributes: Attributes {
             api_id: value(API_ID).and_then(|id| KeyId::parse(id).ok()),
             plan: value(PLAN).map(str::to_owned),

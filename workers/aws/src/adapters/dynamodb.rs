@@ -27,6 +27,7 @@ use tollgate_billing::account::{Account, KeyId};
 use tollgate_billing::ledger::{
     Claim, Commit, CommitResult, CustomerLink, Entry, EventRecord, StackRecord, StoredEvent,
 };
+use tollgate_billing::person::{PersonId, Remembered};
 use tollgate_billing::ports::{Class, Ledger, Page, PortError, PortResult, Service};
 use tollgate_events::{AccountId, CustomerId, EventRef};
 
@@ -215,6 +216,11 @@ impl Ledger for DynamoLedger {
     async fn account_of_key(&self, key: &KeyId) -> PortResult<Option<AccountId>> {
         let Some(item) = self.get(&Key::api_key(key)).await? else { return Ok(None) };
         link_owner(&item).map(Some).ok_or_else(|| unreadable(&item, "its account"))
+    }
+
+    async fn remembered(&self, person: &PersonId) -> PortResult<Option<Remembered>> {
+        let Some(item) = self.get(&Key::person(person)).await? else { return Ok(None) };
+        items::read_memory(&item).map_err(|error| unreadable(&item, error))
     }
 
     async fn account(&self, account: &AccountId) -> PortResult<Option<Account>> {

@@ -48,6 +48,10 @@ pub(crate) enum Account {
     /// says so.
     #[command(after_help = CLOSE)]
     Close(Plain),
+    /// Forgets what is remembered of the person behind a closed account that was held: whoever
+    /// signs up again with their e-mail address is not held for that any more.
+    #[command(after_help = FORGET)]
+    Forget(Plain),
     /// Links a Stripe customer to an account, by your word.
     #[command(after_help = LINK)]
     Link(Paid),
@@ -87,6 +91,9 @@ Examples:
 const CLOSE: &str = "\
 Example:
   tollgate --stack shop account close ann@example.com --why 'terms of use'";
+const FORGET: &str = "\
+Example:
+  tollgate --stack shop account forget 7c9e6679-7425-40de-944b-e07fc1f90ae7 --why 'they asked for it'";
 const LINK: &str = "\
 Example:
   tollgate --stack shop account link ann@example.com cus_NffrFeUfNV2Hib --why 'paid by invoice'";
@@ -262,6 +269,7 @@ pub(super) async fn run<C: Clock>(
             (who, Act::RotateKey { overlap }, doing)
         }
         Account::Close(Plain { who, doing }) => (who, Act::Close, doing),
+        Account::Forget(Plain { who, doing }) => (who, Act::Forget, doing),
         Account::Link(Paid { who, customer, doing }) => (who, Act::Link { customer }, doing),
         Account::Unlink(Paid { who, customer, doing }) => (who, Act::Unlink { customer }, doing),
     };

@@ -4,8 +4,8 @@
 //! is looked for among the linked ones after everything that it more likely is and the ledger can
 //! tell of by one read.
 
-use tollgate_billing::account::{Account, KeyId};
-use tollgate_billing::ports::{Clock, Ledger, Users};
+use tollgate_billing::account::{Account, KeyId, is_like_a_sub};
+use tollgate_billing::ports::{Clock, Ledger, UserRecord, Users};
 use tollgate_billing::shell::quoted;
 use tollgate_events::{AccountId, CustomerId};
 
@@ -81,7 +81,10 @@ async fn by_email<C: Clock>(
     ledger: &DynamoLedger,
 ) -> Result<AccountId, Failure> {
     let users = context.users().await?.with_email(email).await?;
-    match users.as_slice() {
+    let (verified, claimed): (Vec<_>, Vec<_>) =
+        users.into_iter().partition(|user| user.email.is_some());
+    match verified.as_slice() {
+        [] if !claimed.is_empty() => Err(unverified(&claimed)),
         [user] => Ok(user.id.clone()),
         [] => by_customer(email, ledger).await?.ok_or_else(|| {
             Failure::usage(
@@ -90,11 +93,22 @@ async fn by_email<C: Clock>(
             )
         }),
         several => {
-            let subs: Vec<_> = several.iter().map(|user| user.id.to_string()).collect();
             let problem = format!("{} users have this e-mail address", several.len());
-            Err(Failure::usage(problem, format!("Name one by its sub: {}", subs.join(", "))))
+            Err(Failure::usage(problem, format!("Name one by its sub: {}", subs(several))))
         }
     }
+}
+
+/// Anybody can sign up with an address that is not theirs, as long as nobody asks for its code.
+fn unverified(claimed: &[UserRecord]) -> Failure {
+    Failure::usage(
+        "nobody has verified this e-mail address, so whoever claims it may be somebody else",
+        format!("If you know that it is they, name the account by its sub: {}", subs(claimed)),
+    )
+}
+
+fn subs(users: &[UserRecord]) -> String {
+    users.iter().map(|user| user.id.as_str()).collect::<Vec<_>>().join(", ")
 }
 
 /// What has the form of no id is not repeated: it may be the value of a key.
@@ -111,7 +125,5 @@ fn is_like_an_id(who: &str) -> bool {
     let is_key = |it: &str| {
         it.len() <= 10 && it.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
     };
-    let is_hex = |it: &str| it.bytes().all(|byte| byte == b'-' || byte.is_ascii_hexdigit());
-    let is_sub = |it: &str| is_hex(it) && it.split('-').map(str::len).eq([8_usize, 4, 4, 4, 12]);
-    is_key(who) || is_sub(who)
+    is_key(who) || is_like_a_sub(who)
 }

@@ -38,7 +38,9 @@ async fn user_pool(client: &Client, pool: &str) -> Look<UserPool> {
     let attributes = found.schema_attributes().iter();
     let attributes = attributes.filter_map(|it| Some((it.name()?.to_owned(), attribute(it))));
     let triggers = found.lambda_config().map(triggers).unwrap_or_default();
-    Ok(UserPool { attributes: attributes.collect(), triggers })
+    let looks_first = found.lambda_config().and_then(LambdaConfigType::pre_sign_up);
+    let names_are_free = found.username_attributes().is_empty() && looks_first.is_none();
+    Ok(UserPool { attributes: attributes.collect(), triggers, names_are_free })
 }
 
 fn attribute(found: &SchemaAttributeType) -> CustomAttribute {

@@ -8,6 +8,7 @@ use crate::account::{Access, Account, Attributes, Status, User};
 use crate::accounts::{Answer, Change};
 use crate::decide::{Desired, KeyState, Warning};
 use crate::ledger::{EventRecord, Outcome, comes_again, is_wake};
+use crate::person::Memory;
 use crate::policy::{
     MOST_DEFERRED, PARKED_REVIEW_AFTER, SECOND_LOOK_AFTER, SECOND_LOOKS, UNFINISHED_REVIEW_AFTER,
 };
@@ -64,6 +65,7 @@ impl<P: Ports> Run<'_, P> {
         self.tell_of_unknown_prices(&desired);
         self.account.review_at = self.review_at(&desired, lagging);
         let desired_key = desired.key;
+        let memories = self.memories(&desired);
         self.settle(desired);
         self.account.open = false;
         self.account.deferred.clear();
@@ -79,7 +81,7 @@ impl<P: Ports> Run<'_, P> {
             true => Outcome::Applied,
             false => Outcome::Unchanged,
         };
-        self.close(outcome, detail).await?;
+        self.close(outcome, detail, memories).await?;
         Ok(outcome)
     }
 
@@ -94,7 +96,7 @@ impl<P: Ports> Run<'_, P> {
     /// Closes the account as it was found: nothing was about it.
     pub(super) async fn leave(&mut self) -> Result<Outcome, Stop> {
         self.account.open = false;
-        self.close(Outcome::Unchanged, None).await?;
+        self.close(Outcome::Unchanged, None, Vec::new()).await?;
         Ok(Outcome::Unchanged)
     }
 
@@ -106,11 +108,15 @@ impl<P: Ports> Run<'_, P> {
             // Where nothing was begun, what the next look finds is no unfinished work.
             self.account.open = self.claimed.found_open() || !self.steps.is_empty();
         }
+        // Nothing is ever begun for it.
+        self.account.open &= !matches!(stop, Stop::NamedAsSub { .. });
         let tomorrow = self.now.checked_add(PARKED_REVIEW_AFTER).ok();
         let known = self.account.review_at.filter(|at| *at > self.now);
+        // A name never changes: only the other account's end does, and the comparison sees that.
+        let tomorrow = tomorrow.filter(|_| !matches!(stop, Stop::NamedAsSub { .. }));
         self.account.review_at = known.into_iter().chain(tomorrow).min();
         self.account.deferred.clear();
-        self.close(Outcome::Parked, Some(stop.to_string())).await?;
+        self.close(Outcome::Parked, Some(stop.to_string()), Vec::new()).await?;
         Ok(Outcome::Parked)
     }
 
@@ -129,7 +135,7 @@ impl<P: Ports> Run<'_, P> {
         self.account.deferred = waiting;
         let after = after.max(SignedDuration::from_secs(1));
         self.account.review_at = self.clock_now().checked_add(after).ok();
-        self.close(Outcome::Deferred, Some(stop.to_string())).await?;
+        self.close(Outcome::Deferred, Some(stop.to_string()), Vec::new()).await?;
         Ok(Outcome::Deferred)
     }
 
@@ -137,7 +143,12 @@ impl<P: Ports> Run<'_, P> {
         self.account.access != *self.committed() || !self.steps.is_empty()
     }
 
-    async fn close(&mut self, outcome: Outcome, detail: Option<String>) -> Result<(), Stop> {
+    async fn close(
+        &mut self,
+        outcome: Outcome,
+        detail: Option<String>,
+        memories: Vec<Memory>,
+    ) -> Result<(), Stop> {
         let at = self.clock_now();
         self.account.lease_until = None;
         let mut records = Vec::new();
@@ -146,7 +157,8 @@ impl<P: Ports> Run<'_, P> {
         }
         let causes = self.events.iter().map(Envelope::event_ref).collect();
         let steps = self.steps.clone();
-        self.write(Change { causes, steps, records, ..Change::to(self.account.clone(), at) }).await
+        let account = Change::to(self.account.clone(), at);
+        self.write(Change { causes, steps, records, memories, ..account }).await
     }
 
     /// What a person is told of an event: what went wrong, what to look at.

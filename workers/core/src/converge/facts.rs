@@ -6,16 +6,15 @@ use tollgate_events::{
     AccountId, CustomerId, DisputeId, Envelope, Hint, Source, Via, cloudtrail, cognito,
 };
 
-use super::{DRIFT, Run, Stop, join};
+use super::{Run, Stop, join};
 use crate::account::{Account, User};
 use crate::accounts::{Answer, Change};
 use crate::decide::{Facts, UserFact};
 use crate::ledger::{CustomerLink, StepTaken};
 use crate::ops::LINKED;
 use crate::policy::LAG_AT_MOST;
-use crate::ports::{Ledger, NameHolder, PortResult, Ports, Users};
+use crate::ports::{Ledger, PortResult, Ports};
 use crate::stripe::Subscription;
-use crate::sweep::wake;
 
 /// How many events one commit settles: DynamoDB takes 100 items in a transaction.
 const MOST_JOINED: usize = 80;
@@ -128,6 +127,7 @@ impl<P: Ports> Run<'_, P> {
         let disputes = self.disputes(&named).await?;
         let user = self.user().await?;
         self.met(&user).await?;
+        self.recall().await?;
         let room_for_free_key = self.has_room_for_a_free_key().await?;
         let Account { access, user: last_seen, .. } = self.account.clone();
         Ok(Facts { access, last_seen, subscriptions, proven, disputes, user, room_for_free_key })
@@ -162,62 +162,7 @@ impl<P: Ports> Run<'_, P> {
         self.account.access.disputes.keys().cloned().chain(named).collect()
     }
 
-    /// Looks the user up where there is a reason to: they were never seen or were
-    /// missing, the account was found open, or not (only) Stripe woke it.
-    async fn user(&mut self) -> Result<UserFact, Stop> {
-        self.account.deletion_told |= self.woken_by(cloudtrail::USER_DELETED);
-        let users = self.worker.ports.users();
-        let id = &self.account.id;
-        let found = match &self.account.user {
-            // Nobody looks for them any more, but somebody may tell only now.
-            User::Deleted if self.account.deletion_told => {
-                return Ok(UserFact::NotFound { delete_seen: true });
-            }
-            User::Deleted => return Ok(UserFact::AsLastSeen),
-            User::Present { .. }
-                if !self.look_at_user
-                    && !self.claimed.found_open()
-                    && !self.woken_from_elsewhere() =>
-            {
-                return Ok(UserFact::AsLastSeen);
-            }
-            User::Present { username, .. } | User::Missing { username: Some(username), .. } => {
-                let holder = users.user(username, id).await?;
-                if let NameHolder::Namesake(other) = &holder {
-                    self.look_at_namesake(other).await?;
-                }
-                holder.account()
-            }
-            // The listing tells the user name, and lags: an act on the user that came before
-            // this claim may not show in it yet, while its event is already dealt with.
-            User::Unseen | User::Missing { username: None, .. } => match users.find(id).await? {
-                Some(listed) => users.user(listed.admin_name(), id).await?.account(),
-                None => None,
-            },
-        };
-        Ok(match found {
-            Some(user) => {
-                let username = user.admin_name().to_owned();
-                self.attributes_read = Some(user.attributes);
-                UserFact::Found { username, enabled: user.enabled }
-            }
-            None => UserFact::NotFound { delete_seen: self.account.deletion_told },
-        })
-    }
-
-    /// What was written to this user by name, and came to effect late, may have landed on
-    /// whoever has the name by now. They are looked at before this account is closed, so that a
-    /// crash in between repeats it. Nothing lands later: it was begun under a lease that ended
-    /// before this claim.
-    async fn look_at_namesake(&self, other: &AccountId) -> Result<(), Stop> {
-        if !self.claimed.is_held() {
-            return Ok(());
-        }
-        let look = wake(DRIFT, other.clone(), None, self.now);
-        self.worker.converge_boxed(other, vec![look], self.deadline).await
-    }
-
-    fn woken_by(&self, kind: &str) -> bool {
+    pub(super) fn woken_by(&self, kind: &str) -> bool {
         self.events.iter().any(|event| event.kind == kind)
     }
 

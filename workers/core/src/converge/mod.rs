@@ -52,7 +52,9 @@ mod bound;
 mod commit;
 mod facts;
 mod lost;
+mod person;
 mod preview;
+mod user;
 
 use std::collections::BTreeSet;
 use std::pin::Pin;
@@ -70,6 +72,7 @@ use crate::derive::{DeriveError, Deriver};
 use crate::error_policy::{Judgement, Verdict, error_policy};
 use crate::ledger::{Outcome, StepTaken};
 use crate::mismatch::Mismatch;
+use crate::person::VerifiedEmail;
 use crate::policy::Policy;
 use crate::ports::{Class, Clock, PortError, Ports, Service};
 
@@ -160,6 +163,14 @@ pub enum Stop {
         "API Gateway has a key of this account, and the ledger knows nothing of it: was the table lost? Rebuild it with `tollgate reconcile --rebuild`"
     )]
     LedgerLost,
+    /// The user's name is the sub of another account's user.
+    #[error(
+        "the user has chosen the sub of account {other} as their user name, to get what is written to that account's user; delete this user, and have a pre sign-up trigger refuse such names"
+    )]
+    NamedAsSub {
+        /// Whose sub.
+        other: AccountId,
+    },
     /// A service denies what the ledger knows.
     #[error(transparent)]
     Mismatch(#[from] Mismatch),
@@ -197,6 +208,7 @@ impl Stop {
             Self::Port(error) => error_policy(error),
             Self::Derive(_) | Self::BlastLimit => Judgement::of_one(Verdict::Park),
             Self::Budget { wait: after } => Judgement::of_one(Verdict::Wait(*after)),
+            Self::NamedAsSub { .. } => Judgement::of_all(Verdict::Park),
             Self::LedgerLost => Judgement::of_all(Verdict::Wait(LOST_FOR)),
             Self::Mismatch(_) => Judgement::of_all(Verdict::Wait(MISMATCH_FOR)),
             Self::Frozen { .. } => Judgement::of_one(Verdict::Wait(FROZEN_FOR)),
@@ -284,6 +296,8 @@ struct Run<'a, P: Ports> {
     look_at_user: bool,
     /// The attributes, when the user was read.
     attributes_read: Option<crate::account::Attributes>,
+    /// The user's verified address, when the user was read.
+    email: Option<VerifiedEmail>,
     /// When the facts were read (before that, when the claim was made): the one time that
     /// decisions go by.
     now: Timestamp,
@@ -312,6 +326,7 @@ impl<'a, P: Ports> Run<'a, P> {
             systemic: false,
             look_at_user: false,
             attributes_read: None,
+            email: None,
             now,
             deadline,
         }
@@ -356,15 +371,13 @@ impl<'a, P: Ports> Run<'a, P> {
     /// What becomes of a run that did not get to its end.
     async fn stopped(&mut self, stop: Stop) -> Result<Outcome, Stop> {
         let Judgement { verdict, systemic } = stop.judge();
+        if systemic && verdict != Verdict::Redeliver {
+            self.systemic = true;
+            tracing::error!(account = %self.account.id, error = %stop, "it concerns everybody");
+        }
         match verdict {
             Verdict::Park => self.park(&stop).await,
-            Verdict::Wait(after) => {
-                self.systemic = systemic;
-                if systemic {
-                    tracing::error!(account = %self.account.id, error = %stop, "it concerns everybody");
-                }
-                self.defer(after, stop).await
-            }
+            Verdict::Wait(after) => self.defer(after, stop).await,
             Verdict::Redeliver => Err(stop),
         }
     }

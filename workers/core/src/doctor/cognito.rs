@@ -20,6 +20,7 @@ pub(super) fn examine(observed: &Observed, expected: &Expected) -> Vec<Finding> 
         not_writable(observed),
         clients(observed, expected),
         triggers(observed, expected),
+        names(observed),
         binding::pool(observed, expected),
     ]
 }
@@ -87,6 +88,22 @@ fn longest_word(expected: &Expected) -> usize {
 
 fn shortest_word(expected: &Expected) -> usize {
     words(expected).min().unwrap_or_default()
+}
+
+/// Admin calls take a sub for a user name; so somebody may sign up by another's. Nobody gets
+/// anything by it, but a person has to see to it each time.
+fn names(observed: &Observed) -> Finding {
+    let looked_at = "how users are named";
+    let finding = Finding::of("pool-user-names", System::Cognito, looked_at);
+    finding.look("the user pool", &observed.pool, |finding, pool| {
+        if pool.names_are_free {
+            finding.warn(
+                "users choose their user names, and may choose another user's sub",
+                "refuse names of the form of a UUID in a pre sign-up trigger; a new pool can take \
+                 e-mail addresses for names (UsernameAttributes)",
+            );
+        }
+    })
 }
 
 /// A client without a list of its own writes the standard attributes only.

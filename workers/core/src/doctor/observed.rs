@@ -84,6 +84,8 @@ pub struct UserPool {
     pub attributes: BTreeMap<String, CustomAttribute>,
     /// Its functions.
     pub triggers: Triggers,
+    /// Whether users choose their user names, and no function looks at them before they sign up.
+    pub names_are_free: bool,
 }
 
 /// A custom attribute.

@@ -196,7 +196,7 @@ fn healthy() -> Scene {
     let attributes = ["custom:apiid", "custom:plan"].map(|name| (name.to_owned(), custom()));
     let api = Api { key_source: "HEADER".into(), methods: 3, methods_with_key: 2 };
     let observed = Observed {
-        pool: Ok(UserPool { attributes: attributes.into(), triggers }),
+        pool: Ok(UserPool { attributes: attributes.into(), triggers, names_are_free: false }),
         clients: Ok(vec![client, backend]),
         usage_plans: Ok(vec![
             usage_plan("up-free", 100, 1.0, 2),
@@ -322,6 +322,7 @@ const BREAKS: &[(&str, Verdict, &str, Break)] = &[
     ("pool-triggers", Failure, "PreTokenGeneration calls nothing", |it| pool(it).triggers.pre_token_generation = None),
     ("pool-triggers", Warning, "PostAuthentication calls another", |it| pool(it).triggers.post_authentication = Some(format!("{TRIGGER}-2"))),
 
+    ("pool-user-names", Warning, "another user's sub", |it| pool(it).names_are_free = true),
     ("pool-of-stack", Failure, "belongs to eu-central-1_Other", |it| it.observed.belongs_to.as_mut().unwrap().pool = Some("eu-central-1_Other".into())),
 
     ("usage-plans-exist", Failure, "no usage plan up-pro", |it| drop(plans(it).remove(2))),

@@ -45,6 +45,8 @@ pub enum Act {
     },
     /// The key is deleted; what is paid for is cancelled as when the user is deleted.
     Close,
+    /// What is remembered of the person behind a closed account is forgotten.
+    Forget,
     /// A Stripe customer pays for the account, by the operator's word.
     Link {
         /// Which one.
@@ -79,6 +81,7 @@ impl Act {
             Self::LiftDispute { .. } => "operator.lift_dispute",
             Self::RotateKey { .. } => "operator.rotate_key",
             Self::Close => "operator.close",
+            Self::Forget => "operator.forget",
             Self::Link { .. } => LINKED,
             Self::Unlink { .. } => "operator.unlink",
         }
@@ -126,6 +129,7 @@ impl fmt::Display for Act {
             Self::LiftDispute { dispute } => write!(f, "lift dispute {dispute}"),
             Self::RotateKey { overlap } => write!(f, "rotate key, overlap {overlap:#}"),
             Self::Close => write!(f, "close"),
+            Self::Forget => write!(f, "forget the person"),
             Self::Link { customer } => write!(f, "link customer {customer}"),
             Self::Unlink { customer } => write!(f, "unlink customer {customer}"),
         }
@@ -161,6 +165,10 @@ impl OperatorAct {
                 access.hold = None;
                 access.grants.clear();
             }
+            Act::Forget => {
+                let known = account.person.take();
+                known.ok_or("nothing is remembered of the person behind this account")?;
+            }
             Act::Grant { plan, until } => self.grant(account, plan, *until, now)?,
             Act::RevokeGrant { plan } => {
                 if !access.grants.iter().any(|grant| grant.plan == *plan) {
@@ -192,6 +200,10 @@ impl OperatorAct {
         let (id, act) = (&account.id, &self.act);
         match act {
             Act::Unlink { .. } | Act::Release => Ok(()),
+            Act::Forget if account.is_closed() => Ok(()),
+            Act::Forget => {
+                Err(format!("{id} is not closed; what holds it is forgotten when it is released"))
+            }
             // What nobody told of, an operator may: what is paid for ends with it.
             Act::Close if !account.access.to_cancel.is_empty() => Ok(()),
             _ if account.user == User::Deleted => Err(format!(

@@ -23,6 +23,7 @@ use super::acts::{Act, OperatorAct, refuse_link};
 use crate::account::{Account, DisputeMark};
 use crate::accounts::{Accounts, Answer, Change, Claimed};
 use crate::ledger::{CustomerLink, EventRecord, Outcome, StepTaken};
+use crate::person::Memory;
 use crate::policy::MOST_DEFERRED;
 use crate::ports::{Clock, Entropy, Ledger, PortError, PortResult, Queue, QueueName};
 use crate::sweep::wake;
@@ -131,7 +132,7 @@ impl<L: Ledger, Q: Queue, C: Clock, E: Entropy> Operate<'_, L, Q, C, E> {
         if let Some(until) = account.lease_until.filter(|until| *until > now) {
             return Err(ActError::Leased { until });
         }
-        let before = account.access.clone();
+        let before = (account.access.clone(), account.person.clone());
         act.change(&mut account, now).map_err(ActError::Refused)?;
         if let Some(customer) = act.act.links() {
             let link = self.ledger.link_of(customer).await?;
@@ -139,7 +140,7 @@ impl<L: Ledger, Q: Queue, C: Clock, E: Entropy> Operate<'_, L, Q, C, E> {
                 return Err(ActError::Refused(why));
             }
         }
-        Ok(account.access != before)
+        Ok((account.access, account.person) != before)
     }
 
     /// The wake: it names the account, and of a link the customer, whose waiting events the
@@ -174,8 +175,10 @@ impl<L: Ledger, Q: Queue, C: Clock, E: Entropy> Operate<'_, L, Q, C, E> {
         if next.deferred.len() < MOST_DEFERRED {
             next.deferred.push(event.clone());
         }
-        let changes = next.access != found.access;
+        let changes = (&next.access, &next.person) != (&found.access, &found.person);
         let step = StepTaken { step: act.act.to_string(), at };
+        let forgotten = found.person.clone().filter(|_| next.person.is_none());
+        let forget = forgotten.map(|person| Memory { person, keep: None, at });
         let outcome = if changes { Outcome::Applied } else { Outcome::Unchanged };
         let record = EventRecord {
             detail: Some(act.told()),
@@ -189,6 +192,7 @@ impl<L: Ledger, Q: Queue, C: Clock, E: Entropy> Operate<'_, L, Q, C, E> {
             link: one(act.act.links()),
             unlink: one(act.act.unlinks()),
             by_operator: true,
+            memories: forget.into_iter().collect(),
             records: vec![record],
             ..Change::to(next, at)
         }

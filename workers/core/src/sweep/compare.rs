@@ -97,7 +97,10 @@ fn user_fact(last_seen: &User, user: Option<&UserRecord>) -> UserFact {
     match (last_seen, user) {
         (User::Deleted, _) => UserFact::AsLastSeen,
         (_, Some(user)) => {
-            UserFact::Found { username: user.admin_name().to_owned(), enabled: user.enabled }
+            // A local user whose sub is another's user name is known by their own.
+            let by_name = last_seen.username() == Some(user.username.as_str());
+            let username = if by_name { &user.username } else { user.admin_name() };
+            UserFact::Found { username: username.to_owned(), enabled: user.enabled }
         }
         (_, None) => UserFact::NotFound { delete_seen: false },
     }

@@ -307,3 +307,45 @@ async fn mistakes_say_what_to_do() -> anyhow::Result<()> {
     assert!(!operator.shows("nobody@example.com"));
     Ok(())
 }
+
+/// Anybody can sign up with an address that is not theirs.
+#[tokio::test]
+async fn an_address_that_nobody_has_verified_names_nobody() -> anyhow::Result<()> {
+    let operator = Operator::start().await?;
+    let pool = &operator.stack.world.cognito;
+    let claims = pool.admin_create_user("eve", "ceo@example.com")?;
+    let grant = "account grant ceo@example.com pro --why 'a test' --yes";
+    let refused = operator.tollgate(grant, NONE).await;
+    assert_eq!(refused.exit, 2, "{refused:?}");
+    let mend = format!("name the account by its sub: {claims}");
+    assert!(refused.err.contains("nobody has verified") && refused.err.contains(&mend));
+
+    // Whoever has verified it is meant, however many claim it.
+    let verified = pool.sign_up_confirmed("ceo", "ceo@example.com")?;
+    operator.stack.settle().await?;
+    let granted = operator.tollgate_while_it_runs(grant, NONE).await?;
+    assert_eq!(granted.exit, 0, "{granted:?}");
+    let account = operator.stack.ledger.account(&verified).await?;
+    assert_eq!(
+        account.and_then(|it| it.access.plan).map(|it| it.to_string()).as_deref(),
+        Some("pro")
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_is_remembered_of_a_person_is_forgotten_at_their_word() -> anyhow::Result<()> {
+    let operator = Operator::start().await?;
+    let ann = Ann::signs_up(&operator).await?;
+    assert_eq!(ann.act("hold ann@example.com").await?.exit, 0);
+    let early = ann.act(&format!("forget {}", ann.id)).await?;
+    assert!(early.exit == 1 && early.err.contains("is not closed"), "{early:?}");
+    operator.stack.world.cognito.delete_self("ann")?;
+    operator.stack.settle().await?;
+    assert!(ann.account().await?.person.is_some());
+    let forgotten = ann.act(&format!("forget {}", ann.id)).await?;
+    assert_eq!(forgotten.exit, 0, "{forgotten:?}");
+    let again = Ann::signs_up(&operator).await?;
+    assert_eq!(again.hello().await?, 200);
+    Ok(())
+}

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use jiff::SignedDuration;
 use tollgate_billing::account::{Attributes, KeyId};
-use tollgate_billing::ports::{Class, Ports as _, UserRecord, Users as _};
+use tollgate_billing::person::VerifiedEmail;
+use tollgate_billing::ports::{Class, NameHolder, Ports as _, UserRecord, Users as _};
 use tollgate_events::AccountId;
 use tollgate_standin::cognito::{CognitoStandin, CustomAttribute, PoolConfig};
 use tollgate_standin::world::POOL_ID;
@@ -49,6 +50,7 @@ pub(super) async fn a_user_is_read_by_user_name<F: Face>(stand: Stand<F>) {
         federated: false,
         enabled: true,
         confirmed: true,
+        email: VerifiedEmail::of(Some("ann@example.com"), true),
         attributes: Attributes::default(),
     };
     assert_eq!(stand.read("ann", &id).await, Some(expected));
@@ -88,6 +90,35 @@ pub(super) async fn a_sub_is_no_user_name_for_federated_users<F: Face>(stand: St
     let found = stand.ports.users().find(&id).await.unwrap().unwrap();
     stand.ports.users().write_attributes(&found.username, &plan).await.unwrap();
     assert_eq!(stand.read("Google_1", &id).await.unwrap().attributes, plan);
+}
+
+/// Where users choose their names: whoever is asked for by their sub may be hidden by them.
+pub(super) async fn a_user_name_can_be_anothers_sub<F: Face>(stand: Stand<F>) {
+    let users = stand.ports.users();
+    let ann = stand.local_user("ann");
+    let namesake = stand.local_user(ann.as_str());
+    let holder = users.user(ann.as_str(), &ann).await.unwrap();
+    assert_eq!(holder, NameHolder::Namesake(namesake.clone()));
+    assert_eq!(users.find(&ann).await.unwrap().unwrap().username, "ann");
+    let plan = attributes(None, Some("free"));
+    users.write_attributes(ann.as_str(), &plan).await.unwrap();
+    assert_eq!(stand.read(ann.as_str(), &namesake).await.unwrap().attributes, plan);
+    assert_eq!(stand.read("ann", &ann).await.unwrap().attributes, Attributes::default());
+}
+
+pub(super) async fn an_address_is_told_once_it_is_verified<F: Face>(stand: Stand<F>) {
+    let cognito = &stand.world.cognito;
+    let claimed = cognito.sign_up_unconfirmed("ann", " Ann@Example.com").unwrap();
+    assert_eq!(stand.read("ann", &claimed).await.unwrap().email, None);
+    let write = |name: &str, value: &str| {
+        cognito.write("ann", [(name.to_owned(), value.to_owned())].into()).unwrap();
+    };
+    write("email_verified", "true");
+    let verified = VerifiedEmail::of(Some("ann@example.com"), true);
+    assert_eq!(stand.read("ann", &claimed).await.unwrap().email, verified);
+    assert_eq!(stand.ports.users().find(&claimed).await.unwrap().unwrap().email, verified);
+    write("email", "ben@example.com");
+    assert_eq!(stand.read("ann", &claimed).await.unwrap().email, None, "another is not");
 }
 
 pub(super) async fn list_users_finds_by_sub<F: Face>(stand: Stand<F>) {

@@ -90,6 +90,8 @@ contract! {
         a_user_name_can_belong_to_another_sub_by_now,
         a_sub_is_a_user_name_for_local_users,
         a_sub_is_no_user_name_for_federated_users,
+        a_user_name_can_be_anothers_sub,
+        an_address_is_told_once_it_is_verified,
         list_users_finds_by_sub,
         list_users_finds_by_email,
         list_users_may_lag,

@@ -105,6 +105,9 @@ fn writes(ledger: &DynamoLedger, commit: &Commit) -> PortResult<Vec<Write>> {
         let item = items::link(&Key::api_key(key), account);
         writes.push((Target::Unconditional, into_put(put(table, item))?));
     }
+    for memory in &commit.memories {
+        writes.push((Target::Unconditional, into_put(put(table, items::memory(memory)))?));
+    }
     for upsert in items::merge(&commit.records) {
         let write = update(table, &upsert.key(), upsert.update(ledger.retention), None)?;
         writes.push((Target::Unconditional, write));

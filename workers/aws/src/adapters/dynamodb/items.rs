@@ -13,6 +13,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use tollgate_billing::account::{Account, KeyId};
 use tollgate_billing::ledger::{Entry, EventRecord, Outcome, RecordBody, StackRecord, StoredEvent};
+use tollgate_billing::person::{Memory, PersonId, Remembered};
 use tollgate_events::{AccountId, CustomerId, Envelope, EventId, EventRef, Source};
 
 use super::json::{Item, from_attribute, from_item, to_attribute};
@@ -41,6 +42,10 @@ impl Key {
 
     pub(crate) fn customer(customer: &CustomerId) -> Self {
         Self { pk: format!("CUSTOMER#{customer}"), sk: "LINK".into() }
+    }
+
+    pub(crate) fn person(person: &PersonId) -> Self {
+        Self { pk: format!("PERSON#{person}"), sk: "HELD".into() }
     }
 
     /// What concerns the whole deployment.
@@ -248,6 +253,29 @@ pub(crate) fn released(customer: &CustomerId, account: &AccountId) -> Item {
     item
 }
 
+/// What is remembered of a person, or that nothing is: then DynamoDB deletes the item.
+pub(crate) fn memory(memory: &Memory) -> Item {
+    let mut item = Key::person(&memory.person).attributes();
+    let fields = memory.keep.iter().flat_map(object);
+    item.extend(fields.map(|(name, value)| (name, to_attribute(value))));
+    let end = match &memory.keep {
+        Some(remembered) => remembered.until,
+        None => Some(memory.at),
+    };
+    item.extend(end.map(|end| (EXPIRES_AT.to_owned(), expiry(end))));
+    item
+}
+
+/// Reads what is remembered of a person.
+pub(crate) fn read_memory(item: &Item) -> Result<Option<Remembered>, serde_json::Error> {
+    if item.contains_key(ACCOUNT) { read(item).map(Some) } else { Ok(None) }
+}
+
+/// When DynamoDB may delete an item: whole seconds since 1970.
+fn expiry(end: Timestamp) -> AttributeValue {
+    AttributeValue::N(end.as_second().to_string())
+}
+
 /// All records of one event in one batch: a transaction may touch an item only once.
 #[derive(Debug)]
 pub(crate) struct Upsert<'a> {
@@ -314,7 +342,7 @@ impl Upsert<'_> {
         update.put(STUCK.hash, record.stuck_on().map(text));
         update.raise("attempts", self.attempts);
         let end = record.expires_at(retention);
-        update.put(EXPIRES_AT, end.map(|end| AttributeValue::N(end.as_second().to_string())));
+        update.put(EXPIRES_AT, end.map(expiry));
         update
     }
 }

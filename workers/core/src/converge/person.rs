@@ -1,0 +1,67 @@
+//! The person behind an account: whoever is held and comes back is held as before.
+
+use super::{Run, Stop};
+use crate::account::Status;
+use crate::decide::Desired;
+use crate::person::{Memory, PersonId, Remembered, carried_over};
+use crate::ports::{Ledger, Ports};
+
+impl<P: Ports> Run<'_, P> {
+    /// Holds the account as another was that its person had. Whoever is held already, or was and
+    /// has been released, is not looked for.
+    pub(super) async fn recall(&mut self) -> Result<(), Stop> {
+        let (Some(email), Some(_)) = (&self.email, self.worker.policy.remembered_for()) else {
+            return Ok(());
+        };
+        let is_known = self.account.person.is_some() || self.account.access.hold.is_some();
+        if is_known || self.account.is_closed() {
+            return Ok(());
+        }
+        for person in self.worker.deriver.persons(email) {
+            let remembered = self.ledger().remembered(&person).await?;
+            let lasts = |it: &Remembered| it.until.is_none_or(|until| until > self.now);
+            let others = |it: &Remembered| it.account != self.account.id && lasts(it);
+            if let Some(remembered) = remembered.filter(others) {
+                self.account.access.hold = Some(carried_over(&remembered));
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// What is remembered from now on, and what is not any more. An address is known while its
+    /// user is there; what was written then is given an end when the account is closed.
+    pub(super) fn memories(&mut self, desired: &Desired) -> Vec<Memory> {
+        let kept_for = self.worker.policy.remembered_for();
+        let known = self.account.person.clone();
+        let (person, until) = match (desired.status, kept_for) {
+            (Status::Held, Some(_)) => (self.person().or_else(|| known.clone()), None),
+            (Status::Closed, Some(kept_for)) => {
+                (known.clone(), self.now.checked_add(kept_for).ok())
+            }
+            _ => (None, None),
+        };
+        let is_new = person != known || desired.status != self.committed().status;
+        let forgotten = known.filter(|known| Some(known) != person.as_ref());
+        self.account.person.clone_from(&person);
+        let keep = person.filter(|_| is_new).map(|person| {
+            let (account, why) = (self.account.id.clone(), self.why_held(desired));
+            Memory { person, keep: Some(Remembered { account, why, until }), at: self.now }
+        });
+        let forget = forgotten.map(|person| Memory { person, keep: None, at: self.now });
+        keep.into_iter().chain(forget).collect()
+    }
+
+    fn person(&self) -> Option<PersonId> {
+        self.email.as_ref().map(|email| self.worker.deriver.person(email))
+    }
+
+    /// What holds the account, or did when it was closed.
+    fn why_held(&self, desired: &Desired) -> String {
+        let reason = match desired.status {
+            Status::Held => &desired.reason,
+            _ => &self.committed().reason,
+        };
+        self.account.access.hold.clone().unwrap_or_else(|| reason.to_string())
+    }
+}
