@@ -92,11 +92,15 @@ pub enum Bug {
     OddRowStopsPage,
     /// What is remembered of persons is never read.
     PersonForgotten,
+    /// An invoice of nothing counts as a payment: a trial does.
+    NothingIsPaid,
+    /// Of a subscription's invoices all are read, paid or not.
+    OpenIsPaid,
 }
 
 impl Bug {
     /// Every bug, by the invariant that it breaks.
-    pub const ALL: [Self; 40] = [
+    pub const ALL: [Self; 42] = [
         Self::TrustedConflict,
         Self::OpenForgotten,
         Self::TimestampOrdering,
@@ -137,6 +141,8 @@ impl Bug {
         Self::MetadataOfCustomer,
         Self::OddRowStopsPage,
         Self::PersonForgotten,
+        Self::NothingIsPaid,
+        Self::OpenIsPaid,
     ];
 
     /// Its name on a command line.
@@ -182,6 +188,8 @@ impl Bug {
             Self::MetadataOfCustomer => "metadata-of-customer",
             Self::OddRowStopsPage => "odd-row-stops-page",
             Self::PersonForgotten => "person-forgotten",
+            Self::NothingIsPaid => "nothing-is-paid",
+            Self::OpenIsPaid => "open-is-paid",
         }
     }
 
@@ -208,6 +216,8 @@ impl Bug {
             | Self::EndedIsMissing
             | Self::OddRowStopsPage
             | Self::PersonForgotten
+            | Self::NothingIsPaid
+            | Self::OpenIsPaid
             | Self::CancelledWithPeriod => 1,
             Self::IntentNotStored | Self::ValueNotSent | Self::ConflictMintsAnother => 2,
             Self::RefusalSwallowed

@@ -73,7 +73,7 @@ impl Step {
             "AdminUpdateUserAttributes" => Self::WriteAttributes,
             "DELETE /v1/subscriptions/{id}" => Self::CancelSubscription,
             "SendMessage" => Self::Enqueue,
-            "GET /v1/subscriptions" | "GET /v1/disputes/{id}" => Self::Facts,
+            "GET /v1/subscriptions" | "GET /v1/disputes/{id}" | "GET /v1/invoices" => Self::Facts,
             _ => match call.service {
                 Service::Cognito => Self::Facts,
                 Service::ApiGateway => Self::Observe,

@@ -30,6 +30,7 @@ mod mistakes;
 pub mod neighbours;
 pub mod operator;
 pub mod oracle;
+mod payments;
 mod persons;
 pub mod report;
 pub mod run;

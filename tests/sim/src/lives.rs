@@ -27,7 +27,7 @@ use crate::operator::{Moves, Operated};
 const PLANS: [&str; 2] = ["basic", "pro"];
 
 /// A price that is sold, any.
-fn some_price(stripe: &Stripe, rng: &mut ChaCha8Rng) -> Option<String> {
+pub(crate) fn some_price(stripe: &Stripe, rng: &mut ChaCha8Rng) -> Option<String> {
     let (key, _) = SOLD[rng.random_range(0..SOLD.len())];
     stripe.price_by_lookup_key(key).map(|price| price.id.clone())
 }
@@ -399,6 +399,7 @@ fn open(stage: &mut Stage<'_>, customer: &str, named: &NamedAccount) -> Option<S
         metadata: metadata.clone(),
         trial_period_days: if stage.rng.random_bool(0.4) { 5 } else { 0 },
         missing_payment_method: ends[stage.rng.random_range(0..ends.len())],
+        ..SubscriptionData::default()
     };
     let new = NewSession {
         customer: Some(customer.to_owned()),

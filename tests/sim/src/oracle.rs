@@ -6,6 +6,7 @@
 
 mod entitlement;
 mod neighbours;
+mod paid;
 mod persons;
 mod records;
 

@@ -135,6 +135,8 @@ pub(crate) enum Stream {
     Fair,
     /// What a person does instead of an act.
     Person,
+    /// How customers pay beside the acts.
+    Payment,
 }
 
 /// The dice of a seed for one purpose.

@@ -104,7 +104,22 @@ impl Sim {
             self.tell(&format!("[{number}] {told}"));
             self.acts.push((number, told));
         }
+        self.pay_oddly(number);
         self.look();
+    }
+
+    /// In every third seed, customers also pay otherwise than by a card that pays or does not: the
+    /// stories of the others stay as they are.
+    fn pay_oddly(&mut self, number: usize) {
+        let mut dice = dice(self.script.seed, Stream::Payment, number as u64);
+        if !self.script.seed.is_multiple_of(3) || !dice.random_bool(0.25) {
+            return;
+        }
+        let mut stage = Stage { world: &self.world, api: &self.api, rng: &mut dice };
+        if let Some(told) = self.lives.pays_oddly(&mut stage) {
+            self.tell(&format!("[{number}] and {told}"));
+            self.acts.push((number, told));
+        }
     }
 
     /// Time passes: seconds and minutes at any time; hours and days only while nothing

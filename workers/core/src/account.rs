@@ -10,6 +10,7 @@ use tollgate_events::{
 };
 
 use crate::person::PersonId;
+use crate::stripe::Price;
 
 identifier!(
     /// A plan of the catalog: `free`, `basic`, `pro`.
@@ -378,6 +379,10 @@ pub struct Access {
     /// When each past-due subscription was first seen so.
     #[serde(default)]
     pub grace: BTreeMap<SubscriptionId, Timestamp>,
+    /// What was last paid for of each past-due subscription, when it was first seen so; nothing,
+    /// where nothing ever was. Not told in what was written before grace went by it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub paid_for: BTreeMap<SubscriptionId, Vec<Price>>,
     /// An operator's hold, with its reason.
     #[serde(default)]
     pub hold: Option<String>,

@@ -269,7 +269,8 @@ products = ["prod_pro"]
             cancel_at: None,
             cancel_at_period_end: false,
             current_period_end: None,
-            latest_invoice_finalized_at: None,
+            latest_invoice: None,
+            had_trial: false,
             named,
         }
     }

@@ -8,6 +8,7 @@
 //! subscription items and grants; the default plan.
 
 mod given;
+mod grace;
 pub mod loss;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,12 +18,13 @@ use tollgate_events::{DisputeId, PriceId, SubscriptionId};
 
 pub(crate) use self::given::is_ours;
 use self::given::{UnknownPrices, giver};
+use self::grace::{Graces, Most};
 use crate::account::{
     Access, DisputeMark, Given, PlanId, Reason, RetiringKey, Status, UsagePlanId, User,
 };
 use crate::catalog::{Catalog, Plan};
 use crate::policy::{MISSING_USER_CONFIRMED_AFTER, Policy, ROOM_REVIEW_AFTER};
-use crate::stripe::{Dispute, DisputeStatus, Subscription, SubscriptionStatus};
+use crate::stripe::{Dispute, DisputeStatus, Price, Subscription, SubscriptionStatus};
 
 /// What is known of the Cognito user.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,6 +57,8 @@ pub struct Facts {
     pub subscriptions: Vec<Subscription>,
     /// Those of them that this deployment's own checkouts made.
     pub proven: BTreeSet<SubscriptionId>,
+    /// What was last paid for of those that are past due, where the ledger does not know it yet.
+    pub paid_for: BTreeMap<SubscriptionId, Vec<Price>>,
     /// The disputes that the ledger or an event names, as they are now.
     pub disputes: Vec<Dispute>,
     /// The Cognito user.
@@ -156,6 +160,8 @@ pub struct Desired {
     pub disputes: BTreeMap<DisputeId, DisputeMark>,
     /// Since when each past-due subscription is so.
     pub grace: BTreeMap<SubscriptionId, Timestamp>,
+    /// What was last paid for of each of them.
+    pub paid_for: BTreeMap<SubscriptionId, Vec<Price>>,
     /// Whether what operators gave and took goes too: somebody wanted the account to be closed.
     pub forgets: bool,
     /// What a person should look at.
@@ -168,9 +174,9 @@ pub fn decide(facts: &Facts, catalog: &Catalog, policy: &Policy, now: Timestamp)
     if let Some(reason) = why_closed(facts, &user) {
         return closed(facts, (catalog, policy), user, reason, now);
     }
-    let grace = grace_now(facts, now);
+    let graces = Graces::of(facts, now);
     let disputes = disputes_now(facts, policy);
-    let mut standing = best_plan(facts, catalog, policy, &grace, now);
+    let mut standing = best_plan(facts, catalog, policy, &graces, now);
     standing.review(user_confirmed_at(&user), now);
     let hold = hold(facts, &disputes, &user);
 
@@ -203,7 +209,8 @@ pub fn decide(facts: &Facts, catalog: &Catalog, policy: &Policy, now: Timestamp)
         to_cancel: BTreeSet::new(),
         user,
         disputes,
-        grace,
+        grace: graces.since,
+        paid_for: graces.paid_for,
         forgets: false,
         warnings: standing.warnings,
     }
@@ -297,6 +304,7 @@ fn closed(
         // They go with their customer, should an operator link them to another account.
         disputes: disputes_now(facts, policy),
         grace: BTreeMap::new(),
+        paid_for: BTreeMap::new(),
         forgets: closing_is_wanted(facts),
         warnings,
     }
@@ -342,21 +350,6 @@ fn is_ongoing(subscription: &Subscription) -> bool {
         | SubscriptionStatus::Other(_)
         | SubscriptionStatus::Unreadable => true,
     }
-}
-
-/// Since when each subscription is past due: as recorded, else since its latest invoice
-/// was finalized, else since now. Later invoices never move it. Only what is seen past
-/// due stays recorded.
-fn grace_now(facts: &Facts, now: Timestamp) -> BTreeMap<SubscriptionId, Timestamp> {
-    let past_due = facts.subscriptions.iter().filter(|s| s.status == SubscriptionStatus::PastDue);
-    past_due
-        .map(|s| {
-            let recorded = facts.access.grace.get(&s.id).copied();
-            let since = recorded
-                .unwrap_or_else(|| s.latest_invoice_finalized_at.map_or(now, |at| at.min(now)));
-            (s.id.clone(), since)
-        })
-        .collect()
 }
 
 /// The disputes that still count: those recorded, as they are now. One of a customer who is not
@@ -470,7 +463,7 @@ fn best_plan<'a>(
     facts: &Facts,
     catalog: &'a Catalog,
     policy: &Policy,
-    grace: &BTreeMap<SubscriptionId, Timestamp>,
+    graces: &Graces,
     now: Timestamp,
 ) -> Standing<'a> {
     let mut standing = Standing {
@@ -489,10 +482,10 @@ fn best_plan<'a>(
     subscriptions.sort_by(|a, b| a.id.cmp(&b.id));
     let mut unknown = Vec::new();
     for subscription in subscriptions {
-        let since = grace.get(&subscription.id).copied();
-        let Some((until, reason)) = live(subscription, since, policy, now) else { continue };
+        let Some((until, reason)) = live(subscription, graces, policy, now) else { continue };
         standing.review(until, now);
-        if !offer_items(&mut standing, subscription, catalog, &reason, until) {
+        let most = graces.most(subscription, catalog);
+        if !offer_items(&mut standing, subscription, (catalog, most), &reason, until) {
             unknown.push((subscription, until));
         }
     }
@@ -507,7 +500,7 @@ fn best_plan<'a>(
 /// Until when a subscription counts and what the reason then is; `None` when it does not.
 fn live(
     subscription: &Subscription,
-    past_due_since: Option<Timestamp>,
+    graces: &Graces,
     policy: &Policy,
     now: Timestamp,
 ) -> Option<(Option<Timestamp>, Reason)> {
@@ -519,8 +512,7 @@ fn live(
             Some(at) => (Some(at), Reason::Ending { subscription: id(), at }),
         },
         SubscriptionStatus::PastDue => {
-            let since = past_due_since.unwrap_or(now);
-            let graced = ends_grace(since, policy);
+            let graced = graces.end_of(subscription, policy)?;
             let until = ends.map_or(graced, |at| at.min(graced));
             (Some(until), Reason::Grace { subscription: id(), until })
         }
@@ -535,22 +527,17 @@ fn live(
     until.is_none_or(|until| until > now).then_some((until, reason))
 }
 
-/// When the grace of a subscription ends that has been past due since then.
-fn ends_grace(since: Timestamp, policy: &Policy) -> Timestamp {
-    since.saturating_add(policy.grace()).expect("a duration has no calendar")
-}
-
 /// Offers what a live subscription's items sell; whether that is all that it may sell. An
 /// unknown add-on beside a known plan changes nothing; one that cannot be read may be the plan.
 fn offer_items<'a>(
     standing: &mut Standing<'a>,
     subscription: &Subscription,
-    catalog: &'a Catalog,
+    (catalog, most): (&'a Catalog, Most<'a>),
     reason: &Reason,
     until: Option<Timestamp>,
 ) -> bool {
     let sold: Vec<_> = subscription.prices.iter().filter_map(|p| catalog.plan_of(p)).collect();
-    for plan in &sold {
+    for plan in sold.iter().filter_map(|plan| most.of(plan)) {
         let given = Given {
             by: subscription.id.clone(),
             plan: plan.id.clone(),

@@ -9,6 +9,8 @@ use serde::Deserialize;
 pub struct Policy {
     /// Days for which a past-due subscription keeps its plan.
     pub grace_days: u32,
+    /// Whether one whose trial nobody ever paid anything after has grace too.
+    pub grace_after_trial: bool,
     /// Days for which a live subscription keeps its plan when its price is not in the catalog any
     /// more.
     pub unknown_price_days: u32,
@@ -39,6 +41,7 @@ impl Default for Policy {
     fn default() -> Self {
         Self {
             grace_days: 7,
+            grace_after_trial: false,
             unknown_price_days: 7,
             hold_on_dispute: true,
             hold_on_inquiry: false,

@@ -24,7 +24,7 @@ use crate::ledger::{
     Claim, Commit, CommitResult, CustomerLink, Entry, EventRecord, StackRecord, StoredEvent,
 };
 use crate::person::{PersonId, Remembered, VerifiedEmail};
-use crate::stripe::{Dispute, ListedEvent, Subscription};
+use crate::stripe::{Dispute, ListedEvent, PaidInvoice, Price, Subscription};
 
 /// Which system a call went to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -301,6 +301,14 @@ pub trait Stripe: Send + Sync {
         subscription: &SubscriptionId,
     ) -> impl Future<Output = PortResult<Option<Subscription>>> + Send;
 
+    /// The invoices of a subscription that are paid, newest first: up to 100 of them. Of their
+    /// prices, no lookup key is told.
+    /// <https://docs.stripe.com/api/invoices/list>
+    fn paid_invoices(
+        &self,
+        subscription: &SubscriptionId,
+    ) -> impl Future<Output = PortResult<Vec<PaidInvoice>>> + Send;
+
     /// A customer: there, deleted, or missing.
     /// <https://docs.stripe.com/api/customers/retrieve>
     fn customer(
@@ -345,6 +353,10 @@ pub trait Stripe: Send + Sync {
         &self,
         lookup_key: &str,
     ) -> impl Future<Output = PortResult<Option<PriceId>>> + Send;
+
+    /// A price, with its lookup key and its product; `None` when it is unknown.
+    /// <https://docs.stripe.com/api/prices/retrieve>
+    fn price(&self, price: &PriceId) -> impl Future<Output = PortResult<Option<Price>>> + Send;
 
     /// Whether a price is billed by usage, `recurring.usage_type=metered`; `None` when it is
     /// unknown. That never changes, so what was seen once is not asked for again.

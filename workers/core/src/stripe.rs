@@ -6,10 +6,17 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use tollgate_events::stripe::{Reading, read_listed};
 use tollgate_events::{
     ChargeId, CustomerId, DisputeId, Envelope, NamedAccount, PriceId, ProductId, SubscriptionId,
+    identifier,
 };
+
+identifier!(
+    /// An invoice's id: `in_…`.
+    opaque InvoiceId
+);
 
 /// What the webhook would have made of an event that Stripe lists: one rule for both.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,14 +100,17 @@ impl SubscriptionStatus {
     }
 }
 
-/// What a subscription item sells.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// What a subscription item sells, or an invoice's line is for.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Price {
     /// The price; `None` of one that cannot be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<PriceId>,
     /// Its lookup key now; Stripe can move one to a newer price.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lookup_key: Option<String>,
     /// Its product.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub product: Option<ProductId>,
 }
 
@@ -133,10 +143,46 @@ pub struct Subscription {
     /// The end of the current period: the latest of its items' (Basil and later), or
     /// the subscription's own (before Basil).
     pub current_period_end: Option<Timestamp>,
-    /// `finalized_at` of the latest invoice, from which a grace period counts.
-    pub latest_invoice_finalized_at: Option<Timestamp>,
+    /// Its newest invoice, as far as it was read.
+    pub latest_invoice: Option<LatestInvoice>,
+    /// Whether it began with a trial.
+    /// <https://docs.stripe.com/api/subscriptions/object#subscription_object-trial_end>
+    pub had_trial: bool,
     /// The account in its metadata, with our HMAC, where our Checkout made it.
     pub named: Option<NamedAccount>,
+}
+
+/// A subscription's newest invoice.
+/// <https://docs.stripe.com/api/invoices/object>
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LatestInvoice {
+    /// Its id.
+    pub id: Option<InvoiceId>,
+    /// When it became final: from then on it was to be paid.
+    pub finalized_at: Option<Timestamp>,
+    /// Until when it may be paid, where invoices are sent and not charged.
+    pub due_date: Option<Timestamp>,
+}
+
+impl LatestInvoice {
+    /// Since when it is late that it is not paid, as far as that can be read.
+    pub fn late_since(&self) -> Option<Timestamp> {
+        self.finalized_at.max(self.due_date)
+    }
+}
+
+/// An invoice that is paid, by whatever: a card, or the customer's balance.
+/// <https://docs.stripe.com/api/invoices/object>
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PaidInvoice {
+    /// What it came to, in the currency's smallest unit. Not what was charged for it: a balance
+    /// pays too.
+    pub total: i64,
+    /// What it is for; credits for what was not used up are not among them.
+    pub prices: Vec<Price>,
+    /// Whether it is for a whole period, and not for changes within one alone.
+    /// <https://docs.stripe.com/billing/subscriptions/prorations>
+    pub is_of_a_period: bool,
 }
 
 impl Subscription {

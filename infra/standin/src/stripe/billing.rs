@@ -15,8 +15,9 @@ use serde_json::{Value, json};
 
 use super::clockwork::Due;
 use super::error::{StripeError, StripeResult};
+use super::lines::total;
 use super::model::{
-    BillingReason, Card, Charge, Invoice, InvoiceStatus, PauseBehavior, Period, WhenExhausted,
+    BillingReason, Card, Charge, Invoice, InvoiceStatus, Line, PauseBehavior, Period, WhenExhausted,
 };
 use super::state::Stripe;
 use super::transitions::{Action, Refusal, Status};
@@ -29,7 +30,7 @@ impl Stripe {
         subscription: &str,
         reason: BillingReason,
         period: Period,
-        amount: i64,
+        lines: Vec<Line>,
         auto_advance: bool,
     ) -> String {
         let id = self.mint("in_1");
@@ -43,12 +44,15 @@ impl Stripe {
             customer: row.customer.clone(),
             subscription: subscription.to_owned(),
             metadata: row.metadata.clone(),
-            lines: row.items.clone(),
+            amount: total(&lines),
+            lines,
             period,
             reason,
             status: InvoiceStatus::Draft,
-            amount,
+            starting_balance: 0,
+            from_balance: 0,
             currency,
+            due_date: None,
             auto_advance,
             attempt_count: 0,
             next_payment_attempt: None,
@@ -70,11 +74,24 @@ impl Stripe {
         }
     }
 
+    /// The customer's balance pays first.
     pub(super) fn finalize(&mut self, id: &str) {
         let now = self.now;
+        let Some(invoice) = self.invoices.get(id).cloned() else { return };
+        let due_date = self.due_date(&invoice.subscription);
+        let customer = self.customers.get_mut(&invoice.customer);
+        let mut starting_balance = 0;
+        let mut from_balance = 0;
+        if let Some(customer) = customer {
+            starting_balance = customer.balance;
+            from_balance = invoice.amount.min(-customer.balance).max(0);
+            customer.balance += from_balance;
+        }
         if let Some(row) = self.invoices.get_mut(id) {
             row.status = InvoiceStatus::Open;
             row.finalized_at = Some(now);
+            row.due_date = due_date;
+            (row.starting_balance, row.from_balance) = (starting_balance, from_balance);
         }
         self.tell("invoice.finalized", id);
     }
@@ -131,7 +148,7 @@ impl Stripe {
     ) -> StripeResult<()> {
         let outcome = self.attempt(id, automatic);
         let subscription = self.invoice(id)?.subscription.clone();
-        let latest = self.subscription(&subscription)?.latest_invoice.as_deref() == Some(id);
+        let latest = self.decides(id);
         let action = if outcome.is_ok() { Some(paid) } else { failed };
         if let Some(action) = action.filter(|_| latest) {
             self.act(&subscription, action)?;
@@ -147,7 +164,7 @@ impl Stripe {
         let invoice = self.invoice(id)?.clone();
         let card = self.customers.get(&invoice.customer).and_then(|customer| customer.card);
         let failure = match card {
-            _ if invoice.amount == 0 => None,
+            _ if invoice.due() == 0 => None,
             Some(Card::Pays) => None,
             Some(Card::Declines) => Some(("card_declined", "Your card was declined.")),
             Some(Card::RequiresAction) => Some((
@@ -173,7 +190,7 @@ impl Stripe {
 
     fn record_payment(&mut self, invoice: &Invoice) {
         let now = self.now;
-        let charge = (invoice.amount > 0).then(|| self.charge_for(invoice, None));
+        let charge = (invoice.due() > 0).then(|| self.charge_for(invoice, None));
         if let Some(charge) = &charge {
             self.tell("charge.succeeded", charge);
             let intent = self.intent(invoice, "succeeded", Some(charge));
@@ -246,8 +263,7 @@ impl Stripe {
             WhenExhausted::LeavePastDue => Action::RetriesExhaustedLeave,
         };
         let paid = self.attempt(id, true).is_ok();
-        let latest =
-            self.subscription(&subscription).is_ok_and(|s| s.latest_invoice.as_deref() == Some(id));
+        let latest = self.decides(id);
         // Exhausted retries of any invoice end a subscription that is still past due.
         if latest || (last && !paid) {
             let _ = self.act(&subscription, if paid { Action::OpenInvoicePaid } else { failed });
@@ -326,7 +342,7 @@ impl Stripe {
             created: self.now,
             customer: invoice.customer.clone(),
             invoice: Some(invoice.id.clone()),
-            amount: invoice.amount,
+            amount: invoice.due(),
             currency: invoice.currency.clone(),
             failure,
             disputed: false,
@@ -349,7 +365,7 @@ impl Stripe {
         json!({
             "id": invoice.id.replace("in_", "pi_"),
             "object": "payment_intent",
-            "amount": invoice.amount,
+            "amount": invoice.due(),
             "created": invoice.created.as_second(),
             "currency": invoice.currency,
             "customer": invoice.customer,

@@ -8,7 +8,7 @@ use serde_json::json;
 use super::clockwork::Due;
 use super::customers::merge;
 use super::error::{StripeError, StripeResult};
-use super::model::{BillingReason, Metadata, PauseBehavior, Period, Subscription};
+use super::model::{BillingReason, Line, Metadata, PauseBehavior, Period, Subscription};
 use super::state::{Stripe, whole_seconds};
 use super::subscriptions::period_after;
 use super::transitions::{Action, Cell, Status, cell};
@@ -52,16 +52,17 @@ impl Stripe {
             return Err(refusal.error(id));
         }
         let (status, period) = (row.status, row.period);
-        let old = row.items.iter().find(|i| i.id == item).map(|i| i.price.clone());
+        let old = row.items.iter().find(|i| i.id == item).cloned();
         let old =
             old.ok_or_else(|| StripeError::no_such("subscription_item", item, "items[0][id]"))?;
         let new = self.prices.get(price);
         let new =
             new.ok_or_else(|| StripeError::no_such("price", price, "items[0][price]"))?.clone();
-        let same = self.prices.get(&old).is_some_and(|old| {
+        let same = self.prices.get(&old.price).is_some_and(|old| {
             (old.interval, old.interval_count) == (new.interval, new.interval_count)
         });
-        let credit = prorated(self.amount_of(&old), period, self.now);
+        let of_it = (old.id.as_str(), old.quantity);
+        let credit = self.proration(of_it, &old.price, period, -1);
         let item = item.to_owned();
         let swap = move |row: &mut Subscription| {
             for line in row.items.iter_mut().filter(|line| line.id == item) {
@@ -72,20 +73,20 @@ impl Stripe {
             return self.act_with(id, Action::UpdatePrice, swap).map(drop);
         }
         if same {
-            let debit = prorated(self.amount_of(price), period, self.now);
-            self.prorate(id, debit - credit, &[-credit, debit]);
+            let debit = self.proration(of_it, price, period, 1);
+            self.prorate(id, vec![credit, debit]);
             return self.act_with(id, Action::UpdatePrice, swap).map(drop);
         }
-        self.begin_new_cycle(id, price, -credit, swap)
+        self.begin_new_cycle(id, price, credit, swap)
     }
 
     /// Proration items wait for the next invoice.
-    fn prorate(&mut self, id: &str, total: i64, amounts: &[i64]) {
-        for amount in amounts {
+    fn prorate(&mut self, id: &str, lines: Vec<Line>) {
+        for line in &lines {
             let item = json!({
                 "id": self.mint("ii_1"),
                 "object": "invoiceitem",
-                "amount": amount,
+                "amount": line.amount,
                 "customer": self.subscriptions.get(id).map(|s| &s.customer),
                 "date": self.now.as_second(),
                 "livemode": self.settings.livemode,
@@ -97,7 +98,7 @@ impl Stripe {
             self.emit("invoiceitem.created", item);
         }
         if let Some(row) = self.subscriptions.get_mut(id) {
-            row.pending_amount += total;
+            row.pending.extend(lines);
         }
     }
 
@@ -106,7 +107,7 @@ impl Stripe {
         &mut self,
         id: &str,
         price: &str,
-        credit: i64,
+        credit: Line,
         swap: impl FnOnce(&mut Subscription),
     ) -> StripeResult<()> {
         let (now, price) = (self.now, self.price(price)?.clone());
@@ -124,16 +125,20 @@ impl Stripe {
         if self.subscription(id)?.status == Status::Unpaid {
             return Ok(());
         }
-        let amount = (self.period_amount(id) + credit).max(0);
+        let lines = [vec![credit], self.lines_of(id, false)].concat();
         let pause = self.subscription(id)?.pause_collection;
         let period = Period { start: now, end };
-        let invoice = self.draw_up(id, BillingReason::Update, period, amount, pause.is_none());
+        let invoice = self.draw_up(id, BillingReason::Update, period, lines, pause.is_none());
         self.act_with(id, Action::UpdatePrice, |row| row.latest_invoice = Some(invoice.clone()))?;
         if let Some((behavior, _)) = pause {
             self.put_aside(&invoice, behavior);
             return Ok(());
         }
         self.finalize(&invoice);
+        if self.sends_invoices(id) {
+            self.send(&invoice);
+            return Ok(());
+        }
         // A refused card makes the subscription past due; the update itself stands.
         let _ = self.collect(&invoice, true, Action::RenewalPaid, Some(Action::RenewalFails));
         Ok(())
@@ -227,8 +232,8 @@ impl Stripe {
         let price = row.items.first().and_then(|item| self.prices.get(&item.price)).cloned();
         let price = price.ok_or_else(|| StripeError::invalid("the subscription has no price"))?;
         let period = Period { start: now, end: period_after(now, &price, now) };
-        let amount = self.period_amount(id);
-        let invoice = self.draw_up(id, BillingReason::Update, period, amount, true);
+        let lines = self.lines_of(id, false);
+        let invoice = self.draw_up(id, BillingReason::Update, period, lines, true);
         self.finalize(&invoice);
         let paid = self.attempt(&invoice, true).is_ok();
         let action = if paid { Action::ResumePaid } else { Action::ResumeFails };
@@ -240,11 +245,4 @@ impl Stripe {
         self.await_period_end(id);
         Ok(())
     }
-}
-
-/// The part of an amount that the rest of a period is worth.
-fn prorated(amount: i64, period: Period, now: Timestamp) -> i64 {
-    let whole = period.end.as_second() - period.start.as_second();
-    let rest = period.end.as_second() - now.as_second();
-    if whole <= 0 { 0 } else { amount * rest / whole }
 }

@@ -32,6 +32,7 @@ pub(super) enum Due {
     PeriodEnd(String),
     Finalize(String),
     Retry(String),
+    Overdue(String),
     SessionExpiry(String),
 }
 
@@ -78,6 +79,7 @@ impl Stripe {
             Due::Upcoming(id) => self.announce(&id, time),
             Due::PeriodEnd(id) => self.renew(&id, time),
             Due::Finalize(id) => self.finalize_and_collect(&id),
+            Due::Overdue(id) => self.is_due(&id),
             Due::Retry(id) => {
                 if self.invoices.get(&id).is_some_and(|i| {
                     i.status == InvoiceStatus::Open && i.next_payment_attempt == Some(time)
@@ -106,8 +108,9 @@ impl Stripe {
             return;
         }
         let card = self.customers.get(&row.customer).and_then(|customer| customer.card);
+        let is_paid_for = card.is_some() || row.days_until_due.is_some();
         let action = match row.missing_payment_method {
-            _ if card.is_some() => Action::TrialEndsWithPaymentMethod,
+            _ if is_paid_for => Action::TrialEndsWithPaymentMethod,
             MissingPaymentMethod::Cancel => Action::TrialEndsCancel,
             MissingPaymentMethod::Pause => Action::TrialEndsPause,
             MissingPaymentMethod::CreateInvoice => Action::TrialEndsCreateInvoice,
@@ -135,13 +138,13 @@ impl Stripe {
         let price = row.items.first().and_then(|item| self.prices.get(&item.price));
         let Some(price) = price else { return };
         let period = Period { start: self.now, end: period_after(row.anchor, price, self.now) };
-        let (pause, pending) = (row.pause_collection, row.pending_amount);
+        let (pause, pending) = (row.pause_collection, row.pending.clone());
         let collect = row.status != Status::Unpaid && pause.is_none();
-        let amount = (self.period_amount(id) + pending).max(0);
-        let invoice = self.draw_up(id, BillingReason::Cycle, period, amount, collect);
+        let lines = [pending, self.lines_of(id, false)].concat();
+        let invoice = self.draw_up(id, BillingReason::Cycle, period, lines, collect);
         let _ = self.act_with(id, action, |row| {
             row.period = period;
-            row.pending_amount = 0;
+            row.pending.clear();
             row.latest_invoice = Some(invoice.clone());
         });
         if let Some((behavior, _)) = pause {
@@ -160,6 +163,10 @@ impl Stripe {
             .is_some_and(|i| i.status == InvoiceStatus::Draft && i.auto_advance);
         if draft {
             self.finalize(id);
+            let subscription = self.invoices.get(id).map(|i| i.subscription.clone());
+            if subscription.is_some_and(|id| self.sends_invoices(&id)) {
+                return self.send(id);
+            }
             let _ = self.collect(id, true, Action::RenewalPaid, Some(Action::RenewalFails));
         }
     }

@@ -29,6 +29,7 @@ impl Stripe {
             name: new.name,
             metadata: new.metadata,
             card: None,
+            balance: 0,
             delinquent: false,
             deleted: false,
             subscriptions: Vec::new(),
@@ -65,6 +66,22 @@ impl Stripe {
         self.change("customer.updated", customer, |stripe| {
             if let Some(row) = stripe.customers.get_mut(customer) {
                 row.card = card;
+            }
+        });
+        Ok(())
+    }
+
+    /// `POST /v1/customers/{id}` with a balance: what is below zero is credit, and pays the next
+    /// invoices. Events: `customer.updated`.
+    /// <https://docs.stripe.com/billing/customer/balance>
+    ///
+    /// # Errors
+    /// No such customer.
+    pub fn set_balance(&mut self, customer: &str, balance: i64) -> StripeResult<()> {
+        self.live_customer(customer)?;
+        self.change("customer.updated", customer, |stripe| {
+            if let Some(row) = stripe.customers.get_mut(customer) {
+                row.balance = balance;
             }
         });
         Ok(())

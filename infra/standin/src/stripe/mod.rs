@@ -23,11 +23,13 @@ mod events;
 pub mod http;
 mod lag;
 mod legacy;
+mod lines;
 mod model;
 mod objects;
 mod oddities;
 mod pages;
 mod ports;
+mod sent;
 mod state;
 mod subscriptions;
 pub mod transitions;
@@ -50,7 +52,7 @@ pub use events::{Event, RETENTION};
 
 pub use http::{DeliveryReport, router, router_of, webhook_client};
 pub use model::{
-    BillingReason, Card, Charge, Customer, Dispute, Interval, Invoice, InvoiceStatus, Item,
+    BillingReason, Card, Charge, Customer, Dispute, Interval, Invoice, InvoiceStatus, Item, Line,
     Metadata, MissingPaymentMethod, PauseBehavior, Period, Portal, Price, Product, Session,
     SessionStatus, Settings, Subscription, SubscriptionData, Warning, WhenExhausted,
 };

@@ -19,7 +19,9 @@ use super::customers::NewCustomer;
 use super::error::{ErrorKind, StripeError, StripeResult};
 use super::events::Event;
 use super::http::page::Paging;
-use super::model::{Metadata, Session, SessionStatus, Subscription, SubscriptionData};
+use super::model::{
+    Invoice, InvoiceStatus, Line, Metadata, Session, SessionStatus, Subscription, SubscriptionData,
+};
 use super::state::Stripe;
 use super::transitions::Status;
 use crate::bugs::Bug;
@@ -71,25 +73,42 @@ fn named_in(metadata: &Metadata) -> Option<NamedAccount> {
     NamedAccount::from_metadata(|key| metadata.get(key).map(String::as_str))
 }
 
+fn see_price(stripe: &Stripe, id: &str) -> seen::Price {
+    let price = stripe.price(id).ok();
+    seen::Price {
+        id: Some(PriceId::parse(id).expect("the model's ids can be ids")),
+        lookup_key: price.and_then(|price| price.lookup_key.clone()),
+        product: price.map(|price| id!(ProductId, price.product)),
+    }
+}
+
+/// Credits are for what was not used up, and sell nothing; a line tells no lookup key.
+fn see_paid_invoice(stripe: &Stripe, row: &Invoice) -> seen::PaidInvoice {
+    let sold = row.lines.iter().filter(|line| line.amount >= 0);
+    let price = |line: &Line| seen::Price { lookup_key: None, ..see_price(stripe, &line.price) };
+    seen::PaidInvoice {
+        total: row.amount,
+        prices: sold.map(price).collect(),
+        is_of_a_period: row.lines.iter().any(|line| !line.proration),
+    }
+}
+
 fn see_subscription(stripe: &Stripe, row: &Subscription) -> seen::Subscription {
-    let price = |id: &String| {
-        let price = stripe.price(id).ok();
-        seen::Price {
-            id: Some(id!(PriceId, id)),
-            lookup_key: price.and_then(|price| price.lookup_key.clone()),
-            product: price.map(|price| id!(ProductId, price.product)),
-        }
-    };
     let invoice = row.latest_invoice.as_ref().and_then(|id| stripe.invoice(id).ok());
     seen::Subscription {
         id: id!(SubscriptionId, row.id),
         customer: id!(CustomerId, row.customer),
         status: row.status.as_str().into(),
-        prices: row.items.iter().map(|item| price(&item.price)).collect(),
+        prices: row.items.iter().map(|item| see_price(stripe, &item.price)).collect(),
         cancel_at: row.cancel_at,
         cancel_at_period_end: row.cancel_at_period_end,
         current_period_end: Some(row.period.end),
-        latest_invoice_finalized_at: invoice.and_then(|invoice| invoice.finalized_at),
+        latest_invoice: invoice.map(|invoice| seen::LatestInvoice {
+            id: seen::InvoiceId::parse(invoice.id.as_str()).ok(),
+            finalized_at: invoice.finalized_at,
+            due_date: invoice.due_date,
+        }),
+        had_trial: row.trial.is_some(),
         named: named_in(&row.metadata),
     }
 }
@@ -104,7 +123,8 @@ fn ended(id: &SubscriptionId) -> seen::Subscription {
         cancel_at: None,
         cancel_at_period_end: false,
         current_period_end: None,
-        latest_invoice_finalized_at: None,
+        latest_invoice: None,
+        had_trial: false,
         named: None,
     }
 }
@@ -269,6 +289,32 @@ impl tollgate_billing::ports::Stripe for StripeStandin {
             return Ok(row.filter(|row| row.status != seen::SubscriptionStatus::Canceled));
         }
         Ok(row.or_else(|| self.gate.has(Bug::MissingIsNone).then(|| ended(id))))
+    }
+
+    async fn paid_invoices(&self, id: &SubscriptionId) -> PortResult<Vec<seen::PaidInvoice>> {
+        let (zero_counts, open_count) =
+            (self.gate.has(Bug::NothingIsPaid), self.gate.has(Bug::OpenIsPaid));
+        self.call("GET /v1/invoices", id.as_str(), |stripe| {
+            let is_paid = |row: &&Invoice| row.status == InvoiceStatus::Paid || open_count;
+            let rows = stripe.invoices.newest_first();
+            let rows = rows.filter(|row| row.subscription == id.as_str()).filter(is_paid).take(100);
+            let total = |total: i64| if zero_counts { total.max(1) } else { total };
+            Ok(rows
+                .map(|row| see_paid_invoice(stripe, row))
+                .map(|seen| seen::PaidInvoice { total: total(seen.total), ..seen })
+                .collect())
+        })
+        .await
+    }
+
+    async fn price(&self, price: &PriceId) -> PortResult<Option<seen::Price>> {
+        let row = self
+            .call("GET /v1/prices/{id}", price.as_str(), |stripe| {
+                stripe.price(price.as_str())?;
+                Ok(see_price(stripe, price.as_str()))
+            })
+            .await;
+        found(row)
     }
 
     async fn customer(&self, customer: &CustomerId) -> PortResult<CustomerSeen> {

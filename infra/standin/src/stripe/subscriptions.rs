@@ -13,6 +13,7 @@ use jiff::{SignedDuration, Span, Timestamp, tz::TimeZone};
 
 use super::clockwork::Due;
 use super::error::{StripeError, StripeResult};
+use super::lines::total;
 use super::model::{
     BillingReason, Interval, InvoiceStatus, Item, Period, Price, Subscription, SubscriptionData,
 };
@@ -84,7 +85,11 @@ impl Stripe {
             id: id.clone(),
             created: self.now,
             customer: customer.to_owned(),
-            status: if trial.is_some() { Status::Trialing } else { Status::Incomplete },
+            status: match (trial, data.days_until_due) {
+                (Some(_), _) => Status::Trialing,
+                (None, Some(_)) => Status::Active,
+                (None, None) => Status::Incomplete,
+            },
             metadata: data.metadata,
             items,
             period: trial.unwrap_or(period),
@@ -99,7 +104,8 @@ impl Stripe {
             missing_payment_method: data.missing_payment_method,
             latest_invoice: None,
             invoices: Vec::new(),
-            pending_amount: 0,
+            pending: Vec::new(),
+            days_until_due: data.days_until_due,
         };
         self.subscriptions.insert(&id, subscription);
         if let Some(row) = self.customers.get_mut(customer) {
@@ -107,13 +113,15 @@ impl Stripe {
         }
         match trial {
             Some(trial) => self.begin_trial(&id, trial),
+            None if data.days_until_due.is_some() => self.begin_sending(&id, period),
             None => self.begin_paying(&id, period, payment),
         }
         Ok(id)
     }
 
     fn begin_trial(&mut self, id: &str, trial: Period) {
-        let invoice = self.draw_up(id, BillingReason::Create, trial, 0, true);
+        let lines = self.lines_of(id, true);
+        let invoice = self.draw_up(id, BillingReason::Create, trial, lines, true);
         self.set_latest(id, &invoice);
         self.tell("customer.subscription.created", id);
         self.finalize(&invoice);
@@ -125,8 +133,8 @@ impl Stripe {
     }
 
     fn begin_paying(&mut self, id: &str, period: Period, payment: FirstPayment) {
-        let amount = self.period_amount(id);
-        let invoice = self.draw_up(id, BillingReason::Create, period, amount, true);
+        let lines = self.lines_of(id, false);
+        let invoice = self.draw_up(id, BillingReason::Create, period, lines, true);
         self.set_latest(id, &invoice);
         self.finalize(&invoice);
         self.tell("customer.subscription.created", id);
@@ -146,8 +154,7 @@ impl Stripe {
 
     /// What a period costs.
     pub(super) fn period_amount(&self, id: &str) -> i64 {
-        let items = self.subscriptions.get(id).map_or(&[][..], |s| &s.items);
-        items.iter().map(|item| self.amount_of(&item.price) * item.quantity.unwrap_or(0)).sum()
+        total(&self.lines_of(id, false))
     }
 
     /// Puts the end of the current period, and its announcement, on the agenda.

@@ -6,6 +6,7 @@ use tollgate_billing::account::{Access, Account, DisputeMark, Given};
 use tollgate_events::{CustomerId, DisputeId};
 use tollgate_standin::stripe::{self, Stripe};
 
+use super::paid::{Most, agrees, most_paid};
 use super::{Entitled, Oracle};
 use crate::market::Edition;
 use crate::neighbours::is_other_stacks;
@@ -41,10 +42,10 @@ impl Oracle<'_> {
             let neighbours = &self.sim.lives.neighbours.subscriptions;
             let rows = stripe.subscriptions_of(customer.as_str()).into_iter();
             for row in rows.filter(|row| !neighbours.contains(&row.id)) {
-                if self.counts(account, &stripe, row, problems) {
+                if let Some(most) = self.counts(account, &stripe, row, problems) {
                     let rank = match rank(&stripe, row, self.sim.edition) {
                         0 => self.rank_of_unknown(account, &stripe, row),
-                        known => known,
+                        known => known.min(most),
                     };
                     best = best.max(rank);
                 }
@@ -129,45 +130,78 @@ impl Oracle<'_> {
         })
     }
 
-    /// Whether a subscription entitles now.
+    /// The highest rank to which a subscription entitles now, whatever it sells; none if it does
+    /// not at all.
     fn counts(
         &self,
         account: &Account,
         stripe: &Stripe,
         row: &stripe::Subscription,
         problems: &mut Vec<String>,
-    ) -> bool {
+    ) -> Option<Most> {
         let ended = row.cancel_at.is_some_and(|at| at <= self.now);
         if ended || is_other_stacks(&row.metadata) {
-            return false;
+            return None;
         }
         match row.status.as_str() {
-            "active" | "trialing" => true,
+            "active" | "trialing" => Some(Most::MAX),
             "past_due" => {
-                let since = self.past_due_since(account, stripe, row, problems);
-                since.is_some_and(|since| since + GRACE > self.now)
+                let (since, once) = self.past_due_since(account, stripe, row, problems)?;
+                let most = self.graced(account, (stripe, row), once, problems)?;
+                (since + GRACE > self.now).then_some(most)
             }
-            _ => false,
+            _ => None,
         }
     }
 
-    /// Since when grace runs: since the only invoice that ever failed was finalized; where
-    /// several did, it depends on when somebody looked, and lies between the first and now.
+    /// The most that a past-due subscription gives in its grace; none where it has none. Where
+    /// payments failed more than once, it depends on when somebody looked.
+    fn graced(
+        &self,
+        account: &Account,
+        (stripe, row): (&Stripe, &stripe::Subscription),
+        once: bool,
+        problems: &mut Vec<String>,
+    ) -> Option<Most> {
+        let edition = self.sim.edition;
+        let paid = most_paid(stripe, row, edition, self.now);
+        let recorded = account.access.paid_for.iter().find(|(id, _)| id.as_str() == row.id);
+        match recorded {
+            Some((_, recorded)) if !once => {
+                let agreed = agrees(stripe, row, edition, recorded);
+                agreed.unwrap_or_else(|| {
+                    problems.push(format!("{recorded:?} was never what was paid for {}", row.id));
+                    paid
+                })
+            }
+            None if rank(stripe, row, edition) > 0 => {
+                problems.push(format!("{} is past due, and nobody knows what was paid", row.id));
+                paid
+            }
+            _ => paid,
+        }
+    }
+
+    /// Since when grace runs, and whether payment was late only once: since the only invoice that
+    /// ever was late was to be paid; where several were, it depends on when somebody looked, and
+    /// lies between the first and now.
     fn past_due_since(
         &self,
         account: &Account,
         stripe: &Stripe,
         row: &stripe::Subscription,
         problems: &mut Vec<String>,
-    ) -> Option<Timestamp> {
+    ) -> Option<(Timestamp, bool)> {
+        let to_be_paid = |invoice: &stripe::Invoice| invoice.finalized_at.max(invoice.due_date);
         let failed = |id: &String| {
             let invoice = stripe.invoice(id).ok()?;
-            let late = invoice.paid_at.is_none_or(|at| Some(at) > invoice.finalized_at);
-            invoice.finalized_at.filter(|_| late && invoice.attempt_count > 0)
+            let late = invoice.paid_at.is_none_or(|at| Some(at) > to_be_paid(invoice));
+            let failed = invoice.attempt_count > 0 || invoice.due_date.is_some();
+            to_be_paid(invoice).filter(|at| late && failed && *at <= self.now)
         };
         let failed: Vec<_> = row.invoices.iter().filter_map(failed).collect();
         let latest = row.latest_invoice.as_ref().and_then(|id| stripe.invoice(id).ok());
-        let latest = latest.and_then(|invoice| invoice.finalized_at);
+        let latest = latest.and_then(to_be_paid);
         let recorded = account.access.grace.iter().find(|(id, _)| id.as_str() == row.id);
         let recorded = recorded.map(|(_, since)| *since);
         match (failed.as_slice(), recorded) {
@@ -176,14 +210,14 @@ impl Oracle<'_> {
                     problems
                         .push(format!("grace of {} runs since {recorded:?}, not {only}", row.id));
                 }
-                Some(*only)
+                Some((*only, true))
             }
             (_, Some(since)) => {
                 let first = failed.iter().min();
                 if since > self.now || first.is_some_and(|first| since < *first) {
                     problems.push(format!("grace of {} runs since {since}, of {failed:?}", row.id));
                 }
-                Some(since)
+                Some((since, false))
             }
             (_, None) => {
                 problems.push(format!("{} is past due, and no grace runs", row.id));

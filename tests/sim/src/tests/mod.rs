@@ -17,6 +17,7 @@ mod legacy_ids;
 mod looks;
 mod namesake;
 mod odd_rows;
+mod paid;
 mod permutations;
 mod persons;
 mod preview;

@@ -266,12 +266,13 @@ fn an_event_that_comes_days_late_ends_in_the_same_access() {
 /// The tests above compare like with like; this says what like is.
 #[test]
 fn the_life_shows_every_kind_of_access() {
+    // The upgrade is to be paid with the next period, and is not: basic was.
     let words = (1..=LIFE.len()).map(|steps| {
         let lived = live(steps);
         lived.deliver(&lived.events, 1);
         lived.seen()["custom:plan"].as_str().unwrap_or("-").to_owned()
     });
     let expected =
-        ["free", "basic", "pro", "pro", "pro", "pro", "pro", "held", "pro", "disabled", "-"];
+        ["free", "basic", "pro", "basic", "pro", "pro", "pro", "held", "pro", "disabled", "-"];
     assert_eq!(words.collect::<Vec<_>>(), expected);
 }

@@ -192,10 +192,15 @@ async fn an_instance_looks_once_an_hour_what_the_stack_belongs_to() -> Told {
 const LOOK: &str = "DynamoDB TransactWriteItems ×1, DynamoDB UpdateItem ×1, \
     Stripe GET /v1/subscriptions ×1";
 
-/// A renewal's events, paid or not, come in one batch, and there is nothing to switch.
+fn first_past_due() -> String {
+    LOOK.replace("Stripe GET /v1/sub", "Stripe GET /v1/invoices ×1, Stripe GET /v1/sub")
+}
+
+/// A renewal's events, paid or not, come in one batch, and there is nothing to switch. What was
+/// last paid for is asked when the subscription is first seen past due, and not again.
 #[tokio::test]
 async fn a_renewal_and_a_payment_failure_cost_a_look() -> Told {
-    for card in [Card::Pays, Card::Declines] {
+    for (card, costs) in [(Card::Pays, LOOK.to_owned()), (Card::Declines, first_past_due())] {
         let shop = in_operation().await?;
         let ann = in_a_quiet_hour(&shop, "basic").await?;
         ann.card(card)?;
@@ -204,8 +209,13 @@ async fn a_renewal_and_a_payment_failure_cost_a_look() -> Told {
         from_now_on(&shop).await?;
         shop.stack.world.stripe.advance_to(finalized);
         shop.settle().await?;
-        assert_eq!(shop.spent(), LOOK, "{card:?}");
+        assert_eq!(shop.spent(), costs, "{card:?}");
         assert_eq!(ann.seen().await?, on("basic"));
+        let subscription = ann.subscription()?;
+        shop.spent();
+        shop.stripe().set_metadata(&subscription, &[("note".into(), "1".into())].into())?;
+        shop.settle().await?;
+        assert_eq!(shop.spent(), LOOK, "{card:?}, later");
     }
     Ok(())
 }

@@ -24,7 +24,7 @@ use tollgate_billing::ports::{
     ChargeSeen, CheckoutRecord, Class, CustomerSeen, NewCheckout, Page, PortError, PortResult,
     Stripe, Unreadable,
 };
-use tollgate_billing::stripe::{Dispute, ListedEvent, Subscription};
+use tollgate_billing::stripe::{Dispute, ListedEvent, PaidInvoice, Price, Subscription};
 use tollgate_events::stripe::METADATA_PRICE;
 use tollgate_events::{
     ChargeId, CustomerId, DisputeId, EventId, NamedAccount, PriceId, SubscriptionId,
@@ -124,6 +124,11 @@ impl StripeApi {
             return Err(operation(name).error(Class::Invalid, detail));
         }
         Ok(page)
+    }
+
+    async fn price_answer(&self, price: &PriceId) -> PortResult<Option<Answer>> {
+        let path = format!("/prices/{}", segment(price.as_str()));
+        unless_not_found(self.send(Call::get("GET /v1/prices/:id", path)).await)
     }
 
     /// Stripe embeds the first items of a subscription; a list that goes on is read whole.
@@ -245,6 +250,13 @@ impl Stripe for StripeApi {
         self.with_all_items(view).await.map(Some)
     }
 
+    async fn paid_invoices(&self, id: &SubscriptionId) -> PortResult<Vec<PaidInvoice>> {
+        let name = "GET /v1/invoices";
+        let query = json!({ "subscription": id, "status": "paid" });
+        let page = self.page(name, "/invoices", query, None, views::paid_invoice).await?;
+        every_row(operation(name), page)
+    }
+
     async fn customer(&self, customer: &CustomerId) -> PortResult<CustomerSeen> {
         let path = format!("/customers/{}", segment(customer.as_str()));
         let found = self.send(Call::get("GET /v1/customers/:id", path)).await;
@@ -309,11 +321,14 @@ impl Stripe for StripeApi {
         if let Some(metered) = self.seen_metered(price) {
             return Ok(Some(metered));
         }
-        let path = format!("/prices/{}", segment(price.as_str()));
-        let found = unless_not_found(self.send(Call::get("GET /v1/prices/:id", path)).await)?;
-        let Some(answer) = found else { return Ok(None) };
+        let Some(answer) = self.price_answer(price).await? else { return Ok(None) };
         self.remember(answer.read(views::price)?);
         Ok(self.seen_metered(price))
+    }
+
+    async fn price(&self, price: &PriceId) -> PortResult<Option<Price>> {
+        let found = self.price_answer(price).await?;
+        found.map(|answer| answer.read(|price| Ok(views::read_price(price)))).transpose()
     }
 
     async fn create_checkout(&self, checkout: &NewCheckout) -> PortResult<CheckoutRecord> {

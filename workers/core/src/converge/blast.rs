@@ -48,7 +48,9 @@ impl<P: Ports> Run<'_, P> {
                 if !is_still(&read, self.committed()) {
                     return Ok(true);
                 }
-                self.must_be_read(std::slice::from_ref(&read), &facts.proven)?;
+                let alone = std::slice::from_ref(&read);
+                self.must_be_read(alone, &facts.proven)?;
+                facts.paid_for.extend(self.paid_for(alone, &facts.proven).await?);
                 facts.subscriptions.push(read);
                 return Ok(false);
             }

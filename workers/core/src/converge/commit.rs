@@ -214,6 +214,7 @@ impl<P: Ports> Run<'_, P> {
         access.to_cancel = desired.to_cancel;
         access.disputes = desired.disputes;
         access.grace = desired.grace;
+        access.paid_for = desired.paid_for;
         if let Some(read) = self.attributes_read.take()
             && self.steps.is_empty()
         {

@@ -124,13 +124,23 @@ impl<P: Ports> Run<'_, P> {
         let subscriptions = self.worker.boundary().own(subscriptions);
         let proven = self.worker.boundary().proven(&subscriptions);
         self.must_be_read(&subscriptions, &proven)?;
+        let paid_for = self.paid_for(&subscriptions, &proven).await?;
         let disputes = self.disputes(&named).await?;
         let user = self.user().await?;
         self.met(&user).await?;
         self.recall().await?;
         let room_for_free_key = self.has_room_for_a_free_key().await?;
         let Account { access, user: last_seen, .. } = self.account.clone();
-        Ok(Facts { access, last_seen, subscriptions, proven, disputes, user, room_for_free_key })
+        Ok(Facts {
+            access,
+            last_seen,
+            subscriptions,
+            proven,
+            paid_for,
+            disputes,
+            user,
+            room_for_free_key,
+        })
     }
 
     /// Who has a key, or has begun to get one, takes no room.

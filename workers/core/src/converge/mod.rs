@@ -52,6 +52,7 @@ mod bound;
 mod commit;
 mod facts;
 mod lost;
+mod paid;
 mod person;
 mod preview;
 mod user;

@@ -8,11 +8,12 @@
 use jiff::Timestamp;
 use tollgate_events::{Envelope, SubscriptionId};
 
-use super::{Desired, Facts, KeyState, closing_is_wanted, ends_grace, giver};
+use super::grace::{ends_grace, never_paid};
+use super::{Desired, Facts, KeyState, closing_is_wanted, giver};
 use crate::account::{Access, Given, Reason, Status};
 use crate::catalog::Catalog;
 use crate::policy::Policy;
-use crate::stripe::{Subscription, SubscriptionStatus};
+use crate::stripe::{Price, Subscription, SubscriptionStatus};
 
 /// What is taken from an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,13 +123,31 @@ impl Case<'_> {
             | SubscriptionStatus::Incomplete
             | SubscriptionStatus::Unpaid
             | SubscriptionStatus::Paused => true,
-            SubscriptionStatus::PastDue if self.grace_is_over(read) => true,
+            SubscriptionStatus::PastDue if self.is_not_paid(read, given) => true,
             SubscriptionStatus::PastDue
             | SubscriptionStatus::Active
             | SubscriptionStatus::Trialing => over(read.ends_at()) || self.sells_else(read, given),
             // What Stripe means by it is not known to this build.
             SubscriptionStatus::Other(_) | SubscriptionStatus::Unreadable => false,
         }
+    }
+
+    /// Whether a past-due subscription has no grace any more, or none for what gave the plan.
+    fn is_not_paid(&self, read: &Subscription, given: &Given) -> bool {
+        let paid_for = self.desired.paid_for.get(&read.id);
+        self.grace_is_over(read)
+            || never_paid(read, paid_for)
+            || paid_for.is_some_and(|prices| self.was_not_paid(read, given, prices))
+    }
+
+    /// Whether what gave the plan, by this catalog too, is none of what was last paid for.
+    fn was_not_paid(&self, read: &Subscription, given: &Given, paid_for: &[Price]) -> bool {
+        let gives =
+            |price: &&Price| self.catalog.plan_of(price).is_some_and(|plan| plan.id == given.plan);
+        let mut giving = read.prices.iter().filter(gives).peekable();
+        !paid_for.is_empty()
+            && giving.peek().is_some()
+            && giving.all(|price| paid_for.iter().all(|paid| paid.id != price.id))
     }
 
     fn grace_is_over(&self, read: &Subscription) -> bool {

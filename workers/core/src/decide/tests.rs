@@ -6,7 +6,7 @@ use super::*;
 use crate::account::{Attributes, Grant, KeyId, KeyRecord, Slot};
 use crate::catalog::CatalogFile;
 use crate::plan::{Observed, ObservedKey, Step, plan};
-use crate::stripe::Price;
+use crate::stripe::{LatestInvoice, Price};
 
 const NOW: i64 = 1_800_000_000;
 pub(super) const DAY: i64 = 86_400;
@@ -53,9 +53,14 @@ pub(super) fn subscription(id: &str, status: &str, price: &str) -> Subscription 
         cancel_at: None,
         cancel_at_period_end: false,
         current_period_end: Some(at(20 * DAY)),
-        latest_invoice_finalized_at: Some(at(-DAY)),
+        latest_invoice: finalized(at(-DAY)),
+        had_trial: false,
         named: None,
     }
+}
+
+fn finalized(at: Timestamp) -> Option<LatestInvoice> {
+    Some(LatestInvoice { id: None, finalized_at: Some(at), due_date: None })
 }
 
 fn dispute(status: &str) -> Dispute {
@@ -97,6 +102,7 @@ pub(super) fn facts(subscriptions: Vec<Subscription>) -> Facts {
         last_seen: User::Present { username: "ann".into(), enabled: true },
         subscriptions,
         proven: BTreeSet::new(),
+        paid_for: BTreeMap::new(),
         disputes: Vec::new(),
         user: UserFact::AsLastSeen,
         room_for_free_key: true,
@@ -228,7 +234,7 @@ fn grace_counts_from_the_invoice_and_no_later_invoice_moves_it() {
     assert_eq!(first.grace.values().collect::<Vec<_>>(), [&at(-DAY)]);
     assert_eq!(first.review_at, Some(at(6 * DAY)));
 
-    late.latest_invoice_finalized_at = Some(at(2 * DAY));
+    late.latest_invoice = finalized(at(2 * DAY));
     let mut again = facts(vec![late.clone()]);
     again.access.grace.clone_from(&first.grace);
     let later = |offset| decide(&again, &catalog(), &Policy::default(), at(offset));
@@ -549,13 +555,16 @@ fn any_subscription() -> impl Strategy<Value = Subscription> {
     ]);
     let price = prop::sample::select(vec!["price_free", "price_basic", "price_pro", "price_new"]);
     let when = || prop::option::of((-30 * DAY..30 * DAY).prop_map(at));
-    (0..5_u8, status, price, when(), any::<bool>(), when(), when()).prop_map(
-        |(id, status, price, cancel_at, cancel_at_period_end, current_period_end, finalized)| {
+    let flags = (any::<bool>(), any::<bool>());
+    (0..5_u8, status, price, when(), flags, when(), when()).prop_map(
+        |(id, status, price, cancel_at, flags, current_period_end, final_at)| {
+            let (cancel_at_period_end, had_trial) = flags;
             Subscription {
                 cancel_at,
                 cancel_at_period_end,
                 current_period_end,
-                latest_invoice_finalized_at: finalized,
+                latest_invoice: final_at.and_then(finalized),
+                had_trial,
                 ..subscription(&format!("sub_{id}"), status, price)
             }
         },
@@ -609,6 +618,16 @@ fn any_access() -> impl Strategy<Value = Access> {
     })
 }
 
+/// Of each subscription: nothing is known, nothing was paid, or this.
+fn paid_for(paid: &[Option<Option<&str>>]) -> BTreeMap<SubscriptionId, Vec<Price>> {
+    let price = |id: &&str| Price { id: PriceId::parse(*id).ok(), ..Price::default() };
+    let row = |(n, paid): (usize, &Option<Option<&str>>)| {
+        let id = SubscriptionId::parse(format!("sub_{n}")).unwrap();
+        Some((id, paid.as_ref()?.iter().map(price).collect()))
+    };
+    paid.iter().enumerate().filter_map(row).collect()
+}
+
 fn any_facts() -> impl Strategy<Value = Facts> {
     let user = prop_oneof![
         Just(UserFact::AsLastSeen),
@@ -619,13 +638,16 @@ fn any_facts() -> impl Strategy<Value = Facts> {
         prop::sample::select(vec!["needs_response", "won", "lost", "newer"]).prop_map(dispute),
         0..2,
     );
-    let subscriptions = prop::collection::vec(any_subscription(), 0..4);
-    (any_access(), any_user(), subscriptions, disputes, user, any::<bool>()).prop_map(
-        |(access, last_seen, subscriptions, disputes, user, room_for_free_key)| Facts {
+    let paid = prop::sample::select(vec!["price_free", "price_basic", "price_pro", "price_new"]);
+    let paid = prop::collection::vec(prop::option::of(prop::option::of(paid)), 5);
+    let read = (prop::collection::vec(any_subscription(), 0..4), paid, disputes);
+    (any_access(), any_user(), read, user, any::<bool>()).prop_map(
+        |(access, last_seen, (subscriptions, paid, disputes), user, room_for_free_key)| Facts {
             access,
             last_seen,
             subscriptions,
             proven: BTreeSet::new(),
+            paid_for: paid_for(&paid),
             disputes,
             user,
             room_for_free_key,
@@ -695,6 +717,7 @@ proptest! {
         settled.last_seen.clone_from(&desired.user);
         settled.access.disputes.clone_from(&desired.disputes);
         settled.access.grace.clone_from(&desired.grace);
+        settled.access.paid_for.clone_from(&desired.paid_for);
         settled.subscriptions.retain(|s| !desired.cancel.contains(&s.id));
         let again = decided(&settled);
         prop_assert_eq!(again.plan, desired.plan);

@@ -23,6 +23,7 @@ fn desired(plan: &str, key: KeyState) -> Desired {
         user: User::Unseen,
         disputes: BTreeMap::new(),
         grace: BTreeMap::new(),
+        paid_for: BTreeMap::new(),
         forgets: false,
         warnings: Vec::new(),
     }

@@ -4,7 +4,7 @@
 //! Disputes cannot be listed by customer, so those that the ledger has are taken as they
 //! stand there.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
@@ -63,6 +63,8 @@ pub(super) fn compare(
         subscriptions: subscriptions.clone(),
         // What is told of an unknown price is the worker's to say.
         proven: BTreeSet::new(),
+        // What the ledger does not know yet is the worker's to ask.
+        paid_for: BTreeMap::new(),
         disputes: Vec::new(),
         user: user_fact(&account.user, user),
         // Who waits for a key looks again by themselves.
@@ -164,6 +166,7 @@ fn decides_otherwise(access: &Access, desired: &Desired) -> bool {
         || access.reason != desired.reason
         || access.disputes != desired.disputes
         || access.grace != desired.grace
+        || access.paid_for != desired.paid_for
 }
 
 /// What a step from what is there to what the ledger itself decided must mend.

@@ -62,6 +62,7 @@ pub(super) fn create_session(stripe: &mut Stripe, _: &str, form: &mut Form) -> S
             missing_payment_method: form
                 .word(missing, MissingPaymentMethod::parse)?
                 .unwrap_or_default(),
+            days_until_due: None,
         },
         card_if_required: collection.unwrap_or(false),
         expires_at: form.time("expires_at")?,

@@ -55,10 +55,13 @@ pub(super) fn update_customer(
     id: &str,
     form: &mut Form,
 ) -> StripeResult<Value> {
-    let metadata = form.map("metadata");
+    let (metadata, balance) = (form.map("metadata"), form.int("balance")?);
     form.finish()?;
     stripe.customer(id)?;
     stripe.set_customer_metadata(id, &metadata)?;
+    if let Some(balance) = balance {
+        stripe.set_balance(id, balance)?;
+    }
     shown(stripe, id)
 }
 

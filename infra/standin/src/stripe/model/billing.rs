@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{Item, Metadata, Period};
+use super::{Metadata, Period};
 
 /// An invoice's status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,6 +54,21 @@ impl BillingReason {
     }
 }
 
+/// What one line of an invoice is for.
+#[derive(Debug, Clone)]
+pub struct Line {
+    /// The subscription's item, `si_…`.
+    pub item: String,
+    /// Its price.
+    pub price: String,
+    /// How many.
+    pub quantity: Option<i64>,
+    /// In the currency's smallest unit; below zero for a credit.
+    pub amount: i64,
+    /// Whether it is for a part of a period.
+    pub proration: bool,
+}
+
 /// An invoice of a subscription.
 #[derive(Debug, Clone)]
 pub struct Invoice {
@@ -67,18 +82,24 @@ pub struct Invoice {
     pub subscription: String,
     /// The subscription's metadata when the invoice was made.
     pub metadata: Metadata,
-    /// Price and quantity of its lines.
-    pub lines: Vec<Item>,
+    /// What it is for.
+    pub lines: Vec<Line>,
     /// The period of its lines.
     pub period: Period,
     /// Why it was drawn up.
     pub reason: BillingReason,
     /// Its status.
     pub status: InvoiceStatus,
-    /// In the currency's smallest unit.
+    /// Its `total`, in the currency's smallest unit.
     pub amount: i64,
+    /// What the customer's balance was when it was finalized: credit is below zero.
+    pub starting_balance: i64,
+    /// How much of it the customer's balance pays.
+    pub from_balance: i64,
     /// The currency.
     pub currency: String,
+    /// When it must be paid, of one that is sent; known when it is finalized.
+    pub due_date: Option<Timestamp>,
     /// Whether Stripe collects it by itself.
     pub auto_advance: bool,
     /// How often payment was tried.
@@ -95,6 +116,13 @@ pub struct Invoice {
     pub uncollectible_at: Option<Timestamp>,
     /// The charge of its latest attempt.
     pub charge: Option<String>,
+}
+
+impl Invoice {
+    /// What is left to be paid, or was.
+    pub fn due(&self) -> i64 {
+        self.amount - self.from_balance
+    }
 }
 
 /// A charge of an invoice.

@@ -35,6 +35,9 @@ pub struct SubscriptionData {
     pub trial_period_days: i64,
     /// The trial's end without a payment method.
     pub missing_payment_method: MissingPaymentMethod,
+    /// Invoices are sent, and give this many days; `None` where they are charged. Checkout
+    /// knows no such thing.
+    pub days_until_due: Option<i64>,
 }
 
 /// A Checkout session in subscription mode.

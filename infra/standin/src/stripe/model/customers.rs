@@ -30,6 +30,9 @@ pub struct Customer {
     pub metadata: Metadata,
     /// Its card; `None` without a payment method.
     pub card: Option<Card>,
+    /// What is paid before its card: credit is below zero.
+    /// <https://docs.stripe.com/billing/customer/balance>
+    pub balance: i64,
     /// Whether its latest invoice failed.
     pub delinquent: bool,
     /// Deleted customers can still be fetched, as a stub.

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::Metadata;
+use super::{Line, Metadata};
 use crate::stripe::transitions::Status;
 
 /// What happens at a trial's end without a payment method.
@@ -124,5 +124,8 @@ pub struct Subscription {
     /// All its invoices, oldest first.
     pub invoices: Vec<String>,
     /// Prorations for the next invoice.
-    pub pending_amount: i64,
+    pub pending: Vec<Line>,
+    /// How many days its invoices give to be paid, where they are sent
+    /// (`collection_method=send_invoice`) and not charged.
+    pub days_until_due: Option<i64>,
 }

@@ -3,20 +3,25 @@
 use serde_json::{Value, json};
 
 use super::{join, list, unix};
-use crate::stripe::model::{Invoice, InvoiceStatus, Item, Period, Subscription};
+use crate::stripe::model::{Invoice, InvoiceStatus, Item, Line, Period, Subscription};
 use crate::stripe::state::Stripe;
 
 /// Fields of an invoice that are null while no feature uses them.
 #[rustfmt::skip]
-const UNUSED_IN_INVOICES: [&str; 27] = [
+const UNUSED_IN_INVOICES: [&str; 26] = [
     "account_name", "account_tax_ids", "application", "automatically_finalizes_at",
     "custom_fields", "customer_account", "customer_address", "customer_phone",
     "customer_shipping", "default_payment_method", "default_source", "description",
-    "due_date", "footer", "from_invoice", "hosted_invoice_url", "invoice_pdf",
+    "footer", "from_invoice", "hosted_invoice_url", "invoice_pdf",
     "last_finalization_error", "latest_revision", "number", "on_behalf_of",
     "receipt_number", "rendering", "shipping_cost", "shipping_details",
     "statement_descriptor", "test_clock",
 ];
+
+/// <https://docs.stripe.com/billing/collection-method>
+fn collection_method(sends_invoices: bool) -> &'static str {
+    if sends_invoices { "send_invoice" } else { "charge_automatically" }
+}
 
 fn nulls(fields: &[&str]) -> Value {
     fields.iter().map(|field| ((*field).to_owned(), Value::Null)).collect()
@@ -61,9 +66,7 @@ impl Stripe {
             "billing_mode": { "flexible": { "proration_discounts": "included" }, "type": "flexible" },
             "billing_schedules": [],
             "billing_thresholds": null,
-            "collection_method": "charge_automatically",
             "customer_account": null,
-            "days_until_due": null,
             "default_payment_method": null,
             "default_source": null,
             "default_tax_rates": [],
@@ -93,9 +96,11 @@ impl Stripe {
             "cancellation_details": {
                 "comment": null, "feedback": null, "reason": subscription.cancel_reason,
             },
+            "collection_method": collection_method(subscription.days_until_due.is_some()),
             "created": subscription.created.as_second(),
             "currency": self.currency_of(&subscription.id),
             "customer": subscription.customer,
+            "days_until_due": subscription.days_until_due,
             "ended_at": unix(subscription.ended_at),
             "items": items,
             "latest_invoice": subscription.latest_invoice,
@@ -118,7 +123,7 @@ impl Stripe {
     /// <https://docs.stripe.com/api/invoices/object>
     pub(in crate::stripe) fn show_invoice(&self, invoice: &Invoice) -> Value {
         let paid = invoice.status == InvoiceStatus::Paid;
-        let due = invoice.amount;
+        let due = invoice.due();
         let lines = invoice.lines.iter().map(|line| self.show_line(invoice, line));
         let customer = self.customers.get(&invoice.customer);
         let unused = json!({
@@ -129,7 +134,6 @@ impl Stripe {
                 "disabled_reason": null, "enabled": false, "liability": null, "provider": null,
                 "status": null,
             },
-            "collection_method": "charge_automatically",
             "customer_tax_exempt": "none",
             "customer_tax_ids": [],
             "default_tax_rates": [],
@@ -142,7 +146,6 @@ impl Stripe {
             },
             "post_payment_credit_notes_amount": 0,
             "pre_payment_credit_notes_amount": 0,
-            "starting_balance": 0,
             "total_discount_amounts": [],
             "total_pretax_credit_amounts": [],
             "total_taxes": [],
@@ -157,13 +160,16 @@ impl Stripe {
             "attempted": invoice.attempt_count > 0 || paid,
             "auto_advance": invoice.auto_advance,
             "billing_reason": invoice.reason.as_str(),
+            "collection_method": collection_method(self.sends_invoices(&invoice.subscription)),
             "created": invoice.created.as_second(),
             "currency": invoice.currency,
             "customer": invoice.customer,
             "customer_email": customer.and_then(|c| c.email.as_ref()),
             "customer_name": customer.and_then(|c| c.name.as_ref()),
+            "due_date": unix(invoice.due_date),
             "effective_at": unix(invoice.finalized_at),
-            "ending_balance": invoice.finalized_at.map(|_| 0),
+            "ending_balance":
+                invoice.finalized_at.map(|_| invoice.starting_balance + invoice.from_balance),
             "lines": list(&format!("/v1/invoices/{}/lines", invoice.id), lines, false),
             "livemode": self.settings.livemode,
             "next_payment_attempt": unix(invoice.next_payment_attempt),
@@ -176,6 +182,7 @@ impl Stripe {
             },
             "period_end": invoice.period.start.as_second(),
             "period_start": invoice.period.start.as_second(),
+            "starting_balance": invoice.starting_balance,
             "status": invoice.status.as_str(),
             "status_transitions": {
                 "finalized_at": unix(invoice.finalized_at),
@@ -183,24 +190,23 @@ impl Stripe {
                 "paid_at": unix(invoice.paid_at),
                 "voided_at": unix(invoice.voided_at),
             },
-            "subtotal": due,
-            "subtotal_excluding_tax": due,
-            "total": due,
-            "total_excluding_tax": due,
+            "subtotal": invoice.amount,
+            "subtotal_excluding_tax": invoice.amount,
+            "total": invoice.amount,
+            "total_excluding_tax": invoice.amount,
             "webhooks_delivered_at": invoice.created.as_second(),
         });
         join(join(shown, unused), nulls(&UNUSED_IN_INVOICES))
     }
 
-    fn show_line(&self, invoice: &Invoice, line: &Item) -> Value {
+    fn show_line(&self, invoice: &Invoice, line: &Line) -> Value {
         let Period { start, end } = invoice.period;
         let quantity = line.quantity.unwrap_or(0);
-        let amount = self.amount_of(&line.price) * quantity;
         let product = self.prices.get(&line.price).map(|price| &price.product);
         json!({
-            "id": line.id.replace("si_", "il_1"),
+            "id": line.item.replace("si_", if line.proration { "il_2" } else { "il_1" }),
             "object": "line_item",
-            "amount": if invoice.amount == 0 { 0 } else { amount },
+            "amount": line.amount,
             "currency": invoice.currency,
             "description": null,
             "discount_amounts": [],
@@ -212,8 +218,8 @@ impl Stripe {
             "parent": {
                 "invoice_item_details": null,
                 "subscription_item_details": {
-                    "invoice_item": null, "proration": false, "proration_details": null,
-                    "subscription": invoice.subscription, "subscription_item": line.id,
+                    "invoice_item": null, "proration": line.proration, "proration_details": null,
+                    "subscription": invoice.subscription, "subscription_item": line.item,
                 },
                 "type": "subscription_item_details",
             },
@@ -225,7 +231,7 @@ impl Stripe {
                 "unit_amount_decimal": self.amount_of(&line.price).to_string(),
             },
             "quantity": quantity,
-            "subtotal": amount,
+            "subtotal": line.amount,
             "taxes": [],
         })
     }

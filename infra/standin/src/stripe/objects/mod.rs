@@ -102,7 +102,7 @@ impl Stripe {
             "id": customer.id,
             "object": "customer",
             "address": null,
-            "balance": 0,
+            "balance": customer.balance,
             "created": customer.created.as_second(),
             "currency": customer.subscriptions.first().map(|_| "usd"),
             "customer_account": null,

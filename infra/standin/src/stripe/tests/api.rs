@@ -375,7 +375,8 @@ async fn the_port_sees_what_http_shows() {
     standin.expire_checkout(&checkout.id).await.unwrap();
     let live = standin.subscriptions(&customer).await.unwrap().unwrap();
     assert_eq!(live[0].id.as_str(), id);
-    assert_eq!(live[0].latest_invoice_finalized_at, Some(start()));
+    let latest = live[0].latest_invoice.as_ref().unwrap();
+    assert_eq!(latest.finalized_at, Some(start()));
     assert_eq!(live[0].prices[0].lookup_key.as_deref(), Some("pro"));
 
     let dispute = standin.account().open_dispute(customer.as_str()).unwrap();

@@ -42,7 +42,7 @@ const fn act(
     Flow { name, at_least, ends, begins: Begins::Act(set_up) }
 }
 
-pub(super) static FLOWS: [Flow; 33] = [
+pub(super) static FLOWS: [Flow; 34] = [
     flow("sign-up", 10, "free: free", |scene| drop(scene.sign_up())),
     flow("purchase with link", 10, "pro: pro", |scene| {
         let ann = scene.free();
@@ -56,7 +56,13 @@ pub(super) static FLOWS: [Flow; 33] = [
     flow("upgrade", 8, "pro: pro", |scene| scene.change(&scene.paying("basic"), "pro")),
     flow("downgrade", 8, "basic: basic", |scene| scene.change(&scene.paying("pro"), "basic")),
     flow("cancel to free", 8, "free: free", |scene| scene.cancel(&scene.paying("pro"))),
-    flow("payment fails, grace begins", 5, "pro: pro", past_due),
+    flow("payment fails, grace begins", 6, "pro: pro", past_due),
+    flow("an upgrade is not paid for", 11, "basic: basic", |scene| {
+        let bought = scene.paying("basic");
+        scene.change(&bought, "pro");
+        scene.come_to_rest();
+        not_paid(scene, &bought);
+    }),
     flow("grace ends", 12, "free: free", |scene| {
         past_due(scene);
         scene.come_to_rest();
@@ -255,7 +261,11 @@ fn federated(scene: &Scene) -> AccountId {
 
 /// The second month cannot be paid, and the events say so.
 fn past_due(scene: &Scene) {
-    let bought = scene.paying("pro");
+    not_paid(scene, &scene.paying("pro"));
+}
+
+/// The next period is not paid.
+fn not_paid(scene: &Scene, bought: &Bought) {
     scene.world.stripe.account().set_card(&bought.customer, Card::Declines).unwrap();
     scene.come_to_rest();
     // Into the next period, and past its invoice's draft time.

@@ -7,7 +7,9 @@ use tollgate_billing::ports::{
     ChargeSeen, CheckoutRecord, Class, CustomerRecord, CustomerSeen, NewCheckout, Ports as _,
     Stripe as _,
 };
-use tollgate_billing::stripe::{DisputeStatus, ListedEvent, Subscription, SubscriptionStatus};
+use tollgate_billing::stripe::{
+    DisputeStatus, ListedEvent, PaidInvoice, Subscription, SubscriptionStatus,
+};
 use tollgate_events::stripe::ACTED_ON;
 use tollgate_events::{
     AccountId, ChargeId, CustomerId, DisputeId, EventId, NamedAccount, PriceId, ProductId,
@@ -46,6 +48,10 @@ fn new_checkout(customer: &CustomerId, price: &PriceId, idempotency_key: &str) -
 
 fn days(days: i64) -> SignedDuration {
     SignedDuration::from_hours(24 * days)
+}
+
+fn finalized_at(subscription: &Subscription) -> Option<Timestamp> {
+    subscription.latest_invoice.as_ref()?.finalized_at
 }
 
 impl<F: Face> Stand<F> {
@@ -199,7 +205,7 @@ pub(super) async fn all_subscriptions_come_in_pages<F: Face>(stand: Stand<F>) {
     let found: BTreeMap<_, _> = found
         .map(|subscription| {
             assert_eq!(subscription.prices[0].id.as_ref(), Some(&price));
-            assert!(subscription.latest_invoice_finalized_at.is_some());
+            assert!(subscription.latest_invoice.unwrap().finalized_at.is_some());
             (subscription.id, subscription.customer)
         })
         .collect();
@@ -274,22 +280,96 @@ pub(super) async fn past_due_tells_when_its_invoice_was_final<F: Face>(stand: St
     let customer = stand.customer();
     stand.subscribe(&customer, "pro_monthly");
     let first = stand.now();
-    assert_eq!(stand.subscription(&customer).await.latest_invoice_finalized_at, Some(first));
+    assert_eq!(finalized_at(&stand.subscription(&customer).await), Some(first));
     stand.world.stripe.account().set_card(customer.as_str(), Card::Declines).unwrap();
     stand.world.clock.advance(days(32));
     let found = stand.subscription(&customer).await;
     assert_eq!(found.status, SubscriptionStatus::PastDue);
-    let finalized = found.latest_invoice_finalized_at.unwrap();
+    let finalized = finalized_at(&found).unwrap();
     assert!((first + days(31)..=stand.now()).contains(&finalized), "{finalized}");
+}
+
+pub(super) async fn paid_invoices_tell_what_they_were_for<F: Face>(stand: Stand<F>) {
+    let customer = stand.customer();
+    let id = stand.subscribe(&customer, "basic_monthly");
+    let (basic, pro) = (stand.price("basic_monthly"), stand.price("pro_monthly"));
+    let read = async || stand.ports.stripe().paid_invoices(&id).await.unwrap();
+    let ids = |invoice: &PaidInvoice| -> Vec<_> {
+        invoice.prices.iter().map(|price| price.id.clone().unwrap()).collect()
+    };
+    let first = read().await;
+    assert_eq!((first.len(), first[0].is_of_a_period), (1, true));
+    assert!(first[0].total > 0);
+    assert_eq!(ids(&first[0]), [basic.clone()]);
+    assert!(first[0].prices[0].product.is_some());
+    assert_eq!(first[0].prices[0].lookup_key, None, "that is told by the price alone");
+
+    // Changed within the period: a credit, which is for nothing, and what is sold now.
+    stand.world.stripe.account().change_price(id.as_str(), pro.as_str()).unwrap();
+    stand.world.clock.advance(days(32));
+    let paid = read().await;
+    assert_eq!((paid.len(), ids(&paid[0])), (2, vec![pro.clone(), pro.clone()]));
+    // What is not paid is not among them.
+    stand.world.stripe.account().set_card(customer.as_str(), Card::Declines).unwrap();
+    stand.world.clock.advance(days(31));
+    assert_eq!(stand.subscription(&customer).await.status, SubscriptionStatus::PastDue);
+    assert_eq!(read().await, paid);
+    assert_eq!(
+        stand.ports.stripe().price(&pro).await.unwrap().unwrap().lookup_key.unwrap(),
+        "pro_monthly"
+    );
+    let unknown = PriceId::parse(UNKNOWN).unwrap();
+    assert_eq!(stand.ports.stripe().price(&unknown).await.unwrap(), None);
+}
+
+pub(super) async fn a_balance_pays_too<F: Face>(stand: Stand<F>) {
+    let customer = stand.customer();
+    let mut stripe = stand.world.stripe.account();
+    stripe.set_card(customer.as_str(), None).unwrap();
+    stripe.set_balance(customer.as_str(), -1_000_000).unwrap();
+    drop(stripe);
+    let id = stand.subscribe(&customer, "pro_monthly");
+    assert_eq!(stand.subscription(&customer).await.status, SubscriptionStatus::Active);
+    let paid = stand.ports.stripe().paid_invoices(&id).await.unwrap();
+    assert!(paid[0].total > 0);
+    let shown = stand.object_of("invoice.paid");
+    assert_eq!((&shown["amount_paid"], &shown["total"]), (&0.into(), &paid[0].total.into()));
+}
+
+pub(super) async fn a_sent_invoice_is_past_due_on_its_due_date<F: Face>(stand: Stand<F>) {
+    let customer = stand.customer();
+    let data = SubscriptionData { days_until_due: Some(20), ..SubscriptionData::default() };
+    let id = stand.subscribe_with(&customer, "pro_monthly", data);
+    let final_at = stand.now() + SignedDuration::from_hours(1);
+    let due = final_at + days(20);
+    stand.world.clock.advance_to(due - SignedDuration::from_secs(1));
+    let found = stand.subscription(&customer).await;
+    assert_eq!(found.status, SubscriptionStatus::Active, "nothing was paid yet");
+    let latest = found.latest_invoice.unwrap();
+    assert_eq!((latest.finalized_at, latest.due_date), (Some(final_at), Some(due)));
+    assert_eq!(latest.late_since(), Some(due));
+    stand.world.clock.advance_to(due);
+    assert_eq!(stand.subscription(&customer).await.status, SubscriptionStatus::PastDue);
+    assert_eq!(stand.ports.stripe().paid_invoices(&id).await.unwrap(), []);
+    stand.world.stripe.account().pay_latest_invoice(id.as_str()).unwrap();
+    assert_eq!(stand.subscription(&customer).await.status, SubscriptionStatus::Active);
+    assert_eq!(stand.ports.stripe().paid_invoices(&id).await.unwrap().len(), 1);
 }
 
 pub(super) async fn a_trial_is_trialing<F: Face>(stand: Stand<F>) {
     let customer = stand.customer();
     let data = SubscriptionData { trial_period_days: 7, ..SubscriptionData::default() };
-    stand.subscribe_with(&customer, "pro_monthly", data);
-    assert_eq!(stand.subscription(&customer).await.status, SubscriptionStatus::Trialing);
+    let id = stand.subscribe_with(&customer, "pro_monthly", data);
+    let found = stand.subscription(&customer).await;
+    assert_eq!((found.status, found.had_trial), (SubscriptionStatus::Trialing, true));
+    let paid = stand.ports.stripe().paid_invoices(&id).await.unwrap();
+    assert_eq!((paid.len(), paid[0].total), (1, 0), "its first invoice is for nothing, and paid");
     stand.world.clock.advance(days(8));
-    assert_eq!(stand.subscription(&customer).await.status, SubscriptionStatus::Active);
+    let found = stand.subscription(&customer).await;
+    assert_eq!((found.status, found.had_trial), (SubscriptionStatus::Active, true));
+    let other = stand.customer();
+    stand.subscribe(&other, "pro_monthly");
+    assert!(!stand.subscription(&other).await.had_trial);
 }
 
 pub(super) async fn a_trial_without_a_card_can_end_in_a_pause<F: Face>(stand: Stand<F>) {

@@ -10,7 +10,10 @@ use tollgate_billing::account::{
 };
 use tollgate_billing::ledger::{Outcome, RecordBody, StepTaken};
 use tollgate_billing::policy::UNFINISHED_REVIEW_AFTER;
-use tollgate_events::{DisputeId, ENVELOPE_VERSION, EventId, PriceId, Source, Subject, Via};
+use tollgate_billing::stripe::Price;
+use tollgate_events::{
+    DisputeId, ENVELOPE_VERSION, EventId, PriceId, ProductId, Source, Subject, Via,
+};
 use tollgate_events::{Envelope, SubscriptionId};
 
 use super::*;
@@ -98,6 +101,14 @@ fn record(id: &str, outcome: Outcome, seconds: i64) -> EventRecord {
     EventRecord::of(envelope(id, "cus_1"), outcome, at(seconds))
 }
 
+fn paid_for() -> Price {
+    Price {
+        id: PriceId::parse("price_1").ok(),
+        lookup_key: Some("pro_monthly".into()),
+        product: ProductId::parse("prod_1").ok(),
+    }
+}
+
 /// Every field set, none at its default.
 fn full_access(reason: Reason) -> Access {
     let subscription = SubscriptionId::parse("sub_1").unwrap();
@@ -119,7 +130,8 @@ fn full_access(reason: Reason) -> Access {
         keys: BTreeMap::from([(Slot::Primary, key)]),
         customers: BTreeSet::from([customer("cus_1"), customer("cus_2")]),
         disputes: BTreeMap::from([(DisputeId::parse("dp_1").unwrap(), DisputeMark::Lifted)]),
-        grace: BTreeMap::from([(subscription, at(7))]),
+        grace: BTreeMap::from([(subscription.clone(), at(7))]),
+        paid_for: BTreeMap::from([(subscription, vec![paid_for()])]),
         retiring: vec![RetiringKey {
             id: KeyId::parse("key0").unwrap(),
             generation: 2,

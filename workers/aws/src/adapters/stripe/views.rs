@@ -8,7 +8,10 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use tollgate_billing::ports::{CheckoutRecord, CustomerRecord, CustomerSeen};
-use tollgate_billing::stripe::{Dispute, DisputeStatus, Price, Subscription, SubscriptionStatus};
+use tollgate_billing::stripe::{
+    Dispute, DisputeStatus, InvoiceId, LatestInvoice, PaidInvoice, Price, Subscription,
+    SubscriptionStatus,
+};
 use tollgate_events::stripe::METADATA_PRICE;
 use tollgate_events::{
     ChargeId, CustomerId, DisputeId, NamedAccount, PriceId, ProductId, SubscriptionId,
@@ -54,9 +57,8 @@ impl SubscriptionView {
             cancel_at_period_end: object.flag("cancel_at_period_end") == Some(true),
             // Before Basil (2025-03-31); later on each item.
             current_period_end: object.time("current_period_end"),
-            latest_invoice_finalized_at: object
-                .object("latest_invoice")
-                .and_then(|invoice| finalized_at(&invoice)),
+            latest_invoice: object.object("latest_invoice").map(|it| latest_invoice(&it)),
+            had_trial: object.says("trial_end"),
             named: named(object),
         };
         let goes_on = list.as_ref().is_some_and(|list| list.flag("has_more") == Some(true));
@@ -93,7 +95,7 @@ pub(super) fn give_items(subscription: &mut Subscription, items: Vec<ItemView>) 
 }
 
 /// <https://docs.stripe.com/api/prices/object>
-fn read_price(price: &Object<'_>) -> Price {
+pub(super) fn read_price(price: &Object<'_>) -> Price {
     Price {
         id: price.id("id", PriceId::parse),
         lookup_key: price.text("lookup_key"),
@@ -112,10 +114,69 @@ pub(super) fn is_metered(price: &Object<'_>) -> bool {
     recurring.and_then(|it| it.text("usage_type")).as_deref() == Some("metered")
 }
 
-/// `status_transitions.finalized_at` of an expanded invoice.
+/// An expanded invoice.
 /// <https://docs.stripe.com/api/invoices/object#invoice_object-status_transitions>
-fn finalized_at(invoice: &Object<'_>) -> Option<Timestamp> {
-    invoice.object("status_transitions")?.time("finalized_at")
+fn latest_invoice(invoice: &Object<'_>) -> LatestInvoice {
+    LatestInvoice {
+        id: invoice.id("id", InvoiceId::parse),
+        finalized_at: invoice.object("status_transitions").and_then(|it| it.time("finalized_at")),
+        due_date: invoice.time("due_date"),
+    }
+}
+
+/// <https://docs.stripe.com/api/invoices/object>. What is sold by lines that are not shown or
+/// cannot be read is not known; that is not nothing.
+pub(super) fn paid_invoice(invoice: &Object<'_>) -> Result<PaidInvoice, Odd> {
+    let total = invoice.whole("total").ok_or_else(|| Odd::new("total", "missing, or no number"))?;
+    let list = invoice.object("lines");
+    let goes_on = list.as_ref().is_none_or(|list| list.flag("has_more") != Some(false));
+    let rows = list.and_then(|list| list.rows("data")).unwrap_or_default();
+    let lines: Vec<_> = rows.into_iter().map(|raw| Object::read(raw).map(LineView::read)).collect();
+    let is_of_a_period = lines.iter().flatten().any(|line| !line.proration);
+    let sold = lines.into_iter().filter(|line| line.as_ref().is_none_or(|it| !it.is_credit));
+    let mut prices: Vec<_> =
+        sold.filter_map(|line| line.map_or_else(unknown, |it| it.price)).collect();
+    prices.extend(goes_on.then(Price::default));
+    Ok(PaidInvoice { total, prices, is_of_a_period })
+}
+
+fn unknown() -> Option<Price> {
+    Some(Price::default())
+}
+
+/// <https://docs.stripe.com/api/invoice-line-item/object>
+struct LineView {
+    /// `None` where it is for no price.
+    price: Option<Price>,
+    is_credit: bool,
+    proration: bool,
+}
+
+impl LineView {
+    fn read(line: Object<'_>) -> Self {
+        let parent = line.object("parent");
+        let details = parent.and_then(|parent| {
+            let item = parent.object("subscription_item_details");
+            item.or_else(|| parent.object("invoice_item_details"))
+        });
+        let proration = details.and_then(|it| it.flag("proration")).or(line.flag("proration"));
+        Self {
+            price: line_price(&line),
+            is_credit: line.whole("amount").is_some_and(|amount| amount < 0),
+            proration: proration == Some(true),
+        }
+    }
+}
+
+/// Since Basil under `pricing`, before that the price itself.
+fn line_price(line: &Object<'_>) -> Option<Price> {
+    let Some(pricing) = line.object("pricing") else {
+        let older = line.object("price").map(|price| read_price(&price));
+        return older.or_else(|| line.says("pricing").then(Price::default));
+    };
+    let details = pricing.object("price_details").unwrap_or(pricing);
+    let id = details.id("price", PriceId::parse);
+    Some(Price { id, product: details.id("product", ProductId::parse), lookup_key: None })
 }
 
 /// <https://docs.stripe.com/api/customers/object>

@@ -1,10 +1,10 @@
 //! `tollgate account show`: the account as the ledger has it, without personal data.
 
 use serde_json::{Value, json};
-use tollgate_billing::account::{Account, DisputeMark, KeyRecord, RetiringKey, User};
+use tollgate_billing::account::{Access, Account, DisputeMark, KeyRecord, RetiringKey, User};
 use tollgate_billing::ledger::Entry;
 use tollgate_billing::ports::{Clock, Ledger};
-use tollgate_events::Envelope;
+use tollgate_events::{Envelope, SubscriptionId};
 
 use crate::cli::table::fields;
 use crate::cli::{Context, Exit, Failure, Io, who};
@@ -46,7 +46,8 @@ fn rows(account: &Account, last: Option<&Entry>, leased: bool) -> Vec<(&'static 
     rows.extend(several("Customers", customers.collect()));
     let disputes = access.disputes.iter().map(|(id, mark)| format!("{id} {}", word(*mark)));
     rows.extend(several("Disputes", disputes.collect()));
-    let grace = access.grace.iter().map(|(id, since)| format!("{id}, seen since {since}"));
+    let grace = access.grace.iter();
+    let grace = grace.map(|(id, since)| format!("{id}, seen since {since}{}", paid(access, id)));
     rows.extend(several("Past due", grace.collect()));
     let grants = access.grants.iter().map(|grant| match grant.until {
         Some(until) => format!("{} until {until} ({})", grant.plan, grant.why),
@@ -94,6 +95,18 @@ fn deferred(event: &Envelope) -> String {
     format!("{} {}", event.event_ref(), event.kind)
 }
 
+/// What was last paid for of a past-due subscription: its grace keeps no more.
+fn paid(access: &Access, late: &SubscriptionId) -> String {
+    match access.paid_for.get(late).map(Vec::as_slice) {
+        None => String::new(),
+        Some([]) => ", nothing was ever paid".to_owned(),
+        Some(prices) => {
+            let names: Vec<_> = prices.iter().map(|price| price.name().to_string()).collect();
+            format!(", last paid for {}", names.join(", "))
+        }
+    }
+}
+
 fn at_work(account: &Account, leased: bool) -> Option<String> {
     let until = account.lease_until.map_or_else(String::new, |until| until.to_string());
     match (leased, account.open) {
@@ -110,7 +123,9 @@ fn document(account: &Account, last: Option<&Entry>, leased: bool) -> Value {
     let disputes = access.disputes.iter();
     let disputes = disputes.map(|(id, mark)| json!({ "dispute": id, "state": mark }));
     let grace = access.grace.iter();
-    let grace = grace.map(|(id, since)| json!({ "subscription": id, "since": since }));
+    let grace = grace.map(|(id, since)| {
+        json!({ "subscription": id, "since": since, "paid_for": access.paid_for.get(id) })
+    });
     json!({
         "account": account.id,
         "plan": access.plan,

@@ -89,6 +89,26 @@ fn grace_explains_a_loss_when_it_is_over() {
     assert_eq!(stage.evidence(), Some(Evidence::Counted));
 }
 
+/// What was never paid for is no loss of what was; the catalog's doing is none of that.
+#[test]
+fn what_was_not_paid_explains_that_it_is_not_kept() {
+    let price = |id: &str| vec![Price { id: Some(price_id(id)), ..Price::default() }];
+    let mut stage = Stage::on(vec![subscription("sub_1", "past_due", "price_pro")]);
+    stage.facts.paid_for = [(sub_1(), price("price_basic"))].into();
+    assert_eq!(stage.evidence(), Some(Evidence::Explained), "an upgrade that nobody paid");
+    stage.facts.paid_for = [(sub_1(), price("price_pro"))].into();
+    assert_eq!(stage.evidence(), None);
+    stage.catalog = demoting();
+    assert_eq!(stage.evidence(), Some(Evidence::Counted));
+    stage.facts.paid_for = [(sub_1(), price("price_basic"))].into();
+    assert_eq!(stage.evidence(), Some(Evidence::Counted), "what gave the plan gives another now");
+
+    let mut tried = Stage::on(vec![subscription("sub_1", "past_due", "price_pro")]);
+    tried.facts.subscriptions[0].had_trial = true;
+    tried.facts.paid_for = [(sub_1(), Vec::new())].into();
+    assert_eq!(tried.evidence(), Some(Evidence::Explained), "a trial that nobody paid");
+}
+
 #[test]
 fn a_catalog_is_never_explained() {
     let live = || vec![subscription("sub_1", "active", "price_pro")];

@@ -1,6 +1,6 @@
 //! One account, from what the other three systems have of it. Pure.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
@@ -97,6 +97,7 @@ fn decision(
         last_seen: User::Unseen,
         subscriptions: remains.subscriptions.to_vec(),
         proven: BTreeSet::new(),
+        paid_for: BTreeMap::new(),
         disputes: Vec::new(),
         user: UserFact::Found { username, enabled },
         room_for_free_key: true,
@@ -160,7 +161,8 @@ fn account(
     };
     access.grace.clone_from(&desired.grace);
     let before = remains.before;
-    let waits = !before.deferred.is_empty();
+    // What was paid for before a payment failed is the worker's to ask.
+    let waits = !before.deferred.is_empty() || !desired.grace.is_empty();
     let mut account = Account {
         open: false,
         lease_until: None,

@@ -1,0 +1,80 @@
+//! How customers pay, beside a card that pays or does not: by invoice, by what stands to their
+//! credit, after a trial, and not at all for what they have changed to.
+
+use rand::RngExt;
+use tollgate_standin::stripe::{Card, NewCustomer, SubscriptionData};
+
+use crate::lives::{Lives, Stage, pick, some_price};
+
+/// Longer, and shorter, than the period that is bought.
+const DAYS_UNTIL_DUE: [i64; 3] = [3, 14, 40];
+
+impl Lives {
+    /// Something about how somebody pays; tells what, or `None` when nothing came of it.
+    pub(crate) fn pays_oddly(&mut self, stage: &mut Stage<'_>) -> Option<String> {
+        match stage.rng.random_range(0..8) {
+            0..2 => self.buys_by_invoice(stage),
+            2 => self.has_credit(stage),
+            3..5 => self.tries_and_does_not_pay(stage),
+            _ => self.upgrades_and_does_not_pay(stage),
+        }
+    }
+
+    /// A customer of ours whom the seller sends invoices.
+    fn buys_by_invoice(&mut self, stage: &mut Stage<'_>) -> Option<String> {
+        let (name, id) = self.somebody(stage)?;
+        let metadata = stage.api.worker.deriver.name(&id).to_metadata();
+        let days = DAYS_UNTIL_DUE[stage.rng.random_range(0..DAYS_UNTIL_DUE.len())];
+        let mut stripe = stage.world.stripe.account();
+        let price = some_price(&stripe, stage.rng)?;
+        let customer = stripe.create_customer(NewCustomer::default());
+        if stage.rng.random_bool(0.5) {
+            stripe.set_card(&customer, Card::Pays).ok()?;
+        }
+        let data = SubscriptionData {
+            metadata,
+            days_until_due: Some(days),
+            ..SubscriptionData::default()
+        };
+        let subscription = stripe.subscribe(&customer, &[&price], data).ok()?;
+        let told = format!("{name} buys by invoice: {customer} {subscription}");
+        self.pays_for.insert(customer, vec![id]);
+        self.subscriptions.push(subscription);
+        Some(told)
+    }
+
+    fn has_credit(&mut self, stage: &mut Stage<'_>) -> Option<String> {
+        let place = stage.rng.random_range(0..self.pays_for.len().max(1));
+        let customer = self.pays_for.keys().nth(place)?;
+        let credit = stage.rng.random_range(1..200) * 100;
+        stage.world.stripe.account().set_balance(customer, -credit).ok()?;
+        Some(format!("{customer} has a credit of {credit}"))
+    }
+
+    /// A trial, and a card that will not pay what follows.
+    fn tries_and_does_not_pay(&mut self, stage: &mut Stage<'_>) -> Option<String> {
+        let (name, id) = self.somebody(stage)?;
+        let metadata = stage.api.worker.deriver.name(&id).to_metadata();
+        let mut stripe = stage.world.stripe.account();
+        let price = some_price(&stripe, stage.rng)?;
+        let customer = stripe.create_customer(NewCustomer::default());
+        stripe.set_card(&customer, Card::Declines).ok()?;
+        let data =
+            SubscriptionData { metadata, trial_period_days: 3, ..SubscriptionData::default() };
+        let subscription = stripe.subscribe(&customer, &[&price], data).ok()?;
+        let told = format!("{name} tries: {customer} {subscription}");
+        self.pays_for.insert(customer, vec![id]);
+        self.subscriptions.push(subscription);
+        Some(told)
+    }
+
+    fn upgrades_and_does_not_pay(&mut self, stage: &mut Stage<'_>) -> Option<String> {
+        let id = pick(&self.subscriptions, stage.rng)?;
+        let mut stripe = stage.world.stripe.account();
+        let customer = stripe.subscription(&id).ok()?.customer.clone();
+        let price = some_price(&stripe, stage.rng)?;
+        stripe.set_card(&customer, Card::Declines).ok()?;
+        stripe.change_price(&id, &price).ok()?;
+        Some(format!("{id} changes its price, and its card does not pay"))
+    }
+}

@@ -1,0 +1,224 @@
+//! What was paid decides, and not the status alone.
+
+use jiff::{SignedDuration, Timestamp};
+use tollgate_billing::account::Status;
+use tollgate_billing::catalog::CatalogFile;
+use tollgate_events::AccountId;
+use tollgate_standin::stripe::{
+    BillingReason, Card, DRAFT_TIME, Interval, InvoiceStatus, NewCustomer, NewPrice,
+    Status as Subscribed, SubscriptionData,
+};
+
+use super::scene::Scene;
+
+const DAY: SignedDuration = SignedDuration::from_hours(24);
+
+/// Everything that happens is delivered, hour by hour.
+fn until(scene: &Scene, then: Timestamp) {
+    while scene.world.clock.time() < then {
+        let next = (scene.world.clock.time() + SignedDuration::from_hours(1)).min(then);
+        scene.world.stripe.advance_to(next);
+        deliver(scene);
+    }
+}
+
+fn deliver(scene: &Scene) {
+    for events in scene.events().chunks(10) {
+        assert_eq!(scene.handle(events).failed, [""; 0]);
+    }
+    scene.later(SignedDuration::ZERO);
+}
+
+fn days(scene: &Scene, days: i64) {
+    until(scene, scene.world.clock.time() + DAY * i32::try_from(days).expect("few"));
+}
+
+fn plan_of(scene: &Scene, id: &AccountId) -> String {
+    scene.seen(id).0
+}
+
+/// Somebody has a subscription of ours, however it is paid; the subscription.
+fn subscribes(scene: &Scene, id: &AccountId, card: Option<Card>, data: SubscriptionData) -> String {
+    let metadata = scene.worker.deriver.name(id).to_metadata();
+    let mut stripe = scene.world.stripe.account();
+    let customer = stripe.create_customer(NewCustomer::default());
+    stripe.set_card(&customer, card).expect("they are there");
+    let price = stripe.price_by_lookup_key("pro_monthly").expect("it is sold").id.clone();
+    let data = SubscriptionData { metadata, ..data };
+    stripe.subscribe(&customer, &[&price], data).expect("it is sold")
+}
+
+fn status_of(scene: &Scene, subscription: &str) -> Subscribed {
+    scene.world.stripe.account().subscription(subscription).expect("it is there").status
+}
+
+fn customer_of(scene: &Scene, subscription: &str) -> String {
+    scene.world.stripe.account().subscription(subscription).expect("it is there").customer.clone()
+}
+
+/// A trial of three days whose first charge fails: nothing was ever paid.
+#[test]
+fn a_trial_that_nobody_pays_for_has_no_grace() {
+    let scene = Scene::new();
+    let ann = scene.sign_up("ann");
+    let trial = || SubscriptionData { trial_period_days: 3, ..SubscriptionData::default() };
+    let id = subscribes(&scene, &ann, Some(Card::Declines), trial());
+    days(&scene, 2);
+    assert_eq!(plan_of(&scene, &ann), "pro", "it is tried");
+    until(&scene, scene.world.clock.time() + DAY + DRAFT_TIME);
+    assert_eq!(status_of(&scene, &id), Subscribed::PastDue);
+    assert_eq!(scene.seen(&ann), ("free".into(), Status::Active, "free".into()));
+
+    // Paid after all, and late again a month later: then there is grace.
+    let customer = customer_of(&scene, &id);
+    let mut stripe = scene.world.stripe.account();
+    stripe.set_card(&customer, Card::Pays).expect("they are there");
+    stripe.pay_latest_invoice(&id).expect("it pays");
+    stripe.set_card(&customer, Card::Declines).expect("they are there");
+    drop(stripe);
+    deliver(&scene);
+    assert_eq!(plan_of(&scene, &ann), "pro");
+    days(&scene, 32);
+    assert_eq!(status_of(&scene, &id), Subscribed::PastDue);
+    assert_eq!(plan_of(&scene, &ann), "pro", "they have paid once");
+}
+
+/// What stands to a customer's credit pays as a card does: nothing is charged, and it is paid.
+#[test]
+fn who_paid_by_their_balance_has_paid() {
+    let scene = Scene::new();
+    let ann = scene.sign_up("ann");
+    let trial = SubscriptionData { trial_period_days: 3, ..SubscriptionData::default() };
+    let id = subscribes(&scene, &ann, Some(Card::Declines), trial);
+    let customer = customer_of(&scene, &id);
+    scene.world.stripe.account().set_balance(&customer, -1_000_000).expect("they are there");
+    days(&scene, 4);
+    assert_eq!(status_of(&scene, &id), Subscribed::Active);
+    scene.world.stripe.account().set_balance(&customer, 0).expect("they are there");
+    days(&scene, 31);
+    assert_eq!(status_of(&scene, &id), Subscribed::PastDue);
+    assert_eq!(plan_of(&scene, &ann), "pro", "it is late for the first time");
+}
+
+#[test]
+fn a_seller_may_give_grace_after_a_trial() {
+    let mut scene = Scene::new();
+    scene.worker.policy.grace_after_trial = true;
+    let ann = scene.sign_up("ann");
+    let trial = SubscriptionData { trial_period_days: 3, ..SubscriptionData::default() };
+    let id = subscribes(&scene, &ann, Some(Card::Declines), trial);
+    days(&scene, 4);
+    assert_eq!(status_of(&scene, &id), Subscribed::PastDue);
+    assert_eq!(plan_of(&scene, &ann), "pro");
+    days(&scene, 7);
+    assert_eq!(plan_of(&scene, &ann), "free");
+}
+
+/// Thirty days to pay, and seven of grace from then on.
+#[test]
+fn who_gets_invoices_has_grace_from_the_day_they_were_due() {
+    let scene = Scene::new();
+    let ann = scene.sign_up("ann");
+    let by_invoice = SubscriptionData { days_until_due: Some(30), ..SubscriptionData::default() };
+    let id = subscribes(&scene, &ann, None, by_invoice);
+    let due = scene.world.clock.time() + DRAFT_TIME + DAY * 30;
+    until(&scene, due - SignedDuration::from_secs(1));
+    assert_eq!(status_of(&scene, &id), Subscribed::Active);
+    until(&scene, due + SignedDuration::from_secs(1));
+    assert_eq!(status_of(&scene, &id), Subscribed::PastDue);
+    assert_eq!(plan_of(&scene, &ann), "pro");
+    let grace = scene.account(&ann).access.grace;
+    assert_eq!(grace.into_values().collect::<Vec<_>>(), [due]);
+    until(&scene, due + DAY * 7 - SignedDuration::from_secs(1));
+    assert_eq!(plan_of(&scene, &ann), "pro");
+    until(&scene, due + DAY * 7);
+    assert_eq!(plan_of(&scene, &ann), "free");
+}
+
+/// Basic is paid; the upgrade to a yearly Pro is not.
+#[test]
+fn grace_keeps_what_was_last_paid_for() {
+    let mut scene = Scene::new();
+    let sells =
+        scene.world.plans_toml.replace("[\"pro_monthly\"]", "[\"pro_monthly\", \"pro_yearly\"]");
+    scene.worker.catalog = CatalogFile::parse(&sells).expect("it is valid").catalog;
+    let ann = scene.sign_up("ann");
+    let id = scene.buy(&ann, "basic_monthly");
+    days(&scene, 1);
+    assert_eq!(plan_of(&scene, &ann), "basic");
+    upgrades_and_does_not_pay(&scene, &id);
+    assert_eq!(status_of(&scene, &id), Subscribed::PastDue);
+    assert_eq!(plan_of(&scene, &ann), "basic");
+    days(&scene, 6);
+    assert_eq!(plan_of(&scene, &ann), "basic", "it was paid for");
+    days(&scene, 1);
+    assert_eq!(plan_of(&scene, &ann), "free");
+
+    let customer = customer_of(&scene, &id);
+    let mut stripe = scene.world.stripe.account();
+    stripe.set_card(&customer, Card::Pays).expect("they are there");
+    stripe.pay_latest_invoice(&id).expect("it pays");
+    let latest = stripe.subscription(&id).expect("it is there").latest_invoice.clone();
+    let invoice = stripe.invoice(&latest.expect("there is one")).expect("it is there").clone();
+    assert_eq!((invoice.status, invoice.reason), (InvoiceStatus::Paid, BillingReason::Update));
+    drop(stripe);
+    deliver(&scene);
+    assert_eq!(plan_of(&scene, &ann), "pro");
+}
+
+/// The upgrade is seen active for a moment, and past due later: the plan goes back to what was
+/// paid, and that is no loss that counts.
+#[test]
+fn an_upgrade_that_was_seen_before_it_was_not_paid_is_explained() {
+    let scene = Scene::new();
+    let ann = scene.sign_up("ann");
+    let id = scene.buy(&ann, "basic_monthly");
+    days(&scene, 1);
+    // With its period, and so paid for with the next.
+    change(&scene, &id, "pro_monthly");
+    deliver(&scene);
+    assert_eq!(plan_of(&scene, &ann), "pro");
+    let customer = customer_of(&scene, &id);
+    scene.world.stripe.account().set_card(&customer, Card::Declines).expect("they are there");
+    days(&scene, 31);
+    assert_eq!(status_of(&scene, &id), Subscribed::PastDue);
+    assert_eq!(plan_of(&scene, &ann), "basic");
+    let stack = scene.world.ledger.stored_stack();
+    assert_eq!(stack.blast.count, 0, "what was not paid for explains it");
+}
+
+/// Whoever changes to less and does not pay for it gets no more than that.
+#[test]
+fn a_downgrade_that_is_not_paid_gives_no_more_than_it_sells() {
+    let scene = Scene::new();
+    let ann = scene.sign_up("ann");
+    let id = scene.buy(&ann, "pro_monthly");
+    days(&scene, 1);
+    change(&scene, &id, "basic_monthly");
+    deliver(&scene);
+    let customer = customer_of(&scene, &id);
+    let mut stripe = scene.world.stripe.account();
+    stripe.set_card(&customer, Card::Declines).expect("they are there");
+    drop(stripe);
+    days(&scene, 62);
+    assert_eq!(status_of(&scene, &id), Subscribed::PastDue);
+    assert_eq!(plan_of(&scene, &ann), "basic");
+}
+
+fn upgrades_and_does_not_pay(scene: &Scene, id: &str) {
+    let customer = customer_of(scene, id);
+    let mut stripe = scene.world.stripe.account();
+    let pro = stripe.price_by_lookup_key("pro_monthly").expect("it is sold").clone();
+    let yearly = NewPrice::new(&pro.product, Interval::Year, 90_000).lookup_key("pro_yearly");
+    let yearly = stripe.create_price(yearly).expect("the product is there");
+    stripe.set_card(&customer, Card::Declines).expect("they are there");
+    stripe.change_price(id, &yearly).expect("it is live");
+    drop(stripe);
+    deliver(scene);
+}
+
+fn change(scene: &Scene, id: &str, lookup_key: &str) {
+    let mut stripe = scene.world.stripe.account();
+    let price = stripe.price_by_lookup_key(lookup_key).expect("it is sold").id.clone();
+    stripe.change_price(id, &price).expect("it is live");
+}
