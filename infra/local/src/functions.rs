@@ -26,7 +26,7 @@ use tollgate_workers::adapters::dynamodb::DynamoLedger;
 use tollgate_workers::adapters::sqs::SqsQueue;
 use tollgate_workers::config::{
     AccountConfig, ConfigError, DeadLetterConfig, Secret, Settings, SweepConfig, TriggerConfig,
-    WebhookConfig, WorkerConfig,
+    WebhookConfig, WorkerFunctionConfig,
 };
 use tollgate_workers::handlers::sweep::Sweep;
 use tollgate_workers::{handlers, setup};
@@ -55,6 +55,8 @@ pub struct Functions {
     pub eventbridge: PoolIngress<SqsQueue, VirtualClock>,
     /// `worker`.
     pub worker: Worker<LocalPorts>,
+    /// Where `worker` wakes accounts.
+    pub worker_queue: SqsQueue,
     /// `account`.
     pub account: AccountApi<LocalPorts>,
     /// What `deadletter` writes.
@@ -126,7 +128,9 @@ impl Functions {
         let sweep = given("sweep");
         let clock = || clock.clone();
         let webhook_config = webhook.read(WebhookConfig::SECRETS, |get| WebhookConfig::read(get));
-        let worker_config = worker.read(WorkerConfig::SECRETS, |get| WorkerConfig::read(get));
+        let worker_config = worker
+            .read(WorkerFunctionConfig::SECRETS, |get| WorkerFunctionConfig::read(get))
+            .await?;
         let account_config = account.read(AccountConfig::SECRETS, |get| AccountConfig::read(get));
         let sweep_config = sweep.read(SweepConfig::SECRETS, |get| SweepConfig::read(get));
         let pool = |given: &Given| TriggerConfig::read(|name| given.variable(name));
@@ -135,7 +139,8 @@ impl Functions {
             webhook: setup::webhook(webhook_config.await?, &webhook.sdk, clock()),
             trigger: setup::pool(pool(&trigger)?, &trigger.sdk, clock()),
             eventbridge: setup::pool(pool(&eventbridge)?, &eventbridge.sdk, clock()),
-            worker: setup::worker(worker_config.await?, &worker.sdk, clock())?,
+            worker_queue: setup::queue(&worker_config.queues, &worker.sdk),
+            worker: setup::worker(worker_config.worker, &worker.sdk, clock())?,
             account: setup::account_api(account_config.await?, &account.sdk, clock())?,
             ledger: setup::ledger(&dead.ledger, &deadletter.sdk),
             sweep: setup::sweep(sweep_config.await?, &sweep.sdk, clock())?,

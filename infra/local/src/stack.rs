@@ -399,7 +399,8 @@ impl Stack {
         } else if self.broken == Some(Broken::Worker) {
             return Ok(Vec::new());
         } else {
-            handlers::sqs::handle(&functions.worker, event, deadline).await
+            let Functions { worker, worker_queue, .. } = &*functions;
+            handlers::sqs::handle(worker, worker_queue, event, deadline).await
         };
         let response = response.map_err(|diagnostic| anyhow::anyhow!(diagnostic.error_message))?;
         Ok(response.batch_item_failures.into_iter().map(|item| item.item_identifier).collect())

@@ -111,8 +111,9 @@ impl Sim {
         let (messages, receipts) = self.take(received);
         let worker = self.workers[self.rng.random_range(0..self.workers.len())].clone();
         let deadline = self.world.clock.time() + WORKER_TIME;
+        let wakes = self.world.queue();
         self.spawn(Label::Worker, async move {
-            Done::Batch(worker.handle(&messages, deadline).await, queue, receipts)
+            Done::Batch(worker.handle(&wakes, &messages, deadline).await, queue, receipts)
         });
         true
     }

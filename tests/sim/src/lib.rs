@@ -9,8 +9,9 @@
 //!
 //! Beside the seeds there is the [`scene`]: one worker, one flow, and exactly one call
 //! that goes wrong, tried for every flow, every call and everything that can go wrong with
-//! it; the [`switch`]: how long a key answers 403 while it changes its plan; and the
-//! [`flood`]: thousands of sign-ups against the control plane's limits.
+//! it; the [`switch`] and the [`upgrades`]: how long a key answers 403 while it changes its plan,
+//! in fair weather and while others use the control plane too; and the [`flood`]: thousands of
+//! sign-ups against the control plane's limits.
 //!
 //! Not in the seeds: the reserve of keys, which has stories of its own.
 
@@ -32,6 +33,7 @@ pub mod operator;
 pub mod oracle;
 mod payments;
 mod persons;
+mod region;
 pub mod report;
 pub mod run;
 mod running;
@@ -43,6 +45,7 @@ mod storm;
 pub mod story;
 pub mod switch;
 mod tasks;
+pub mod upgrades;
 mod verdicts;
 mod watch;
 pub mod weather;

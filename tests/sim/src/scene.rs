@@ -219,7 +219,9 @@ impl Scene {
             return false;
         }
         let deadline = self.world.clock.time() + WORKER_TIME;
-        if let Some(report) = self.drive(self.worker.handle(&batch, deadline), watch) {
+        let wakes = self.world.queue();
+        let handled = self.worker.handle(&wakes, &batch, deadline);
+        if let Some(report) = self.drive(handled, watch) {
             let done = received.iter().filter(|message| !report.failed.contains(&message.id));
             for message in done {
                 // Too late is no harm: the message comes again.

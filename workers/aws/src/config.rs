@@ -139,6 +139,15 @@ pub struct WorkerConfig {
     pub instances: u32,
 }
 
+/// What the worker's function needs.
+#[derive(Debug, Clone)]
+pub struct WorkerFunctionConfig {
+    /// What it shares with the account API.
+    pub worker: WorkerConfig,
+    /// The queues: an account that it has to leave between two plans is woken at once.
+    pub queues: QueueConfig,
+}
+
 /// What the account API needs.
 #[derive(Debug, Clone)]
 pub struct AccountConfig {
@@ -272,6 +281,24 @@ impl WorkerConfig {
         let instances = reader.instances();
         let (catalog, deriver) = (catalog?, deriver?);
         Some(Self { stack, ledger, user_pool_id, livemode, catalog, stripe, deriver, instances })
+    }
+}
+
+impl WorkerFunctionConfig {
+    /// Its secrets.
+    pub const SECRETS: &[Secret] = WorkerConfig::SECRETS;
+
+    /// Reads the settings of the worker's function.
+    ///
+    /// # Errors
+    /// [`ConfigError`], which lists everything that is missing or wrong.
+    pub fn read(get: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        let mut reader = Reader::new(&get);
+        let queues = reader.queues();
+        let Some(worker) = WorkerConfig::read_with(&mut reader) else {
+            return Err(reader.into_error());
+        };
+        reader.finish(Self { worker, queues })
     }
 }
 

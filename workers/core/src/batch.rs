@@ -11,11 +11,12 @@ use futures_util::FutureExt;
 use jiff::Timestamp;
 use tollgate_events::{AccountId, CustomerId, Envelope, EnvelopeError, EventId, EventRef, Source};
 
-use crate::converge::{Converged, Stop, Worker};
+use crate::converge::{BETWEEN_PLANS, Converged, Invocation, Stop, Worker};
 use crate::error_policy::{Judgement, Verdict, error_policy};
 use crate::ledger::{EventRecord, Outcome};
-use crate::ports::{Clock, Ledger, PortResult, Ports};
+use crate::ports::{Clock, Ledger, PortResult, Ports, Queue, QueueName};
 use crate::resolve::{Resolutions, Resolved};
+use crate::sweep::wake;
 
 /// A message as the queue delivered it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,8 +51,15 @@ const BROKEN_PROOF: &str = "it bears this stack's name and an account, and a pro
 type Group = Vec<(usize, Envelope)>;
 
 impl<P: Ports> Worker<P> {
-    /// Handles a batch; no step starts after `deadline`.
-    pub async fn handle(&self, messages: &[Message], deadline: Timestamp) -> BatchReport {
+    /// Handles a batch; no step starts after `deadline`. An account that has to be left between
+    /// two plans is woken by the `queue`.
+    pub async fn handle<Q: Queue>(
+        &self,
+        queue: &Q,
+        messages: &[Message],
+        deadline: Timestamp,
+    ) -> BatchReport {
+        let invocation = Invocation::until(deadline);
         let mut batch = Batch::new(messages);
         let mut known = Resolutions::default();
         for (place, message) in messages.iter().enumerate() {
@@ -63,10 +71,11 @@ impl<P: Ports> Worker<P> {
         if known.broken_proofs > 0 {
             batch.systemic(&BROKEN_PROOF);
         }
-        while let Some((account, group)) = batch.groups.pop_first() {
+        while let Some((account, group)) = batch.next_group() {
             let (places, events): (Vec<_>, Vec<_>) = group.iter().cloned().unzip();
             // Boxed: the future of a whole convergence is large, and its type deep.
-            let work = AssertUnwindSafe(self.converge(&account, events, deadline).boxed());
+            let work = self.converge_and_wake(queue, &account, events, &invocation).boxed();
+            let work = AssertUnwindSafe(work);
             match work.catch_unwind().await {
                 Ok(Ok(converged)) => batch.settle(&group, converged),
                 Ok(Err(stop)) => batch.fail(&places, &stop),
@@ -77,6 +86,25 @@ impl<P: Ports> Worker<P> {
             }
         }
         batch.report()
+    }
+
+    /// Converges an account, and wakes it where it must go on at once: with what was paid for,
+    /// whatever woke it.
+    async fn converge_and_wake<Q: Queue>(
+        &self,
+        queue: &Q,
+        account: &AccountId,
+        events: Vec<Envelope>,
+        invocation: &Invocation,
+    ) -> Result<Converged, Stop> {
+        let converged = self.converge(account, events, invocation).await?;
+        if converged.between_plans {
+            let now = self.ports.clock().now();
+            let run = Some(now.as_millisecond().to_string());
+            let wake = wake(BETWEEN_PLANS, account.clone(), run, now);
+            queue.send(QueueName::Events, &wake).await?;
+        }
+        Ok(converged)
     }
 
     /// Puts one message where it belongs: in an account's group, or on record.
@@ -236,6 +264,16 @@ impl<'a> Batch<'a> {
             tried: BTreeSet::new(),
             failed: BTreeSet::new(),
             report: BatchReport::default(),
+        }
+    }
+
+    /// The next account: first those that were left between two plans.
+    fn next_group(&mut self) -> Option<(AccountId, Group)> {
+        let is_between = |group: &Group| group.iter().any(|(_, it)| it.kind == BETWEEN_PLANS);
+        let first = self.groups.iter().find(|(_, group)| is_between(group));
+        match first.map(|(account, _)| account.clone()) {
+            Some(account) => self.groups.remove_entry(&account),
+            None => self.groups.pop_first(),
         }
     }
 

@@ -12,6 +12,8 @@ pub enum Verdict {
     /// The account is looked at again after so long, and its messages are done with: waiting is
     /// written into the ledger, and costs no receive.
     Wait(SignedDuration),
+    /// The account is woken at once, and its messages are done with: it cannot stay as it is.
+    GoOn,
     /// It would never succeed as it is: record the events as parked.
     Park,
 }

@@ -64,6 +64,26 @@ pub struct Wall {
     create_key: Bucket,
     delete_key: Bucket,
     update_plan: Bucket,
+    others: Option<Others>,
+}
+
+/// Others of the account and Region who spend the same ten calls a second: of the calls that come
+/// here, one in so many finds room, and which one is as good as chance.
+#[derive(Debug, Clone)]
+struct Others {
+    leave_one_in: u64,
+    calls: u64,
+}
+
+impl Others {
+    /// SplitMix64 on the number of calls. <https://prng.di.unimi.it/splitmix64.c>
+    fn leave_room(&mut self) -> bool {
+        self.calls += 1;
+        let mut mixed = self.calls.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (mixed ^ (mixed >> 31)).is_multiple_of(self.leave_one_in)
+    }
 }
 
 impl Default for Wall {
@@ -74,11 +94,19 @@ impl Default for Wall {
             create_key: Bucket::new(5.0, 5.0),
             delete_key: Bucket::new(5.0, 5.0),
             update_plan: Bucket::new(1.0 / 20.0, 1.0),
+            others: None,
         }
     }
 }
 
 impl Wall {
+    /// The wall while others keep on calling, such as a seller's deployments: of the calls that
+    /// come here, one in so many finds room. Which ones follows from the seed.
+    pub fn shared(leave_one_in: u64, seed: u32) -> Self {
+        let others = Others { leave_one_in, calls: u64::from(seed) << 32 };
+        Self { others: Some(others), ..Self::default() }
+    }
+
     fn attach(&mut self, now: Timestamp) -> Result<(), Refusal> {
         if self.attaching_until.is_some_and(|until| now < until) {
             return Err(Exception::Conflict.because("another change is under way; try again"));
@@ -89,6 +117,10 @@ impl Wall {
 
     /// Lets a call through or refuses it; a call refused for its rate costs nothing.
     pub(super) fn pass(&mut self, operation: &str, now: Timestamp) -> Result<(), Refusal> {
+        if self.others.as_mut().is_some_and(|others| !others.leave_room()) {
+            let after = SignedDuration::from_secs(1);
+            return Err(Exception::TooManyRequests { after }.because("Too Many Requests"));
+        }
         let own = match operation {
             "CreateApiKey" => Some(&mut self.create_key),
             "DeleteApiKey" => Some(&mut self.delete_key),

@@ -15,6 +15,7 @@ use tollgate_sim::script::Script;
 use tollgate_sim::shrink::{Shrunk, shrink};
 use tollgate_sim::story::story;
 use tollgate_sim::switch::{longest, measure};
+use tollgate_sim::upgrades::{HEAD, upgrades};
 use tollgate_standin::bugs::Bug;
 
 /// Each seed is a world of its own.
@@ -68,6 +69,18 @@ enum Command {
         #[arg(value_parser = bug)]
         only: Vec<Bug>,
     },
+    /// Upgrades while others use API Gateway's control plane too: for how long keys are on no plan.
+    Switches {
+        /// How many upgrade at once.
+        #[arg(long, default_value_t = 40)]
+        upgrades: usize,
+        /// Of Tollgate's calls one in so many gets through.
+        #[arg(long, value_delimiter = ',', default_values_t = [1, 2, 4, 8])]
+        one_in: Vec<u64>,
+        /// How often each is tried, every time with other dice.
+        #[arg(long, default_value_t = 3)]
+        tries: u32,
+    },
 }
 
 fn fault_kind(word: &str) -> Result<FaultKind, String> {
@@ -85,8 +98,12 @@ fn bug(name: &str) -> Result<Bug, String> {
 #[expect(clippy::disallowed_methods, reason = "how fast it runs is no part of a run")]
 fn main() -> ExitCode {
     let args = Args::parse();
-    if let Some(Command::Bugs { seeds, only }) = &args.command {
-        return bugs(*seeds, only);
+    match &args.command {
+        Some(Command::Bugs { seeds, only }) => return bugs(*seeds, only),
+        Some(Command::Switches { upgrades, one_in, tries }) => {
+            return switches(*upgrades, one_in, *tries);
+        }
+        None => {}
     }
     let begun = Instant::now();
     let next = AtomicU64::new(args.from);
@@ -149,6 +166,17 @@ fn tell(small: &Shrunk) {
     println!("\nThe same with {} acts, found in {} runs:\n", acts.len(), small.runs);
     story(&small.report, small.invariant).iter().for_each(|line| println!("  {line}"));
     println!("\nAgain:\n  {}\n", script.command());
+}
+
+/// The table of times without a plan.
+fn switches(accounts: usize, one_in: &[u64], tries: u32) -> ExitCode {
+    println!("{HEAD}");
+    for one_in in one_in {
+        for seed in 0..tries {
+            println!("{}", upgrades(accounts, (*one_in).max(1), seed));
+        }
+    }
+    ExitCode::SUCCESS
 }
 
 /// The table of planted bugs.

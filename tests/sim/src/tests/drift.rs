@@ -228,7 +228,7 @@ impl Town {
                 })
                 .collect();
             let deadline = self.world.clock.time() + SignedDuration::from_secs(30);
-            let report = block_on(self.worker.handle(&batch, deadline));
+            let report = block_on(self.worker.handle(&self.world.queue(), &batch, deadline));
             assert_eq!(report.failed, [""; 0]);
             for message in messages {
                 handled.push(Envelope::decode(&message.body).unwrap());

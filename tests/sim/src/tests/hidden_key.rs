@@ -30,7 +30,8 @@ fn dies_after_minting(world: &World, worker: &Worker<World>) {
         panic!("a sign-up wakes");
     };
     let messages = batch(&wake);
-    let mut task = pin!(worker.handle(&messages, world.clock.time() + LEASE));
+    let queue = world.queue();
+    let mut task = pin!(worker.handle(&queue, &messages, world.clock.time() + LEASE));
     let mut context = Context::from_waker(Waker::noop());
     while world.api_gateway.scene(|model, _| model.keys().count()) == 0 {
         assert!(task.as_mut().poll(&mut context).is_pending(), "it mints before it ends");
@@ -38,7 +39,7 @@ fn dies_after_minting(world: &World, worker: &Worker<World>) {
 }
 
 fn delivers(world: &World, worker: &Worker<World>, event: &Envelope) -> BatchReport {
-    block_on(worker.handle(&batch(event), world.clock.time() + LEASE))
+    block_on(worker.handle(&world.queue(), &batch(event), world.clock.time() + LEASE))
 }
 
 #[test]

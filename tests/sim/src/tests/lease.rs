@@ -26,7 +26,8 @@ fn after_sleeping(falls_asleep: impl Fn(&Call) -> bool) -> Vec<Call> {
         panic!("a sign-up wakes");
     };
     let batch = [Message { id: "1".into(), group: "g".into(), body: wake.encode() }];
-    let mut task = pin!(worker.handle(&batch, now + SignedDuration::from_secs(25)));
+    let queue = world.queue();
+    let mut task = pin!(worker.handle(&queue, &batch, now + SignedDuration::from_secs(25)));
     let mut context = Context::from_waker(Waker::noop());
     let mut calls = Vec::new();
     while !calls.last().is_some_and(&falls_asleep) {

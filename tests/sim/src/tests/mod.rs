@@ -1,6 +1,7 @@
 //! The simulation's own tests: it repeats, it can fail, and it holds.
 
 mod acts;
+mod between;
 mod binding;
 mod blast;
 mod boundary;
@@ -27,6 +28,7 @@ mod replay;
 mod scene;
 mod second_look;
 mod switch;
+mod upgrades;
 mod waiting;
 mod wrong_key;
 

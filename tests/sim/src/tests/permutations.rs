@@ -181,7 +181,7 @@ impl Lived {
         let mut rest = batch.to_vec();
         for _ in 0..5 {
             let deadline = self.world.clock.time() + SignedDuration::from_secs(25);
-            let report = block_on(self.worker.handle(&rest, deadline));
+            let report = block_on(self.worker.handle(&self.world.queue(), &rest, deadline));
             rest.retain(|message| report.failed.contains(&message.id));
         }
         assert!(rest.is_empty(), "messages fail in fair weather: {rest:?}");

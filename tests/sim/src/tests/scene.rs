@@ -81,14 +81,16 @@ impl Scene {
     }
 
     pub(super) fn handle(&self, events: &[Envelope]) -> BatchReport {
-        block_on(self.worker.handle(&messages(events), self.deadline()))
+        let queue = self.world.queue();
+        block_on(self.worker.handle(&queue, &messages(events), self.deadline()))
     }
 
     /// As [`handle`](Self::handle); something happens when the worker has read a first item, whose
     /// a customer is, and before it claims an account.
     pub(super) fn handle_while(&self, events: &[Envelope], happens: impl FnOnce()) -> BatchReport {
         let batch = messages(events);
-        let mut handled = pin!(self.worker.handle(&batch, self.deadline()));
+        let queue = self.world.queue();
+        let mut handled = pin!(self.worker.handle(&queue, &batch, self.deadline()));
         let mut context = Context::from_waker(Waker::noop());
         self.world.gate.take_calls();
         while !self.world.gate.calls().iter().any(|call| call.operation == "GetItem") {

@@ -22,7 +22,7 @@ fn handle(worker: &Worker<World>, bodies: Vec<String>) {
         |(place, body): (usize, String)| Message { id: place.to_string(), group: "g".into(), body };
     let batch: Vec<_> = bodies.into_iter().enumerate().map(message).collect();
     let deadline = worker.ports.clock.time() + SignedDuration::from_secs(30);
-    let report = block_on(worker.handle(&batch, deadline));
+    let report = block_on(worker.handle(&worker.ports.queue(), &batch, deadline));
     assert_eq!(report.failed, [""; 0]);
 }
 

@@ -4,19 +4,20 @@ use aws_lambda_events::sqs::SqsEvent;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use tollgate_workers::adapters::clients::sdk_config;
 use tollgate_workers::adapters::system::SystemClock;
-use tollgate_workers::config::{Settings, WorkerConfig, environment, log_filter};
+use tollgate_workers::config::{Settings, WorkerFunctionConfig, environment, log_filter};
 use tollgate_workers::{handlers, setup, telemetry};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     telemetry::init(&log_filter(environment));
     let sdk = sdk_config().await;
-    let settings = Settings::load(environment, WorkerConfig::SECRETS, &sdk).await?;
-    let config = WorkerConfig::read(|name| settings.get(name))?;
-    let worker = &setup::worker(config, &sdk, SystemClock)?;
+    let settings = Settings::load(environment, WorkerFunctionConfig::SECRETS, &sdk).await?;
+    let config = WorkerFunctionConfig::read(|name| settings.get(name))?;
+    let queue = &setup::queue(&config.queues, &sdk);
+    let worker = &setup::worker(config.worker, &sdk, SystemClock)?;
     let handle = async |event: LambdaEvent<SqsEvent>| {
         let deadline = handlers::deadline(&event.context);
-        handlers::sqs::handle(worker, event.payload, deadline).await
+        handlers::sqs::handle(worker, queue, event.payload, deadline).await
     };
     lambda_runtime::run(service_fn(handle)).await
 }

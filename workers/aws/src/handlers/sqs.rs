@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use lambda_runtime::Diagnostic;
 use tollgate_billing::batch::{BatchReport, Message, park_dead_letters};
 use tollgate_billing::converge::Worker;
-use tollgate_billing::ports::{Clock, Ledger, Ports};
+use tollgate_billing::ports::{Clock, Ledger, Ports, Queue};
 
 use super::diagnostic;
 
@@ -17,15 +17,16 @@ pub const RESERVED: SignedDuration = SignedDuration::from_secs(3);
 ///
 /// # Errors
 /// A message without an id, which SQS never sends: the whole batch comes again.
-pub async fn handle<P: Ports>(
+pub async fn handle<P: Ports, Q: Queue>(
     worker: &Worker<P>,
+    queue: &Q,
     event: SqsEvent,
     deadline: Timestamp,
 ) -> Result<SqsBatchResponse, Diagnostic> {
     let messages = messages(event)?;
     let lease_until = deadline.checked_sub(RESERVED).unwrap_or(deadline);
     // Boxed: with everything that a worker does inside, the type is too deep for the compiler.
-    let report = worker.handle(&messages, lease_until).boxed().await;
+    let report = worker.handle(queue, &messages, lease_until).boxed().await;
     log("worker", messages.len(), &report);
     Ok(response(report))
 }

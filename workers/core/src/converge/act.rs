@@ -30,26 +30,55 @@ impl<P: Ports> Run<'_, P> {
     /// Takes the steps from what is observed to what is desired. A conflict is never a
     /// verdict: observe, and plan again.
     pub(super) async fn apply(&mut self, desired: &Desired) -> Result<(), Stop> {
-        let attributes = self.attributes_known();
-        let mut round = 0;
-        let mut observed = if self.must_observe() {
-            self.look(attributes, &mut round).await?
-        } else {
-            self.as_the_ledger_says(attributes)
-        };
+        let known = self.attributes_known();
+        let known = (!self.must_observe()).then(|| self.as_the_ledger_says(known));
+        let (mut observed, mut round) = (known, 0);
         loop {
-            let mut steps = plan(desired, &observed);
-            steps.extend(self.make_sure_of_the_intent(desired, &observed));
-            match self.take(steps, &mut observed).await {
+            match self.attempt(desired, &mut observed).await {
                 Ok(()) => return Ok(()),
-                Err(Stop::Port(error)) if calls_for_a_look(&error) && round < ROUNDS => {
-                    self.pause(round).await;
-                    round += 1;
-                    observed = self.look(observed.attributes, &mut round).await?;
-                }
-                Err(stop) => return Err(stop),
+                Err(stop) => self.try_again(stop, &mut observed, &mut round).await?,
             }
         }
+    }
+
+    /// Looks where nothing is known, and takes the steps.
+    async fn attempt(
+        &mut self,
+        desired: &Desired,
+        observed: &mut Option<Observed>,
+    ) -> Result<(), Stop> {
+        let observed = match observed {
+            Some(observed) => observed,
+            None => observed.insert(self.observe(self.attributes_known()).await?),
+        };
+        let mut steps = plan(desired, observed);
+        steps.extend(self.make_sure_of_the_intent(desired, observed));
+        self.take(steps, observed).await
+    }
+
+    /// Waits a little where another attempt may do better, and forgets what it cannot be sure of.
+    async fn try_again(
+        &mut self,
+        stop: Stop,
+        observed: &mut Option<Observed>,
+        round: &mut u32,
+    ) -> Result<(), Stop> {
+        match stop {
+            Stop::Port(error) if self.is_between_plans() => {
+                self.until_next_try(&error).await?;
+                // What was refused for its rate had no effect.
+                if !matches!(error.class, Class::Throttled { .. }) {
+                    *observed = None;
+                }
+            }
+            Stop::Port(error) if calls_for_a_look(&error) && *round < ROUNDS => {
+                self.pause(*round).await;
+                *round += 1;
+                *observed = None;
+            }
+            stop => return Err(stop),
+        }
+        Ok(())
     }
 
     /// A key that was begun and is not shown may be there: API Gateway hides a new one for up
@@ -110,6 +139,7 @@ impl<P: Ports> Run<'_, P> {
             Some((id, enabled)) => {
                 let usage_plans = self.managed_plans_of(&id).await?;
                 self.account.access.usage_plan = usage_plans.first().cloned();
+                self.keep_turn();
                 Some(ObservedKey { id: Some(id), enabled, usage_plans })
             }
         };
@@ -147,32 +177,43 @@ impl<P: Ports> Run<'_, P> {
     }
 
     /// Waits for this instance's share of the control plane, if the lease lasts that long and
-    /// longer. Steps are paid for together, so that no switch waits in its middle.
+    /// longer. Steps are paid for together, so that no switch waits in its middle; and who is
+    /// between two plans waits for nothing, but others do for what they use.
     pub(super) async fn afford(&self, calls: u32) -> Result<(), Stop> {
         if calls == 0 {
             return Ok(());
         }
-        let now = self.clock_now();
-        let wait = self.worker.control_plane.take(calls, now);
-        let latest = self.deadline.checked_sub(TIME_TO_ACT).unwrap_or(now);
-        if wait > latest.duration_since(now).max(SignedDuration::ZERO) {
+        let wait = self.worker.control_plane.take(calls, self.clock_now());
+        if wait.is_zero() || self.is_between_plans() {
+            return Ok(());
+        }
+        if let Err(stop) = self.can_wait(wait) {
             self.worker.control_plane.give_back(calls);
-            return Err(Stop::Budget { wait });
+            return Err(stop);
         }
-        if !wait.is_zero() {
-            self.worker.ports.clock().sleep(wait).await;
-        }
+        self.worker.ports.clock().sleep(wait).await;
         Ok(())
+    }
+
+    /// Whether so much of the lease can be waited for that the rest is enough to act in.
+    pub(super) fn can_wait(&self, wait: SignedDuration) -> Result<(), Stop> {
+        let now = self.clock_now();
+        let latest = self.invocation.deadline.checked_sub(TIME_TO_ACT).unwrap_or(now);
+        match wait > latest.duration_since(now) {
+            true => Err(Stop::Budget { wait }),
+            false => Ok(()),
+        }
     }
 
     /// No change to the world is begun after the lease.
     fn in_time(&self) -> Result<(), Stop> {
-        if self.clock_now() >= self.deadline { Err(Stop::OutOfTime) } else { Ok(()) }
+        if self.clock_now() >= self.invocation.deadline { Err(Stop::OutOfTime) } else { Ok(()) }
     }
 
     /// Takes steps in order; no step starts after the lease.
     async fn take(&mut self, steps: Vec<Step>, observed: &mut Observed) -> Result<(), Stop> {
         let calls = steps.iter().filter(|step| step.is_on_a_key()).count();
+        self.wait_for_turn(&steps).await?;
         self.afford(u32::try_from(calls).unwrap_or(u32::MAX)).await?;
         for step in steps {
             self.in_time()?;
@@ -231,6 +272,14 @@ impl<P: Ports> Run<'_, P> {
         }
         if let Step::RetireKey(id) = step {
             access.retiring.retain(|key| key.id != *id);
+        }
+        match step {
+            Step::AttachPlan(_) => self.turn = None,
+            Step::WriteAttributes(_) => {
+                // What was read before is not so any more.
+                self.attributes_read.take_if(|read| *read != observed.attributes);
+            }
+            _ => {}
         }
         self.steps.push(StepTaken { step: step.to_string(), at });
     }

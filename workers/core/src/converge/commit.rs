@@ -12,7 +12,7 @@ use crate::person::Memory;
 use crate::policy::{
     MOST_DEFERRED, PARKED_REVIEW_AFTER, SECOND_LOOK_AFTER, SECOND_LOOKS, UNFINISHED_REVIEW_AFTER,
 };
-use crate::ports::Ports;
+use crate::ports::{Class, Ports};
 
 /// How long to wait when other instances keep writing the same item first.
 pub(super) const OUTRUN_FOR: SignedDuration = SignedDuration::from_secs(5);
@@ -35,6 +35,15 @@ const ANOTHERS: &str = "its customer is another account's";
 const RELEASED: &str =
     "an operator has unlinked its customer; `tollgate account link` links the customer again";
 
+/// Whether it stopped before a call, or by one that was refused for its rate.
+fn was_refused(stop: &Stop) -> bool {
+    match stop {
+        Stop::Budget { .. } => true,
+        Stop::Port(error) => matches!(error.class, Class::Throttled { .. }),
+        _ => false,
+    }
+}
+
 impl<P: Ports> Run<'_, P> {
     /// Commits the intent, still open. The access stays as history last told it: what
     /// this run has found and done so far gets its entry at the end, and when the run
@@ -46,7 +55,7 @@ impl<P: Ports> Run<'_, P> {
 
     /// The account as it is written in the middle of a run: due as the claim left it.
     pub(super) fn unfinished(&self, access: Access) -> Account {
-        let review_at = self.deadline.checked_add(UNFINISHED_REVIEW_AFTER).ok();
+        let review_at = self.invocation.deadline.checked_add(UNFINISHED_REVIEW_AFTER).ok();
         Account { access, review_at, ..self.account.clone() }
     }
 
@@ -133,10 +142,22 @@ impl<P: Ports> Run<'_, P> {
             return Err(stop);
         }
         self.account.deferred = waiting;
+        if was_refused(&stop) {
+            self.account.open = self.is_begun();
+        }
         let after = after.max(SignedDuration::from_secs(1));
         self.account.review_at = self.clock_now().checked_add(after).ok();
         self.close(Outcome::Deferred, Some(stop.to_string()), Vec::new()).await?;
         Ok(Outcome::Deferred)
+    }
+
+    /// Whether there may be something that only a look shows. Where nothing was begun, the next
+    /// may trust the ledger.
+    fn is_begun(&self) -> bool {
+        self.claimed.found_open()
+            || self.must_observe()
+            || self.account.is_undecided()
+            || !self.steps.is_empty()
     }
 
     fn changed(&self) -> bool {

@@ -39,14 +39,16 @@
 //! messages are done with: no message becomes a dead letter by waiting.
 //!
 //! # Caveats
-//! - Between Detach and Attach the key answers 403. An interrupted switch is resumed by
-//!   the redelivery of its event.
+//! - Between Detach and Attach the key answers 403, so that comes before everything else: see
+//!   `converge/between.rs`. A switch that a killed worker left is resumed by the redelivery of its
+//!   event.
 //!
 //! # Errors
 //! [`Stop`] tells why the events must stay on the queue. What can never succeed is no
 //! error here: it is committed as parked.
 
 mod act;
+mod between;
 mod blast;
 mod bound;
 mod commit;
@@ -77,6 +79,8 @@ use crate::person::VerifiedEmail;
 use crate::policy::Policy;
 use crate::ports::{Class, Clock, PortError, Ports, Service};
 
+pub use between::Invocation;
+use between::Turn;
 pub use preview::Preview;
 
 /// The `type` of a sweep's wake for an account whose time has come.
@@ -84,6 +88,9 @@ pub const DUE: &str = "due";
 
 /// The `type` of a sweep's wake for an account that was seen to differ.
 pub const DRIFT: &str = "drift";
+
+/// The `type` of a worker's wake for an account that it had to leave between two plans.
+pub const BETWEEN_PLANS: &str = "between-plans";
 
 /// A worker: the ports, and what it decides by. Built once.
 #[derive(Debug)]
@@ -121,6 +128,8 @@ pub struct Converged {
     pub waits: Vec<EventRef>,
     /// It was put off for a reason that concerns everybody: a person must act.
     pub systemic: bool,
+    /// The lease ended between two plans: it is to be woken at once, before everything else.
+    pub between_plans: bool,
 }
 
 /// Why the events must stay on the queue.
@@ -148,6 +157,9 @@ pub enum Stop {
         /// How long until there is room.
         wait: SignedDuration,
     },
+    /// The lease ended before the key could be put on a plan.
+    #[error("API Gateway did not put the key on its new plan before the lease ended")]
+    BetweenPlans,
     /// Too many paying accounts would lose their plan, and nothing explains it.
     #[error(
         "the blast limit is reached: too many paying accounts would lose their plan in a day; find out why, then accept it or mend it"
@@ -210,6 +222,7 @@ impl Stop {
             Self::Derive(_) | Self::BlastLimit => Judgement::of_one(Verdict::Park),
             Self::Budget { wait: after } => Judgement::of_one(Verdict::Wait(*after)),
             Self::NamedAsSub { .. } => Judgement::of_all(Verdict::Park),
+            Self::BetweenPlans => Judgement::of_one(Verdict::GoOn),
             Self::LedgerLost => Judgement::of_all(Verdict::Wait(LOST_FOR)),
             Self::Mismatch(_) => Judgement::of_all(Verdict::Wait(MISMATCH_FOR)),
             Self::Frozen { .. } => Judgement::of_one(Verdict::Wait(FROZEN_FOR)),
@@ -232,7 +245,7 @@ impl From<Lost> for Stop {
 
 impl<P: Ports> Worker<P> {
     /// Brings an account to where its facts say it should be, on behalf of `events`.
-    /// No step starts after `deadline`, which is also the lease's end.
+    /// No step starts after the invocation's deadline, which is also the lease's end.
     ///
     /// # Errors
     /// [`Stop`]: the events must come again.
@@ -240,19 +253,19 @@ impl<P: Ports> Worker<P> {
         &self,
         id: &AccountId,
         events: Vec<Envelope>,
-        deadline: Timestamp,
+        invocation: &Invocation,
     ) -> Result<Converged, Stop> {
         let now = self.ports.clock().now();
-        if now >= deadline {
+        if now >= invocation.deadline {
             return Err(Stop::OutOfTime);
         }
-        let claim = self.accounts().claim(id, now, deadline).await?;
+        let claim = self.accounts().claim(id, now, invocation.deadline).await?;
         let (account, claimed) = claim.map_err(|until| Stop::Leased { until })?;
         if account.catalog_revision > self.catalog.revision {
             // What an outdated catalog knows must not touch what a newer one has decided.
             return Err(Stop::CatalogOutdated);
         }
-        let mut run = Run::new(self, account, claimed, events, now, deadline);
+        let mut run = Run::new(self, account, claimed, events, now, invocation);
         match run.go().await {
             Ok(outcome) => Ok(run.converged(outcome)),
             Err(stop) => {
@@ -271,9 +284,9 @@ impl<P: Ports> Worker<P> {
         &'a self,
         id: &'a AccountId,
         events: Vec<Envelope>,
-        deadline: Timestamp,
+        invocation: &'a Invocation,
     ) -> Pin<Box<dyn Future<Output = Result<(), Stop>> + Send + 'a>> {
-        Box::pin(async move { self.converge(id, events, deadline).await.map(drop) })
+        Box::pin(async move { self.converge(id, events, invocation).await.map(drop) })
     }
 }
 
@@ -293,6 +306,10 @@ struct Run<'a, P: Ports> {
     released: BTreeSet<CustomerId>,
     steps: Vec<StepTaken>,
     systemic: bool,
+    /// The lease ended between two plans.
+    between_plans: bool,
+    /// The key is between two plans, or about to be.
+    turn: Option<Turn<'a>>,
     /// The user turned out to be gone: look, whoever woke the account.
     look_at_user: bool,
     /// The attributes, when the user was read.
@@ -302,7 +319,7 @@ struct Run<'a, P: Ports> {
     /// When the facts were read (before that, when the claim was made): the one time that
     /// decisions go by.
     now: Timestamp,
-    deadline: Timestamp,
+    invocation: &'a Invocation,
 }
 
 impl<'a, P: Ports> Run<'a, P> {
@@ -312,10 +329,10 @@ impl<'a, P: Ports> Run<'a, P> {
         claimed: Claimed<'a, P::Ledger, P::Entropy>,
         mut events: Vec<Envelope>,
         now: Timestamp,
-        deadline: Timestamp,
+        invocation: &'a Invocation,
     ) -> Self {
         join(&mut events, &account.deferred);
-        Self {
+        let mut run = Self {
             worker,
             claimed,
             account: Account { open: true, ..account },
@@ -325,12 +342,16 @@ impl<'a, P: Ports> Run<'a, P> {
             released: BTreeSet::new(),
             steps: Vec::new(),
             systemic: false,
+            between_plans: false,
+            turn: None,
             look_at_user: false,
             attributes_read: None,
             email: None,
             now,
-            deadline,
-        }
+            invocation,
+        };
+        run.keep_turn();
+        run
     }
 
     async fn go(&mut self) -> Result<Outcome, Stop> {
@@ -371,6 +392,10 @@ impl<'a, P: Ports> Run<'a, P> {
 
     /// What becomes of a run that did not get to its end.
     async fn stopped(&mut self, stop: Stop) -> Result<Outcome, Stop> {
+        let stop = match stop {
+            Stop::OutOfTime if self.is_between_plans() => Stop::BetweenPlans,
+            stop => stop,
+        };
         let Judgement { verdict, systemic } = stop.judge();
         if systemic && verdict != Verdict::Redeliver {
             self.systemic = true;
@@ -379,6 +404,11 @@ impl<'a, P: Ports> Run<'a, P> {
         match verdict {
             Verdict::Park => self.park(&stop).await,
             Verdict::Wait(after) => self.defer(after, stop).await,
+            Verdict::GoOn => {
+                self.between_plans = true;
+                tracing::error!(account = %self.account.id, "left between two plans");
+                self.defer(SignedDuration::ZERO, stop).await
+            }
             Verdict::Redeliver => Err(stop),
         }
     }
@@ -391,6 +421,7 @@ impl<'a, P: Ports> Run<'a, P> {
             strays: self.strays,
             waits: self.waits.iter().map(Envelope::event_ref).collect(),
             systemic: self.systemic,
+            between_plans: self.between_plans,
         }
     }
 
@@ -413,9 +444,10 @@ impl<'a, P: Ports> Run<'a, P> {
         self.events.iter().any(|event| event.source != Source::Stripe || event.via == Via::Replay)
     }
 
-    /// Whether the ledger may not be trusted about API Gateway.
+    /// Whether the ledger may not be trusted about API Gateway. That an account was left between
+    /// two plans it tells rightly, and if not, the Attach that follows meets a conflict.
     fn must_observe(&self) -> bool {
-        self.claimed.found_open()
+        (self.claimed.found_open() && !self.is_between_plans())
             || self.account.intent.is_some()
             || self.events.iter().any(|event| {
                 event.via == Via::Replay || event.source == Source::Operator || event.kind == DRIFT

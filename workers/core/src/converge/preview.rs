@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use jiff::{SignedDuration, Timestamp};
 use tollgate_events::{AccountId, CustomerId, Envelope, Source};
 
-use super::{DRIFT, Run, Stop, Worker};
+use super::{DRIFT, Invocation, Run, Stop, Worker};
 use crate::account::{Account, PlanId, Reason, Status, User};
 use crate::decide::Warning;
 use crate::ledger::CustomerLink;
@@ -78,9 +78,9 @@ impl<P: Ports> Worker<P> {
         let Named { mut events, new, released } = self.of_account(id, events).await?;
         // So that API Gateway and Cognito are looked at, whatever the events are.
         events.push(wake(DRIFT, id.clone(), None, now));
-        let deadline = now.checked_add(PATIENCE).unwrap_or(Timestamp::MAX);
+        let invocation = Invocation::until(now.checked_add(PATIENCE).unwrap_or(Timestamp::MAX));
         let unclaimed = self.accounts().unclaimed(&account);
-        let mut run = Run::new(self, account, unclaimed, events, now, deadline);
+        let mut run = Run::new(self, account, unclaimed, events, now, &invocation);
         run.released = released;
         if run.account.user != User::Deleted {
             run.account.access.customers.extend(new);

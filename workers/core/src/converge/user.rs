@@ -82,7 +82,7 @@ impl<P: Ports> Run<'_, P> {
             return Ok(());
         }
         let look = wake(DRIFT, other.clone(), None, self.now);
-        self.worker.converge_boxed(other, vec![look], self.deadline).await
+        self.worker.converge_boxed(other, vec![look], self.invocation).await
     }
 
     /// Stops where the user has chosen another account's sub as their name: whatever is written

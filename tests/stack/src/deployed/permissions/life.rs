@@ -52,6 +52,7 @@ async fn bad_days() -> anyhow::Result<Asked> {
     ann.sign_up().await?;
     stack.settle().await?;
     changes_their_mind(&stack, &mut ann).await?;
+    is_left_between_plans(&stack, &ann).await?;
     pays_unknown(&stack).await?;
     letters_die(&stack).await?;
     moved_by_hand(&stack, &ann).await?;
@@ -67,6 +68,23 @@ async fn changes_their_mind(stack: &Stack, ann: &mut Customer<'_>) -> anyhow::Re
     stack.settle().await?;
     let account = stack.ledger.account(&ann.id()?).await?.context("no account")?;
     anyhow::ensure!(account.access.customers.len() == 1, "nobody was linked");
+    Ok(())
+}
+
+/// API Gateway does not put a key on its new plan for longer than a worker may take.
+async fn is_left_between_plans(stack: &Stack, ann: &Customer<'_>) -> anyhow::Result<()> {
+    let account = stack.ledger.account(&ann.id()?).await?.context("no account")?;
+    let given = account.access.given.context("nothing gave the plan")?;
+    {
+        let mut stripe = stack.world.stripe.account();
+        let basic = stripe.price_by_lookup_key("basic_monthly").context("no such price")?;
+        let basic = basic.id.clone();
+        stripe.change_price(given.by.as_str(), &basic)?;
+    }
+    stack.world.api_gateway.conflict_next(60);
+    stack.settle().await?;
+    let account = stack.ledger.account(&ann.id()?).await?.context("no account")?;
+    anyhow::ensure!(!account.open && account.access.usage_plan.is_some(), "it is on no plan");
     Ok(())
 }
 

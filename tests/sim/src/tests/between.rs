@@ -1,0 +1,138 @@
+//! A key between two plans: nothing comes before it, and nothing that passes stops it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use jiff::SignedDuration;
+use tollgate_billing::account::Status;
+use tollgate_billing::converge::BETWEEN_PLANS;
+use tollgate_billing::ledger::Outcome;
+use tollgate_billing::ports::{Class, Service};
+use tollgate_events::AccountId;
+use tollgate_standin::gate::Call;
+
+use super::scene::{Refuses, Scene};
+
+const ATTACH: &str = "CreateUsagePlanKey";
+
+/// Refuses so many calls of an operation, once it is switched on.
+fn refuses(class: Class, operation: &'static str, times: usize) -> Arc<Refuses> {
+    let count = AtomicUsize::new(0);
+    Refuses::new(class, move |call| {
+        call.operation == operation && count.fetch_add(1, Ordering::Relaxed) < times
+    })
+}
+
+/// Somebody on basic who changes to pro, and nobody has looked yet.
+fn upgrading(scene: &Scene) -> AccountId {
+    let ann = scene.sign_up("ann");
+    let bought = scene.buy(&ann, "basic_monthly");
+    assert_eq!(scene.handle(&scene.events()).failed, [""; 0]);
+    // Nothing is due, nothing is fresh.
+    scene.later(SignedDuration::from_hours(1));
+    let mut stripe = scene.world.stripe.account();
+    let pro = stripe.price_by_lookup_key("pro_monthly").expect("it is sold").id.clone();
+    stripe.change_price(&bought, &pro).expect("it is live");
+    drop(stripe);
+    ann
+}
+
+fn on_pro() -> (String, Status, String) {
+    ("pro".into(), Status::Active, "pro".into())
+}
+
+fn of_the_control_plane(scene: &Scene) -> Vec<&'static str> {
+    let calls = scene.world.gate.take_calls().into_iter();
+    calls.filter(|it: &Call| it.service == Service::ApiGateway).map(|it| it.operation).collect()
+}
+
+/// Whatever refuses the key its new plan for a while, the invocation that took it off the old one
+/// goes on until it has it.
+#[test]
+fn what_passes_is_waited_for_where_the_key_is() {
+    let throttled = Class::Throttled { after: Some(SignedDuration::from_secs(90)) };
+    for (class, looks) in [
+        (throttled, 0),
+        (Class::Conflict, 7),
+        (Class::Unavailable, 7),
+        (Class::NotFound, 7),
+        (Class::LimitExceeded, 7),
+    ] {
+        let weather = refuses(class, ATTACH, 7);
+        let scene = Scene::under(weather.clone());
+        let ann = upgrading(&scene);
+        weather.switch(true);
+        scene.world.gate.take_calls();
+        let began = scene.world.clock.time();
+        assert_eq!(scene.handle(&scene.events()).failed, [""; 0], "{class:?}");
+        assert_eq!(scene.seen(&ann), on_pro(), "{class:?}");
+        let took = scene.world.clock.time().duration_since(began);
+        assert!(took <= SignedDuration::from_secs(7), "{class:?}: {took:#}");
+        let calls = of_the_control_plane(&scene);
+        let count = |operation| calls.iter().filter(|it| **it == operation).count();
+        assert_eq!((count("DeleteUsagePlanKey"), count(ATTACH)), (1, 8), "{class:?}");
+        assert_eq!(count("GetUsagePlans"), looks, "{class:?}");
+    }
+}
+
+/// What does not pass by itself is not tried again.
+#[test]
+fn what_does_not_pass_is_told_at_once() {
+    for (class, outcome) in [(Class::Denied, Outcome::Deferred), (Class::Invalid, Outcome::Parked)]
+    {
+        let weather = refuses(class, ATTACH, usize::MAX);
+        let scene = Scene::under(weather.clone());
+        upgrading(&scene);
+        weather.switch(true);
+        scene.world.gate.take_calls();
+        let report = scene.handle(&scene.events());
+        assert_eq!(report.outcomes.keys().collect::<Vec<_>>(), [&outcome], "{class:?}");
+        assert_eq!(of_the_control_plane(&scene), ["DeleteUsagePlanKey", ATTACH], "{class:?}");
+    }
+}
+
+/// At the lease's end the account is written as it is, and woken before everything else; who
+/// resumes it tries what is missing, and looks at nothing.
+#[test]
+fn what_the_lease_is_too_short_for_goes_on_at_once() {
+    let weather = refuses(Class::Throttled { after: None }, ATTACH, usize::MAX);
+    let scene = Scene::under(weather.clone());
+    let ann = upgrading(&scene);
+    weather.switch(true);
+    let events = scene.events();
+    let began = scene.world.clock.time();
+    let report = scene.handle(&events);
+    assert_eq!(report.failed, [""; 0]);
+    assert_eq!(report.outcomes.get(&Outcome::Deferred), Some(&events.len()));
+    let took = scene.world.clock.time().duration_since(began);
+    assert!(took > SignedDuration::from_secs(25), "it tries to the end: {took:#}");
+    let left = scene.account(&ann);
+    assert!(left.open && left.lease_until.is_none() && left.access.usage_plan.is_none());
+    assert_eq!(left.deferred.len(), events.len());
+
+    let wakes = scene.wakes();
+    assert_eq!(wakes.iter().map(|it| it.kind.as_str()).collect::<Vec<_>>(), [BETWEEN_PLANS]);
+    weather.switch(false);
+    scene.world.gate.take_calls();
+    assert_eq!(scene.handle(&wakes).failed, [""; 0]);
+    assert_eq!(of_the_control_plane(&scene), [ATTACH]);
+    assert_eq!(scene.seen(&ann), on_pro());
+    assert!(!scene.account(&ann).open);
+    assert_eq!(scene.wakes(), []);
+}
+
+/// The wake itself cannot be sent: the messages come again.
+#[test]
+fn a_wake_that_the_queue_refuses_leaves_the_messages() {
+    let weather = refuses(Class::Throttled { after: None }, ATTACH, usize::MAX);
+    let scene = Scene::under(weather.clone());
+    let ann = upgrading(&scene);
+    weather.switch(true);
+    let events = scene.events();
+    scene.world.sqs.set_down(true);
+    assert_eq!(scene.handle(&events).failed.len(), events.len());
+    scene.world.sqs.set_down(false);
+    weather.switch(false);
+    assert_eq!(scene.handle(&events).failed, [""; 0]);
+    assert_eq!(scene.seen(&ann), on_pro());
+}

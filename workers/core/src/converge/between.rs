@@ -1,0 +1,122 @@
+//! A key between two usage plans answers 403, so it comes before everything else.
+//!
+//! # Expected flow
+//! A switch begins when both its calls can be paid for, and nobody else of this invocation is
+//! between two plans ([`Switches`]). From Detach on, the run waits for no share of the control
+//! plane (what it uses is noted, and others wait for it), and tries again every 0.3 to 1 s until
+//! the key is on a plan. At the lease's end the account is committed as it is, and woken at once.
+//!
+//! # Guarantees
+//! - Only [`Class::Denied`] and [`Class::Invalid`] end it sooner: these do not pass by themselves.
+//! - An account that is known to be between two plans when it is claimed goes on where it was.
+//!
+//! # Caveats
+//! What kills the worker inside leaves it to the redelivery, or the sweep.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{Run, Stop};
+use crate::account::Status;
+use crate::plan::Step;
+use crate::ports::{Class, Clock, Entropy, PortError, Ports, Service};
+
+/// The least and the most that lies between two tries.
+const TRIES_APART: [i64; 2] = [300, 1_000];
+
+/// One invocation of a worker: what its convergences have in common.
+#[derive(Debug)]
+pub struct Invocation {
+    /// No step starts after it, and leases end with it.
+    pub deadline: Timestamp,
+    /// How many accounts are between two plans: while one is, no other's key is taken off its
+    /// plan.
+    between: AtomicUsize,
+}
+
+/// That an account is between two plans, or about to be.
+#[derive(Debug)]
+pub(super) struct Turn<'a>(&'a AtomicUsize);
+
+impl Invocation {
+    /// An invocation that ends then.
+    pub fn until(deadline: Timestamp) -> Self {
+        Self { deadline, between: AtomicUsize::new(0) }
+    }
+
+    /// Another account is between two plans, whoever else is.
+    pub(super) fn enter(&self) -> Turn<'_> {
+        self.between.fetch_add(1, Ordering::SeqCst);
+        Turn(&self.between)
+    }
+
+    /// The turn of one that is about to be, if nobody has one.
+    fn begin(&self) -> Option<Turn<'_>> {
+        let free = self.between.compare_exchange(0, 1, Ordering::SeqCst, Ordering::SeqCst);
+        free.ok().map(|_| Turn(&self.between))
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+impl<P: Ports> Run<'_, P> {
+    /// Whether the key was on a plan, and is on none. A new key that is on none yet is its
+    /// intent's.
+    pub(super) fn is_between_plans(&self) -> bool {
+        let access = &self.account.access;
+        access.status == Status::Active
+            && access.usage_plan.is_none()
+            && self.account.key().is_some()
+            && self.account.intent.is_none()
+    }
+
+    /// What was observed: the account has a turn as long as it is between two plans.
+    pub(super) fn keep_turn(&mut self) {
+        let invocation = self.invocation;
+        self.turn = self.is_between_plans().then(|| invocation.enter());
+    }
+
+    /// Before a key is taken off its plan to be put on another: waits until nobody else's is
+    /// between two.
+    pub(super) async fn wait_for_turn(&mut self, steps: &[Step]) -> Result<(), Stop> {
+        let switches = steps.iter().any(|step| matches!(step, Step::DetachPlan(_)))
+            && steps.iter().any(|step| matches!(step, Step::AttachPlan(_)));
+        while switches && self.turn.is_none() {
+            let invocation = self.invocation;
+            self.turn = invocation.begin();
+            if self.turn.is_none() {
+                let wait = self.between_tries();
+                self.can_wait(wait)?;
+                self.worker.ports.clock().sleep(wait).await;
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until another try, if what went wrong may pass; else, and at the lease's end, there
+    /// is none.
+    pub(super) async fn until_next_try(&self, error: &PortError) -> Result<(), Stop> {
+        let passes = error.service == Service::ApiGateway
+            && !matches!(error.class, Class::Denied | Class::Invalid);
+        if !passes {
+            return Err(Stop::Port(error.clone()));
+        }
+        let wait = self.between_tries();
+        if wait >= self.invocation.deadline.duration_since(self.clock_now()) {
+            return Err(Stop::BetweenPlans);
+        }
+        self.worker.ports.clock().sleep(wait).await;
+        Ok(())
+    }
+
+    fn between_tries(&self) -> SignedDuration {
+        let [least, most] = TRIES_APART;
+        let [random, ..] = self.worker.ports.entropy().bytes();
+        SignedDuration::from_millis(least + (most - least) * i64::from(random) / 255)
+    }
+}
