@@ -376,7 +376,7 @@ impl Stack {
         // Faults kill no message: when it is about to be a dead letter, they stop.
         let is_last = received.iter().any(|message| receives(message) + 1 >= MAX_RECEIVES);
         self.faults.iter().for_each(|faults| faults.set_clear(is_last));
-        let failed = self.invoke(queue, sqs_event(&received)?).await;
+        let failed = self.invoke(queue, sqs_event(queue, &received)?).await;
         self.faults.iter().for_each(|faults| faults.set_clear(false));
         let failed = failed?;
         for message in &received {
@@ -415,7 +415,7 @@ fn receives(message: &aws_sdk_sqs::types::Message) -> u32 {
 }
 
 /// A batch as Lambda passes it to a function.
-fn sqs_event(messages: &[aws_sdk_sqs::types::Message]) -> anyhow::Result<SqsEvent> {
+fn sqs_event(queue: &str, messages: &[aws_sdk_sqs::types::Message]) -> anyhow::Result<SqsEvent> {
     let records: Vec<_> = messages
         .iter()
         .map(|message| {
@@ -429,6 +429,7 @@ fn sqs_event(messages: &[aws_sdk_sqs::types::Message]) -> anyhow::Result<SqsEven
                 "messageId": message.message_id(),
                 "receiptHandle": message.receipt_handle(),
                 "body": message.body(),
+                "eventSourceARN": format!("arn:aws:sqs:us-east-1:000000000000:{queue}"),
                 "attributes": attributes,
             })
         })

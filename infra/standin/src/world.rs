@@ -35,7 +35,7 @@ pub const STAGE: &str = "prod";
 /// How long a received message stays hidden: six times the worker's timeout.
 pub const VISIBILITY: SignedDuration = SignedDuration::from_secs(180);
 /// How often a message is received before it is a dead letter.
-pub const MAX_RECEIVES: u32 = 5;
+pub const MAX_RECEIVES: u32 = 6;
 
 /// What the seller of the sample API charges, in cents: plan, month, lookup key.
 const PRICES: [(&str, i64, &str); 2] =

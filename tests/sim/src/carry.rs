@@ -12,6 +12,7 @@ use tollgate_standin::bugs::Bug;
 use tollgate_standin::stripe::{Answer, Delivery};
 use tollgate_standin::world::DEAD_LETTER_QUEUES;
 
+use crate::receipt::Receipt;
 use crate::run::{QUEUES, Sim, WORKER_TIME};
 use crate::tasks::{Done, Label, Lease};
 
@@ -128,9 +129,9 @@ impl Sim {
     fn take(
         &mut self,
         received: Vec<tollgate_standin::sqs::Message>,
-    ) -> (Vec<Message>, Vec<(String, String)>) {
+    ) -> (Vec<Message>, Vec<Receipt>) {
         self.bodies.extend(received.iter().map(|message| message.body.clone()));
-        let receipts = received.iter().map(|m| (m.id.clone(), m.receipt.clone())).collect();
+        let receipts = received.iter().map(Receipt::of).collect();
         let messages = received
             .into_iter()
             .map(|m| Message { id: m.id, group: m.group, body: m.body })
@@ -175,10 +176,10 @@ impl Sim {
                 let line =
                     format!("{queue}: {:?}, failed {}", report.outcomes, report.failed.len());
                 self.tell(&line);
-                for (id, receipt) in receipts {
-                    if !report.failed.contains(&id) || self.world.gate.has(Bug::BatchDeleted) {
-                        // Too late is no harm: the message comes again.
-                        let _ = self.world.sqs.delete(queue, &receipt);
+                for receipt in receipts {
+                    match self.world.gate.has(Bug::BatchDeleted) {
+                        true => receipt.delete(&self.world, queue),
+                        false => receipt.settle(&self.world, queue, &report),
                     }
                 }
                 self.look();

@@ -33,6 +33,7 @@ pub mod operator;
 pub mod oracle;
 mod payments;
 mod persons;
+mod receipt;
 mod region;
 pub mod report;
 pub mod run;

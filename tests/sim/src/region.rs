@@ -23,6 +23,7 @@ use tollgate_standin::world::{BULK_QUEUE, DEAD_LETTER_QUEUES, EVENTS_QUEUE, Worl
 
 use crate::executor::{Executor, block_on};
 use crate::lives::address;
+use crate::receipt::Receipt;
 use crate::run::{dawn, worker_on};
 
 /// `MaximumConcurrency` of each event source mapping: its least.
@@ -62,7 +63,7 @@ impl Neighbour for Nobody {
 pub(crate) struct Region {
     pub(crate) world: World,
     workers: Vec<&'static Worker<World>>,
-    tasks: Executor<Slot, (BatchReport, Vec<(String, String)>)>,
+    tasks: Executor<Slot, (BatchReport, Vec<Receipt>)>,
     idle: Vec<Slot>,
     minute_next: Timestamp,
     /// Messages that became dead letters.
@@ -240,7 +241,7 @@ impl Region {
                 self.idle.push(slot);
                 continue;
             }
-            let receipts = received.iter().map(|m| (m.id.clone(), m.receipt.clone())).collect();
+            let receipts = received.iter().map(Receipt::of).collect();
             let messages: Vec<_> = received
                 .into_iter()
                 .map(|m| Message { id: m.id, group: m.group, body: m.body })
@@ -254,13 +255,11 @@ impl Region {
         }
     }
 
-    fn done(&mut self, slot: Slot, report: &BatchReport, receipts: Vec<(String, String)>) {
+    fn done(&mut self, slot: Slot, report: &BatchReport, receipts: Vec<Receipt>) {
         self.idle.push(slot);
         self.deferred += report.outcomes.get(&Outcome::Deferred).copied().unwrap_or(0);
-        for (id, receipt) in receipts {
-            if !report.failed.contains(&id) {
-                let _ = self.world.sqs.delete(slot.queue, &receipt);
-            }
+        for receipt in receipts {
+            receipt.settle(&self.world, slot.queue, report);
         }
     }
 }

@@ -34,6 +34,7 @@ use fate::Fate;
 pub use fate::Mishap;
 
 use crate::operator;
+use crate::receipt::Receipt;
 use crate::run::{bind, dawn, worker_on};
 
 /// How long the worker may take: its deadline, and its lease's end.
@@ -222,10 +223,8 @@ impl Scene {
         let wakes = self.world.queue();
         let handled = self.worker.handle(&wakes, &batch, deadline);
         if let Some(report) = self.drive(handled, watch) {
-            let done = received.iter().filter(|message| !report.failed.contains(&message.id));
-            for message in done {
-                // Too late is no harm: the message comes again.
-                let _ = self.world.sqs.delete(queue, &message.receipt);
+            for message in &received {
+                Receipt::of(message).settle(&self.world, queue, &report);
             }
         }
         true

@@ -10,6 +10,8 @@ use tollgate_billing::sweep::SweepReport;
 use tollgate_events::AccountId;
 use tollgate_standin::stripe::Delivery;
 
+use crate::receipt::Receipt;
+
 /// What a task is about: enough to know what its death means.
 pub(crate) enum Label {
     Worker,
@@ -57,7 +59,7 @@ impl Lease {
 
 /// What a task came to.
 pub(crate) enum Done {
-    Batch(BatchReport, &'static str, Vec<(String, String)>),
+    Batch(BatchReport, &'static str, Vec<Receipt>),
     Webhook(ingress::Delivery),
     Pool(PoolEvent),
     Sweep(PortResult<SweepReport>),

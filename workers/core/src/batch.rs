@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::panic::AssertUnwindSafe;
 
 use futures_util::FutureExt;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tollgate_events::{AccountId, CustomerId, Envelope, EnvelopeError, EventId, EventRef, Source};
 
 use crate::converge::{BETWEEN_PLANS, Converged, Invocation, Stop, Worker};
@@ -34,6 +34,10 @@ pub struct Message {
 pub struct BatchReport {
     /// The ids of the messages that must come again, in the batch's order.
     pub failed: Vec<String>,
+    /// How soon each of them may come again, where that is sooner than the queue would have it. Who
+    /// carries them sees to it, the first time that a message fails: what does not pass in a moment
+    /// must not use up the receives that a message has.
+    pub again: BTreeMap<String, SignedDuration>,
     /// How many events had each outcome.
     pub outcomes: BTreeMap<Outcome, usize>,
     /// Convergences made.
@@ -64,7 +68,7 @@ impl<P: Ports> Worker<P> {
         let mut known = Resolutions::default();
         for (place, message) in messages.iter().enumerate() {
             if let Err(stop) = self.sort(place, message, &mut known, &mut batch).await {
-                batch.fail(&[place], &stop);
+                batch.fail(&[place], &stop, self.ports.clock().now());
             }
         }
         // They are served by their customer's link; new ones would not be.
@@ -78,7 +82,7 @@ impl<P: Ports> Worker<P> {
             let work = AssertUnwindSafe(work);
             match work.catch_unwind().await {
                 Ok(Ok(converged)) => batch.settle(&group, converged),
-                Ok(Err(stop)) => batch.fail(&places, &stop),
+                Ok(Err(stop)) => batch.fail(&places, &stop, self.ports.clock().now()),
                 Err(_panic) => {
                     tracing::error!(%account, "a convergence panicked; its messages come again");
                     batch.panicked(&places);
@@ -229,7 +233,7 @@ pub async fn park_dead_letters<L: Ledger, C: Clock>(
         };
         match ledger.record(&[record]).await {
             Ok(()) => batch.count(Outcome::Parked, 1),
-            Err(error) => batch.fail(&[place], &Stop::Port(error)),
+            Err(error) => batch.fail(&[place], &Stop::Port(error), clock.now()),
         }
     }
     batch.report()
@@ -253,6 +257,8 @@ struct Batch<'a> {
     /// each, never in circles.
     tried: BTreeSet<(usize, AccountId)>,
     failed: BTreeSet<usize>,
+    /// How soon a failed message may come again.
+    again: BTreeMap<usize, SignedDuration>,
     report: BatchReport,
 }
 
@@ -263,6 +269,7 @@ impl<'a> Batch<'a> {
             groups: BTreeMap::new(),
             tried: BTreeSet::new(),
             failed: BTreeSet::new(),
+            again: BTreeMap::new(),
             report: BatchReport::default(),
         }
     }
@@ -304,7 +311,9 @@ impl<'a> Batch<'a> {
         }
     }
 
-    fn fail(&mut self, places: &[usize], stop: &Stop) {
+    fn fail(&mut self, places: &[usize], stop: &Stop, now: Timestamp) {
+        let again = stop.comes_again_in(now);
+        self.again.extend(again.iter().flat_map(|soon| places.iter().map(|at| (*at, *soon))));
         if stop.judge().systemic {
             self.systemic(stop);
         } else {
@@ -324,14 +333,15 @@ impl<'a> Batch<'a> {
     }
 
     /// A failed message takes every later one of its FIFO group with it, so that SQS
-    /// keeps their order.
+    /// keeps their order; they come again together.
     fn report(mut self) -> BatchReport {
-        let mut blocked = BTreeSet::new();
+        let mut blocked = BTreeMap::new();
         for (place, message) in self.messages.iter().enumerate() {
-            if self.failed.contains(&place) || blocked.contains(&message.group) {
-                blocked.insert(&message.group);
-                self.report.failed.push(message.id.clone());
-            }
+            let own = self.failed.contains(&place).then(|| self.again.get(&place).copied());
+            let Some(again) = blocked.get(&message.group).copied().or(own) else { continue };
+            blocked.insert(&message.group, again);
+            self.report.failed.push(message.id.clone());
+            self.report.again.extend(again.map(|soon| (message.id.clone(), soon)));
         }
         self.report
     }

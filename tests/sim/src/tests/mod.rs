@@ -27,6 +27,7 @@ mod reconcile;
 mod replay;
 mod scene;
 mod second_look;
+mod soon;
 mod switch;
 mod upgrades;
 mod waiting;

@@ -1,9 +1,11 @@
 //! API Gateway's control plane: exactly the calls that Tollgate makes.
 //!
-//! A 409 is handed on as [`Class::Conflict`] and never interpreted here. A key's value
+//! A 409 is handed on as [`Class::Conflict`] and never interpreted here. A write is tried once:
+//! what became of it is the engine's to find out, which observes. A key's value
 //! goes out with `CreateApiKey` and comes in where it is asked for; it is in no error.
 
 use aws_sdk_apigateway::Client;
+use aws_sdk_apigateway::config::retry::RetryConfig;
 use aws_sdk_apigateway::error::SdkError;
 use aws_sdk_apigateway::operation::create_api_key::CreateApiKeyError;
 use aws_sdk_apigateway::primitives::DateTime;
@@ -30,6 +32,11 @@ fn operation(name: &'static str) -> Operation {
 #[derive(Debug, Clone)]
 pub struct ControlPlane {
     client: Client,
+}
+
+/// What a write is made with.
+fn once() -> aws_sdk_apigateway::config::Builder {
+    aws_sdk_apigateway::config::Builder::new().retry_config(RetryConfig::disabled())
 }
 
 impl ControlPlane {
@@ -90,6 +97,8 @@ impl ApiGateway for ControlPlane {
             .customer_id(key.customer_id.as_str())
             .description(&key.description)
             .enabled(true)
+            .customize()
+            .config_override(once())
             .send()
             .await
             .map_err(|error| without_text(operation, &error))?;
@@ -136,13 +145,15 @@ impl ApiGateway for ControlPlane {
             .value(enabled.to_string())
             .build();
         let request = self.client.update_api_key().api_key(key.as_str()).patch_operations(patch);
-        request.send().await.map_err(|error| operation("UpdateApiKey").sdk(&error))?;
+        let answer = request.customize().config_override(once()).send().await;
+        answer.map_err(|error| operation("UpdateApiKey").sdk(&error))?;
         Ok(())
     }
 
     async fn delete_key(&self, key: &KeyId) -> PortResult<()> {
         let request = self.client.delete_api_key().api_key(key.as_str());
-        request.send().await.map_err(|error| operation("DeleteApiKey").sdk(&error))?;
+        let answer = request.customize().config_override(once()).send().await;
+        answer.map_err(|error| operation("DeleteApiKey").sdk(&error))?;
         Ok(())
     }
 
@@ -214,6 +225,8 @@ impl ApiGateway for ControlPlane {
             .usage_plan_id(plan.as_str())
             .key_id(key.as_str())
             .key_type("API_KEY")
+            .customize()
+            .config_override(once())
             .send()
             .await
             .map_err(|error| operation("CreateUsagePlanKey").sdk(&error))?;
@@ -223,7 +236,8 @@ impl ApiGateway for ControlPlane {
     async fn detach(&self, plan: &UsagePlanId, key: &KeyId) -> PortResult<()> {
         let request = self.client.delete_usage_plan_key();
         let request = request.usage_plan_id(plan.as_str()).key_id(key.as_str());
-        request.send().await.map_err(|error| operation("DeleteUsagePlanKey").sdk(&error))?;
+        let answer = request.customize().config_override(once()).send().await;
+        answer.map_err(|error| operation("DeleteUsagePlanKey").sdk(&error))?;
         Ok(())
     }
 

@@ -14,11 +14,6 @@ use aws_config::{BehaviorVersion, SdkConfig};
 /// How often the SDK tries a call that it knows to be safe to repeat. Few: behind
 /// every worker is a queue that retries with patience.
 const ATTEMPTS: u32 = 3;
-/// API Gateway's control plane allows an account ten calls a second in all, so a
-/// throttled call goes back to the error policy soon. A `CreateApiKey` whose answer
-/// was lost is repeated too, and then answers 409: the convergence observes.
-const API_GATEWAY_ATTEMPTS: u32 = 2;
-
 /// Loads region, credentials and endpoints, and bounds every call: 1 s to connect,
 /// 5 s for each attempt, 12 s in all.
 pub async fn sdk_config() -> SdkConfig {
@@ -32,12 +27,4 @@ pub async fn sdk_config() -> SdkConfig {
         .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
         .load()
         .await
-}
-
-/// API Gateway's client: as the others, but with fewer attempts.
-pub fn api_gateway(config: &SdkConfig) -> aws_sdk_apigateway::Client {
-    let retries = config.retry_config().cloned().unwrap_or_else(RetryConfig::standard);
-    let retries = retries.with_max_attempts(API_GATEWAY_ATTEMPTS);
-    let config = aws_sdk_apigateway::config::Builder::from(config).retry_config(retries).build();
-    aws_sdk_apigateway::Client::from_conf(config)
 }

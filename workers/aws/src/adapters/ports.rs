@@ -4,7 +4,6 @@ use aws_config::SdkConfig;
 use tollgate_billing::ports::{Clock, Ports};
 
 use super::api_gateway::ControlPlane;
-use super::clients;
 use super::cognito::UserPool;
 use super::dynamodb::DynamoLedger;
 use super::stripe::{StripeApi, StripeApiError};
@@ -53,7 +52,7 @@ impl<C: Clock> AwsPorts<C> {
         let pool = aws_sdk_cognitoidentityprovider::Client::new(sdk);
         Ok(Self {
             stripe: StripeApi::new(&stripe.key, &stripe.endpoint)?,
-            api_gateway: ControlPlane::new(clients::api_gateway(sdk)),
+            api_gateway: ControlPlane::new(aws_sdk_apigateway::Client::new(sdk)),
             users: UserPool::new(pool, user_pool_id),
             ledger: DynamoLedger::new(table, &ledger.table, ledger.event_retention),
             clock,

@@ -3,6 +3,7 @@
 
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::{BatchResultErrorEntry, SendMessageBatchRequestEntry};
+use jiff::SignedDuration;
 use tollgate_billing::ports::{Class, PortResult, Queue, QueueName, Service};
 use tollgate_events::Envelope;
 
@@ -10,6 +11,7 @@ use super::error::{Operation, class_of_code};
 
 const SEND: Operation = Operation { service: Service::Queue, name: "SendMessage" };
 const SEND_BATCH: Operation = Operation { service: Service::Queue, name: "SendMessageBatch" };
+const SHOW: Operation = Operation { service: Service::Queue, name: "ChangeMessageVisibility" };
 /// The most messages in a batch; ten envelopes are far below its 1 MiB.
 /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessageBatch.html>
 const BATCH: usize = 10;
@@ -26,6 +28,29 @@ impl SqsQueue {
     /// The queues at these URLs.
     pub fn new(client: Client, events: impl Into<String>, bulk: impl Into<String>) -> Self {
         Self { client, events: events.into(), bulk: bulk.into() }
+    }
+
+    /// A message that was received comes again in so long, in whole seconds, and not when its
+    /// visibility timeout is over. `queue` is the queue's ARN, as Lambda tells it.
+    /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ChangeMessageVisibility.html>
+    ///
+    /// # Errors
+    /// The call failed, or the queue is none of the two.
+    pub async fn show_again(
+        &self,
+        queue: &str,
+        receipt: &str,
+        after: SignedDuration,
+    ) -> PortResult<()> {
+        let name = queue.rsplit(':').next().unwrap_or_default();
+        let is_it = |url: &&String| url.rsplit('/').next() == Some(name);
+        let url = [&self.events, &self.bulk].into_iter().find(is_it);
+        let url = url.ok_or_else(|| SHOW.error(Class::Invalid, "it is of no queue of ours"))?;
+        let request = self.client.change_message_visibility().queue_url(url);
+        let request = request.receipt_handle(receipt);
+        let seconds = i32::try_from(after.as_secs()).unwrap_or(i32::MAX);
+        let answer = request.visibility_timeout(seconds).send().await;
+        answer.map_err(|error| SHOW.sdk(&error)).map(drop)
     }
 
     fn url(&self, queue: QueueName) -> &str {
@@ -113,6 +138,25 @@ mod tests {
         for class in [Class::Denied, Class::Unavailable] {
             assert_eq!(queue.send(QueueName::Events, &envelope).await.unwrap_err().class, class);
         }
+    }
+
+    #[tokio::test]
+    async fn a_message_comes_again_when_it_is_told_to() {
+        let stub = Stub::answering([Answer::new(200, json!({}))]).await;
+        let queue = SqsQueue::new(
+            Client::new(&stub.aws()),
+            "https://sqs/1/s-events",
+            "https://sqs/1/s-bulk",
+        );
+        let show = async |arn| queue.show_again(arn, "r-1", SignedDuration::from_secs(2)).await;
+        show("arn:aws:sqs:eu-central-1:1:s-bulk").await.unwrap();
+        let body: serde_json::Value = serde_json::from_str(&stub.asked()[0].body).unwrap();
+        let expected = json!({
+            "QueueUrl": "https://sqs/1/s-bulk", "ReceiptHandle": "r-1", "VisibilityTimeout": 2,
+        });
+        assert_eq!(body, expected);
+        let other = show("arn:aws:sqs:eu-central-1:1:other").await.unwrap_err();
+        assert_eq!((other.class, stub.asked().len()), (Class::Invalid, 1));
     }
 
     #[tokio::test]

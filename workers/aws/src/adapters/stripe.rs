@@ -1,9 +1,9 @@
 //! Stripe's API: async-stripe's requests, our own client and our own minimal views.
 //!
 //! The library builds and encodes requests; none of its generated request crates is used
-//! (`docs/adr/0003-async-stripe.md`). Every call is tried once: the number of calls stays
-//! predictable under Stripe's rate limits, and the queue retries. An answer is read field by
-//! field; of a listing, a row that cannot be read is left out and told.
+//! (`docs/adr/0003-async-stripe.md`). A write is tried once: what became of it is the engine's to
+//! find out. A read that failed for a moment is tried three times, not one that was refused for its
+//! rate or took all its time. An answer is read field by field; of a listing, a row that cannot be read is left out and told.
 
 mod answer;
 mod call;
@@ -17,12 +17,12 @@ mod views;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use tollgate_billing::ports::{
-    ChargeSeen, CheckoutRecord, Class, CustomerSeen, NewCheckout, Page, PortError, PortResult,
-    Stripe, Unreadable,
+    ChargeSeen, CheckoutRecord, Class, Clock, CustomerSeen, Entropy, NewCheckout, Page, PortError,
+    PortResult, Stripe, Unreadable,
 };
 use tollgate_billing::stripe::{Dispute, ListedEvent, PaidInvoice, Price, Subscription};
 use tollgate_events::stripe::METADATA_PRICE;
@@ -37,6 +37,7 @@ use self::client::{CallError, Client};
 use self::refusal::Refusal;
 use self::views::{ItemView, SubscriptionView};
 use super::error::{Operation, readable};
+use super::system::{SystemClock, SystemEntropy};
 use crate::config::StripeEndpoint;
 
 /// The version of Stripe's API that the library sends with every request. The library's
@@ -45,6 +46,15 @@ use crate::config::StripeEndpoint;
 pub const API_VERSION: &str = "2026-09-30.endive";
 /// The largest page that Stripe gives.
 const PAGE: u32 = 100;
+
+/// How often a read is tried that may do better the next time.
+const READS: u32 = 3;
+
+/// Between two tries of a read: 0.1 to 0.4 s.
+fn a_moment() -> SignedDuration {
+    let [random, ..] = SystemEntropy.bytes();
+    SignedDuration::from_millis(100 + 300 * i64::from(random) / 255)
+}
 
 /// The Stripe port on `api.stripe.com`, or wherever it is pointed.
 #[derive(Debug, Clone)]
@@ -76,11 +86,22 @@ impl StripeApi {
     }
 
     async fn send(&self, call: Call) -> PortResult<Answer> {
-        let operation = call.operation;
-        let (request, key) = call.build();
-        let answer = self.client.send(request, key.as_ref()).await;
-        let body = answer.map_err(|error| classify(operation, &error))?;
-        Ok(Answer::new(operation, &body))
+        let mut tries = if call.is_read() { READS } else { 1 };
+        loop {
+            let (request, key) = call.build();
+            let failed = match self.client.send(request, key.as_ref()).await {
+                Ok(body) => return Ok(Answer::new(call.operation, &body)),
+                Err(failed) => failed,
+            };
+            tries -= 1;
+            let error = classify(call.operation, &failed);
+            // What took all the time that it has would take it again.
+            let timed_out = matches!(failed, CallError::TimedOut);
+            if tries == 0 || timed_out || error.class != Class::Unavailable {
+                return Err(error);
+            }
+            SystemClock.sleep(a_moment()).await;
+        }
     }
 
     /// Every row of a list, page by page.

@@ -18,7 +18,6 @@ use tollgate_billing::ports::{Class, Clock, Entropy};
 use super::{Context, Failure, Setting};
 use crate::adapters::AwsPorts;
 use crate::adapters::api_gateway::ControlPlane;
-use crate::adapters::clients;
 use crate::adapters::cognito::UserPool;
 use crate::adapters::dynamodb::DynamoLedger;
 use crate::adapters::sqs::SqsQueue;
@@ -79,7 +78,7 @@ impl<C: Clock> Context<'_, C> {
 
     /// API Gateway's control plane.
     pub async fn api_gateway(&self) -> ControlPlane {
-        ControlPlane::new(clients::api_gateway(self.sdk().await))
+        ControlPlane::new(aws_sdk_apigateway::Client::new(self.sdk().await))
     }
 
     /// Everything that a worker talks to.

@@ -10,7 +10,6 @@ use tollgate_billing::ports::Service;
 use tollgate_billing::storefront::ObservedPlan;
 
 use super::unseen::{aws, port};
-use crate::adapters::clients;
 use crate::adapters::error::Operation;
 use crate::adapters::usage_plans::UsagePlans;
 
@@ -29,7 +28,7 @@ pub(super) struct Gateway {
 }
 
 pub(super) async fn look(wanted: &BTreeSet<String>, sdk: &SdkConfig) -> Gateway {
-    let client = clients::api_gateway(sdk);
+    let client = Client::new(sdk);
     let usage_plans = UsagePlans::new(client.clone()).all().await;
     let usage_plans = usage_plans.map_err(|error| port("apigateway:GET on /usageplans", &error));
     let api_keys = api_keys(&client).await;

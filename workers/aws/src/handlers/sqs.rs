@@ -1,14 +1,17 @@
 //! The worker and the dead-letter drain: batches from SQS, with partial failures.
 
-use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent};
+use std::collections::BTreeMap;
+
+use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
 use futures_util::FutureExt;
 use jiff::{SignedDuration, Timestamp};
 use lambda_runtime::Diagnostic;
 use tollgate_billing::batch::{BatchReport, Message, park_dead_letters};
 use tollgate_billing::converge::Worker;
-use tollgate_billing::ports::{Clock, Ledger, Ports, Queue};
+use tollgate_billing::ports::{Clock, Ledger, Ports};
 
 use super::diagnostic;
+use crate::adapters::sqs::SqsQueue;
 
 /// What is kept back of an invocation's time: to commit, and to answer.
 pub const RESERVED: SignedDuration = SignedDuration::from_secs(3);
@@ -17,17 +20,19 @@ pub const RESERVED: SignedDuration = SignedDuration::from_secs(3);
 ///
 /// # Errors
 /// A message without an id, which SQS never sends: the whole batch comes again.
-pub async fn handle<P: Ports, Q: Queue>(
+pub async fn handle<P: Ports>(
     worker: &Worker<P>,
-    queue: &Q,
+    queue: &SqsQueue,
     event: SqsEvent,
     deadline: Timestamp,
 ) -> Result<SqsBatchResponse, Diagnostic> {
+    let receipts = receipts(&event);
     let messages = messages(event)?;
     let lease_until = deadline.checked_sub(RESERVED).unwrap_or(deadline);
     // Boxed: with everything that a worker does inside, the type is too deep for the compiler.
     let report = worker.handle(queue, &messages, lease_until).boxed().await;
     log("worker", messages.len(), &report);
+    show_again(queue, &receipts, &report).await;
     Ok(response(report))
 }
 
@@ -44,6 +49,35 @@ pub async fn dead_letters<L: Ledger, C: Clock>(
     let report = park_dead_letters(ledger, clock, &messages).await;
     log("dead letters", messages.len(), &report);
     Ok(response(report))
+}
+
+/// Where the messages are from that were received for the first time, by their ids: the queue's ARN,
+/// and what SQS knows the receive by.
+type Receipts = BTreeMap<String, (String, String)>;
+
+fn receipts(event: &SqsEvent) -> Receipts {
+    let is_first = |record: &&SqsMessage| {
+        let count = record.attributes.get("ApproximateReceiveCount");
+        count.is_some_and(|count| count == "1")
+    };
+    let first = event.records.iter().filter(is_first).filter_map(|record| {
+        let (arn, receipt) = (record.event_source_arn.clone()?, record.receipt_handle.clone()?);
+        Some((record.message_id.clone()?, (arn, receipt)))
+    });
+    first.collect()
+}
+
+/// A partial batch response leaves a failed message to its visibility timeout, three minutes. What
+/// failed for a moment, and for the first time, is shown again in a moment. Where that cannot be
+/// said, it comes when it would have come anyway.
+/// <https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html>
+async fn show_again(queue: &SqsQueue, receipts: &Receipts, report: &BatchReport) {
+    for (id, soon) in &report.again {
+        let Some((arn, receipt)) = receipts.get(id) else { continue };
+        if let Err(error) = queue.show_again(arn, receipt, *soon).await {
+            tracing::warn!(%error, "a message comes again later than it could");
+        }
+    }
 }
 
 /// A message that cannot be named cannot be reported failed, and an empty identifier

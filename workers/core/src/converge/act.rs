@@ -218,7 +218,13 @@ impl<P: Ports> Run<'_, P> {
         for step in steps {
             self.in_time()?;
             let key = observed.key.as_ref().and_then(|key| key.id.clone());
-            let minted = self.act(&step, key.as_ref()).await?;
+            let minted = match self.act(&step, key.as_ref()).await {
+                Ok(minted) => minted,
+                Err(stop) => {
+                    self.in_doubt |= may_land_late(&stop);
+                    return Err(stop);
+                }
+            };
             observed.note(&step);
             if let (Some(id), Some(key)) = (minted, observed.key.as_mut()) {
                 key.id = Some(id);
@@ -371,9 +377,16 @@ fn gone_is_done(result: PortResult<()>) -> PortResult<()> {
 }
 
 /// A conflict has many meanings (there already, on another plan, "try again"), and so
-/// has a missing key (new and not shown yet, deleted by hand): only a look tells.
+/// has a missing key (new and not shown yet, deleted by hand), and an answer that is lost: only a
+/// look tells.
 fn calls_for_a_look(error: &PortError) -> bool {
-    error.service == Service::ApiGateway && matches!(error.class, Class::Conflict | Class::NotFound)
+    error.service == Service::ApiGateway
+        && matches!(error.class, Class::Conflict | Class::NotFound | Class::Unavailable)
+}
+
+/// What was begun and not answered may take effect as long as the lease lasts.
+fn may_land_late(stop: &Stop) -> bool {
+    matches!(stop, Stop::Port(error) if error.class == Class::Unavailable)
 }
 
 fn hidden() -> PortError {

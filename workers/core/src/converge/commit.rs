@@ -12,7 +12,7 @@ use crate::person::Memory;
 use crate::policy::{
     MOST_DEFERRED, PARKED_REVIEW_AFTER, SECOND_LOOK_AFTER, SECOND_LOOKS, UNFINISHED_REVIEW_AFTER,
 };
-use crate::ports::{Class, Ports};
+use crate::ports::{Class, Ports, Service};
 
 /// How long to wait when other instances keep writing the same item first.
 pub(super) const OUTRUN_FOR: SignedDuration = SignedDuration::from_secs(5);
@@ -151,12 +151,37 @@ impl<P: Ports> Run<'_, P> {
         Ok(Outcome::Deferred)
     }
 
+    /// Ends the claim of a run whose messages come again, so that they are not refused for it. Should
+    /// that fail, it ends with its lease.
+    pub(super) async fn let_go(&mut self, stop: &Stop) {
+        let is_over = match stop {
+            Stop::Fenced | Stop::CatalogOutdated | Stop::OutOfTime => true,
+            // A commit whose answer was lost may stand, and must not be overwritten.
+            Stop::Port(error) => error.service == Service::Ledger,
+            _ => false,
+        };
+        if is_over || self.in_doubt {
+            return;
+        }
+        let open = self.is_begun();
+        let left = Account { open, lease_until: None, ..self.unfinished(self.committed().clone()) };
+        if let Err(error) = self.write(Change::to(left, self.clock_now())).await {
+            tracing::debug!(account = %self.account.id, %error, "the claim was not given back");
+        }
+    }
+
+    /// What was begun and not answered may still take effect, and must not meet another claim.
+    fn lease_left(&self) -> Option<Timestamp> {
+        self.in_doubt.then_some(self.invocation.deadline)
+    }
+
     /// Whether there may be something that only a look shows. Where nothing was begun, the next
     /// may trust the ledger.
     fn is_begun(&self) -> bool {
         self.claimed.found_open()
             || self.must_observe()
             || self.account.is_undecided()
+            || self.in_doubt
             || !self.steps.is_empty()
     }
 
@@ -171,7 +196,7 @@ impl<P: Ports> Run<'_, P> {
         memories: Vec<Memory>,
     ) -> Result<(), Stop> {
         let at = self.clock_now();
-        self.account.lease_until = None;
+        self.account.lease_until = self.lease_left();
         let mut records = Vec::new();
         for record in self.records(outcome, detail.as_deref(), at) {
             records.push(Box::pin(record.with_who(self.ledger())).await?);

@@ -22,6 +22,8 @@
 //!   intent that is committed first, and API Gateway refuses a second key with it.
 //! - No commit rests on facts that were read before its own claim.
 //! - No step starts after the lease.
+//! - A run that stops gives its claim back, unless a step of its was begun and not answered: that
+//!   may take effect until the lease ends, and meets no other claim.
 //!
 //! # Assumptions
 //! - A call that has not answered within the client's timeout takes effect, if at all,
@@ -234,6 +236,20 @@ impl Stop {
     }
 }
 
+/// How soon a message comes again whose work stopped for a moment.
+const SOON: SignedDuration = SignedDuration::from_secs(2);
+
+impl Stop {
+    /// How soon its messages may come again; `None` for what does not pass in a moment.
+    pub fn comes_again_in(&self, now: Timestamp) -> Option<SignedDuration> {
+        match self {
+            Self::Leased { until } => Some(until.duration_since(now).max(SOON)),
+            Self::CatalogOutdated => None,
+            other => (!other.judge().systemic).then_some(SOON),
+        }
+    }
+}
+
 impl From<Lost> for Stop {
     fn from(lost: Lost) -> Self {
         match lost {
@@ -263,6 +279,7 @@ impl<P: Ports> Worker<P> {
         let (account, claimed) = claim.map_err(|until| Stop::Leased { until })?;
         if account.catalog_revision > self.catalog.revision {
             // What an outdated catalog knows must not touch what a newer one has decided.
+            claimed.give_back(account, now).await?;
             return Err(Stop::CatalogOutdated);
         }
         let mut run = Run::new(self, account, claimed, events, now, invocation);
@@ -308,6 +325,8 @@ struct Run<'a, P: Ports> {
     systemic: bool,
     /// The lease ended between two plans.
     between_plans: bool,
+    /// A step was begun and not answered: it may take effect until the lease ends.
+    in_doubt: bool,
     /// The key is between two plans, or about to be.
     turn: Option<Turn<'a>>,
     /// The user turned out to be gone: look, whoever woke the account.
@@ -343,6 +362,7 @@ impl<'a, P: Ports> Run<'a, P> {
             steps: Vec::new(),
             systemic: false,
             between_plans: false,
+            in_doubt: false,
             turn: None,
             look_at_user: false,
             attributes_read: None,
@@ -409,7 +429,10 @@ impl<'a, P: Ports> Run<'a, P> {
                 tracing::error!(account = %self.account.id, "left between two plans");
                 self.defer(SignedDuration::ZERO, stop).await
             }
-            Verdict::Redeliver => Err(stop),
+            Verdict::Redeliver => {
+                self.let_go(&stop).await;
+                Err(stop)
+            }
         }
     }
 

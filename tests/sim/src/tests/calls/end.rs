@@ -9,6 +9,7 @@ use tollgate_events::Source;
 use tollgate_standin::api_gateway::Key;
 use tollgate_standin::world::{BULK_QUEUE, DEAD_LETTER_QUEUES, EVENTS_QUEUE};
 
+use crate::run::WORKER_TIME;
 use crate::scene::Scene;
 
 /// Every key's value by its id.
@@ -58,10 +59,13 @@ pub(super) fn summary(scene: &Scene) -> String {
 }
 
 fn accounts(scene: &Scene) -> Value {
+    // Who has written something that was not answered keeps its lease to the end.
+    let latest = scene.world.clock.time() + WORKER_TIME;
+    let is_leased = |account: &Account| account.lease_until.is_some_and(|until| until > latest);
     let accounts = scene.world.ledger.accounts().into_iter().map(|account| {
         json!({
             "id": account.id, "version": account.version, "open": account.open,
-            "leased": account.lease_until.is_some(), "intent": account.intent.is_some(),
+            "leased": is_leased(&account), "intent": account.intent.is_some(),
             "review_at": account.review_at, "user": account.user, "access": access(&account.access),
         })
     });

@@ -71,7 +71,7 @@ pub(super) const ASSERTIONS: &[Assertion] = &[
 ];
 
 /// All that any function may do.
-const ACTIONS: [&str; 20] = [
+const ACTIONS: [&str; 21] = [
     "apigateway:DELETE",
     "apigateway:GET",
     "apigateway:PATCH",
@@ -88,6 +88,7 @@ const ACTIONS: [&str; 20] = [
     "logs:CreateLogStream",
     "logs:PutLogEvents",
     "secretsmanager:GetSecretValue",
+    "sqs:ChangeMessageVisibility",
     "sqs:DeleteMessage",
     "sqs:GetQueueAttributes",
     "sqs:ReceiveMessage",

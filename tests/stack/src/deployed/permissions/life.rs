@@ -19,7 +19,9 @@ use tollgate_standin::world::{BULK_QUEUE, DEAD_LETTER_QUEUES, EVENTS_QUEUE};
 /// Plays everything; what the functions asked of AWS and of Stripe.
 pub(super) async fn play() -> anyhow::Result<Asked> {
     let mut all = Asked::default();
-    for asked in [whole_life().await?, bad_days().await?, hidden_key().await?] {
+    let played =
+        [whole_life().await?, bad_days().await?, hidden_key().await?, fail_for_a_moment().await?];
+    for asked in played {
         for (need, times) in asked.aws {
             *all.aws.entry(need).or_default() += times;
         }
@@ -135,6 +137,23 @@ async fn hidden_key() -> anyhow::Result<Asked> {
     stack.wait_out().await?;
     let met: usize = faults.tally().values().sum();
     anyhow::ensure!(met == 1, "no answer was lost");
+    Ok(stack.access.asked())
+}
+
+/// Cognito fails for a sign-up, and Stripe for a purchase: their messages are shown again soon.
+async fn fail_for_a_moment() -> anyhow::Result<Asked> {
+    let faults = Faults::default();
+    let stack = open(Some(faults.clone())).await?;
+    let mut ann = Customer::new(&stack, "ann");
+    ann.sign_up().await?;
+    faults.order(Service::Cognito, &[Fault::Failed; 3]);
+    stack.wait_out().await?;
+    ann.sign_in().await?;
+    ann.buy("basic").await?;
+    faults.order(Service::Stripe, &[Fault::Failed; 3]);
+    stack.wait_out().await?;
+    let met: usize = faults.tally().values().sum();
+    anyhow::ensure!(met == 6, "{met} calls failed, not 6");
     Ok(stack.access.asked())
 }
 

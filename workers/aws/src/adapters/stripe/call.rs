@@ -48,16 +48,21 @@ impl Call {
         Ok(Self { key: Some(IdempotencyKey::new(key).map_err(invalid)?), ..self })
     }
 
+    /// Whether it changes nothing.
+    pub(super) fn is_read(&self) -> bool {
+        matches!(self.method, StripeMethod::Get)
+    }
+
     /// The library's request, and the key that makes its repetition the same request.
-    pub(super) fn build(self) -> (RequestBuilder, Option<IdempotencyKey>) {
-        let mut request = RequestBuilder::new(self.method, self.path);
+    pub(super) fn build(&self) -> (RequestBuilder, Option<IdempotencyKey>) {
+        let mut request = RequestBuilder::new(self.method, &self.path);
         if let Some(query) = &self.query {
             request = request.query(query);
         }
         if let Some(form) = &self.form {
             request = request.form(form);
         }
-        (request, self.key)
+        (request, self.key.clone())
     }
 }
 

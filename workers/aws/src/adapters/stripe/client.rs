@@ -5,8 +5,7 @@
 //! *Expected flow.* One client for each process. The first call connects, later ones use
 //! that connection again; calls at the same time have one each.
 //!
-//! *Guarantees.* A call is tried once: the queue retries, and the number of calls stays
-//! predictable under Stripe's limits. No call takes longer than [`TIMEOUT`]. The key is in
+//! *Guarantees.* A call is tried once here; who may try it again is the port's business. No call takes longer than [`TIMEOUT`]. The key is in
 //! no `Debug` output and in no error.
 //!
 //! *Caveats.* A kept connection that the other end has closed costs no call: hyper notices

@@ -16,7 +16,6 @@ use tollgate_events::{PriceId, ProductId};
 
 use super::file::PlansFile;
 use super::{Apply, print};
-use crate::adapters::clients;
 use crate::adapters::stripe::StripeApi;
 use crate::adapters::system::SystemEntropy;
 use crate::adapters::usage_plans::UsagePlans;
@@ -37,7 +36,7 @@ pub(super) async fn run<C: Clock>(
 ) -> Result<Exit, Failure> {
     let (file, draft) = PlansFile::read(&options.file)?;
     let stack = context.settings().await?.need(Setting::Stack)?.to_owned();
-    let usage_plans = UsagePlans::new(clients::api_gateway(context.sdk().await));
+    let usage_plans = UsagePlans::new(aws_sdk_apigateway::Client::new(context.sdk().await));
     let stripe = stripe(&draft, context).await?;
     let observed = observe(&draft, &usage_plans, stripe.as_ref()).await?;
     let found = diff(&draft, &observed, &stack);

@@ -42,9 +42,25 @@ async fn many_calls_have_one_connection() {
 async fn a_refused_call_keeps_the_connection_too() {
     let stub = Stub::answering([Answer::new(500, "<html>"), Answer::new(200, CUSTOMER)]).await;
     let api = api(&at(&stub.url));
-    api.customer(&customer()).await.unwrap_err();
     api.customer(&customer()).await.unwrap();
-    assert_eq!(stub.connections(), 1);
+    assert_eq!((stub.asked().len(), stub.connections()), (2, 1));
+}
+
+/// A read that failed for a moment is made again, twice; what was refused, and a write, is not.
+#[tokio::test]
+async fn a_read_that_may_do_better_is_tried_three_times() {
+    let failed = || Answer::new(503, "");
+    let stub = Stub::answering([failed(), failed(), Answer::new(200, CUSTOMER)]).await;
+    api(&at(&stub.url)).customer(&customer()).await.unwrap();
+    let stub = Stub::answering([failed(), failed(), failed(), Answer::new(200, CUSTOMER)]).await;
+    let error = api(&at(&stub.url)).customer(&customer()).await.unwrap_err();
+    assert_eq!((error.class, stub.asked().len()), (Class::Unavailable, 3));
+    let stub = Stub::answering([Answer::new(429, ""), Answer::new(200, CUSTOMER)]).await;
+    let error = api(&at(&stub.url)).customer(&customer()).await.unwrap_err();
+    assert_eq!((error.class, stub.asked().len()), (Class::Throttled { after: None }, 1));
+    let stub = Stub::answering([failed(), Answer::new(200, "{}")]).await;
+    let error = api(&at(&stub.url)).create_portal(&customer(), "https://a").await.unwrap_err();
+    assert_eq!((error.class, stub.asked().len()), (Class::Unavailable, 1));
 }
 
 /// Answers one request on each connection as if more could come, and closes it.
