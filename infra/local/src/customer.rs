@@ -17,6 +17,8 @@ pub struct Answer {
     pub body: String,
     /// Where a redirect leads.
     pub location: Option<String>,
+    /// After how many seconds to ask again.
+    pub retry_after: Option<u64>,
 }
 
 impl Answer {
@@ -215,8 +217,9 @@ fn link(answer: &Answer) -> anyhow::Result<String> {
 async fn read(request: String, sent: reqwest::RequestBuilder) -> anyhow::Result<Answer> {
     let response = sent.send().await.with_context(|| request.clone())?;
     let status = response.status().as_u16();
-    let location = response.headers().get("location").and_then(|value| value.to_str().ok());
-    let location = location.map(str::to_owned);
+    let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
+    let location = header("location").map(str::to_owned);
+    let retry_after = header("retry-after").and_then(|value| value.parse().ok());
     let body = response.text().await?;
-    Ok(Answer { request, status, body, location })
+    Ok(Answer { request, status, body, location, retry_after })
 }

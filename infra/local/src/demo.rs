@@ -115,7 +115,10 @@ impl<W: Write> Life<'_, W> {
         self.stack.world.gate.take_calls();
         self.timeline.clock()?;
         self.ann.sign_in().await?;
-        let answers = self.ann.buy(plan).await?;
+        let mut answers = self.ann.buy(plan).await?;
+        // Before Tollgate has heard of it, she clicks once more: she pays once.
+        let again = Some(json!({ "plan": plan }));
+        answers.push(self.ann.account("POST", "/account/checkout", again).await?);
         self.timeline.answers("customer", &answers)?;
         self.stack.settle().await?;
         self.told().await?;

@@ -226,7 +226,7 @@ fn http_event(
         .collect();
     let mut event = json!({
         "version": "2.0",
-        "routeKey": "$default",
+        "routeKey": format!("{method} {}", uri.path()),
         "rawPath": uri.path(),
         "rawQueryString": uri.query().unwrap_or_default(),
         "headers": headers,

@@ -96,11 +96,15 @@ pub enum Bug {
     NothingIsPaid,
     /// Of a subscription's invoices all are read, paid or not.
     OpenIsPaid,
+    /// A checkout does not look at what the customer's sessions led to.
+    PendingNotAsked,
+    /// What is being bought is written over what another window has written.
+    PurchaseOverwritten,
 }
 
 impl Bug {
     /// Every bug, by the invariant that it breaks.
-    pub const ALL: [Self; 42] = [
+    pub const ALL: [Self; 44] = [
         Self::TrustedConflict,
         Self::OpenForgotten,
         Self::TimestampOrdering,
@@ -143,6 +147,8 @@ impl Bug {
         Self::PersonForgotten,
         Self::NothingIsPaid,
         Self::OpenIsPaid,
+        Self::PendingNotAsked,
+        Self::PurchaseOverwritten,
     ];
 
     /// Its name on a command line.
@@ -190,6 +196,8 @@ impl Bug {
             Self::PersonForgotten => "person-forgotten",
             Self::NothingIsPaid => "nothing-is-paid",
             Self::OpenIsPaid => "open-is-paid",
+            Self::PendingNotAsked => "pending-not-asked",
+            Self::PurchaseOverwritten => "purchase-overwritten",
         }
     }
 
@@ -232,6 +240,7 @@ impl Bug {
             Self::LinkOverwritten | Self::StrangerTrusted => 8,
             Self::MissingIsNone | Self::BlastNotKept => 9,
             Self::StackNotTold | Self::MetadataOfCustomer => 10,
+            Self::PendingNotAsked | Self::PurchaseOverwritten => 11,
         }
     }
 }

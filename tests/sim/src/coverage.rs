@@ -58,6 +58,7 @@ impl Step {
     /// What a call is.
     pub fn of(call: &Call) -> Self {
         match call.operation {
+            "UpdateItem" if call.subject.contains(' ') => Self::Record,
             "UpdateItem" => Self::Claim,
             "TransactWriteItems" if call.subject.ends_with(" link") => Self::Link,
             "TransactWriteItems" if call.subject.ends_with(" intent") => Self::Intent,

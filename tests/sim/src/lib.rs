@@ -16,6 +16,7 @@
 //! Not in the seeds: the reserve of keys, which has stories of its own.
 
 mod carry;
+mod clicks;
 pub mod coverage;
 pub mod executor;
 mod fair;

@@ -18,13 +18,14 @@ use tollgate_standin::stripe::{
 };
 use tollgate_standin::world::World;
 
+use crate::clicks::Clicks;
 use crate::executor::block_on;
 use crate::market::SOLD;
 use crate::neighbours::Neighbours;
 use crate::operator::{Moves, Operated};
 
 /// The plans that the account API sells.
-const PLANS: [&str; 2] = ["basic", "pro"];
+pub(crate) const PLANS: [&str; 2] = ["basic", "pro"];
 
 /// A price that is sold, any.
 pub(crate) fn some_price(stripe: &Stripe, rng: &mut ChaCha8Rng) -> Option<String> {
@@ -59,6 +60,8 @@ pub struct Lives {
     pub moves: Moves,
     /// Keys that the owner made by hand, and the usage plan that each is on.
     pub owners_keys: BTreeMap<String, String>,
+    /// What was bought by clicking in our checkout.
+    pub clicks: Clicks,
     /// Who else has to do with the seller's Stripe account.
     pub neighbours: Neighbours,
     /// Whether somebody has chosen another's sub for a name: what was written to the other may
@@ -202,8 +205,13 @@ impl Lives {
             Err(refusal) => return Some(format!("{name} may not check out: {refusal}")),
         };
         let session = url.rsplit('/').next()?.to_owned();
-        let owners = self.owners_with(stage, &session, id);
-        self.complete(stage, &session, owners, &format!("{name} buys {plan}"))
+        let owners = self.owners_with(stage, &session, id.clone());
+        let bought = self.subscriptions.len();
+        let told = self.complete(stage, &session, owners, &format!("{name} buys {plan}"))?;
+        if let Some(subscription) = self.subscriptions.get(bought).cloned() {
+            self.clicked(stage, &id, subscription);
+        }
+        Some(told)
     }
 
     /// The accounts for which a session's customer has paid so far, and this one.

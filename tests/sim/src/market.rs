@@ -6,6 +6,7 @@ use std::rc::Rc;
 use jiff::SignedDuration;
 use rand::RngExt;
 use secrecy::SecretString;
+use tollgate_billing::account_api::AccountApi;
 use tollgate_billing::catalog::{Catalog, CatalogFile};
 use tollgate_billing::converge::Worker;
 use tollgate_billing::derive::Deriver;
@@ -13,7 +14,7 @@ use tollgate_standin::stripe::{Interval, NewPrice};
 use tollgate_standin::world::World;
 
 use crate::mistakes::mistaken;
-use crate::run::{Sim, reads_only, worker_on};
+use crate::run::{API_URL, Sim, reads_only, worker_on};
 
 /// The lookup keys that may be bought, with what each of the catalog's revisions sells for
 /// it: 0 nothing that it knows, 1 basic, 2 pro.
@@ -166,7 +167,7 @@ impl Sim {
 
     /// New workers, with everything as it is set now; the old ones go on for a while.
     pub(crate) fn roll_out(&mut self, for_a_while: SignedDuration) {
-        self.api.worker = reads_only(self.as_set());
+        self.api = AccountApi::new(reads_only(self.as_set()), API_URL);
         self.workers.push(Rc::new(self.as_set()));
         self.retires_at = Some(self.world.clock.time() + for_a_while);
     }

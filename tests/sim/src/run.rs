@@ -178,6 +178,9 @@ pub fn run_script(script: &Script) -> Report {
     sim.report()
 }
 
+/// Where Stripe's pages send a customer's browser back to.
+pub(crate) const API_URL: &str = "https://api.invalid";
+
 impl Sim {
     /// A world at its beginning.
     pub fn new(script: &Script) -> Self {
@@ -198,10 +201,8 @@ impl Sim {
         let mut lives = Lives::default();
         lives.neighbours.reach_ours = script.unsettled;
         let (queue, clock) = (world.queue(), world.clock.clone());
-        let api = AccountApi {
-            worker: reads_only(market::worker(&world, Edition::FIRST, 1)),
-            return_url: "https://api.invalid".into(),
-        };
+        let worker = reads_only(market::worker(&world, Edition::FIRST, 1));
+        let api = AccountApi::new(worker, API_URL);
         Self {
             script: script.clone(),
             lives,

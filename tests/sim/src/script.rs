@@ -137,6 +137,8 @@ pub(crate) enum Stream {
     Person,
     /// How customers pay beside the acts.
     Payment,
+    /// Impatient owners.
+    Clicks,
 }
 
 /// The dice of a seed for one purpose.

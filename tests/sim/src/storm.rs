@@ -90,6 +90,7 @@ impl Sim {
                 self.tell(&format!("[{number}] {told}"));
                 self.acts.push((number, told));
             }
+            self.click(number);
             return;
         }
         let mut persons = self::dice(self.script.seed, Stream::Person, number as u64);
@@ -105,6 +106,8 @@ impl Sim {
             self.acts.push((number, told));
         }
         self.pay_oddly(number);
+        self.judge_clicks();
+        self.click(number);
         self.look();
     }
 

@@ -102,6 +102,7 @@ fn act(call: &Call) -> Option<String> {
     let subject = &call.subject;
     let pair = || subject.split_once('/').unwrap_or((subject, ""));
     Some(match (call.service, call.operation) {
+        (Service::Ledger, "UpdateItem") if subject.contains(' ') => format!("write {subject}"),
         (Service::Ledger, "UpdateItem") => format!("claim {subject}"),
         (Service::Ledger, "TransactWriteItems") => format!("commit {subject}"),
         (Service::Ledger, "PutItem") => format!("write the history entry of {subject}"),

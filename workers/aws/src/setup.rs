@@ -93,7 +93,7 @@ pub fn account_api<C: Clock>(
 ) -> Result<AccountApi<AwsPorts<C>>, StripeApiError> {
     let return_url = config.return_url;
     let worker = worker(config.worker, sdk, clock)?;
-    // It never writes to the ledger.
+    // It never writes what the stack belongs to.
     let worker = Worker { binding: Binding::that_compares(), ..worker };
-    Ok(AccountApi { worker, return_url })
+    Ok(AccountApi::new(worker, return_url))
 }

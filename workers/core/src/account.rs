@@ -373,6 +373,11 @@ pub struct Access {
     /// The linked Stripe customers.
     #[serde(default)]
     pub customers: BTreeSet<CustomerId>,
+    /// Those of them whom nothing but a payment link's reference has named: what they pay for
+    /// counts, and they are shown to nobody while the account has a customer of its own. Not
+    /// told in what was written before these were told apart.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub by_reference: BTreeSet<CustomerId>,
     /// Disputes that hold the account, or did until an operator lifted them.
     #[serde(default)]
     pub disputes: BTreeMap<DisputeId, DisputeMark>,
@@ -396,6 +401,15 @@ pub struct Access {
     /// has told of the user's deletion, or as many have been cancelled as may be in a day.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub to_cancel: BTreeSet<SubscriptionId>,
+}
+
+impl Access {
+    /// The customers who are the account's own: by our proof or an operator's word, or, where
+    /// there is none such, whoever has paid through a link.
+    pub fn own_customers(&self) -> BTreeSet<CustomerId> {
+        let own: BTreeSet<_> = self.customers.difference(&self.by_reference).cloned().collect();
+        if own.is_empty() { self.customers.clone() } else { own }
+    }
 }
 
 /// The ledger's `STATE` item of an account.
@@ -437,6 +451,9 @@ pub struct Account {
     /// Subscriptions that the cancellation limit has let through; each is counted once.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub may_cancel: BTreeSet<SubscriptionId>,
+    /// The live subscriptions of ours, where there are several: somebody pays for all of them.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub several: BTreeSet<SubscriptionId>,
     /// How many second looks are still to come after a read that seemed to lag, the one at
     /// `review_at` among them.
     #[serde(default)]
@@ -474,6 +491,7 @@ impl Account {
             deferred: Vec::new(),
             let_through: None,
             may_cancel: BTreeSet::new(),
+            several: BTreeSet::new(),
             deletion_told: false,
             second_looks: 0,
             user: User::Unseen,

@@ -146,9 +146,12 @@ impl Boundary<'_> {
     }
 
     /// Whether a Checkout session is ours to hand out, or to expire: we opened it for this
-    /// account. The seller may have sessions of his own on the same customer.
+    /// account. The seller may have sessions of his own on the same customer. Nobody but us writes
+    /// our name into a session: one whose proof does not verify was opened by another instance,
+    /// with a newer secret.
     pub fn opened_for(&self, account: &AccountId, session: &CheckoutRecord) -> bool {
-        self.made_for(session.named.as_ref()) == Some(account)
+        let ours = |it: &NamedAccount| matches!(self.marks.read(it), Mark::Ours | Mark::Broken);
+        session.named.as_ref().is_some_and(|named| ours(named) && named.id == *account)
     }
 }
 
@@ -271,6 +274,7 @@ products = ["prod_pro"]
             current_period_end: None,
             latest_invoice: None,
             had_trial: false,
+            latest_invoice_url: None,
             named,
         }
     }
@@ -313,6 +317,10 @@ products = ["prod_pro"]
         let ben = AccountId::parse("ben").unwrap();
         assert!(!boundary.opened_for(&ben, &session(Some(deriver.name(&ann())))));
         assert!(!boundary.opened_for(&ann(), &session(None)), "it may be the seller's own");
+        let newer = NamedAccount { proof: Some("2:00".into()), ..deriver.name(&ann()) };
+        assert!(boundary.opened_for(&ann(), &session(Some(newer))), "by another instance");
+        let theirs = NamedAccount { stack: Some("staging".into()), ..deriver.name(&ann()) };
+        assert!(!boundary.opened_for(&ann(), &session(Some(theirs))));
     }
 
     /// Whoever compares in bulk has no secret, and still knows another deployment by its name.

@@ -89,6 +89,8 @@ pub enum Warning {
         /// none.
         until: Option<Timestamp>,
     },
+    /// Several live subscriptions of ours: the best plan wins, and all are paid.
+    SeveralSubscriptions(BTreeSet<SubscriptionId>),
     /// A grant names a plan that the catalog does not have.
     UnknownGrant(PlanId),
     /// A closed account has a live subscription: somebody pays for nothing.
@@ -111,6 +113,16 @@ impl std::fmt::Display for Warning {
                 "price {price} is not in the catalog, so it gives no plan; add the price to \
                  plans.toml"
             ),
+            Self::SeveralSubscriptions(all) => {
+                let all: Vec<_> = all.iter().map(SubscriptionId::as_str).collect();
+                write!(
+                    f,
+                    "the account pays for {} subscriptions at once: {}; where that is not meant, \
+                     cancel and refund one in Stripe",
+                    all.len(),
+                    all.join(", ")
+                )
+            }
             Self::UnknownGrant(plan) => {
                 write!(f, "a grant names plan `{plan}`, which is not in the catalog")
             }
@@ -168,6 +180,16 @@ pub struct Desired {
     pub warnings: Vec<Warning>,
 }
 
+impl Desired {
+    /// The live subscriptions of ours, where there are several.
+    pub fn several(&self) -> Option<&BTreeSet<SubscriptionId>> {
+        self.warnings.iter().find_map(|warning| match warning {
+            Warning::SeveralSubscriptions(all) => Some(all),
+            _ => None,
+        })
+    }
+}
+
 /// Decides the access of an account. `review_at` is later than `now`, or none.
 pub fn decide(facts: &Facts, catalog: &Catalog, policy: &Policy, now: Timestamp) -> Desired {
     let user = user_now(facts, now);
@@ -179,6 +201,8 @@ pub fn decide(facts: &Facts, catalog: &Catalog, policy: &Policy, now: Timestamp)
     let mut standing = best_plan(facts, catalog, policy, &graces, now);
     standing.review(user_confirmed_at(&user), now);
     let hold = hold(facts, &disputes, &user);
+    let several = several(facts, catalog);
+    standing.warnings.extend((several.len() > 1).then_some(Warning::SeveralSubscriptions(several)));
 
     let plan = standing.plan.map(|plan| plan.id.clone());
     let (key, status, reason, word) = match (hold, &plan) {
@@ -214,6 +238,14 @@ pub fn decide(facts: &Facts, catalog: &Catalog, policy: &Policy, now: Timestamp)
         forgets: false,
         warnings: standing.warnings,
     }
+}
+
+/// The live subscriptions of ours. Who upgrades by a new subscription before the old one is cancelled has two for a while; who
+/// bought twice goes on paying twice. Nothing is cancelled by itself.
+fn several(facts: &Facts, catalog: &Catalog) -> BTreeSet<SubscriptionId> {
+    let ours =
+        |it: &&Subscription| it.is_live() && is_ours(it, &facts.proven, &facts.access, catalog);
+    facts.subscriptions.iter().filter(ours).map(|it| it.id.clone()).collect()
 }
 
 /// Why an account is closed, if it is: its user is gone, or an operator has closed it.
@@ -368,7 +400,8 @@ fn disputes_now(facts: &Facts, policy: &Policy) -> BTreeMap<DisputeId, DisputeMa
                 // A status newer than this build neither holds an account nor frees it.
                 DisputeStatus::Other(_) => recorded,
             };
-        let customers = &facts.access.customers;
+        // Nobody is held for what somebody else has paid who named them.
+        let customers = facts.access.own_customers();
         let ours = dispute.customer.as_ref().is_none_or(|customer| customers.contains(customer));
         let mark = match (ours, holds, disputes.get(&dispute.id)) {
             // What becomes of it is not told here: the mark stays for whoever gets the customer.

@@ -33,6 +33,7 @@ pub mod person;
 pub mod plan;
 pub mod policy;
 pub mod ports;
+pub mod purchase;
 pub mod resolve;
 pub mod shell;
 pub mod storefront;

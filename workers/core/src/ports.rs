@@ -13,6 +13,7 @@ use std::fmt;
 use std::future::Future;
 
 use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
 use tollgate_events::{
     AccountId, ChargeId, CustomerId, DisputeId, Envelope, EventId, EventRef, NamedAccount, PriceId,
     SubscriptionId,
@@ -24,7 +25,8 @@ use crate::ledger::{
     Claim, Commit, CommitResult, CustomerLink, Entry, EventRecord, StackRecord, StoredEvent,
 };
 use crate::person::{PersonId, Remembered, VerifiedEmail};
-use crate::stripe::{Dispute, ListedEvent, PaidInvoice, Price, Subscription};
+use crate::purchase::Purchase;
+use crate::stripe::{Dispute, ListedEvent, PaidInvoice, Price, Subscription, SubscriptionStatus};
 
 /// Which system a call went to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -248,6 +250,24 @@ pub struct CheckoutRecord {
     pub subscription: Option<SubscriptionId>,
 }
 
+/// A customer's Checkout session, with what it led to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecentCheckout {
+    /// The session.
+    pub session: CheckoutRecord,
+    /// The subscription that it led to, as it is now.
+    pub bought: Option<Bought>,
+}
+
+/// What a Checkout session led to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bought {
+    /// The subscription's status.
+    pub status: SubscriptionStatus,
+    /// The page on which its latest invoice can be paid.
+    pub invoice_url: Option<String>,
+}
+
 /// A Checkout session to be opened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewCheckout {
@@ -324,6 +344,13 @@ pub trait Stripe: Send + Sync {
         customer: &CustomerId,
     ) -> impl Future<Output = PortResult<Option<Vec<CheckoutRecord>>>> + Send;
 
+    /// The newest twenty of them, with the subscriptions that they led to: one call, whatever a
+    /// customer has done. `None` also where Stripe says that the customer is deleted.
+    fn recent_checkouts(
+        &self,
+        customer: &CustomerId,
+    ) -> impl Future<Output = PortResult<Option<Vec<RecentCheckout>>>> + Send;
+
     /// A dispute with its charge's customer; `None` when unknown.
     fn dispute(
         &self,
@@ -340,12 +367,12 @@ pub trait Stripe: Send + Sync {
         subscription: &SubscriptionId,
     ) -> impl Future<Output = PortResult<()>> + Send;
 
-    /// Makes a customer for the account, at most one for each attempt within Stripe's idempotency
-    /// window (24 h): a repeated attempt gives the same customer, even one deleted meanwhile.
+    /// Makes a customer for the account, at most one for each idempotency key within Stripe's
+    /// window (24 h): the same key gives the same customer, even one deleted meanwhile.
     fn create_customer(
         &self,
         account: &NamedAccount,
-        attempt: u32,
+        idempotency_key: &str,
     ) -> impl Future<Output = PortResult<CustomerId>> + Send;
 
     /// The price that a lookup key points to now; `None` when there is none.
@@ -363,14 +390,16 @@ pub trait Stripe: Send + Sync {
     /// <https://docs.stripe.com/api/prices/retrieve>
     fn is_metered(&self, price: &PriceId) -> impl Future<Output = PortResult<Option<bool>>> + Send;
 
-    /// Opens a Checkout session in subscription mode, for one of a price.
+    /// Opens a Checkout session in subscription mode, for one of a price. The same idempotency
+    /// key gives the same session, as it is now.
     fn create_checkout(
         &self,
         checkout: &NewCheckout,
     ) -> impl Future<Output = PortResult<CheckoutRecord>> + Send;
 
-    /// Expires an open Checkout session; one that is no longer open is no error.
-    fn expire_checkout(&self, session: &str) -> impl Future<Output = PortResult<()>> + Send;
+    /// Expires an open Checkout session; `false` when it could not be, for its customer has
+    /// completed it. One that has expired, or is not there, is no error.
+    fn expire_checkout(&self, session: &str) -> impl Future<Output = PortResult<bool>> + Send;
 
     /// Opens a billing portal session and returns its URL.
     fn create_portal(
@@ -615,6 +644,65 @@ pub trait Users: Send + Sync {
 
 // ---------------------------------------------------------------- Ledger
 
+/// What an account's owner asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Request {
+    /// Their account.
+    Overview,
+    /// Their key's value.
+    Key,
+    /// The billing portal.
+    Portal,
+}
+
+impl Request {
+    /// Its name in the ledger.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Overview => "overview",
+            Self::Key => "key",
+            Self::Portal => "portal",
+        }
+    }
+}
+
+/// What is counted, anew in each window of time.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Counter {
+    /// An owner's requests.
+    Requests {
+        /// Whose.
+        account: AccountId,
+        /// For what.
+        request: Request,
+    },
+    /// The account API's calls of API Gateway's control plane, for everybody.
+    ControlPlane,
+}
+
+/// How much of a key's quota was left when it was asked for last.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UsageSeen {
+    /// Raised by every write, and the condition of the next: 0 for none yet.
+    pub revision: u64,
+    /// On which plan.
+    pub usage_plan: UsagePlanId,
+    /// Which key.
+    pub key: KeyId,
+    /// How many requests were left, and when.
+    #[serde(default)]
+    pub left: Option<(u64, Timestamp)>,
+    /// When somebody set out to ask.
+    pub asked_at: Timestamp,
+}
+
+impl UsageSeen {
+    /// Whether it is of this key on this plan.
+    pub fn is_of(&self, usage_plan: &UsagePlanId, key: &KeyId) -> bool {
+        (&self.usage_plan, &self.key) == (usage_plan, key)
+    }
+}
+
 /// The ledger. Reads are strongly consistent, except where an index is named.
 pub trait Ledger: Send + Sync {
     /// Begins a convergence: raises the epoch, opens the account, takes the lease, and
@@ -716,6 +804,44 @@ pub trait Ledger: Send + Sync {
     /// Writes it with the next revision, if its `revision` is still the stored one; `false`
     /// when somebody else was faster.
     fn put_stack(&self, stack: &StackRecord) -> impl Future<Output = PortResult<bool>> + Send;
+
+    /// What an account's owner is buying.
+    fn purchase(
+        &self,
+        account: &AccountId,
+    ) -> impl Future<Output = PortResult<Option<Purchase>>> + Send;
+
+    /// Writes it with the next revision, if its `revision` is still the stored one; `false`
+    /// when somebody else was faster. It is forgotten [`KEPT_FOR`](crate::purchase::KEPT_FOR)
+    /// the last click.
+    fn put_purchase(
+        &self,
+        account: &AccountId,
+        purchase: &Purchase,
+    ) -> impl Future<Output = PortResult<bool>> + Send;
+
+    /// Adds one to a counter that is zero when a window begins, if it stands below `most` in it;
+    /// `false` when it does not.
+    fn count(
+        &self,
+        counter: &Counter,
+        window: Timestamp,
+        most: u32,
+    ) -> impl Future<Output = PortResult<bool>> + Send;
+
+    /// How much of an account's quota was left when it was asked for last.
+    fn usage_seen(
+        &self,
+        account: &AccountId,
+    ) -> impl Future<Output = PortResult<Option<UsageSeen>>> + Send;
+
+    /// Writes it with the next revision, if its `revision` is still the stored one; `false`
+    /// when somebody else was faster.
+    fn put_usage_seen(
+        &self,
+        account: &AccountId,
+        usage: &UsageSeen,
+    ) -> impl Future<Output = PortResult<bool>> + Send;
 
     /// All accounts, closed ones too, one page. Which there are comes from an index and
     /// may lag; what each is like is as last written.

@@ -187,6 +187,23 @@ impl<P: Ports> Worker<P> {
         Ok(account.map_or(Whose::Nobodys, Whose::Account))
     }
 
+    /// Whether nothing but a payment link's reference names a customer's account: neither their
+    /// metadata nor a session of theirs has our proof.
+    pub(crate) async fn comes_by_reference(&self, customer: &CustomerId) -> PortResult<bool> {
+        if !self.policy.trust_payment_links {
+            return Ok(false);
+        }
+        self.binding.check(&self.ports).await?;
+        let stripe = self.ports.stripe();
+        if let CustomerSeen::There(record) = stripe.customer(customer).await?
+            && self.boundary().made_for(record.named.as_ref()).is_some()
+        {
+            return Ok(false);
+        }
+        let checkouts = stripe.checkouts(customer).await?.unwrap_or_default();
+        Ok(!checkouts.iter().any(|it| self.boundary().made_for(it.named.as_ref()).is_some()))
+    }
+
     /// The account in a payment link's `client_reference_id`, where links are trusted: of a
     /// session that led to a subscription to something that the catalog sells.
     async fn trusted_reference(

@@ -148,6 +148,8 @@ pub struct Subscription {
     /// Whether it began with a trial.
     /// <https://docs.stripe.com/api/subscriptions/object#subscription_object-trial_end>
     pub had_trial: bool,
+    /// The page on which its latest invoice can be paid.
+    pub latest_invoice_url: Option<String>,
     /// The account in its metadata, with our HMAC, where our Checkout made it.
     pub named: Option<NamedAccount>,
 }

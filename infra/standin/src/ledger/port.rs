@@ -10,7 +10,8 @@ use tollgate_billing::ledger::{
     Blast, Claim, Commit, CommitResult, CustomerLink, Entry, EventRecord, StackRecord, StoredEvent,
 };
 use tollgate_billing::person::{PersonId, Remembered};
-use tollgate_billing::ports::{Class, Ledger, Page, PortResult, Service};
+use tollgate_billing::ports::{Class, Counter, Ledger, Page, PortResult, Service, UsageSeen};
+use tollgate_billing::purchase::Purchase;
 use tollgate_events::{AccountId, CustomerId, EventRef};
 
 use super::MemoryLedger;
@@ -183,6 +184,43 @@ impl Ledger for MemoryLedger {
         }
         let act = || Ok(self.lock().put_stack(&stack));
         self.gate.pass(Service::Ledger, "UpdateItem", "stack", act).await
+    }
+
+    async fn purchase(&self, account: &AccountId) -> PortResult<Option<Purchase>> {
+        let act = || Ok(self.lock().purchases.get(account).cloned());
+        self.gate.pass(Service::Ledger, "GetItem", format!("{account} purchase"), act).await
+    }
+
+    async fn put_purchase(&self, account: &AccountId, purchase: &Purchase) -> PortResult<bool> {
+        let (this, id, mut purchase) = (self.clone(), account.clone(), purchase.clone());
+        let act = move || {
+            let mut store = this.lock();
+            if this.gate.has(Bug::PurchaseOverwritten) {
+                purchase.revision = store.purchases.get(&id).map_or(0, |it| it.revision);
+            }
+            Ok(store.put_purchase(&id, &purchase))
+        };
+        let subject = format!("{account} purchase");
+        self.gate.pass_write(Service::Ledger, "UpdateItem", subject, act).await
+    }
+
+    async fn count(&self, counter: &Counter, window: Timestamp, most: u32) -> PortResult<bool> {
+        let act = || Ok(self.lock().count(counter, window, most));
+        let subject = match counter {
+            Counter::Requests { account, .. } => format!("{account} rate"),
+            Counter::ControlPlane => "budget".to_owned(),
+        };
+        self.gate.pass(Service::Ledger, "UpdateItem", subject, act).await
+    }
+
+    async fn usage_seen(&self, account: &AccountId) -> PortResult<Option<UsageSeen>> {
+        let act = || Ok(self.lock().usage.get(account).cloned());
+        self.gate.pass(Service::Ledger, "GetItem", format!("{account} usage"), act).await
+    }
+
+    async fn put_usage_seen(&self, account: &AccountId, usage: &UsageSeen) -> PortResult<bool> {
+        let act = || Ok(self.lock().put_usage(account, usage));
+        self.gate.pass(Service::Ledger, "UpdateItem", format!("{account} usage"), act).await
     }
 
     /// As the table has it: an index of keys, then the items themselves.

@@ -11,6 +11,8 @@ use tollgate_billing::ledger::{
 };
 use tollgate_billing::person::{PersonId, Remembered};
 use tollgate_billing::policy::UNFINISHED_REVIEW_AFTER;
+use tollgate_billing::ports::{Counter, UsageSeen};
+use tollgate_billing::purchase::Purchase;
 use tollgate_events::{AccountId, CustomerId, EventRef, Source};
 
 use crate::bugs::Bug;
@@ -29,6 +31,9 @@ pub(super) struct Store {
     pub(super) stuck: BTreeMap<String, BTreeSet<EventRef>>,
     pub(super) stack: StackRecord,
     pub(super) memories: BTreeMap<PersonId, Remembered>,
+    pub(super) purchases: BTreeMap<AccountId, Purchase>,
+    pub(super) usage: BTreeMap<AccountId, UsageSeen>,
+    pub(super) counters: BTreeMap<(Counter, Timestamp), u32>,
     /// Links that a planted bug has yet to make.
     pub(super) not_first: BTreeMap<AccountId, Vec<Commit>>,
 }
@@ -191,6 +196,36 @@ impl Store {
         ours
     }
 
+    /// What an account's owner is buying, if nobody was faster.
+    pub(super) fn put_purchase(&mut self, account: &AccountId, purchase: &Purchase) -> bool {
+        let stored = self.purchases.get(account).map_or(0, |stored| stored.revision);
+        let ours = stored == purchase.revision;
+        if ours {
+            let next = Purchase { revision: purchase.revision + 1, ..purchase.clone() };
+            self.purchases.insert(account.clone(), next);
+        }
+        ours
+    }
+
+    /// How much of a quota was left, if nobody was faster.
+    pub(super) fn put_usage(&mut self, account: &AccountId, usage: &UsageSeen) -> bool {
+        let stored = self.usage.get(account).map_or(0, |stored| stored.revision);
+        let ours = stored == usage.revision;
+        if ours {
+            let next = UsageSeen { revision: usage.revision + 1, ..usage.clone() };
+            self.usage.insert(account.clone(), next);
+        }
+        ours
+    }
+
+    /// One more, if there are not as many already.
+    pub(super) fn count(&mut self, counter: &Counter, window: Timestamp, most: u32) -> bool {
+        let count = self.counters.entry((counter.clone(), window)).or_default();
+        let below = *count < most;
+        *count += u32::from(below);
+        below
+    }
+
     pub(super) fn dump(&self) -> Value {
         let events: Vec<Value> = self.events.values().map(dump_event).collect();
         let accounts: Vec<&Account> = self.accounts.values().collect();
@@ -210,6 +245,7 @@ impl Store {
             "keys": self.keys,
             "memories": self.memories,
             "stack": self.stack,
+            "purchases": self.purchases,
         })
     }
 }

@@ -145,6 +145,20 @@ impl StripeError {
         }
     }
 
+    /// Another request with the key is not answered yet: 409.
+    pub fn key_in_use() -> Self {
+        let message = "There is currently another in-progress request using this Idempotent Key \
+                       (that probably means you submitted twice, and the other request is still \
+                       going through). Please try again later.";
+        Self {
+            status: 409,
+            code: Some("idempotency_key_in_use"),
+            kind: ErrorKind::Idempotency,
+            before_execution: true,
+            ..Self::invalid(message)
+        }
+    }
+
     /// Real Stripe may do this; the stand-in does not: 501.
     pub fn not_implemented(what: &str) -> Self {
         Self {

@@ -42,6 +42,8 @@ pub struct Stripe {
     pub(super) agenda: BTreeSet<(Timestamp, Due)>,
     pub(super) outbox: BTreeSet<(Timestamp, u64, String)>,
     pub(super) replies: HashMap<String, Reply>,
+    /// How many requests with an idempotency key find another at work with it.
+    keys_in_use: u32,
     pub(super) request: Option<RequestInfo>,
     /// How subscriptions were, for reads that lag.
     pub(super) past: Past,
@@ -92,6 +94,7 @@ impl Stripe {
             agenda: BTreeSet::new(),
             outbox: BTreeSet::new(),
             replies: HashMap::new(),
+            keys_in_use: 0,
             request: None,
             past: Past::default(),
             oddities: Oddities::default(),
@@ -136,6 +139,18 @@ impl Stripe {
         format!("{prefix}{}{}", base62(bits), &base62(tail)[..3])
     }
 
+    /// The next so many requests with an idempotency key find another request at work with the
+    /// same one, as one does that is sent while the first is not answered yet.
+    /// <https://docs.stripe.com/error-codes#idempotency-key-in-use>
+    pub fn keys_are_in_use(&mut self, requests: u32) {
+        self.keys_in_use = requests;
+    }
+
+    /// Whoever waits for a key and sends again does so as often as this at most.
+    pub(super) fn wait_for_key(&mut self, times: u32) {
+        self.keys_in_use = self.keys_in_use.saturating_sub(times);
+    }
+
     /// Runs a request under an idempotency key: the first answer is kept, errors
     /// included, and given again for a day; other parameters are refused.
     /// <https://docs.stripe.com/api/idempotent_requests>
@@ -151,6 +166,10 @@ impl Stripe {
         if key.len() > 255 {
             let message = "Idempotency keys can be at most 255 characters long.";
             return (Err(StripeError::bad_parameter("Idempotency-Key", message)), false);
+        }
+        if let Some(left) = self.keys_in_use.checked_sub(1) {
+            self.keys_in_use = left;
+            return (Err(StripeError::key_in_use()), false);
         }
         let oldest = self.now - KEY_LIFETIME;
         if let Some(reply) = self.replies.get(key).filter(|reply| reply.at >= oldest) {

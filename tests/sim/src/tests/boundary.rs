@@ -204,8 +204,7 @@ fn a_wake_that_has_waited_is_settled() {
 }
 
 fn api(scene: &Scene) -> AccountApi<World> {
-    let return_url = "https://shop.example/account".into();
-    AccountApi { worker: worker_on(&scene.world), return_url }
+    AccountApi::new(worker_on(&scene.world), "https://shop.example/account")
 }
 
 #[test]

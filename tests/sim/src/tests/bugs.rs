@@ -84,6 +84,11 @@ fn meddling_with_others_is_caught() {
 }
 
 #[test]
+fn clicks_that_cost_twice_are_caught() {
+    all_are_caught(11);
+}
+
+#[test]
 fn bugs_have_names_of_their_own() {
     for bug in Bug::ALL {
         assert_eq!(Bug::named(bug.name()), Some(bug));

@@ -2,6 +2,8 @@
 //! no more, and what they ask for is answered.
 
 use jiff::SignedDuration;
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
 use tollgate_billing::account_api::{AccountApi, Refusal};
 use tollgate_billing::ports::Class;
 use tollgate_events::{AccountId, CustomerId};
@@ -9,11 +11,12 @@ use tollgate_standin::stripe::{Card, StripeStandin};
 use tollgate_standin::world::World;
 
 use super::scene::Scene;
+use crate::clicks::both;
 use crate::executor::block_on;
 use crate::run::{reads_only, worker_on};
 
 fn api_on(world: &World) -> AccountApi<World> {
-    AccountApi { worker: reads_only(worker_on(world)), return_url: "https://shop.invalid".into() }
+    AccountApi::new(reads_only(worker_on(world)), "https://shop.invalid")
 }
 
 fn handle_all(scene: &Scene) {
@@ -94,6 +97,28 @@ fn a_deleted_customers_open_session_is_not_given_again() {
     assert_ne!(block_on(api_on(&scene.world).checkout(&ann, "pro")).expect("for sale"), first);
     buys(&scene, &ann, "pro");
     assert_eq!(scene.seen(&ann).0, "pro");
+}
+
+/// In two windows at once, each of which finds that the customer is no more.
+#[test]
+fn two_windows_that_find_a_deleted_customer_can_be_paid_in_once() {
+    for seed in 0..100 {
+        let scene = Scene::new();
+        let ann = scene.sign_up("ann");
+        let customer = buys(&scene, &ann, "pro");
+        deletes(&scene, &customer);
+        let api = api_on(&scene.world);
+        let mut dice = ChaCha8Rng::seed_from_u64(seed);
+        let (one, other) = both(&mut dice, api.checkout(&ann, "pro"), api.checkout(&ann, "basic"));
+        let mut paid = 0;
+        for page in [one, other].into_iter().filter(|page| *page != Err(Refusal::OtherWindow)) {
+            let page = page.expect("it is for sale");
+            let session = page.rsplit('/').next().expect("it names the session");
+            let mut stripe = scene.world.stripe.account();
+            paid += usize::from(stripe.complete_checkout(session, Card::Pays).is_ok());
+        }
+        assert!(paid <= 1, "{seed}");
+    }
 }
 
 /// A key that does not see the account's customers sells nothing and shows nothing.

@@ -1,11 +1,13 @@
 //! The simulation's own tests: it repeats, it can fail, and it holds.
 
+mod account_limits;
 mod acts;
 mod between;
 mod binding;
 mod blast;
 mod boundary;
 mod bugs;
+mod by_reference;
 mod calls;
 mod deleted_customer;
 mod drift;
@@ -22,6 +24,7 @@ mod paid;
 mod permutations;
 mod persons;
 mod preview;
+mod purchases;
 mod rebuild;
 mod reconcile;
 mod replay;

@@ -29,15 +29,16 @@ const UNUSED: [(&str, &str, &str); 0] = [];
 
 /// What is asked of Stripe in cases that are not played: that a subscription has more
 /// items than Stripe embeds, that a Checkout session is paid for in the moment in which it
-/// is to expire, that a plan is sold by a price's id, and that a subscription is past due whose
-/// price was another when it was last paid.
-const RARE: [(&str, &str); 6] = [
+/// is to expire, that a plan is sold by a price's id, that a customer was deleted, and that a
+/// subscription is past due whose price was another when it was last paid.
+const RARE: [(&str, &str); 7] = [
     ("worker", "GET /v1/subscription_items"),
     ("account", "GET /v1/subscription_items"),
     ("sweep", "GET /v1/subscription_items"),
     ("account", "GET /v1/checkout/sessions/{id}"),
     ("account", "GET /v1/prices/{id}"),
     ("worker", "GET /v1/prices/{id}"),
+    ("account", "GET /v1/customers/{id}"),
 ];
 
 /// Statements by function.

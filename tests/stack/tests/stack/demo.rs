@@ -8,7 +8,7 @@ async fn the_demo_shows_a_whole_life_and_proves_it() {
     let mut out = Vec::new();
     assert!(demo::run(&mut out, None).await.unwrap());
     let out = String::from_utf8(out).unwrap();
-    for told in ["GET /hello", " 403 ", " 200 ", " 429 ", "decision", "holds"] {
+    for told in ["GET /hello", " 403 ", " 200 ", " 409 ", " 429 ", "decision", "holds"] {
         assert!(out.contains(told), "nothing of {told:?} in\n{out}");
     }
     assert!(!out.contains("BROKEN"), "{out}");

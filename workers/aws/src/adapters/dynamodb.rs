@@ -28,7 +28,10 @@ use tollgate_billing::ledger::{
     Claim, Commit, CommitResult, CustomerLink, Entry, EventRecord, StackRecord, StoredEvent,
 };
 use tollgate_billing::person::{PersonId, Remembered};
-use tollgate_billing::ports::{Class, Ledger, Page, PortError, PortResult, Service};
+use tollgate_billing::ports::{
+    Class, Counter, Ledger, Page, PortError, PortResult, Service, UsageSeen,
+};
+use tollgate_billing::purchase::Purchase;
 use tollgate_events::{AccountId, CustomerId, EventRef};
 
 use self::items::Key;
@@ -111,6 +114,43 @@ impl DynamoLedger {
         }
         let left = "DynamoDB keeps leaving keys of the batch unprocessed";
         Err(operation.error(Class::Throttled { after: None }, left))
+    }
+
+    /// Updates an item if its revision is still the known one, 0 for none yet.
+    async fn revise(&self, key: &Key, mut update: items::Update, known: u64) -> PortResult<bool> {
+        let revision = update.name("revision");
+        let condition = match known {
+            0 => format!("attribute_not_exists({revision})"),
+            known => format!("{revision} = {}", update.value("known", items::number(known))),
+        };
+        self.update_if(key, update, condition).await
+    }
+
+    /// Updates an item on a condition; `false` where that does not hold.
+    async fn update_if(
+        &self,
+        key: &Key,
+        update: items::Update,
+        condition: String,
+    ) -> PortResult<bool> {
+        let answer = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(key.attributes()))
+            .update_expression(update.expression())
+            .condition_expression(condition)
+            .set_expression_attribute_names(Some(update.names))
+            .set_expression_attribute_values(Some(update.values))
+            .send()
+            .await;
+        match answer {
+            Ok(_) => Ok(true),
+            Err(error) => match error.as_service_error() {
+                Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(false),
+                _ => Err(operation("UpdateItem").sdk(&error)),
+            },
+        }
     }
 
     async fn upsert(&self, upsert: &items::Upsert<'_>) -> PortResult<()> {
@@ -319,30 +359,31 @@ impl Ledger for DynamoLedger {
     }
 
     async fn put_stack(&self, stack: &StackRecord) -> PortResult<bool> {
-        let mut update = items::stack(stack);
-        let revision = update.name("revision");
-        let condition = match stack.revision {
-            0 => format!("attribute_not_exists({revision})"),
-            known => format!("{revision} = {}", update.value("known", items::number(known))),
-        };
-        let answer = self
-            .client
-            .update_item()
-            .table_name(&self.table)
-            .set_key(Some(Key::stack().attributes()))
-            .update_expression(update.expression())
-            .condition_expression(condition)
-            .set_expression_attribute_names(Some(update.names))
-            .set_expression_attribute_values(Some(update.values))
-            .send()
-            .await;
-        match answer {
-            Ok(_) => Ok(true),
-            Err(error) => match error.as_service_error() {
-                Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(false),
-                _ => Err(operation("UpdateItem").sdk(&error)),
-            },
-        }
+        self.revise(&Key::stack(), items::stack(stack), stack.revision).await
+    }
+
+    async fn purchase(&self, account: &AccountId) -> PortResult<Option<Purchase>> {
+        let Some(item) = self.get(&Key::purchase(account)).await? else { return Ok(None) };
+        items::read_purchase(&item).map(Some).map_err(|error| unreadable(&item, error))
+    }
+
+    async fn put_purchase(&self, account: &AccountId, purchase: &Purchase) -> PortResult<bool> {
+        let update = items::purchase(purchase);
+        self.revise(&Key::purchase(account), update, purchase.revision).await
+    }
+
+    async fn count(&self, counter: &Counter, window: Timestamp, most: u32) -> PortResult<bool> {
+        let (update, condition) = items::count(window, most);
+        self.update_if(&Key::counter(counter, window), update, condition).await
+    }
+
+    async fn usage_seen(&self, account: &AccountId) -> PortResult<Option<UsageSeen>> {
+        let Some(item) = self.get(&Key::usage(account)).await? else { return Ok(None) };
+        items::read_usage(&item).map(Some).map_err(|error| unreadable(&item, error))
+    }
+
+    async fn put_usage_seen(&self, account: &AccountId, usage: &UsageSeen) -> PortResult<bool> {
+        self.revise(&Key::usage(account), items::usage(usage), usage.revision).await
     }
 
     async fn accounts(&self, page: Option<&str>) -> PortResult<Page<Account>> {

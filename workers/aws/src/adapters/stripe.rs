@@ -16,13 +16,14 @@ mod views;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use tollgate_billing::ports::{
     ChargeSeen, CheckoutRecord, Class, Clock, CustomerSeen, Entropy, NewCheckout, Page, PortError,
-    PortResult, Stripe, Unreadable,
+    PortResult, RecentCheckout, Stripe, Unreadable,
 };
 use tollgate_billing::stripe::{Dispute, ListedEvent, PaidInvoice, Price, Subscription};
 use tollgate_events::stripe::METADATA_PRICE;
@@ -46,6 +47,13 @@ use crate::config::StripeEndpoint;
 pub const API_VERSION: &str = "2026-09-30.endive";
 /// The largest page that Stripe gives.
 const PAGE: u32 = 100;
+/// How many of a customer's sessions are recent.
+const RECENT: u32 = 20;
+/// The code of a refusal: another request with the same idempotency key is still at work.
+const KEY_IN_USE: &str = "idempotency_key_in_use";
+/// How long is waited before the next try then: opening a session takes about a second.
+const KEY_IN_USE_WAITS: [Duration; 3] =
+    [Duration::from_millis(300), Duration::from_millis(600), Duration::from_millis(1200)];
 
 /// How often a read is tried that may do better the next time.
 const READS: u32 = 3;
@@ -90,7 +98,7 @@ impl StripeApi {
         loop {
             let (request, key) = call.build();
             let failed = match self.client.send(request, key.as_ref()).await {
-                Ok(body) => return Ok(Answer::new(call.operation, &body)),
+                Ok(reply) => return Ok(Answer::new(call.operation, &reply)),
                 Err(failed) => failed,
             };
             tries -= 1;
@@ -102,6 +110,24 @@ impl StripeApi {
             }
             SystemClock.sleep(a_moment()).await;
         }
+    }
+
+    /// Sends what has an idempotency key: while another request with it is still at work, it is
+    /// sent again. <https://docs.stripe.com/error-codes#idempotency-key-in-use>
+    async fn send_when_free(&self, call: impl Fn() -> PortResult<Call>) -> PortResult<Answer> {
+        for wait in KEY_IN_USE_WAITS {
+            match self.send(call()?).await {
+                Err(error) if error.detail.contains(KEY_IN_USE) => tokio::time::sleep(wait).await,
+                answer => return answer,
+            }
+        }
+        self.send(call()?).await
+    }
+
+    async fn checkout_by_id(&self, session: &str) -> PortResult<CheckoutRecord> {
+        let path = format!("/checkout/sessions/{}", segment(session));
+        let call = Call::get("GET /v1/checkout/sessions/:id", path);
+        self.send(call).await?.read(views::checkout)
     }
 
     /// Every row of a list, page by page.
@@ -293,6 +319,24 @@ impl Stripe for StripeApi {
         Ok(unless_not_found(found)?.map(readable))
     }
 
+    async fn recent_checkouts(
+        &self,
+        customer: &CustomerId,
+    ) -> PortResult<Option<Vec<RecentCheckout>>> {
+        let name = "GET /v1/checkout/sessions";
+        let expand = ["data.customer", "data.subscription.latest_invoice"];
+        let query = json!({ "customer": customer, "limit": RECENT, "expand": expand });
+        let call = Call::get(name, "/checkout/sessions").query(query);
+        let Some(answer) = unless_not_found(self.send(call).await)? else { return Ok(None) };
+        let (rows, _) = answer.list()?;
+        if rows.iter().any(|raw| views::is_of_a_deleted_customer(raw)) {
+            return Ok(None);
+        }
+        let page = read_page(operation(name), &rows, false, views::recent_checkout)?;
+        // One that cannot be read may be of a payment under way.
+        every_row(operation(name), page).map(Some)
+    }
+
     async fn dispute(&self, dispute: &DisputeId) -> PortResult<Option<Dispute>> {
         let path = format!("/disputes/{}", segment(dispute.as_str()));
         let call = Call::get("GET /v1/disputes/:id", path).query(json!({ "expand": ["charge"] }));
@@ -318,14 +362,14 @@ impl Stripe for StripeApi {
     async fn create_customer(
         &self,
         account: &NamedAccount,
-        attempt: u32,
+        idempotency_key: &str,
     ) -> PortResult<CustomerId> {
-        let name = "POST /v1/customers";
-        let form = json!({ "metadata": metadata(account) });
-        let again = if attempt == 0 { String::new() } else { format!("-{attempt}") };
-        let key = format!("tollgate-customer-{}{again}", account.id);
-        let call = Call::post(name, "/customers").form(form).idempotent(&key)?;
-        self.send(call).await?.read(|object| object.need_id("id", CustomerId::parse))
+        let call = || {
+            let form = json!({ "metadata": metadata(account) });
+            Call::post("POST /v1/customers", "/customers").form(form).idempotent(idempotency_key)
+        };
+        let made = self.send_when_free(call).await?;
+        made.read(|object| object.need_id("id", CustomerId::parse))
     }
 
     async fn price_by_lookup_key(&self, lookup_key: &str) -> PortResult<Option<PriceId>> {
@@ -369,23 +413,29 @@ impl Stripe for StripeApi {
             "success_url": checkout.success_url,
             "cancel_url": checkout.cancel_url,
         });
-        let call = Call::post("POST /v1/checkout/sessions", "/checkout/sessions");
-        let call = call.form(form).idempotent(&checkout.idempotency_key)?;
-        self.send(call).await?.read(views::checkout)
+        let call = || {
+            let call = Call::post("POST /v1/checkout/sessions", "/checkout/sessions");
+            call.form(form.clone()).idempotent(&checkout.idempotency_key)
+        };
+        let answer = self.send_when_free(call).await?;
+        let opened = answer.read(views::checkout)?;
+        // A replay is the first answer, whatever became of the session since.
+        if answer.is_replayed() { self.checkout_by_id(&opened.id).await } else { Ok(opened) }
     }
 
-    async fn expire_checkout(&self, session: &str) -> PortResult<()> {
+    async fn expire_checkout(&self, session: &str) -> PortResult<bool> {
         let path = format!("/checkout/sessions/{}", segment(session));
         let name = "POST /v1/checkout/sessions/:id/expire";
         let call = Call::post(name, format!("{path}/expire"));
         match self.send(call).await {
             // Stripe refuses one that is no longer open, in words only: look.
             Err(refused) if refused.class == Class::Invalid => {
-                let call = Call::get("GET /v1/checkout/sessions/:id", path);
-                let session = self.send(call).await?.read(views::checkout)?;
-                if session.status == "open" { Err(refused) } else { Ok(()) }
+                match self.checkout_by_id(session).await?.status.as_str() {
+                    "open" => Err(refused),
+                    status => Ok(status != "complete"),
+                }
             }
-            answer => unless_not_found(answer).map(|_| ()),
+            answer => unless_not_found(answer).map(|_| true),
         }
     }
 

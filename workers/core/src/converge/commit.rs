@@ -71,7 +71,8 @@ impl<P: Ports> Run<'_, P> {
         });
         let paid_for_nothing =
             self.committed().status == Status::Closed && !desired.warnings.is_empty();
-        self.tell_of_unknown_prices(&desired);
+        self.tell_of(&desired.warnings);
+        self.account.several = desired.several().cloned().unwrap_or_default();
         self.account.review_at = self.review_at(&desired, lagging);
         let desired_key = desired.key;
         let memories = self.memories(&desired);
@@ -94,10 +95,20 @@ impl<P: Ports> Run<'_, P> {
         Ok(outcome)
     }
 
-    fn tell_of_unknown_prices(&self, desired: &Desired) {
-        for warning in &desired.warnings {
-            if let Warning::UnknownPrice { price, .. } = warning {
-                tracing::error!(account = %self.account.id, %price, "unknown price");
+    /// Logs what has an alarm of its own.
+    fn tell_of(&self, warnings: &[Warning]) {
+        let account = &self.account.id;
+        for warning in warnings {
+            match warning {
+                Warning::UnknownPrice { price, .. } => {
+                    tracing::error!(%account, %price, "unknown price");
+                }
+                Warning::SeveralSubscriptions(_) => {
+                    tracing::error!(%account, %warning, "several subscriptions");
+                }
+                Warning::UnknownGrant(_)
+                | Warning::PaymentOnClosedAccount(_)
+                | Warning::PaymentOfAbsentUser(_) => {}
             }
         }
     }

@@ -25,10 +25,14 @@ impl<P: Ports> Run<'_, P> {
     /// turns out to be another account's leave it. An account whose user was deleted links
     /// nobody. An operator's link stands already, or not any more: its event links nobody.
     pub(super) async fn link(&mut self) -> Result<(), Stop> {
-        let linked = |customer: &CustomerId| self.account.access.customers.contains(customer);
         let by_operator = |event: &&Envelope| event.source == Source::Operator;
         let customer = |event: &Envelope| event.subject.customer.clone();
         let acts = self.events.iter().filter(by_operator).filter(|event| event.kind == LINKED);
+        // Some have been through a checkout of ours since.
+        let mut by_reference = std::mem::take(&mut self.account.access.by_reference);
+        by_reference.retain(|customer| !self.is_proven(customer));
+        self.account.access.by_reference = by_reference;
+        let linked = |customer: &CustomerId| self.account.access.customers.contains(customer);
         let joined: BTreeSet<_> = acts.filter_map(customer).filter(linked).collect();
         let named = self.events.iter().filter(|event| !by_operator(event)).filter_map(customer);
         let new: BTreeSet<_> = named.filter(|customer| !linked(customer)).collect();
@@ -81,9 +85,19 @@ impl<P: Ports> Run<'_, P> {
         taken
     }
 
+    /// Whether an event of a customer names this account with our proof.
+    fn is_proven(&self, customer: &CustomerId) -> bool {
+        let about = |event: &&Envelope| event.subject.customer.as_ref() == Some(customer);
+        let named = |event: &Envelope| self.worker.named(event).as_ref() == Some(&self.account.id);
+        self.events.iter().filter(about).any(named)
+    }
+
     async fn link_one(&mut self, customer: CustomerId) -> Result<(), Stop> {
         let mut access = self.account.access.clone();
         access.customers.insert(customer.clone());
+        if !self.is_proven(&customer) && self.worker.comes_by_reference(&customer).await? {
+            access.by_reference.insert(customer.clone());
+        }
         let account = self.unfinished(access.clone());
         let at = self.clock_now();
         let about = |event: &&Envelope| event.subject.customer.as_ref() == Some(&customer);

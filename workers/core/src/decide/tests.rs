@@ -55,6 +55,7 @@ pub(super) fn subscription(id: &str, status: &str, price: &str) -> Subscription 
         current_period_end: Some(at(20 * DAY)),
         latest_invoice: finalized(at(-DAY)),
         had_trial: false,
+        latest_invoice_url: None,
         named: None,
     }
 }
@@ -842,4 +843,26 @@ fn an_absurdly_long_grace_is_no_panic() {
     let desired = decide(&late, &catalog(), &policy, now());
     assert_eq!(desired.plan, Some(plan_id("pro")));
     assert!(policy.grace() > SignedDuration::ZERO);
+}
+
+/// However an account came to pay for two: the best plan wins, and a person is told.
+#[test]
+fn several_subscriptions_of_ours_are_told() {
+    let ids = |ids: &[&str]| ids.iter().map(|id| SubscriptionId::parse(*id).unwrap()).collect();
+    let two = facts(vec![
+        subscription("sub_1", "active", "price_basic"),
+        subscription("sub_2", "past_due", "price_pro"),
+        subscription("sub_3", "canceled", "price_pro"),
+        subscription("sub_4", "active", "price_newsletter"),
+    ]);
+    let desired = decided(&two);
+    assert_eq!(desired.plan, Some(plan_id("pro")));
+    assert!(desired.warnings.contains(&Warning::SeveralSubscriptions(ids(&["sub_1", "sub_2"]))));
+    assert_eq!(desired.several(), Some(&ids(&["sub_1", "sub_2"])));
+    assert_eq!(desired.cancel, []);
+    let one = facts(vec![
+        subscription("sub_1", "active", "price_basic"),
+        subscription("sub_4", "active", "price_newsletter"),
+    ]);
+    assert_eq!(decided(&one).several(), None, "a newsletter is another matter");
 }

@@ -181,11 +181,15 @@ impl OperatorAct {
                 _ => return Err(format!("no dispute {dispute} holds this account")),
             },
             Act::RotateKey { overlap } => rotate(account, *overlap, now)?,
-            Act::Link { customer } => drop(access.customers.insert(customer.clone())),
+            Act::Link { customer } => {
+                access.customers.insert(customer.clone());
+                access.by_reference.remove(customer);
+            }
             Act::Unlink { customer } => {
                 if !access.customers.remove(customer) {
                     return Err(format!("{customer} is not linked to this account"));
                 }
+                access.by_reference.remove(customer);
             }
         }
         Ok(())

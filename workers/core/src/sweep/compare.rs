@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
+use tollgate_events::SubscriptionId;
 
 use super::Drift;
 use super::keys::KeySeen;
@@ -41,6 +42,8 @@ pub(super) struct Comparison {
     pub(super) loss: Option<Evidence>,
     /// It was not compared.
     pub(super) left_alone: bool,
+    /// The live subscriptions of ours, where there are several.
+    pub(super) several: BTreeSet<SubscriptionId>,
 }
 
 /// Compares an account; `user` as the pool lists them.
@@ -92,7 +95,8 @@ pub(super) fn compare(
         None if drift == Some(Drift::UserGone) => Some(Evidence::Counted),
         loss => loss.map(|loss| case.evidence(loss)),
     };
-    Comparison { drift, paying, loss, left_alone: false }
+    let several = desired.several().cloned().unwrap_or_default();
+    Comparison { drift, paying, loss, left_alone: false, several }
 }
 
 fn user_fact(last_seen: &User, user: Option<&UserRecord>) -> UserFact {

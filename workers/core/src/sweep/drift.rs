@@ -28,7 +28,10 @@ use super::held::Held;
 use super::keys::{Keys, ORPHANS_LISTED, names};
 use super::part::Part;
 use super::stages::stages_lost;
-use super::{About, Drift, DriftReport, Finding, News, Orphan, Stage, Told, wake, wake_customer};
+use super::{
+    About, Drift, DriftReport, Finding, News, Orphan, SEVERAL_LISTED, Stage, Told, wake,
+    wake_customer,
+};
 use crate::account::User;
 use crate::binding::{Binding, Met};
 use crate::boundary::{Boundary, Marks};
@@ -370,11 +373,22 @@ impl<'a, P: Ports, Q: Queue> UnderWay<'a, P, Q> {
             usize::from(finding.paying && finding.loss == Some(Evidence::Counted));
         self.report.would_end += usize::from(finding.loss == Some(Evidence::Explained));
         self.report.left_alone += usize::from(finding.left_alone);
+        self.pays_for_several(&id, &finding);
         let Some(drift) = finding.drift else { return Ok(()) };
         let wake = wake(DRIFT, id.clone(), Some(self.run()), now);
         // Deleted is final for a worker.
         let wake = Some(wake).filter(|_| drift != Drift::UserIsBack);
         self.found(drift, About::Account(id), wake).await
+    }
+
+    fn pays_for_several(&mut self, id: &AccountId, finding: &Comparison) {
+        if finding.several.is_empty() {
+            return;
+        }
+        self.report.several += 1;
+        if self.report.several_listed.len() < SEVERAL_LISTED {
+            self.report.several_listed.push((id.clone(), finding.several.clone()));
+        }
     }
 
     /// Compares an account. Where it would lose something and the subscription that gave its plan

@@ -16,11 +16,12 @@ mod keys;
 mod part;
 mod stages;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use tollgate_events::{
-    AccountId, CustomerId, ENVELOPE_VERSION, Envelope, EventId, Source, Subject, Via,
+    AccountId, CustomerId, ENVELOPE_VERSION, Envelope, EventId, Source, Subject, SubscriptionId,
+    Via,
 };
 
 use crate::account::KeyId;
@@ -191,6 +192,11 @@ pub struct DriftReport {
     pub orphans_listed: Vec<Orphan>,
     /// Usage plans of the catalog that do not cover one of its stages: to their keys it is shut.
     pub stages_lost: Vec<StageLost>,
+    /// Accounts that pay for several subscriptions of ours at once: best plan wins, and nothing is
+    /// cancelled by itself.
+    pub several: usize,
+    /// The first [`SEVERAL_LISTED`] of them, with their subscriptions.
+    pub several_listed: Vec<(AccountId, BTreeSet<SubscriptionId>)>,
     /// Rows of any of the four systems that cannot be read. Nothing is concluded from their not
     /// being among the others.
     pub unreadable: LeftOut,
@@ -199,6 +205,9 @@ pub struct DriftReport {
     /// The most accounts held in memory at once.
     pub held_at_most: usize,
 }
+
+/// How many accounts a report names that pay for several subscriptions.
+pub const SEVERAL_LISTED: usize = 20;
 
 impl DriftReport {
     /// All wakes sent.

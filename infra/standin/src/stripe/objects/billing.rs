@@ -8,11 +8,11 @@ use crate::stripe::state::Stripe;
 
 /// Fields of an invoice that are null while no feature uses them.
 #[rustfmt::skip]
-const UNUSED_IN_INVOICES: [&str; 26] = [
+const UNUSED_IN_INVOICES: [&str; 25] = [
     "account_name", "account_tax_ids", "application", "automatically_finalizes_at",
     "custom_fields", "customer_account", "customer_address", "customer_phone",
     "customer_shipping", "default_payment_method", "default_source", "description",
-    "footer", "from_invoice", "hosted_invoice_url", "invoice_pdf",
+    "footer", "from_invoice", "invoice_pdf",
     "last_finalization_error", "latest_revision", "number", "on_behalf_of",
     "receipt_number", "rendering", "shipping_cost", "shipping_details",
     "statement_descriptor", "test_clock",
@@ -120,6 +120,11 @@ impl Stripe {
         join(shown, unused)
     }
 
+    /// The page on which an invoice can be seen and paid, once it is finalized.
+    pub(in crate::stripe) fn invoice_url(&self, invoice: &Invoice) -> Option<String> {
+        invoice.finalized_at.map(|_| format!("{}/invoice/{}", self.settings.base_url, invoice.id))
+    }
+
     /// <https://docs.stripe.com/api/invoices/object>
     pub(in crate::stripe) fn show_invoice(&self, invoice: &Invoice) -> Value {
         let paid = invoice.status == InvoiceStatus::Paid;
@@ -170,6 +175,7 @@ impl Stripe {
             "effective_at": unix(invoice.finalized_at),
             "ending_balance":
                 invoice.finalized_at.map(|_| invoice.starting_balance + invoice.from_balance),
+            "hosted_invoice_url": self.invoice_url(invoice),
             "lines": list(&format!("/v1/invoices/{}/lines", invoice.id), lines, false),
             "livemode": self.settings.livemode,
             "next_payment_attempt": unix(invoice.next_payment_attempt),

@@ -42,18 +42,20 @@ pub(super) const ASSERTIONS: &[Assertion] = &[
 ];
 
 /// Metrics of Tollgate's own, made from logs.
-const OWN: [&str; 15] = [
+const OWN: [&str; 17] = [
     "AccountFailed",
     "ApiKeys",
     "BadSignature",
     "BlastLimit",
     "CancellationLimit",
+    "CheckoutRejected",
     "DeadletterFailed",
     "DriftFailed",
     "FraudWarning",
     "Parked",
     "QueueUnavailable",
     "RowsLeftOut",
+    "SeveralSubscriptions",
     "StagesLost",
     "Systemic",
     "UnknownPrice",

@@ -147,6 +147,9 @@ fn roster() -> Vec<Function> {
     let index = json!({"Fn::Sub": "${Table.Arn}/index/stuck"});
     let mut own = allow(&["dynamodb:UpdateItem"], &arn("Table"));
     own["Condition"] = json!({"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["STACK"]}});
+    let mut rows = allow(&["dynamodb:UpdateItem"], &arn("Table"));
+    let keys = json!(["BUY#*", "BUDGET#*", "RATE#*", "USE#*"]);
+    rows["Condition"] = json!({"ForAllValues:StringLike": {"dynamodb:LeadingKeys": keys}});
     let worker = vec![
         receive(),
         nothing(),
@@ -163,7 +166,7 @@ fn roster() -> Vec<Function> {
             "Account",
             "account",
             vec![stripe(), derive()],
-            vec![nothing(), get("/usageplans/*/usage")],
+            vec![nothing(), rows, get("/usageplans/*/usage")],
         ),
         ("CognitoTrigger", "cognito-trigger", vec![], vec![send("BulkQueue")]),
         ("Deadletter", "deadletter", vec![], vec![receive()]),
@@ -293,6 +296,7 @@ fn alarms(all: &mut Map<String, Value>) {
         ("BadSignature", r#"{ $.outcome = "bad_signature" }"#),
         ("BlastLimit", r#"{ $.message = "the blast limit holds" }"#),
         ("CancellationLimit", r#"{ $.message = "the cancellation limit holds" }"#),
+        ("CheckoutRejected", r#"{ $.message = "Stripe will not do this" }"#),
         ("DeadletterFailed", r#"{ $.message = "batch" && $.failed > 0 }"#),
         ("DriftFailed", r#"{ $.message = "drift failed" }"#),
         ("FraudWarning", r#"{ $.message = "early fraud warning" }"#),
@@ -300,6 +304,7 @@ fn alarms(all: &mut Map<String, Value>) {
         ("QueueUnavailable", r#"{ $.outcome = "queue_unavailable" }"#),
         ("StagesLost", r#"{ $.message = "a usage plan has lost a stage" }"#),
         ("RowsLeftOut", r#"{ $.message = "drift" && $.unreadable > 0 }"#),
+        ("SeveralSubscriptions", r#"{ $.message = "several subscriptions" }"#),
         ("Systemic", r#"{ $.message = "batch" && $.systemic > 0 }"#),
         ("UnknownPrice", r#"{ $.message = "unknown price" }"#),
         ("Unreadable", r#"{ $.outcome = "unreadable" }"#),

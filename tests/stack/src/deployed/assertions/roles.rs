@@ -61,6 +61,14 @@ pub(super) const ASSERTIONS: &[Assertion] = &[
         },
     },
     Assertion {
+        name: "the account API writes to rows of its own alone",
+        check: account_writes,
+        mistake: Mistake {
+            place: "/Resources/AccountRole/Properties/Policies/0/PolicyDocument/Statement/2/Condition",
+            value: GONE,
+        },
+    },
+    Assertion {
         name: "functions are invoked by what is theirs alone",
         check: invokers,
         mistake: Mistake {
@@ -207,11 +215,25 @@ fn scans(template: &Value) -> Verdict {
 }
 
 fn sweep_writes(template: &Value) -> Verdict {
-    let sweep = functions(template).into_iter().filter(|it| it.id == "SweepFunction");
-    let all = sweep.flat_map(|it| statements(template, &it));
-    let writes = all.filter(|it| texts(&it["Action"]).contains(&"dynamodb:UpdateItem"));
     let own = json!({"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["STACK"]}});
-    verdict(writes.filter(|it| it["Condition"] != own).map(|_| "without its condition".to_owned()))
+    writes_on(template, "SweepFunction", &own)
+}
+
+/// No account's state, no history, no link.
+fn account_writes(template: &Value) -> Verdict {
+    let keys = json!(["BUY#*", "BUDGET#*", "RATE#*", "USE#*"]);
+    let own = json!({"ForAllValues:StringLike": {"dynamodb:LeadingKeys": keys}});
+    writes_on(template, "AccountFunction", &own)
+}
+
+/// That a function writes to the table under this condition, and nothing else.
+fn writes_on(template: &Value, function: &str, condition: &Value) -> Verdict {
+    const WRITES: [&str; 2] = ["dynamodb:UpdateItem", "dynamodb:PutItem"];
+    let functions = functions(template).into_iter().filter(|it| it.id == function);
+    let all = functions.flat_map(|it| statements(template, &it));
+    let writes = all.filter(|it| texts(&it["Action"]).iter().any(|it| WRITES.contains(it)));
+    let wrong = writes.filter(|it| it["Condition"] != *condition);
+    verdict(wrong.map(|_| "without its condition".to_owned()))
 }
 
 fn invokers(template: &Value) -> Verdict {

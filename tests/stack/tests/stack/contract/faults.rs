@@ -41,7 +41,7 @@ impl Stand<OnTheWire> {
         match service {
             Service::Stripe => {
                 let named = NamedAccount { id, proof: None, stack: None };
-                self.ports.stripe().create_customer(&named, 0).await.map(drop)
+                self.ports.stripe().create_customer(&named, who).await.map(drop)
             }
             Service::ApiGateway => {
                 let value = KeyValue::new(format!("{}{who}", "v".repeat(20)));

@@ -3,13 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use tollgate_billing::account::{Access, Account, KeyId, KeyRecord, PlanId, Reason, Slot, Status};
+use tollgate_billing::account::{
+    Access, Account, KeyId, KeyRecord, PlanId, Reason, Slot, Status, UsagePlanId,
+};
 use tollgate_billing::ledger::{
     Blast, Claim, Commit, CommitResult, CustomerLink, Entry, EventRecord, KeyCount, Outcome,
     RecordBody, StackRecord, StepTaken, StoredEvent,
 };
 use tollgate_billing::policy::UNFINISHED_REVIEW_AFTER;
-use tollgate_billing::ports::{Class, Ledger as _, Ports as _};
+use tollgate_billing::ports::{Class, Counter, Ledger as _, Ports as _, Request, UsageSeen};
+use tollgate_billing::purchase::Purchase;
 use tollgate_events::{AccountId, CustomerId, Envelope, EventId, EventRef, Source, Subject, Via};
 
 use super::face::{Face, Stand};
@@ -178,6 +181,61 @@ pub(super) async fn the_stacks_own_item_has_one_writer_at_a_time<F: Face>(stand:
     assert!(ledger.put_stack(&StackRecord { keys: None, ..read.clone() }).await.unwrap());
     assert!(!ledger.put_stack(&read).await.unwrap(), "another was faster");
     assert_eq!(ledger.stack().await.unwrap(), StackRecord { revision: 2, keys: None, ..read });
+}
+
+pub(super) async fn what_is_being_bought_has_one_writer_at_a_time<F: Face>(stand: Stand<F>) {
+    let (ledger, ann) = (stand.ports.ledger(), account("ann"));
+    assert_eq!(ledger.purchase(&ann).await.unwrap(), None);
+    let offer = PlanId::parse("pro").unwrap();
+    let first = Purchase::default().click(&offer, "nonce-1", at(1)).unwrap();
+    let other = Purchase::default().click(&offer, "nonce-2", at(1)).unwrap();
+    assert!(ledger.put_purchase(&ann, &first).await.unwrap());
+    assert!(!ledger.put_purchase(&ann, &other).await.unwrap(), "another window was faster");
+    let read = ledger.purchase(&ann).await.unwrap().unwrap();
+    assert_eq!(read, Purchase { revision: 1, ..first });
+    let over = Purchase { attempt: None, customer: Some(customer("John Doe")), ..read.clone() };
+    assert!(ledger.put_purchase(&ann, &over).await.unwrap());
+    assert!(!ledger.put_purchase(&ann, &read).await.unwrap(), "another window was faster");
+    let stored = ledger.purchase(&ann).await.unwrap();
+    assert_eq!(stored, Some(Purchase { revision: 2, ..over }));
+    assert_eq!(ledger.purchase(&account("ben")).await.unwrap(), None);
+    assert_eq!(stand.stored("ann").await, None, "it is no account");
+}
+
+pub(super) async fn a_counter_stops_at_its_limit<F: Face>(stand: Stand<F>) {
+    let ledger = stand.ports.ledger();
+    let of = |id: &str, request| Counter::Requests { account: account(id), request };
+    let count = async |counter: &Counter, window| {
+        let one = || ledger.count(counter, at(window), 3);
+        let counted = tokio::join!(one(), one(), one(), one(), one());
+        let (a, b, c, d, e) = counted;
+        [a, b, c, d, e].into_iter().filter(|counted| *counted.as_ref().unwrap()).count()
+    };
+    let counter = of("a", Request::Key);
+    assert_eq!(count(&counter, 0).await, 3, "all at once");
+    assert!(!ledger.count(&counter, at(0), 3).await.unwrap());
+    assert_eq!(count(&counter, 60).await, 3, "another window");
+    for other in [of("a", Request::Overview), of("b", Request::Key), Counter::ControlPlane] {
+        assert_eq!(count(&other, 0).await, 3, "{other:?}");
+    }
+}
+
+pub(super) async fn what_was_used_has_one_writer_at_a_time<F: Face>(stand: Stand<F>) {
+    let (ledger, ann) = (stand.ports.ledger(), account("ann"));
+    assert_eq!(ledger.usage_seen(&ann).await.unwrap(), None);
+    let begun = UsageSeen {
+        revision: 0,
+        usage_plan: UsagePlanId::parse("up-pro").unwrap(),
+        key: key(&ann).id,
+        left: None,
+        asked_at: at(1),
+    };
+    assert!(ledger.put_usage_seen(&ann, &begun).await.unwrap());
+    assert!(!ledger.put_usage_seen(&ann, &begun).await.unwrap(), "another was faster");
+    let seen = UsageSeen { revision: 1, left: Some((17, at(2))), ..begun };
+    assert!(ledger.put_usage_seen(&ann, &seen).await.unwrap());
+    let stored = ledger.usage_seen(&ann).await.unwrap();
+    assert_eq!(stored, Some(UsageSeen { revision: 2, ..seen }));
 }
 
 pub(super) async fn a_claim_tells_whether_it_found_the_account_open<F: Face>(stand: Stand<F>) {

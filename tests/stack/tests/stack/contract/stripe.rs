@@ -609,24 +609,25 @@ pub(super) async fn what_an_item_sells_may_not_be_said<F: Face>(stand: Stand<F>)
     }
 }
 
-pub(super) async fn a_customer_is_made_once_for_an_account<F: Face>(stand: Stand<F>) {
+pub(super) async fn a_customer_is_made_once_for_a_key<F: Face>(stand: Stand<F>) {
     let stripe = stand.ports.stripe();
-    let first = stripe.create_customer(&named(), 0).await.unwrap();
+    let first = stripe.create_customer(&named(), "c-1").await.unwrap();
     stand.world.clock.advance(SignedDuration::from_hours(23));
-    assert_eq!(stripe.create_customer(&named(), 0).await.unwrap(), first);
-    let other = NamedAccount { id: AccountId::parse("sub-2").unwrap(), proof: None, stack: None };
-    assert_ne!(stripe.create_customer(&other, 0).await.unwrap(), first);
-    // Even when it was deleted: only another attempt makes another.
+    assert_eq!(stripe.create_customer(&named(), "c-1").await.unwrap(), first);
+    // Even when it was deleted: only another key makes another.
     stand.world.stripe.account().delete_customer(first.as_str()).unwrap();
-    assert_eq!(stripe.create_customer(&named(), 0).await.unwrap(), first);
-    let second = stripe.create_customer(&named(), 1).await.unwrap();
+    assert_eq!(stripe.create_customer(&named(), "c-1").await.unwrap(), first);
+    let second = stripe.create_customer(&named(), "c-2").await.unwrap();
     assert_ne!(second, first);
-    assert_eq!(stripe.create_customer(&named(), 1).await.unwrap(), second);
+    assert_eq!(stripe.create_customer(&named(), "c-2").await.unwrap(), second);
+    let other = NamedAccount { id: AccountId::parse("sub-2").unwrap(), proof: None, stack: None };
+    let refused = stripe.create_customer(&other, "c-2").await.unwrap_err();
+    assert_eq!(refused.class, Class::Conflict, "the key is another request's");
 }
 
 pub(super) async fn a_customer_names_its_account<F: Face>(stand: Stand<F>) {
     let stripe = stand.ports.stripe();
-    let made = stripe.create_customer(&named(), 0).await.unwrap();
+    let made = stripe.create_customer(&named(), "c-1").await.unwrap();
     let found = stand.there(&made).await;
     assert_eq!((found.id, found.named), (made, Some(named())));
     assert_eq!(stand.there(&stand.customer()).await.named, None);
@@ -711,7 +712,9 @@ pub(super) async fn an_idempotency_key_replays<F: Face>(stand: Stand<F>) {
     let first = stand.checkout(&customer, "c-1").await;
     stand.world.stripe.account().complete_checkout(&first.id, Card::Pays).unwrap();
     stand.world.clock.advance(SignedDuration::from_hours(23));
-    assert_eq!(stand.checkout(&customer, "c-1").await, first, "the answer as it was given");
+    let again = stand.checkout(&customer, "c-1").await;
+    assert_eq!((&again.id, again.status.as_str()), (&first.id, "complete"), "as it is now");
+    assert_eq!(again.url, None);
     assert_ne!(stand.checkout(&customer, "c-2").await.id, first.id);
 }
 
@@ -725,6 +728,69 @@ pub(super) async fn an_idempotency_key_replays_errors_too<F: Face>(stand: Stand<
     assert_eq!(stripe.create_checkout(&new).await.unwrap_err().class, Class::Invalid);
     let again = NewCheckout { idempotency_key: "c-2".into(), ..new };
     stripe.create_checkout(&again).await.unwrap();
+}
+
+/// Another request with the key is not answered yet: it is sent again, and not for ever.
+pub(super) async fn an_idempotency_key_in_use_is_waited_for<F: Face>(stand: Stand<F>) {
+    let (customer, price) = (stand.customer(), stand.price("basic_monthly"));
+    stand.world.stripe.account().keys_are_in_use(2);
+    let opened = stand.checkout(&customer, "c-1").await;
+    assert_eq!(opened.status, "open");
+    stand.world.stripe.account().keys_are_in_use(9);
+    let new = new_checkout(&customer, &price, "c-2");
+    let refused = stand.ports.stripe().create_checkout(&new).await.unwrap_err();
+    assert_eq!(refused.class, Class::Conflict);
+}
+
+pub(super) async fn recent_checkouts_tell_what_they_led_to<F: Face>(stand: Stand<F>) {
+    let customer = stand.customer();
+    let (paid, pending, open) = (
+        stand.checkout(&customer, "c-1").await,
+        stand.checkout(&customer, "c-2").await,
+        stand.checkout(&customer, "c-3").await,
+    );
+    {
+        let mut stripe = stand.world.stripe.account();
+        let bought = stripe.complete_checkout(&paid.id, Card::Pays).unwrap();
+        stripe.cancel(&bought, When::Now).unwrap();
+        stripe.complete_checkout_unpaid(&pending.id).unwrap();
+    }
+    let found = stand.ports.stripe().recent_checkouts(&customer).await.unwrap().unwrap();
+    let told: Vec<_> = found
+        .iter()
+        .map(|it| (it.session.id.as_str(), it.bought.as_ref().map(|it| it.status.as_str())))
+        .collect();
+    let expected = [
+        (open.id.as_str(), None),
+        (pending.id.as_str(), Some("incomplete")),
+        (paid.id.as_str(), Some("canceled")),
+    ];
+    assert_eq!(told, expected);
+    assert_eq!(found[0].session, open);
+    let invoice = found[1].bought.as_ref().and_then(|it| it.invoice_url.clone());
+    assert!(invoice.as_ref().is_some_and(|url| url.contains("/invoice/in_")), "{invoice:?}");
+    let listed = stand.subscription(&customer).await;
+    assert_eq!(listed.latest_invoice_url, invoice);
+}
+
+pub(super) async fn the_newest_twenty_checkouts_are_recent<F: Face>(stand: Stand<F>) {
+    let (customer, price) = (stand.customer(), stand.price("basic_monthly"));
+    let mut expected = Vec::new();
+    for _ in 0..21 {
+        let new = NewSession {
+            customer: Some(customer.to_string()),
+            ..NewSession::for_price(price.as_str())
+        };
+        expected.insert(0, stand.world.stripe.account().open_checkout(new).unwrap());
+    }
+    expected.truncate(20);
+    let stripe = stand.ports.stripe();
+    let found = stripe.recent_checkouts(&customer).await.unwrap().unwrap();
+    assert_eq!(found.into_iter().map(|it| it.session.id).collect::<Vec<_>>(), expected);
+    stand.world.stripe.account().delete_customer(customer.as_str()).unwrap();
+    assert_eq!(stripe.recent_checkouts(&customer).await.unwrap(), None, "they are no more");
+    let nobody = CustomerId::parse(UNKNOWN).unwrap();
+    assert_eq!(stripe.recent_checkouts(&nobody).await.unwrap(), None);
 }
 
 pub(super) async fn an_idempotency_key_is_for_one_request<F: Face>(stand: Stand<F>) {
@@ -760,9 +826,10 @@ pub(super) async fn a_checkout_expires_once_and_without_error<F: Face>(stand: St
     let (first, second) =
         (stand.checkout(&customer, "c-1").await, stand.checkout(&customer, "c-2").await);
     stand.world.stripe.account().complete_checkout(&second.id, Card::Pays).unwrap();
-    for id in [first.id.as_str(), first.id.as_str(), second.id.as_str(), UNKNOWN] {
-        stand.ports.stripe().expire_checkout(id).await.unwrap();
+    for (id, expired) in [(&first.id, true), (&first.id, true), (&second.id, false)] {
+        assert_eq!(stand.ports.stripe().expire_checkout(id).await.unwrap(), expired);
     }
+    assert!(stand.ports.stripe().expire_checkout(UNKNOWN).await.unwrap());
     let statuses: Vec<_> =
         stand.checkouts(&customer).await.into_iter().map(|checkout| checkout.status).collect();
     assert_eq!(statuses, ["complete", "expired"]);

@@ -18,6 +18,7 @@ use crate::shop::{Told, Weather};
 mod disputes;
 mod legacy_ids;
 mod links;
+mod purchases;
 mod subscriptions;
 mod users;
 mod webhooks;
@@ -115,6 +116,13 @@ stories! {
         who_was_deleted_in_stripe_can_buy_again,
         an_unknown_customer_waits_is_parked_and_is_applied_when_linked,
         a_payment_link_with_another_ones_id_moves_nothing,
+        ;
+    purchases:
+        whoever_clicks_twice_pays_once,
+        a_bank_debit_under_way_has_an_invoice_to_pay,
+        what_stripe_will_not_do_is_told_as_such,
+        a_loop_is_told_so_and_nobody_else,
+        two_subscriptions_are_told_everywhere_and_left,
         ;
     subscriptions:
         a_trial_and_a_paid_month_have_the_plan,

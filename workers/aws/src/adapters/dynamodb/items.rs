@@ -14,6 +14,8 @@ use serde_json::{Map, Value};
 use tollgate_billing::account::{Account, KeyId};
 use tollgate_billing::ledger::{Entry, EventRecord, Outcome, RecordBody, StackRecord, StoredEvent};
 use tollgate_billing::person::{Memory, PersonId, Remembered};
+use tollgate_billing::ports::{Counter, UsageSeen};
+use tollgate_billing::purchase::{KEPT_FOR, Purchase};
 use tollgate_events::{AccountId, CustomerId, Envelope, EventId, EventRef, Source};
 
 use super::json::{Item, from_attribute, from_item, to_attribute};
@@ -53,6 +55,31 @@ impl Key {
         Self { pk: "STACK".into(), sk: "STATE".into() }
     }
 
+    /// What an account's owner is buying.
+    pub(crate) fn purchase(account: &AccountId) -> Self {
+        Self { pk: format!("{BUY}{account}"), sk: "BUY".into() }
+    }
+
+    /// How much of an account's quota was used.
+    pub(crate) fn usage(account: &AccountId) -> Self {
+        Self { pk: format!("USE#{account}"), sk: "USE".into() }
+    }
+
+    /// A counter in a window of time.
+    pub(crate) fn counter(counter: &Counter, window: Timestamp) -> Self {
+        let second = window.as_second();
+        match counter {
+            Counter::Requests { account, request } => {
+                let (pk, sk) =
+                    (format!("RATE#{account}"), format!("{}#{second}", request.as_str()));
+                Self { pk, sk }
+            }
+            Counter::ControlPlane => {
+                Self { pk: "BUDGET#control-plane".into(), sk: second.to_string() }
+            }
+        }
+    }
+
     pub(crate) fn api_key(key: &KeyId) -> Self {
         Self { pk: format!("KEY#{key}"), sk: "LINK".into() }
     }
@@ -64,6 +91,8 @@ impl Key {
 
 /// What the sort key of every history entry begins with.
 pub(crate) const ENTRY_PREFIX: &str = "ENTRY#";
+/// What the partition key begins with of what an account's owner is buying.
+pub(crate) const BUY: &str = "BUY#";
 /// The account that a link points to.
 pub(crate) const ACCOUNT: &str = "account";
 /// Marks a customer's link that an operator has released; the account is whose it was.
@@ -186,6 +215,56 @@ pub(crate) fn stack(stack: &StackRecord) -> Update {
         update.put(&name, Some(value).filter(|v| !v.is_null()).map(to_attribute));
     }
     update
+}
+
+/// The update that writes what an account's owner is buying, with the next revision.
+pub(crate) fn purchase(purchase: &Purchase) -> Update {
+    let mut update = Update::default();
+    for (name, value) in object(&Purchase { revision: purchase.revision + 1, ..purchase.clone() }) {
+        update.put(&name, Some(value).filter(|v| !v.is_null()).map(to_attribute));
+    }
+    expires(&mut update, purchase.at, KEPT_FOR);
+    update
+}
+
+/// The update that writes how much of a quota was left, with the next revision.
+pub(crate) fn usage(usage: &UsageSeen) -> Update {
+    let mut update = Update::default();
+    for (name, value) in object(&UsageSeen { revision: usage.revision + 1, ..usage.clone() }) {
+        update.put(&name, Some(value).filter(|v| !v.is_null()).map(to_attribute));
+    }
+    expires(&mut update, usage.asked_at, USAGE_KEPT_FOR);
+    update
+}
+
+/// Reads how much of a quota was left.
+pub(crate) fn read_usage(item: &Item) -> Result<UsageSeen, serde_json::Error> {
+    read(item)
+}
+
+/// The update that adds one to a counter, and its condition.
+pub(crate) fn count(window: Timestamp, most: u32) -> (Update, String) {
+    let mut update = Update::default();
+    update.raise("count", 1);
+    expires(&mut update, window, COUNTER_KEPT_FOR);
+    let (count, most) = (update.name("count"), update.value("most", number(most.into())));
+    (update, format!("attribute_not_exists({count}) OR {count} < {most}"))
+}
+
+/// For how long a counter is kept after its window began: no window is as long.
+const COUNTER_KEPT_FOR: SignedDuration = SignedDuration::from_hours(1);
+/// For how long it is kept how much of a quota was left.
+const USAGE_KEPT_FOR: SignedDuration = SignedDuration::from_hours(24);
+
+/// What is written so long after a time is forgotten.
+fn expires(update: &mut Update, time: Timestamp, after: SignedDuration) {
+    let end = time.saturating_add(after).expect("a duration has no calendar");
+    update.set(EXPIRES_AT, expiry(end));
+}
+
+/// Reads what an account's owner is buying.
+pub(crate) fn read_purchase(item: &Item) -> Result<Purchase, serde_json::Error> {
+    read(item)
 }
 
 /// Reads the deployment's own item.

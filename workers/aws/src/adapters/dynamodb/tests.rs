@@ -129,6 +129,7 @@ fn full_access(reason: Reason) -> Access {
         attributes: Attributes { api_id: Some(key.id.clone()), plan: Some("pro".into()) },
         keys: BTreeMap::from([(Slot::Primary, key)]),
         customers: BTreeSet::from([customer("cus_1"), customer("cus_2")]),
+        by_reference: BTreeSet::from([customer("cus_2")]),
         disputes: BTreeMap::from([(DisputeId::parse("dp_1").unwrap(), DisputeMark::Lifted)]),
         grace: BTreeMap::from([(subscription.clone(), at(7))]),
         paid_for: BTreeMap::from([(subscription, vec![paid_for()])]),
@@ -191,6 +192,7 @@ async fn a_full_account_and_its_history_come_back_as_they_were_written() {
         account.catalog_revision = 4;
         account.review_at = Some(at(1_000_000));
         account.second_looks = 2;
+        account.several = [SubscriptionId::parse("sub_1").unwrap()].into();
         account.user = User::Missing { since: at(3), username: Some("someone".into()) };
         account.intent = Some(MintIntent {
             slot: Slot::Primary,

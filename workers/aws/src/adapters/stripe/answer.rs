@@ -15,6 +15,7 @@ use tollgate_billing::ports::{Class, PortResult};
 use tollgate_events::IdError;
 use tollgate_events::stripe::Whole;
 
+use super::client::Reply;
 use crate::adapters::error::Operation;
 
 /// Why an object cannot be read: a field that it must have, and what is wrong with it.
@@ -36,11 +37,17 @@ impl Odd {
 pub(super) struct Answer {
     operation: Operation,
     body: String,
+    replayed: bool,
 }
 
 impl Answer {
-    pub(super) fn new(operation: Operation, body: &[u8]) -> Self {
-        Self { operation, body: text(body) }
+    pub(super) fn new(operation: Operation, reply: &Reply) -> Self {
+        Self { operation, body: text(&reply.body), replayed: reply.replayed }
+    }
+
+    /// Whether it is what an earlier request with the same idempotency key was answered.
+    pub(super) fn is_replayed(&self) -> bool {
+        self.replayed
     }
 
     /// The object that was answered. What is no object is none of Stripe's: it may have been

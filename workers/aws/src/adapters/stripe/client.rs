@@ -89,6 +89,14 @@ impl CallError {
     }
 }
 
+/// An answer to be read.
+#[derive(Debug)]
+pub(super) struct Reply {
+    pub(super) body: Bytes,
+    /// It is what an earlier request with the same idempotency key was answered.
+    pub(super) replayed: bool,
+}
+
 /// The client; every clone has the same connections.
 #[derive(Debug, Clone)]
 pub(super) struct Client {
@@ -135,24 +143,28 @@ impl Client {
         Ok(builder.body(Full::from(request.body.unwrap_or_default()))?)
     }
 
-    /// The body of Stripe's answer, after one try.
+    /// Stripe's answer, after one try.
     pub(super) async fn send(
         &self,
         request: RequestBuilder,
         key: Option<&IdempotencyKey>,
-    ) -> Result<Bytes, CallError> {
+    ) -> Result<Reply, CallError> {
         let request = self.request(request, key)?;
         let answer = tokio::time::timeout(self.timeout, self.answer(request)).await;
         answer.unwrap_or(Err(CallError::TimedOut))
     }
 
-    async fn answer(&self, request: Request<Full<Bytes>>) -> Result<Bytes, CallError> {
+    async fn answer(&self, request: Request<Full<Bytes>>) -> Result<Reply, CallError> {
         let answer = self.http.request(request).await;
         let (head, body) = answer.map_err(|error| CallError::lost(&error))?.into_parts();
         let body = body.collect().await.map_err(|error| CallError::lost(&error))?.to_bytes();
         let (replayed, request_id) = (replayed(&head), text(&head, "request-id"));
         tracing::debug!(status = head.status.as_u16(), request_id, replayed, "Stripe answered");
-        if head.status.is_success() { Ok(body) } else { Err(refused(&head, &body)) }
+        if head.status.is_success() {
+            Ok(Reply { body, replayed })
+        } else {
+            Err(refused(&head, &body))
+        }
     }
 }
 

@@ -357,26 +357,49 @@ async fn whether_a_price_is_metered_is_asked_for_once() {
 }
 
 #[tokio::test]
-async fn a_customer_is_made_once_for_an_account() {
+async fn a_customer_is_made_once_for_a_key() {
     let made = |id: &str| Answer::new(200, json!({ "id": id, "object": "customer" }));
     let stub = Stub::answering([made("cus_9"), made("cus_10")]).await;
     let account = NamedAccount { id: AccountId::parse("sub-1").unwrap(), proof: None, stack: None };
-    assert_eq!(api(&stub).create_customer(&account, 0).await.unwrap().as_str(), "cus_9");
-    assert_eq!(api(&stub).create_customer(&account, 1).await.unwrap().as_str(), "cus_10");
+    for (key, id) in [("key-1", "cus_9"), ("key-2", "cus_10")] {
+        assert_eq!(api(&stub).create_customer(&account, key).await.unwrap().as_str(), id);
+    }
     let asked = &stub.asked()[0];
-    assert_eq!(asked.headers["idempotency-key"], "tollgate-customer-sub-1");
-    assert_eq!(stub.asked()[1].headers["idempotency-key"], "tollgate-customer-sub-1-1");
+    assert_eq!(asked.headers["idempotency-key"], "key-1");
+    assert_eq!(stub.asked()[1].headers["idempotency-key"], "key-2");
     assert_eq!(unescape(&asked.body), "metadata[tollgate_account]=sub-1");
 }
 
 #[tokio::test]
 async fn expiring_a_session_that_is_no_longer_open_is_no_error() {
     let refused = || Answer::new(400, json!({ "error": { "type": "invalid_request_error" } }));
-    for (status, fine) in [("complete", true), ("open", false)] {
+    for (status, expired) in [("complete", Some(false)), ("expired", Some(true)), ("open", None)] {
         let session = Answer::new(200, json!({ "id": "cs_1", "status": status }));
         let stub = Stub::answering([refused(), session]).await;
-        assert_eq!(api(&stub).expire_checkout("cs_1").await.is_ok(), fine, "{status}");
+        assert_eq!(api(&stub).expire_checkout("cs_1").await.ok(), expired, "{status}");
     }
+}
+
+/// One that cannot be read may be of a payment under way.
+#[tokio::test]
+async fn of_recent_sessions_every_row_counts() {
+    let listed = |rows: Value| Answer::new(200, json!({ "data": rows, "has_more": true }));
+    let customer_deleted = json!({ "id": "cus_1", "deleted": true });
+    let stub = Stub::answering([
+        listed(json!([{ "id": "cs_2", "status": "complete", "subscription": null }])),
+        listed(json!([{ "id": "cs_2" }, { "id": 17 }])),
+        listed(json!([{ "id": "cs_2", "customer": customer_deleted }])),
+        missing(),
+    ])
+    .await;
+    let api = api(&stub);
+    let found = api.recent_checkouts(&customer()).await.unwrap().unwrap();
+    assert_eq!((found.len(), &found[0].bought), (1, &None));
+    let odd = api.recent_checkouts(&customer()).await.unwrap_err();
+    assert_eq!(odd.class, Class::Invalid);
+    assert_eq!(api.recent_checkouts(&customer()).await.unwrap(), None);
+    assert_eq!(api.recent_checkouts(&customer()).await.unwrap(), None);
+    assert_eq!(stub.asked().len(), 4, "one page each, whatever it says of more");
 }
 
 #[tokio::test]

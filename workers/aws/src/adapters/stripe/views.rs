@@ -7,7 +7,9 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use tollgate_billing::ports::{CheckoutRecord, CustomerRecord, CustomerSeen};
+use tollgate_billing::ports::{
+    Bought, CheckoutRecord, CustomerRecord, CustomerSeen, RecentCheckout,
+};
 use tollgate_billing::stripe::{
     Dispute, DisputeStatus, InvoiceId, LatestInvoice, PaidInvoice, Price, Subscription,
     SubscriptionStatus,
@@ -59,6 +61,9 @@ impl SubscriptionView {
             current_period_end: object.time("current_period_end"),
             latest_invoice: object.object("latest_invoice").map(|it| latest_invoice(&it)),
             had_trial: object.says("trial_end"),
+            latest_invoice_url: object
+                .object("latest_invoice")
+                .and_then(|invoice| invoice.text("hosted_invoice_url")),
             named: named(object),
         };
         let goes_on = list.as_ref().is_some_and(|list| list.flag("has_more") == Some(true));
@@ -200,6 +205,26 @@ pub(super) fn checkout(object: &Object<'_>) -> Result<CheckoutRecord, Odd> {
         price: metadata.and_then(|metadata| metadata.id(METADATA_PRICE, PriceId::parse)),
         subscription: object.id("subscription", SubscriptionId::parse),
     })
+}
+
+/// A session whose subscription is expanded, with its latest invoice. One that says nothing of
+/// its subscription has led to none yet.
+pub(super) fn recent_checkout(object: &Object<'_>) -> Result<RecentCheckout, Odd> {
+    let bought = object.object("subscription").map(|subscription| {
+        let status = subscription.text("status");
+        let invoice = subscription.object("latest_invoice");
+        Bought {
+            status: status.as_deref().map_or(SubscriptionStatus::Unreadable, Into::into),
+            invoice_url: invoice.and_then(|invoice| invoice.text("hosted_invoice_url")),
+        }
+    });
+    Ok(RecentCheckout { session: checkout(object)?, bought })
+}
+
+/// Whether a session's customer is expanded, and is no more.
+pub(super) fn is_of_a_deleted_customer(raw: &str) -> bool {
+    let customer = Object::read(raw).and_then(|session| session.object("customer"));
+    customer.is_some_and(|customer| customer.flag("deleted") == Some(true))
 }
 
 /// <https://docs.stripe.com/api/disputes/object>

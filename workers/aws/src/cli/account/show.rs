@@ -42,8 +42,12 @@ fn rows(account: &Account, last: Option<&Entry>, leased: bool) -> Vec<(&'static 
     rows.extend(several("Key", access.keys.values().map(key).collect()));
     rows.extend(several("Old keys", access.retiring.iter().map(retiring).collect()));
     rows.extend(access.usage_plan.iter().map(|it| ("Usage plan", it.to_string())));
-    let customers = access.customers.iter().map(ToString::to_string);
+    let customers = access.customers.iter().map(|id| match access.by_reference.contains(id) {
+        true => format!("{id} by a payment link's reference alone"),
+        false => id.to_string(),
+    });
     rows.extend(several("Customers", customers.collect()));
+    rows.extend(several("Pays for", account.several.iter().map(ToString::to_string).collect()));
     let disputes = access.disputes.iter().map(|(id, mark)| format!("{id} {}", word(*mark)));
     rows.extend(several("Disputes", disputes.collect()));
     let grace = access.grace.iter();
@@ -135,6 +139,8 @@ fn document(account: &Account, last: Option<&Entry>, leased: bool) -> Value {
         "old_keys": access.retiring,
         "usage_plan": access.usage_plan,
         "customers": access.customers,
+        "by_reference": access.by_reference,
+        "several_subscriptions": account.several,
         "disputes": disputes.collect::<Vec<_>>(),
         "past_due": grace.collect::<Vec<_>>(),
         "grants": access.grants,

@@ -121,6 +121,7 @@ pub(super) fn print<C: Clock>(
     if !report.stages_lost.is_empty() {
         writeln!(io.out, "`{} doctor` says for each what to do.", context.command())?;
     }
+    several(report, io)?;
     left_out::print(&report.unreadable, io)?;
     for excess in too_much {
         writeln!(io.out, "\n{}", io.paint(Colour::Red, &sentence(excess)))?;
@@ -136,6 +137,21 @@ pub(super) fn print<C: Clock>(
     } else {
         Ok(())
     }
+}
+
+/// Who pays twice: for a person, nothing is cancelled by itself.
+fn several(report: &DriftReport, io: &mut Io<'_>) -> Result<()> {
+    if report.several == 0 {
+        return Ok(());
+    }
+    let pays = "accounts pay for several subscriptions at once: where that is not meant, cancel \
+                and refund one in Stripe";
+    writeln!(io.out, "\n{:>6}  {}", report.several, io.paint(Colour::Yellow, pays))?;
+    for (id, all) in &report.several_listed {
+        let all: Vec<_> = all.iter().map(ToString::to_string).collect();
+        writeln!(io.out, "        {id} {}", all.join(" "))?;
+    }
+    Ok(())
 }
 
 pub(super) fn print_repaired(repaired: &Repaired, io: &mut Io<'_>) -> Result<()> {
@@ -158,6 +174,8 @@ pub(super) fn json(report: &DriftReport, findings: &Findings, too_much: &[Excess
             "listed": findings.of(*drift),
         })
     });
+    let several = report.several_listed.iter();
+    let several = several.map(|(id, all)| json!({ "account": id, "subscriptions": all }));
     let excess = too_much.iter().map(|excess| {
         json!({ "count": excess.count, "limit": excess.limit, "problem": sentence(excess) })
     });
@@ -167,6 +185,10 @@ pub(super) fn json(report: &DriftReport, findings: &Findings, too_much: &[Excess
         "would_lose": report.would_lose,
         "would_end": report.would_end,
         "left_alone": report.left_alone,
+        "several_subscriptions": {
+            "count": report.several,
+            "listed": several.collect::<Vec<_>>(),
+        },
         "unreadable": left_out::json(&report.unreadable),
         "users": report.users,
         "subscriptions": report.subscriptions,

@@ -1,0 +1,461 @@
+//! `POST /account/checkout`: one purchase at a time.
+//!
+//! *Expected flow.* The click is written into the account's row ([`Purchase`]), which gives it a
+//! nonce. The customer who is going to pay is asked what they have, linked or not: a live
+//! subscription is to be changed in the portal, and a payment under way is to be waited for. An
+//! open session for the same offer is handed out again; every other of ours is expired. Else a
+//! session is opened under a key of the nonce, written into the row, and handed out.
+//!
+//! *Guarantees.* Nobody is handed out two sessions that can both be paid: a session is handed
+//! out only by whoever has written it into the row, which takes one for each nonce, and a new
+//! nonce comes before all other sessions are expired. Nothing that Stripe gives for a key is
+//! handed out unseen.
+//!
+//! *Caveats.* What others sell to the same customer, or what was opened by hand for the same
+//! account, is asked for and not prevented.
+
+use std::collections::BTreeSet;
+
+use jiff::{SignedDuration, Timestamp};
+use tollgate_events::{AccountId, CustomerId, PriceId};
+
+use super::{AccountApi, Refusal, missing};
+use crate::account::{Account, PlanId, Status};
+use crate::catalog::Plan;
+use crate::ledger::CustomerLink;
+use crate::ports::{
+    CheckoutRecord, Class, Clock, CustomerSeen, Entropy, Ledger, NewCheckout, PortError,
+    PortResult, Ports, RecentCheckout, Stripe,
+};
+use crate::purchase::{Attempt, Purchase};
+use crate::stripe::{Subscription, SubscriptionStatus};
+
+/// For how long it is believed which price a plan is sold at.
+const PRICE_IS_FRESH_FOR: SignedDuration = SignedDuration::from_mins(5);
+
+/// How often a request begins again: it was overtaken by another window, or the customer turned
+/// out to be deleted.
+const ROUNDS: usize = 5;
+
+/// What a plan is sold at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Offer {
+    price: PriceId,
+    metered: bool,
+    seen_at: Timestamp,
+}
+
+/// A request under way.
+struct Buying<'a> {
+    account: &'a Account,
+    plan: &'a Plan,
+    row: Purchase,
+    attempt: Attempt,
+    /// Customers who turned out to be deleted.
+    gone: BTreeSet<CustomerId>,
+}
+
+/// What a round came to.
+enum Round {
+    /// The page to be handed out.
+    Page(String),
+    /// Something has changed: look again.
+    Again,
+    /// The customer is deleted: another has to pay.
+    Gone(CustomerId),
+}
+
+/// Whether a session was written into the row.
+enum Written {
+    Ours,
+    /// Another window was faster, for the same offer.
+    Overtaken(Purchase),
+    /// Another window buys something else.
+    Elsewhere,
+}
+
+impl<P: Ports> AccountApi<P> {
+    /// `POST /account/checkout`: the URL of a Stripe Checkout session for a plan. One open
+    /// session, and one live subscription, per account.
+    ///
+    /// # Errors
+    /// [`Refusal`].
+    pub async fn checkout(&self, id: &AccountId, plan: &str) -> Result<String, Refusal> {
+        let plan = self.plan(plan)?;
+        if plan.lookup_keys.is_empty() && plan.prices.is_empty() {
+            return Err(Refusal::NotForSale(plan.id.clone()));
+        }
+        let account = self.account(id).await?.unwrap_or_else(|| Account::new(id.clone()));
+        if matches!(account.access.status, Status::Closed | Status::Held) {
+            return Err(Refusal::NotAllowed);
+        }
+        self.must_belong().await?;
+        let (row, attempt) = self.click(id, &plan.id).await?;
+        let mut buying = Buying { account: &account, plan, row, attempt, gone: BTreeSet::new() };
+        for _ in 0..ROUNDS {
+            match self.round(&mut buying).await? {
+                Round::Page(url) => return Ok(url),
+                Round::Again => {}
+                Round::Gone(customer) => {
+                    buying.gone.insert(customer);
+                    self.begin_anew(&mut buying).await?;
+                }
+            }
+        }
+        Err(Refusal::OtherWindow)
+    }
+
+    async fn round(&self, buying: &mut Buying<'_>) -> Result<Round, Refusal> {
+        let customer = self.payer(buying).await?;
+        if !self.has_nothing_live(buying.account, &customer).await? {
+            return Ok(Round::Gone(customer));
+        }
+        let Some(sessions) = self.worker.ports.stripe().recent_checkouts(&customer).await? else {
+            self.must_be_gone(buying.account, &customer).await?;
+            return Ok(Round::Gone(customer));
+        };
+        let sessions: Vec<_> = self.ours(&buying.account.id, sessions).collect();
+        must_be_settled(&sessions)?;
+        let offer = self.offer(buying.plan).await?;
+        let Some(open) = self.only_open(&sessions, &offer.price).await? else {
+            return Ok(Round::Again);
+        };
+        match open.as_slice() {
+            [] => self.open(buying, customer, &offer).await,
+            [kept, ..] => self.hand_out(buying, &customer, (*kept).clone()).await,
+        }
+    }
+
+    /// Writes down a click: the row, and the attempt that it belongs to.
+    async fn click(&self, id: &AccountId, offer: &PlanId) -> Result<(Purchase, Attempt), Refusal> {
+        let (ledger, now) = (self.worker.ports.ledger(), self.worker.ports.clock().now());
+        for _ in 0..ROUNDS {
+            let row = ledger.purchase(id).await?.unwrap_or_default();
+            let nonce = self.worker.ports.entropy().hex();
+            let row = row.click(offer, &nonce, now);
+            let row = row.map_err(|it| Refusal::TooMany { after: it.after })?;
+            if ledger.put_purchase(id, &row).await? {
+                let row = written(row);
+                let attempt = row.attempt.clone().expect("a click has one");
+                return Ok((row, attempt));
+            }
+        }
+        Err(Refusal::OtherWindow)
+    }
+
+    /// The attempt has ended: another begins, if no other window has begun one.
+    async fn begin_anew(&self, buying: &mut Buying<'_>) -> Result<(), Refusal> {
+        let (now, nonce) = (self.worker.ports.clock().now(), self.worker.ports.entropy().hex());
+        let (id, offer) = (&buying.account.id, &buying.plan.id);
+        let mut row = self.row_at(buying).await?;
+        row.customer = row.customer.filter(|it| !buying.gone.contains(it));
+        row.begin(offer, &nonce, now);
+        if !self.worker.ports.ledger().put_purchase(id, &row).await? {
+            return Err(Refusal::OtherWindow);
+        }
+        buying.row = written(row);
+        buying.attempt = buying.row.attempt.clone().expect("it has just begun");
+        Ok(())
+    }
+
+    /// The row as it is now, if this attempt is still the one under way.
+    async fn row_at(&self, buying: &Buying<'_>) -> Result<Purchase, Refusal> {
+        let stored = self.worker.ports.ledger().purchase(&buying.account.id).await?;
+        stored.filter(|row| row.is_at(&buying.attempt)).ok_or(Refusal::OtherWindow)
+    }
+
+    /// Who pays: whoever was to pay last, a linked customer of the account's own, or a new one.
+    async fn payer(&self, buying: &mut Buying<'_>) -> Result<CustomerId, Refusal> {
+        let account = buying.account;
+        let own = account.access.own_customers();
+        if let Some(known) = buying.row.customer.clone().filter(|it| !buying.gone.contains(it)) {
+            if own.contains(&known) {
+                return Ok(known);
+            }
+            // An operator may have given them to somebody else, or to nobody.
+            match self.worker.ports.ledger().link_of(&known).await? {
+                CustomerLink::Nobodys => return Ok(known),
+                CustomerLink::Account(owner) if owner == account.id => return Ok(known),
+                CustomerLink::Account(_) | CustomerLink::Released { .. } => {}
+            }
+        }
+        if let Some(linked) = own.into_iter().find(|it| !buying.gone.contains(it)) {
+            return Ok(linked);
+        }
+        let named = self.worker.deriver.name(&account.id);
+        let proof = named.proof.as_deref().unwrap_or_default();
+        let key = buying.attempt.key(&self.worker.stack, &account.id, &["customer", proof]);
+        let made = self.worker.ports.stripe().create_customer(&named, &key).await?;
+        let row = Purchase { customer: Some(made.clone()), ..buying.row.clone() };
+        if self.worker.ports.ledger().put_purchase(&account.id, &row).await? {
+            buying.row = written(row);
+            return Ok(made);
+        }
+        // Another window was faster, perhaps with a customer of its own.
+        buying.row = self.row_at(buying).await?;
+        Ok(buying.row.customer.clone().unwrap_or(made))
+    }
+
+    /// That neither the account's own customers nor the one about to pay have a subscription of
+    /// ours that is paid, owed, or being paid. `false` where the one about to pay is deleted.
+    async fn has_nothing_live(
+        &self,
+        account: &Account,
+        customer: &CustomerId,
+    ) -> Result<bool, Refusal> {
+        let own = account.access.own_customers();
+        for other in own.iter().filter(|it| *it != customer) {
+            let listed = self.worker.subscriptions_of(other).await?;
+            self.must_be_free(account, &listed.ok_or_else(|| missing(other))?)?;
+        }
+        let Some(listed) = self.worker.ports.stripe().subscriptions(customer).await? else {
+            self.must_be_gone(account, customer).await?;
+            return Ok(false);
+        };
+        self.must_be_free(account, &listed)?;
+        Ok(true)
+    }
+
+    fn must_be_free(&self, account: &Account, listed: &[Subscription]) -> Result<(), Refusal> {
+        let ours = listed.iter().filter(|it| self.is_ours(account, it));
+        for subscription in ours {
+            must_be_over(&subscription.status, subscription.latest_invoice_url.as_ref())?;
+        }
+        Ok(())
+    }
+
+    /// Why Stripe has nothing of a customer: they were deleted. One whom nobody has linked may
+    /// be missing too, in a sandbox that was wiped.
+    async fn must_be_gone(
+        &self,
+        account: &Account,
+        customer: &CustomerId,
+    ) -> Result<(), PortError> {
+        match self.worker.ports.stripe().customer(customer).await? {
+            CustomerSeen::Deleted => Ok(()),
+            CustomerSeen::Missing if !account.access.customers.contains(customer) => Ok(()),
+            CustomerSeen::Missing => Err(missing(customer)),
+            CustomerSeen::There(_) => {
+                Err(PortError { class: Class::Unavailable, ..missing(customer) })
+            }
+        }
+    }
+
+    fn ours<'a>(
+        &'a self,
+        id: &'a AccountId,
+        sessions: Vec<RecentCheckout>,
+    ) -> impl Iterator<Item = RecentCheckout> + 'a {
+        let boundary = self.worker.boundary();
+        sessions.into_iter().filter(move |it| boundary.opened_for(id, &it.session))
+    }
+
+    /// The open session for a price, the only one that is left open of ours; `None` where one
+    /// was paid meanwhile.
+    async fn only_open<'a>(
+        &self,
+        sessions: &'a [RecentCheckout],
+        price: &PriceId,
+    ) -> PortResult<Option<Vec<&'a CheckoutRecord>>> {
+        let mut kept = Vec::new();
+        let open = sessions.iter().map(|it| &it.session).filter(|it| it.status == "open");
+        for session in open {
+            if kept.is_empty() && session.price.as_ref() == Some(price) && session.url.is_some() {
+                kept.push(session);
+            } else if !self.worker.ports.stripe().expire_checkout(&session.id).await? {
+                return Ok(None);
+            }
+        }
+        Ok(Some(kept))
+    }
+
+    /// Opens a session, and hands it out.
+    async fn open(
+        &self,
+        buying: &mut Buying<'_>,
+        customer: CustomerId,
+        offer: &Offer,
+    ) -> Result<Round, Refusal> {
+        if buying.attempt.session.is_some() {
+            // It was handed out, and is over.
+            self.begin_anew(buying).await?;
+        }
+        let new = self.new_checkout(buying, customer.clone(), offer);
+        match self.worker.ports.stripe().create_checkout(&new).await {
+            Ok(session) if session.status == "open" => {
+                self.hand_out(buying, &customer, session).await
+            }
+            // The key gave what another window has had, and used.
+            Ok(_) => {
+                self.begin_anew(buying).await?;
+                Ok(Round::Again)
+            }
+            Err(error) => {
+                self.forget_offer(&offer.price);
+                self.refused(buying, customer, error).await
+            }
+        }
+    }
+
+    fn new_checkout(
+        &self,
+        buying: &Buying<'_>,
+        customer: CustomerId,
+        offer: &Offer,
+    ) -> NewCheckout {
+        let Offer { price, metered, .. } = offer.clone();
+        let account = self.worker.deriver.name(&buying.account.id);
+        let quantity = if metered { "metered" } else { "1" };
+        let proof = account.proof.as_deref().unwrap_or_default();
+        let what =
+            ["checkout", customer.as_str(), price.as_str(), quantity, proof, &self.return_url];
+        let idempotency_key = buying.attempt.key(&self.worker.stack, &account.id, &what);
+        let (success_url, cancel_url) = (self.return_url.clone(), self.return_url.clone());
+        NewCheckout { account, customer, price, metered, success_url, cancel_url, idempotency_key }
+    }
+
+    /// Stripe does not open a session. What it has answered to this key it answers for a day,
+    /// so the attempt is over, whatever the reason.
+    async fn refused(
+        &self,
+        buying: &mut Buying<'_>,
+        customer: CustomerId,
+        error: PortError,
+    ) -> Result<Round, Refusal> {
+        if error.class == Class::NotFound && self.is_deleted(&customer).await? {
+            return Ok(Round::Gone(customer));
+        }
+        if let Ok(mut row) = self.row_at(buying).await {
+            row.attempt = None;
+            self.worker.ports.ledger().put_purchase(&buying.account.id, &row).await?;
+        }
+        Err(Refusal::of_page(error))
+    }
+
+    async fn is_deleted(&self, customer: &CustomerId) -> PortResult<bool> {
+        Ok(self.worker.ports.stripe().customer(customer).await? == CustomerSeen::Deleted)
+    }
+
+    /// Hands a session out, if it is the one that the row has, or can have.
+    async fn hand_out(
+        &self,
+        buying: &mut Buying<'_>,
+        customer: &CustomerId,
+        session: CheckoutRecord,
+    ) -> Result<Round, Refusal> {
+        match self.write(buying, customer, &session.id).await? {
+            Written::Ours => session.url.map(Round::Page).ok_or(Refusal::NotReady),
+            overtaken => {
+                let handed_out = match &overtaken {
+                    Written::Overtaken(row) => {
+                        row.attempt.as_ref().and_then(|it| it.session.clone())
+                    }
+                    _ => None,
+                };
+                if handed_out.as_ref() != Some(&session.id) {
+                    self.worker.ports.stripe().expire_checkout(&session.id).await?;
+                }
+                let Written::Overtaken(row) = overtaken else { return Err(Refusal::OtherWindow) };
+                buying.attempt = row.attempt.clone().expect("that is what overtook it");
+                buying.row = row;
+                Ok(Round::Again)
+            }
+        }
+    }
+
+    /// Writes a session into the row: the first of an attempt stays.
+    async fn write(
+        &self,
+        buying: &mut Buying<'_>,
+        customer: &CustomerId,
+        session: &str,
+    ) -> Result<Written, Refusal> {
+        let ledger = self.worker.ports.ledger();
+        let mut row = buying.row.clone();
+        for _ in 0..ROUNDS {
+            let Some(attempt) = row.attempt.as_mut().filter(|it| it.offer == buying.plan.id) else {
+                return Ok(Written::Elsewhere);
+            };
+            let is_free = attempt.session.as_deref().is_none_or(|it| it == session);
+            if attempt.nonce != buying.attempt.nonce || !is_free {
+                return Ok(Written::Overtaken(row));
+            }
+            attempt.session = Some(session.to_owned());
+            row.customer = Some(customer.clone());
+            if row == buying.row || ledger.put_purchase(&buying.account.id, &row).await? {
+                return Ok(Written::Ours);
+            }
+            row = ledger.purchase(&buying.account.id).await?.unwrap_or_default();
+        }
+        Ok(Written::Elsewhere)
+    }
+
+    fn plan(&self, id: &str) -> Result<&Plan, Refusal> {
+        let unknown = || Refusal::UnknownPlan(id.chars().take(64).collect());
+        let id = PlanId::parse(id).map_err(|_| unknown())?;
+        self.worker.catalog.plan(&id).ok_or_else(unknown)
+    }
+
+    /// What a plan is sold at now: asked for every five minutes, and after every refusal.
+    async fn offer(&self, plan: &Plan) -> Result<Offer, Refusal> {
+        let now = self.worker.ports.clock().now();
+        let fresh = |it: &&Offer| now.duration_since(it.seen_at) < PRICE_IS_FRESH_FOR;
+        if let Some(offer) = self.offers().get(&plan.id).filter(fresh) {
+            return Ok(offer.clone());
+        }
+        let price = self.price(plan).await?;
+        // Of a price that is not there, Stripe says so itself.
+        let metered = self.worker.ports.stripe().is_metered(&price).await? == Some(true);
+        let offer = Offer { price, metered, seen_at: now };
+        self.offers().insert(plan.id.clone(), offer.clone());
+        Ok(offer)
+    }
+
+    async fn price(&self, plan: &Plan) -> Result<PriceId, Refusal> {
+        if let Some(key) = plan.lookup_keys.first()
+            && let Some(price) = self.worker.ports.stripe().price_by_lookup_key(key).await?
+        {
+            return Ok(price);
+        }
+        plan.prices.first().cloned().ok_or_else(|| Refusal::NotForSale(plan.id.clone()))
+    }
+
+    fn forget_offer(&self, price: &PriceId) {
+        self.offers().retain(|_, offer| offer.price != *price);
+    }
+}
+
+/// A row as it stands after it was written.
+fn written(row: Purchase) -> Purchase {
+    Purchase { revision: row.revision + 1, ..row }
+}
+
+/// That what was bought in these sessions is over. One whose subscription is not known yet has
+/// been paid a moment ago.
+fn must_be_settled(sessions: &[RecentCheckout]) -> Result<(), Refusal> {
+    for complete in sessions.iter().filter(|it| it.session.status == "complete") {
+        match &complete.bought {
+            Some(bought) => must_be_over(&bought.status, bought.invoice_url.as_ref())?,
+            None => return Err(Refusal::PaymentProcessing { invoice: None }),
+        }
+    }
+    Ok(())
+}
+
+/// That a subscription of ours does not stand in the way of another.
+fn must_be_over(status: &SubscriptionStatus, invoice: Option<&String>) -> Result<(), Refusal> {
+    match status {
+        SubscriptionStatus::IncompleteExpired | SubscriptionStatus::Canceled => Ok(()),
+        // The invoice can be paid in another way, should this one fail.
+        SubscriptionStatus::Incomplete => {
+            Err(Refusal::PaymentProcessing { invoice: invoice.cloned() })
+        }
+        SubscriptionStatus::Trialing
+        | SubscriptionStatus::Active
+        | SubscriptionStatus::PastDue
+        | SubscriptionStatus::Unpaid
+        | SubscriptionStatus::Paused
+        | SubscriptionStatus::Other(_)
+        | SubscriptionStatus::Unreadable => Err(Refusal::AlreadySubscribed),
+    }
+}

@@ -1,0 +1,93 @@
+//! How much of a quota is used, asked of API Gateway once a minute at most for each account.
+
+use jiff::SignedDuration;
+use serde::{Deserialize, Serialize};
+
+use jiff::Timestamp;
+
+use super::AccountApi;
+use crate::account::{Account, KeyId, UsagePlanId};
+use crate::catalog::Quota;
+use crate::ports::{ApiGateway, Class, Clock, Ledger, PortResult, Ports, UsageSeen};
+
+/// How old what is shown may be before it is asked for again.
+const FRESH_FOR: SignedDuration = SignedDuration::from_mins(1);
+
+/// The use of a quota. Best effort, as API Gateway's quotas are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UsageView {
+    /// Requests so far, as far as that is known.
+    pub used: Option<u64>,
+    /// Requests left, as far as that is known.
+    pub remaining: Option<u64>,
+    /// Requests in a period.
+    pub limit: u32,
+    /// When API Gateway said so.
+    pub as_of: Option<Timestamp>,
+}
+
+impl<P: Ports> AccountApi<P> {
+    /// The use of the current period.
+    pub(super) async fn usage(&self, account: &Account) -> PortResult<Option<UsageView>> {
+        let access = &account.access;
+        let plan = access.plan.as_ref().and_then(|id| self.worker.catalog.plan(id));
+        let (Some(key), Some(usage_plan), Some(Quota { limit, .. })) =
+            (account.key(), &access.usage_plan, plan.and_then(|plan| plan.quota))
+        else {
+            return Ok(None);
+        };
+        let remaining = self.remaining(account, (usage_plan, &key.id), limit).await?;
+        // What a period has left is the same whichever period it is; days only add up to a month.
+        let (remaining, as_of) = remaining.unzip();
+        let used = remaining.map(|remaining| u64::from(limit).saturating_sub(remaining));
+        Ok(Some(UsageView { used, remaining, limit, as_of }))
+    }
+
+    /// What is left, and as of when: from the account's row, or from API Gateway, for whoever
+    /// takes the row's minute first.
+    async fn remaining(
+        &self,
+        account: &Account,
+        (usage_plan, key): (&UsagePlanId, &KeyId),
+        limit: u32,
+    ) -> PortResult<Option<(u64, Timestamp)>> {
+        let (ledger, now) = (self.worker.ports.ledger(), self.worker.ports.clock().now());
+        let stored = ledger.usage_seen(&account.id).await?;
+        let known = stored.as_ref().filter(|it| it.is_of(usage_plan, key)).and_then(|it| it.left);
+        let is_fresh = |it: &UsageSeen| now.duration_since(it.asked_at) < FRESH_FOR;
+        if stored.as_ref().is_some_and(is_fresh) {
+            return Ok(known);
+        }
+        let mut row = UsageSeen {
+            revision: stored.map_or(0, |it| it.revision),
+            usage_plan: usage_plan.clone(),
+            key: key.clone(),
+            left: known,
+            asked_at: now,
+        };
+        if !ledger.put_usage_seen(&account.id, &row).await? || !self.may_call().await? {
+            return Ok(known);
+        }
+        let left = match self.left(usage_plan, key, limit).await {
+            // The rest of the page does not wait for it.
+            Err(error) if matches!(error.class, Class::Throttled { .. } | Class::Unavailable) => {
+                tracing::warn!(account = %account.id, %error, "usage cannot be read");
+                return Ok(known);
+            }
+            left => left?,
+        };
+        row.revision += 1;
+        row.left = Some((left, now));
+        ledger.put_usage_seen(&account.id, &row).await?;
+        Ok(row.left)
+    }
+
+    /// API Gateway counts by day, and what remains is that of the newest day.
+    async fn left(&self, usage_plan: &UsagePlanId, key: &KeyId, limit: u32) -> PortResult<u64> {
+        let today = self.worker.ports.clock().now().strftime("%Y-%m-%d").to_string();
+        let first = format!("{}-01", &today[..7]);
+        let gateway = self.worker.ports.api_gateway();
+        let usage = gateway.usage(usage_plan, key, &first, &today).await?;
+        Ok(usage.map_or(u64::from(limit), |usage| usage.remaining))
+    }
+}
