@@ -131,7 +131,11 @@ impl<P: Ports> Worker<P> {
             (Outcome::Ignored, why.to_owned())
         } else {
             // Boxed: it is long, and seldom all of it is gone.
-            match Box::pin(self.resolve(&mut envelope, known)).await {
+            let resolved = Box::pin(self.resolve(&mut envelope, known)).await;
+            if let Err(error) = &resolved {
+                self.control_plane.heed(error, now);
+            }
+            match resolved {
                 Err(error) => match error_policy(&error) {
                     Judgement { verdict: Verdict::Park, .. } => {
                         (Outcome::Parked, error.to_string())

@@ -322,6 +322,18 @@ grace_days = 3
     }
 
     #[test]
+    fn a_number_of_calls_that_cannot_be_is_refused_with_its_line() {
+        for number in ["0", "11", "-1", "5000000000"] {
+            let text =
+                error("grace_days = 3", &format!("control_plane_calls_per_second = {number}"));
+            assert!(text.contains("line 28") && text.contains("choose 1 to 10"), "{text}");
+        }
+        let most = GOOD.replacen("grace_days = 3", "control_plane_calls_per_second = 10", 1);
+        let policy = CatalogFile::parse(&most).unwrap().policy;
+        assert_eq!(policy.control_plane_calls_per_second, 10);
+    }
+
+    #[test]
     fn a_price_is_known_by_id_lookup_key_or_product() {
         let catalog = CatalogFile::parse(GOOD).unwrap().catalog;
         let price = |id: &str, key: Option<&str>, product: Option<&str>| Price {

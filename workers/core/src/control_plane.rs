@@ -1,9 +1,9 @@
-//! A worker's share of API Gateway's control plane: of its calls, and of its keys.
+//! A worker's share of API Gateway's control plane, of its calls and of its keys; and of Stripe.
 //!
 //! AWS allows all callers of an account and Region together 10 calls a second (burst 40),
 //! and 10,000 keys; neither is raised. Both are shared with the seller's own deployments
-//! and keys, so Tollgate keeps below a configured part of each. No state is shared for
-//! it: each instance paces itself by its own part, and counts its own mints.
+//! and keys, so Tollgate keeps below a configured part of each ([`budget`](crate::budget)). No
+//! state is shared for it: each instance paces itself by its own part, and counts its own mints.
 //!
 //! <https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html>
 
@@ -11,12 +11,14 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::budget::Caller;
+use crate::pace::Pace;
 use crate::policy::Policy;
-use crate::ports::{Ledger, PortResult};
+use crate::ports::{Class, Ledger, PortError, PortResult, Service};
 
-/// How many calls may be made at once, in seconds of an instance's rate: AWS's burst is
-/// four seconds' worth.
-const BURST_SECONDS: i32 = 4;
+/// How often Stripe is called by all workers together, in a second. Stripe allows 25 for each
+/// endpoint by default. <https://docs.stripe.com/rate-limits>
+const STRIPE_CALLS_PER_SECOND: i64 = 15;
 
 /// How many calls a second the account API makes to the control plane, all its instances together:
 /// a share of its own, beside the workers'. What is left of it is counted in the ledger.
@@ -31,8 +33,10 @@ const FREEZE_IS_SEEN_WITHIN: SignedDuration = SignedDuration::from_secs(60);
 /// One instance's share. Built once, and kept as long as the instance lives.
 #[derive(Debug)]
 pub struct ControlPlane {
-    /// The time that one call uses up; zero for no limit.
-    per_call: SignedDuration,
+    /// Of the control plane's calls.
+    pub calls: Pace,
+    /// Of Stripe's calls, which are paced alike.
+    pub stripe: Pace,
     /// How many instances share the policy's part at most.
     instances: u32,
     /// Keys beyond which no free key is made.
@@ -42,8 +46,6 @@ pub struct ControlPlane {
 
 #[derive(Debug, Default)]
 struct Inner {
-    /// The time up to which calls have been used (a virtual schedule, as in GCRA).
-    used_until: Option<Timestamp>,
     /// When the ledger was asked for the count of keys.
     counted_at: Option<Timestamp>,
     /// What it said; `None` when nobody has counted yet.
@@ -59,34 +61,24 @@ impl ControlPlane {
     /// mappings' `MaximumConcurrency`).
     pub fn share(policy: &Policy, instances: u32) -> Self {
         let instances = instances.max(1);
-        let rate = policy.control_plane_calls_per_second.clamp(1, 10);
-        let nanos = i64::from(instances) * 1_000_000_000 / i64::from(rate);
+        let each = i32::try_from(instances).unwrap_or(i32::MAX);
+        let of_stripe = SignedDuration::from_nanos(1_000_000_000 / STRIPE_CALLS_PER_SECOND);
         Self {
-            per_call: SignedDuration::from_nanos(nanos),
+            calls: Pace::of(Caller::Workers.per_call(policy).saturating_mul(each)),
+            stripe: Pace::of(of_stripe.saturating_mul(each)),
             instances,
             free_keys_below: u64::from(policy.key_quota.saturating_sub(policy.key_reserve)),
             inner: Mutex::default(),
         }
     }
 
-    /// Uses up the time of some calls and says how long to wait before making them.
-    pub fn take(&self, calls: u32, now: Timestamp) -> SignedDuration {
-        let used = self.time_of(calls);
-        let mut inner = self.lock();
-        let from = inner.used_until.map_or(now, |until| until.max(now));
-        let until = from.saturating_add(used).expect("a duration has no calendar");
-        inner.used_until = Some(until);
-        let allowed = self.per_call.saturating_mul(self.burst());
-        until.duration_since(now).saturating_sub(allowed).max(SignedDuration::ZERO)
-    }
-
-    /// Gives back what was taken for calls that are not made after all.
-    pub fn give_back(&self, calls: u32) {
-        let used = self.time_of(calls);
-        let mut inner = self.lock();
-        inner.used_until = inner
-            .used_until
-            .map(|until| until.saturating_sub(used).expect("a duration has no calendar"));
+    /// What a call met: one that was refused for its rate makes the next ones dearer.
+    pub fn heed(&self, error: &PortError, now: Timestamp) {
+        match (error.class, error.service) {
+            (Class::Throttled { .. }, Service::ApiGateway) => self.calls.refused(now),
+            (Class::Throttled { .. }, Service::Stripe) => self.stripe.refused(now),
+            _ => {}
+        }
     }
 
     /// Notes a key that was made.
@@ -142,68 +134,7 @@ impl ControlPlane {
         Ok(frozen)
     }
 
-    /// A switch is two calls that belong together, whatever the rate.
-    fn burst(&self) -> i32 {
-        let calls_per_second = if self.per_call.is_zero() {
-            1
-        } else {
-            (1_000_000_000 / self.per_call.as_nanos()).try_into().unwrap_or(i32::MAX)
-        };
-        calls_per_second.saturating_mul(BURST_SECONDS).max(BURST_SECONDS)
-    }
-
-    fn time_of(&self, calls: u32) -> SignedDuration {
-        self.per_call.saturating_mul(i32::try_from(calls).unwrap_or(i32::MAX))
-    }
-
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn at(millis: i64) -> Timestamp {
-        Timestamp::from_millisecond(1_800_000_000_000 + millis).unwrap()
-    }
-
-    fn share(rate: u32, instances: u32) -> ControlPlane {
-        let policy = Policy { control_plane_calls_per_second: rate, ..Policy::default() };
-        ControlPlane::share(&policy, instances)
-    }
-
-    #[test]
-    fn instances_together_stay_below_the_share() {
-        for (rate, instances) in [(5, 4), (10, 1), (1, 10), (3, 7)] {
-            let plane = share(rate, instances);
-            let mut clock = 0;
-            for _ in 0..200 {
-                clock += i64::try_from(plane.take(1, at(clock)).as_millis()).unwrap() + 1;
-            }
-            let burst = 4.0 * f64::from(rate).max(f64::from(instances));
-            let together = f64::from(instances) * 200.0;
-            let allowed = f64::from(rate) * clock as f64 / 1000.0 + burst + f64::from(instances);
-            assert!(together <= allowed, "{rate}/s, {instances}: {together} > {allowed}");
-        }
-    }
-
-    #[test]
-    fn a_switch_after_a_quiet_time_does_not_wait() {
-        let plane = share(1, 10);
-        assert!(plane.take(2, at(0)).is_zero());
-        assert!(!plane.take(4, at(0)).is_zero());
-        assert!(plane.take(2, at(120_000)).is_zero());
-    }
-
-    #[test]
-    fn what_is_given_back_can_be_taken_again() {
-        let plane = share(1, 1);
-        assert!(plane.take(4, at(0)).is_zero());
-        let wait = plane.take(3, at(0));
-        plane.give_back(3);
-        assert_eq!(plane.take(3, at(0)), wait);
-        assert_eq!(wait, SignedDuration::from_secs(3));
     }
 }

@@ -1,7 +1,10 @@
 //! What the seller may choose, with the defaults that suit most.
 
 use jiff::SignedDuration;
-use serde::Deserialize;
+use serde::de::Error;
+use serde::{Deserialize, Deserializer};
+
+use crate::budget::LIMIT;
 
 /// The `[policy]` table of `plans.toml`; every field has a default.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -28,8 +31,10 @@ pub struct Policy {
     /// Days for which a closed account's hold is remembered, so that whoever signs up again with
     /// the same verified e-mail address is held as well; 0 to remember nothing.
     pub remember_days: u32,
-    /// How many calls a second Tollgate's workers may make to API Gateway's control plane, all
-    /// together: 1 to 10. AWS allows 10 to all callers of an account and Region.
+    /// How many calls a second all of Tollgate may make to API Gateway's control plane: 1 to 10,
+    /// shared as [`budget`](crate::budget) says. AWS allows 10 to all callers of an account and
+    /// Region.
+    #[serde(deserialize_with = "calls_per_second")]
     pub control_plane_calls_per_second: u32,
     /// How many API keys the account and Region may have (AWS: 10,000, not raised).
     pub key_quota: u32,
@@ -49,11 +54,23 @@ impl Default for Policy {
             trust_payment_links: false,
             waiting_minutes: 15,
             remember_days: 365,
-            control_plane_calls_per_second: 5,
+            control_plane_calls_per_second: 8,
             key_quota: 10_000,
             key_reserve: 500,
         }
     }
+}
+
+/// From 1 to what AWS allows.
+fn calls_per_second<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+    let calls = i64::deserialize(deserializer)?;
+    let fits = u32::try_from(calls).ok().filter(|calls| (1..=LIMIT).contains(calls));
+    fits.ok_or_else(|| {
+        D::Error::custom(format!(
+            "{calls} calls a second to API Gateway's control plane; choose 1 to {LIMIT}: AWS \
+             allows {LIMIT} to everybody in the account and Region, your own deployments included"
+        ))
+    })
 }
 
 impl Policy {

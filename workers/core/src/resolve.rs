@@ -16,7 +16,7 @@ use crate::converge::Worker;
 use crate::ledger::CustomerLink;
 use crate::mismatch::Mismatch;
 use crate::ports::{
-    ChargeSeen, CheckoutRecord, Class, CustomerSeen, Ledger, PortResult, Ports, Stripe,
+    ChargeSeen, CheckoutRecord, Class, Clock, CustomerSeen, Ledger, PortResult, Ports, Stripe,
 };
 
 /// Whose event it is.
@@ -140,6 +140,7 @@ impl<P: Ports> Worker<P> {
         let Some(charge) = envelope.subject.charge.clone() else { return Ok(None) };
         if !known.charges.contains_key(&charge) {
             self.binding.check(&self.ports).await?;
+            self.note_stripe_calls(1);
             let seen = self.ports.stripe().charge(&charge).await?;
             known.charges.insert(charge.clone(), seen);
         }
@@ -169,6 +170,8 @@ impl<P: Ports> Worker<P> {
     async fn whose(&self, customer: &CustomerId) -> PortResult<Whose> {
         self.binding.check(&self.ports).await?;
         let boundary = self.boundary();
+        // Its customer, and its sessions.
+        self.note_stripe_calls(2);
         let named = match self.ports.stripe().customer(customer).await? {
             CustomerSeen::Missing => return Ok(Whose::Missing),
             CustomerSeen::There(record) => record.named,
@@ -255,8 +258,15 @@ impl<P: Ports> Worker<P> {
             && matches!(told, Told::Sold | Told::Untold | Told::BrokenProof)
     }
 
+    /// Notes calls that cannot wait: whose an event is must be known before anybody can wait for
+    /// it. Who comes next waits for what they cost.
+    pub(crate) fn note_stripe_calls(&self, calls: u32) {
+        self.control_plane.stripe.take(calls, self.ports.clock().now());
+    }
+
     /// One that cannot be read, of somebody whom nobody knows, is nobody's business.
     async fn is_sold_by(&self, id: &SubscriptionId) -> PortResult<bool> {
+        self.note_stripe_calls(1);
         match self.ports.stripe().subscription(id).await {
             Err(error) if error.class == Class::Invalid => Ok(false),
             read => Ok(read?.is_some_and(|read| self.boundary().is_sold(&read))),

@@ -9,6 +9,7 @@ use crate::account::{Attributes, KeyId, KeyRecord, MintIntent, Slot, Status, Usa
 use crate::decide::{Desired, KeyState};
 use crate::key_name::key_name;
 use crate::ledger::StepTaken;
+use crate::pace::Pace;
 use crate::plan::{Observed, ObservedKey, Step, plan};
 use crate::policy::NEW_KEY_MAY_HIDE;
 use crate::ports::{
@@ -63,6 +64,11 @@ impl<P: Ports> Run<'_, P> {
         observed: &mut Option<Observed>,
         round: &mut u32,
     ) -> Result<(), Stop> {
+        if let Stop::Port(error) = &stop
+            && error.service == Service::ApiGateway
+        {
+            self.worker.control_plane.heed(error, self.clock_now());
+        }
         match stop {
             Stop::Port(error) if self.is_between_plans() => {
                 self.until_next_try(&error).await?;
@@ -183,12 +189,28 @@ impl<P: Ports> Run<'_, P> {
         if calls == 0 {
             return Ok(());
         }
-        let wait = self.worker.control_plane.take(calls, self.clock_now());
-        if wait.is_zero() || self.is_between_plans() {
+        let pace = &self.worker.control_plane.calls;
+        if self.is_between_plans() {
+            pace.take(calls, self.clock_now());
+            return Ok(());
+        }
+        self.keep_pace(pace, calls).await
+    }
+
+    /// As [`afford`](Self::afford), for calls to Stripe.
+    pub(super) async fn afford_stripe(&self, calls: usize) -> Result<(), Stop> {
+        let calls = u32::try_from(calls).unwrap_or(u32::MAX);
+        self.keep_pace(&self.worker.control_plane.stripe, calls).await
+    }
+
+    async fn keep_pace(&self, pace: &Pace, calls: u32) -> Result<(), Stop> {
+        let now = self.clock_now();
+        let wait = pace.take(calls, now);
+        if wait.is_zero() {
             return Ok(());
         }
         if let Err(stop) = self.can_wait(wait) {
-            self.worker.control_plane.give_back(calls);
+            pace.give_back(calls, now);
             return Err(stop);
         }
         self.worker.ports.clock().sleep(wait).await;
@@ -214,6 +236,8 @@ impl<P: Ports> Run<'_, P> {
     async fn take(&mut self, steps: Vec<Step>, observed: &mut Observed) -> Result<(), Stop> {
         let calls = steps.iter().filter(|step| step.is_on_a_key()).count();
         self.wait_for_turn(&steps).await?;
+        let cancels = steps.iter().filter(|step| matches!(step, Step::CancelSubscription(_)));
+        self.afford_stripe(cancels.count()).await?;
         self.afford(u32::try_from(calls).unwrap_or(u32::MAX)).await?;
         for step in steps {
             self.in_time()?;

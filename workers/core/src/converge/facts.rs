@@ -133,6 +133,8 @@ impl<P: Ports> Run<'_, P> {
     /// Reads the facts; every read is made after the claim.
     pub(super) async fn facts(&mut self) -> Result<Facts, Stop> {
         let (customers, named) = (self.customers(), self.dispute_ids());
+        // A dispute is read with its charge.
+        self.afford_stripe(customers.len() + 2 * named.len()).await?;
         self.must_belong(!customers.is_empty() || !named.is_empty()).await?;
         let subscriptions = self.subscriptions(&customers).await?;
         let subscriptions = self.worker.boundary().own(subscriptions);

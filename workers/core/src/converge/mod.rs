@@ -153,8 +153,10 @@ pub enum Stop {
     /// The lease was over before the work was.
     #[error("the lease ended before the work was done")]
     OutOfTime,
-    /// This instance's share of the control plane is used up.
-    #[error("API Gateway's control plane has no room for this before the lease ends")]
+    /// This instance's share of the control plane, or of Stripe, is used up.
+    #[error(
+        "this worker's share of API Gateway's or Stripe's calls has no room for this before the lease ends"
+    )]
     Budget {
         /// How long until there is room.
         wait: SignedDuration,
@@ -416,6 +418,11 @@ impl<'a, P: Ports> Run<'a, P> {
             Stop::OutOfTime if self.is_between_plans() => Stop::BetweenPlans,
             stop => stop,
         };
+        if let Stop::Port(error) = &stop
+            && error.service == Service::Stripe
+        {
+            self.worker.control_plane.heed(error, self.clock_now());
+        }
         let Judgement { verdict, systemic } = stop.judge();
         if systemic && verdict != Verdict::Redeliver {
             self.systemic = true;

@@ -28,6 +28,7 @@ impl<P: Ports> Run<'_, P> {
         };
         let mut paid_for = BTreeMap::new();
         for late in subscriptions.iter().filter(is_new) {
+            self.worker.note_stripe_calls(1);
             let invoices = self.worker.ports.stripe().paid_invoices(&late.id).await?;
             let mut prices = last_paid(&invoices, late.had_trial);
             for price in &mut prices {

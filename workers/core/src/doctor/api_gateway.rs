@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use super::expected::Expected;
 use super::finding::{Finding, System};
-use super::observed::Observed;
+use super::observed::{Observed, Unseen};
+use crate::budget::{LIMIT, left_to_the_seller};
 use crate::catalog::{Catalog, Plan, Quota, Throttle};
 use crate::storefront::{ObservedPlan, TAG_PLAN, TAG_STACK};
 
@@ -22,6 +23,7 @@ pub(super) fn examine(observed: &Observed, expected: &Expected) -> Vec<Finding> 
         stack_stage(expected),
         methods(observed),
         key_source(observed),
+        control_plane(expected),
         key_quota(observed, expected),
         plan_quota(observed),
     ]
@@ -39,6 +41,31 @@ fn pairs<'a>(
 fn stages(expected: &Expected) -> BTreeSet<&str> {
     let catalog: Option<&Catalog> = expected.catalog.as_ref().ok().map(|file| &file.catalog);
     catalog.into_iter().flat_map(|catalog| &catalog.stages).map(String::as_str).collect()
+}
+
+/// What of the control plane's calls is left to the seller's own deployments.
+fn control_plane(expected: &Expected) -> Finding {
+    let policy = expected.catalog.as_ref().ok().map(|file| &file.policy);
+    let looked_at = match policy {
+        Some(policy) => format!(
+            "the control plane: of {LIMIT} calls a second Tollgate makes at most {}, and {} are \
+             left to you",
+            policy.control_plane_calls_per_second,
+            left_to_the_seller(policy)
+        ),
+        None => "what of the control plane's calls is left to you".to_owned(),
+    };
+    let mut finding = Finding::of("control-plane-share", System::ApiGateway, looked_at);
+    if policy.is_none() {
+        finding.unseen("the catalog", &Unseen::Absent);
+    }
+    if policy.is_some_and(|policy| left_to_the_seller(policy) == 0) {
+        finding.warn(
+            "while Tollgate is busy, your own deployments are refused",
+            "lower `control_plane_calls_per_second` in plans.toml",
+        );
+    }
+    finding
 }
 
 fn exist(observed: &Observed, expected: &Expected) -> Finding {

@@ -340,6 +340,7 @@ const BREAKS: &[(&str, Verdict, &str, Break)] = &[
     ("stages-of-stack", Failure, "not api1:v2", |it| it.expected.api_stage = Ok("api1:v2".into())),
     ("methods-require-key", Warning, "nobody is stopped", |it| it.observed.apis.get_mut("api1").unwrap().as_mut().unwrap().methods_with_key = 0),
     ("api-key-source", Warning, "AUTHORIZER", |it| it.observed.apis.get_mut("api1").unwrap().as_mut().unwrap().key_source = "AUTHORIZER".into()),
+    ("control-plane-share", Warning, "are refused", |it| it.expected.catalog.as_mut().unwrap().policy.control_plane_calls_per_second = 10),
     ("api-keys-quota", Warning, "8000 keys", |it| it.observed.api_keys = Ok(8_000)),
     ("api-keys-quota", Failure, "9500 keys", |it| it.observed.api_keys = Ok(9_500)),
     ("usage-plans-quota", Warning, "240 usage plans", |it| plans(it).resize(240, usage_plan("more", 1, 1.0, 1))),
@@ -427,8 +428,10 @@ fn one_broken_thing_turns_exactly_its_check_and_has_a_mend() {
 #[test]
 fn what_is_missing_fails_once_and_the_rest_of_it_is_not_judged() {
     let cases: &[(&str, &[&str], Break)] = &[
-        ("catalog-parses", &[], |it| it.expected.catalog = Err("plans.toml line 3: no".into())),
-        ("pool-exists", &["pool-attributes", "pool-triggers"], |it| {
+        ("catalog-parses", &["control-plane-share"], |it| {
+            it.expected.catalog = Err("plans.toml line 3: no".into())
+        }),
+        ("pool-exists", &["pool-attributes", "pool-triggers", "pool-user-names"], |it| {
             it.observed.pool = Err(Unseen::Absent);
         }),
         ("webhook-endpoint", &["webhook-events", "webhook-api-version"], |it| {
@@ -531,8 +534,8 @@ fn a_missing_permission_makes_a_check_say_so_and_no_more() {
     let findings = scene.examine();
     assert!(findings.passes(false) && !findings.passes(true));
     for finding in &findings.findings {
-        let looks_alone =
-            finding.check.starts_with("catalog-") || finding.check == "stages-of-stack";
+        let of_the_file = ["stages-of-stack", "control-plane-share"].contains(&finding.check);
+        let looks_alone = finding.check.starts_with("catalog-") || of_the_file;
         let expected = if looks_alone { Fine } else { CouldNotLook };
         assert_eq!(finding.verdict(), expected, "{}", finding.check);
         for problem in &finding.problems {

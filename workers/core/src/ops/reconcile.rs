@@ -21,6 +21,7 @@ use tollgate_events::AccountId;
 
 use super::accept_blast;
 use crate::account::{Account, Status};
+use crate::budget::Caller;
 use crate::key_name::read_key_name;
 use crate::ledger::blast_limit;
 use crate::policy::NEW_KEY_MAY_HIDE;
@@ -28,8 +29,7 @@ use crate::ports::{
     ApiGateway, Class, Clock, Ledger, PortError, PortResult, Ports, Queue, Service, Users,
 };
 use crate::sweep::{
-    About, CONTROL_PLANE_GAP, Drift, DriftReport, DriftSweep, Finding, News, Orphan, Stage, Told,
-    names,
+    About, Drift, DriftReport, DriftSweep, Finding, News, Orphan, Stage, Told, names,
 };
 
 /// For how long an operator accepts more than the blast limit lets through.
@@ -155,7 +155,8 @@ impl<P: Ports, Q: Queue> Reconcile<'_, P, Q> {
             return Ok(());
         }
         for key in orphans {
-            self.sweep.ports.clock().sleep(CONTROL_PLANE_GAP).await;
+            let gap = Caller::Command.per_call(self.sweep.policy);
+            self.sweep.ports.clock().sleep(gap).await;
             match self.why_left(&key).await? {
                 Some(why) => repaired.left.push((key, why)),
                 None => {

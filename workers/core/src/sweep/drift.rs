@@ -35,6 +35,7 @@ use super::{
 use crate::account::User;
 use crate::binding::{Binding, Met};
 use crate::boundary::{Boundary, Marks};
+use crate::budget::Caller;
 use crate::catalog::Catalog;
 use crate::converge::DRIFT;
 use crate::decide::loss::{Evidence, is_still};
@@ -51,8 +52,6 @@ use crate::stripe::{Subscription, SubscriptionStatus};
 /// than half of the keys that a Region may have: as many accounts are compared in two parts.
 pub const ACCOUNTS_AT_ONCE: usize = 5_200;
 
-/// Between two calls of API Gateway's control plane.
-pub(crate) const CONTROL_PLANE_GAP: SignedDuration = SignedDuration::from_secs(1);
 /// Between two calls of Stripe or Cognito. Stripe wants bulk work below 15/s; Cognito
 /// allows 30/s of `ListUsers`.
 pub(crate) const GAP: SignedDuration = SignedDuration::from_millis(100);
@@ -197,7 +196,8 @@ impl<'a, P: Ports, Q: Queue> UnderWay<'a, P, Q> {
     async fn keys(&mut self) -> PortResult<Keys> {
         let gateway = self.sweep.ports.api_gateway();
         let mut keys = Keys::new(self.sweep.stack, self.begun);
-        let mut pages = self.pages(CONTROL_PLANE_GAP);
+        let gap = Caller::Sweep.per_call(self.sweep.policy);
+        let mut pages = self.pages(gap);
         while let Some(position) = pages.turn().await {
             let page = gateway.all_keys(position.as_deref()).await?;
             self.through(Stage::Keys, page.items.len());
@@ -207,7 +207,7 @@ impl<'a, P: Ports, Q: Queue> UnderWay<'a, P, Q> {
         }
         self.stages().await?;
         for plan in self.sweep.catalog.plans() {
-            let mut pages = self.pages(CONTROL_PLANE_GAP);
+            let mut pages = self.pages(gap);
             while let Some(position) = pages.turn().await {
                 let page = gateway.keys_on(&plan.usage_plan, position.as_deref()).await?;
                 self.through(Stage::KeysOnPlans, page.items.len());
@@ -225,7 +225,7 @@ impl<'a, P: Ports, Q: Queue> UnderWay<'a, P, Q> {
     /// all else agrees.
     async fn stages(&mut self) -> PortResult<()> {
         let catalog = self.sweep.catalog;
-        let mut pages = self.pages(CONTROL_PLANE_GAP);
+        let mut pages = self.pages(Caller::Sweep.per_call(self.sweep.policy));
         while let Some(position) = pages.turn().await {
             let page = self.sweep.ports.api_gateway().all_plans(position.as_deref()).await?;
             self.report.unreadable.add(&page.unreadable);

@@ -28,7 +28,7 @@ use crate::account::KeyId;
 use crate::ports::LeftOut;
 
 pub use drift::{ACCOUNTS_AT_ONCE, DriftSweep};
-pub(crate) use drift::{CONTROL_PLANE_GAP, GAP, Pages};
+pub(crate) use drift::{GAP, Pages};
 pub use due::{SweepReport, sweep};
 pub use keys::ORPHANS_LISTED;
 pub(crate) use keys::names;

@@ -41,6 +41,7 @@ use crate::account::{Account, KeyId, PlanId, Slot, Status, UsagePlanId};
 use crate::accounts::{Accounts, Answer, Change, Claimed};
 use crate::binding::{Binding, Met};
 use crate::boundary::{Boundary, Marks};
+use crate::budget::Caller;
 use crate::catalog::Catalog;
 use crate::derive::Deriver;
 use crate::key_name::read_key_name;
@@ -51,7 +52,7 @@ use crate::ports::{
     Users,
 };
 use crate::stripe::Subscription;
-use crate::sweep::{CONTROL_PLANE_GAP, GAP, News, Pages, Part, Stage, wake};
+use crate::sweep::{GAP, News, Pages, Part, Stage, wake};
 
 /// The type of the event that stands in the history of a rebuilt account.
 pub const REBUILD: &str = "operator.rebuild";
@@ -199,7 +200,8 @@ impl<P: Ports> Rebuild<'_, P> {
     async fn keys(&self, report: &mut RebuildReport, heard: Heard<'_>) -> PortResult<Keys> {
         let gateway = self.ports.api_gateway();
         let mut keys = HashMap::new();
-        let mut pages = Pages::new(self.ports.clock(), CONTROL_PLANE_GAP);
+        let gap = Caller::Command.per_call(self.policy);
+        let mut pages = Pages::new(self.ports.clock(), gap);
         while let Some(position) = pages.turn().await {
             let page = gateway.all_keys(position.as_deref()).await?;
             heard(News::Through(Stage::Keys, page.items.len()));
@@ -208,7 +210,7 @@ impl<P: Ports> Rebuild<'_, P> {
             pages.go_on(page.next);
         }
         for plan in self.catalog.plans() {
-            let mut pages = Pages::new(self.ports.clock(), CONTROL_PLANE_GAP);
+            let mut pages = Pages::new(self.ports.clock(), gap);
             while let Some(position) = pages.turn().await {
                 let page = gateway.keys_on(&plan.usage_plan, position.as_deref()).await?;
                 heard(News::Through(Stage::KeysOnPlans, page.items.len()));
