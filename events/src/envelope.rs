@@ -128,7 +128,7 @@ impl Subject {
 pub struct Hint {
     /// The object's status, as Stripe spells it.
     pub status: String,
-    /// The price of each subscription item, in the object's order.
+    /// The price of each subscription item of which there are any, in the object's order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub prices: Vec<PriceId>,
     /// The lookup keys of these prices, each once.
@@ -151,6 +151,9 @@ pub struct Hint {
     /// Whether the subscription ends with its period.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub cancel_at_period_end: bool,
+    /// Whether the subscription's invoices are voided as they come.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub voids_invoices: bool,
 }
 
 /// What names an event in the ledger: the originator and its id.

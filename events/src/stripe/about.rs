@@ -71,6 +71,7 @@ impl About {
                 status,
                 cancel_at: object.cancel_at.0.and_then(|Whole(at)| Timestamp::from_second(at).ok()),
                 cancel_at_period_end: object.cancel_at_period_end.0.unwrap_or(false),
+                voids_invoices: voids_invoices(object),
                 ..sold(object)
             }),
             Self::Charge if is_dispute(kind) => Some(Hint { status, ..Hint::default() }),
@@ -88,10 +89,18 @@ fn sold(object: &ObjectView<'_>) -> Hint {
     let Some(items) = &object.items.0 else { return hint };
     hint.whole = items.data.whole && items.has_more.0 == Some(false);
     let mut room = Room(MOST_SOLD);
-    for item in &items.data.values {
+    // What there is none of is not sold.
+    let is_sold = |item: &&Item<'_>| !matches!(item.quantity.0, Some(Whole(0)));
+    for item in items.data.values.iter().filter(is_sold) {
         hint.whole &= note(&mut hint, item, &mut room);
     }
     hint
+}
+
+fn voids_invoices(object: &ObjectView<'_>) -> bool {
+    let pause = object.pause_collection.0.as_ref();
+    let behavior = pause.and_then(|pause| pause.behavior.0.as_ref());
+    behavior.is_some_and(|Text(behavior)| behavior == "void")
 }
 
 /// Bytes that are left.

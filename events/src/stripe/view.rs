@@ -65,6 +65,9 @@ pub(super) struct ObjectView<'a> {
     pub(super) cancel_at: Lenient<Whole>,
     #[serde(default)]
     pub(super) cancel_at_period_end: Lenient<bool>,
+    /// A subscription's: what becomes of its invoices.
+    #[serde(borrow, default)]
+    pub(super) pause_collection: Lenient<PauseView<'a>>,
     /// An invoice's, since API version 2025-03-31.basil.
     #[serde(borrow, default)]
     pub(super) parent: Lenient<InvoiceParent<'a>>,
@@ -97,6 +100,13 @@ impl Metadata<'_> {
     }
 }
 
+/// <https://docs.stripe.com/api/subscriptions/object#subscription_object-pause_collection>
+#[derive(Deserialize)]
+pub(super) struct PauseView<'a> {
+    #[serde(borrow, default)]
+    pub(super) behavior: Lenient<Text<'a>>,
+}
+
 /// A list of subscription items.
 #[derive(Deserialize)]
 pub(super) struct Items<'a> {
@@ -111,6 +121,8 @@ pub(super) struct Items<'a> {
 pub(super) struct Item<'a> {
     #[serde(borrow, default)]
     pub(super) price: Lenient<PriceView<'a>>,
+    #[serde(default)]
+    pub(super) quantity: Lenient<Whole>,
 }
 
 /// A price, or its id alone.

@@ -12,9 +12,10 @@ const DAYS_UNTIL_DUE: [i64; 3] = [3, 14, 40];
 impl Lives {
     /// Something about how somebody pays; tells what, or `None` when nothing came of it.
     pub(crate) fn pays_oddly(&mut self, stage: &mut Stage<'_>) -> Option<String> {
-        match stage.rng.random_range(0..8) {
+        match stage.rng.random_range(0..10) {
             0..2 => self.buys_by_invoice(stage),
             2 => self.has_credit(stage),
+            8..10 => self.changes_the_quantity(stage),
             3..5 => self.tries_and_does_not_pay(stage),
             _ => self.upgrades_and_does_not_pay(stage),
         }
@@ -66,6 +67,14 @@ impl Lives {
         self.pays_for.insert(customer, vec![id]);
         self.subscriptions.push(subscription);
         Some(told)
+    }
+
+    /// To none, and back to some.
+    fn changes_the_quantity(&mut self, stage: &mut Stage<'_>) -> Option<String> {
+        let id = pick(&self.subscriptions, stage.rng)?;
+        let quantity = stage.rng.random_range(0..2);
+        stage.world.stripe.account().change_quantity(&id, quantity).ok()?;
+        Some(format!("{id} is for {quantity} of its price"))
     }
 
     fn upgrades_and_does_not_pay(&mut self, stage: &mut Stage<'_>) -> Option<String> {

@@ -21,7 +21,7 @@ use tollgate_events::{AccountId, Envelope, Hint, NamedAccount, Source, Subscript
 use crate::catalog::Catalog;
 use crate::derive::{Deriver, Mark};
 use crate::ports::CheckoutRecord;
-use crate::stripe::{Price, Subscription};
+use crate::stripe::Subscription;
 
 /// Where this deployment's business ends.
 #[derive(Debug, Clone, Copy)]
@@ -112,14 +112,14 @@ impl Boundary<'_> {
         self.catalog.plans().iter().any(sells)
     }
 
-    /// Whether a price of the catalog is among these.
-    pub fn sells(&self, prices: &[Price]) -> bool {
-        prices.iter().any(|price| self.catalog.plan_of(price).is_some())
+    /// Whether something of the catalog is sold.
+    fn sells(&self, subscription: &Subscription) -> bool {
+        subscription.sold().any(|price| self.catalog.plan_of(price).is_some())
     }
 
     /// Whether somebody pays this deployment for a plan: also where nobody knows whose it is.
     pub fn is_sold(&self, subscription: &Subscription) -> bool {
-        !self.is_anothers(subscription.named.as_ref()) && self.sells(&subscription.prices)
+        !self.is_anothers(subscription.named.as_ref()) && self.sells(subscription)
     }
 
     /// Whether an object was made by another deployment.
@@ -165,6 +165,7 @@ mod tests {
 
     use super::*;
     use crate::catalog::CatalogFile;
+    use crate::stripe::Price;
     use crate::sweep::wake;
 
     const CATALOG: &str = r#"
@@ -275,6 +276,7 @@ products = ["prod_pro"]
             latest_invoice: None,
             had_trial: false,
             latest_invoice_url: None,
+            voids_invoices: false,
             named,
         }
     }

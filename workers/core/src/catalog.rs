@@ -340,6 +340,7 @@ grace_days = 3
             id: PriceId::parse(id).ok(),
             lookup_key: key.map(str::to_owned),
             product: product.map(|p| ProductId::parse(p).unwrap()),
+            quantity: None,
         };
         let plan = |price| catalog.plan_of(&price).map(|plan| plan.id.as_str());
         assert_eq!(plan(price("price_old", None, None)), Some("pro"));

@@ -23,7 +23,7 @@ use crate::account::{
     Access, DisputeMark, Given, PlanId, Reason, RetiringKey, Status, UsagePlanId, User,
 };
 use crate::catalog::{Catalog, Plan};
-use crate::policy::{MISSING_USER_CONFIRMED_AFTER, Policy, ROOM_REVIEW_AFTER};
+use crate::policy::{MISSING_USER_CONFIRMED_AFTER, PlanThen, Policy, ROOM_REVIEW_AFTER};
 use crate::stripe::{Dispute, DisputeStatus, Price, Subscription, SubscriptionStatus};
 
 /// What is known of the Cognito user.
@@ -400,9 +400,10 @@ fn disputes_now(facts: &Facts, policy: &Policy) -> BTreeMap<DisputeId, DisputeMa
                 // A status newer than this build neither holds an account nor frees it.
                 DisputeStatus::Other(_) => recorded,
             };
-        // Nobody is held for what somebody else has paid who named them.
+        // Nobody is held for what somebody else has paid who named them, nor for a guest's dispute,
+        // whatever charge an event pairs it with.
         let customers = facts.access.own_customers();
-        let ours = dispute.customer.as_ref().is_none_or(|customer| customers.contains(customer));
+        let ours = dispute.customer.as_ref().is_some_and(|customer| customers.contains(customer));
         let mark = match (ours, holds, disputes.get(&dispute.id)) {
             // What becomes of it is not told here: the mark stays for whoever gets the customer.
             (false, _, Some(DisputeMark::Lifted)) => Some(DisputeMark::Lifted),
@@ -537,6 +538,9 @@ fn live(
     policy: &Policy,
     now: Timestamp,
 ) -> Option<(Option<Timestamp>, Reason)> {
+    if is_ended_by_policy(subscription, policy) {
+        return None;
+    }
     let id = || subscription.id.clone();
     let ends = subscription.ends_at();
     let (until, reason) = match subscription.status {
@@ -560,6 +564,11 @@ fn live(
     until.is_none_or(|until| until > now).then_some((until, reason))
 }
 
+/// Whether a subscription that is live by its status does not count by the seller's choice.
+fn is_ended_by_policy(subscription: &Subscription, policy: &Policy) -> bool {
+    subscription.voids_invoices && policy.pause_collection_void == PlanThen::End
+}
+
 /// Offers what a live subscription's items sell; whether that is all that it may sell. An
 /// unknown add-on beside a known plan changes nothing; one that cannot be read may be the plan.
 fn offer_items<'a>(
@@ -569,7 +578,7 @@ fn offer_items<'a>(
     reason: &Reason,
     until: Option<Timestamp>,
 ) -> bool {
-    let sold: Vec<_> = subscription.prices.iter().filter_map(|p| catalog.plan_of(p)).collect();
+    let sold: Vec<_> = subscription.sold().filter_map(|p| catalog.plan_of(p)).collect();
     for plan in sold.iter().filter_map(|plan| most.of(plan)) {
         let given = Given {
             by: subscription.id.clone(),

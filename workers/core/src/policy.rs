@@ -6,6 +6,17 @@ use serde::{Deserialize, Deserializer};
 
 use crate::budget::LIMIT;
 
+/// What becomes of a plan.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PlanThen {
+    /// It stays, as the subscription's status says.
+    #[default]
+    Keep,
+    /// The subscription does not count.
+    End,
+}
+
 /// The `[policy]` table of `plans.toml`; every field has a default.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -14,6 +25,8 @@ pub struct Policy {
     pub grace_days: u32,
     /// Whether one whose trial nobody ever paid anything after has grace too.
     pub grace_after_trial: bool,
+    /// What becomes of the plan while collection is paused and invoices are voided.
+    pub pause_collection_void: PlanThen,
     /// Days for which a live subscription keeps its plan when its price is not in the catalog any
     /// more.
     pub unknown_price_days: u32,
@@ -47,6 +60,7 @@ impl Default for Policy {
         Self {
             grace_days: 7,
             grace_after_trial: false,
+            pause_collection_void: PlanThen::Keep,
             unknown_price_days: 7,
             hold_on_dispute: true,
             hold_on_inquiry: false,

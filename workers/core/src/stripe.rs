@@ -112,6 +112,9 @@ pub struct Price {
     /// Its product.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub product: Option<ProductId>,
+    /// How many; of a metered price there is no number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quantity: Option<u64>,
 }
 
 /// What a price is called in the ledger that cannot be read.
@@ -150,6 +153,9 @@ pub struct Subscription {
     pub had_trial: bool,
     /// The page on which its latest invoice can be paid.
     pub latest_invoice_url: Option<String>,
+    /// Whether its invoices are voided as they come: `pause_collection` with the behaviour `void`.
+    /// <https://docs.stripe.com/billing/subscriptions/pause-payment>
+    pub voids_invoices: bool,
     /// The account in its metadata, with our HMAC, where our Checkout made it.
     pub named: Option<NamedAccount>,
 }
@@ -188,14 +194,24 @@ pub struct PaidInvoice {
 }
 
 impl Subscription {
-    /// The prices of its items, as far as they can be read.
-    pub fn price_ids(&self) -> BTreeSet<PriceId> {
-        self.prices.iter().filter_map(|price| price.id.clone()).collect()
+    /// What it sells: an item of a quantity of 0 is there, and sells nothing.
+    pub fn sold(&self) -> impl Iterator<Item = &Price> {
+        self.prices.iter().filter(|price| price.quantity != Some(0))
     }
 
-    /// Whether an item's price cannot be read: what it sells may be anything.
+    /// Whether all its items are of a quantity of 0.
+    pub fn sells_nothing(&self) -> bool {
+        !self.prices.is_empty() && self.sold().next().is_none()
+    }
+
+    /// The prices of what it sells, as far as they can be read.
+    pub fn price_ids(&self) -> BTreeSet<PriceId> {
+        self.sold().filter_map(|price| price.id.clone()).collect()
+    }
+
+    /// Whether the price of something that it sells cannot be read: that may be anything.
     pub fn has_unreadable_price(&self) -> bool {
-        self.prices.iter().any(|price| price.id.is_none())
+        self.sold().any(|price| price.id.is_none())
     }
 
     /// Whether it is paid for, or still may be: what gives a plan, for its time.

@@ -80,6 +80,60 @@ impl Stripe {
         self.begin_new_cycle(id, price, credit, swap)
     }
 
+    /// `POST /v1/subscriptions/{id}` with another quantity of its first item; of none it sells
+    /// nothing. Events: `invoiceitem.created` for each proration, `customer.subscription.updated`.
+    /// <https://docs.stripe.com/billing/subscriptions/quantities>
+    ///
+    /// # Errors
+    /// No such subscription or item; a final or incomplete subscription; a metered price.
+    pub fn change_quantity(&mut self, id: &str, quantity: i64) -> StripeResult<()> {
+        let first = self.subscription(id)?.items.first().map(|item| item.id.clone());
+        let first = first.ok_or_else(|| StripeError::invalid("the subscription has no item"))?;
+        self.change_item_quantity(id, &first, quantity)
+    }
+
+    /// As [`change_quantity`](Self::change_quantity), for any of its items.
+    ///
+    /// # Errors
+    /// As for `change_quantity`.
+    pub(super) fn change_item_quantity(
+        &mut self,
+        id: &str,
+        item: &str,
+        quantity: i64,
+    ) -> StripeResult<()> {
+        let row = self.subscription(id)?;
+        if let Cell::Refused(refusal) = cell(row.status, Action::UpdatePrice) {
+            return Err(refusal.error(id));
+        }
+        let (status, period) = (row.status, row.period);
+        let old = row.items.iter().find(|i| i.id == item).cloned();
+        let old =
+            old.ok_or_else(|| StripeError::no_such("subscription_item", item, "items[0][id]"))?;
+        if old.quantity.is_none() {
+            let message = "Quantity should not be specified where usage_type is `metered`.";
+            return Err(StripeError::bad_parameter("items[0][quantity]", message));
+        }
+        if quantity < 0 {
+            return Err(StripeError::bad_parameter(
+                "items[0][quantity]",
+                "Invalid non-negative integer",
+            ));
+        }
+        if status != Status::Trialing && status != Status::Paused {
+            let credit = self.proration((item, old.quantity), &old.price, period, -1);
+            let debit = self.proration((item, Some(quantity)), &old.price, period, 1);
+            self.prorate(id, vec![credit, debit]);
+        }
+        let item = item.to_owned();
+        let change = move |row: &mut Subscription| {
+            for line in row.items.iter_mut().filter(|line| line.id == item) {
+                line.quantity = Some(quantity);
+            }
+        };
+        self.act_with(id, Action::UpdatePrice, change).map(drop)
+    }
+
     /// Proration items wait for the next invoice.
     fn prorate(&mut self, id: &str, lines: Vec<Line>) {
         for line in &lines {

@@ -20,7 +20,8 @@ use super::error::{ErrorKind, StripeError, StripeResult};
 use super::events::Event;
 use super::http::page::Paging;
 use super::model::{
-    Invoice, InvoiceStatus, Line, Metadata, Session, SessionStatus, Subscription, SubscriptionData,
+    Invoice, InvoiceStatus, Item, Line, Metadata, PauseBehavior, Session, SessionStatus,
+    Subscription, SubscriptionData,
 };
 use super::state::Stripe;
 use super::transitions::Status;
@@ -79,7 +80,13 @@ fn see_price(stripe: &Stripe, id: &str) -> seen::Price {
         id: Some(PriceId::parse(id).expect("the model's ids can be ids")),
         lookup_key: price.and_then(|price| price.lookup_key.clone()),
         product: price.map(|price| id!(ProductId, price.product)),
+        quantity: None,
     }
+}
+
+fn see_item(stripe: &Stripe, item: &Item) -> seen::Price {
+    let quantity = item.quantity.and_then(|number| number.try_into().ok());
+    seen::Price { quantity, ..see_price(stripe, &item.price) }
 }
 
 /// Credits are for what was not used up, and sell nothing; a line tells no lookup key.
@@ -99,7 +106,7 @@ fn see_subscription(stripe: &Stripe, row: &Subscription) -> seen::Subscription {
         id: id!(SubscriptionId, row.id),
         customer: id!(CustomerId, row.customer),
         status: row.status.as_str().into(),
-        prices: row.items.iter().map(|item| see_price(stripe, &item.price)).collect(),
+        prices: row.items.iter().map(|item| see_item(stripe, item)).collect(),
         cancel_at: row.cancel_at,
         cancel_at_period_end: row.cancel_at_period_end,
         current_period_end: Some(row.period.end),
@@ -110,6 +117,7 @@ fn see_subscription(stripe: &Stripe, row: &Subscription) -> seen::Subscription {
         }),
         had_trial: row.trial.is_some(),
         latest_invoice_url: invoice.and_then(|invoice| stripe.invoice_url(invoice)),
+        voids_invoices: matches!(row.pause_collection, Some((PauseBehavior::Void, _))),
         named: named_in(&row.metadata),
     }
 }
@@ -127,6 +135,7 @@ fn ended(id: &SubscriptionId) -> seen::Subscription {
         latest_invoice: None,
         had_trial: false,
         latest_invoice_url: None,
+        voids_invoices: false,
         named: None,
     }
 }
@@ -378,12 +387,14 @@ impl tollgate_billing::ports::Stripe for StripeStandin {
         let row = self
             .call("GET /v1/disputes/{id}", dispute.as_str(), |stripe| {
                 let row = stripe.dispute(dispute.as_str())?;
-                let charge = stripe.charge(&row.charge).ok();
+                let shown =
+                    stripe.charge(&row.charge).map(|it| stripe.as_told(stripe.show_charge(it)));
+                let customer = shown.ok().and_then(|it| it["customer"].as_str().map(str::to_owned));
                 Ok(seen::Dispute {
                     id: dispute.clone(),
                     status: row.status.into(),
                     charge: id!(ChargeId, row.charge),
-                    customer: charge.map(|charge| id!(CustomerId, charge.customer)),
+                    customer: customer.map(|id| id!(CustomerId, id)),
                 })
             })
             .await;

@@ -229,7 +229,8 @@ impl Oracle<'_> {
 
 /// What a subscription sells: 0 nothing that the catalog knows, 1 basic, 2 pro.
 pub(crate) fn rank(stripe: &Stripe, row: &stripe::Subscription, edition: Edition) -> usize {
-    let keys = row.items.iter().filter_map(|item| stripe.price(&item.price).ok());
+    let sold = row.items.iter().filter(|item| item.quantity != Some(0));
+    let keys = sold.filter_map(|item| stripe.price(&item.price).ok());
     let keys = keys.filter_map(|price| price.lookup_key.as_deref());
     keys.map(|key| edition.rank_of(key)).max().unwrap_or(0)
 }

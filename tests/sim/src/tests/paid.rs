@@ -3,9 +3,10 @@
 use jiff::{SignedDuration, Timestamp};
 use tollgate_billing::account::Status;
 use tollgate_billing::catalog::CatalogFile;
-use tollgate_events::AccountId;
+use tollgate_billing::policy::PlanThen;
+use tollgate_events::{AccountId, ChargeId};
 use tollgate_standin::stripe::{
-    BillingReason, Card, DRAFT_TIME, Interval, InvoiceStatus, NewCustomer, NewPrice,
+    BillingReason, Card, DRAFT_TIME, Interval, InvoiceStatus, NewCustomer, NewPrice, PauseBehavior,
     Status as Subscribed, SubscriptionData,
 };
 
@@ -221,4 +222,81 @@ fn change(scene: &Scene, id: &str, lookup_key: &str) {
     let mut stripe = scene.world.stripe.account();
     let price = stripe.price_by_lookup_key(lookup_key).expect("it is sold").id.clone();
     stripe.change_price(id, &price).expect("it is live");
+}
+
+/// Of none nothing is sold, and that is the customer's own doing.
+#[test]
+fn an_item_of_quantity_nothing_gives_nothing() {
+    let scene = Scene::new();
+    let ann = scene.sign_up("ann");
+    let id = scene.buy(&ann, "pro_monthly");
+    days(&scene, 1);
+    for (quantity, plan) in [(0, "free"), (2, "pro")] {
+        scene.world.stripe.account().change_quantity(&id, quantity).expect("it is live");
+        deliver(&scene);
+        assert_eq!(plan_of(&scene, &ann), plan);
+    }
+    assert_eq!(scene.world.ledger.stored_stack().blast.count, 0);
+}
+
+/// Collection is paused for three months, whatever becomes of the invoices meanwhile.
+#[test]
+fn paused_collection_keeps_the_plan_unless_the_seller_says_otherwise() {
+    for behavior in
+        [PauseBehavior::Void, PauseBehavior::KeepAsDraft, PauseBehavior::MarkUncollectible]
+    {
+        for then in [PlanThen::Keep, PlanThen::End] {
+            let mut scene = Scene::new();
+            scene.worker.policy.pause_collection_void = then;
+            let ann = scene.sign_up("ann");
+            let id = scene.buy(&ann, "pro_monthly");
+            days(&scene, 1);
+            let pause = Some((behavior, None));
+            scene.world.stripe.account().pause_collection(&id, pause).expect("it is live");
+            days(&scene, 70);
+            let ends = behavior == PauseBehavior::Void && then == PlanThen::End;
+            let plan = if ends { "free" } else { "pro" };
+            assert_eq!(plan_of(&scene, &ann), plan, "{behavior:?} {then:?}");
+            scene.world.stripe.account().pause_collection(&id, None).expect("it is live");
+            deliver(&scene);
+            assert_eq!(plan_of(&scene, &ann), "pro");
+        }
+    }
+}
+
+/// A guest's dispute, and an event that names the charge of somebody else with it.
+#[test]
+fn a_guests_dispute_that_is_paired_with_anothers_charge_holds_nobody() {
+    let scene = Scene::new();
+    let ann = scene.sign_up("ann");
+    let id = scene.buy(&ann, "pro_monthly");
+    days(&scene, 1);
+    let charge = charge_of(&scene, &id);
+    let guest = scene.world.stripe.account().create_customer(NewCustomer::default());
+    let mut stripe = scene.world.stripe.account();
+    stripe.set_card(&guest, Card::Pays).expect("they are there");
+    let price = stripe.price_by_lookup_key("basic_monthly").expect("it is sold").id.clone();
+    let of_guest = stripe.subscribe(&guest, &[&price], SubscriptionData::default());
+    let of_guest = of_guest.expect("it is sold");
+    drop(stripe);
+    let theirs = charge_of(&scene, &of_guest);
+    let mut stripe = scene.world.stripe.account();
+    stripe.make_odd(&theirs, "/customer", "null");
+    stripe.open_dispute(&guest).expect("they have paid");
+    drop(stripe);
+    let mut events = scene.events();
+    events.retain(|event| event.kind == "charge.dispute.created");
+    for event in &mut events {
+        event.subject.charge = ChargeId::parse(charge.as_str()).ok();
+    }
+    assert_eq!((events.len(), scene.handle(&events).failed.len()), (1, 0));
+    assert_eq!(scene.seen(&ann), ("pro".into(), Status::Active, "pro".into()));
+    assert!(scene.account(&ann).access.disputes.is_empty());
+}
+
+fn charge_of(scene: &Scene, subscription: &str) -> String {
+    let stripe = scene.world.stripe.account();
+    let latest = stripe.subscription(subscription).expect("it is there").latest_invoice.clone();
+    let invoice = stripe.invoice(&latest.expect("there is one")).expect("it is there");
+    invoice.charge.clone().expect("it was paid")
 }

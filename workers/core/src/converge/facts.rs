@@ -245,11 +245,12 @@ fn differs(event: &Envelope, subscriptions: &[Subscription]) -> bool {
         || read.cancel_at != hint.cancel_at
         || read.cancel_at_period_end != hint.cancel_at_period_end
         || !has_prices(read, hint)
+        || read.voids_invoices != hint.voids_invoices
 }
 
 /// Whether a subscription has the prices that an event told of: these alone, if it told of all.
 fn has_prices(read: &Subscription, hint: &Hint) -> bool {
-    let mut prices = read.prices.iter().filter_map(|price| price.id.as_ref());
+    let mut prices = read.sold().filter_map(|price| price.id.as_ref());
     if hint.whole {
         return prices.eq(&hint.prices);
     }

@@ -69,7 +69,7 @@ impl<'a> UnknownPrices<'a, '_> {
         subscription: &Subscription,
         until: Option<Timestamp>,
     ) {
-        let sells = subscription.prices.iter().any(|price| self.catalog.plan_of(price).is_some());
+        let sells = subscription.sold().any(|price| self.catalog.plan_of(price).is_some());
         let Some(price) = self.first_of(subscription, sells).map(Price::name) else { return };
         let given = gave(&self.facts.access, subscription);
         let ours = given.is_some() || self.facts.proven.contains(&subscription.id);
@@ -114,6 +114,6 @@ impl<'a> UnknownPrices<'a, '_> {
             true => price.id.is_none(),
             false => self.catalog.plan_of(price).is_none(),
         };
-        subscription.prices.iter().find(unknown)
+        subscription.sold().find(unknown)
     }
 }

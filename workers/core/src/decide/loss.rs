@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use tollgate_events::{Envelope, SubscriptionId};
 
 use super::grace::{ends_grace, never_paid};
-use super::{Desired, Facts, KeyState, closing_is_wanted, giver};
+use super::{Desired, Facts, KeyState, closing_is_wanted, giver, is_ended_by_policy};
 use crate::account::{Access, Given, Reason, Status};
 use crate::catalog::Catalog;
 use crate::policy::Policy;
@@ -117,6 +117,9 @@ impl Case<'_> {
     /// Whether a subscription that was read itself says why it gives less.
     fn says_so(&self, read: &Subscription, given: &Given) -> bool {
         let over = |at: Option<Timestamp>| at.is_some_and(|at| at <= self.now);
+        if read.sells_nothing() || is_ended_by_policy(read, self.policy) {
+            return true;
+        }
         match &read.status {
             SubscriptionStatus::Canceled
             | SubscriptionStatus::IncompleteExpired
@@ -144,7 +147,7 @@ impl Case<'_> {
     fn was_not_paid(&self, read: &Subscription, given: &Given, paid_for: &[Price]) -> bool {
         let gives =
             |price: &&Price| self.catalog.plan_of(price).is_some_and(|plan| plan.id == given.plan);
-        let mut giving = read.prices.iter().filter(gives).peekable();
+        let mut giving = read.sold().filter(gives).peekable();
         !paid_for.is_empty()
             && giving.peek().is_some()
             && giving.all(|price| paid_for.iter().all(|paid| paid.id != price.id))
@@ -159,7 +162,7 @@ impl Case<'_> {
     /// its customer has changed it. A price that the catalog does not know, or that it maps to a
     /// lower plan than before, is the catalog's doing; one that cannot be read may be the same.
     fn sells_else(&self, read: &Subscription, given: &Given) -> bool {
-        let known = read.prices.iter().any(|price| self.catalog.plan_of(price).is_some());
+        let known = read.sold().any(|price| self.catalog.plan_of(price).is_some());
         if !known || read.has_unreadable_price() {
             return false;
         }

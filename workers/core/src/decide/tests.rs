@@ -56,6 +56,7 @@ pub(super) fn subscription(id: &str, status: &str, price: &str) -> Subscription 
         latest_invoice: finalized(at(-DAY)),
         had_trial: false,
         latest_invoice_url: None,
+        voids_invoices: false,
         named: None,
     }
 }
@@ -69,7 +70,7 @@ fn dispute(status: &str) -> Dispute {
         id: DisputeId::parse("dp_1").unwrap(),
         status: status.into(),
         charge: ChargeId::parse("ch_1").unwrap(),
-        customer: None,
+        customer: CustomerId::parse("cus_1").ok(),
     }
 }
 
@@ -97,6 +98,7 @@ pub(super) fn facts(subscriptions: Vec<Subscription>) -> Facts {
         access: Access {
             plan: Some(plan_id("free")),
             status: Status::Active,
+            customers: [CustomerId::parse("cus_1").unwrap()].into(),
             keys: BTreeMap::from([(Slot::Primary, key)]),
             ..Access::default()
         },
@@ -825,6 +827,7 @@ fn what_an_operator_closes_is_cancelled_and_told_and_a_deletion_comes_first() {
 fn a_dispute_of_a_customer_who_is_not_linked_any_more_is_not_the_accounts() {
     let mut facts = facts(vec![]);
     let customer = CustomerId::parse("cus_1").unwrap();
+    facts.access.customers.clear();
     facts.disputes = vec![Dispute { customer: Some(customer.clone()), ..dispute("lost") }];
     facts.access.disputes = [(dispute("lost").id, DisputeMark::Holding)].into();
     let moved = decided(&facts);
@@ -865,4 +868,45 @@ fn several_subscriptions_of_ours_are_told() {
         subscription("sub_4", "active", "price_newsletter"),
     ]);
     assert_eq!(decided(&one).several(), None, "a newsletter is another matter");
+}
+
+#[test]
+fn an_item_of_none_sells_nothing_and_one_without_a_number_does() {
+    let with = |quantity| {
+        let mut paid = subscription("sub_1", "active", "price_pro");
+        paid.prices[0].quantity = quantity;
+        plan_of(&decided(&facts(vec![paid]))).to_owned()
+    };
+    assert_eq!(
+        (with(Some(0)), with(Some(1)), with(None)),
+        ("free".into(), "pro".into(), "pro".into())
+    );
+    // What it sold before is no plan to keep.
+    let mut none = subscription("sub_1", "active", "price_new");
+    none.prices[0].quantity = Some(0);
+    let mut facts = facts(vec![none]);
+    facts.access.given = Some(given("sub_1", "pro", "price_pro"));
+    assert_eq!((plan_of(&decided(&facts)), decided(&facts).warnings.len()), ("free", 0));
+}
+
+#[test]
+fn a_voided_invoice_ends_the_plan_where_the_seller_says_so() {
+    let paused =
+        Subscription { voids_invoices: true, ..subscription("sub_1", "active", "price_pro") };
+    let facts = facts(vec![paused]);
+    assert_eq!(plan_of(&decided(&facts)), "pro", "as its status says");
+    let policy = Policy { pause_collection_void: PlanThen::End, ..Policy::default() };
+    assert_eq!(plan_of(&decide(&facts, &catalog(), &policy, now())), "free");
+}
+
+/// A dispute holds whoever has its charge's customer, and nobody where there is none.
+#[test]
+fn a_dispute_without_a_customer_holds_nobody() {
+    let mut facts = facts(vec![]);
+    facts.access.customers = [CustomerId::parse("cus_1").unwrap()].into();
+    facts.disputes = vec![dispute("needs_response")];
+    assert_eq!(decided(&facts).status, Status::Held);
+    facts.disputes[0].customer = None;
+    let guests = decided(&facts);
+    assert_eq!((guests.status, guests.disputes.len()), (Status::Active, 0));
 }

@@ -153,6 +153,7 @@ pub(super) fn update_subscription(
 ) -> StripeResult<Value> {
     let metadata = form.map("metadata");
     let (item, price) = (form.take("items[0][id]"), form.take("items[0][price]"));
+    let quantity = form.int("items[0][quantity]")?;
     if form.take("proration_behavior").is_some_and(|word| word != "create_prorations") {
         return Err(StripeError::not_implemented("another proration_behavior"));
     }
@@ -170,9 +171,10 @@ pub(super) fn update_subscription(
     if !metadata.is_empty() {
         stripe.set_metadata(id, &metadata)?;
     }
-    match (item, price) {
-        (Some(item), Some(price)) => stripe.change_item(id, &item, &price)?,
-        (None, None) => {}
+    match (item, price, quantity) {
+        (Some(item), Some(price), None) => stripe.change_item(id, &item, &price)?,
+        (Some(item), None, Some(quantity)) => stripe.change_item_quantity(id, &item, quantity)?,
+        (None, None, None) => {}
         _ => return Err(StripeError::not_implemented("adding or removing items")),
     }
     match (at_end, cancel_at) {

@@ -106,6 +106,7 @@ fn paid_for() -> Price {
         id: PriceId::parse("price_1").ok(),
         lookup_key: Some("pro_monthly".into()),
         product: ProductId::parse("prod_1").ok(),
+        quantity: Some(2),
     }
 }
 

@@ -64,6 +64,11 @@ impl SubscriptionView {
             latest_invoice_url: object
                 .object("latest_invoice")
                 .and_then(|invoice| invoice.text("hosted_invoice_url")),
+            voids_invoices: object
+                .object("pause_collection")
+                .and_then(|pause| pause.text("behavior"))
+                .as_deref()
+                == Some("void"),
             named: named(object),
         };
         let goes_on = list.as_ref().is_some_and(|list| list.flag("has_more") == Some(true));
@@ -87,8 +92,9 @@ pub(super) struct ItemView {
 impl ItemView {
     /// Whatever it is, it is an item: of a price that may not be known.
     pub(super) fn read(item: &Object<'_>) -> Self {
-        let price = item.object("price").map(|price| read_price(&price));
-        Self { price: price.unwrap_or_default(), period_end: item.time("current_period_end") }
+        let quantity = item.whole("quantity").and_then(|number| number.try_into().ok());
+        let price = item.object("price").map(|price| read_price(&price)).unwrap_or_default();
+        Self { price: Price { quantity, ..price }, period_end: item.time("current_period_end") }
     }
 }
 
@@ -105,6 +111,7 @@ pub(super) fn read_price(price: &Object<'_>) -> Price {
         id: price.id("id", PriceId::parse),
         lookup_key: price.text("lookup_key"),
         product: price.id("product", ProductId::parse),
+        quantity: None,
     }
 }
 
@@ -181,7 +188,8 @@ fn line_price(line: &Object<'_>) -> Option<Price> {
     };
     let details = pricing.object("price_details").unwrap_or(pricing);
     let id = details.id("price", PriceId::parse);
-    Some(Price { id, product: details.id("product", ProductId::parse), lookup_key: None })
+    let product = details.id("product", ProductId::parse);
+    Some(Price { id, product, ..Price::default() })
 }
 
 /// <https://docs.stripe.com/api/customers/object>
@@ -229,12 +237,13 @@ pub(super) fn is_of_a_deleted_customer(raw: &str) -> bool {
 
 /// <https://docs.stripe.com/api/disputes/object>
 pub(super) fn dispute(object: &Object<'_>) -> Result<Dispute, Odd> {
-    let charge = object.object("charge");
+    // Whose it is decides whom it holds: what cannot be read is not nobody.
+    let charged = object.object("charge").ok_or_else(|| Odd::new("charge", "not expanded"))?;
     Ok(Dispute {
         id: object.need_id("id", DisputeId::parse)?,
         status: DisputeStatus::from(object.need("status")?.as_str()),
         charge: object.need_id("charge", ChargeId::parse)?,
-        customer: charge.and_then(|charge| charge.id("customer", CustomerId::parse)),
+        customer: charge(&charged)?,
     })
 }
 

@@ -110,6 +110,13 @@ fn what_was_not_paid_explains_that_it_is_not_kept() {
 }
 
 #[test]
+fn an_item_of_none_explains_that_it_gives_nothing() {
+    let mut stage = Stage::on(vec![subscription("sub_1", "active", "price_pro")]);
+    stage.facts.subscriptions[0].prices[0].quantity = Some(0);
+    assert_eq!(stage.evidence(), Some(Evidence::Explained));
+}
+
+#[test]
 fn a_catalog_is_never_explained() {
     let live = || vec![subscription("sub_1", "active", "price_pro")];
     // The same price gives less.
