@@ -142,12 +142,13 @@ fn entitled(stack: &Stack, account: &Account, catalog: &Catalog) -> Option<PlanI
         .iter()
         .flat_map(|customer| stripe.subscriptions_of(customer.as_str()))
         .filter(|row| matches!(row.status, Subscribed::Active | Subscribed::Trialing));
-    let prices = live.flat_map(|row| &row.items).filter_map(|item| stripe.price(&item.price).ok());
+    let items = live.flat_map(|row| &row.items).filter(|item| item.quantity != Some(0));
+    let prices = items.filter_map(|item| stripe.price(&item.price).ok());
     let plans = prices.filter_map(|price| {
         let price = Price {
             id: PriceId::parse(price.id.clone()).ok(),
             lookup_key: price.lookup_key.clone(),
-            product: None,
+            ..Price::default()
         };
         catalog.plan_of(&price)
     });
