@@ -17,29 +17,38 @@ pub fn guide(stack: &Stack) -> Result<String, std::fmt::Error> {
     writeln!(text, "  protected API  {}   GET /prod/hello with x-api-key", urls.api)?;
     writeln!(text, "  Stripe         {}   API, checkout and portal pages", urls.stripe)?;
     writeln!(text, "  AWS            {}   AWS_ENDPOINT_URL for SDK and command line", urls.aws)?;
-    writeln!(text, "\nA first walk (needs curl and jq):\n")?;
-    writeln!(text, "{}", walk(stack))?;
+    let [sign_up, code, buy] = walk(stack);
+    writeln!(text, "\nA first walk (needs curl and jq), in another terminal. Ann signs up:\n")?;
+    writeln!(text, "{sign_up}")?;
+    writeln!(text, "The code of Cognito's mail to her is printed below. Put it here:\n")?;
+    writeln!(text, "{code}")?;
+    writeln!(text, "Then she has a key, calls the API, and is sent to Stripe to buy a plan:\n")?;
+    writeln!(text, "{buy}")?;
     Ok(text)
 }
 
-/// A sign-up, a key, a purchase, as commands.
-fn walk(stack: &Stack) -> String {
+/// A sign-up, the code of its mail, and a key and a purchase: commands to paste, for any POSIX
+/// shell. Each part may be pasted at once: none reads what a person types.
+pub fn walk(stack: &Stack) -> [String; 3] {
     let (aws, tollgate, api) = (&stack.urls.aws, &stack.urls.tollgate, &stack.urls.api);
-    format!(
+    let sign_up = format!(
         r#"  cognito() {{ curl -s {aws} -H "x-amz-target: AWSCognitoIdentityProviderService.$1" \
     -H 'content-type: application/x-amz-json-1.1' -d "$2"; }}
   cognito SignUp '{{"ClientId":"tollgate-local","Username":"ann","Password":"Correct-horse-7",
     "UserAttributes":[{{"Name":"email","Value":"ann@example.com"}}]}}'
-  read -p 'the code below: ' CODE   # Cognito's mail is printed here
-  cognito ConfirmSignUp '{{"ClientId":"tollgate-local","Username":"ann","ConfirmationCode":"'$CODE'"}}'
+"#
+    );
+    let buy = format!(
+        r#"  cognito ConfirmSignUp '{{"ClientId":"tollgate-local","Username":"ann","ConfirmationCode":"'"$CODE"'"}}'
   TOKEN=$(cognito InitiateAuth '{{"ClientId":"tollgate-local","AuthFlow":"USER_PASSWORD_AUTH",
     "AuthParameters":{{"USERNAME":"ann","PASSWORD":"Correct-horse-7"}}}}' | jq -r .AuthenticationResult.IdToken)
-  curl -s {tollgate}/account -H "authorization: Bearer $TOKEN" | jq
+  until curl -sf {tollgate}/account -H "authorization: Bearer $TOKEN" | jq -e 'select(.plan)'; do sleep 1; done
   KEY=$(curl -s {tollgate}/account/key -H "authorization: Bearer $TOKEN" | jq -r .key)
-  curl -i {api}/prod/hello -H "x-api-key: $KEY"
+  curl -si {api}/prod/hello -H "x-api-key: $KEY"
   curl -s {tollgate}/account/checkout -H "authorization: Bearer $TOKEN" -d '{{"plan":"pro"}}' | jq -r .url
 "#
-    )
+    );
+    [sign_up, "  CODE=123456\n".to_owned(), buy]
 }
 
 /// The mails that Cognito would have sent since: one line for each code.

@@ -10,5 +10,20 @@ pub mod guide;
 pub mod invariants;
 pub mod outputs;
 pub mod secrets;
+pub mod serve;
 pub mod stack;
 pub mod timeline;
+
+use std::io::{self, ErrorKind};
+use std::process::ExitCode;
+
+/// Tells a person why a program ended, and its exit code: 2; or 141 in silence where nobody reads
+/// its output any more, as behind `| head`.
+pub fn why_it_ended(what: &str, error: &anyhow::Error) -> ExitCode {
+    let closed = |error: &io::Error| error.kind() == ErrorKind::BrokenPipe;
+    if error.chain().filter_map(|cause| cause.downcast_ref()).any(closed) {
+        return ExitCode::from(141);
+    }
+    eprintln!("{what}: {error:#}");
+    ExitCode::from(2)
+}

@@ -2,7 +2,8 @@
 //! Tollgate's functions on the real SDKs between them.
 //!
 //! What AWS does between the services is done here, on request and in order: SQS's
-//! event source mappings, EventBridge, the sweep's schedule. Time is a virtual clock.
+//! event source mappings, EventBridge, the sweep's schedule. Time is a virtual clock; of
+//! [`serve`](crate::serve), real time.
 //! Whoever calls a function that failed calls it again, as in AWS (`retries`).
 
 mod retries;
@@ -37,6 +38,7 @@ use tollgate_standin::world::{
 use tollgate_workers::adapters::dynamodb::DynamoLedger;
 use tollgate_workers::adapters::dynamodb::table::create_table;
 use tollgate_workers::handlers::{self, sweep::Swept};
+use tower_http::cors::{Any, CorsLayer};
 
 use crate::access::Access;
 use crate::faults::Faults;
@@ -133,6 +135,14 @@ impl Stack {
     /// # Errors
     /// A port is taken (the message says what to do), or a part does not start.
     pub async fn start(options: Options) -> anyhow::Result<Self> {
+        Self::start_on(VirtualClock::starting_at(options.start), options).await
+    }
+
+    /// The same on a clock of the caller's.
+    ///
+    /// # Errors
+    /// As for [`start`](Self::start).
+    pub async fn start_on(clock: VirtualClock, options: Options) -> anyhow::Result<Self> {
         let [tollgate, api, stripe, aws] = listeners(options.port).await?;
         let dynamodb = listen(None).await?;
         let urls = Urls {
@@ -143,7 +153,7 @@ impl Stack {
         };
         let dynamodb_url = url(&dynamodb)?;
         let http = webhook_client().context("no HTTP client")?;
-        let world = World::new(options.start, 1, &urls.stripe, Arc::new(Fair));
+        let world = World::on(clock, 1, &urls.stripe, Arc::new(Fair));
         world.cognito.set_endpoint(&urls.aws);
         let elsewhere = PoolConfig { custom: Vec::new(), ..PoolConfig::tollgate(OTHER_POOL_ID) };
         let elsewhere = CognitoStandin::new(world.clock.clone(), world.gate.clone(), elsewhere)
@@ -511,7 +521,10 @@ fn sdk(endpoint: &str, caller: &str) -> SdkConfig {
         .build()
 }
 
+/// Serves it, for the pages of any website too: a seller develops one on another port.
 fn serve(listener: TcpListener, router: Router) -> JoinHandle<()> {
+    let any = CorsLayer::new().allow_origin(Any).allow_methods(Any).allow_headers(Any);
+    let router = router.layer(any.expose_headers(Any));
     tokio::spawn(async move {
         // It ends with its task; an error would show at the next request.
         let _ = axum::serve(listener, router).await;

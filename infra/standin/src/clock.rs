@@ -1,4 +1,4 @@
-//! A clock that stands still until it is moved.
+//! A clock that stands still until it is moved, by a test, by whoever sleeps, or by real time.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -13,27 +13,45 @@ use tollgate_billing::ports::Clock;
 #[derive(Debug, Clone)]
 pub struct VirtualClock {
     now: Arc<AtomicI64>,
-    /// When each sleeper wants to be awake, for a clock on which sleepers wait.
-    sleepers: Option<Arc<Mutex<BTreeSet<i64>>>>,
+    sleep: Sleep,
+}
+
+/// What it is to sleep on a clock.
+#[derive(Debug, Clone)]
+enum Sleep {
+    /// Sleeping moves the clock.
+    Moves,
+    /// Sleepers wait until somebody moves it: when each wants to be awake.
+    Waits(Arc<Mutex<BTreeSet<i64>>>),
+    /// Sleepers wait in real time, which somebody else brings to the clock.
+    Real,
 }
 
 impl VirtualClock {
     /// A clock that shows `start`.
     pub fn starting_at(start: Timestamp) -> Self {
-        Self { now: Arc::new(AtomicI64::new(start.as_millisecond())), sleepers: None }
+        Self { now: Arc::new(AtomicI64::new(start.as_millisecond())), sleep: Sleep::Moves }
     }
 
     /// The same clock, on which whoever sleeps waits until somebody has moved it far enough:
     /// for many workers at once.
     #[must_use]
     pub fn with_sleepers(self) -> Self {
-        Self { sleepers: Some(Arc::default()), ..self }
+        Self { sleep: Sleep::Waits(Arc::default()), ..self }
+    }
+
+    /// The same clock, on which whoever sleeps does so in real time and moves nothing: for a
+    /// world that somebody looks at meanwhile.
+    #[must_use]
+    pub fn in_real_time(self) -> Self {
+        Self { sleep: Sleep::Real, ..self }
     }
 
     /// When the next sleeper wants to be awake; sleepers who have died still count.
     pub fn next_wake(&self) -> Option<Timestamp> {
         let after = self.now.load(Ordering::SeqCst) + 1;
-        let mut sleepers = self.sleepers.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner);
+        let Sleep::Waits(sleepers) = &self.sleep else { return None };
+        let mut sleepers = sleepers.lock().unwrap_or_else(PoisonError::into_inner);
         *sleepers = sleepers.split_off(&after);
         Timestamp::from_millisecond(*sleepers.first()?).ok()
     }
@@ -61,9 +79,15 @@ impl Clock for VirtualClock {
         self.time()
     }
 
-    /// Sleeping moves the clock, unless it has sleepers: nothing ever waits in real time.
+    /// Sleeping moves the clock, unless it is one on which sleepers wait.
     async fn sleep(&self, duration: SignedDuration) {
-        let Some(sleepers) = &self.sleepers else { return self.advance(duration) };
+        let sleepers = match &self.sleep {
+            Sleep::Moves => return self.advance(duration),
+            Sleep::Real => {
+                return tokio::time::sleep(duration.try_into().unwrap_or_default()).await;
+            }
+            Sleep::Waits(sleepers) => sleepers,
+        };
         let until = (self.time() + duration).as_millisecond();
         sleepers.lock().unwrap_or_else(PoisonError::into_inner).insert(until);
         // Whoever moves the clock polls the sleepers.

@@ -8,12 +8,13 @@ pub mod clients;
 pub mod cognito;
 pub mod dynamodb;
 pub(crate) mod error;
+pub(crate) mod hindrance;
 mod ports;
 pub mod secrets;
 pub mod sqs;
 pub mod stripe;
 #[cfg(test)]
-mod stub;
+pub(crate) mod stub;
 pub mod system;
 pub mod usage_plans;
 

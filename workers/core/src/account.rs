@@ -229,19 +229,19 @@ impl fmt::Display for Reason {
             Self::DefaultPlan => write!(f, "no live subscription to a plan"),
             Self::NoPlan => write!(f, "no live subscription to a plan, and no default plan"),
             Self::Subscription { subscription } => write!(f, "{subscription} is live"),
-            Self::Ending { subscription, at } => write!(f, "{subscription} ends at {at}"),
+            Self::Ending { subscription, at } => write!(f, "{subscription} ends at {at:.0}"),
             Self::Grace { subscription, until } => {
-                write!(f, "{subscription} is past due, grace until {until}")
+                write!(f, "{subscription} is past due, grace until {until:.0}")
             }
             Self::UnknownPrice { price, until: None } => {
                 write!(f, "{price} is not in the catalog, the last plan stays")
             }
             Self::UnknownPrice { price, until: Some(until) } => {
-                write!(f, "{price} is not in the catalog, the last plan stays until {until}")
+                write!(f, "{price} is not in the catalog, the last plan stays until {until:.0}")
             }
             Self::Grant { until: None } => write!(f, "granted by an operator"),
             Self::Grant { until: Some(until) } => {
-                write!(f, "granted by an operator until {until}")
+                write!(f, "granted by an operator until {until:.0}")
             }
             Self::Dispute { dispute } => write!(f, "dispute {dispute}"),
             Self::OperatorHold { why } => write!(f, "held by an operator: {why}"),

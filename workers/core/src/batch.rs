@@ -16,6 +16,7 @@ use crate::error_policy::{Judgement, Verdict, error_policy};
 use crate::ledger::{EventRecord, Outcome};
 use crate::ports::{Clock, Ledger, PortResult, Ports, Queue, QueueName};
 use crate::resolve::{Resolutions, Resolved};
+use crate::shell::quoted;
 use crate::sweep::wake;
 
 /// A message as the queue delivered it.
@@ -49,7 +50,7 @@ pub struct BatchReport {
 /// What is told of an event that bears this deployment's name, and whose proof is none.
 const BROKEN_PROOF: &str = "it bears this stack's name and an account, and a proof that none of the \
                             key-derivation secrets made: put the lost one back, or link the \
-                            customer with `tollgate account link`";
+                            customer with `tollgate account link WHO CUSTOMER --why TEXT`";
 
 /// The events of one account, with the places of their messages in the batch.
 type Group = Vec<(usize, Envelope)>;
@@ -182,7 +183,10 @@ impl<P: Ports> Worker<P> {
         if now.duration_since(envelope.received_at) < self.policy.waiting() {
             return (Outcome::Waiting, format!("{customer} is not linked to an account yet"));
         }
-        let mend = "link it with `tollgate account link`, then replay the event";
+        let mend = format!(
+            "link it with `tollgate account link WHO {} --why TEXT`, then replay the event",
+            quoted(customer)
+        );
         (Outcome::Parked, format!("{customer} is not linked to an account; {mend}"))
     }
 

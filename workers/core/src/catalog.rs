@@ -1,9 +1,12 @@
 //! The catalog: which plans there are, and what Stripe sells them as (`plans.toml`).
 //!
-//! Read once, checked as a whole; every error names its line and the mend. What it
+//! Read once, checked as a whole; every error tells all that is wrong, each with its line and mend. What it
 //! maps to in API Gateway and Stripe is compared by [`crate::storefront`], not here.
 
 mod read;
+mod shape;
+
+use std::fmt;
 
 use serde::Deserialize;
 use tollgate_events::{PriceId, ProductId, cognito};
@@ -159,24 +162,47 @@ pub struct CatalogDraft {
     pub policy: Policy,
 }
 
-/// What is wrong with `plans.toml`, where, and what to do about it.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum CatalogError {
-    /// Not TOML, or not of this shape; the text has line and column.
-    #[error("plans.toml cannot be read: {0}")]
-    Syntax(String),
-    /// A value that breaks a rule.
-    #[error("plans.toml line {line}: {problem}; {mend}")]
-    Rule {
-        /// The line, from 1.
-        line: usize,
-        /// What is wrong.
-        problem: String,
-        /// What to do.
-        mend: &'static str,
-    },
+/// All that is wrong with a catalog, in the order of its lines.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CatalogError {
+    file: String,
+    faults: Vec<Fault>,
 }
+
+/// What is wrong in one place, and what to do about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Fault {
+    /// The line, from 1.
+    line: usize,
+    problem: String,
+    mend: String,
+}
+
+impl CatalogError {
+    fn new(faults: Vec<Fault>) -> Self {
+        Self { file: "plans.toml".to_owned(), faults }
+    }
+
+    /// The same of a file that is called otherwise.
+    #[must_use]
+    pub fn of(self, file: &str) -> Self {
+        Self { file: file.to_owned(), ..self }
+    }
+}
+
+/// A line for each place.
+impl fmt::Display for CatalogError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (n, Fault { line, problem, mend }) in self.faults.iter().enumerate() {
+            let (next, then) =
+                (if n > 0 { "\n" } else { "" }, if mend.is_empty() { "" } else { "; " });
+            write!(f, "{next}{} line {line}: {problem}{then}{mend}", self.file)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for CatalogError {}
 
 impl Catalog {
     /// All plans, in the file's order.
@@ -302,11 +328,84 @@ grace_days = 3
             ("rate = 5.0", "rate = 0.0", 16, "above 0"),
             ("burst = 10", "burst = 2147483648", 16, "at most 2147483647"),
             ("limit = 100", "limit = 2147483648", 10, "at most 2147483647"),
+            (
+                "throttle =",
+                "quota = { limit = 0, period = \"DAY\" }\nthrottle =",
+                16,
+                "leave the quota out",
+            ),
+            (
+                "grace_days = 3",
+                "hold_on_dispute = false\nhold_on_inquiry = true",
+                29,
+                "turn hold_on_dispute on",
+            ),
         ] {
             let text = error(from, to);
             assert!(text.starts_with(&format!("plans.toml line {line}: ")), "{text}");
             assert!(text.contains(mend), "{text}");
         }
+    }
+
+    /// In the seller's words, not in Rust's.
+    #[test]
+    fn a_value_of_another_kind_is_told_what_it_means() {
+        for (from, to, line, told) in [
+            (
+                "unit_amount = 49000",
+                "unit_amount = 29.00",
+                23,
+                "`unit_amount` is whole cents (the currency's smallest unit), 2900 for 29.00",
+            ),
+            (
+                "unit_amount = 49000\n",
+                "",
+                21,
+                "missing field `unit_amount`; `unit_amount` is whole cents",
+            ),
+            (
+                "limit = 100",
+                "limit = \"100\"",
+                10,
+                "`limit` is how many requests a period has, a whole number",
+            ),
+            (
+                r#""MONTH""#,
+                r#""YEAR""#,
+                10,
+                "unknown variant `YEAR`; `period` is \"DAY\", \"WEEK\" or \"MONTH\"",
+            ),
+            ("rank = 20", "rank = -1", 14, "`rank` is a whole number: 0 for what costs nothing"),
+            ("grace_days = 3", "grace_days = 3.5", 28, "`grace_days` is whole days"),
+            ("revision = 3", "revision = \"3\"", 2, "`revision` is a whole number"),
+        ] {
+            let text = error(from, to);
+            assert!(text.starts_with(&format!("plans.toml line {line}: ")), "{text}");
+            assert!(text.contains(told), "{text}");
+            assert!(!text.contains("u32") && !text.contains("i64"), "{text}");
+        }
+    }
+
+    #[test]
+    fn everything_that_is_wrong_is_told_at_once_and_of_this_file() {
+        let text = GOOD
+            .replace("stages = [\"api1:prod\"]", "stages = [\"api1\"]")
+            .replace("limit = 100", "limit = 1.5")
+            .replace("rate = 5.0", "rate = 0.0")
+            .replace("usage_plan = \"up-pro\"", "")
+            .replace("unit_amount = 49000", "unit_amount = 0")
+            .replace("\"usd\"", "\"usd\"\ncolour = 1")
+            .replace("grace_days = 3", "grace_dys = 3");
+        let error = CatalogFile::parse(&text).unwrap_err().of("shop/other.toml").to_string();
+        let lines: Vec<_> = error.lines().filter_map(|it| it.split(": ").next()).collect();
+        let expected = [4, 10, 25, 29].map(|line| format!("shop/other.toml line {line}"));
+        assert_eq!(lines, expected, "{error}");
+        // What can be read of the rest is checked by the rules.
+        let text = text.replace("limit = 1.5", "limit = 1").replace("\ncolour = 1", "");
+        let error = CatalogFile::parse(&text).unwrap_err().to_string();
+        let lines: Vec<_> = error.lines().filter_map(|it| it.split(": ").next()).collect();
+        let expected = [4, 13, 16, 23, 28].map(|line| format!("plans.toml line {line}"));
+        assert_eq!(lines, expected, "{error}");
     }
 
     #[test]

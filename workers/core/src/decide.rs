@@ -133,8 +133,8 @@ impl std::fmt::Display for Warning {
             Self::PaymentOfAbsentUser(subscription) => write!(
                 f,
                 "{subscription} is live, and its user is not in the pool, though nothing told of a \
-                 deletion; `tollgate account close` cancels it, and `tollgate account release` \
-                 opens the account where the user is there"
+                 deletion; `tollgate account close WHO --why TEXT` cancels it, and `tollgate account \
+                 release WHO --why TEXT` opens the account where the user is there"
             ),
         }
     }

@@ -34,7 +34,10 @@ pub use observed::{
 pub use queues::{MIN_RECEIVES, MIN_VISIBILITY};
 pub use webhook::NEWEST_API_VERSION;
 
-/// Every check, in the order in which they are reported.
+use crate::shell::in_context;
+
+/// Every check, in the order in which they are reported. Commands are as one types them for this
+/// stack.
 pub fn examine(observed: &Observed, expected: &Expected) -> Findings {
     let mut findings = catalog::examine(expected);
     findings.extend(cognito::examine(observed, expected));
@@ -45,5 +48,9 @@ pub fn examine(observed: &Observed, expected: &Expected) -> Findings {
     findings.extend(queues::examine(observed, expected));
     findings.extend(table::examine(observed, expected));
     findings.push(clock::examine(observed));
+    for problem in findings.iter_mut().flat_map(|finding| &mut finding.problems) {
+        problem.found = in_context(&problem.found, &expected.command);
+        problem.mend = in_context(&problem.mend, &expected.command);
+    }
     Findings { findings }
 }

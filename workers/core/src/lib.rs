@@ -41,3 +41,4 @@ pub mod shell;
 pub mod storefront;
 pub mod stripe;
 pub mod sweep;
+pub mod words;

@@ -1,16 +1,14 @@
 //! `cargo local`: serves the whole product on loopback until Ctrl-C.
 //!
-//! Exit codes: 0, stopped by Ctrl-C; 2, it could not start.
+//! Exit codes: 0, stopped by Ctrl-C; 2, it could not start, or failed; 141, nobody reads its
+//! output any more.
+#![warn(clippy::print_stdout)]
 
-use std::collections::BTreeSet;
+use std::io::{Write, stdout};
 use std::process::ExitCode;
-use std::time::Duration;
 
 use clap::Parser;
-use jiff::SignedDuration;
-use tollgate_billing::ports::Clock;
-use tollgate_local::guide;
-use tollgate_local::stack::{Options, Stack};
+use tollgate_local::{guide, serve, why_it_ended};
 use tollgate_workers::adapters::system::SystemClock;
 
 /// Serves Tollgate, and stand-ins for Stripe and AWS, on 127.0.0.1 until Ctrl-C.
@@ -32,41 +30,18 @@ struct Arguments {
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
     tollgate_workers::telemetry::init(&arguments.log);
-    match serve(arguments.port).await {
+    match run(arguments.port).await {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("cargo local could not start: {error:#}");
-            ExitCode::from(2)
-        }
+        Err(error) => why_it_ended("cargo local failed", &error),
     }
 }
 
-/// How often the stack's clock is set and what is under way is passed on.
-const TICK: Duration = Duration::from_millis(200);
-
-/// How often the sweep runs.
-const SWEEP_EVERY: SignedDuration = SignedDuration::from_mins(1);
-
-async fn serve(port: u16) -> anyhow::Result<()> {
-    let start = SystemClock.now();
-    let stack =
-        Stack::start(Options { port: Some(port), start, broken: None, faults: None }).await?;
-    print!("{}", guide::guide(&stack)?);
-    let (mut swept, mut mails) = (start, BTreeSet::new());
-    loop {
-        tokio::select! {
-            stopped = tokio::signal::ctrl_c() => return Ok(stopped?),
-            () = tokio::time::sleep(TICK) => {}
-        }
-        let now = SystemClock.now();
-        stack.world.stripe.advance_to(now);
-        if now.duration_since(swept) >= SWEEP_EVERY {
-            swept = now;
-            stack.sweep().await?;
-        }
-        stack.settle().await?;
-        for mail in guide::mails(&stack, &mut mails) {
-            println!("{mail}");
-        }
+async fn run(port: u16) -> anyhow::Result<()> {
+    let stack = serve::start(Some(port), &SystemClock).await?;
+    let mut out = stdout();
+    write!(out, "{}", guide::guide(&stack)?)?;
+    tokio::select! {
+        stopped = tokio::signal::ctrl_c() => Ok(stopped?),
+        ended = serve::serve(&stack, &SystemClock, &mut out) => ended,
     }
 }

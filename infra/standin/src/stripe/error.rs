@@ -94,6 +94,12 @@ impl StripeError {
         }
     }
 
+    /// A parameter that Stripe takes, and the stand-in does not model: 501.
+    pub fn unmodelled_parameter(name: &str) -> Self {
+        let what = format!("the parameter {name}");
+        Self { param: Some(name.to_owned()), ..Self::not_implemented(&what) }
+    }
+
     /// A parameter that the operation needs: 400.
     pub fn missing_parameter(name: &str) -> Self {
         Self {

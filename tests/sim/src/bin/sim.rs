@@ -1,6 +1,9 @@
-//! `sim`: runs seeds and tells what they showed. Exit code 1 when an invariant broke.
+//! `sim`: runs seeds and tells what they showed. Exit code 1 when an invariant broke,
+//! 141 when nobody reads what it prints.
+#![warn(clippy::print_stdout)]
 
-use std::process::ExitCode;
+use std::io::{Write, stdout};
+use std::process::{ExitCode, exit};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
@@ -17,6 +20,15 @@ use tollgate_sim::story::story;
 use tollgate_sim::switch::{longest, measure};
 use tollgate_sim::upgrades::{HEAD, upgrades};
 use tollgate_standin::bugs::Bug;
+
+/// Prints a line. Where nobody reads it any more, as behind `| head`, the run ends in silence.
+macro_rules! say {
+    ($($line:tt)*) => {
+        if writeln!(stdout(), $($line)*).is_err() {
+            exit(141)
+        }
+    };
+}
 
 /// Each seed is a world of its own.
 const THREADS: u64 = 2;
@@ -116,13 +128,13 @@ fn main() -> ExitCode {
     let (tally, coverage) = sum.into_inner().unwrap_or_else(PoisonError::into_inner);
     let seconds = begun.elapsed().as_secs_f64().max(0.001);
     if args.coverage {
-        println!("{coverage}");
+        say!("{coverage}");
     }
     let (hit, all) = coverage.reached();
-    println!("{hit} of {all} cells of step × crash point × fault hit (--coverage shows them)");
-    println!("{tally}");
-    println!("{:.0} events per second", tally.events as f64 / seconds);
-    longest(&measure()).iter().for_each(|line| println!("{line}"));
+    say!("{hit} of {all} cells of step × crash point × fault hit (--coverage shows them)");
+    say!("{tally}");
+    say!("{:.0} events per second", tally.events as f64 / seconds);
+    longest(&measure()).iter().for_each(|line| say!("{line}"));
     if tally.violations == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
@@ -138,9 +150,9 @@ fn work(args: &Args, next: &AtomicU64, sum: &Mutex<(Tally, Coverage)>) {
         let small = first.and_then(|v| shrink(&report.script, v.invariant, args.shrink_runs));
         let mut sum = sum.lock().unwrap_or_else(PoisonError::into_inner);
         if args.transcript {
-            report.transcript.iter().for_each(|line| println!("{line}"));
+            report.transcript.iter().for_each(|line| say!("{line}"));
         }
-        report.violations.iter().for_each(|violation| println!("{violation}"));
+        report.violations.iter().for_each(|violation| say!("{violation}"));
         if let Some(small) = small {
             tell(&small);
         }
@@ -163,9 +175,9 @@ fn script(args: &Args, seed: u64) -> Script {
 /// The story of the smallest run that breaks the same invariant.
 fn tell(small: &Shrunk) {
     let Report { script, acts, .. } = &small.report;
-    println!("\nThe same with {} acts, found in {} runs:\n", acts.len(), small.runs);
-    story(&small.report, small.invariant).iter().for_each(|line| println!("  {line}"));
-    println!("\nAgain:\n  {}\n", script.command());
+    say!("\nThe same with {} acts, found in {} runs:\n", acts.len(), small.runs);
+    story(&small.report, small.invariant).iter().for_each(|line| say!("  {line}"));
+    say!("\nAgain:\n  {}\n", script.command());
 }
 
 /// The table of times without a plan.
@@ -182,13 +194,13 @@ fn switches(accounts: usize, one_in: &[u64], tries: u32) -> ExitCode {
 /// The table of planted bugs.
 fn bugs(limit: u64, only: &[Bug]) -> ExitCode {
     let mut caught = true;
-    println!("{:<26} invariant  first seed  seeds needed", "bug");
+    say!("{:<26} invariant  first seed  seeds needed", "bug");
     for bug in Bug::ALL.into_iter().filter(|bug| only.is_empty() || only.contains(bug)) {
         let line = format!("{bug:<26} {:>9}", bug.invariant());
         match hunt(bug, 0, limit) {
-            Some(catch) => println!("{line}  {:>10}  {:>12}", catch.seed, catch.seeds),
+            Some(catch) => say!("{line}  {:>10}  {:>12}", catch.seed, catch.seeds),
             None => {
-                println!("{line}  {:>10}  more than {limit}", "none");
+                say!("{line}  {:>10}  more than {limit}", "none");
                 caught = false;
             }
         }

@@ -40,7 +40,7 @@ async fn main() -> ExitCode {
     let Arguments { checks, profile, binaries, keep } = Arguments::parse();
     let options = Options { checks, profile, binaries, keep };
     tokio::select! {
-        done = run(&options) => match done {
+        done = Box::pin(run(&options)) => match done {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
                 eprintln!("\ncargo deployed: {error:#}");

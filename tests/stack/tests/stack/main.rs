@@ -8,6 +8,8 @@ mod calls;
 mod command;
 mod contract;
 mod demo;
+mod deploy_script;
+mod local;
 mod lost_answers;
 mod runbook;
 mod scenarios;

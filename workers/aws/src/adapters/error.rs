@@ -3,10 +3,15 @@
 //! It goes by the error's code and the HTTP status, never by the text: texts are
 //! undocumented. What to do about a class is the error policy's business, not ours.
 
+use std::error::Error;
+use std::iter::successors;
+
 use aws_sdk_dynamodb::config::http::HttpResponse;
-use aws_sdk_dynamodb::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use jiff::SignedDuration;
 use tollgate_billing::ports::{Class, Page, PortError, Service, Unreadable};
+
+use super::hindrance;
 
 /// One operation of one service: what every error of an adapter begins with.
 #[derive(Debug, Clone, Copy)]
@@ -34,7 +39,7 @@ impl Operation {
     /// Classifies what an AWS SDK returned.
     pub(crate) fn sdk<E>(self, error: &SdkError<E, HttpResponse>) -> PortError
     where
-        E: ProvideErrorMetadata + std::error::Error + 'static,
+        E: ProvideErrorMetadata + Error + 'static,
     {
         match error {
             SdkError::ServiceError(service) => {
@@ -43,19 +48,29 @@ impl Operation {
                 let class = classify(code, service.raw());
                 self.error(class, describe(code, meta.message()))
             }
-            SdkError::ConstructionFailure(_) => {
-                self.error(Class::Invalid, "the request could not be built")
-            }
+            SdkError::ConstructionFailure(_) => self
+                .hindered(error)
+                .unwrap_or_else(|| self.error(Class::Invalid, "the request could not be built")),
             SdkError::TimeoutError(_) => self.error(Class::Unavailable, "timed out"),
             SdkError::ResponseError(_) => {
                 self.error(Class::Unavailable, "the answer could not be read")
             }
-            // The connector's own words: host names and TLS alerts, no payload.
-            other => {
-                self.error(Class::Unavailable, format!("not sent: {}", DisplayErrorContext(other)))
-            }
+            other => self
+                .hindered(other)
+                .unwrap_or_else(|| self.error(Class::Unavailable, not_sent(other))),
         }
     }
+
+    /// What kept a request from being sent, in a line, where that is known.
+    pub(crate) fn hindered(self, error: &(dyn Error + 'static)) -> Option<PortError> {
+        hindrance::of(error).map(|(class, detail)| self.error(class, detail))
+    }
+}
+
+/// The connector's own words: host names and TLS alerts, no payload.
+fn not_sent(error: &(dyn Error + 'static)) -> String {
+    let causes = successors(error.source(), |&error| error.source()).map(ToString::to_string);
+    format!("not sent: {}", causes.collect::<Vec<_>>().join(": "))
 }
 
 /// The rows of a listing that were read; what was left out is told in the log.

@@ -35,6 +35,7 @@ use self::answer::{Answer, Object, Odd};
 use self::call::{Call, operation, segment};
 pub use self::client::StripeApiError;
 use self::client::{CallError, Client};
+pub use self::operator::AboutCustomer;
 use self::refusal::Refusal;
 use self::views::{ItemView, SubscriptionView};
 use super::error::{Operation, readable};

@@ -1,7 +1,9 @@
 //! `tollgate account`: what one account has, why, and what an operator does to it.
 
 mod act;
+mod customer;
 mod history;
+mod list;
 mod show;
 
 use clap::{Args, Subcommand};
@@ -21,6 +23,9 @@ pub(crate) enum Account {
     /// Shows what an account has, and why.
     #[command(after_help = SHOW)]
     Show(Who),
+    /// Lists accounts: who has which plan.
+    #[command(after_help = LIST)]
+    List(list::List),
     /// Tells why an account is on its plan: each change, newest first, with what was behind it.
     #[command(after_help = HISTORY)]
     History(History),
@@ -64,6 +69,10 @@ const SHOW: &str = "\
 Examples:
   tollgate --stack shop account show ann@example.com
   tollgate --stack shop account show cus_NffrFeUfNV2Hib --json | jq .plan";
+const LIST: &str = "\
+Examples:
+  tollgate --stack shop account list --plan pro
+  tollgate --stack shop account list --status held --json | jq -r '.accounts[].account'";
 const HISTORY: &str = "\
 Examples:
   tollgate --stack shop account history ann@example.com
@@ -249,6 +258,7 @@ pub(super) async fn run<C: Clock>(
 ) -> Result<Exit, Failure> {
     let (who, act, doing) = match command {
         Account::Show(Who { who }) => return show::run(&who, context, io).await,
+        Account::List(options) => return list::run(&options, context, io).await,
         Account::History(History { who, limit }) => {
             return history::run(&who.who, limit.into(), context, io).await;
         }

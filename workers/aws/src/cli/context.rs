@@ -4,6 +4,7 @@ use aws_config::SdkConfig;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::OnceCell;
 use tollgate_billing::ports::Clock;
+use tollgate_billing::shell::quoted;
 
 use super::exit::Failure;
 use super::io::Io;
@@ -31,6 +32,15 @@ impl Target {
             (Some(port), _) => Self::Local(Local { port }),
             (None, Some(name)) => Self::Named(name),
             (None, None) => Self::Environment,
+        }
+    }
+
+    /// The command as it was called, up to what it is to do.
+    pub(super) fn command(&self) -> String {
+        match self {
+            Self::Environment => "tollgate".to_owned(),
+            Self::Named(name) => format!("tollgate --stack {}", quoted(name)),
+            Self::Local(local) => format!("tollgate {}", local.option()),
         }
     }
 }
@@ -79,13 +89,14 @@ impl<'a, C: Clock> Context<'a, C> {
         }
     }
 
+    /// Whether it is about the local stack.
+    pub fn is_local(&self) -> bool {
+        matches!(self.target, Target::Local(_))
+    }
+
     /// The command as it was called, up to what it is to do: for commands to paste.
     pub fn command(&self) -> String {
-        match &self.target {
-            Target::Environment => "tollgate".to_owned(),
-            Target::Named(name) => format!("tollgate --stack {name}"),
-            Target::Local(local) => format!("tollgate {}", local.option()),
-        }
+        self.target.command()
     }
 
     /// A variable of the operator's environment. What it says of Stripe and of a stack is not

@@ -8,6 +8,7 @@ use tollgate_billing::catalog::CatalogFile;
 use tollgate_billing::doctor::{Expected, Look, Unseen, Verdict, examine};
 use tollgate_billing::ports::Clock;
 
+use super::stack::PlansOption;
 use super::{Colour, Context, Exit, Failure, Io, Setting, StackSettings};
 use crate::adapters::dynamodb::table::EXPIRES_AT;
 use crate::config::StripeEndpoint;
@@ -26,9 +27,8 @@ pub(crate) struct Doctor {
     #[arg(long)]
     strict: bool,
 
-    /// The catalog.
-    #[arg(default_value = "infra/plans/plans.toml")]
-    file: PathBuf,
+    /// The catalog [default: infra/plans/plans.toml; the local stack's own].
+    file: Option<PathBuf>,
 }
 
 pub(crate) async fn run<C: Clock>(
@@ -37,7 +37,8 @@ pub(crate) async fn run<C: Clock>(
     io: &mut Io<'_>,
 ) -> Result<Exit, Failure> {
     let settings = context.settings().await?;
-    let expected = expected(settings, context.named_stack(), context.command(), catalog(&command))?;
+    let catalog = catalog(command.file, context).await;
+    let expected = expected(settings, context.named_stack(), context.command(), catalog)?;
     let place = place(settings, context.named_stack(), &|name| context.variable(name))?;
     let observed = observe(&place, &expected, context.sdk().await, &context.clock).await;
     let findings = examine(&observed, &expected);
@@ -59,11 +60,12 @@ fn colour(verdict: Verdict) -> Colour {
     }
 }
 
-fn catalog(command: &Doctor) -> Result<CatalogFile, String> {
-    let file = command.file.display();
-    let text = std::fs::read_to_string(&command.file);
-    let text = text.map_err(|error| format!("{file} cannot be read: {error}"))?;
-    CatalogFile::parse(&text).map_err(|error| error.to_string())
+async fn catalog<C: Clock>(
+    file: Option<PathBuf>,
+    context: &Context<'_, C>,
+) -> Result<CatalogFile, String> {
+    let text = context.plans_text(&PlansOption { file }).await;
+    text.and_then(|text| text.catalog()).map_err(|failure| failure.problem)
 }
 
 /// What the stack should be like. Without its name, mode, pool and table there is nothing

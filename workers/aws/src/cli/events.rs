@@ -1,5 +1,6 @@
 //! `tollgate events`: what came, what became of it, and once more.
 
+mod dismiss;
 mod filter;
 mod list;
 mod name;
@@ -39,6 +40,12 @@ pub(crate) enum Events {
     /// and asks. Ctrl-C stops it after the current call, and it says how to go on.
     #[command(after_help = REPLAY_EXAMPLES)]
     Replay(replay::Replay),
+    /// Lets an event that waits for a person wait no more.
+    ///
+    /// For a message that is none, and for what is nobody's business here. It stays on record
+    /// as ignored, with who said so and why, and can still be replayed.
+    #[command(after_help = DISMISS_EXAMPLES)]
+    Dismiss(dismiss::Dismiss),
 }
 
 const LIST_EXAMPLES: &str = "\
@@ -47,7 +54,7 @@ Examples:
   tollgate --stack shop events list --outcome parked            what needs a person
   tollgate --stack shop events list --customer cus_1 --since 90d
   tollgate --stack shop events list --type 'charge.dispute.*' --from 2026-02-01
-  tollgate --stack shop events list --from-stripe --undelivered what the endpoint missed";
+  tollgate --stack shop events list --from-stripe --undelivered  what could not be delivered";
 
 const SHOW_EXAMPLES: &str = "\
 Examples:
@@ -60,9 +67,14 @@ Examples:
   tollgate --stack shop events replay evt_1PgafmB7WZ01zgkW --wait
   tollgate --stack shop events replay --since 6h --dry-run      what it would change
   tollgate --stack shop events replay --from-stripe --undelivered
-                                  what the endpoint missed while it was down
+                                  what was tried while the endpoint was down
   tollgate --stack shop events replay --from 2026-03-01T08:00:00Z --to 2026-03-01T12:00:00Z
                                   what came while a wrong version was deployed";
+
+const DISMISS_EXAMPLES: &str = "\
+Examples:
+  tollgate --stack shop events dismiss evt_1PgafmB7WZ01zgkW --why 'a test of another team'
+  tollgate --stack shop events dismiss queue/5c9d2f7e --why 'no envelope' --yes";
 
 pub(crate) async fn run<C: Clock>(
     command: Events,
@@ -73,5 +85,6 @@ pub(crate) async fn run<C: Clock>(
         Events::List(options) => list::run(&options, context, io).await,
         Events::Show(options) => show::run(&options, context, io).await,
         Events::Replay(options) => replay::run(&options, context, io).await,
+        Events::Dismiss(options) => dismiss::run(options, context, io).await,
     }
 }

@@ -1,9 +1,13 @@
 //! How the command ends: exit codes, and errors that say what to do.
 
+use std::io::ErrorKind;
+
 use tollgate_billing::catalog::CatalogError;
 use tollgate_billing::ports::{Class, PortError, Service};
+use tollgate_billing::shell::in_context;
 
 use super::io::{Colour, Io};
+use crate::adapters::hindrance;
 use crate::adapters::stripe::StripeApiError;
 use crate::config::ConfigError;
 
@@ -23,6 +27,9 @@ pub enum Exit {
     WouldChange = 4,
     /// Ctrl-C: stopped at a safe place, and told how to go on.
     Interrupted = 5,
+    /// Nobody reads the output any more, as behind `| head`. It is what a shell reports of a
+    /// process that a closed pipe has ended.
+    Unread = 141,
 }
 
 /// Why the command stops, and what to do about it.
@@ -52,12 +59,17 @@ impl Failure {
         Self { exit: Exit::Refused, problem: problem.into(), mend: mend.into() }
     }
 
-    /// Writes it: two lines for people, one JSON object for programs.
+    /// Writes it: two lines for people, one JSON object for programs. `command` is how this one
+    /// was called ([`in_context`]).
     ///
     /// # Errors
     /// The errors' stream cannot be written to.
-    pub fn print(&self, io: &mut Io<'_>, json: bool) -> std::io::Result<()> {
-        let Self { problem, mend, .. } = self;
+    pub fn print(&self, io: &mut Io<'_>, json: bool, command: &str) -> std::io::Result<()> {
+        let Self { exit, problem, mend } = self;
+        if *exit == Exit::Unread {
+            return Ok(());
+        }
+        let (problem, mend) = (in_context(problem, command), in_context(mend, command));
         if json {
             let error = serde_json::json!({ "error": problem, "mend": mend });
             return writeln!(io.err, "{error}");
@@ -68,9 +80,12 @@ impl Failure {
     }
 }
 
-/// A port's class says what may help.
+/// What keeps a call from its service has a mend of its own; else the class says what may help.
 impl From<PortError> for Failure {
     fn from(error: PortError) -> Self {
+        if let Some(mend) = hindrance::mend(&error) {
+            return Self::usage(error.to_string(), mend);
+        }
         let mend = match (error.class, error.service) {
             (Class::Throttled { .. }, _) => "Wait a minute and repeat the command: it goes on.",
             (Class::Denied, Service::Stripe) => {
@@ -121,7 +136,13 @@ impl From<StripeApiError> for Failure {
 
 impl From<std::io::Error> for Failure {
     fn from(error: std::io::Error) -> Self {
+        if error.kind() == ErrorKind::BrokenPipe {
+            return Self { exit: Exit::Unread, problem: String::new(), mend: String::new() };
+        }
         let problem = format!("cannot read or write: {error}");
         Self::failed(problem, "Mend that, and repeat the command.")
     }
 }
+
+#[cfg(test)]
+mod tests;

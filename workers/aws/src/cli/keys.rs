@@ -3,7 +3,6 @@
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use tollgate_billing::catalog::CatalogDraft;
 use tollgate_billing::ledger::KeyCount;
 use tollgate_billing::ops::{
     Forecast, KeyStock, Minted, Pace, Reached, count_keys, forecast as foresee, minted,
@@ -54,7 +53,7 @@ pub(super) async fn forecast<C: Clock>(
     context: &Context<'_, C>,
     io: &mut Io<'_>,
 ) -> Result<Exit, Failure> {
-    let policy = CatalogDraft::parse(&context.plans_text(&options.plans).await?.text)?.policy;
+    let policy = context.plans_text(&options.plans).await?.draft()?.policy;
     let (ledger, now) = (context.ledger().await?, context.clock.now());
     let stack = context.settings().await?.need(Setting::Stack)?;
     let minted = minted(&ledger, now).await?;
@@ -83,7 +82,7 @@ impl Seen {
     fn print(&self, io: &mut Io<'_>) -> Result<(), Failure> {
         let KeyStock { used, quota, reserve } = self.stock;
         let rows = [
-            ("Keys", format!("{used} of {quota}, counted {}", self.counted_at)),
+            ("Keys", format!("{used} of {quota}, counted {:.0}", self.counted_at)),
             ("Ours", format!("{} ({} of accounts)", self.ours, self.minted.ours)),
             ("Reserve", format!("{reserve} for those who pay")),
         ];

@@ -59,22 +59,27 @@ pub async fn run<C: Clock>(
     surroundings: Surroundings<'_, C>,
 ) -> u8 {
     let args: Vec<OsString> = args.into_iter().collect();
-    let (mut out, mut err) = (Visible(io.out), Visible(io.err));
+    let parsed = Arguments::try_parse_from(args.iter());
+    let named = parsed.as_ref().map(|it| Target::new(it.stack.clone(), it.local));
+    let target = named.unwrap_or(Target::Environment);
+    let called = target.command();
+    let (mut out, mut err) =
+        (Visible { to: io.out, command: &called }, Visible { to: io.err, command: &called });
     let io = &mut match is_for_programs(&args) {
-        true => Io { out: io.out, err: io.err, input: io.input, ..*io },
+        true => Io { out: out.to, err: err.to, input: io.input, ..*io },
         false => Io { out: &mut out, err: &mut err, input: io.input, ..*io },
     };
-    let arguments = match Arguments::try_parse_from(args.iter()) {
+    let arguments = match parsed {
         Ok(arguments) => arguments,
         Err(error) => return explain(&error, is_for_programs(&args), io) as u8,
     };
-    let Arguments { stack, local, json, command } = arguments;
-    let context = Context::new(surroundings, Target::new(stack, local), json);
-    let exit = match dispatch(command, &context, io).await {
+    let context = Context::new(surroundings, target, arguments.json);
+    // Whoever awaits it has futures of its own.
+    let exit = match Box::pin(dispatch(arguments.command, &context, io)).await {
         Ok(exit) => exit,
         Err(failure) => {
             // When not even this can be written, the exit code still tells.
-            let _ = failure.print(io, json);
+            let _ = failure.print(io, context.json, &called);
             failure.exit
         }
     };
@@ -117,7 +122,11 @@ fn explain(error: &clap::Error, json: bool, io: &mut Io<'_>) -> Exit {
         }
         _ => {
             let text = without_addresses(&text.to_string());
-            let _ = if json { mistake(&text).print(io, json) } else { write!(io.err, "{text}") };
+            let _ = if json {
+                mistake(&text).print(io, json, "tollgate")
+            } else {
+                write!(io.err, "{text}")
+            };
             Exit::Usage
         }
     }

@@ -10,17 +10,17 @@ use clap::{Args, Subcommand};
 use tollgate_billing::ports::Clock;
 
 use self::file::PlansFile;
+use super::stack::PlansOption;
 use super::{Context, Exit, Failure, Io};
 
 /// What to do with the plans.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Plans {
-    /// Shows the plans of the file; calls nothing.
+    /// Shows the plans of the file.
     #[command(after_help = SHOW_EXAMPLES)]
     Show {
-        /// The catalog.
-        #[arg(default_value = DEFAULT_FILE)]
-        file: PathBuf,
+        /// The catalog [default: infra/plans/plans.toml; the local stack's own].
+        file: Option<PathBuf>,
     },
     /// Makes the usage plans, products and prices that the file asks for.
     ///
@@ -48,9 +48,8 @@ Examples:
 /// The options of `apply`.
 #[derive(Debug, Args)]
 pub(crate) struct Apply {
-    /// The catalog.
-    #[arg(default_value = DEFAULT_FILE)]
-    file: PathBuf,
+    /// The catalog [default: infra/plans/plans.toml].
+    file: Option<PathBuf>,
     /// Only show what would change.
     #[arg(long)]
     dry_run: bool,
@@ -66,10 +65,28 @@ pub(crate) async fn run<C: Clock>(
 ) -> Result<Exit, Failure> {
     match command {
         Plans::Show { file } => {
-            let (_, draft) = PlansFile::read(&file)?;
+            let draft = match (file, context.is_local()) {
+                (None, true) => context.plans_text(&PlansOption { file: None }).await?.draft()?,
+                (file, _) => PlansFile::read(&file.unwrap_or(DEFAULT_FILE.into()))?.1,
+            };
             print::catalog(&draft, context.json, io)?;
             Ok(Exit::Done)
         }
         Plans::Apply(options) => apply::run(&options, context, io).await,
+    }
+}
+
+/// The file that is to be applied. The usual one is another stack's than the local one, which has
+/// its catalog in no file: ids of there do not belong here.
+fn to_apply<C: Clock>(
+    file: Option<&PathBuf>,
+    context: &Context<'_, C>,
+) -> Result<PathBuf, Failure> {
+    match file {
+        None if context.is_local() => Err(Failure::usage(
+            "the local stack has its catalog in no file",
+            "Name a file of your own, into which its ids may be written: `tollgate plans apply FILE`",
+        )),
+        file => Ok(file.cloned().unwrap_or(DEFAULT_FILE.into())),
     }
 }

@@ -52,7 +52,7 @@ pub(super) async fn status<C: Clock>(
     if context.json {
         writeln!(io.out, "{:#}", seen.json())?;
     } else {
-        seen.print(context, now, io)?;
+        seen.print(now, io)?;
     }
     Ok(if seen.needs_a_person().is_empty() { Exit::Done } else { Exit::Failed })
 }
@@ -86,12 +86,7 @@ impl Seen {
         self.troubles.iter().map(trouble).chain(unseen).collect()
     }
 
-    fn print<C: Clock>(
-        &self,
-        context: &Context<'_, C>,
-        now: Timestamp,
-        io: &mut Io<'_>,
-    ) -> Result<(), Failure> {
+    fn print(&self, now: Timestamp, io: &mut Io<'_>) -> Result<(), Failure> {
         let is_dead = |name: &String, seen: &Look<Messages>| {
             name.ends_with(DEAD_LETTERS) && seen.as_ref().is_ok_and(|it| it.all() > 0)
         };
@@ -118,12 +113,12 @@ impl Seen {
         fields_with_red(&rows, &red.collect::<Vec<_>>(), io)?;
         left_out::print(unreadable, io)?;
         for trouble in &self.troubles {
-            let (problem, mend) = mend(*trouble, &context.command());
+            let (problem, mend) = mend(*trouble);
             writeln!(io.out, "\n{} {problem}\n  {mend}", io.paint(Colour::Red, "!"))?;
         }
         if !unseen.is_empty() {
             let (mark, names) = (io.paint(Colour::Red, "!"), unseen.join(", "));
-            let mend = format!("The table says why; `{} doctor` says more.", context.command());
+            let mend = "The table says why; `tollgate doctor` says more.";
             writeln!(io.out, "\n{mark} queues that could not be seen: {names}\n  {mend}")?;
         }
         Ok(())
@@ -181,8 +176,8 @@ fn told(stock: &Stock, what: &str) -> String {
     let plural = if stock.count == 1 { "" } else { "s" };
     let count = format!("{} {what}{plural}", stock.count);
     match stock.oldest {
-        Some(oldest) if stock.count == 1 => format!("{count}, since {oldest}"),
-        Some(oldest) => format!("{count}, the oldest since {oldest}"),
+        Some(oldest) if stock.count == 1 => format!("{count}, since {oldest:.0}"),
+        Some(oldest) => format!("{count}, the oldest since {oldest:.0}"),
         None => count,
     }
 }
@@ -191,29 +186,27 @@ fn blast(stack: &StackRecord, now: Timestamp) -> String {
     let (blast, limit) = (&stack.blast, stack.blast_limit(false));
     match (blast.stopped, blast.accepted_until, blast.since) {
         (true, ..) => format!("stopped after {} demotions", blast.count),
-        (_, Some(until), _) if now < until => format!("lifted by an operator until {until}"),
-        (.., Some(since)) => format!("{} of {limit} demotions since {since}", blast.count),
+        (_, Some(until), _) if now < until => format!("lifted by an operator until {until:.0}"),
+        (.., Some(since)) => format!("{} of {limit} demotions since {since:.0}", blast.count),
         (.., None) => format!("0 of {limit} demotions"),
     }
 }
 
 /// What is the matter, and what to do.
-fn mend(trouble: Trouble, command: &str) -> (String, String) {
+fn mend(trouble: Trouble) -> (String, &'static str) {
     match trouble {
         Trouble::DeadLetters(count) => (
             format!("dead letters: {count}; they are put on record as parked within minutes"),
-            "If they stay, the function `deadletter` fails: its log says why.".to_owned(),
+            "If they stay, the function `deadletter` fails: its log says why.",
         ),
         Trouble::Parked(count) => (
             format!("parked events: {count}; nothing happens to them without a person"),
-            format!("See them with `{command} events list --outcome parked`."),
+            "See them with `tollgate events list --outcome parked`.",
         ),
         Trouble::BlastLimit => (
             "too many paying accounts would have lost their plan in a day: the rest is held back"
                 .to_owned(),
-            format!(
-                "Find out why; then mend it, or accept it with `{command} reconcile --accept`."
-            ),
+            "Find out why; then mend it, or accept it with `tollgate reconcile --accept`.",
         ),
     }
 }

@@ -104,7 +104,7 @@ pub(super) async fn run<C: Clock>(
     drop(stages);
     let too_much = excesses(&report);
     if !context.json {
-        report::print(&report, &findings, &too_much, context, io)?;
+        report::print(&report, &findings, &too_much, io)?;
     }
     let mut acted = Acted::default();
     let exit = act(&command, &reconcile, &report, &too_much, &mut acted, context, io).await;

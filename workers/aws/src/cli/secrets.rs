@@ -122,7 +122,7 @@ fn check(secret: Secret, value: &SecretString, settings: &StackSettings) -> Resu
         }
         Secret::KeySecrets => {
             let checked = Deriver::new("", versions(value)?);
-            let mend = "`tollgate secrets rotate` makes one that is long enough.";
+            let mend = "`tollgate secrets rotate key-secrets` makes one that is long enough.";
             checked.map_err(|error| Failure::usage(error.to_string(), mend))?;
         }
     }

@@ -9,7 +9,7 @@ use clap::Args;
 use jiff::SignedDuration;
 use secrecy::SecretString;
 use tollgate_billing::binding::Binding;
-use tollgate_billing::catalog::CatalogFile;
+use tollgate_billing::catalog::{CatalogDraft, CatalogFile};
 use tollgate_billing::control_plane::ControlPlane as Share;
 use tollgate_billing::converge::{Stop, Worker};
 use tollgate_billing::derive::Deriver;
@@ -36,8 +36,26 @@ pub(crate) struct PlansOption {
 
 /// The text of a catalog, and where it is from.
 pub(super) struct PlansText {
-    pub(super) text: String,
+    text: String,
     pub(super) from: String,
+}
+
+impl PlansText {
+    /// As the functions read it.
+    ///
+    /// # Errors
+    /// It breaks a rule.
+    pub(super) fn catalog(&self) -> Result<CatalogFile, Failure> {
+        Ok(CatalogFile::parse(&self.text).map_err(|error| error.of(&self.from))?)
+    }
+
+    /// As it is edited: a plan may have no usage plan yet.
+    ///
+    /// # Errors
+    /// It breaks a rule.
+    pub(super) fn draft(&self) -> Result<CatalogDraft, Failure> {
+        Ok(CatalogDraft::parse(&self.text).map_err(|error| error.of(&self.from))?)
+    }
 }
 
 /// How many share the control plane, as far as the command's own pace goes: it takes as much
@@ -134,7 +152,7 @@ impl<C: Clock> Context<'_, C> {
     /// # Errors
     /// It cannot be read, or breaks a rule.
     pub(super) async fn catalog(&self, plans: &PlansOption) -> Result<CatalogFile, Failure> {
-        Ok(CatalogFile::parse(&self.plans_text(plans).await?.text)?)
+        self.plans_text(plans).await?.catalog()
     }
 
     /// The catalog's text: the named file's, else the stack's own where it is known, else the

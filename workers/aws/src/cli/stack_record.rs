@@ -159,7 +159,7 @@ fn show(stack: &StackRecord, in_use: &InUse, json: bool, io: &mut Io<'_>) -> Res
             ),
             row("User pool", &stack.pool, in_use.pool.clone().unwrap_or_default()),
         ];
-        table(&["", "the stack's", "in use"], &rows, io)?;
+        table(&["", "THE STACK'S", "IN USE"], &rows, io)?;
         if let Some(why) = &stack.frozen {
             writeln!(io.out, "\nFrozen: nothing is taken from anybody. {why}")?;
         }
@@ -217,11 +217,10 @@ async fn rebind<L: Ledger, C: Clock>(
     } else {
         match (&event, answer) {
             (Some(event), _) => {
-                let command = context.command();
                 writeln!(
                     io.out,
                     "\nOn record: {event}\nAccounts that wait look again within the hour; \
-                     `{command} reconcile --repair` wakes those that differ now."
+                     `tollgate reconcile --repair` wakes those that differ now."
                 )?;
             }
             (None, Answer::Nothing) => writeln!(io.out, "\nNothing to change.")?,

@@ -7,15 +7,22 @@
 use std::borrow::Cow;
 use std::io::{Result, Write};
 
+use tollgate_billing::shell::in_context;
+
 use super::io::Colour;
 
-/// Writes everything [`visible`], but for the colours of the command's own.
-pub(super) struct Visible<'a>(pub(super) &'a mut dyn Write);
+/// Writes everything [`visible`], but for the colours of the command's own; and the commands
+/// that it tells to run [as one types them](in_context) for this stack.
+pub(super) struct Visible<'a> {
+    pub(super) to: &'a mut dyn Write,
+    /// How the command was called.
+    pub(super) command: &'a str,
+}
 
 impl Write for Visible<'_> {
     /// What is formatted comes in whole texts: no character is cut in two.
     fn write(&mut self, bytes: &[u8]) -> Result<usize> {
-        let text = String::from_utf8_lossy(bytes);
+        let text = in_context(&String::from_utf8_lossy(bytes), self.command);
         let mut rest: &str = &text;
         while !rest.is_empty() {
             let colour = Colour::CODES.into_iter().find(|code| rest.starts_with(code));
@@ -29,14 +36,14 @@ impl Write for Visible<'_> {
             };
             let (now, later) = rest.split_at(end);
             let now = if colour.is_some() { Cow::Borrowed(now) } else { visible(now) };
-            self.0.write_all(now.as_bytes())?;
+            self.to.write_all(now.as_bytes())?;
             rest = later;
         }
         Ok(bytes.len())
     }
 
     fn flush(&mut self) -> Result<()> {
-        self.0.flush()
+        self.to.flush()
     }
 }
 
@@ -74,7 +81,7 @@ mod tests {
 
     fn written(text: &str) -> String {
         let mut out = Vec::new();
-        write!(Visible(&mut out), "{text}").unwrap();
+        write!(Visible { to: &mut out, command: "tollgate --local" }, "{text}").unwrap();
         String::from_utf8(out).unwrap()
     }
 
@@ -92,6 +99,11 @@ mod tests {
             assert_eq!(written(text), shown);
             assert_eq!(visible(shown), shown, "what is shown is not escaped again");
         }
+    }
+
+    #[test]
+    fn commands_are_for_the_stack_that_the_command_is_about() {
+        assert_eq!(written("See `tollgate queue status`."), "See `tollgate --local queue status`.");
     }
 
     #[test]

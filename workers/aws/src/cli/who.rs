@@ -42,7 +42,7 @@ pub(super) async fn id<C: Clock>(
     }
     if who.starts_with("cus_") {
         return by_customer(who, ledger).await?.ok_or_else(|| {
-            let mend = format!("Link it: `{} account link WHO {}`", context.command(), quoted(who));
+            let mend = format!("Link it: `tollgate account link WHO {} --why TEXT`", quoted(who));
             Failure::usage(format!("{who} is linked to no account"), mend)
         });
     }

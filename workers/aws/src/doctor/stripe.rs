@@ -111,26 +111,28 @@ async fn everything(
         client.newest_checkout(),
     );
     let Theirs { key, accepted, account } = theirs;
-    let mut unreadable = Vec::new();
+    let (prices, odd_prices) = rows(seen("Stripe: Prices, read", prices));
+    let (endpoints, odd_endpoints) = rows(seen("Stripe: Webhook Endpoints, read", endpoints));
+    let unreadable = odd_prices.and_then(|prices| Ok([prices, odd_endpoints?].concat()));
     Stripe {
         key,
         accepted,
         account,
-        prices: seen("Stripe: Prices, read", prices.map(|page| rows(page, &mut unreadable))),
+        prices,
         products: seen("Stripe: Products, read", products),
-        endpoints: seen(
-            "Stripe: Webhook Endpoints, read",
-            endpoints.map(|page| rows(page, &mut unreadable)),
-        ),
+        endpoints,
         undelivered: seen("Stripe: Events, read", undelivered),
         newest_checkout: seen("Stripe: Checkout Sessions, read", checkout),
-        unreadable: Ok(unreadable),
+        unreadable,
     }
 }
 
-fn rows<T>(page: Page<T>, unreadable: &mut Vec<Unreadable>) -> Vec<T> {
-    unreadable.extend(page.unreadable);
-    page.items
+/// What was read of a listing, and what could not be.
+fn rows<T>(listed: Look<Page<T>>) -> (Look<Vec<T>>, Look<Vec<Unreadable>>) {
+    match listed {
+        Ok(Page { items, unreadable, .. }) => (Ok(items), Ok(unreadable)),
+        Err(unseen) => (Err(unseen.clone()), Err(unseen)),
+    }
 }
 
 fn seen<T>(needs: &str, answer: PortResult<T>) -> Look<T> {

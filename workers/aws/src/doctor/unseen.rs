@@ -6,6 +6,7 @@ use tollgate_billing::doctor::Unseen;
 use tollgate_billing::ports::{Class, PortError};
 
 use crate::adapters::error::Operation;
+use crate::adapters::hindrance;
 
 /// Codes that say that there is no such pool, API, queue or table; in
 /// [`class_of_code`](crate::adapters::error::class_of_code) some of them mean a wrong
@@ -32,6 +33,9 @@ where
 
 /// Why a call of an adapter showed nothing.
 pub(super) fn port(needs: &str, error: &PortError) -> Unseen {
+    if let Some(mend) = hindrance::mend(error) {
+        return Unseen::Unknown { why: error.to_string(), mend };
+    }
     let denied = error.class == Class::Denied;
     Unseen::Failed { needs: format!("`{needs}`"), why: error.to_string(), denied }
 }

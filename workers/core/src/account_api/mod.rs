@@ -24,6 +24,7 @@ use crate::ledger::Entry;
 use crate::mismatch::Mismatch;
 use crate::ports::{ApiGateway, Class, CustomerSeen, Ledger, PortError, Ports, Request, Stripe};
 use crate::stripe::{Subscription, SubscriptionStatus};
+use crate::words::for_owner;
 
 /// The account API: what it needs besides a worker's ports.
 #[derive(Debug)]
@@ -213,7 +214,7 @@ impl<P: Ports> AccountApi<P> {
         Ok(AccountView {
             plan: access.plan.clone(),
             status: access.status,
-            reason: access.reason.to_string(),
+            reason: for_owner(&access.reason, access.plan.as_ref(), None),
             review_at: account.review_at,
             key_id: account.key().map(|key| key.id.to_string()),
             usage,
@@ -337,11 +338,12 @@ fn shows(entry: &Entry) -> bool {
 }
 
 fn line(entry: Entry) -> HistoryLine {
+    let reason = for_owner(&entry.after.reason, entry.after.plan.as_ref(), None);
     HistoryLine {
         at: entry.at,
         from: entry.before.plan,
         to: entry.after.plan,
         status: entry.after.status,
-        reason: entry.after.reason.to_string(),
+        reason,
     }
 }

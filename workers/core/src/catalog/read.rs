@@ -1,75 +1,37 @@
-//! Reads `plans.toml`: its shape, and the rules that its values keep.
+//! Reads `plans.toml`: by its [shape](Raw), and the rules that its values keep.
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
 use tollgate_events::{IdError, PriceId, ProductId};
 use toml::Spanned;
 
+use super::shape::{Raw, RawHead, RawOffer, RawPlan, line};
 use super::{
-    Catalog, CatalogDraft, CatalogError, CatalogFile, Interval, Offer, Plan, Quota,
-    RESERVED_PLAN_IDS, Throttle,
+    Catalog, CatalogDraft, CatalogError, CatalogFile, Fault, Offer, Plan, RESERVED_PLAN_IDS,
+    Throttle,
 };
 use crate::account::{PlanId, UsagePlanId};
-use crate::policy::Policy;
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawFile {
-    revision: u64,
-    default_plan: Option<Spanned<String>>,
-    stages: Spanned<Vec<String>>,
-    plans: Spanned<Vec<RawPlan>>,
-    #[serde(default)]
-    policy: Policy,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawPlan {
-    id: Spanned<String>,
-    rank: Spanned<u32>,
-    usage_plan: Option<Spanned<String>>,
-    quota: Option<Spanned<Quota>>,
-    throttle: Option<Spanned<Throttle>>,
-    #[serde(default)]
-    prices: Vec<Spanned<String>>,
-    #[serde(default)]
-    lookup_keys: Vec<Spanned<String>>,
-    #[serde(default)]
-    products: Vec<Spanned<String>>,
-    #[serde(default)]
-    offers: Vec<RawOffer>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawOffer {
-    lookup_key: Spanned<String>,
-    unit_amount: Spanned<i64>,
-    currency: Spanned<String>,
-    interval: Interval,
-    interval_count: Option<Spanned<u32>>,
-}
 
 impl CatalogFile {
     /// Reads and checks `plans.toml`, as functions need it: every plan has a usage plan.
     ///
     /// # Errors
-    /// The first [`CatalogError`], with its line and its mend.
+    /// Everything that is wrong with it, each with its line and its mend.
     pub fn parse(text: &str) -> Result<Self, CatalogError> {
-        let raw = RawFile::read(text)?;
-        let draft = Check { text }.draft(&raw)?;
-        let raw_plans = raw.plans.get_ref().iter();
-        let plans = raw_plans.zip(draft.plans).map(|(raw, plan)| Check { text }.whole(raw, plan));
-        let catalog = Catalog {
-            revision: draft.revision,
-            stages: draft.stages,
-            default_plan: draft.default_plan,
-            plans: plans.collect::<Result<_, _>>()?,
-        };
-        Ok(Self { catalog, policy: draft.policy })
+        let raw = Raw::read(text);
+        let mut check = Check { text, faults: Vec::new() };
+        raw.plans.iter().for_each(|plan| check.is_whole(plan));
+        let CatalogDraft { revision, stages, default_plan, plans, policy } = check.draft(raw)?;
+        let plans = plans.into_iter().filter_map(whole).collect();
+        Ok(Self { catalog: Catalog { revision, stages, default_plan, plans }, policy })
     }
+}
+
+/// A plan that has a usage plan.
+fn whole(plan: Plan<Option<UsagePlanId>>) -> Option<Plan> {
+    let Plan { id, rank, quota, throttle, prices, lookup_keys, products, offers, .. } = plan;
+    let usage_plan = plan.usage_plan?;
+    Some(Plan { id, rank, usage_plan, quota, throttle, prices, lookup_keys, products, offers })
 }
 
 impl CatalogDraft {
@@ -77,15 +39,9 @@ impl CatalogDraft {
     /// plan may have no usage plan yet.
     ///
     /// # Errors
-    /// The first [`CatalogError`], with its line and its mend.
+    /// Everything that is wrong with it, each with its line and its mend.
     pub fn parse(text: &str) -> Result<Self, CatalogError> {
-        Check { text }.draft(&RawFile::read(text)?)
-    }
-}
-
-impl RawFile {
-    fn read(text: &str) -> Result<Self, CatalogError> {
-        toml::from_str(text).map_err(|error| CatalogError::Syntax(error.to_string()))
+        Check { text, faults: Vec::new() }.draft(Raw::read(text))
     }
 }
 
@@ -96,61 +52,75 @@ const MOST: u32 = i32::MAX.cast_unsigned();
 /// The rules that single values and pairs of plans must keep.
 struct Check<'a> {
     text: &'a str,
+    /// Which are broken.
+    faults: Vec<Fault>,
 }
 
 impl Check<'_> {
-    fn rule<T>(&self, at: &Spanned<T>, problem: String, mend: &'static str) -> CatalogError {
-        let line = self.text[..at.span().start].matches('\n').count() + 1;
-        CatalogError::Rule { line, problem, mend }
+    fn rule<T>(&self, at: &Spanned<T>, problem: String, mend: &str) -> Fault {
+        Fault { line: line(self.text, at.span().start), problem, mend: mend.to_owned() }
     }
 
-    fn draft(&self, raw: &RawFile) -> Result<CatalogDraft, CatalogError> {
-        self.stages(&raw.stages)?;
-        self.plans(raw)?;
-        let plans = raw.plans.get_ref().iter().map(|plan| self.plan(plan));
-        let plans = plans.collect::<Result<Vec<_>, _>>()?;
-        Ok(CatalogDraft {
-            revision: raw.revision,
-            stages: raw.stages.get_ref().clone(),
-            default_plan: self.default_plan(raw.default_plan.as_ref(), &plans)?,
-            plans,
-            policy: raw.policy.clone(),
-        })
+    /// What is right; a fault is kept.
+    fn keep<T>(&mut self, checked: Result<T, Fault>) -> Option<T> {
+        checked.map_err(|fault| self.faults.push(fault)).ok()
     }
 
-    /// A plan that has a usage plan.
-    fn whole(&self, raw: &RawPlan, plan: Plan<Option<UsagePlanId>>) -> Result<Plan, CatalogError> {
-        let Plan { id, rank, quota, throttle, prices, lookup_keys, products, offers, .. } = plan;
-        let Some(usage_plan) = plan.usage_plan else {
-            let problem = format!("plan `{id}` has no usage plan");
+    fn draft(mut self, raw: Raw) -> Result<CatalogDraft, CatalogError> {
+        let legible = raw.faults.is_empty();
+        if let Some(head) = &raw.head {
+            self.stages(&head.stages);
+        }
+        if legible && raw.plans.is_empty() {
+            let none = self.rule(&raw.plans_at, "there is no plan".into(), "add a [[plans]] table");
+            self.faults.push(none);
+        }
+        self.plans(&raw.plans);
+        let plans: Vec<_> = raw.plans.iter().filter_map(|plan| self.plan(plan)).collect();
+        let default = raw.head.as_ref().and_then(|head| head.default_plan.as_ref());
+        // A plan that cannot be read may be the one that is named.
+        let default = default.filter(|_| legible && plans.len() == raw.plans.len());
+        let default = self.default_plan(default, &plans);
+        let default_plan = self.keep(default).flatten();
+        self.policy(&raw);
+        self.faults.extend(raw.faults);
+        self.faults.sort_by_key(|fault| fault.line);
+        match raw.head {
+            Some(RawHead { revision, stages, .. }) if self.faults.is_empty() => Ok(CatalogDraft {
+                revision,
+                stages: stages.into_inner(),
+                default_plan,
+                plans,
+                policy: raw.policy,
+            }),
+            _ => Err(CatalogError::new(self.faults)),
+        }
+    }
+
+    fn is_whole(&mut self, raw: &RawPlan) {
+        if usage_plan(raw).is_none() {
+            let problem = format!("plan `{}` has no usage plan", raw.id.get_ref());
             let mend = "make it with `tollgate plans apply`, or name one in `usage_plan`";
-            return Err(match &raw.usage_plan {
-                Some(blank) => self.rule(blank, problem, mend),
-                None => self.rule(&raw.id, problem, mend),
-            });
-        };
-        Ok(Plan { id, rank, usage_plan, quota, throttle, prices, lookup_keys, products, offers })
+            let at = raw.usage_plan.as_ref().unwrap_or(&raw.id);
+            self.faults.push(self.rule(at, problem, mend));
+        }
     }
 
-    fn stages(&self, stages: &Spanned<Vec<String>>) -> Result<(), CatalogError> {
+    fn stages(&mut self, stages: &Spanned<Vec<String>>) {
         let mend = "list at least one as \"<rest api id>:<stage>\"";
         if stages.get_ref().is_empty() {
-            return Err(self.rule(stages, "no API stage is covered".into(), mend));
+            self.faults.push(self.rule(stages, "no API stage is covered".into(), mend));
         }
         let whole = |stage: &&String| {
             stage.split_once(':').is_some_and(|(api, stage)| !api.is_empty() && !stage.is_empty())
         };
-        match stages.get_ref().iter().find(|stage| !whole(stage)) {
-            Some(stage) => Err(self.rule(stages, format!("`{stage}` is no API stage"), mend)),
-            None => Ok(()),
+        for stage in stages.get_ref().iter().filter(|stage| !whole(stage)) {
+            self.faults.push(self.rule(stages, format!("`{stage}` is no API stage"), mend));
         }
     }
 
-    fn plans(&self, raw: &RawFile) -> Result<(), CatalogError> {
-        let plans = raw.plans.get_ref();
-        if plans.is_empty() {
-            return Err(self.rule(&raw.plans, "there is no plan".into(), "add a [[plans]] table"));
-        }
+    /// What no two plans may share.
+    fn plans(&mut self, plans: &[RawPlan]) {
         let mut seen = BTreeMap::new();
         for plan in plans {
             let id = plan.id.get_ref();
@@ -159,22 +129,34 @@ impl Check<'_> {
                 ("lookup key", &plan.lookup_keys),
                 ("product", &plan.products),
             ];
-            self.unique(&mut seen, "id", &plan.id, id)?;
-            self.unique(&mut seen, "rank", &plan.rank, id)?;
-            if let Some(usage_plan) = plan.usage_plan.as_ref().filter(|id| !id.get_ref().is_empty())
-            {
-                self.unique(&mut seen, "usage plan", usage_plan, id)?;
+            let mut checked = vec![
+                self.unique(&mut seen, "id", &plan.id, id),
+                self.unique(&mut seen, "rank", &plan.rank, id),
+            ];
+            if let Some(usage_plan) = usage_plan(plan) {
+                checked.push(self.unique(&mut seen, "usage plan", usage_plan, id));
             }
             for offer in &plan.offers {
-                self.unique(&mut seen, "lookup key", &offer.lookup_key, id)?;
+                checked.push(self.unique(&mut seen, "lookup key", &offer.lookup_key, id));
             }
             for (what, values) in sold {
-                for value in values {
-                    self.unique(&mut seen, what, value, id)?;
-                }
+                let values = values.iter();
+                checked.extend(values.map(|value| self.unique(&mut seen, what, value, id)));
             }
+            self.faults.extend(checked.into_iter().filter_map(Result::err));
         }
-        Ok(())
+    }
+
+    /// What its choices say together.
+    fn policy(&mut self, raw: &Raw) {
+        if let Some(at) = raw.policy_at.get("hold_on_inquiry")
+            && raw.policy.hold_on_inquiry
+            && !raw.policy.hold_on_dispute
+        {
+            let problem = "an inquiry would hold an account that the dispute after it does not";
+            let mend = "turn hold_on_dispute on too, or hold_on_inquiry off";
+            self.faults.push(self.rule(at, problem.to_owned(), mend));
+        }
     }
 
     fn unique<T: ToString>(
@@ -183,7 +165,7 @@ impl Check<'_> {
         what: &'static str,
         value: &Spanned<T>,
         plan: &str,
-    ) -> Result<(), CatalogError> {
+    ) -> Result<(), Fault> {
         let text = value.get_ref().to_string();
         match seen.insert((what, text.clone()), plan.to_owned()) {
             None => Ok(()),
@@ -200,34 +182,45 @@ impl Check<'_> {
         }
     }
 
-    fn plan(&self, raw: &RawPlan) -> Result<Plan<Option<UsagePlanId>>, CatalogError> {
-        if RESERVED_PLAN_IDS.contains(&raw.id.get_ref().as_str()) {
-            return Err(self.rule(
-                &raw.id,
-                format!("`{}` is a word that users see when they have no plan", raw.id.get_ref()),
-                "choose another id",
-            ));
-        }
-        self.limits(raw)?;
-        let usage_plan = raw.usage_plan.as_ref().filter(|id| !id.get_ref().is_empty());
-        let offers = raw.offers.iter().map(|offer| self.offer(offer));
-        let offers = offers.collect::<Result<Vec<_>, _>>()?;
+    fn plan(&mut self, raw: &RawPlan) -> Option<Plan<Option<UsagePlanId>>> {
+        let before = self.faults.len();
+        self.limits(raw);
+        let id = self.id(&raw.id);
+        let usage_plan = usage_plan(raw).map(|id| self.word(id, UsagePlanId::parse));
+        let (id, usage_plan) = (self.keep(id), usage_plan.and_then(|id| self.keep(id)));
+        let offers = raw.offers.iter().filter_map(|offer| {
+            let offer = self.offer(offer);
+            self.keep(offer)
+        });
+        let offers: Vec<_> = offers.collect();
+        let prices = self.stripes(&raw.prices, PriceId::parse);
+        let products = self.stripes(&raw.products, ProductId::parse);
         let own = raw.lookup_keys.iter().map(|key| key.get_ref().clone());
-        Ok(Plan {
-            id: self.word(&raw.id, PlanId::parse)?,
+        let plan = Plan {
+            id: id?,
             rank: *raw.rank.get_ref(),
-            usage_plan: usage_plan.map(|id| self.word(id, UsagePlanId::parse)).transpose()?,
+            usage_plan,
             quota: raw.quota.as_ref().map(|quota| *quota.get_ref()),
             throttle: raw.throttle.as_ref().map(|throttle| *throttle.get_ref()),
-            prices: self.stripes(&raw.prices, PriceId::parse)?,
+            prices,
             lookup_keys: offers.iter().map(|offer| offer.lookup_key.clone()).chain(own).collect(),
-            products: self.stripes(&raw.products, ProductId::parse)?,
+            products,
             offers,
-        })
+        };
+        (self.faults.len() == before).then_some(plan)
+    }
+
+    fn id(&self, id: &Spanned<String>) -> Result<PlanId, Fault> {
+        if RESERVED_PLAN_IDS.contains(&id.get_ref().as_str()) {
+            let problem =
+                format!("`{}` is a word that users see when they have no plan", id.get_ref());
+            return Err(self.rule(id, problem, "choose another id"));
+        }
+        self.word(id, PlanId::parse)
     }
 
     /// What a plan's usage plan can enforce.
-    fn limits(&self, raw: &RawPlan) -> Result<(), CatalogError> {
+    fn limits(&mut self, raw: &RawPlan) {
         let plan = raw.id.get_ref();
         if let Some(throttle) = &raw.throttle {
             let Throttle { rate, burst } = *throttle.get_ref();
@@ -235,23 +228,25 @@ impl Check<'_> {
                 let problem =
                     format!("plan `{plan}` has a throttle rate that lets nothing through");
                 let mend = "give a rate above 0, in requests per second";
-                return Err(self.rule(throttle, problem, mend));
+                self.faults.push(self.rule(throttle, problem, mend));
             }
-            self.holds(throttle, plan, "throttle burst", burst)?;
+            let held = self.holds(throttle, plan, "throttle burst", burst);
+            self.keep(held);
         }
-        match &raw.quota {
-            Some(quota) => self.holds(quota, plan, "quota limit", quota.get_ref().limit),
-            None => Ok(()),
+        if let Some(quota) = &raw.quota {
+            let limit = quota.get_ref().limit;
+            if limit == 0 && *raw.rank.get_ref() > 0 {
+                let problem =
+                    format!("plan `{plan}` is paid for, and its quota lets nothing through");
+                let mend = "give a limit above 0, or leave the quota out: then there is none";
+                self.faults.push(self.rule(quota, problem, mend));
+            }
+            let held = self.holds(quota, plan, "quota limit", limit);
+            self.keep(held);
         }
     }
 
-    fn holds<T>(
-        &self,
-        at: &Spanned<T>,
-        plan: &str,
-        what: &str,
-        number: u32,
-    ) -> Result<(), CatalogError> {
+    fn holds<T>(&self, at: &Spanned<T>, plan: &str, what: &str, number: u32) -> Result<(), Fault> {
         if number <= MOST {
             return Ok(());
         }
@@ -260,7 +255,7 @@ impl Check<'_> {
     }
 
     /// <https://docs.stripe.com/api/prices/create>
-    fn offer(&self, raw: &RawOffer) -> Result<Offer, CatalogError> {
+    fn offer(&self, raw: &RawOffer) -> Result<Offer, Fault> {
         let (lookup_key, currency) = (raw.lookup_key.get_ref(), raw.currency.get_ref());
         if lookup_key.is_empty() || lookup_key.len() > 200 {
             let problem = "an offer's lookup key is empty or too long".to_owned();
@@ -297,7 +292,7 @@ impl Check<'_> {
         &self,
         id: Option<&Spanned<String>>,
         plans: &[Plan<Option<UsagePlanId>>],
-    ) -> Result<Option<PlanId>, CatalogError> {
+    ) -> Result<Option<PlanId>, Fault> {
         let Some(id) = id else { return Ok(None) };
         let Some(plan) = plans.iter().find(|plan| plan.id.as_str() == id.get_ref()) else {
             return Err(self.rule(
@@ -321,21 +316,27 @@ impl Check<'_> {
         &self,
         raw: &Spanned<String>,
         parse: impl Fn(String) -> Result<T, IdError>,
-    ) -> Result<T, CatalogError> {
+    ) -> Result<T, Fault> {
         let mend = "write 1 to 128 visible ASCII characters";
         parse(raw.get_ref().clone()).map_err(|error| self.rule(raw, error.to_string(), mend))
     }
 
     /// Ids of Stripe's, which a seller may have chosen.
     fn stripes<T>(
-        &self,
+        &mut self,
         raw: &[Spanned<String>],
         parse: impl Fn(String) -> Result<T, IdError>,
-    ) -> Result<Vec<T>, CatalogError> {
+    ) -> Vec<T> {
         let mend = "write it as Stripe shows it: 1 to 255 bytes without control characters";
-        let read = |id: &Spanned<String>| {
+        let read = raw.iter().map(|id| {
             parse(id.get_ref().clone()).map_err(|error| self.rule(id, error.to_string(), mend))
-        };
-        raw.iter().map(read).collect()
+        });
+        let read: Vec<_> = read.collect();
+        read.into_iter().filter_map(|id| self.keep(id)).collect()
     }
+}
+
+/// The usage plan that is named; an empty one counts as none.
+fn usage_plan(raw: &RawPlan) -> Option<&Spanned<String>> {
+    raw.usage_plan.as_ref().filter(|id| !id.get_ref().is_empty())
 }

@@ -32,8 +32,8 @@ fn alarm(event: &Envelope) -> Option<&'static str> {
 const ANOTHERS: &str = "its customer is another account's";
 
 /// What is told of an event whose customer an operator has released.
-const RELEASED: &str =
-    "an operator has unlinked its customer; `tollgate account link` links the customer again";
+const RELEASED: &str = "an operator has unlinked its customer; `tollgate account link WHO CUSTOMER --why TEXT` links \
+     the customer again";
 
 /// Whether it stopped before a call, or by one that was refused for its rate.
 fn was_refused(stop: &Stop) -> bool {

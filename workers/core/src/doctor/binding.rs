@@ -48,9 +48,9 @@ pub(super) fn stripe_account(observed: &Observed, expected: &Expected) -> Findin
 
 fn judge(finding: &mut Finding, fits: Result<(), Mismatch>, expected: &Expected) {
     if let Err(mismatch) = fits {
-        // As one would type it for this stack.
-        let mend = mismatch.mend().replace("`tollgate ", &format!("`{} ", expected.command));
-        let mend = mend.replace("infra/deploy STACK", &format!("infra/deploy {}", expected.stack));
+        let mend = mismatch
+            .mend()
+            .replace("infra/deploy STACK", &format!("infra/deploy {}", expected.stack));
         finding.fail(mismatch.problem(), mend);
     }
 }

@@ -5,38 +5,41 @@ use super::finding::{Finding, System};
 use crate::catalog::{CatalogFile, Plan};
 
 pub(super) fn examine(expected: &Expected) -> Vec<Finding> {
-    let mut parses = Finding::of("catalog-parses", System::Catalog, "plans.toml");
-    let file = match &expected.catalog {
-        Ok(file) => file,
-        Err(why) => {
-            parses.fail(why, "mend plans.toml, then deploy again");
-            return vec![parses];
-        }
+    let judged = |check, looked_at, judge: fn(&mut Finding, &CatalogFile)| {
+        let finding = Finding::of(check, System::Catalog, looked_at);
+        finding.look("the catalog", &expected.catalog(), |finding, file| judge(finding, file))
     };
-    parses.looked_at = format!(
-        "plans.toml: revision {}, {} plans",
-        file.catalog.revision,
-        file.catalog.plans().len()
-    );
-    vec![parses, default_plan(file), for_sale(file), policy(file)]
+    vec![
+        parses(expected),
+        judged("catalog-default-plan", "what an account has that pays for nothing", default_plan),
+        judged("catalog-plans-for-sale", "every plan above rank 0 can be bought", for_sale),
+        judged("catalog-policy", "the table [policy]", policy),
+    ]
 }
 
-fn default_plan(file: &CatalogFile) -> Finding {
-    let looked_at = "what an account has that pays for nothing";
-    let mut finding = Finding::of("catalog-default-plan", System::Catalog, looked_at);
+fn parses(expected: &Expected) -> Finding {
+    let mut parses = Finding::of("catalog-parses", System::Catalog, "plans.toml");
+    match &expected.catalog {
+        Ok(CatalogFile { catalog, .. }) => {
+            let (revision, plans) = (catalog.revision, catalog.plans().len());
+            parses.looked_at = format!("plans.toml: revision {revision}, {plans} plans");
+        }
+        Err(why) => parses.fail(why, "mend plans.toml, then deploy again"),
+    }
+    parses
+}
+
+fn default_plan(finding: &mut Finding, file: &CatalogFile) {
     if file.catalog.default_plan().is_none() {
         finding.warn(
             "there is no default plan: who does not pay has a disabled key",
             "set `default_plan` to a plan of rank 0, if that is not what you want",
         );
     }
-    finding
 }
 
 /// The account API sells what the first lookup key, else the first price stands for.
-fn for_sale(file: &CatalogFile) -> Finding {
-    let looked_at = "every plan above rank 0 can be bought";
-    let mut finding = Finding::of("catalog-plans-for-sale", System::Catalog, looked_at);
+fn for_sale(finding: &mut Finding, file: &CatalogFile) {
     let sold = |plan: &Plan| !plan.lookup_keys.is_empty() || !plan.prices.is_empty();
     let unsold = file.catalog.plans().iter().filter(|plan| plan.rank > 0 && !sold(plan));
     for plan in unsold {
@@ -45,11 +48,9 @@ fn for_sale(file: &CatalogFile) -> Finding {
             "give it `[[plans.offers]]`, `lookup_keys` or `prices`",
         );
     }
-    finding
 }
 
-fn policy(file: &CatalogFile) -> Finding {
-    let mut finding = Finding::of("catalog-policy", System::Catalog, "the table [policy]");
+fn policy(finding: &mut Finding, file: &CatalogFile) {
     let policy = &file.policy;
     if policy.key_reserve >= policy.key_quota {
         finding.fail(
@@ -66,5 +67,4 @@ fn policy(file: &CatalogFile) -> Finding {
             "turn it off, unless every payment link is private",
         );
     }
-    finding
 }

@@ -1,11 +1,13 @@
 //! The user pool: its attributes, who may write them, its triggers.
 
+use std::ops::RangeInclusive;
+
 use super::binding;
 use super::expected::Expected;
 use super::finding::{Finding, System};
 use super::observed::{Observed, UserPool};
 use crate::account::PlanId;
-use crate::catalog::RESERVED_PLAN_IDS;
+use crate::catalog::{CatalogFile, RESERVED_PLAN_IDS};
 
 /// The attributes that Tollgate writes, by their names without `custom:`.
 const ATTRIBUTES: [&str; 2] = ["apiid", "plan"];
@@ -39,15 +41,22 @@ fn exists(observed: &Observed, expected: &Expected) -> Finding {
 fn attributes(observed: &Observed, expected: &Expected) -> Finding {
     let looked_at = "custom:apiid and custom:plan: text, mutable, long enough";
     let finding = Finding::of("pool-attributes", System::Cognito, looked_at);
-    finding.look("the user pool", &observed.pool, |finding, pool| {
+    finding.look_by_catalog(expected, "the user pool", &observed.pool, |finding, file, pool| {
+        let words = words(file);
         for name in ATTRIBUTES {
-            attribute(finding, pool, expected, name);
+            attribute(finding, pool, expected, name, &words);
         }
     })
 }
 
 /// <https://docs.aws.amazon.com/cognito/latest/developerguide/user-pool-settings-attributes.html>
-fn attribute(finding: &mut Finding, pool: &UserPool, expected: &Expected, name: &str) {
+fn attribute(
+    finding: &mut Finding,
+    pool: &UserPool,
+    expected: &Expected,
+    name: &str,
+    words: &RangeInclusive<usize>,
+) {
     let full = format!("custom:{name}");
     let Some(found) = pool.attributes.get(&full) else {
         let add = format!(
@@ -65,29 +74,23 @@ fn attribute(finding: &mut Finding, pool: &UserPool, expected: &Expected, name: 
     if !found.mutable {
         finding.fail(format!("{full} is not mutable: it can never be written again"), other_pool);
     }
-    let longest = if name == "plan" { longest_word(expected) } else { KEY_ID_LENGTH };
+    let longest = if name == "plan" { *words.end() } else { KEY_ID_LENGTH };
     if found.max_length.is_some_and(|max| max < longest) {
         let found = format!("{full} takes fewer than the {longest} characters that it needs");
         finding.fail(found, other_pool);
     }
-    let shortest = if name == "plan" { shortest_word(expected) } else { 10 };
+    let shortest = if name == "plan" { *words.start() } else { 10 };
     if found.min_length.is_some_and(|min| min > shortest) {
         let found = format!("{full} takes no value of {shortest} characters");
         finding.fail(found, other_pool);
     }
 }
 
-fn words(expected: &Expected) -> impl Iterator<Item = usize> {
-    let plans = expected.plans().iter().map(|plan| PlanId::as_str(&plan.id).len());
-    plans.chain(RESERVED_PLAN_IDS.map(str::len))
-}
-
-fn longest_word(expected: &Expected) -> usize {
-    words(expected).max().unwrap_or_default()
-}
-
-fn shortest_word(expected: &Expected) -> usize {
-    words(expected).min().unwrap_or_default()
+/// How many characters the words have that are written, from the shortest to the longest.
+fn words(file: &CatalogFile) -> RangeInclusive<usize> {
+    let plans = file.catalog.plans().iter().map(|plan| PlanId::as_str(&plan.id).len());
+    let all = plans.chain(RESERVED_PLAN_IDS.map(str::len));
+    all.clone().min().unwrap_or_default()..=all.max().unwrap_or_default()
 }
 
 /// Admin calls take a sub for a user name; so somebody may sign up by another's. Nobody gets

@@ -2,7 +2,7 @@
 
 use crate::catalog::CatalogFile;
 
-use super::observed::{Look, TableShape};
+use super::observed::{Look, TableShape, Unseen};
 
 /// Whose tokens the account API takes: the app clients in its authorizer's audience.
 pub type Audience = Vec<String>;
@@ -40,12 +40,16 @@ pub struct Expected {
 }
 
 impl Expected {
-    pub(super) fn plans(&self) -> &[crate::catalog::Plan] {
-        self.catalog.as_ref().map_or(&[], |file| file.catalog.plans())
+    /// The catalog, or that there is none to judge by.
+    pub(super) fn catalog(&self) -> Look<&CatalogFile> {
+        self.catalog.as_ref().map_err(|_| Unseen::Unknown {
+            why: "it is not valid, and nothing is judged by it".into(),
+            mend: "mend `catalog-parses`, then look again".into(),
+        })
     }
 
-    /// The command with its arguments, as one would type it.
+    /// A command to run. [`examine`](super::examine) makes it one for this stack.
     pub(super) fn run(&self, arguments: &str) -> String {
-        format!("{} {arguments}", self.command)
+        format!("`tollgate {arguments}`")
     }
 }

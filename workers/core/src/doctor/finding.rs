@@ -2,7 +2,9 @@
 
 use serde::Serialize;
 
+use super::expected::Expected;
 use super::observed::{Look, Unseen};
+use crate::catalog::CatalogFile;
 
 /// How a check stands, from best to worst.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -134,6 +136,23 @@ impl Finding {
             Err(unseen) => self.unseen(what, unseen),
         }
         self
+    }
+
+    /// As [`look`](Self::look), by what the catalog says: without one, nothing is judged.
+    pub(super) fn look_by_catalog<T>(
+        mut self,
+        expected: &Expected,
+        what: &str,
+        seen: &Look<T>,
+        judge: impl FnOnce(&mut Self, &CatalogFile, &T),
+    ) -> Self {
+        match expected.catalog() {
+            Ok(file) => self.look(what, seen, |finding, seen| judge(finding, file, seen)),
+            Err(unseen) => {
+                self.unseen("the catalog", &unseen);
+                self
+            }
+        }
     }
 
     /// As [`look`](Self::look), but what is not there is a failure with this mend.

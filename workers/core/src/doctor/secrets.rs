@@ -2,7 +2,7 @@
 
 use super::expected::Expected;
 use super::finding::{Finding, System};
-use super::observed::{Look, Observed, Secret, SecretValue};
+use super::observed::{Look, Observed, Secret, SecretValue, Unseen};
 use super::webhook::ours;
 
 pub(super) fn examine(observed: &Observed, expected: &Expected) -> Vec<Finding> {
@@ -47,7 +47,9 @@ fn count(observed: &Observed, expected: &Expected) -> Finding {
     let finding = Finding::of("secret-webhook-count", System::SecretsManager, looked_at);
     let ours = ours(observed, expected);
     finding.look("the webhook's signing secrets", &observed.secrets.webhook, |finding, secret| {
-        let Secret::Set(value) = secret else { return };
+        let Secret::Set(value @ SecretValue { fault: None, .. }) = secret else {
+            return finding.unseen("a valid value", &Unseen::Absent);
+        };
         let mend = expected.run("secrets set webhook-secrets");
         match &ours {
             Err(unseen) => finding.unseen("the webhook endpoints", unseen),
@@ -55,7 +57,10 @@ fn count(observed: &Observed, expected: &Expected) -> Finding {
                 format!("{} endpoints, {} secrets: the rest is refused", ours.len(), value.parts),
                 mend,
             ),
-            Ok(ours) if !ours.is_empty() && value.parts > ours.len() => finding.warn(
+            Ok(ours) if ours.is_empty() => {
+                finding.unseen("the webhook endpoint", &Unseen::Absent);
+            }
+            Ok(ours) if value.parts > ours.len() => finding.warn(
                 format!(
                     "{} secrets for {} endpoints: an old one is still good",
                     value.parts,

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::binding;
 use super::expected::Expected;
 use super::finding::{Finding, System};
-use super::observed::{Observed, SeenPrice};
+use super::observed::{Observed, SeenPrice, Unseen};
 use crate::catalog::Plan;
 
 pub(super) fn examine(observed: &Observed, expected: &Expected) -> Vec<Finding> {
@@ -42,6 +42,17 @@ fn mode(observed: &Observed, expected: &Expected) -> Finding {
     let looked_at = format!("the key is for {wanted}, as the stack is");
     let finding = Finding::of("stripe-key-mode", System::Stripe, looked_at);
     finding.look("the Stripe key", &observed.stripe.key, |finding, key| {
+        if key.livemode.is_none() {
+            let mend =
+                "Stripe's keys begin with sk_test_, rk_test_, sk_live_ or rk_live_: store one";
+            finding.unseen(
+                "the Stripe key",
+                &Unseen::Unknown {
+                    why: "it does not say for which mode it is".into(),
+                    mend: mend.into(),
+                },
+            );
+        }
         if let Some(mode) = key.other_mode(expected.livemode) {
             finding.fail(
                 format!("the key is for {mode}"),
@@ -81,27 +92,32 @@ fn restricted(observed: &Observed, expected: &Expected) -> Finding {
 fn prices(observed: &Observed, expected: &Expected) -> Finding {
     let looked_at = "the catalog's prices and lookup keys: there, recurring, for sale";
     let finding = Finding::of("stripe-prices", System::Stripe, looked_at);
-    finding.look("the prices", &observed.stripe.prices, |finding, seen| {
-        let mut sold = Vec::new();
-        for plan in expected.plans() {
-            for (n, key) in plan.lookup_keys.iter().enumerate() {
-                let price = seen.iter().find(|price| price.lookup_key.as_ref() == Some(key));
-                let offered = plan.offers.iter().any(|offer| offer.lookup_key == *key);
-                let name = format!("lookup key {key}");
-                let named = Named { plan, name, offered, sold: offered || n == 0 };
-                price_of(finding, expected, &named, price);
-                sold.extend(price.filter(|_| named.sold));
+    finding.look_by_catalog(
+        expected,
+        "the prices",
+        &observed.stripe.prices,
+        |finding, file, seen| {
+            let mut sold = Vec::new();
+            for plan in file.catalog.plans() {
+                for (n, key) in plan.lookup_keys.iter().enumerate() {
+                    let price = seen.iter().find(|price| price.lookup_key.as_ref() == Some(key));
+                    let offered = plan.offers.iter().any(|offer| offer.lookup_key == *key);
+                    let name = format!("lookup key {key}");
+                    let named = Named { plan, name, offered, sold: offered || n == 0 };
+                    price_of(finding, expected, &named, price);
+                    sold.extend(price.filter(|_| named.sold));
+                }
+                for (n, id) in plan.prices.iter().enumerate() {
+                    let price = seen.iter().find(|price| price.id == id.as_str());
+                    let first = n == 0 && plan.lookup_keys.is_empty();
+                    let named = Named { plan, name: id.to_string(), offered: false, sold: first };
+                    price_of(finding, expected, &named, price);
+                    sold.extend(price.filter(|_| named.sold));
+                }
             }
-            for (n, id) in plan.prices.iter().enumerate() {
-                let price = seen.iter().find(|price| price.id == id.as_str());
-                let first = n == 0 && plan.lookup_keys.is_empty();
-                let named = Named { plan, name: id.to_string(), offered: false, sold: first };
-                price_of(finding, expected, &named, price);
-                sold.extend(price.filter(|_| named.sold));
-            }
-        }
-        currencies(finding, &sold);
-    })
+            currencies(finding, &sold);
+        },
+    )
 }
 
 /// A customer pays everything in one currency: Checkout sells them nothing in another.
@@ -187,8 +203,9 @@ fn price_of(
 fn products(observed: &Observed, expected: &Expected) -> Finding {
     let looked_at = "the catalog's products: there, and for sale";
     let finding = Finding::of("stripe-products", System::Stripe, looked_at);
-    finding.look("the products", &observed.stripe.products, |finding, seen| {
-        for plan in expected.plans() {
+    let seen = &observed.stripe.products;
+    finding.look_by_catalog(expected, "the products", seen, |finding, file, seen| {
+        for plan in file.catalog.plans() {
             for id in &plan.products {
                 let product = seen.iter().find(|product| product.id == id.as_str());
                 match product.map(|product| product.active) {
@@ -215,23 +232,31 @@ fn products(observed: &Observed, expected: &Expected) -> Finding {
 fn one_plan(observed: &Observed, expected: &Expected) -> Finding {
     let looked_at = "each price belongs to one plan";
     let finding = Finding::of("stripe-price-one-plan", System::Stripe, looked_at);
-    finding.look("the prices", &observed.stripe.prices, |finding, seen| {
-        for price in seen {
-            let claims = |plan: &&Plan| {
-                plan.prices.iter().any(|id| id.as_str() == price.id)
-                    || price.lookup_key.as_ref().is_some_and(|key| plan.lookup_keys.contains(key))
-                    || plan.products.iter().any(|id| id.as_str() == price.product)
-            };
-            let plans = expected.plans().iter().filter(claims);
-            let plans: BTreeSet<String> = plans.map(|plan| format!("`{}`", plan.id)).collect();
-            if plans.len() > 1 {
-                finding.fail(
+    finding.look_by_catalog(
+        expected,
+        "the prices",
+        &observed.stripe.prices,
+        |finding, file, seen| {
+            for price in seen {
+                let claims = |plan: &&Plan| {
+                    plan.prices.iter().any(|id| id.as_str() == price.id)
+                        || price
+                            .lookup_key
+                            .as_ref()
+                            .is_some_and(|key| plan.lookup_keys.contains(key))
+                        || plan.products.iter().any(|id| id.as_str() == price.product)
+                };
+                let plans = file.catalog.plans().iter().filter(claims);
+                let plans: BTreeSet<String> = plans.map(|plan| format!("`{}`", plan.id)).collect();
+                if plans.len() > 1 {
+                    finding.fail(
                     format!("{} belongs to {}", price.id, Vec::from_iter(plans).join(" and ")),
                     "let its id, its lookup key and its product stand in one plan of plans.toml",
                 );
+                }
             }
-        }
-    })
+        },
+    )
 }
 
 /// <https://docs.stripe.com/connect/accounts-v2>

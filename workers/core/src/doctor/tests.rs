@@ -325,7 +325,6 @@ const BREAKS: &[(&str, Verdict, &str, Break)] = &[
     ("pool-user-names", Warning, "another user's sub", |it| pool(it).names_are_free = true),
     ("pool-of-stack", Failure, "belongs to eu-central-1_Other", |it| it.observed.belongs_to.as_mut().unwrap().pool = Some("eu-central-1_Other".into())),
 
-    ("usage-plans-exist", Failure, "no usage plan up-pro", |it| drop(plans(it).remove(2))),
     ("usage-plans-stages", Failure, "does not cover api1:prod", |it| plans(it)[0].settings.stages.clear()),
     ("usage-plans-stages", Failure, "also covers api2:prod", |it| assert!(plans(it)[2].settings.stages.insert("api2:prod".into()))),
     ("usage-plans-limits", Warning, "100 a month, not 100000", |it| plans(it)[2].settings.quota.as_mut().unwrap().limit = 100),
@@ -378,7 +377,6 @@ const BREAKS: &[(&str, Verdict, &str, Break)] = &[
 
     ("secret-stripe-key", Failure, "no value yet", |it| it.observed.secrets.stripe_key = Ok(Secret::Empty)),
     ("secret-sweep-stripe-key", Failure, "no secret for", |it| it.observed.secrets.sweep_key = Some(Err(Unseen::Absent))),
-    ("secret-webhook", Failure, "no value yet", |it| it.observed.secrets.webhook = Ok(Secret::Empty)),
     ("secret-key-derivation", Failure, "part without a version", |it| it.observed.secrets.key_derivation = faulty()),
     ("secret-webhook-count", Warning, "2 secrets for 1 endpoints", |it| it.observed.secrets.webhook = set(2)),
 
@@ -428,18 +426,22 @@ fn one_broken_thing_turns_exactly_its_check_and_has_a_mend() {
 #[test]
 fn what_is_missing_fails_once_and_the_rest_of_it_is_not_judged() {
     let cases: &[(&str, &[&str], Break)] = &[
-        ("catalog-parses", &["control-plane-share"], |it| {
-            it.expected.catalog = Err("plans.toml line 3: no".into())
+        ("catalog-parses", BY_CATALOG, |it| it.expected.catalog = Err("line 3: no".into())),
+        (
+            "usage-plans-exist",
+            &["usage-plans-stages", "usage-plans-limits", "usage-plans-differ"],
+            |it| drop(plans(it).remove(2)),
+        ),
+        ("secret-webhook", &["secret-webhook-count"], |it| {
+            it.observed.secrets.webhook = Ok(Secret::Empty);
         }),
         ("pool-exists", &["pool-attributes", "pool-triggers", "pool-user-names"], |it| {
             it.observed.pool = Err(Unseen::Absent);
         }),
-        ("webhook-endpoint", &["webhook-events", "webhook-api-version"], |it| {
+        ("webhook-endpoint", BY_ENDPOINT, |it| {
             endpoint(it).url = "https://elsewhere.example".into();
         }),
-        ("webhook-endpoint", &["webhook-events", "webhook-api-version"], |it| {
-            endpoint(it).enabled = false;
-        }),
+        ("webhook-endpoint", BY_ENDPOINT, |it| endpoint(it).enabled = false),
         (
             "queues-exist",
             &["queues-fifo", "queues-visibility", "queues-redrive", "queues-retention"],
@@ -454,10 +456,95 @@ fn what_is_missing_fails_once_and_the_rest_of_it_is_not_judged() {
     for (check, blind, broken) in cases {
         let mut scene = healthy();
         broken(&mut scene);
-        let mut wanted = vec![(*check, Failure)];
-        wanted.extend(blind.iter().map(|check| (*check, CouldNotLook)));
-        assert_eq!(turned(&scene.examine()), wanted);
+        let wanted = blind.iter().map(|check| (*check, CouldNotLook)).chain([(*check, Failure)]);
+        let turned: BTreeSet<_> = turned(&scene.examine()).into_iter().collect();
+        assert_eq!(turned, wanted.collect());
     }
+}
+
+/// What nobody can judge without a valid catalog.
+const BY_CATALOG: &[&str] = &[
+    "catalog-default-plan",
+    "catalog-plans-for-sale",
+    "catalog-policy",
+    "pool-attributes",
+    "usage-plans-exist",
+    "usage-plans-stages",
+    "usage-plans-limits",
+    "usage-plans-differ",
+    "stages-exist",
+    "stages-of-stack",
+    "methods-require-key",
+    "api-key-source",
+    "control-plane-share",
+    "api-keys-quota",
+    "stripe-prices",
+    "stripe-products",
+    "stripe-price-one-plan",
+];
+
+/// What nobody can judge where no endpoint has the stack's URL.
+const BY_ENDPOINT: &[&str] = &["webhook-events", "webhook-api-version", "secret-webhook-count"];
+
+fn unknown<T>() -> Look<T> {
+    Err(Unseen::Unknown { why: "it is broken".into(), mend: "mend it".into() })
+}
+
+/// Every source of what is compared, how it breaks, and the checks that look at it.
+#[rustfmt::skip]
+const SOURCES: &[(&[&str], Break)] = &[
+    (BY_CATALOG, |it| it.expected.catalog = Err("no".into())),
+    (&["pool-clients"], |it| it.expected.audience = unknown()),
+    (&["pool-triggers"], |it| it.expected.trigger = unknown()),
+    (&["stages-of-stack"], |it| it.expected.api_stage = unknown()),
+    (&["webhook-endpoint", "webhook-events", "webhook-api-version", "secret-webhook-count"], |it| it.expected.webhook_url = unknown()),
+    (&["pool-exists", "pool-attributes", "pool-triggers", "pool-user-names"], |it| it.observed.pool = unknown()),
+    (&["pool-attributes-not-writable", "pool-clients"], |it| it.observed.clients = unknown()),
+    (&["usage-plans-exist", "usage-plans-stages", "usage-plans-limits", "usage-plans-differ", "usage-plans-quota"], |it| it.observed.usage_plans = unknown()),
+    (&["stages-exist"], |it| it.observed.stages.clear()),
+    (&["stages-exist"], |it| it.observed.stages.values_mut().for_each(|it| *it = unknown())),
+    (&["methods-require-key", "api-key-source"], |it| it.observed.apis.values_mut().for_each(|it| *it = unknown())),
+    (&["methods-require-key", "api-key-source"], |it| it.observed.apis.clear()),
+    (&["api-keys-quota"], |it| it.observed.api_keys = unknown()),
+    (&["stripe-key-mode", "stripe-key-restricted"], |it| it.observed.stripe.key = unknown()),
+    (&["stripe-key-mode"], |it| it.observed.stripe.key.as_mut().unwrap().livemode = None),
+    (&["stripe-key"], |it| it.observed.stripe.accepted = unknown()),
+    (&["stripe-account-of-stack"], |it| it.observed.stripe.account = unknown()),
+    (&["stripe-prices", "stripe-price-one-plan"], |it| it.observed.stripe.prices = unknown()),
+    (&["stripe-products"], |it| it.observed.stripe.products = unknown()),
+    (&["webhook-endpoint", "webhook-events", "webhook-api-version", "secret-webhook-count"], |it| it.observed.stripe.endpoints = unknown()),
+    (&["webhook-undelivered"], |it| it.observed.stripe.undelivered = unknown()),
+    (&["stripe-checkout-customer"], |it| it.observed.stripe.newest_checkout = unknown()),
+    (&["stripe-rows"], |it| it.observed.stripe.unreadable = unknown()),
+    (&["pool-of-stack", "stripe-account-of-stack"], |it| it.observed.belongs_to = unknown()),
+    (&["secret-stripe-key"], |it| it.observed.secrets.stripe_key = unknown()),
+    (&["secret-sweep-stripe-key"], |it| it.observed.secrets.sweep_key = Some(unknown())),
+    (&["secret-webhook", "secret-webhook-count"], |it| it.observed.secrets.webhook = unknown()),
+    (&["secret-key-derivation"], |it| it.observed.secrets.key_derivation = unknown()),
+    (&["queues-exist", "queues-fifo", "queues-visibility", "queues-redrive", "queues-retention"], |it| it.observed.queues[0].queue = unknown()),
+    (&["queues-exist", "queues-fifo", "queues-redrive", "queues-retention", "queues-dead-letters"], |it| it.observed.queues[0].dead_letters = unknown()),
+    (&["table-exists", "table-keys", "table-indexes", "table-on-demand", "table-deletion-protection"], |it| it.observed.table = unknown()),
+    (&["table-recovery"], |it| it.observed.point_in_time_recovery = unknown()),
+    (&["table-ttl"], |it| it.observed.time_to_live = unknown()),
+    (&["clock-skew"], |it| it.observed.clock_ahead = unknown()),
+];
+
+/// With its source broken, no check says that all is well, and the others say what they said.
+#[test]
+fn what_was_not_compared_with_anything_is_not_well() {
+    let mut looks: BTreeSet<&str> = BTreeSet::new();
+    for (checks, broken) in SOURCES {
+        let mut scene = healthy();
+        broken(&mut scene);
+        let turned: BTreeSet<_> = turned(&scene.examine()).into_iter().map(|it| it.0).collect();
+        let checks: BTreeSet<_> = checks.iter().copied().collect();
+        let by_itself = BTreeSet::from(["catalog-parses"]);
+        assert_eq!(&turned - &by_itself, checks);
+        looks.extend(checks);
+    }
+    looks.insert("catalog-parses");
+    let all: BTreeSet<_> = healthy().examine().findings.iter().map(|it| it.check).collect();
+    assert_eq!(looks, all, "each check looks at something");
 }
 
 /// What nobody has said yet, or may not be read, is not judged.
@@ -547,7 +634,8 @@ fn a_missing_permission_makes_a_check_say_so_and_no_more() {
 #[test]
 fn every_check_has_a_test_in_which_it_fails() {
     let broken: BTreeSet<_> = BREAKS.iter().map(|(check, ..)| *check).collect();
-    let elsewhere = ["catalog-parses", "pool-exists", "queues-exist"];
+    let elsewhere =
+        ["catalog-parses", "pool-exists", "queues-exist", "secret-webhook", "usage-plans-exist"];
     for finding in healthy().examine().findings {
         let check = finding.check;
         assert!(broken.contains(check) || elsewhere.contains(&check), "{check} never fails");

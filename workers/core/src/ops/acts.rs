@@ -124,7 +124,7 @@ impl fmt::Display for Act {
             Self::Hold => write!(f, "hold"),
             Self::Release => write!(f, "release"),
             Self::Grant { plan, until: None } => write!(f, "grant {plan}"),
-            Self::Grant { plan, until: Some(until) } => write!(f, "grant {plan} until {until}"),
+            Self::Grant { plan, until: Some(until) } => write!(f, "grant {plan} until {until:.0}"),
             Self::RevokeGrant { plan } => write!(f, "revoke grant of {plan}"),
             Self::LiftDispute { dispute } => write!(f, "lift dispute {dispute}"),
             Self::RotateKey { overlap } => write!(f, "rotate key, overlap {overlap:#}"),

@@ -107,7 +107,7 @@ fn keys(before: &Access, after: &Access, told: &mut Vec<String>) {
     };
     let (were, are) = (retiring(before), retiring(after));
     let new = are.iter().filter(|(id, until)| were.get(id) != Some(until));
-    told.extend(new.map(|(id, until)| format!("key {id} ends at {until}")));
+    told.extend(new.map(|(id, until)| format!("key {id} ends at {until:.0}")));
     let ended = were.keys().filter(|id| !are.contains_key(id));
     told.extend(ended.map(|id| format!("key {id} deleted")));
 }
@@ -131,7 +131,7 @@ fn disputes(before: &Access, after: &Access, told: &mut Vec<String>) {
 fn grants(before: &[Grant], after: &[Grant], told: &mut Vec<String>) {
     for grant in after.iter().filter(|grant| !before.contains(grant)) {
         told.push(match grant.until {
-            Some(until) => format!("{} granted until {until}", grant.plan),
+            Some(until) => format!("{} granted until {until:.0}", grant.plan),
             None => format!("{} granted", grant.plan),
         });
     }

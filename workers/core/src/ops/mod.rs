@@ -9,6 +9,7 @@
 mod acts;
 mod aftermath;
 mod backlog;
+mod dismiss;
 mod explain;
 mod forecast;
 mod operate;
@@ -22,6 +23,7 @@ pub(crate) use acts::LINKED;
 pub use acts::{Act, OperatorAct, accept_blast};
 pub use aftermath::{Aftermath, State, aftermath};
 pub use backlog::{Backlog, Stock, Trouble, backlog, troubles};
+pub use dismiss::{Dismissed, dismiss};
 pub use explain::{Cause, Change, changes, history};
 pub use forecast::{Forecast, KeyStock, Live, Minted, Pace, Reached, count_keys, forecast, minted};
 pub(crate) use operate::bring_disputes;

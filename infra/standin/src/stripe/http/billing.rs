@@ -39,6 +39,9 @@ pub(super) fn create_session(stripe: &mut Stripe, _: &str, form: &mut Form) -> S
     if form.need("mode")? != "subscription" {
         return Err(StripeError::not_implemented("a session in another mode than subscription"));
     }
+    if form.take("ui_mode").is_some_and(|mode| !matches!(mode.as_str(), "hosted" | "hosted_page")) {
+        return Err(StripeError::unmodelled_parameter("ui_mode"));
+    }
     let mut line_items = Vec::new();
     while let Some(price) = form.take(&format!("line_items[{}][price]", line_items.len())) {
         let quantity = form.int(&format!("line_items[{}][quantity]", line_items.len()))?;

@@ -1,16 +1,22 @@
 //! Stripe's form encoding: nested names in brackets, lists as `name[]` or `name[0]`.
 //! <https://docs.stripe.com/api>
 //!
-//! Every parameter is taken once; what is left is unknown, and refused by name.
+//! Every parameter is taken once. What is left is refused by name: as Stripe does it, where Stripe
+//! does not know it; as not implemented, where it is only not modelled here.
 
 use jiff::Timestamp;
 
+use super::parameters;
 use crate::stripe::error::{StripeError, StripeResult};
 use crate::stripe::model::Metadata;
 
 /// The parameters of a request, to be taken one by one.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Form(Vec<(String, String)>);
+pub(super) struct Form {
+    fields: Vec<(String, String)>,
+    /// Which operation they are for.
+    operation: &'static str,
+}
 
 impl Form {
     /// Reads a query or a body.
@@ -19,26 +25,31 @@ impl Form {
             return Self::default();
         };
         url.set_query(Some(text));
-        Self(url.query_pairs().into_owned().collect())
+        Self { fields: url.query_pairs().into_owned().collect(), operation: "" }
+    }
+
+    /// The parameters of this operation.
+    pub(super) fn of(self, operation: &'static str) -> Self {
+        Self { operation, ..self }
     }
 
     /// Query and body together.
     pub(super) fn and(mut self, other: Self) -> Self {
-        self.0.extend(other.0);
+        self.fields.extend(other.fields);
         self
     }
 
     /// The same for the same parameters, whatever their order.
     pub(super) fn fingerprint(&self) -> String {
-        let mut fields = self.0.clone();
+        let mut fields = self.fields.clone();
         fields.sort();
         format!("{fields:?}")
     }
 
     /// A parameter as it came.
     pub(super) fn take(&mut self, name: &str) -> Option<String> {
-        let at = self.0.iter().position(|(key, _)| key == name)?;
-        Some(self.0.remove(at).1)
+        let at = self.fields.iter().position(|(key, _)| key == name)?;
+        Some(self.fields.remove(at).1)
     }
 
     /// A parameter that must be there.
@@ -54,7 +65,10 @@ impl Form {
             let index = key.strip_prefix(name)?.strip_prefix('[')?.strip_suffix(']')?;
             index.bytes().all(|byte| byte.is_ascii_digit()).then_some(())
         };
-        self.0.extract_if(.., |(key, _)| inside(key).is_some()).map(|(_, value)| value).collect()
+        self.fields
+            .extract_if(.., |(key, _)| inside(key).is_some())
+            .map(|(_, value)| value)
+            .collect()
     }
 
     /// `name[key]=value`.
@@ -62,7 +76,7 @@ impl Form {
         let key_of = |key: &str| {
             Some(key.strip_prefix(name)?.strip_prefix('[')?.strip_suffix(']')?.to_owned())
         };
-        self.0
+        self.fields
             .extract_if(.., |(key, _)| key_of(key).is_some_and(|key| !key.contains('[')))
             .filter_map(|(key, value)| Some((key_of(&key)?, value)))
             .collect()
@@ -104,10 +118,13 @@ impl Form {
 
     /// Nothing may be left.
     pub(super) fn finish(&self) -> StripeResult<()> {
-        match self.0.first() {
-            None => Ok(()),
-            Some((name, _)) => Err(StripeError::unknown_parameter(name)),
-        }
+        let mut names = self.fields.iter().map(|(name, _)| name);
+        let Some(first) = names.clone().next() else { return Ok(()) };
+        let unknown = names.find(|name| !parameters::takes(self.operation, name));
+        Err(unknown.map_or_else(
+            || StripeError::unmodelled_parameter(first),
+            |name| StripeError::unknown_parameter(name),
+        ))
     }
 }
 

@@ -6,6 +6,7 @@ mod catalog;
 mod deliver;
 mod form;
 pub(super) mod page;
+mod parameters;
 mod routes;
 mod webhooks;
 
@@ -117,7 +118,7 @@ impl Request<'_> {
         standin.gate.log(Service::Stripe, operation, subject.as_str());
         let form = authorize(self.authorization, operation, &stripe.settings).and(self.form);
         let mut form = match form {
-            Ok(form) => form,
+            Ok(form) => form.of(operation),
             Err(error) => return (Err(error), false),
         };
         let fingerprint = format!("{} {} {}", self.method, self.path, form.fingerprint());

@@ -105,6 +105,51 @@ async fn a_products_id_may_be_chosen() {
     }
 }
 
+/// 400 is Stripe's own refusal. What only the stand-in lacks is told as that, by its name.
+#[tokio::test]
+async fn what_stripe_takes_and_the_stand_in_does_not_is_not_implemented() {
+    let api = api().await;
+    let hosted = [("mode", "subscription"), ("success_url", "https://shop.invalid/")];
+    let sessions = "/v1/checkout/sessions";
+    for (path, form, param) in [
+        (sessions, vec![("allow_promotion_codes", "true")], "allow_promotion_codes"),
+        (sessions, vec![("automatic_tax[enabled]", "true")], "automatic_tax[enabled]"),
+        (
+            sessions,
+            vec![("ui_mode", "embedded_page"), ("return_url", "https://shop.invalid/")],
+            "ui_mode",
+        ),
+        (
+            sessions,
+            vec![("line_items[0][price_data][currency]", "usd")],
+            "line_items[0][price_data][currency]",
+        ),
+        (
+            "/v1/billing_portal/sessions",
+            vec![("customer", "cus_1"), ("flow_data[type]", "subscription_cancel")],
+            "flow_data[type]",
+        ),
+        ("/v1/subscriptions/sub_1", vec![("items[0][quantity]", "2")], "items[0][quantity]"),
+        ("/v1/customers", vec![("address[city]", "Bonn")], "address[city]"),
+    ] {
+        let session = if path == sessions { &hosted[..] } else { &[] };
+        let (status, refused) = api.call(Method::POST, path, &[session, &form].concat()).await;
+        let error = &refused["error"];
+        assert_eq!((status, &error["code"]), (501, &json!("not_implemented")), "{path} {form:?}");
+        assert_eq!(error["param"], param, "{path} {form:?}");
+        assert!(error["message"].as_str().unwrap().contains(param), "{error}");
+        // Beside one that Stripe refuses, it is what Stripe refuses that is told.
+        let wrong = [session, &form, &[("colour", "red")]].concat();
+        let (status, refused) = api.call(Method::POST, path, &wrong).await;
+        if param != "ui_mode" {
+            assert_eq!((status, &refused["error"]["param"]), (400, &json!("colour")), "{refused}");
+        }
+    }
+    let (status, search) =
+        api.call(Method::GET, "/v1/customers/search", &[("query", "email:'a@b.c'")]).await;
+    assert_eq!((status, &search["error"]["code"]), (501, &json!("not_implemented")), "{search}");
+}
+
 #[tokio::test]
 async fn from_checkout_page_to_cancellation_over_http() {
     let api = api().await;

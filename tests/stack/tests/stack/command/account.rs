@@ -149,10 +149,45 @@ async fn customers_are_linked_and_taken_away_by_the_operators_word() -> anyhow::
     assert!(taken.exit == 0 && taken.out.contains("Plan       free"), "{taken:?}");
     let unlinked = operator.tollgate(&format!("account show {payer}"), NONE).await;
     assert_eq!(unlinked.exit, 2, "{unlinked:?}");
-    let mend = format!("Link it: `tollgate --stack local account link WHO {payer}`");
+    let mend = format!("Link it: `tollgate --stack local account link WHO {payer} --why TEXT`");
     assert!(unlinked.err.contains(&mend), "{unlinked:?}");
     let linked = ann.act(&format!("link ann@example.com {payer}")).await?;
     assert!(linked.exit == 0 && linked.out.contains("Plan       pro"), "{linked:?}");
+    assert!(linked.out.contains(&format!("Act        link customer {payer}")), "{linked:?}");
+    Ok(())
+}
+
+/// A mistyped id is no customer, and whoever links one sees whom.
+#[tokio::test]
+async fn a_customer_whom_stripe_does_not_have_is_linked_to_nobody() -> anyhow::Result<()> {
+    let operator = Operator::start().await?;
+    let ann = Ann::signs_up(&operator).await?;
+    let before = ann.account().await?;
+    let (deleted, there) = {
+        let mut stripe = operator.stripe();
+        let email = Some("ann@work.example".to_owned());
+        let new = NewCustomer { email, ..NewCustomer::default() };
+        let (deleted, there) = (stripe.create_customer(new.clone()), stripe.create_customer(new));
+        stripe.delete_customer(&deleted)?;
+        (deleted, there)
+    };
+    for (customer, why) in
+        [("cus_typo", "no customer cus_typo"), (&deleted, "was deleted in Stripe")]
+    {
+        let said = ann.act(&format!("link ann@example.com {customer}")).await?;
+        assert!(said.exit == 3 && said.err.contains(why), "{said:?}");
+    }
+    assert_eq!(ann.account().await?, before);
+    let line = format!("account link ann@example.com {there} --why x --by o --dry-run");
+    let said = operator.tollgate(&line, NONE).await;
+    let told = format!("Stripe knows {there}: ann@work.example; ");
+    assert!(said.err.contains(&told) && said.err.contains("no subscription"), "{said:?}");
+    // An act needs no key of Stripe's; without one, nobody knows.
+    let mut apart = Operator::of(&operator.stack);
+    apart.environment.insert("STRIPE_API_BASE", "http://127.0.0.1:9".into());
+    let line = format!("account link ann@example.com {there} --why x --by o --yes");
+    let said = apart.tollgate_while_it_runs(&line, NONE).await?;
+    assert!(said.exit == 0 && said.err.contains("nobody knows here"), "{said:?}");
     Ok(())
 }
 
@@ -347,5 +382,49 @@ async fn what_is_remembered_of_a_person_is_forgotten_at_their_word() -> anyhow::
     assert_eq!(forgotten.exit, 0, "{forgotten:?}");
     let again = Ann::signs_up(&operator).await?;
     assert_eq!(again.hello().await?, 200);
+    Ok(())
+}
+
+#[tokio::test]
+async fn who_is_on_which_plan_is_listed_page_by_page() -> anyhow::Result<()> {
+    let mut operator = Operator::start().await?;
+    operator.columns = None;
+    let ann = Ann::signs_up(&operator).await?;
+    ann.buys("pro").await?;
+    for name in ["bob", "cleo"] {
+        Customer::new(&operator.stack, name).sign_up().await?;
+    }
+    operator.stack.settle().await?;
+    let listed = async |options: &str| -> anyhow::Result<Vec<(String, String)>> {
+        let said = operator.tollgate(&format!("account list {options} --json"), NONE).await;
+        let told: Value = serde_json::from_str(&said.out)?;
+        let accounts = told["accounts"].as_array().cloned().unwrap_or_default();
+        let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        Ok(accounts.iter().map(|it| (word(&it["account"]), word(&it["plan"]))).collect())
+    };
+    let pro = [(ann.id.to_string(), "pro".to_owned())];
+    assert_eq!(listed("--plan pro").await?, pro);
+    assert_eq!(listed("--plan free").await?.len(), 2);
+    assert_eq!(listed("").await?.len(), 3);
+    assert_eq!(listed("--status held").await?, []);
+    ann.act("hold ann@example.com").await?;
+    assert_eq!(listed("--status held").await?, pro);
+    let none = operator.tollgate("account list --plan none", NONE).await;
+    assert_eq!(none.out, "No such accounts.\n");
+    let wrong = operator.tollgate("account list --status well", NONE).await;
+    assert!(wrong.exit == 2 && wrong.err.contains("held"), "{wrong:?}");
+    // Page by page, everybody comes once.
+    let (mut all, mut line) = (Vec::new(), "account list --limit 1 --json".to_owned());
+    loop {
+        let said = operator.tollgate(&line, NONE).await;
+        let told: Value = serde_json::from_str(&said.out)?;
+        let accounts = told["accounts"].as_array().cloned().unwrap_or_default();
+        all.extend(accounts.iter().map(|it| it["account"].to_string()));
+        let Some(next) = told["next"].as_str() else { break };
+        line = format!("account list --limit 1 --json --after '{next}'");
+    }
+    all.sort();
+    all.dedup();
+    assert_eq!(all.len(), 3);
     Ok(())
 }

@@ -8,7 +8,7 @@ use tollgate_billing::ports::{Ledger as _, Service};
 use tollgate_events::AccountId;
 use tollgate_local::customer::Customer;
 use tollgate_standin::stripe::{Answer, Card, NewCustomer, SubscriptionData};
-use tollgate_standin::world::BULK_QUEUE;
+use tollgate_standin::world::{BULK_QUEUE, EVENTS_QUEUE};
 
 use super::{Input, Operator, Said};
 
@@ -142,12 +142,12 @@ async fn events_are_listed_newest_first() -> anyhow::Result<()> {
     assert_eq!(
         scene.told(&all.out),
         "\
-time  event  type  account  customer  outcome  attempts
-2026-03-01T09:05:00Z  <checkout.session.completed>  checkout.session.completed  ANN  CUSTOMER  applied  1
-2026-03-01T09:05:00Z  <customer.subscription.created>  customer.subscription.created  ANN  CUSTOMER  applied  1
-2026-03-01T09:05:00Z  <invoice.paid>  invoice.paid  ANN  CUSTOMER  applied  1
-2026-03-01T09:05:00Z  <customer.subscription.updated>  customer.subscription.updated  ANN  CUSTOMER  applied  1
-2026-03-01T09:00:00Z  cognito/sign_up:ANN  sign_up  ANN  applied  1"
+EVENT  OUTCOME  TIME  TYPE  ACCOUNT  CUSTOMER  ATTEMPTS
+<checkout.session.completed>  applied  2026-03-01T09:05:00Z  checkout.session.completed  ANN  CUSTOMER  1
+<customer.subscription.created>  applied  2026-03-01T09:05:00Z  customer.subscription.created  ANN  CUSTOMER  1
+<invoice.paid>  applied  2026-03-01T09:05:00Z  invoice.paid  ANN  CUSTOMER  1
+<customer.subscription.updated>  applied  2026-03-01T09:05:00Z  customer.subscription.updated  ANN  CUSTOMER  1
+cognito/sign_up:ANN  applied  2026-03-01T09:00:00Z  sign_up  ANN  1"
     );
     Ok(())
 }
@@ -192,19 +192,19 @@ async fn an_event_is_shown_with_what_it_changed() -> anyhow::Result<()> {
     let session = scene.operator.stripe().event(&name).map(|event| event.object["id"].clone());
     let session = session.as_ref().and_then(Value::as_str).expect("it is the newest").to_owned();
     let expected = "\
-event  stripe/<checkout.session.completed>
-type  checkout.session.completed
-object  SESSION
-happened  2026-03-01T09:05:00Z
-customer  CUSTOMER
-names account  ANN
-livemode  false
-came last by  webhook
-first handled  2026-03-01T09:05:00Z, applied
-last handled  2026-03-01T09:05:00Z, applied
-attempts  1
-account  ANN
-version  3
+Event  stripe/<checkout.session.completed>
+Type  checkout.session.completed
+Object  SESSION
+Happened  2026-03-01T09:05:00Z
+Customer  CUSTOMER
+Names account  ANN
+Livemode  false
+Came last by  webhook
+First handled  2026-03-01T09:05:00Z, applied
+Last handled  2026-03-01T09:05:00Z, applied
+Attempts  1
+Account  ANN
+Version  3
 
 version 2 of the account, 2026-03-01T09:05:00Z: free → free
   no live subscription to a plan
@@ -285,12 +285,12 @@ async fn a_replay_that_was_stopped_goes_on_as_it_says() -> anyhow::Result<()> {
         let stopped = scene.events(line).await;
         scene.operator.patience.set(usize::MAX);
         assert_eq!(stopped.exit, 5, "{patience}: {stopped:?}");
-        let Some((_, rest)) = stopped.err.split_once("To go on:\n  tollgate --stack local events ")
+        let Some((_, rest)) = stopped.err.split_once("To go on: `tollgate --stack local events ")
         else {
             assert_eq!(stopped.err, "Stopped while counting: nothing was sent.\n");
             continue;
         };
-        let goes_on = scene.events(&format!("{} --yes", rest.trim())).await;
+        let goes_on = scene.events(&format!("{} --yes", rest.trim().trim_end_matches('`'))).await;
         assert_eq!(goes_on.exit, 0, "{goes_on:?}");
         scene.operator.stack.settle().await?;
         let after = scene.records().await?;
@@ -330,7 +330,7 @@ async fn what_is_parked_is_replayed_by_its_outcome() -> anyhow::Result<()> {
 Sent 2 events as replay RUN; before: 2 parked."
         )
     );
-    let told = "error: 2 events were not handled within 1m\n  They stay on the queue. See how it does: tollgate --stack local queue status\n";
+    let told = "error: 2 events were not handled within 1m\n  They stay on the queue: `tollgate --stack local queue status` tells how it goes.\n";
     assert_eq!(slow.err, told);
     scene.operator.stack.world.gate.take_calls();
     scene.operator.enough_after.set(Some("SendMessageBatch"));
@@ -381,5 +381,45 @@ async fn a_mistake_sends_nothing() -> anyhow::Result<()> {
     let calls = scene.operator.stack.world.gate.take_calls();
     assert!(calls.iter().all(|call| call.service != Service::Queue), "nothing is sent");
     assert!(scene.operator.stack.world.sqs.receive(BULK_QUEUE, 10)?.is_empty());
+    Ok(())
+}
+
+/// A message that is none raises no alarm for ever: it is on record who said so, and why.
+#[tokio::test]
+async fn what_is_nobodys_business_is_dismissed_and_can_be_replayed() -> anyhow::Result<()> {
+    let scene = Scene::open().await?;
+    let stack = &scene.operator.stack;
+    stack.put_on_queue(EVENTS_QUEUE, "no envelope").await?;
+    stack.settle().await?;
+    let stuck = async || anyhow::Ok(stack.ledger.stuck(None).await?.items);
+    let parked = stuck().await?.pop().expect("it is parked").record.event.to_string();
+    let act = format!("dismiss {parked} --why 'a test of a queue' --by ops");
+    let asked = scene.events(&act).await;
+    assert!(asked.exit == 3 && asked.err.contains("--yes"), "{asked:?}");
+    assert_eq!(scene.events(&format!("{act} --dry-run")).await.exit, 4);
+    let done = scene.events(&format!("{act} --yes")).await;
+    assert!(done.exit == 0 && done.out.contains("Dismissed"), "{done:?}");
+    assert_eq!(stuck().await?, []);
+    let shown = scene.events(&format!("show {parked}")).await;
+    assert!(shown.out.contains("dismissed by ops: a test of a queue"), "{shown:?}");
+    assert!(shown.out.contains("ignored"), "{shown:?}");
+    let again = scene.events(&format!("{act} --yes")).await;
+    assert!(again.exit == 3 && again.err.contains("waits for nobody"), "{again:?}");
+    let unknown = scene.events("dismiss evt_unknown --why x --by ops --yes").await;
+    assert!(unknown.exit == 2 && unknown.err.contains("not on record"), "{unknown:?}");
+    // What a stranger did can still be replayed.
+    {
+        let mut stripe = scene.operator.stripe();
+        let stranger = stripe.create_customer(NewCustomer::default());
+        stripe.set_card(&stranger, Card::Pays)?;
+        let price = stripe.price_by_lookup_key("pro_monthly").expect("it is sold").id.clone();
+        stripe.subscribe(&stranger, &[&price], SubscriptionData::default())?;
+    }
+    stack.advance(SignedDuration::from_hours(1)).await?;
+    let stranger = stuck().await?.pop().expect("it is parked").record.event.id.to_string();
+    let dismissed = scene.events(&format!("dismiss {stranger} --why x --by ops --yes")).await;
+    assert_eq!(dismissed.exit, 0, "{dismissed:?}");
+    let replayed = scene.events(&format!("replay {stranger} --yes")).await;
+    assert!(replayed.exit == 0 && replayed.out.contains("Sent 1 event"), "{replayed:?}");
     Ok(())
 }

@@ -6,6 +6,7 @@ use tollgate_billing::ports::Ledger;
 use tollgate_local::customer::Customer;
 use tollgate_local::stack::{Options, Stack};
 use tollgate_standin::stripe::NewCustomer;
+use tollgate_standin::world::EVENTS_QUEUE;
 use tollgate_workers::cli::definition;
 
 use super::{Input, Operator};
@@ -36,6 +37,7 @@ const LINES: &[(&str, u8)] = &[
     ("secrets set webhook-secrets", 0),
     ("secrets rotate key-secrets", 0),
     ("account show ann@example.com", 0),
+    ("account list", 0),
     ("account history ann@example.com", 0),
     ("account grant ann@example.com pro", 0),
     ("account revoke-grant ann@example.com pro", 0),
@@ -49,6 +51,7 @@ const LINES: &[(&str, u8)] = &[
     ("events list", 0),
     ("events show {event}", 0),
     ("events replay --since 1h --dry-run", 0),
+    ("events dismiss {junk} --why 'a test' --by ops --yes", 0),
     ("reconcile", 0),
     ("queue status", 0),
     ("stack show", 0),
@@ -80,6 +83,12 @@ async fn every_command_says_what_it_is_and_prints_one_document() -> anyhow::Resu
     let events = operator.tollgate("events list --limit 1 --json", NONE).await;
     let events: Value = serde_json::from_str(&events.out)?;
     let event = events["events"][0]["id"].as_str().context("there are some")?.to_string();
+    stack.put_on_queue(EVENTS_QUEUE, "no envelope").await?;
+    stack.settle().await?;
+    let parked = operator.tollgate("events list --outcome parked --json", NONE).await;
+    let parked: Value = serde_json::from_str(&parked.out)?;
+    let junk = parked["events"][0]["id"].as_str().context("it is parked")?;
+    let junk = format!("queue/{junk}");
     let port = stack.urls.tollgate.rsplit(':').next().unwrap_or_default();
     let plans = format!("{}/habits-{port}.toml", env!("CARGO_TARGET_TMPDIR"));
     std::fs::write(&plans, &stack.world.plans_toml)?;
@@ -91,12 +100,12 @@ async fn every_command_says_what_it_is_and_prints_one_document() -> anyhow::Resu
         let named = [("plans", &plans), ("dispute", &dispute), ("customer", &customer)];
         let mut run = named
             .iter()
-            .chain(&[("event", &event)])
+            .chain(&[("event", &event), ("junk", &junk)])
             .fold(format!("{run} --json"), |run, (name, value)| {
                 run.replace(&format!("{{{name}}}"), value)
             });
-        let act =
-            line.starts_with("account") && !["show", "history"].iter().any(|it| line.ends_with(it));
+        let act = line.starts_with("account")
+            && !["show", "list", "history"].iter().any(|it| line.ends_with(it));
         if act || (line.starts_with("stack") && line != "stack show") {
             run.push_str(" --why 'a test' --by ops --yes");
         }
@@ -158,5 +167,79 @@ async fn local_is_the_stack_that_runs_on_this_machine() -> anyhow::Result<()> {
     assert!(said.exit == 2 && said.err.contains(&mend), "{said:?}");
     let said = operator.run("--local --stack shop queue status", NONE).await;
     assert!(said.exit == 2 && said.err.contains("cannot be used with"), "{said:?}");
+    Ok(())
+}
+
+/// `tollgate … | head`: whatever the command has to say, nobody is there, and it says nothing of
+/// that. A shell reports the same of a process that a closed pipe has ended.
+#[tokio::test]
+async fn a_reader_who_has_gone_is_no_error() -> anyhow::Result<()> {
+    let mut operator = Operator::start().await?;
+    operator.unread = true;
+    let port = operator.stack.urls.tollgate.rsplit(':').next().unwrap_or_default().to_owned();
+    let plans = format!("{}/unread-{port}.toml", env!("CARGO_TARGET_TMPDIR"));
+    std::fs::write(&plans, &operator.stack.world.plans_toml)?;
+    let reads = LINES.iter().map(|(line, _)| *line);
+    let reads = reads.filter(|line| !line.contains("account") && !line.contains("{event}"));
+    let reads = reads.filter(|line| !line.contains("{junk}"));
+    for line in reads.chain(["queue status --json"]) {
+        let line = line.replace("{plans}", &plans);
+        let line = match line.as_str() {
+            "stack show" => line,
+            line if line.starts_with("stack") => format!("{line} --why 'a test' --by ops --yes"),
+            line => line.to_owned(),
+        };
+        let said = operator.tollgate(&line, Input::Piped(WEBHOOK_SECRET)).await;
+        assert!(said.exit == 141 && !said.err.contains("error"), "{line}: {said:?}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_local_stack_has_a_catalog_of_its_own() -> anyhow::Result<()> {
+    let operator = Operator::start().await?;
+    let (stack, port) = on_ports_in_a_row().await?;
+    let shown = operator.run(&format!("--local={port} plans show"), NONE).await;
+    let usage_plans = stack.world.catalog().catalog;
+    for plan in usage_plans.plans() {
+        assert!(shown.out.contains(plan.usage_plan.as_str()), "{}: {shown:?}", plan.id);
+    }
+    let judged = operator.run(&format!("--local={port} doctor"), NONE).await;
+    assert!(judged.out.contains("✓ usage-plans-exist"), "{judged:?}");
+    let apply = operator.run(&format!("--local={port} plans apply"), NONE).await;
+    let mend = format!("`tollgate --local={port} plans apply FILE`");
+    assert!(apply.exit == 2 && apply.err.contains(&mend), "{apply:?}");
+    Ok(())
+}
+
+/// At 80 and at 60 columns every id is whole, in a line of its own.
+#[tokio::test]
+async fn nothing_is_cut_on_a_narrow_terminal() -> anyhow::Result<()> {
+    let mut operator = Operator::start().await?;
+    let mut ann = Customer::new(&operator.stack, "ann");
+    ann.sign_up().await?;
+    operator.stack.settle().await?;
+    ann.sign_in().await?;
+    ann.buy("pro").await?;
+    operator.stack.settle().await?;
+    let id = ann.id()?;
+    let listed = operator.tollgate("events list --json", NONE).await;
+    let listed: Value = serde_json::from_str(&listed.out)?;
+    let events = listed["events"].as_array().context("there are some")?;
+    let events: Vec<_> = events.iter().filter_map(|it| it["id"].as_str()).collect();
+    for columns in [80, 60] {
+        operator.columns = Some(columns);
+        let list = operator.tollgate("events list", NONE).await.out;
+        assert!(events.iter().all(|event| list.contains(event)), "{columns}: {list}");
+        let accounts = operator.tollgate("account list", NONE).await.out;
+        assert!(accounts.contains(id.as_str()), "{columns}: {accounts}");
+        for text in [&list, &accounts] {
+            let widest = text.lines().map(|line| line.chars().count()).max();
+            assert!(widest <= Some(usize::from(columns)), "{columns}: {text}");
+            assert_eq!(text.lines().next().map(str::to_uppercase).as_deref(), text.lines().next());
+        }
+        let shown = operator.tollgate("account show ann@example.com", NONE).await.out;
+        assert!(shown.contains(id.as_str()), "{columns}: {shown}");
+    }
     Ok(())
 }

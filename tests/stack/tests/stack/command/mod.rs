@@ -1,6 +1,7 @@
 //! The operator's command, run in this process against a whole stack.
 
 mod account;
+mod commands;
 mod doctor;
 mod events;
 mod habits;
@@ -36,6 +37,8 @@ pub(crate) struct Operator<S = Stack> {
     pub(crate) patience: Cell<usize>,
     /// Somebody presses it when this operation was called.
     pub(crate) enough_after: Cell<Option<&'static str>>,
+    /// Nobody reads the output: it is closed.
+    pub(crate) unread: bool,
     /// Everything that the command ever wrote.
     written: std::cell::RefCell<String>,
 }
@@ -105,7 +108,7 @@ impl<S: Borrow<Stack>> Operator<S> {
         let environment = BTreeMap::from([("STRIPE_API_BASE", stack.borrow().urls.stripe.clone())]);
         let (columns, patience) = (Some(100), Cell::new(usize::MAX));
         let (enough_after, written) = Default::default();
-        Self { stack, environment, columns, patience, enough_after, written }
+        Self { stack, environment, columns, patience, enough_after, unread: false, written }
     }
 
     fn stack(&self) -> &Stack {
@@ -148,13 +151,13 @@ impl<S: Borrow<Stack>> Operator<S> {
     }
 
     async fn run_by(&self, clock: CommandClock, line: &str, input: Input) -> Said {
-        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let (mut out, mut err, mut closed) = (Vec::new(), Vec::new(), Closed);
         let (mut text, interactive) = match input {
             Input::Piped(text) => (text.as_bytes(), false),
             Input::Typed(text) => (text.as_bytes(), true),
         };
         let mut io = Io {
-            out: &mut out,
+            out: if self.unread { &mut closed } else { &mut out },
             err: &mut err,
             input: &mut text,
             interactive,
@@ -179,6 +182,7 @@ impl<S: Borrow<Stack>> Operator<S> {
         let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
         let said = Said { exit, out: text(&out), err: text(&err) };
         self.written.borrow_mut().push_str(&format!("{said:?}"));
+        commands::assert_understood(line, &said);
         said
     }
 
@@ -201,6 +205,19 @@ impl<S: Borrow<Stack>> Operator<S> {
     pub(crate) fn shows(&self, text: &str) -> bool {
         let logged = format!("{:?}", self.stack().world.gate.calls());
         self.written.borrow().contains(text) || logged.contains(text)
+    }
+}
+
+/// What a pipe is whose reader has gone.
+struct Closed;
+
+impl std::io::Write for Closed {
+    fn write(&mut self, _: &[u8]) -> std::io::Result<usize> {
+        Err(std::io::ErrorKind::BrokenPipe.into())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
     }
 }
 

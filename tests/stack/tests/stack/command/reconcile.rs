@@ -140,7 +140,7 @@ async fn what_differs_is_told_and_mended_at_a_word() -> anyhow::Result<()> {
     // A key that is gone has no name any more.
     let differs = DIFFERS.replace("<orphan>", &orphan);
     let expected = format!(
-        "{differs}\n1 woken: `tollgate queue status` shows them go by\n\
+        "{differs}\n1 woken: `tollgate --stack local queue status` shows them go by\n\
                  deleted {orphan} tollgate/local/nobody/primary/1\n"
     );
     assert_eq!(said.out, expected);
@@ -224,7 +224,7 @@ Known to the ledger, and left: 0 accounts
 Would be written back: 2 accounts, 1 paying, with 1 customer
 
 Not to be had: history, event records, the reasons of holds and grants, disputes \
-(`tollgate events replay` brings back thirty days), closed accounts.
+(`tollgate --stack local events replay --since 30d --from-stripe` brings back thirty days), closed accounts.
 
 The ledger does not say what this stack belongs to. With your yes it belongs to:
         Stripe account  acct_1Tollgate0000000
@@ -234,7 +234,7 @@ Known to the ledger, and left: 0 accounts
 Written back: 2 accounts, 1 paying, with 1 customer
 
 Not to be had: history, event records, the reasons of holds and grants, disputes \
-(`tollgate events replay` brings back thirty days), closed accounts.
+(`tollgate --stack local events replay --since 30d --from-stripe` brings back thirty days), closed accounts.
 
 Now `tollgate --stack local reconcile --repair` mends what differs.
 ";

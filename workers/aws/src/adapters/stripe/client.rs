@@ -36,6 +36,7 @@ use stripe_client_core::{IdempotencyKey, RequestBuilder, StripeMethod, VERSION};
 
 use super::refusal::Refusal;
 use crate::adapters::error::whole_seconds;
+use crate::adapters::hindrance;
 use crate::config::StripeEndpoint;
 
 /// Stripe's own origin.
@@ -84,6 +85,9 @@ pub(super) enum CallError {
 impl CallError {
     /// The connector's own words: host names and TLS alerts, no payload.
     fn lost(error: &(dyn Error + 'static)) -> Self {
+        if let Some((_, text)) = hindrance::of(error) {
+            return Self::Lost(text);
+        }
         let causes = successors(Some(error), |&error| error.source());
         Self::Lost(causes.map(ToString::to_string).collect::<Vec<_>>().join(": "))
     }

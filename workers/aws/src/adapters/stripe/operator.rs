@@ -2,6 +2,7 @@
 //!
 //! The functions never call these, and their key need not allow them.
 
+use jiff::Timestamp;
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use tollgate_billing::account::PlanId;
@@ -11,17 +12,45 @@ use tollgate_billing::storefront::{
     Endpoint, METADATA_PLAN, METADATA_SECRET, METADATA_STACK, ObservedPrice, ObservedProduct,
     Owner, PriceTerms,
 };
-use tollgate_events::{PriceId, ProductId};
+use tollgate_events::{CustomerId, PriceId, ProductId};
 
 use super::answer::{Object, Odd};
 use super::views::{id, metadata};
-use super::{API_VERSION, Call, StripeApi, every_row, operation, segment};
+use super::{API_VERSION, Call, StripeApi, every_row, operation, segment, unless_not_found};
 
 /// How many lookup keys one request takes.
 /// <https://docs.stripe.com/api/prices/list#list_prices-lookup_keys>
 const LOOKUP_KEYS: usize = 10;
 
+/// What an operator sees of a customer before linking it. Personal data: it is shown, and kept
+/// nowhere. <https://docs.stripe.com/api/customers/object>
+pub struct AboutCustomer {
+    /// It was deleted; then nothing else is known.
+    pub deleted: bool,
+    /// Its e-mail address.
+    pub email: Option<String>,
+    /// Its name.
+    pub name: Option<String>,
+    /// When it was made.
+    pub created: Option<Timestamp>,
+}
+
 impl StripeApi {
+    /// What is known of a customer; `None` where there is none.
+    ///
+    /// # Errors
+    /// The call failed.
+    pub async fn about_customer(&self, id: &CustomerId) -> PortResult<Option<AboutCustomer>> {
+        let path = format!("/customers/{}", segment(id.as_str()));
+        let found = self.send(Call::get("GET /v1/customers/:id", path)).await;
+        let about = |object: &Object<'_>| {
+            let deleted = object.flag("deleted") == Some(true);
+            let (email, name) = (object.text("email"), object.text("name"));
+            Ok(AboutCustomer { deleted, email, name, created: object.time("created") })
+        };
+        unless_not_found(found)?.map(|answer| answer.read(about)).transpose()
+    }
+
     /// Every active product.
     ///
     /// # Errors
@@ -155,7 +184,7 @@ impl StripeApi {
     pub async fn delete_webhook_endpoint(&self, id: &str) -> PortResult<()> {
         let path = format!("/webhook_endpoints/{}", segment(id));
         let call = Call::delete("DELETE /v1/webhook_endpoints/:id", path);
-        super::unless_not_found(self.send(call).await).map(drop)
+        unless_not_found(self.send(call).await).map(drop)
     }
 }
 

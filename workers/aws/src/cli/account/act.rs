@@ -4,7 +4,6 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use tollgate_billing::account::PlanId;
-use tollgate_billing::catalog::CatalogDraft;
 use tollgate_billing::converge::Preview;
 use tollgate_billing::ops::{
     Act, ActError, Acted, Aftermath, Operate, OperatorAct, State, aftermath,
@@ -12,7 +11,7 @@ use tollgate_billing::ops::{
 use tollgate_billing::ports::Clock;
 use tollgate_events::AccountId;
 
-use super::Doing;
+use super::{Doing, customer};
 use crate::adapters::dynamodb::DynamoLedger;
 use crate::adapters::sqs::SqsQueue;
 use crate::adapters::system::SystemEntropy;
@@ -50,6 +49,9 @@ pub(super) async fn run<C: Clock>(
     let (ledger, queue) = (&context.ledger().await?, &context.queue().await?);
     let id = &who::id(name, context, ledger).await?;
     let operate = Operate { ledger, queue, clock: &context.clock, entropy: &SystemEntropy };
+    if let Act::Link { customer } = &act.act {
+        customer::must_be_there(customer, context, io).await?;
+    }
     let doer = Doer { context, ledger, operate, id, act };
     let changes = doer.patiently(io, async || doer.operate.check(id, act).await).await?;
     if doing.dry_run {
@@ -92,8 +94,7 @@ pub(super) async fn must_be_sold<C: Clock>(
             return context.progress(&note, io);
         }
     };
-    let known: Vec<_> =
-        CatalogDraft::parse(&text.text)?.plans.into_iter().map(|it| it.id).collect();
+    let known: Vec<_> = text.draft()?.plans.into_iter().map(|it| it.id).collect();
     if known.contains(plan) {
         return Ok(());
     }
@@ -173,13 +174,14 @@ impl<C: Clock> Doer<'_, '_, C> {
 
     fn tell(&self, acted: &Acted, seen: &Aftermath, io: &mut Io<'_>) -> Result<(), Failure> {
         if self.context.json {
-            writeln!(io.out, "{:#}", document(acted, seen))?;
+            writeln!(io.out, "{:#}", document(&self.act.act, acted, seen))?;
             return Ok(());
         }
         let access = &seen.account.access;
         let plan = access.plan.as_ref().map_or("none".to_owned(), ToString::to_string);
         let mut rows = vec![
             ("Account", self.id.to_string()),
+            ("Act", self.act.act.to_string()),
             ("On record", acted.event.to_string()),
             ("Plan", plan),
             ("Status", access.status.to_string()),
@@ -191,7 +193,7 @@ impl<C: Clock> Doer<'_, '_, C> {
         if !acted.changed {
             writeln!(io.out, "\nNothing to change: it stood in the ledger already.")?;
         }
-        if let Some(text) = outlook(acted, &seen.state, &self.context.command(), self.id) {
+        if let Some(text) = outlook(acted, &seen.state, self.id) {
             writeln!(io.out, "\n{text}")?;
         }
         Ok(())
@@ -199,14 +201,14 @@ impl<C: Clock> Doer<'_, '_, C> {
 }
 
 /// What is still to come.
-fn outlook(acted: &Acted, state: &State, command: &str, id: &AccountId) -> Option<String> {
+fn outlook(acted: &Acted, state: &State, id: &AccountId) -> Option<String> {
     match state {
         State::Settled => None,
-        State::Waits { why, until: Some(until) } => Some(format!("It waits until {until}: {why}")),
+        State::Waits { why, until: Some(until) } => Some(format!("It waits until {until:.0}: {why}")),
         State::Waits { why, until: None } => Some(format!("It waits: {why}")),
         State::Parked { why } => Some(format!(
             "It is on record, and cannot be carried out: {why}\n\
-             When that is mended: `{command} events replay {}`",
+             When that is mended: `tollgate events replay {}`",
             acted.event
         )),
         State::Pending if !acted.woken => Some(
@@ -214,13 +216,13 @@ fn outlook(acted: &Acted, state: &State, command: &str, id: &AccountId) -> Optio
                 .to_owned(),
         ),
         State::Pending => Some(format!(
-            "It is on record, and the worker is still to see to it: `{command} account show {id}` \
+            "It is on record, and the worker is still to see to it: `tollgate account show {id}` \
              tells how it stands"
         )),
     }
 }
 
-fn document(acted: &Acted, seen: &Aftermath) -> Value {
+fn document(act: &Act, acted: &Acted, seen: &Aftermath) -> Value {
     let access = &seen.account.access;
     let (state, why, until) = match &seen.state {
         State::Settled => ("settled", None, None),
@@ -230,6 +232,7 @@ fn document(acted: &Acted, seen: &Aftermath) -> Value {
     };
     json!({
         "account": seen.account.id,
+        "act": act.to_string(),
         "event": acted.event.to_string(),
         "changed": acted.changed,
         "state": state,
@@ -256,7 +259,7 @@ fn foreseen_rows(preview: &Preview) -> Vec<(&'static str, String)> {
     let lines = |label, lines: Vec<String>| (!lines.is_empty()).then(|| (label, lines.join("\n")));
     rows.extend(lines("Steps", preview.steps.iter().map(ToString::to_string).collect()));
     rows.extend(lines("Warnings", preview.warnings.iter().map(ToString::to_string).collect()));
-    rows.extend(preview.review_at.iter().map(|at| ("Next look", at.to_string())));
+    rows.extend(preview.review_at.iter().map(|at| ("Next look", format!("{at:.0}"))));
     rows
 }
 
@@ -279,7 +282,7 @@ impl From<ActError> for Failure {
     fn from(error: ActError) -> Self {
         match error {
             ActError::Refused(why) => {
-                Self::refused(why, "`tollgate account show` tells what the account has.")
+                Self::refused(why, "`tollgate account show WHO` tells what the account has.")
             }
             ActError::Leased { .. } | ActError::Fenced => {
                 Self::failed(error.to_string(), "Nothing was done: repeat the command.")

@@ -40,7 +40,7 @@ fn rows(change: &Change) -> Vec<(&'static str, String)> {
         what = "the reason only".to_owned();
     }
     let mut rows = vec![
-        ("Change", format!("{}, at {}", entry.version, entry.at)),
+        ("Change", format!("{}, at {:.0}", entry.version, entry.at)),
         ("What", what),
         ("Why", entry.reason.to_string()),
     ];
@@ -55,7 +55,7 @@ fn rows(change: &Change) -> Vec<(&'static str, String)> {
 fn cause(cause: &Cause) -> String {
     let Some(stored) = &cause.record else { return cause.event.to_string() };
     let kind = stored.record.envelope().map_or("unreadable", |envelope| &envelope.kind);
-    let told = format!("{} {kind}, {}", cause.event, stored.first_at);
+    let told = format!("{} {kind}, {:.0}", cause.event, stored.first_at);
     match &stored.record.detail {
         Some(detail) => format!("{told}\n  {}", detail.replace('\n', "\n  ")),
         None => told,

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use tollgate_billing::account::{Access, Account, DisputeMark, KeyRecord, RetiringKey, User};
 use tollgate_billing::ledger::Entry;
 use tollgate_billing::ports::{Clock, Ledger};
+use tollgate_billing::words::for_owner;
 use tollgate_events::{Envelope, SubscriptionId};
 
 use crate::cli::table::fields;
@@ -36,6 +37,7 @@ fn rows(account: &Account, last: Option<&Entry>, leased: bool) -> Vec<(&'static 
         ("Plan", plan),
         ("Status", access.status.to_string()),
         ("Reason", access.reason.to_string()),
+        ("Owner reads", for_owner(&access.reason, access.plan.as_ref(), None)),
     ]);
     let several =
         |label, values: Vec<String>| (!values.is_empty()).then(|| (label, values.join("\n")));
@@ -51,29 +53,29 @@ fn rows(account: &Account, last: Option<&Entry>, leased: bool) -> Vec<(&'static 
     let disputes = access.disputes.iter().map(|(id, mark)| format!("{id} {}", word(*mark)));
     rows.extend(several("Disputes", disputes.collect()));
     let grace = access.grace.iter();
-    let grace = grace.map(|(id, since)| format!("{id}, seen since {since}{}", paid(access, id)));
+    let grace = grace.map(|(id, since)| format!("{id}, seen since {since:.0}{}", paid(access, id)));
     rows.extend(several("Past due", grace.collect()));
     let grants = access.grants.iter().map(|grant| match grant.until {
-        Some(until) => format!("{} until {until} ({})", grant.plan, grant.why),
+        Some(until) => format!("{} until {until:.0} ({})", grant.plan, grant.why),
         None => format!("{} ({})", grant.plan, grant.why),
     });
     rows.extend(several("Grants", grants.collect()));
     rows.extend(access.hold.iter().map(|why| ("Hold", why.clone())));
     rows.extend(access.closed.iter().map(|why| ("Closed", why.clone())));
     rows.push(("User", user(&account.user)));
-    rows.extend(account.review_at.iter().map(|at| ("Next look", at.to_string())));
+    rows.extend(account.review_at.iter().map(|at| ("Next look", format!("{at:.0}"))));
     rows.extend(several("Deferred", account.deferred.iter().map(deferred).collect()));
-    rows.extend(last.iter().map(|it| ("Last change", format!("{}, at {}", it.version, it.at))));
+    rows.extend(last.iter().map(|it| ("Last change", format!("{}, at {:.0}", it.version, it.at))));
     rows.extend(at_work(account, leased).map(|text| ("At work", text)));
     rows
 }
 
 fn key(key: &KeyRecord) -> String {
-    format!("{}, generation {}, made {}", key.id, key.generation, key.minted_at)
+    format!("{}, generation {}, made {:.0}", key.id, key.generation, key.minted_at)
 }
 
 fn retiring(key: &RetiringKey) -> String {
-    format!("{}, generation {}, until {}", key.id, key.generation, key.until)
+    format!("{}, generation {}, until {:.0}", key.id, key.generation, key.until)
 }
 
 fn word(mark: DisputeMark) -> &'static str {
@@ -90,7 +92,7 @@ fn user(user: &User) -> String {
         User::Unseen => "not seen yet".to_owned(),
         User::Present { enabled: true, .. } => "there".to_owned(),
         User::Present { enabled: false, .. } => "disabled".to_owned(),
-        User::Missing { since, .. } => format!("not found since {since}"),
+        User::Missing { since, .. } => format!("not found since {since:.0}"),
         User::Deleted => "deleted".to_owned(),
     }
 }
@@ -112,7 +114,7 @@ fn paid(access: &Access, late: &SubscriptionId) -> String {
 }
 
 fn at_work(account: &Account, leased: bool) -> Option<String> {
-    let until = account.lease_until.map_or_else(String::new, |until| until.to_string());
+    let until = account.lease_until.map_or_else(String::new, |until| format!("{until:.0}"));
     match (leased, account.open) {
         (true, _) => Some(format!("somebody has the account, until {until} at the latest")),
         (false, true) => {
@@ -135,6 +137,7 @@ fn document(account: &Account, last: Option<&Entry>, leased: bool) -> Value {
         "plan": access.plan,
         "status": access.status,
         "reason": access.reason.to_string(),
+        "owner_reads": for_owner(&access.reason, access.plan.as_ref(), None),
         "keys": access.keys.values().collect::<Vec<_>>(),
         "old_keys": access.retiring,
         "usage_plan": access.usage_plan,

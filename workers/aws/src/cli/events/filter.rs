@@ -208,5 +208,5 @@ pub(super) async fn clients<C: Clock>(
 
 /// A time to the second.
 pub(super) fn second(time: Timestamp) -> String {
-    Timestamp::from_second(time.as_second()).unwrap_or(time).to_string()
+    format!("{time:.0}")
 }

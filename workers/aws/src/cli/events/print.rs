@@ -10,19 +10,19 @@ use crate::cli::table::number;
 
 /// The headings of [`row`].
 pub(super) const HEADINGS: [&str; 7] =
-    ["time", "event", "type", "account", "customer", "outcome", "attempts"];
+    ["EVENT", "OUTCOME", "TIME", "TYPE", "ACCOUNT", "CUSTOMER", "ATTEMPTS"];
 
 /// An event in a line.
 pub(super) fn row(event: &Found) -> Vec<String> {
     let envelope = event.envelope();
     let customer = envelope.and_then(|it| it.subject.customer.as_ref());
     vec![
-        second(event.at),
         short(&event.name()),
+        event.outcome().map_or("not on record", |outcome| outcome.as_str()).to_owned(),
+        second(event.at),
         envelope.map_or_else(|| "(not an envelope)".to_owned(), |it| it.kind.clone()),
         event.account().map(ToString::to_string).unwrap_or_default(),
         customer.map(ToString::to_string).unwrap_or_default(),
-        event.outcome().map_or("not on record", |outcome| outcome.as_str()).to_owned(),
         event.attempts().to_string(),
     ]
 }

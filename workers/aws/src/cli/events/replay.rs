@@ -121,7 +121,7 @@ impl<C: Clock> Replaying<'_, C> {
                 let waited = if self.options.wait { self.wait(io).await } else { Ok(true) };
                 self.finish(None, io)?;
                 // All were sent: to repeat the command would send them again.
-                let mend = format!("All were sent: {} queue status", self.context.command());
+                let mend = "All were sent: `tollgate queue status` tells how it goes.".to_owned();
                 let in_time = waited.map_err(|failure| Failure { mend, ..failure })?;
                 if in_time && self.sent.left() > 0 {
                     let left = counted(self.sent.left(), "event");
@@ -228,7 +228,7 @@ impl<C: Clock> Replaying<'_, C> {
         let failure = Failure::from(error);
         let problem = format!("{} (after {} were sent)", failure.problem, counted(sent, "event"));
         let first = if passes { String::new() } else { format!("{} ", failure.mend) };
-        let mend = format!("{first}To go on:\n  {}", self.line());
+        let mend = format!("{first}To go on: `{}`", self.line());
         Failure { problem, mend, ..failure }
     }
 
@@ -277,19 +277,18 @@ impl<C: Clock> Replaying<'_, C> {
         }
         if let Some(line) = resume {
             let left = counted(total.sent - done.sent, "event");
-            writeln!(io.err, "Stopped with {left} left, none of them lost. To go on:\n  {line}")?;
+            writeln!(io.err, "Stopped with {left} left, none of them lost. To go on: `{line}`")?;
         }
         Ok(())
     }
 
     /// Waiting has found something that is not as it should be.
     fn judge(&self, in_time: bool) -> Result<(), Failure> {
-        let command = self.context.command();
         if !in_time {
             let left = counted(self.sent.left(), "event");
             let time = self.options.wait_for;
             let problem = format!("{left} were not handled within {time:#}");
-            let mend = format!("They stay on the queue. See how it does: {command} queue status");
+            let mend = "They stay on the queue: `tollgate queue status` tells how it goes.";
             return Err(Failure::failed(problem, mend));
         }
         match self.sent.handled.get(&Some(Outcome::Parked)) {
@@ -298,7 +297,7 @@ impl<C: Clock> Replaying<'_, C> {
                 let since = second(self.place.now);
                 let problem = format!("{} parked again", counted(*parked, "event"));
                 let mend = format!(
-                    "Each record says why (sent since {since}): {command} events list --outcome parked"
+                    "Each record says why (sent since {since}): `tollgate events list --outcome parked`"
                 );
                 Err(Failure::failed(problem, mend))
             }

@@ -11,6 +11,7 @@ use super::filter::second;
 use super::name::{event, short};
 use super::print;
 use crate::adapters::dynamodb::DynamoLedger;
+use crate::cli::table::fields;
 use crate::cli::{Context, Exit, Failure, Io};
 
 /// How far back an account's history is searched for what an event changed.
@@ -31,7 +32,7 @@ pub(super) async fn run<C: Clock>(
 ) -> Result<Exit, Failure> {
     let ledger = context.ledger().await?;
     let Some(stored) = ledger.event(&options.event).await? else {
-        return Err(not_on_record(&options.event, &context.command()));
+        return Err(not_on_record(&options.event));
     };
     let entries = caused(&stored, &ledger).await?;
     if context.json {
@@ -41,20 +42,18 @@ pub(super) async fn run<C: Clock>(
         writeln!(io.out, "{shown:#}")?;
         return Ok(Exit::Done);
     }
-    for (name, value) in lines(&stored) {
-        writeln!(io.out, "{name:<16}{value}")?;
-    }
+    fields(&lines(&stored), io)?;
     print_entries(&entries, io)?;
     Ok(Exit::Done)
 }
 
-fn not_on_record(event: &EventRef, command: &str) -> Failure {
+fn not_on_record(event: &EventRef) -> Failure {
     let mend = match event.source {
         Source::Stripe => format!(
-            "If it is younger than 30 days, Stripe has it: {command} events replay {} --from-stripe",
+            "If it is younger than 30 days, Stripe has it: `tollgate events replay {} --from-stripe`",
             short(event)
         ),
-        _ => format!("Look for it: {command} events list --since 30d"),
+        _ => "Look for it: `tollgate events list --since 30d`".to_owned(),
     };
     Failure::failed(format!("event {} is not on record", short(event)), mend)
 }
@@ -71,32 +70,32 @@ async fn caused(stored: &StoredEvent, ledger: &DynamoLedger) -> Result<Vec<Entry
 /// All that is known of it.
 fn lines(stored: &StoredEvent) -> Vec<(&'static str, String)> {
     let record = &stored.record;
-    let mut lines = vec![("event", record.event.to_string())];
+    let mut lines = vec![("Event", record.event.to_string())];
     let mut add = |name, value: Option<String>| lines.extend(value.map(|value| (name, value)));
     if let Some(envelope) = record.envelope() {
         let (subject, of_hint) = (&envelope.subject, envelope.hint.as_ref());
-        add("type", Some(envelope.kind.clone()));
-        add("object", envelope.object.clone());
-        add("happened", Some(second(envelope.occurred_at)));
-        add("customer", subject.customer.as_ref().map(ToString::to_string));
-        add("charge", subject.charge.as_ref().map(ToString::to_string));
-        add("names account", subject.account.as_ref().map(|named| named.id.to_string()));
-        add("object said", of_hint.map(|hint| hint.status.clone()));
-        add("livemode", envelope.livemode.map(|livemode| livemode.to_string()));
-        add("connect", envelope.connect_account.clone());
-        add("came last by", json!(envelope.via).as_str().map(str::to_owned));
-        add("replay", envelope.run.clone());
+        add("Type", Some(envelope.kind.clone()));
+        add("Object", envelope.object.clone());
+        add("Happened", Some(second(envelope.occurred_at)));
+        add("Customer", subject.customer.as_ref().map(ToString::to_string));
+        add("Charge", subject.charge.as_ref().map(ToString::to_string));
+        add("Names account", subject.account.as_ref().map(|named| named.id.to_string()));
+        add("Object said", of_hint.map(|hint| hint.status.clone()));
+        add("Livemode", envelope.livemode.map(|livemode| livemode.to_string()));
+        add("Connect", envelope.connect_account.clone());
+        add("Came last by", json!(envelope.via).as_str().map(str::to_owned));
+        add("Replay", envelope.run.clone());
     } else {
-        add("type", Some("(not an envelope: it cannot be replayed)".to_owned()));
+        add("Type", Some("(not an envelope: it cannot be replayed)".to_owned()));
     }
     let first = format!("{}, {}", second(stored.first_at), stored.first_outcome.as_str());
     let last = format!("{}, {}", second(record.at), record.outcome.as_str());
-    add("first handled", Some(first));
-    add("last handled", Some(last));
-    add("attempts", Some(stored.attempts.to_string()));
-    add("detail", record.detail.clone());
-    add("account", record.account.as_ref().map(ToString::to_string));
-    add("version", record.version.map(|version| version.to_string()));
+    add("First handled", Some(first));
+    add("Last handled", Some(last));
+    add("Attempts", Some(stored.attempts.to_string()));
+    add("Detail", record.detail.clone());
+    add("Account", record.account.as_ref().map(ToString::to_string));
+    add("Version", record.version.map(|version| version.to_string()));
     lines
 }
 

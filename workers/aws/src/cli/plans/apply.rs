@@ -15,7 +15,7 @@ use tollgate_billing::storefront::{Change, Diff, Observed, diff};
 use tollgate_events::{PriceId, ProductId};
 
 use super::file::PlansFile;
-use super::{Apply, print};
+use super::{Apply, print, to_apply};
 use crate::adapters::stripe::StripeApi;
 use crate::adapters::system::SystemEntropy;
 use crate::adapters::usage_plans::UsagePlans;
@@ -34,7 +34,7 @@ pub(super) async fn run<C: Clock>(
     context: &Context<'_, C>,
     io: &mut Io<'_>,
 ) -> Result<Exit, Failure> {
-    let (file, draft) = PlansFile::read(&options.file)?;
+    let (file, draft) = PlansFile::read(&to_apply(options.file.as_ref(), context)?)?;
     let stack = context.settings().await?.need(Setting::Stack)?.to_owned();
     let usage_plans = UsagePlans::new(aws_sdk_apigateway::Client::new(context.sdk().await));
     let stripe = stripe(&draft, context).await?;

@@ -32,9 +32,10 @@ impl PlansFile {
     pub(super) fn read(path: &Path) -> Result<(Self, CatalogDraft), Failure> {
         let text = std::fs::read_to_string(path).map_err(|error| {
             let problem = format!("{} cannot be read: {error}", path.display());
-            Failure::usage(problem, "Name the file: tollgate plans apply FILE")
+            Failure::usage(problem, "Name the file, as the last word of the command.")
         })?;
-        let draft = CatalogDraft::parse(&text)?;
+        let draft =
+            CatalogDraft::parse(&text).map_err(|error| error.of(&path.display().to_string()))?;
         let document = text.parse::<DocumentMut>();
         let document = document
             .map_err(|error| Failure::usage(error.to_string(), "Correct the file: it is TOML."))?;

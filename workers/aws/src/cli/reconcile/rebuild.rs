@@ -93,8 +93,7 @@ pub(super) async fn run<C: Clock>(
             if !context.json {
                 writeln!(io.out)?;
                 print(&report, &noted, "Written back", io)?;
-                let command = context.command();
-                writeln!(io.out, "\nNow `{command} reconcile --repair` mends what differs.")?;
+                writeln!(io.out, "\nNow `tollgate reconcile --repair` mends what differs.")?;
             }
             let whole = report.busy == 0 && report.left == 0;
             let exit = if whole { Exit::Done } else { Exit::Failed };
@@ -153,15 +152,15 @@ fn print(report: &RebuildReport, noted: &Noted, done: &str, io: &mut Io<'_>) -> 
     let kinds: [(usize, &str, &[String]); 3] = [
         (
             report.held,
-            "held: their keys were disabled, and what for is not known; `account release` each \
-             when you know",
+            "held: their keys were disabled, and what for is not known; `tollgate account \
+             release WHO --why TEXT` each when you know",
             &noted.held,
         ),
         (
             report.granted,
             "granted their plan: nothing says why they had it (a grant, or a customer whom an \
-             operator or a payment link has linked); `account link` the customer, then `account \
-             revoke-grant`",
+             operator or a payment link has linked); `tollgate account link WHO CUSTOMER --why TEXT`, then \
+             `tollgate account revoke-grant WHO PLAN --why TEXT`",
             &noted.granted,
         ),
         (report.taken, "whose customer the ledger has linked to somebody else", &noted.taken),
@@ -178,7 +177,11 @@ fn print(report: &RebuildReport, noted: &Noted, done: &str, io: &mut Io<'_>) -> 
     let counts = [
         (report.other_keys, "keys besides an account's newest: `reconcile --repair` deletes them"),
         (report.keys_without_user, "keys whose owner is not in the pool"),
-        (report.unproven, "customers pay for a plan, and nothing says for whom: `account link`"),
+        (
+            report.unproven,
+            "customers pay for a plan, and nothing says for whom: `tollgate account link WHO CUSTOMER \
+             --why TEXT`",
+        ),
         (report.busy, "accounts that somebody was at: repeat the command"),
         (
             report.left,
@@ -195,7 +198,7 @@ fn print(report: &RebuildReport, noted: &Noted, done: &str, io: &mut Io<'_>) -> 
         writeln!(
             io.out,
             "\nNot to be had: history, event records, the reasons of holds and grants, disputes \
-             (`tollgate events replay` brings back thirty days), closed accounts."
+             (`tollgate events replay --since 30d --from-stripe` brings back thirty days), closed accounts."
         )?;
     }
     Ok(())

@@ -6,11 +6,10 @@ use std::io::Result;
 use indicatif::HumanCount;
 use serde_json::{Value, json};
 use tollgate_billing::ops::{Excess, Repaired, TooMany};
-use tollgate_billing::ports::Clock;
 use tollgate_billing::sweep::{About, Drift, DriftReport, Finding};
 
 use super::super::table::{counted, number};
-use super::super::{Colour, Context, Io, left_out};
+use super::super::{Colour, Io, left_out};
 
 /// The first findings of each kind: no more are kept, however many there are.
 pub(super) struct Findings {
@@ -46,7 +45,7 @@ fn meaning(drift: Drift) -> &'static str {
         Drift::OldCatalog => "an older catalog decided the account",
         Drift::UserGone => "the user is not in the pool any more: an hour later they are closed",
         Drift::UserIsBack => {
-            "closed because the user was gone, and the pool has them: `tollgate account release`"
+            "closed because the user was gone, and the pool has them: `tollgate account release WHO --why TEXT`"
         }
         Drift::Decision => "Stripe and Cognito say otherwise than the ledger",
         Drift::KeyGone => "the key was deleted by hand: another will be made",
@@ -59,7 +58,8 @@ fn meaning(drift: Drift) -> &'static str {
         }
         Drift::NoAccount => "a confirmed user has no account: they will get one",
         Drift::Unlinked => {
-            "somebody pays for a plan, and nothing says for whom: `tollgate account link`"
+            "somebody pays for a plan, and nothing says for whom: `tollgate account link WHO CUSTOMER \
+             --why TEXT`"
         }
         Drift::Orphan => "a key of ours that no account names: --repair deletes it",
         Drift::UnknownOwner => {
@@ -80,11 +80,10 @@ pub(super) fn sentence(excess: &Excess) -> String {
     format!("{count} {what}, and the blast limit is {limit}")
 }
 
-pub(super) fn print<C: Clock>(
+pub(super) fn print(
     report: &DriftReport,
     findings: &Findings,
     too_much: &[Excess],
-    context: &Context<'_, C>,
     io: &mut Io<'_>,
 ) -> Result<()> {
     writeln!(
@@ -119,7 +118,7 @@ pub(super) fn print<C: Clock>(
         writeln!(io.out, "\n{}", io.paint(Colour::Red, &lost))?;
     }
     if !report.stages_lost.is_empty() {
-        writeln!(io.out, "`{} doctor` says for each what to do.", context.command())?;
+        writeln!(io.out, "`tollgate doctor` says for each what to do.")?;
     }
     several(report, io)?;
     left_out::print(&report.unreadable, io)?;
@@ -127,8 +126,10 @@ pub(super) fn print<C: Clock>(
         writeln!(io.out, "\n{}", io.paint(Colour::Red, &sentence(excess)))?;
     }
     if !report.found.is_empty() {
-        let mend = format!("{} reconcile --repair", context.command());
-        writeln!(io.out, "\n`{mend}` wakes what differs; the workers look again and mend it.")
+        writeln!(
+            io.out,
+            "\n`tollgate reconcile --repair` wakes what differs; the workers look again and mend it."
+        )
     } else if report.left_alone == 0
         && report.unreadable.is_empty()
         && report.stages_lost.is_empty()

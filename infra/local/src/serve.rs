@@ -1,0 +1,65 @@
+//! What `cargo local` does: the stack in real time, until somebody stops it.
+//!
+//! *Guarantees.* The stack's clock never shows more than real time, whatever its functions wait
+//! for (the control plane's budget of many sign-ups is minutes): what is signed, dated or listed
+//! now is of now.
+
+use std::collections::BTreeSet;
+use std::io::Write;
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use tollgate_billing::ports::Clock;
+use tollgate_standin::clock::VirtualClock;
+
+use crate::guide;
+use crate::stack::{Options, Stack};
+
+/// How often the stack's clock is set and what is under way is passed on.
+const TICK: Duration = Duration::from_millis(200);
+
+/// How often the sweep runs.
+const SWEEP_EVERY: SignedDuration = SignedDuration::from_mins(1);
+
+/// Starts a stack that runs in real time; [`serve`] runs it.
+///
+/// # Errors
+/// As for [`Stack::start`].
+pub async fn start(port: Option<u16>, real: &impl Clock) -> anyhow::Result<Stack> {
+    let start = real.now();
+    let clock = VirtualClock::starting_at(start).in_real_time();
+    Stack::start_on(clock, Options { port, start, broken: None, faults: None }).await
+}
+
+/// Runs it for ever: delivers what is under way, sweeps, and tells of Cognito's mails.
+///
+/// # Errors
+/// A part of the stack failed, or the output is closed.
+pub async fn serve(stack: &Stack, real: &impl Clock, out: &mut impl Write) -> anyhow::Result<()> {
+    // Beside the work, which may wait.
+    let time = async {
+        loop {
+            stack.world.stripe.advance_to(real.now());
+            tokio::time::sleep(TICK).await;
+        }
+    };
+    tokio::select! {
+        () = time => Ok(()),
+        ended = work(stack, real, out) => ended,
+    }
+}
+
+async fn work(stack: &Stack, real: &impl Clock, out: &mut impl Write) -> anyhow::Result<()> {
+    let (mut swept, mut mails) = (real.now(), BTreeSet::new());
+    loop {
+        if real.now().duration_since(swept) >= SWEEP_EVERY {
+            swept = real.now();
+            stack.sweep().await?;
+        }
+        for mail in guide::mails(stack, &mut mails) {
+            writeln!(out, "{mail}")?;
+        }
+        stack.settle().await?;
+        tokio::time::sleep(TICK).await;
+    }
+}
