@@ -215,7 +215,8 @@ async fn a_price_rise_moves_the_lookup_key_and_subscribers_keep_their_plan() -> 
     }
     let catalog = CatalogFile::parse(&scene.file()?)?.catalog;
     let product = Some(ProductId::parse(old.product)?);
-    let paid = Price { id: PriceId::parse(old.id).ok(), lookup_key: None, product };
+    let paid =
+        Price { id: PriceId::parse(old.id).ok(), lookup_key: None, product, quantity: Some(1) };
     assert_eq!(catalog.plan_of(&paid).map(|plan| plan.id.as_str()), Some("team"));
     // Back and forth within a day is no repetition of the first request.
     for (from, to) in [("2900", "1900"), ("1900", "2900")] {
