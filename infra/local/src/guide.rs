@@ -42,7 +42,7 @@ pub fn walk(stack: &Stack) -> [String; 3] {
         r#"  cognito ConfirmSignUp '{{"ClientId":"tollgate-local","Username":"ann","ConfirmationCode":"'"$CODE"'"}}'
   TOKEN=$(cognito InitiateAuth '{{"ClientId":"tollgate-local","AuthFlow":"USER_PASSWORD_AUTH",
     "AuthParameters":{{"USERNAME":"ann","PASSWORD":"Correct-horse-7"}}}}' | jq -r .AuthenticationResult.IdToken)
-  until curl -sf {tollgate}/account -H "authorization: Bearer $TOKEN" | jq -e 'select(.plan)'; do sleep 1; done
+  until curl -s {tollgate}/account -H "authorization: Bearer $TOKEN" | jq -e 'select(.plan)'; do sleep 1; done
   KEY=$(curl -s {tollgate}/account/key -H "authorization: Bearer $TOKEN" | jq -r .key)
   curl -si {api}/prod/hello -H "x-api-key: $KEY"
   curl -s {tollgate}/account/checkout -H "authorization: Bearer $TOKEN" -d '{{"plan":"pro"}}' | jq -r .url
