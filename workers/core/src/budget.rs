@@ -40,6 +40,12 @@ impl Caller {
         };
         SignedDuration::from_nanos(1_000_000_000 * i64::from(seconds) / i64::from(calls))
     }
+
+    /// How many calls it may make in so long: one at least.
+    pub fn calls_in(self, span: SignedDuration, policy: &Policy) -> u32 {
+        let calls = span.as_nanos() / self.per_call(policy).as_nanos();
+        u32::try_from(calls).unwrap_or(u32::MAX).max(1)
+    }
 }
 
 /// How many calls a second are left to the seller's own deployments.

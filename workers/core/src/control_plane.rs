@@ -20,10 +20,6 @@ use crate::ports::{Class, Ledger, PortError, PortResult, Service};
 /// endpoint by default. <https://docs.stripe.com/rate-limits>
 const STRIPE_CALLS_PER_SECOND: i64 = 15;
 
-/// How many calls a second the account API makes to the control plane, all its instances together:
-/// a share of its own, beside the workers'. What is left of it is counted in the ledger.
-pub const ACCOUNT_API_CALLS_PER_SECOND: u32 = 1;
-
 /// For how long the count of keys is believed before the ledger is asked again.
 const COUNT_IS_FRESH_FOR: SignedDuration = SignedDuration::from_secs(60);
 

@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use tollgate_events::AccountId;
 
 use super::{AccountApi, Refusal};
-use crate::control_plane::ACCOUNT_API_CALLS_PER_SECOND;
+use crate::budget::Caller;
 use crate::ports::{Clock, Counter, Ledger, PortResult, Ports, Request};
 
 /// What an owner's requests are counted over.
@@ -52,8 +52,7 @@ impl<P: Ports> AccountApi<P> {
     /// in these seconds.
     pub(super) async fn may_call(&self) -> PortResult<bool> {
         let since = window(self.worker.ports.clock().now(), SOME_SECONDS);
-        let seconds = u32::try_from(SOME_SECONDS.as_secs()).unwrap_or(1);
-        let most = seconds * ACCOUNT_API_CALLS_PER_SECOND;
+        let most = Caller::AccountApi.calls_in(SOME_SECONDS, &self.worker.policy);
         self.worker.ports.ledger().count(&Counter::ControlPlane, since, most).await
     }
 }
