@@ -273,7 +273,8 @@ impl<'a> Oracle<'a> {
         if account.access.status != Status::Closed {
             problems.push(format!("it should be closed, and is {:?}", account.access.status));
         }
-        if self.keys_of(&account.id).any(|key| !self.landed_late(key)) {
+        let mut keys = self.keys_of(&account.id);
+        if keys.any(|key| !self.landed_late(key) && !self.is_reported(key)) {
             problems.push("it should be closed, and has a key".into());
         }
         // Closed by an operator while a wrong pool was in force, in which there was nobody to tell.

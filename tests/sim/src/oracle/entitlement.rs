@@ -264,9 +264,11 @@ fn since(
         .filter(|event| event.object["id"].as_str() == Some(row.id.as_str()))
         .collect();
     let price = |object: &serde_json::Value| {
-        object["items"]["data"][0]["price"]["id"].as_str().map(str::to_owned)
+        let item = &object["items"]["data"][0];
+        let price = item["price"]["id"].as_str().map(str::to_owned)?;
+        Some((price, item["quantity"].as_u64() != Some(0)))
     };
-    let now = row.items.first().map(|item| item.price.clone());
+    let now = row.items.first().map(|item| (item.price.clone(), item.quantity != Some(0)));
     let same = of_it.iter().take_while(|event| {
         price(&event.object) == now && event.object["status"].as_str().is_some_and(&in_status)
     });

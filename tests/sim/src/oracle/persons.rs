@@ -35,6 +35,10 @@ impl Oracle<'_> {
         let user = self.sim.world.cognito.user_by_id(&account.id)?;
         let verified = user.attribute("email_verified") == Some("true");
         let email = VerifiedEmail::of(user.attribute("email"), verified)?;
+        // A worker that did not have the newest secret yet may have decided.
+        if self.sim.secret > 1 && user.created < self.sim.settled_at {
+            return None;
+        }
         let deriver = &self.sim.workers.last()?.deriver;
         let memories = self.sim.world.ledger.memories();
         let mut known =

@@ -52,8 +52,13 @@ impl<P: Ports> Run<'_, P> {
         keep.into_iter().chain(forget).collect()
     }
 
+    /// What the user's person is remembered under. What stands already is kept as long as its
+    /// secret is there: workers that do not have the newest yet must find it too.
     fn person(&self) -> Option<PersonId> {
-        self.email.as_ref().map(|email| self.worker.deriver.person(email))
+        let (email, deriver) = (self.email.as_ref()?, &self.worker.deriver);
+        let known = self.account.person.as_ref();
+        let stands = known.filter(|known| deriver.persons(email).contains(known));
+        Some(stands.cloned().unwrap_or_else(|| deriver.person(email)))
     }
 
     /// What holds the account, or did when it was closed.
