@@ -90,8 +90,12 @@ fn access(stack: &Stack, accounts: &[Account]) -> Check {
 /// The first thing that is wrong with an account.
 fn wrong_with(stack: &Stack, account: &Account) -> Option<String> {
     let access = &account.access;
-    if account.open || account.lease_until.is_some() {
+    if account.open {
         return Some("it is still open".into());
+    }
+    // What was not answered leaves its lease to run out, and the row as it is.
+    if account.lease_until.is_some_and(|until| until > stack.clock().time()) {
+        return Some("it is still leased".into());
     }
     let Some(user) = stack.world.cognito.user_by_id(&account.id) else {
         let closed = access.status == Status::Closed && access.keys.is_empty();

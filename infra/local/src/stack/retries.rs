@@ -19,7 +19,8 @@ pub(super) fn most(faults: bool) -> usize {
 
 impl Stack {
     /// Waits until nothing that failed is left to come again: SQS's redelivery, Stripe's
-    /// retries, second looks. Without faults, nothing does.
+    /// retries, second looks; and until a write that was not answered holds no account any
+    /// more. Without faults, nothing does.
     ///
     /// # Errors
     /// As for [`settle`](Self::settle); or there is no end of it.
@@ -32,9 +33,13 @@ impl Stack {
                 continue;
             }
             let due = self.due_until(now.checked_add(SECOND_LOOK_AFTER)?).await?;
-            let Some(look) = due.into_iter().min() else { return Ok(()) };
-            self.world.stripe.advance_to(look);
-            self.sweep().await?;
+            if let Some(look) = due.into_iter().min() {
+                self.world.stripe.advance_to(look);
+                self.sweep().await?;
+                continue;
+            }
+            let Some(lease) = self.last_lease(now).await? else { return Ok(()) };
+            self.wait_until(lease).await?;
         }
         bail!("what failed comes again without end")
     }
@@ -72,6 +77,20 @@ impl Stack {
             page = due.next;
             if page.is_none() {
                 return Ok(times);
+            }
+        }
+    }
+
+    /// When the last of the leases that are left ends.
+    async fn last_lease(&self, now: Timestamp) -> anyhow::Result<Option<Timestamp>> {
+        let (mut last, mut page) = (None, None);
+        loop {
+            let accounts = self.ledger.accounts(page.as_deref()).await?;
+            let leases = accounts.items.into_iter().filter_map(|account| account.lease_until);
+            last = leases.filter(|until| *until > now).chain(last).max();
+            page = accounts.next;
+            if page.is_none() {
+                return Ok(last);
             }
         }
     }

@@ -74,7 +74,8 @@ async fn play(name: &'static str, story: impl AsyncFn(Weather) -> Told) -> Tally
         PLAYED.lock().unwrap_or_else(PoisonError::into_inner).entry(name).or_default().clone();
     let told = played.get_or_init(async || {
         let faults = Faults::seeded(seed(name));
-        let told = story(Weather::Foul(faults.clone())).await;
+        // Boxed: whoever plays them all has the future of each story inside.
+        let told = Box::pin(story(Weather::Foul(faults.clone()))).await;
         told.map(|()| faults.tally()).map_err(|error| format!("{error:#}"))
     });
     match told.await {
