@@ -294,9 +294,10 @@ async fn the_comparison_reads_all_four_systems() {
     // count of payers.
     let stack = ["DynamoDB_20120810.GetItem", "DynamoDB_20120810.UpdateItem"];
     assert_eq!(stack.map(pages), [3, 2]);
-    let paths = ["/apikeys", "/usageplans/up/keys", "/v1/subscriptions", "/v1/account"];
-    assert_eq!(paths.map(pages), [1, 1, 1, 1]);
-    assert_eq!(calls.len(), 26, "and wakes nobody: {calls:?}");
+    let gateway = ["/apikeys", "/usageplans", "/usageplans/up/keys"];
+    assert_eq!(gateway.map(pages), [1, 1, 1]);
+    assert_eq!(["/v1/subscriptions", "/v1/account"].map(pages), [1, 1]);
+    assert_eq!(calls.len(), 27, "and wakes nobody: {calls:?}");
     let (kind, _, calls) = run(binary, json!({ "sweep": "everything" })).await;
     assert_eq!((kind.as_str(), calls), ("error", Vec::<String>::new()));
 }
@@ -311,7 +312,9 @@ async fn the_account_api_answers_an_owner() {
     assert_eq!((&answer["statusCode"], calls.len()), (&json!(401), 0), "an access token");
     let id = json!({ "sub": "sub-1", "token_use": "id" });
     let (_, answer, calls) = run(binary, http("/account", Some(id))).await;
-    assert_eq!((&answer["statusCode"], calls.len()), (&json!(503), 1), "not ready yet: {answer}");
+    assert_eq!(answer["statusCode"], 503, "not ready yet: {answer}");
+    // The request is counted first, in a row of its own.
+    assert_eq!(calls, ["DynamoDB_20120810.UpdateItem", "DynamoDB_20120810.GetItem"]);
 }
 
 #[tokio::test]
