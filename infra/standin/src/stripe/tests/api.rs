@@ -129,7 +129,11 @@ async fn what_stripe_takes_and_the_stand_in_does_not_is_not_implemented() {
             vec![("customer", "cus_1"), ("flow_data[type]", "subscription_cancel")],
             "flow_data[type]",
         ),
-        ("/v1/subscriptions/sub_1", vec![("items[0][quantity]", "2")], "items[0][quantity]"),
+        (
+            "/v1/subscriptions/sub_1",
+            vec![("items[0][tax_rates][0]", "t")],
+            "items[0][tax_rates][0]",
+        ),
         ("/v1/customers", vec![("address[city]", "Bonn")], "address[city]"),
     ] {
         let session = if path == sessions { &hosted[..] } else { &[] };

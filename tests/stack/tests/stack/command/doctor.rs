@@ -68,6 +68,7 @@ impl Clinic {
         let (clock, sdk) = (stack.clock().clone(), stack.sdk.clone());
         let clinic = Self { stack, plans: plans.into(), clock, sdk, own_key: None };
         clinic.narrow_the_endpoint();
+        clinic.stack.world.cognito.change_config(|pool| pool.email_as_username = true);
         clinic.put("StripeKeySecret", "rk_test_local");
         let stripe_account = Some(clinic.stripe().settings_mut().account_id.clone());
         clinic.belongs_to(stripe_account, POOL_ID).await;
@@ -276,12 +277,9 @@ const BREAKS: &[(&str, &str, Break)] = &[
     }),
     ("pool-triggers", "failure", |it| it.stack.world.cognito.change_config(|pool| pool.triggers.post_confirmation = false)),
     ("pool-clients", "failure", |it| it.stack.world.cognito.change_config(|pool| pool.clients.clear())),
+    ("pool-user-names", "warning", |it| it.stack.world.cognito.change_config(|pool| pool.email_as_username = false)),
     ("api-keys-quota", "failure", keys_run_out),
     ("usage-plans-stages", "failure", a_plan_loses_its_stage),
-    ("stages-exist", "failure", |it| {
-        let stage = it.stack.world.stage();
-        it.stack.world.api_gateway.scene(|model, _| model.remove_stage(&stage));
-    }),
     ("methods-require-key", "warning", |it| it.stack.world.api_gateway.scene(|model, _| {
         for resource in model.rest_api_mut(API_ID).unwrap().resources.values_mut() {
             resource.methods.insert("GET".into(), false);
@@ -320,6 +318,18 @@ async fn what_is_broken_is_named_and_nothing_else() {
     }
 }
 
+/// No usage plan covers a stage that was deleted.
+#[tokio::test]
+async fn a_stage_that_was_deleted_is_missed_by_the_usage_plans_too() {
+    let clinic = Clinic::open().await;
+    let stage = clinic.stack.world.stage();
+    clinic.stack.world.api_gateway.scene(|model, _| model.remove_stage(&stage));
+    let told = clinic.doctor(&["--json"]).await;
+    let turned = ["usage-plans-stages", "stages-exist"];
+    assert_eq!(told.turned(), turned.map(|check| (check.to_owned(), "failure".to_owned())));
+    assert_eq!(told.code, 1);
+}
+
 #[tokio::test]
 async fn a_problem_stands_below_its_check_with_its_mend() {
     let mut clinic = Clinic::open().await;
@@ -335,7 +345,7 @@ async fn a_problem_stands_below_its_check_with_its_mend() {
 "
     );
     assert!(told.out.contains(&lines), "{}", told.out);
-    let summary = "\n52 checks: 51 ok, 0 warnings, 1 failure, 0 not looked at\n";
+    let summary = "\n54 checks: 53 ok, 0 warnings, 1 failure, 0 not looked at\n";
     assert!(told.out.ends_with(summary), "{}", told.out);
 }
 

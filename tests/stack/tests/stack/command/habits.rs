@@ -46,6 +46,7 @@ const LINES: &[(&str, u8)] = &[
     ("account lift-dispute ann@example.com {dispute}", 0),
     ("account rotate-key ann@example.com", 0),
     ("account close ann@example.com", 0),
+    ("account forget ann@example.com", 0),
     ("account link bob@example.com {customer}", 0),
     ("account unlink bob@example.com {customer}", 0),
     ("events list", 0),

@@ -166,19 +166,23 @@ fn a_customer_is_whose_its_metadata_says() {
 
 #[test]
 fn a_dispute_has_the_customer_of_its_expanded_charge() {
+    let dispute_of = |charge: Value| {
+        let dispute = json!({ "id": "dp_1", "status": "warning_needs_response", "charge": charge });
+        reads(&dispute, super::dispute)
+    };
     let cases = [
-        (json!("ch_1"), None),
         (json!({ "id": "ch_1", "customer": null }), None),
         (json!({ "id": "ch_1", "customer": "cus_1" }), Some("cus_1")),
         (json!({ "id": "ch_1", "customer": { "id": "cus_1" } }), Some("cus_1")),
     ];
     for (charge, customer) in cases {
-        let dispute = json!({ "id": "dp_1", "status": "warning_needs_response", "charge": charge });
-        let read = reads(&dispute, super::dispute).unwrap();
+        let read = dispute_of(charge).unwrap();
         assert_eq!(read.status, DisputeStatus::Inquiry);
         assert_eq!(read.charge.as_str(), "ch_1");
         assert_eq!(read.customer.as_ref().map(CustomerId::as_str), customer);
     }
+    // A charge that is not there says nothing of whose it is: that is not nobody's.
+    assert_eq!(dispute_of(json!("ch_1")).unwrap_err(), "charge: not expanded");
 }
 
 #[test]
