@@ -228,7 +228,7 @@ impl<P: Ports> Run<'_, P> {
     }
 
     /// No change to the world is begun after the lease.
-    fn in_time(&self) -> Result<(), Stop> {
+    pub(super) fn in_time(&self) -> Result<(), Stop> {
         if self.clock_now() >= self.invocation.deadline { Err(Stop::OutOfTime) } else { Ok(()) }
     }
 

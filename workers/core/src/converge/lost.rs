@@ -21,7 +21,10 @@ impl<P: Ports> Run<'_, P> {
             .events
             .iter()
             .any(|event| event.kind == cognito::SIGN_UP && event.via == Via::Trigger);
-        if !self.account.is_undecided() || signs_up {
+        // Whoever is opened again had a key, and the ledger knows of it: what another worker's late
+        // call has made since is an orphan.
+        let had_a_key = self.account.generations > 0;
+        if !self.account.is_undecided() || had_a_key || signs_up {
             return Ok(());
         }
         self.afford(1).await?;

@@ -101,6 +101,7 @@ impl<P: Ports> Run<'_, P> {
         }
         self.look_at_namesake(&other).await?;
         if self.claimed.is_held() && user.attributes != Attributes::default() {
+            self.in_time()?;
             let nothing = Attributes::default();
             self.worker.ports.users().write_attributes(user.id.as_str(), &nothing).await?;
         }
