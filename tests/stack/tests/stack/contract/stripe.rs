@@ -300,7 +300,7 @@ pub(super) async fn paid_invoices_tell_what_they_were_for<F: Face>(stand: Stand<
     let first = read().await;
     assert_eq!((first.len(), first[0].is_of_a_period), (1, true));
     assert!(first[0].total > 0);
-    assert_eq!(ids(&first[0]), [basic.clone()]);
+    assert_eq!(ids(&first[0]), [basic]);
     assert!(first[0].prices[0].product.is_some());
     assert_eq!(first[0].prices[0].lookup_key, None, "that is told by the price alone");
 
@@ -324,10 +324,8 @@ pub(super) async fn paid_invoices_tell_what_they_were_for<F: Face>(stand: Stand<
 
 pub(super) async fn a_balance_pays_too<F: Face>(stand: Stand<F>) {
     let customer = stand.customer();
-    let mut stripe = stand.world.stripe.account();
-    stripe.set_card(customer.as_str(), None).unwrap();
-    stripe.set_balance(customer.as_str(), -1_000_000).unwrap();
-    drop(stripe);
+    stand.world.stripe.account().set_card(customer.as_str(), None).unwrap();
+    stand.world.stripe.account().set_balance(customer.as_str(), -1_000_000).unwrap();
     let id = stand.subscribe(&customer, "pro_monthly");
     assert_eq!(stand.subscription(&customer).await.status, SubscriptionStatus::Active);
     let paid = stand.ports.stripe().paid_invoices(&id).await.unwrap();

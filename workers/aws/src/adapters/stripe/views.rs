@@ -143,7 +143,8 @@ pub(super) fn paid_invoice(invoice: &Object<'_>) -> Result<PaidInvoice, Odd> {
     let list = invoice.object("lines");
     let goes_on = list.as_ref().is_none_or(|list| list.flag("has_more") != Some(false));
     let rows = list.and_then(|list| list.rows("data")).unwrap_or_default();
-    let lines: Vec<_> = rows.into_iter().map(|raw| Object::read(raw).map(LineView::read)).collect();
+    let line = |raw| Object::read(raw).map(|line| LineView::read(&line));
+    let lines: Vec<_> = rows.into_iter().map(line).collect();
     let is_of_a_period = lines.iter().flatten().any(|line| !line.proration);
     let sold = lines.into_iter().filter(|line| line.as_ref().is_none_or(|it| !it.is_credit));
     let mut prices: Vec<_> =
@@ -165,7 +166,7 @@ struct LineView {
 }
 
 impl LineView {
-    fn read(line: Object<'_>) -> Self {
+    fn read(line: &Object<'_>) -> Self {
         let parent = line.object("parent");
         let details = parent.and_then(|parent| {
             let item = parent.object("subscription_item_details");
@@ -173,7 +174,7 @@ impl LineView {
         });
         let proration = details.and_then(|it| it.flag("proration")).or(line.flag("proration"));
         Self {
-            price: line_price(&line),
+            price: line_price(line),
             is_credit: line.whole("amount").is_some_and(|amount| amount < 0),
             proration: proration == Some(true),
         }
