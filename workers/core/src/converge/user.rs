@@ -60,6 +60,9 @@ impl<P: Ports> Run<'_, P> {
                 }
                 NameHolder::Namesake(_) | NameHolder::Nobody => {}
             }
+            if self.account.deletion_told {
+                return Ok(None);
+            }
         }
         let Some(listed) = users.find(id).await? else { return Ok(None) };
         let by_sub = (listed.admin_name() != listed.username).then(|| listed.admin_name());
