@@ -182,10 +182,10 @@ fn tell(small: &Shrunk) {
 
 /// The table of times without a plan.
 fn switches(accounts: usize, one_in: &[u64], tries: u32) -> ExitCode {
-    println!("{HEAD}");
+    say!("{HEAD}");
     for one_in in one_in {
         for seed in 0..tries {
-            println!("{}", upgrades(accounts, (*one_in).max(1), seed));
+            say!("{}", upgrades(accounts, (*one_in).max(1), seed));
         }
     }
     ExitCode::SUCCESS

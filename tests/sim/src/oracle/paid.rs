@@ -28,7 +28,7 @@ pub(super) fn most_paid(
         (true, None) => paid,
         (false, _) => worth,
     };
-    let is_whole = |invoice: &&Invoice| invoice.lines.iter().any(|line| !line.proration);
+    let is_whole = |invoice: &Invoice| invoice.lines.iter().any(|line| !line.proration);
     let newest_whole = counted.iter().position(|it| is_whole(it)).map_or(counted.len(), |n| n + 1);
     let lines = counted.iter().take(newest_whole).flat_map(|invoice| &invoice.lines);
     let bought = lines.filter(|line| line.amount >= 0);

@@ -6,6 +6,7 @@ use tollgate_billing::person::{Remembered, VerifiedEmail};
 use tollgate_events::AccountId;
 
 use super::{A_CONVERGENCE, Oracle};
+use crate::operator::Operated;
 
 impl Oracle<'_> {
     /// Whether an account is held because another was that its person had.
@@ -29,7 +30,7 @@ impl Oracle<'_> {
     /// has released it since.
     fn remembered(&self, account: &Account) -> Option<Remembered> {
         let acts = self.sim.lives.operated.get(&account.id);
-        if acts.is_some_and(|acts| acts.releases()) || account.access.hold.is_some() {
+        if acts.is_some_and(Operated::releases) || account.access.hold.is_some() {
             return None;
         }
         let user = self.sim.world.cognito.user_by_id(&account.id)?;

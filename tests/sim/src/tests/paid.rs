@@ -39,13 +39,17 @@ fn plan_of(scene: &Scene, id: &AccountId) -> String {
 }
 
 /// Somebody has a subscription of ours, however it is paid; the subscription.
-fn subscribes(scene: &Scene, id: &AccountId, card: Option<Card>, data: SubscriptionData) -> String {
-    let metadata = scene.worker.deriver.name(id).to_metadata();
+fn subscribes(
+    scene: &Scene,
+    id: &AccountId,
+    card: Option<Card>,
+    mut data: SubscriptionData,
+) -> String {
+    data.metadata = scene.worker.deriver.name(id).to_metadata();
     let mut stripe = scene.world.stripe.account();
     let customer = stripe.create_customer(NewCustomer::default());
     stripe.set_card(&customer, card).expect("they are there");
     let price = stripe.price_by_lookup_key("pro_monthly").expect("it is sold").id.clone();
-    let data = SubscriptionData { metadata, ..data };
     stripe.subscribe(&customer, &[&price], data).expect("it is sold")
 }
 
