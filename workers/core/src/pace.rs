@@ -2,7 +2,7 @@
 //!
 //! No state is shared for it: each instance keeps to its own part of the rate. Everybody who calls
 //! a service sees the same wall, though, so a refused call (429) doubles what a call costs here,
-//! up to [`DEAREST`] times, and it becomes cheaper again by and by.
+//! up to eight times, and it becomes cheaper again by and by.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
