@@ -16,8 +16,9 @@ const LIMIT: u64 = 200;
 /// seed that has come to tell of something else only makes the hunt longer.
 fn start(bug: Bug) -> u64 {
     match bug {
+        Bug::OpenForgotten => 579,
         Bug::NoHint => 284,
-        Bug::NoFence => 670,
+        Bug::NoFence => 122,
         Bug::BlastNotKept => 566,
         Bug::OddRowStopsPage => 340,
         _ => 0,
