@@ -36,7 +36,7 @@ pub(super) const ASSERTIONS: &[Assertion] = &[
         name: "each function may read the secrets that it is told of, and no other",
         check: readers,
         mistake: Mistake {
-            place: "/Resources/AccountRole/Properties/Policies/0/PolicyDocument/Statement/3/Resource",
+            place: "/Resources/AccountRole/Properties/Policies/0/PolicyDocument/Statement/4/Resource",
             value: r#"{"Fn::GetAtt": ["StripeKeySecret", "Id"]}"#,
         },
     },
