@@ -10,7 +10,10 @@ use tollgate_billing::account_api::AccountApi;
 use tollgate_billing::catalog::{Catalog, CatalogFile};
 use tollgate_billing::converge::Worker;
 use tollgate_billing::derive::Deriver;
-use tollgate_standin::stripe::{Interval, NewPrice};
+use tollgate_events::AccountId;
+use tollgate_standin::stripe::{
+    Card, Interval, NewCustomer, NewPrice, NewSession, SubscriptionData,
+};
 use tollgate_standin::world::World;
 
 use crate::mistakes::mistaken;
@@ -114,6 +117,28 @@ pub fn sell(world: &World) {
         let price = NewPrice::new(&product, interval, 500).lookup_key(lookup_key);
         stripe.create_price(price).expect("the prices are fixed");
     }
+}
+
+/// A new customer buys a plan for an account, through a checkout of ours; the subscription.
+pub(crate) fn buy(
+    world: &World,
+    deriver: &Deriver,
+    account: &AccountId,
+    lookup_key: &str,
+) -> String {
+    let metadata = deriver.name(account).to_metadata();
+    let mut stripe = world.stripe.account();
+    let customer = stripe.create_customer(NewCustomer::default());
+    let price = stripe.price_by_lookup_key(lookup_key).expect("it is sold").id.clone();
+    let data = SubscriptionData { metadata: metadata.clone(), ..SubscriptionData::default() };
+    let session = NewSession {
+        customer: Some(customer),
+        metadata,
+        subscription_data: data,
+        ..NewSession::for_price(&price)
+    };
+    let session = stripe.open_checkout(session).expect("the customer is there");
+    stripe.complete_checkout(&session, Card::Pays).expect("it is open")
 }
 
 /// An edition of the sample API's catalog.

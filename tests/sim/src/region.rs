@@ -18,11 +18,12 @@ use tollgate_events::stripe::{Reading, read};
 use tollgate_events::{AccountId, cognito};
 use tollgate_standin::clock::VirtualClock;
 use tollgate_standin::gate::{Fair, Weather};
-use tollgate_standin::stripe::{Card, NewCustomer, NewEndpoint, NewSession, SubscriptionData};
+use tollgate_standin::stripe::NewEndpoint;
 use tollgate_standin::world::{BULK_QUEUE, DEAD_LETTER_QUEUES, EVENTS_QUEUE, World};
 
 use crate::executor::{Executor, block_on};
 use crate::lives::address;
+use crate::market::buy;
 use crate::receipt::Receipt;
 use crate::run::{dawn, worker_on};
 
@@ -110,22 +111,7 @@ impl Region {
     pub(crate) fn subscribes(&self, name: &str, lookup_key: &str) -> (AccountId, String) {
         let world = &self.world;
         let payer = world.cognito.sign_up_confirmed(name, &address(name)).expect("free");
-        let metadata = self.workers[0].deriver.name(&payer).to_metadata();
-        let subscription = {
-            let mut stripe = world.stripe.account();
-            let customer = stripe.create_customer(NewCustomer::default());
-            let price = stripe.price_by_lookup_key(lookup_key).expect("sold").id.clone();
-            let data =
-                SubscriptionData { metadata: metadata.clone(), ..SubscriptionData::default() };
-            let session = NewSession {
-                customer: Some(customer),
-                metadata,
-                subscription_data: data,
-                ..NewSession::for_price(&price)
-            };
-            let session = stripe.open_checkout(session).expect("the customer is there");
-            stripe.complete_checkout(&session, Card::Pays).expect("it is open")
-        };
+        let subscription = buy(world, &self.workers[0].deriver, &payer, lookup_key);
         self.carry_triggers();
         self.carry_webhooks();
         (payer, subscription)

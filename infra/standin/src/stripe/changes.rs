@@ -8,7 +8,7 @@ use serde_json::json;
 use super::clockwork::Due;
 use super::customers::merge;
 use super::error::{StripeError, StripeResult};
-use super::model::{BillingReason, Line, Metadata, PauseBehavior, Period, Subscription};
+use super::model::{BillingReason, Item, Line, Metadata, PauseBehavior, Period, Subscription};
 use super::state::{Stripe, whole_seconds};
 use super::subscriptions::period_after;
 use super::transitions::{Action, Cell, Status, cell};
@@ -37,8 +37,7 @@ impl Stripe {
     /// # Errors
     /// No such subscription, item or price; a final or incomplete subscription.
     pub fn change_price(&mut self, id: &str, price: &str) -> StripeResult<()> {
-        let first = self.subscription(id)?.items.first().map(|item| item.id.clone());
-        let first = first.ok_or_else(|| StripeError::invalid("the subscription has no item"))?;
+        let first = self.first_item(id)?;
         self.change_item(id, &first, price)
     }
 
@@ -47,14 +46,7 @@ impl Stripe {
     /// # Errors
     /// As for `change_price`.
     pub fn change_item(&mut self, id: &str, item: &str, price: &str) -> StripeResult<()> {
-        let row = self.subscription(id)?;
-        if let Cell::Refused(refusal) = cell(row.status, Action::UpdatePrice) {
-            return Err(refusal.error(id));
-        }
-        let (status, period) = (row.status, row.period);
-        let old = row.items.iter().find(|i| i.id == item).cloned();
-        let old =
-            old.ok_or_else(|| StripeError::no_such("subscription_item", item, "items[0][id]"))?;
+        let (status, period, old) = self.item_to_change(id, item)?;
         let new = self.prices.get(price);
         let new =
             new.ok_or_else(|| StripeError::no_such("price", price, "items[0][price]"))?.clone();
@@ -87,8 +79,7 @@ impl Stripe {
     /// # Errors
     /// No such subscription or item; a final or incomplete subscription; a metered price.
     pub fn change_quantity(&mut self, id: &str, quantity: i64) -> StripeResult<()> {
-        let first = self.subscription(id)?.items.first().map(|item| item.id.clone());
-        let first = first.ok_or_else(|| StripeError::invalid("the subscription has no item"))?;
+        let first = self.first_item(id)?;
         self.change_item_quantity(id, &first, quantity)
     }
 
@@ -102,14 +93,7 @@ impl Stripe {
         item: &str,
         quantity: i64,
     ) -> StripeResult<()> {
-        let row = self.subscription(id)?;
-        if let Cell::Refused(refusal) = cell(row.status, Action::UpdatePrice) {
-            return Err(refusal.error(id));
-        }
-        let (status, period) = (row.status, row.period);
-        let old = row.items.iter().find(|i| i.id == item).cloned();
-        let old =
-            old.ok_or_else(|| StripeError::no_such("subscription_item", item, "items[0][id]"))?;
+        let (status, period, old) = self.item_to_change(id, item)?;
         if old.quantity.is_none() {
             let message = "Quantity should not be specified where usage_type is `metered`.";
             return Err(StripeError::bad_parameter("items[0][quantity]", message));
@@ -132,6 +116,22 @@ impl Stripe {
             }
         };
         self.act_with(id, Action::UpdatePrice, change).map(drop)
+    }
+
+    fn first_item(&self, id: &str) -> StripeResult<String> {
+        let first = self.subscription(id)?.items.first().map(|item| item.id.clone());
+        first.ok_or_else(|| StripeError::invalid("the subscription has no item"))
+    }
+
+    /// An item that may be changed, and its subscription's status and period.
+    fn item_to_change(&self, id: &str, item: &str) -> StripeResult<(Status, Period, Item)> {
+        let row = self.subscription(id)?;
+        if let Cell::Refused(refusal) = cell(row.status, Action::UpdatePrice) {
+            return Err(refusal.error(id));
+        }
+        let found = row.items.iter().find(|it| it.id == item).cloned();
+        let no_such = || StripeError::no_such("subscription_item", item, "items[0][id]");
+        Ok((row.status, row.period, found.ok_or_else(no_such)?))
     }
 
     /// Proration items wait for the next invoice.

@@ -15,11 +15,12 @@ use tollgate_billing::sweep::sweep;
 use tollgate_events::stripe::{Reading, read};
 use tollgate_events::{AccountId, Envelope, cloudtrail, cognito};
 use tollgate_standin::gate::{Call, Fair, Weather, failure};
-use tollgate_standin::stripe::{Card, NewCustomer, NewEndpoint, NewSession, SubscriptionData};
+use tollgate_standin::stripe::NewEndpoint;
 use tollgate_standin::world::{BULK_QUEUE, EVENTS_QUEUE, World};
 
 use crate::executor::block_on;
 use crate::lives::address;
+use crate::market::buy;
 use crate::operator;
 use crate::run::{bind, dawn, worker_on};
 
@@ -141,19 +142,7 @@ impl Scene {
 
     /// Buys a plan; returns the subscription. The events wait to be delivered.
     pub(super) fn buy(&self, account: &AccountId, lookup_key: &str) -> String {
-        let metadata = self.worker.deriver.name(account).to_metadata();
-        let mut stripe = self.world.stripe.account();
-        let customer = stripe.create_customer(NewCustomer::default());
-        let price = stripe.price_by_lookup_key(lookup_key).expect("it is sold").id.clone();
-        let data = SubscriptionData { metadata: metadata.clone(), ..SubscriptionData::default() };
-        let session = NewSession {
-            customer: Some(customer),
-            metadata,
-            subscription_data: data,
-            ..NewSession::for_price(&price)
-        };
-        let session = stripe.open_checkout(session).expect("the customer is there");
-        stripe.complete_checkout(&session, Card::Pays).expect("it is open")
+        buy(&self.world, &self.worker.deriver, account, lookup_key)
     }
 
     /// An operator acts; the wake is on its way.
