@@ -2,7 +2,7 @@
 //!
 //! # Expected flow
 //! A switch begins when both its calls can be paid for, and nobody else of this invocation is
-//! between two plans ([`Switches`]). From Detach on, the run waits for no share of the control
+//! between two plans ([`Invocation`]). From Detach on, the run waits for no share of the control
 //! plane (what it uses is noted, and others wait for it), and tries again every 0.3 to 1 s until
 //! the key is on a plan. At the lease's end the account is committed as it is, and woken at once.
 //!

@@ -241,9 +241,18 @@ impl OperatorAct {
 
     /// Who and why, for the event's record: one line.
     pub(crate) fn told(&self) -> String {
-        let line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
-        format!("{}: {}", line(&self.by), line(&self.why))
+        said(&self.by, &self.why)
     }
+}
+
+/// Who does something and why, as one line.
+pub(super) fn said(by: &str, why: &str) -> String {
+    format!("{}: {}", one_line(by), one_line(why))
+}
+
+/// What an operator wrote, as one line.
+pub(super) fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// The key retires; the worker makes the next one. While that is not done, a second rotation is

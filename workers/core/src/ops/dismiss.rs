@@ -4,6 +4,7 @@
 use jiff::Timestamp;
 use tollgate_events::EventRef;
 
+use super::acts::said;
 use crate::ledger::{EventRecord, Outcome};
 use crate::ports::{Ledger, PortResult};
 
@@ -34,8 +35,7 @@ pub async fn dismiss<L: Ledger>(
     if !record.outcome.is_stuck() {
         return Ok(Dismissed::NotStuck(record.outcome));
     }
-    let one_line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
-    let said = format!("dismissed by {}: {}", one_line(by), one_line(why));
+    let said = format!("dismissed by {}", said(by, why));
     let detail = record.detail.iter().fold(said, |said, before| format!("{said}\n{before}"));
     let record = EventRecord { outcome: Outcome::Ignored, detail: Some(detail), at: now, ..record };
     ledger.record(&[record]).await?;

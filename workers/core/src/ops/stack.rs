@@ -4,6 +4,7 @@
 use jiff::Timestamp;
 use tollgate_events::{ENVELOPE_VERSION, Envelope, EventId, EventRef, Source, Subject, Via};
 
+use super::acts::{one_line, said};
 use crate::binding::InUse;
 use crate::ledger::{EventRecord, Outcome, StackRecord};
 use crate::ports::{Class, Clock, Entropy, Ledger, PortError, PortResult, Service};
@@ -66,11 +67,6 @@ impl StackAct {
     }
 }
 
-/// What an operator wrote, as one line.
-fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
 /// What it needs: the ledger alone.
 #[derive(Debug)]
 pub struct OperateStack<'a, L, C, E> {
@@ -112,7 +108,7 @@ impl<L: Ledger, C: Clock, E: Entropy> OperateStack<'_, L, C, E> {
     ) -> PortResult<EventRef> {
         let now = self.clock.now();
         let event = self.event(act, now);
-        let detail = format!("{}: {}\n{}", one_line(by), one_line(why), act.told(before));
+        let detail = format!("{}\n{}", said(by, why), act.told(before));
         let record = EventRecord {
             detail: Some(detail),
             ..EventRecord::of(event.clone(), Outcome::Applied, now)
