@@ -26,7 +26,9 @@ use crate::ledger::{
 };
 use crate::person::{PersonId, Remembered, VerifiedEmail};
 use crate::purchase::Purchase;
-use crate::stripe::{Dispute, ListedEvent, PaidInvoice, Price, Subscription, SubscriptionStatus};
+use crate::stripe::{
+    Dispute, InvoiceId, ListedEvent, PaidInvoice, Price, Subscription, SubscriptionStatus,
+};
 
 /// Which system a call went to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -328,6 +330,10 @@ pub trait Stripe: Send + Sync {
         &self,
         subscription: &SubscriptionId,
     ) -> impl Future<Output = PortResult<Vec<PaidInvoice>>> + Send;
+
+    /// Whether everything that was charged for a paid invoice has been refunded. Where nothing was
+    /// charged for it, nothing was. <https://docs.stripe.com/api/invoice-payment/list>
+    fn is_refunded(&self, invoice: &InvoiceId) -> impl Future<Output = PortResult<bool>> + Send;
 
     /// A customer: there, deleted, or missing.
     /// <https://docs.stripe.com/api/customers/retrieve>

@@ -162,7 +162,7 @@ pub struct Subscription {
 
 /// A subscription's newest invoice.
 /// <https://docs.stripe.com/api/invoices/object>
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LatestInvoice {
     /// Its id.
     pub id: Option<InvoiceId>,
@@ -170,6 +170,8 @@ pub struct LatestInvoice {
     pub finalized_at: Option<Timestamp>,
     /// Until when it may be paid, where invoices are sent and not charged.
     pub due_date: Option<Timestamp>,
+    /// Whether it is paid, and its total is above 0.
+    pub is_paid_for: bool,
 }
 
 impl LatestInvoice {
@@ -183,6 +185,8 @@ impl LatestInvoice {
 /// <https://docs.stripe.com/api/invoices/object>
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PaidInvoice {
+    /// Its id.
+    pub id: Option<InvoiceId>,
     /// What it came to, in the currency's smallest unit. Not what was charged for it: a balance
     /// pays too.
     pub total: i64,

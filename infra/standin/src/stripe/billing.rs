@@ -325,6 +325,7 @@ impl Stripe {
                 customer,
                 invoice: None,
                 amount,
+                amount_refunded: 0,
                 currency: "usd".into(),
                 failure: Some("card_declined"),
                 disputed: false,
@@ -343,6 +344,7 @@ impl Stripe {
             customer: invoice.customer.clone(),
             invoice: Some(invoice.id.clone()),
             amount: invoice.due(),
+            amount_refunded: 0,
             currency: invoice.currency.clone(),
             failure,
             disputed: false,
@@ -361,7 +363,7 @@ impl Stripe {
 
     /// <https://docs.stripe.com/api/payment_intents/object>: as much as an event's reader
     /// may look at.
-    fn intent(&self, invoice: &Invoice, status: &str, charge: Option<&str>) -> Value {
+    pub(super) fn intent(&self, invoice: &Invoice, status: &str, charge: Option<&str>) -> Value {
         json!({
             "id": invoice.id.replace("in_", "pi_"),
             "object": "payment_intent",

@@ -1,14 +1,15 @@
 //! A stand-in for Stripe: customers, prices, Checkout, subscriptions, invoices,
-//! disputes, events and webhooks, as far as Tollgate meets them.
+//! refunds, disputes, events and webhooks, as far as Tollgate meets them.
 //!
 //! [`Stripe`] is the account: pure synchronous state, scripted by its methods, with a
 //! time of its own. [`StripeStandin`] shares it and keeps it at the clock's time:
 //! whoever looks finds everything done that has fallen due. Its two faces are the port
 //! [`Stripe`](tollgate_billing::ports::Stripe) and HTTP ([`http`]).
 //!
-//! Not modelled: tax, coupons, quantities beyond multiplication, refunds, one-off
-//! invoices, Connect, what is metered and its meters (a metered price costs nothing), payment methods other than one card per customer. What is
-//! asked for and not modelled answers 501, never a made-up success.
+//! Not modelled: tax, coupons, quantities beyond multiplication, refunds that fail or wait, one-off
+//! invoices, Connect, what is metered and its meters (a metered price costs nothing), payment
+//! methods other than one card per customer. What is asked for and not modelled answers 501,
+//! never a made-up success.
 
 mod billing;
 mod catalog;
@@ -29,6 +30,7 @@ mod objects;
 mod oddities;
 mod pages;
 mod ports;
+mod refunds;
 mod sent;
 mod state;
 mod subscriptions;
@@ -53,10 +55,11 @@ pub use events::{Event, RETENTION};
 pub use http::{DeliveryReport, router, router_of, webhook_client};
 pub use model::{
     BillingReason, Card, Charge, Customer, Dispute, Interval, Invoice, InvoiceStatus, Item, Line,
-    Metadata, MissingPaymentMethod, PauseBehavior, Period, Portal, Price, Product, Session,
+    Metadata, MissingPaymentMethod, PauseBehavior, Period, Portal, Price, Product, Refund, Session,
     SessionStatus, Settings, Subscription, SubscriptionData, Warning, WhenExhausted,
 };
 pub use objects::API_VERSION;
+pub use refunds::NewRefund;
 pub use state::{KEY_LIFETIME, Stripe};
 pub use subscriptions::{FIRST_PAYMENT_WINDOW, TRIAL_NOTICE};
 pub use transitions::Status;

@@ -94,6 +94,7 @@ fn see_paid_invoice(stripe: &Stripe, row: &Invoice) -> seen::PaidInvoice {
     let sold = row.lines.iter().filter(|line| line.amount >= 0);
     let price = |line: &Line| seen::Price { lookup_key: None, ..see_price(stripe, &line.price) };
     seen::PaidInvoice {
+        id: seen::InvoiceId::parse(row.id.as_str()).ok(),
         total: row.amount,
         prices: sold.map(price).collect(),
         is_of_a_period: row.lines.iter().any(|line| !line.proration),
@@ -114,6 +115,7 @@ fn see_subscription(stripe: &Stripe, row: &Subscription) -> seen::Subscription {
             id: seen::InvoiceId::parse(invoice.id.as_str()).ok(),
             finalized_at: invoice.finalized_at,
             due_date: invoice.due_date,
+            is_paid_for: invoice.status == InvoiceStatus::Paid && invoice.amount > 0,
         }),
         had_trial: row.trial.is_some(),
         latest_invoice_url: invoice.and_then(|invoice| stripe.invoice_url(invoice)),
@@ -323,6 +325,16 @@ impl tollgate_billing::ports::Stripe for StripeStandin {
                 .map(|row| see_paid_invoice(stripe, row))
                 .map(|seen| seen::PaidInvoice { total: total(seen.total), ..seen })
                 .collect())
+        })
+        .await
+    }
+
+    async fn is_refunded(&self, invoice: &seen::InvoiceId) -> PortResult<bool> {
+        self.call("GET /v1/invoice_payments", invoice.as_str(), |stripe| {
+            let row = stripe.invoice(invoice.as_str())?;
+            let charge = row.charge.as_ref().filter(|_| row.paid_at.is_some());
+            let charge = charge.and_then(|id| stripe.charge(id).ok());
+            Ok(charge.is_some_and(|it| it.amount_refunded == it.amount))
         })
         .await
     }

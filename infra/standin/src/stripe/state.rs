@@ -11,8 +11,8 @@ use super::error::{StripeError, StripeResult};
 use super::events::Event;
 use super::lag::Past;
 use super::model::{
-    Charge, Customer, Dispute, Invoice, Portal, Price, Product, Session, Settings, Subscription,
-    Table, Warning,
+    Charge, Customer, Dispute, Invoice, Portal, Price, Product, Refund, Session, Settings,
+    Subscription, Table, Warning,
 };
 use super::oddities::Oddities;
 
@@ -32,6 +32,7 @@ pub struct Stripe {
     pub(super) subscriptions: Table<Subscription>,
     pub(super) invoices: Table<Invoice>,
     pub(super) charges: Table<Charge>,
+    pub(super) refunds: Table<Refund>,
     pub(super) disputes: Table<Dispute>,
     pub(super) warnings: Table<Warning>,
     pub(super) portals: Table<Portal>,
@@ -85,6 +86,7 @@ impl Stripe {
             subscriptions: Table::default(),
             invoices: Table::default(),
             charges: Table::default(),
+            refunds: Table::default(),
             disputes: Table::default(),
             warnings: Table::default(),
             portals: Table::default(),

@@ -25,7 +25,7 @@ use tollgate_billing::ports::{
     ChargeSeen, CheckoutRecord, Class, Clock, CustomerSeen, Entropy, NewCheckout, Page, PortError,
     PortResult, RecentCheckout, Stripe, Unreadable,
 };
-use tollgate_billing::stripe::{Dispute, ListedEvent, PaidInvoice, Price, Subscription};
+use tollgate_billing::stripe::{Dispute, InvoiceId, ListedEvent, PaidInvoice, Price, Subscription};
 use tollgate_events::stripe::METADATA_PRICE;
 use tollgate_events::{
     ChargeId, CustomerId, DisputeId, EventId, NamedAccount, PriceId, SubscriptionId,
@@ -303,6 +303,18 @@ impl Stripe for StripeApi {
         let query = json!({ "subscription": id, "status": "paid" });
         let page = self.page(name, "/invoices", query, None, views::paid_invoice).await?;
         every_row(operation(name), page)
+    }
+
+    async fn is_refunded(&self, invoice: &InvoiceId) -> PortResult<bool> {
+        let expand = ["data.payment.payment_intent.latest_charge"];
+        let query =
+            json!({ "invoice": invoice, "status": "paid", "limit": PAGE, "expand": expand });
+        let call = Call::get("GET /v1/invoice_payments", "/invoice_payments").query(query);
+        let answer = self.send(call).await?;
+        let (payments, goes_on) = answer.list()?;
+        // One that cannot be read was not seen to be refunded.
+        let refunded = |raw: &&str| Object::read(raw).is_some_and(|it| views::is_refunded(&it));
+        Ok(!goes_on && !payments.is_empty() && payments.iter().all(refunded))
     }
 
     async fn customer(&self, customer: &CustomerId) -> PortResult<CustomerSeen> {

@@ -79,7 +79,7 @@ mod tests {
 
     fn invoice(total: i64, prices: &[&str], is_of_a_period: bool) -> PaidInvoice {
         let price = |id: &&str| Price { id: PriceId::parse(*id).ok(), ..Price::default() };
-        PaidInvoice { total, prices: prices.iter().map(price).collect(), is_of_a_period }
+        PaidInvoice { id: None, total, prices: prices.iter().map(price).collect(), is_of_a_period }
     }
 
     fn paid(invoices: &[PaidInvoice], had_trial: bool) -> Vec<String> {

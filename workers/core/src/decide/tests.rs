@@ -62,7 +62,7 @@ pub(super) fn subscription(id: &str, status: &str, price: &str) -> Subscription 
 }
 
 fn finalized(at: Timestamp) -> Option<LatestInvoice> {
-    Some(LatestInvoice { id: None, finalized_at: Some(at), due_date: None })
+    Some(LatestInvoice { finalized_at: Some(at), ..LatestInvoice::default() })
 }
 
 fn dispute(status: &str) -> Dispute {

@@ -1,4 +1,4 @@
-//! Checkout and portal sessions, subscriptions, invoices, charges, disputes.
+//! Checkout and portal sessions, subscriptions, invoices.
 
 use serde_json::Value;
 
@@ -243,25 +243,4 @@ pub(super) fn pay_invoice(stripe: &mut Stripe, id: &str, form: &mut Form) -> Str
     form.finish()?;
     stripe.pay_invoice(id)?;
     shown(stripe, id)
-}
-
-pub(super) fn get_charge(stripe: &mut Stripe, id: &str, form: &mut Form) -> StripeResult<Value> {
-    form.finish()?;
-    stripe.charge(id).map(|row| stripe.show_charge(row))
-}
-
-pub(super) fn list_disputes(stripe: &mut Stripe, _: &str, form: &mut Form) -> StripeResult<Value> {
-    let (page, created, charge) = (Paging::take(form)?, Created::take(form)?, form.take("charge"));
-    form.finish()?;
-    let rows = stripe.disputes.newest_first().filter(|row| {
-        created.holds(row.created) && charge.as_ref().is_none_or(|charge| *charge == row.charge)
-    });
-    let (rows, more) = page.cut(rows, "dispute", |row| &row.id)?;
-    let rows = rows.into_iter().map(|row| stripe.show_dispute(row));
-    Ok(list("/v1/disputes", rows, more))
-}
-
-pub(super) fn get_dispute(stripe: &mut Stripe, id: &str, form: &mut Form) -> StripeResult<Value> {
-    form.finish()?;
-    stripe.dispute(id).map(|row| stripe.show_dispute(row))
 }

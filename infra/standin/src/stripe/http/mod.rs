@@ -7,6 +7,7 @@ mod deliver;
 mod form;
 pub(super) mod page;
 mod parameters;
+mod payments;
 mod routes;
 mod webhooks;
 

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::form::Form;
-use super::{billing, catalog, parameters, webhooks};
+use super::{billing, catalog, parameters, payments, webhooks};
 use crate::stripe::error::{StripeError, StripeResult};
 use crate::stripe::state::Stripe;
 
@@ -40,9 +40,14 @@ const ROUTES: &[(&str, Handler)] = &[
     ("GET /v1/invoices", billing::list_invoices),
     ("GET /v1/invoices/{id}", billing::get_invoice),
     ("POST /v1/invoices/{id}/pay", billing::pay_invoice),
-    ("GET /v1/charges/{id}", billing::get_charge),
-    ("GET /v1/disputes", billing::list_disputes),
-    ("GET /v1/disputes/{id}", billing::get_dispute),
+    ("GET /v1/invoice_payments", payments::list_invoice_payments),
+    ("GET /v1/invoice_payments/{id}", payments::get_invoice_payment),
+    ("GET /v1/charges/{id}", payments::get_charge),
+    ("GET /v1/refunds", payments::list_refunds),
+    ("POST /v1/refunds", payments::create_refund),
+    ("GET /v1/refunds/{id}", payments::get_refund),
+    ("GET /v1/disputes", payments::list_disputes),
+    ("GET /v1/disputes/{id}", payments::get_dispute),
     ("POST /v1/billing_portal/sessions", billing::create_portal),
     ("GET /v1/events", webhooks::list_events),
     ("GET /v1/events/{id}", webhooks::get_event),

@@ -1,4 +1,4 @@
-//! Invoices and charges.
+//! Invoices, charges and refunds.
 
 use jiff::Timestamp;
 
@@ -138,10 +138,31 @@ pub struct Charge {
     pub invoice: Option<String>,
     /// In the currency's smallest unit.
     pub amount: i64,
+    /// How much of it was given back.
+    pub amount_refunded: i64,
     /// The currency.
     pub currency: String,
     /// Why it failed; `None` when it succeeded.
     pub failure: Option<&'static str>,
     /// Whether it is disputed.
     pub disputed: bool,
+}
+
+/// What was given back of a charge.
+#[derive(Debug, Clone)]
+pub struct Refund {
+    /// `re_…`
+    pub id: String,
+    /// When it was made.
+    pub created: Timestamp,
+    /// What it gives back.
+    pub charge: String,
+    /// In the currency's smallest unit.
+    pub amount: i64,
+    /// The currency.
+    pub currency: String,
+    /// Why, as its maker chose it.
+    pub reason: Option<String>,
+    /// Its metadata.
+    pub metadata: Metadata,
 }

@@ -12,7 +12,7 @@ mod table;
 
 use std::collections::BTreeMap;
 
-pub use billing::{BillingReason, Charge, Invoice, InvoiceStatus, Line};
+pub use billing::{BillingReason, Charge, Invoice, InvoiceStatus, Line, Refund};
 pub use catalog::{Interval, Price, Product};
 pub use checkout::{Portal, Session, SessionStatus, SubscriptionData};
 pub use customers::{Card, Customer};

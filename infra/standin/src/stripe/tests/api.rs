@@ -154,6 +154,43 @@ async fn what_stripe_takes_and_the_stand_in_does_not_is_not_implemented() {
     assert_eq!((status, &search["error"]["code"]), (501, &json!("not_implemented")), "{search}");
 }
 
+/// Since Basil a charge does not tell its invoice: the payments of an invoice do.
+#[tokio::test]
+async fn an_invoice_is_paid_by_payments_and_refunded_by_its_charge() {
+    let api = api().await;
+    let (customer, session) = api.session().await;
+    let session = session["id"].as_str().unwrap();
+    api.standin.account().complete_checkout(session, Card::Pays).unwrap();
+    let invoices = api.get("/v1/invoices", &[("customer", &customer)]).await;
+    let invoice = invoices["data"][0]["id"].as_str().unwrap();
+    let expand = ("expand[]", "data.payment.payment_intent.latest_charge");
+    let payments = [("invoice", invoice), ("status", "paid"), expand];
+    let paid = api.get("/v1/invoice_payments", &payments).await;
+    let payment = &paid["data"][0];
+    assert_eq!((&payment["invoice"], &payment["amount_paid"]), (&json!(invoice), &json!(2900)));
+    let intent = &payment["payment"]["payment_intent"];
+    let charge = &intent["latest_charge"];
+    assert_eq!((&charge["refunded"], charge.get("invoice")), (&json!(false), None));
+    let by_intent = [("payment[payment_intent]", intent["id"].as_str().unwrap())];
+    let found = api.get("/v1/invoice_payments", &by_intent).await;
+    assert_eq!(found["data"][0]["id"], payment["id"]);
+    let path = format!("/v1/invoice_payments/{}", payment["id"].as_str().unwrap());
+    assert_eq!(api.get(&path, &[]).await["payment"]["payment_intent"], intent["id"]);
+
+    let refund = [("payment_intent", intent["id"].as_str().unwrap())];
+    let refund = api.post("/v1/refunds", &refund).await;
+    assert_eq!((&refund["amount"], &refund["charge"]), (&json!(2900), &charge["id"]));
+    let again = [("charge", charge["id"].as_str().unwrap())];
+    let (status, again) = api.call(Method::POST, "/v1/refunds", &again).await;
+    assert_eq!((status, &again["error"]["code"]), (400, &json!("charge_already_refunded")));
+    let paid = api.get("/v1/invoice_payments", &payments).await;
+    let charge = &paid["data"][0]["payment"]["payment_intent"]["latest_charge"];
+    assert_eq!(charge["refunded"], true);
+    let (status, unknown) =
+        api.call(Method::GET, "/v1/invoice_payments", &[("invoice", "in_1")]).await;
+    assert_eq!((status, &unknown["error"]["code"]), (400, &json!("resource_missing")));
+}
+
 #[tokio::test]
 async fn from_checkout_page_to_cancellation_over_http() {
     let api = api().await;

@@ -370,6 +370,35 @@ fn paused_collection_keeps_the_status_and_puts_invoices_aside() {
 }
 
 #[test]
+fn a_refund_gives_back_a_part_or_the_rest_and_leaves_the_invoice_paid() {
+    let mut world = world();
+    let id = world.buy();
+    let invoice = world.stripe.subscription(&id).unwrap().latest_invoice.clone().unwrap();
+    let charge = world.stripe.invoice(&invoice).unwrap().charge.clone().unwrap();
+    let mut seen = world.stripe.events().count();
+    let part = NewRefund { amount: Some(900), ..NewRefund::default() };
+    world.stripe.refund(&charge, part.clone()).unwrap();
+    let too_much = NewRefund { amount: Some(2001), ..part };
+    assert!(world.stripe.refund(&charge, too_much).is_err(), "2000 are left");
+    world.stripe.refund_latest(&id).unwrap();
+    let again = world.stripe.refund(&charge, NewRefund::default()).unwrap_err();
+    assert_eq!(again.code, Some("charge_already_refunded"));
+    let told = ["refund.created", "charge.refunded"];
+    assert_eq!(world.news(&mut seen), [told, told].concat());
+    let shown: Vec<_> = world.stripe.events().filter(|it| it.kind == "charge.refunded").collect();
+    let shown = |n: usize| {
+        let charge = &shown[n].object;
+        assert_eq!((&charge["customer"], charge.get("invoice")), (&json!(world.customer), None));
+        (charge["amount_refunded"].clone(), charge["refunded"].clone())
+    };
+    assert_eq!((shown(1), shown(0)), ((json!(900), json!(false)), (json!(2900), json!(true))));
+    assert_eq!(world.stripe.invoice(&invoice).unwrap().status, InvoiceStatus::Paid);
+    assert_eq!(world.status(&id), Status::Active);
+    let card = world.stripe.open_dispute(&world.customer.clone());
+    assert!(card.is_ok(), "the bank may take it back once more");
+}
+
+#[test]
 fn disputes_show_a_charge_and_no_customer() {
     let mut world = world();
     world.buy();

@@ -8,7 +8,7 @@ use tollgate_billing::ports::{
     Stripe as _,
 };
 use tollgate_billing::stripe::{
-    DisputeStatus, ListedEvent, PaidInvoice, Subscription, SubscriptionStatus,
+    DisputeStatus, InvoiceId, ListedEvent, PaidInvoice, Subscription, SubscriptionStatus,
 };
 use tollgate_events::stripe::ACTED_ON;
 use tollgate_events::{
@@ -16,8 +16,8 @@ use tollgate_events::{
     SubscriptionId, Via,
 };
 use tollgate_standin::stripe::{
-    Card, Interval, Metadata, MissingPaymentMethod, NewCustomer, NewEndpoint, NewPrice, NewSession,
-    PauseBehavior, SubscriptionData, When,
+    Card, Interval, Metadata, MissingPaymentMethod, NewCustomer, NewEndpoint, NewPrice, NewRefund,
+    NewSession, PauseBehavior, SubscriptionData, When,
 };
 
 use super::face::{Face, Stand};
@@ -334,6 +334,69 @@ pub(super) async fn a_balance_pays_too<F: Face>(stand: Stand<F>) {
     assert_eq!((&shown["amount_paid"], &shown["total"]), (&0.into(), &paid[0].total.into()));
 }
 
+pub(super) async fn a_refund_leaves_the_invoice_paid<F: Face>(stand: Stand<F>) {
+    let customer = stand.customer();
+    let id = stand.subscribe(&customer, "pro_monthly");
+    let latest = async || stand.subscription(&customer).await.latest_invoice.unwrap();
+    let invoice = latest().await.id.unwrap();
+    let is_refunded = async || stand.ports.stripe().is_refunded(&invoice).await.unwrap();
+    assert!(!is_refunded().await);
+    let charge = stand.object_of("charge.succeeded")["id"].as_str().unwrap().to_owned();
+    let part = NewRefund { amount: Some(100), ..NewRefund::default() };
+    stand.world.stripe.account().refund(&charge, part).unwrap();
+    assert!(!is_refunded().await, "in part");
+    assert_eq!(stand.object_of("charge.refunded")["refunded"], false, "and told all the same");
+    stand.world.stripe.account().refund(&charge, NewRefund::default()).unwrap();
+    assert!(is_refunded().await);
+    let told = stand.object_of("charge.refunded");
+    assert_eq!(
+        (&told["refunded"], &told["customer"], told.get("invoice")),
+        (&true.into(), &customer.as_str().into(), None)
+    );
+    let found = stand.subscription(&customer).await;
+    assert_eq!((&found.id, &found.status), (&id, &SubscriptionStatus::Active));
+    assert!(latest().await.is_paid_for, "what was given back was paid");
+}
+
+pub(super) async fn what_was_not_charged_is_not_refunded<F: Face>(stand: Stand<F>) {
+    let customer = stand.customer();
+    stand.world.stripe.account().set_balance(customer.as_str(), -1_000_000).unwrap();
+    stand.subscribe(&customer, "pro_monthly");
+    let latest = async || stand.subscription(&customer).await.latest_invoice.unwrap();
+    let by_balance = latest().await;
+    assert!(by_balance.is_paid_for);
+    let stripe = stand.ports.stripe();
+    assert!(!stripe.is_refunded(&by_balance.id.unwrap()).await.unwrap());
+    // The next one is a draft first.
+    stand.world.clock.advance(days(31));
+    let draft = latest().await;
+    assert!(!draft.is_paid_for);
+    assert!(!stripe.is_refunded(&draft.id.unwrap()).await.unwrap());
+    let unknown = stripe.is_refunded(&InvoiceId::parse(UNKNOWN).unwrap()).await;
+    assert_eq!(unknown.unwrap_err().class, Class::NotFound);
+}
+
+pub(super) async fn an_item_tells_how_many<F: Face>(stand: Stand<F>) {
+    let customer = stand.customer();
+    let id = stand.subscribe(&customer, "pro_monthly");
+    let quantity = async || stand.subscription(&customer).await.prices[0].quantity;
+    assert_eq!(quantity().await, Some(1));
+    for many in [0, 7] {
+        stand.world.stripe.account().change_quantity(id.as_str(), many).unwrap();
+        assert_eq!(quantity().await, u64::try_from(many).ok());
+        assert_eq!(stand.subscription(&customer).await.status, SubscriptionStatus::Active);
+    }
+    let metered = {
+        let mut account = stand.world.stripe.account();
+        let product = account.create_product("Usage", Metadata::new());
+        account.create_price(NewPrice::new(&product, Interval::Month, 1).metered()).unwrap()
+    };
+    let user = stand.customer();
+    let made = SubscriptionData::default();
+    stand.world.stripe.account().subscribe(user.as_str(), &[&metered], made).unwrap();
+    assert_eq!(stand.subscription(&user).await.prices[0].quantity, None);
+}
+
 pub(super) async fn a_sent_invoice_is_past_due_on_its_due_date<F: Face>(stand: Stand<F>) {
     let customer = stand.customer();
     let data = SubscriptionData { days_until_due: Some(20), ..SubscriptionData::default() };
@@ -390,6 +453,22 @@ pub(super) async fn paused_collection_keeps_the_status<F: Face>(stand: Stand<F>)
     stand.world.stripe.account().pause_collection(id.as_str(), pause).unwrap();
     stand.world.clock.advance(days(40));
     assert_eq!(stand.subscription(&customer).await.status, SubscriptionStatus::Active);
+}
+
+pub(super) async fn paused_collection_tells_what_becomes_of_invoices<F: Face>(stand: Stand<F>) {
+    let customer = stand.customer();
+    let id = stand.subscribe(&customer, "pro_monthly");
+    let pauses = [
+        (Some(PauseBehavior::Void), true),
+        (Some(PauseBehavior::KeepAsDraft), false),
+        (Some(PauseBehavior::MarkUncollectible), false),
+        (None, false),
+    ];
+    for (behavior, voids) in pauses {
+        let pause = behavior.map(|behavior| (behavior, None));
+        stand.world.stripe.account().pause_collection(id.as_str(), pause).unwrap();
+        assert_eq!(stand.subscription(&customer).await.voids_invoices, voids, "{behavior:?}");
+    }
 }
 
 pub(super) async fn a_first_payment_has_23_hours<F: Face>(stand: Stand<F>) {

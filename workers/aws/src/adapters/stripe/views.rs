@@ -133,6 +133,8 @@ fn latest_invoice(invoice: &Object<'_>) -> LatestInvoice {
         id: invoice.id("id", InvoiceId::parse),
         finalized_at: invoice.object("status_transitions").and_then(|it| it.time("finalized_at")),
         due_date: invoice.time("due_date"),
+        is_paid_for: invoice.text("status").as_deref() == Some("paid")
+            && invoice.whole("total").is_some_and(|total| total > 0),
     }
 }
 
@@ -150,7 +152,15 @@ pub(super) fn paid_invoice(invoice: &Object<'_>) -> Result<PaidInvoice, Odd> {
     let mut prices: Vec<_> =
         sold.filter_map(|line| line.map_or_else(unknown, |it| it.price)).collect();
     prices.extend(goes_on.then(Price::default));
-    Ok(PaidInvoice { total, prices, is_of_a_period })
+    Ok(PaidInvoice { id: invoice.id("id", InvoiceId::parse), total, prices, is_of_a_period })
+}
+
+/// Whether what was charged by a payment of an invoice has all been refunded: the payment's
+/// intent is expanded, with its charge. <https://docs.stripe.com/api/invoice-payment/object>
+pub(super) fn is_refunded(payment: &Object<'_>) -> bool {
+    let intent = payment.object("payment").and_then(|it| it.object("payment_intent"));
+    let charge = intent.and_then(|intent| intent.object("latest_charge"));
+    charge.and_then(|charge| charge.flag("refunded")) == Some(true)
 }
 
 fn unknown() -> Option<Price> {

@@ -64,8 +64,13 @@ fn what_is_recorded_stays_until_it_is_seen_paid() {
 
 #[test]
 fn who_gets_invoices_has_grace_from_the_day_they_were_due() {
-    let invoice =
-        |due_date| Some(LatestInvoice { id: None, finalized_at: Some(at(-30 * DAY)), due_date });
+    let invoice = |due_date| {
+        Some(LatestInvoice {
+            finalized_at: Some(at(-30 * DAY)),
+            due_date,
+            ..LatestInvoice::default()
+        })
+    };
     let since = |latest_invoice| {
         let late = Subscription { latest_invoice, ..late() };
         *decided(late, None, &Policy::default()).grace.values().next().expect("it is late")

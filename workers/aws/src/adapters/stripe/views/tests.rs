@@ -186,6 +186,19 @@ fn a_dispute_has_the_customer_of_its_expanded_charge() {
 }
 
 #[test]
+fn a_payment_is_refunded_only_where_its_charge_says_so() {
+    let payment = |charge: Value| {
+        let intent = json!({ "id": "pi_1", "latest_charge": charge });
+        let payment = json!({ "type": "payment_intent", "payment_intent": intent });
+        reads(&json!({ "id": "inpay_1", "payment": payment }), |it| Ok(is_refunded(it)))
+    };
+    assert_eq!(payment(json!({ "id": "ch_1", "refunded": true })), Ok(true));
+    for charge in [json!({ "id": "ch_1", "refunded": false }), json!("ch_1"), json!(null)] {
+        assert_eq!(payment(charge.clone()), Ok(false), "{charge}");
+    }
+}
+
+#[test]
 fn a_checkout_session_is_read() {
     let session = json!({
         "id": "cs_test_1",
