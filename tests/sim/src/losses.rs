@@ -4,8 +4,9 @@
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
-use tollgate_billing::account::{Access, Account, Status};
-use tollgate_billing::ledger::blast_limit;
+use tollgate_billing::account::{Access, Account, RetiringKey, Status};
+use tollgate_billing::ledger::{Entry, blast_limit};
+use tollgate_billing::plan::Step;
 use tollgate_events::{AccountId, Source};
 use tollgate_standin::stripe::{Status as Subscribed, Stripe, Subscription};
 
@@ -14,6 +15,18 @@ use crate::run::Sim;
 
 /// Longer than any convergence lasts, and than any read lags.
 const A_CONVERGENCE: SignedDuration = SignedDuration::from_mins(10);
+
+/// A key that was replaced, and that a change deleted before its time, though the account's own is
+/// accepted before and after. Where more is to be done (the account stays open), it may be about to
+/// be refused.
+fn ends_early(entry: &Entry) -> Option<&RetiringKey> {
+    let accepted = [&entry.before, &entry.after].iter().all(|it| it.status == Status::Active);
+    let deleted = |key: &&RetiringKey| {
+        let step = Step::RetireKey(key.id.clone()).to_string();
+        entry.steps.iter().any(|taken| taken.step == step && taken.at < key.until)
+    };
+    entry.before.retiring.iter().find(deleted).filter(|_| accepted)
+}
 
 /// What is remembered of accounts, to see what changes.
 #[derive(Debug, Default)]
@@ -40,6 +53,9 @@ impl Sim {
         }
         let entries = self.world.ledger.entries(id);
         for entry in entries.iter().filter(|entry| entry.version > last.unwrap_or(0)) {
+            if let Some(key) = ends_early(entry).filter(|_| !account.open) {
+                self.violate(1, format!("{id}: {key:?} is deleted before its time"));
+            }
             if let Some(what) = self.takes_for_nothing(id, &entry.before, &entry.after) {
                 let (before, after) = (&entry.before, &entry.after);
                 self.violate(

@@ -152,7 +152,8 @@ impl Sim {
                 Act::LiftDispute { dispute: holding.next()?.0.clone() }
             }
             12..15 => {
-                let overlap = [hours(0), SignedDuration::from_mins(20), hours(30)];
+                // The last outlives most runs.
+                let overlap = [hours(0), SignedDuration::from_mins(20), hours(30), hours(24 * 400)];
                 Act::RotateKey { overlap: overlap[dice.random_range(0..overlap.len())] }
             }
             15 => Act::Close,

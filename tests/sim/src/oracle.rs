@@ -455,9 +455,9 @@ impl<'a> Oracle<'a> {
         self.keys.iter().filter(named)
     }
 
-    /// Keys that were replaced work on as they did, until their time has come; whatever else
-    /// the account should have, they are gone. What people edit by hand is not looked at.
-    /// One that did not fit for a while may be gone though it fits again: the worker that
+    /// Keys that were replaced work on the account's plan until their time has come; while its own
+    /// is to be refused, they are gone. What people edit by hand is not looked at.
+    /// One that was to go for a while may be gone though it is to stay again: the worker that
     /// deleted it did not live to write that down.
     fn retiring(&self, account: &Account, expected: &Entitled) -> Vec<String> {
         let mut problems = Vec::new();
@@ -469,7 +469,9 @@ impl<'a> Oracle<'a> {
         for key in &account.access.retiring {
             let found = self.keys.iter().find(|found| found.id == key.id.as_str());
             let works = found.is_some_and(|found| {
-                found.enabled && found.plans == [expected.usage_plan.clone()].into()
+                found.enabled
+                    && found.plans == [expected.usage_plan.clone()].into()
+                    && self.is_served(found)
             });
             if key.until <= self.now || !expected.enabled {
                 problems.push(format!("{key:?} is not deleted"));
@@ -481,6 +483,13 @@ impl<'a> Oracle<'a> {
             }
         }
         problems
+    }
+
+    /// Whether the data plane takes a key: it may have used up its quota.
+    fn is_served(&self, key: &Key) -> bool {
+        let world = &self.sim.world;
+        let answer = world.api_gateway.call(&world.stage(), "GET /hello", Some(key.value.expose()));
+        answer.status != 403
     }
 
     /// Who may use the API has an account.

@@ -6,6 +6,7 @@
 //! Region's to say, and so is how long the data plane takes to learn of a change.
 
 use jiff::SignedDuration;
+use tollgate_billing::ops::Act;
 use tollgate_standin::world::EVENTS_QUEUE;
 
 use crate::scene::{Mishap, Scene};
@@ -64,6 +65,16 @@ pub fn longest(switches: &[Switch]) -> [String; 2] {
     .map(Option::unwrap_or_default)
 }
 
+/// The calls of each key's 403, of an account whose old key still works.
+pub fn of_each_key() -> Vec<Vec<&'static str>> {
+    let set_up = |scene: &Scene| {
+        let bought = scene.paying("basic");
+        scene.operate(&Act::RotateKey { overlap: SignedDuration::from_hours(24) });
+        scene.change(&bought, "pro");
+    };
+    [0, 1].map(|nth| undisturbed(&Stage::of_key(set_up, nth)).0).into()
+}
+
 fn measure_one(name: &'static str, set_up: SetUp) -> Switch {
     let (undisturbed, began) = undisturbed(&Stage::new(set_up));
     let (redelivered_after, after_redelivery) = interrupted(&Stage::new(set_up), began);
@@ -103,12 +114,16 @@ struct Stage {
 
 impl Stage {
     fn new(set_up: SetUp) -> Self {
+        Self::of_key(set_up, 0)
+    }
+
+    fn of_key(set_up: SetUp, nth: usize) -> Self {
         let scene = Scene::default();
         set_up(&scene);
         scene.collect();
         scene.world.gate.take_calls();
         let value = scene.world.api_gateway.scene(|model, _| {
-            model.keys().next().expect("the account has a key").value.expose().to_owned()
+            model.keys().nth(nth).expect("the account has a key").value.expose().to_owned()
         });
         Self { scene, value }
     }

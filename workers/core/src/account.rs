@@ -59,15 +59,20 @@ pub struct KeyRecord {
     pub minted_at: Timestamp,
 }
 
-/// A key that an operator has replaced: it is deleted when its time has come and its successor
-/// stands, and at once when the account is to have anything else than the key had.
+/// A key that an operator has replaced: it is on the account's plan, whatever that comes to be,
+/// until its time has come and its successor stands, and is deleted then; at once when the
+/// account's key is to be refused.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RetiringKey {
     /// API Gateway's id of the key.
     pub id: KeyId,
     /// Its generation.
     pub generation: u32,
-    /// The usage plan that it is on, and stays on.
+    /// When it was made: API Gateway may not show a key in its first minute. Not told in what was
+    /// written before replaced keys were looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub minted_at: Option<Timestamp>,
+    /// The usage plan that it is on; none while it is between two.
     #[serde(default)]
     pub usage_plan: Option<UsagePlanId>,
     /// When it ends.

@@ -11,7 +11,7 @@ use futures_util::FutureExt;
 use jiff::{SignedDuration, Timestamp};
 use tollgate_events::{AccountId, CustomerId, Envelope, EnvelopeError, EventId, EventRef, Source};
 
-use crate::converge::{BETWEEN_PLANS, Converged, Invocation, Stop, Worker};
+use crate::converge::{BETWEEN_PLANS, Converged, Invocation, OLD_KEY_BETWEEN_PLANS, Stop, Worker};
 use crate::error_policy::{Judgement, Verdict, error_policy};
 use crate::ledger::{EventRecord, Outcome};
 use crate::ports::{Clock, Ledger, PortResult, Ports, Queue, QueueName};
@@ -103,10 +103,10 @@ impl<P: Ports> Worker<P> {
         invocation: &Invocation,
     ) -> Result<Converged, Stop> {
         let converged = self.converge(account, events, invocation).await?;
-        if converged.between_plans {
+        if let Some(kind) = converged.between_plans {
             let now = self.ports.clock().now();
             let run = Some(now.as_millisecond().to_string());
-            let wake = wake(BETWEEN_PLANS, account.clone(), run, now);
+            let wake = wake(kind, account.clone(), run, now);
             queue.send(QueueName::Events, &wake).await?;
         }
         Ok(converged)
@@ -282,14 +282,17 @@ impl<'a> Batch<'a> {
         }
     }
 
-    /// The next account: first those that were left between two plans.
+    /// The next account: first those that were left between two plans, and of them those whose
+    /// own key was.
     fn next_group(&mut self) -> Option<(AccountId, Group)> {
-        let is_between = |group: &Group| group.iter().any(|(_, it)| it.kind == BETWEEN_PLANS);
-        let first = self.groups.iter().find(|(_, group)| is_between(group));
-        match first.map(|(account, _)| account.clone()) {
-            Some(account) => self.groups.remove_entry(&account),
-            None => self.groups.pop_first(),
-        }
+        let turn = |group: &Group| {
+            let wakes = [BETWEEN_PLANS, OLD_KEY_BETWEEN_PLANS];
+            let woken_by = |kind| group.iter().any(|(_, it)| it.kind == kind);
+            wakes.into_iter().position(woken_by).unwrap_or(wakes.len())
+        };
+        let next = self.groups.iter().min_by_key(|(_, group)| turn(group));
+        let account = next.map(|(account, _)| account.clone())?;
+        self.groups.remove_entry(&account)
     }
 
     fn count(&mut self, outcome: Outcome, events: usize) {

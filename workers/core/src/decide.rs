@@ -294,19 +294,18 @@ fn user_confirmed_at(user: &User) -> Option<Timestamp> {
     }
 }
 
-/// The replaced keys that stay: they are never switched, so they must fit as they are.
+/// The replaced keys that stay, each until its time: as long as the account's key is accepted, and
+/// on the same usage plan.
 fn retiring(
     facts: &Facts,
     key: KeyState,
     usage_plan: Option<&UsagePlanId>,
     now: Timestamp,
 ) -> Vec<RetiringKey> {
-    let fits = |retiring: &&RetiringKey| {
-        key == KeyState::Enabled
-            && retiring.usage_plan.as_ref() == usage_plan
-            && retiring.until > now
-    };
-    facts.access.retiring.iter().filter(fits).cloned().collect()
+    let stays = |old: &&RetiringKey| key == KeyState::Enabled && old.until > now;
+    let on_plan =
+        |old: &RetiringKey| RetiringKey { usage_plan: usage_plan.cloned(), ..old.clone() };
+    facts.access.retiring.iter().filter(stays).map(on_plan).collect()
 }
 
 /// No key and no plan; the customers stay, so that a late payment is recognised. Of a user who

@@ -4,7 +4,8 @@
 //! Each step is safe to run twice. A key may be on one usage plan per API stage, so
 //! a switch is Detach then Attach, back to back: the moment between them, in which
 //! the key answers 403, is kept as short as API Gateway allows. Whatever takes
-//! access away comes before whatever gives it.
+//! access away comes before whatever gives it, and a replaced key follows the account's
+//! own when that is done.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -53,6 +54,10 @@ pub enum Step {
     DisableKey,
     /// Delete the key for good.
     DeleteKey,
+    /// Take a key that was replaced off a usage plan.
+    DetachRetiring(KeyId, UsagePlanId),
+    /// Put a key that was replaced on a usage plan.
+    AttachRetiring(KeyId, UsagePlanId),
     /// Delete a key that was replaced.
     RetireKey(KeyId),
     /// Write both attributes of the user: the key's id, and this `custom:plan`.
@@ -71,8 +76,28 @@ impl Step {
             | Self::EnableKey
             | Self::DisableKey
             | Self::DeleteKey
+            | Self::DetachRetiring(..)
+            | Self::AttachRetiring(..)
             | Self::RetireKey(_) => true,
             Self::WriteAttributes(_) | Self::CancelSubscription(_) => false,
+        }
+    }
+
+    /// Whether it takes a key off a usage plan.
+    pub fn detaches(&self) -> bool {
+        matches!(self, Self::DetachPlan(_) | Self::DetachRetiring(..))
+    }
+
+    /// Whether it puts a key on a usage plan.
+    pub fn attaches(&self) -> bool {
+        matches!(self, Self::AttachPlan(_) | Self::AttachRetiring(..))
+    }
+
+    /// The replaced key that it moves.
+    fn moves(&self) -> Option<&KeyId> {
+        match self {
+            Self::DetachRetiring(key, _) | Self::AttachRetiring(key, _) => Some(key),
+            _ => None,
         }
     }
 }
@@ -86,6 +111,12 @@ impl fmt::Display for Step {
             Self::EnableKey => write!(f, "enable key"),
             Self::DisableKey => write!(f, "disable key"),
             Self::DeleteKey => write!(f, "delete key"),
+            Self::DetachRetiring(key, plan) => {
+                write!(f, "detach retiring key {key} from usage plan {plan}")
+            }
+            Self::AttachRetiring(key, plan) => {
+                write!(f, "attach retiring key {key} to usage plan {plan}")
+            }
             Self::RetireKey(key) => write!(f, "delete retiring key {key}"),
             Self::WriteAttributes(plan) => write!(f, "write attributes (custom:plan={plan})"),
             Self::CancelSubscription(id) => write!(f, "cancel subscription {id}"),
@@ -113,10 +144,16 @@ pub fn plan(desired: &Desired, observed: &Observed) -> Vec<Step> {
         }
     }
     attributes(desired, observed, &mut steps);
+    follow(desired, observed, &mut steps);
     steps.extend(ended);
     let to_cancel = desired.cancel.iter().filter(|id| !observed.cancelled.contains(*id));
     steps.extend(to_cancel.cloned().map(Step::CancelSubscription));
     steps
+}
+
+/// What is paid for together: the steps that move one replaced key, and those that move none.
+pub fn parts(steps: &[Step]) -> impl Iterator<Item = &[Step]> {
+    steps.chunk_by(|one, next| one.moves() == next.moves())
 }
 
 /// The replaced keys that go: those whose time is over when the new key stands, and those that
@@ -125,12 +162,26 @@ fn retire(desired: &Desired, observed: &Observed) -> (Vec<Step>, Vec<Step>) {
     let fits = |key: &RetiringKey| {
         desired.key == KeyState::Enabled && key.usage_plan == desired.usage_plan
     };
-    let going = observed.retiring.iter().filter(|key| !desired.retiring.contains(key));
+    let going = observed.retiring.iter().filter(|key| !stays(desired, key));
     let (ended, at_once): (Vec<_>, Vec<_>) = going.partition(|key| fits(key));
     let steps = |keys: Vec<&RetiringKey>| {
         keys.into_iter().map(|key| Step::RetireKey(key.id.clone())).collect()
     };
     (steps(ended), steps(at_once))
+}
+
+fn stays(desired: &Desired, key: &RetiringKey) -> bool {
+    desired.retiring.iter().any(|kept| kept.id == key.id)
+}
+
+/// The replaced keys that stay go where the account's own is.
+fn follow(desired: &Desired, observed: &Observed, steps: &mut Vec<Step>) {
+    let elsewhere = |key: &&RetiringKey| key.usage_plan != desired.usage_plan;
+    for key in observed.retiring.iter().filter(|key| stays(desired, key)).filter(elsewhere) {
+        let (from, to) = (key.usage_plan.clone(), desired.usage_plan.clone());
+        steps.extend(from.map(|plan| Step::DetachRetiring(key.id.clone(), plan)));
+        steps.extend(to.map(|plan| Step::AttachRetiring(key.id.clone(), plan)));
+    }
 }
 
 /// Off every plan but the desired one, then onto it.
@@ -164,6 +215,8 @@ impl Observed {
                     Some(ObservedKey { id: None, enabled: true, usage_plans: BTreeSet::new() });
             }
             Step::DeleteKey => self.key = None,
+            Step::DetachRetiring(id, _) => self.put_retiring(id, None),
+            Step::AttachRetiring(id, plan) => self.put_retiring(id, Some(plan)),
             Step::RetireKey(id) => self.retiring.retain(|key| key.id != *id),
             Step::WriteAttributes(plan) => {
                 let api_id = self.key.as_ref().and_then(|key| key.id.clone());
@@ -177,6 +230,12 @@ impl Observed {
                     note_on_key(key, step);
                 }
             }
+        }
+    }
+
+    fn put_retiring(&mut self, id: &KeyId, plan: Option<&UsagePlanId>) {
+        for key in self.retiring.iter_mut().filter(|key| key.id == *id) {
+            key.usage_plan = plan.cloned();
         }
     }
 }
@@ -193,6 +252,8 @@ fn note_on_key(key: &mut ObservedKey, step: &Step) {
         Step::DisableKey => key.enabled = false,
         Step::MintKey
         | Step::DeleteKey
+        | Step::DetachRetiring(..)
+        | Step::AttachRetiring(..)
         | Step::RetireKey(_)
         | Step::WriteAttributes(_)
         | Step::CancelSubscription(_) => {}

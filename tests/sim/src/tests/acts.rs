@@ -13,7 +13,7 @@ use tollgate_billing::ports::{Class, Ledger, Ports, Service};
 use tollgate_billing::sweep::wake;
 use tollgate_events::{AccountId, CustomerId, DisputeId, Envelope, EventId, Subject, Via};
 use tollgate_standin::api_gateway::KeyPatch;
-use tollgate_standin::stripe::{Metadata, SubscriptionData};
+use tollgate_standin::stripe::{Metadata, SubscriptionData, When};
 
 use super::scene::{Refuses, Scene};
 use crate::executor::block_on;
@@ -280,15 +280,93 @@ fn a_rotation_is_not_begun_twice_and_no_older_key_outlives_a_newer_one() {
     assert_eq!(keys(&scene, &ann), [generation(3)]);
 }
 
+/// What the API answers to each key that the account ever had, by generation.
+fn answers(scene: &Scene, values: &[String]) -> Vec<u16> {
+    let call = |value: &String| {
+        let stage = scene.world.stage();
+        scene.world.api_gateway.call(&stage, "GET /hello", Some(value)).status
+    };
+    values.iter().map(call).collect()
+}
+
+/// The value of the account's newest key.
+fn value(scene: &Scene, ann: &AccountId) -> String {
+    let id = scene.account(ann).key().unwrap().id.clone();
+    scene
+        .world
+        .api_gateway
+        .scene(|model, _| model.get_api_key(id.as_str()).unwrap().value.expose().to_owned())
+}
+
+/// Up, and down again: what was promised for a day is kept for a day.
 #[test]
-fn a_retiring_key_is_deleted_at_once_when_the_plan_or_the_key_changes() {
+fn a_retiring_key_moves_with_its_accounts_plan_until_its_time() {
+    let scene = Scene::new();
+    let ann = scene.sign_up("ann");
+    let old = value(&scene, &ann);
+    let rotated_at = scene.world.clock.time();
+    let day = SignedDuration::from_hours(24);
+    scene.operate(&ann, Act::RotateKey { overlap: day });
+    let values = [old, value(&scene, &ann)];
+    let subscription = scene.buy(&ann, "pro_monthly");
+    scene.handle(&scene.events());
+    let plan = |plan: &str| scene.worker.catalog.plan(&PlanId::parse(plan).unwrap()).unwrap();
+    let both_on = |name: &str| {
+        let account = scene.account(&ann);
+        let on = Some(plan(name).usage_plan.clone());
+        assert_eq!(account.access.usage_plan, on, "{name}");
+        assert_eq!(account.access.retiring[0].usage_plan, on, "{name}");
+        assert_eq!(answers(&scene, &values), [200, 200], "{name}");
+    };
+    both_on("pro");
+    let steps = scene.world.ledger.entries(&ann).pop().unwrap().steps;
+    let steps: Vec<_> = steps.iter().map(|taken| taken.step.split(' ').next().unwrap()).collect();
+    assert_eq!(steps, ["detach", "attach", "write", "detach", "attach"]);
+    scene.later(SignedDuration::from_hours(2));
+    scene.world.stripe.account().cancel(&subscription, When::Now).unwrap();
+    scene.handle(&scene.events());
+    both_on("free");
+    let ends = scene.account(&ann).access.retiring[0].until;
+    assert_eq!(ends, rotated_at + day);
+    scene.later(ends.duration_since(scene.world.clock.time()));
+    assert_eq!(answers(&scene, &values), [403, 200]);
+    assert_eq!(keys(&scene, &ann), [generation(2)]);
+}
+
+/// Somebody has deleted the old key by hand, or moved it: the one is not missed, the other is found.
+#[test]
+fn what_was_done_to_a_retiring_key_by_hand_stops_no_change_of_plan() {
+    for deleted in [true, false] {
+        let scene = Scene::new();
+        let ann = scene.sign_up("ann");
+        let old = scene.account(&ann).key().unwrap().id.to_string();
+        scene.operate(&ann, Act::RotateKey { overlap: SignedDuration::from_hours(24) });
+        scene.later(SignedDuration::from_hours(1));
+        let free = scene.account(&ann).access.usage_plan.unwrap();
+        scene.world.api_gateway.scene(|model, now| {
+            if deleted {
+                model.delete_api_key(&old, now).unwrap();
+            } else {
+                model.delete_usage_plan_key(free.as_str(), &old, now).unwrap();
+            }
+        });
+        let report = crate::fair::compare(&scene.worker, 3).unwrap();
+        assert_eq!(report.wakes(), usize::from(!deleted), "{report:?}");
+        scene.later(SignedDuration::ZERO);
+        scene.buy(&ann, "pro_monthly");
+        assert_eq!(scene.handle(&scene.events()).failed, [""; 0]);
+        assert_eq!(scene.seen(&ann), seen("pro", Status::Active, "pro"));
+        let left = scene.account(&ann).access.retiring;
+        assert_eq!(left.len(), usize::from(!deleted));
+        let on_plan = |old: &RetiringKey| old.usage_plan == scene.account(&ann).access.usage_plan;
+        assert!(left.iter().all(on_plan), "{left:?}");
+    }
+}
+
+#[test]
+fn a_retiring_key_is_deleted_at_once_when_its_successor_is_refused() {
     let scene = Scene::new();
     let hour = SignedDuration::from_hours(1);
-    let ann = scene.sign_up("ann");
-    scene.operate(&ann, Act::RotateKey { overlap: hour });
-    scene.buy(&ann, "pro_monthly");
-    scene.handle(&scene.events());
-    assert_eq!(keys(&scene, &ann), [generation(2)]);
     let bob = scene.sign_up("bob");
     scene.operate(&bob, Act::RotateKey { overlap: hour });
     scene.operate(&bob, Act::Hold);

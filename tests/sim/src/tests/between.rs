@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use jiff::SignedDuration;
-use tollgate_billing::account::Status;
-use tollgate_billing::converge::BETWEEN_PLANS;
+use tollgate_billing::account::{KeyId, Status};
+use tollgate_billing::converge::{BETWEEN_PLANS, OLD_KEY_BETWEEN_PLANS};
 use tollgate_billing::ledger::Outcome;
+use tollgate_billing::ops::Act;
 use tollgate_billing::ports::{Class, Service};
 use tollgate_events::AccountId;
 use tollgate_standin::gate::Call;
@@ -23,17 +24,26 @@ fn refuses(class: Class, operation: &'static str, times: usize) -> Arc<Refuses> 
     })
 }
 
-/// Somebody on basic who changes to pro, and nobody has looked yet.
-fn upgrading(scene: &Scene) -> AccountId {
+/// Somebody on basic, and their subscription.
+fn on_basic(scene: &Scene) -> (AccountId, String) {
     let ann = scene.sign_up("ann");
     let bought = scene.buy(&ann, "basic_monthly");
     assert_eq!(scene.handle(&scene.events()).failed, [""; 0]);
     // Nothing is due, nothing is fresh.
     scene.later(SignedDuration::from_hours(1));
+    (ann, bought)
+}
+
+fn change_to_pro(scene: &Scene, bought: &str) {
     let mut stripe = scene.world.stripe.account();
     let pro = stripe.price_by_lookup_key("pro_monthly").expect("it is sold").id.clone();
-    stripe.change_price(&bought, &pro).expect("it is live");
-    drop(stripe);
+    stripe.change_price(bought, &pro).expect("it is live");
+}
+
+/// Somebody on basic who changes to pro, and nobody has looked yet.
+fn upgrading(scene: &Scene) -> AccountId {
+    let (ann, bought) = on_basic(scene);
+    change_to_pro(scene, &bought);
     ann
 }
 
@@ -135,4 +145,45 @@ fn a_wake_that_the_queue_refuses_leaves_the_messages() {
     weather.switch(false);
     assert_eq!(scene.handle(&events).failed, [""; 0]);
     assert_eq!(scene.seen(&ann), on_pro());
+}
+
+/// Refuses every call on one key, once it is switched on.
+fn refuses_the_key(class: Class, operation: &'static str, key: &KeyId) -> Arc<Refuses> {
+    let key = key.to_string();
+    Refuses::new(class, move |call| call.operation == operation && call.subject.ends_with(&key))
+}
+
+/// The old key of somebody who upgrades while it still works is switched like their own, after it.
+#[test]
+fn a_replaced_key_between_two_plans_is_not_left_either() {
+    // Ids are given in order: the first key is the same in every world.
+    let first = {
+        let scene = Scene::new();
+        let ann = scene.sign_up("ann");
+        scene.account(&ann).key().expect("it has one").id.clone()
+    };
+    let weather = refuses_the_key(Class::Throttled { after: None }, ATTACH, &first);
+    let scene = Scene::under(weather.clone());
+    let (ann, bought) = on_basic(&scene);
+    scene.operate(&ann, Act::RotateKey { overlap: SignedDuration::from_hours(24) });
+    assert_eq!(scene.account(&ann).access.retiring[0].id, first);
+    change_to_pro(&scene, &bought);
+    weather.switch(true);
+    let events = scene.events();
+    assert_eq!(scene.handle(&events).failed, [""; 0]);
+    let left = scene.account(&ann);
+    assert!(left.open && left.access.retiring[0].usage_plan.is_none(), "{left:?}");
+    assert!(left.access.usage_plan.is_some(), "its successor works");
+
+    let wakes = scene.wakes();
+    assert_eq!(
+        wakes.iter().map(|it| it.kind.as_str()).collect::<Vec<_>>(),
+        [OLD_KEY_BETWEEN_PLANS]
+    );
+    weather.switch(false);
+    scene.world.gate.take_calls();
+    assert_eq!(scene.handle(&wakes).failed, [""; 0]);
+    assert_eq!(of_the_control_plane(&scene), [ATTACH]);
+    let account = scene.account(&ann);
+    assert!(!account.open && account.access.retiring[0].usage_plan == account.access.usage_plan);
 }

@@ -36,14 +36,16 @@ mod upgrades;
 mod waiting;
 mod wrong_key;
 
-use tollgate_billing::account::{PlanId, UsagePlanId};
-use tollgate_billing::ops::Act;
+use jiff::SignedDuration;
+use tollgate_billing::account::{PlanId, Status, UsagePlanId};
+use tollgate_billing::ops::{Act, OperatorAct};
 use tollgate_standin::api_gateway::NewApiKey;
 use tollgate_standin::world::{BULK_QUEUE, EVENTS_QUEUE};
 
 use crate::coverage::{Coverage, Point, Step};
+use crate::executor::block_on;
 use crate::faults::FaultKind;
-use crate::operator::Operated;
+use crate::operator::{self, Operated};
 use crate::run::{Sim, run, run_script};
 use crate::script::Script;
 
@@ -153,6 +155,29 @@ fn the_oracle_sees_a_grant_that_has_no_effect() {
         let grant = Act::Grant { plan: PlanId::parse("pro").unwrap(), until: None };
         let operated = Operated { acts: vec![(1, grant)], ..Operated::default() };
         sim.lives.operated.insert(live.expect("seed 1 has a free account").id.clone(), operated);
+    });
+    assert_eq!(found, [1]);
+}
+
+#[test]
+fn the_oracle_sees_a_replaced_key_left_behind() {
+    let found = found_after(|sim| {
+        let accounts = sim.world.ledger.accounts();
+        let active = accounts.iter().find(|it| it.access.status == Status::Active);
+        let id = active.expect("seed 1 has an active account").id.clone();
+        let act = Act::RotateKey { overlap: SignedDuration::from_hours(24) };
+        let act = OperatorAct { act, by: "otto".into(), why: "a story".into() };
+        sim.lives.operated.entry(id.clone()).or_default().rotated = true;
+        block_on(operator::act(&sim.world, &id, &act)).expect("the weather is fair");
+        sim.come_to_rest();
+        sim.judge();
+        assert!(sim.violations.is_empty(), "{:?}", sim.violations);
+        let access = sim.world.ledger.stored(&id).expect("it is there").access;
+        let (old, plan) =
+            (access.retiring[0].id.to_string(), access.usage_plan.expect("it has one"));
+        sim.world.api_gateway.scene(|model, now| {
+            model.delete_usage_plan_key(plan.as_str(), &old, now).expect("it is there");
+        });
     });
     assert_eq!(found, [1]);
 }

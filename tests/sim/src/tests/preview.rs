@@ -90,6 +90,7 @@ fn a_rotation_with_an_overlap_is_foreseen() {
     let act = OperatorAct { act: Act::RotateKey { overlap }, by: "ops".into(), why: "old".into() };
     let foreseen = preview(&scene, &account, Some(&act));
     assert!(foreseen.mints() && !foreseen.disables());
+    assert_eq!(foreseen.retiring.len(), 1);
 }
 
 /// Of a dispute that the ledger has not heard of: it concerns the account of its customer, and

@@ -94,6 +94,9 @@ const LIFT_DISPUTE: &str = "\
 Example:
   tollgate --stack shop account lift-dispute cus_NffrFeUfNV2Hib dp_1Pgc7Y --why 'settled by phone'";
 const ROTATE_KEY: &str = "\
+Until its time the old key works on whatever plan the account has. A hold, a closing, a disabled
+user end it at once. Each key's quota is counted by itself: for that time there is twice the quota.
+
 Examples:
   tollgate --stack shop account rotate-key ann@example.com --why 'asked for it'
   tollgate --stack shop account rotate-key ann@example.com --overlap 0s --why 'the key leaked'";

@@ -2,15 +2,17 @@
 
 use std::collections::BTreeSet;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 use super::{Run, Stop};
-use crate::account::{Attributes, KeyId, KeyRecord, MintIntent, Slot, Status, UsagePlanId, User};
+use crate::account::{
+    Attributes, KeyId, KeyRecord, MintIntent, RetiringKey, Slot, Status, UsagePlanId, User,
+};
 use crate::decide::{Desired, KeyState};
 use crate::key_name::key_name;
 use crate::ledger::StepTaken;
 use crate::pace::Pace;
-use crate::plan::{Observed, ObservedKey, Step, plan};
+use crate::plan::{Observed, ObservedKey, Step, parts, plan};
 use crate::policy::NEW_KEY_MAY_HIDE;
 use crate::ports::{
     ApiGateway, Class, Clock, Entropy, NewKey, PortError, PortResult, Ports, Service, Stripe, Users,
@@ -54,7 +56,10 @@ impl<P: Ports> Run<'_, P> {
         };
         let mut steps = plan(desired, observed);
         steps.extend(self.make_sure_of_the_intent(desired, observed));
-        self.take(steps, observed).await
+        for part in parts(&steps) {
+            self.take(part, observed).await?;
+        }
+        Ok(())
     }
 
     /// Waits a little where another attempt may do better, and forgets what it cannot be sure of.
@@ -114,7 +119,6 @@ impl<P: Ports> Run<'_, P> {
         self.observed(key, attributes)
     }
 
-    /// Retiring keys are always as the ledger says: nothing is done to them but to delete them.
     fn observed(&self, key: Option<ObservedKey>, attributes: Attributes) -> Observed {
         let retiring = self.account.access.retiring.clone();
         Observed { key, retiring, attributes, cancelled: BTreeSet::new() }
@@ -139,17 +143,36 @@ impl<P: Ports> Run<'_, P> {
 
     /// Looks at API Gateway itself.
     async fn observe(&mut self, attributes: Attributes) -> Result<Observed, Stop> {
-        self.afford(CALLS_OF_A_LOOK).await?;
+        let retiring = u32::try_from(self.account.access.retiring.len()).unwrap_or(u32::MAX);
+        self.afford(CALLS_OF_A_LOOK.saturating_mul(retiring.saturating_add(1))).await?;
         let key = match self.key_as_it_is().await? {
             None => None,
             Some((id, enabled)) => {
-                let usage_plans = self.managed_plans_of(&id).await?;
+                let known = self.account.access.usage_plan.clone();
+                let usage_plans = self.managed_plans_of(&id, known).await?;
                 self.account.access.usage_plan = usage_plans.first().cloned();
-                self.keep_turn();
                 Some(ObservedKey { id: Some(id), enabled, usage_plans })
             }
         };
+        self.see_retiring().await?;
+        self.keep_turn();
         Ok(self.observed(key, attributes))
+    }
+
+    /// Where the replaced keys are. One that somebody has deleted is not named any more.
+    async fn see_retiring(&mut self) -> Result<(), Stop> {
+        self.account.count_generations();
+        let mut there = Vec::new();
+        for old in self.account.access.retiring.clone() {
+            if self.worker.ports.api_gateway().key(&old.id).await?.is_some() {
+                let plans = self.managed_plans_of(&old.id, old.usage_plan.clone()).await?;
+                there.push(RetiringKey { usage_plan: plans.first().cloned(), ..old });
+            } else if old.minted_at.is_some_and(|at| self.may_hide(at)) {
+                return Err(Stop::Port(hidden()));
+            }
+        }
+        self.account.access.retiring = there;
+        Ok(())
     }
 
     /// The key that an open intent made, else the ledger's. One that is known to have been
@@ -164,21 +187,27 @@ impl<P: Ports> Run<'_, P> {
             }
             (None, None) => None,
         };
-        let is_new = |record: &KeyRecord| {
-            self.clock_now().duration_since(record.minted_at) < NEW_KEY_MAY_HIDE
-        };
-        if found.is_none() && record.as_ref().is_some_and(is_new) {
+        if found.is_none() && record.is_some_and(|record| self.may_hide(record.minted_at)) {
             return Err(Stop::Port(hidden()));
         }
         Ok(found)
     }
 
-    /// The usage plans that a key is on, those that we manage: the catalog's, and the one
+    /// Whether a key that was made then may be there without being shown.
+    fn may_hide(&self, minted_at: Timestamp) -> bool {
+        self.clock_now().duration_since(minted_at) < NEW_KEY_MAY_HIDE
+    }
+
+    /// The usage plans that a key is on, those that we manage: the catalog's, and the `known` one
     /// that the ledger has from an older catalog.
-    async fn managed_plans_of(&self, key: &KeyId) -> PortResult<BTreeSet<UsagePlanId>> {
+    async fn managed_plans_of(
+        &self,
+        key: &KeyId,
+        known: Option<UsagePlanId>,
+    ) -> PortResult<BTreeSet<UsagePlanId>> {
         let plans = self.worker.ports.api_gateway().plans_of(key).await?;
-        let known = self.account.access.usage_plan.as_ref();
-        let ours = |plan: &UsagePlanId| self.worker.catalog.manages(plan) || known == Some(plan);
+        let ours =
+            |plan: &UsagePlanId| self.worker.catalog.manages(plan) || known.as_ref() == Some(plan);
         Ok(plans.into_iter().filter(ours).collect())
     }
 
@@ -233,27 +262,27 @@ impl<P: Ports> Run<'_, P> {
     }
 
     /// Takes steps in order; no step starts after the lease.
-    async fn take(&mut self, steps: Vec<Step>, observed: &mut Observed) -> Result<(), Stop> {
+    async fn take(&mut self, steps: &[Step], observed: &mut Observed) -> Result<(), Stop> {
         let calls = steps.iter().filter(|step| step.is_on_a_key()).count();
-        self.wait_for_turn(&steps).await?;
+        self.wait_for_turn(steps).await?;
         let cancels = steps.iter().filter(|step| matches!(step, Step::CancelSubscription(_)));
         self.afford_stripe(cancels.count()).await?;
         self.afford(u32::try_from(calls).unwrap_or(u32::MAX)).await?;
         for step in steps {
             self.in_time()?;
             let key = observed.key.as_ref().and_then(|key| key.id.clone());
-            let minted = match self.act(&step, key.as_ref()).await {
+            let minted = match self.act(step, key.as_ref()).await {
                 Ok(minted) => minted,
                 Err(stop) => {
                     self.in_doubt |= may_land_late(&stop);
                     return Err(stop);
                 }
             };
-            observed.note(&step);
+            observed.note(step);
             if let (Some(id), Some(key)) = (minted, observed.key.as_mut()) {
                 key.id = Some(id);
             }
-            self.note(&step, observed);
+            self.note(step, observed);
         }
         Ok(())
     }
@@ -271,6 +300,8 @@ impl<P: Ports> Run<'_, P> {
                 self.worker.ports.stripe().cancel_subscription(id).await
             }
             (Step::DetachPlan(plan), Some(key)) => gone_is_done(gateway.detach(plan, key).await),
+            (Step::DetachRetiring(key, plan), _) => gone_is_done(gateway.detach(plan, key).await),
+            (Step::AttachRetiring(key, plan), _) => gateway.attach(plan, key).await,
             (Step::RetireKey(key), _) => gone_is_done(gateway.delete_key(key).await),
             (Step::DeleteKey, Some(key)) => gone_is_done(gateway.delete_key(key).await),
             (Step::AttachPlan(plan), Some(key)) => gateway.attach(plan, key).await,
@@ -300,11 +331,9 @@ impl<P: Ports> Run<'_, P> {
         if *step == Step::DeleteKey {
             access.keys.clear();
         }
-        if let Step::RetireKey(id) = step {
-            access.retiring.retain(|key| key.id != *id);
-        }
+        access.retiring.clone_from(&observed.retiring);
         match step {
-            Step::AttachPlan(_) => self.turn = None,
+            _ if step.attaches() && !self.is_between_plans() => self.turn = None,
             Step::WriteAttributes(_) => {
                 // What was read before is not so any more.
                 self.attributes_read.take_if(|read| *read != observed.attributes);

@@ -5,6 +5,7 @@
 //! between two plans ([`Invocation`]). From Detach on, the run waits for no share of the control
 //! plane (what it uses is noted, and others wait for it), and tries again every 0.3 to 1 s until
 //! the key is on a plan. At the lease's end the account is committed as it is, and woken at once.
+//! A replaced key that still works is switched like the account's own, and after it.
 //!
 //! # Guarantees
 //! - Only [`Class::Denied`] and [`Class::Invalid`] end it sooner: these do not pass by themselves.
@@ -18,7 +19,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Run, Stop};
-use crate::account::Status;
+use crate::account::{RetiringKey, Status};
 use crate::plan::Step;
 use crate::ports::{Class, Clock, Entropy, PortError, Ports, Service};
 
@@ -65,9 +66,16 @@ impl Drop for Turn<'_> {
 }
 
 impl<P: Ports> Run<'_, P> {
-    /// Whether the key was on a plan, and is on none. A new key that is on none yet is its
-    /// intent's.
+    /// Whether a key was on a plan, and is on none.
     pub(super) fn is_between_plans(&self) -> bool {
+        let access = &self.account.access;
+        let old = |key: &RetiringKey| key.usage_plan.is_none() && key.until > self.now;
+        self.key_is_between_plans()
+            || access.status == Status::Active && access.retiring.iter().any(old)
+    }
+
+    /// Whether it is the account's own key. A new one that is on no plan yet is its intent's.
+    pub(super) fn key_is_between_plans(&self) -> bool {
         let access = &self.account.access;
         access.status == Status::Active
             && access.usage_plan.is_none()
@@ -84,8 +92,7 @@ impl<P: Ports> Run<'_, P> {
     /// Before a key is taken off its plan to be put on another: waits until nobody else's is
     /// between two.
     pub(super) async fn wait_for_turn(&mut self, steps: &[Step]) -> Result<(), Stop> {
-        let switches = steps.iter().any(|step| matches!(step, Step::DetachPlan(_)))
-            && steps.iter().any(|step| matches!(step, Step::AttachPlan(_)));
+        let switches = steps.iter().any(Step::detaches) && steps.iter().any(Step::attaches);
         while switches && self.turn.is_none() {
             let invocation = self.invocation;
             self.turn = invocation.begin();

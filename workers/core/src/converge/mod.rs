@@ -94,6 +94,9 @@ pub const DRIFT: &str = "drift";
 /// The `type` of a worker's wake for an account that it had to leave between two plans.
 pub const BETWEEN_PLANS: &str = "between-plans";
 
+/// The same, where it is a replaced key alone: its successor works.
+pub const OLD_KEY_BETWEEN_PLANS: &str = "old-key-between-plans";
+
 /// A worker: the ports, and what it decides by. Built once.
 #[derive(Debug)]
 pub struct Worker<P> {
@@ -130,8 +133,9 @@ pub struct Converged {
     pub waits: Vec<EventRef>,
     /// It was put off for a reason that concerns everybody: a person must act.
     pub systemic: bool,
-    /// The lease ended between two plans: it is to be woken at once, before everything else.
-    pub between_plans: bool,
+    /// The lease ended between two plans: by what it is to be woken at once, before everything
+    /// else.
+    pub between_plans: Option<&'static str>,
 }
 
 /// Why the events must stay on the queue.
@@ -325,8 +329,8 @@ struct Run<'a, P: Ports> {
     released: BTreeSet<CustomerId>,
     steps: Vec<StepTaken>,
     systemic: bool,
-    /// The lease ended between two plans.
-    between_plans: bool,
+    /// The lease ended between two plans: the type of the wake.
+    between_plans: Option<&'static str>,
     /// A step was begun and not answered: it may take effect until the lease ends.
     in_doubt: bool,
     /// The key is between two plans, or about to be.
@@ -363,7 +367,7 @@ impl<'a, P: Ports> Run<'a, P> {
             released: BTreeSet::new(),
             steps: Vec::new(),
             systemic: false,
-            between_plans: false,
+            between_plans: None,
             in_doubt: false,
             turn: None,
             look_at_user: false,
@@ -432,7 +436,9 @@ impl<'a, P: Ports> Run<'a, P> {
             Verdict::Park => self.park(&stop).await,
             Verdict::Wait(after) => self.defer(after, stop).await,
             Verdict::GoOn => {
-                self.between_plans = true;
+                let old_alone = !self.key_is_between_plans();
+                self.between_plans =
+                    Some(if old_alone { OLD_KEY_BETWEEN_PLANS } else { BETWEEN_PLANS });
                 tracing::error!(account = %self.account.id, "left between two plans");
                 self.defer(SignedDuration::ZERO, stop).await
             }

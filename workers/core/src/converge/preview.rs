@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use tollgate_events::{AccountId, CustomerId, Envelope, Source};
 
 use super::{DRIFT, Invocation, Run, Stop, Worker};
-use crate::account::{Account, PlanId, Reason, Status, User};
+use crate::account::{Account, PlanId, Reason, RetiringKey, Status, User};
 use crate::decide::Warning;
 use crate::ledger::CustomerLink;
 use crate::ops::{OperatorAct, bring_disputes};
@@ -33,6 +33,8 @@ pub struct Preview {
     pub steps: Vec<Step>,
     /// What a person should look at.
     pub warnings: Vec<Warning>,
+    /// Replaced keys that would still work, and until when.
+    pub retiring: Vec<RetiringKey>,
     /// When it would be looked at again.
     pub review_at: Option<Timestamp>,
 }
@@ -109,6 +111,7 @@ impl<P: Ports> Worker<P> {
             steps: plan(&desired, &observed),
             reason: desired.reason,
             warnings: desired.warnings,
+            retiring: desired.retiring,
             review_at: desired.review_at,
         })
     }

@@ -275,8 +275,8 @@ fn rotate(account: &mut Account, overlap: SignedDuration, now: Timestamp) -> Res
         Some(key) => {
             // An intent that has made this very key would be taken for its successor.
             account.intent.take_if(|intent| intent.generation <= key.generation);
-            let (id, generation) = (key.id, key.generation);
-            access.retiring.push(RetiringKey { id, generation, usage_plan, until });
+            let (id, generation, minted_at) = (key.id, key.generation, Some(key.minted_at));
+            access.retiring.push(RetiringKey { id, generation, minted_at, usage_plan, until });
         }
         None if access.retiring.is_empty() => {
             return Err("the account has no key to replace".into());

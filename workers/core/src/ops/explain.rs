@@ -176,7 +176,8 @@ mod tests {
         let closed = access(|it| it.closed = Some("why".into()));
         let rotated = access(|it| {
             let (id, until) = (KeyId::parse("k1").unwrap(), Timestamp::UNIX_EPOCH);
-            it.retiring.push(RetiringKey { id, generation: 1, usage_plan: None, until });
+            let (minted_at, usage_plan) = (None, None);
+            it.retiring.push(RetiringKey { id, generation: 1, minted_at, usage_plan, until });
         });
         let late = SubscriptionId::parse("sub_1").unwrap();
         let late = access(|it| it.grace = BTreeMap::from([(late, Timestamp::UNIX_EPOCH)]));

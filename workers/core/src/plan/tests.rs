@@ -101,12 +101,13 @@ fn closing_deletes_the_key_and_cancels_what_is_paid() {
 }
 
 #[test]
-fn a_replaced_key_goes_last_and_one_that_gives_other_access_goes_first() {
+fn a_replaced_key_whose_time_is_over_goes_last_and_one_that_gives_other_access_goes_first() {
     let until = jiff::Timestamp::UNIX_EPOCH;
     let id = KeyId::parse("key0").unwrap();
     let old = |plan| RetiringKey {
         id: id.clone(),
         generation: 1,
+        minted_at: None,
         usage_plan: Some(usage_plan(plan)),
         until,
     };
@@ -119,6 +120,39 @@ fn a_replaced_key_goes_last_and_one_that_gives_other_access_goes_first() {
     }
     let kept = Desired { retiring: vec![old("free")], ..free };
     assert!(!plan(&kept, &observed).contains(&Step::RetireKey(id.clone())));
+}
+
+/// Each key's two calls are back to back, and are a part of their own.
+#[test]
+fn a_replaced_key_that_stays_follows_when_the_users_key_has_moved() {
+    let old = |plan: Option<&str>| RetiringKey {
+        id: KeyId::parse("key0").unwrap(),
+        generation: 1,
+        minted_at: None,
+        usage_plan: plan.map(usage_plan),
+        until: jiff::Timestamp::UNIX_EPOCH,
+    };
+    let pro = desired("pro", KeyState::Enabled);
+    let pro = Desired { retiring: vec![old(Some("pro"))], ..pro };
+    let steps = plan(&pro, &Observed { retiring: vec![old(Some("free"))], ..on("free") });
+    let told: Vec<_> = parts(&steps).map(written).collect();
+    assert_eq!(
+        told,
+        [
+            vec![
+                "detach from usage plan free",
+                "attach to usage plan pro",
+                "write attributes (custom:plan=pro)"
+            ],
+            vec![
+                "detach retiring key key0 from usage plan free",
+                "attach retiring key key0 to usage plan pro"
+            ]
+        ]
+    );
+    let halfway = plan(&pro, &Observed { retiring: vec![old(None)], ..on("pro") });
+    assert_eq!(written(&halfway), ["attach retiring key key0 to usage plan pro"]);
+    assert_eq!(plan(&pro, &Observed { retiring: vec![old(Some("pro"))], ..on("pro") }), []);
 }
 
 #[test]
@@ -137,6 +171,8 @@ fn the_steps_on_a_key_are_told_from_the_others() {
         Step::EnableKey,
         Step::DisableKey,
         Step::DeleteKey,
+        Step::DetachRetiring(KeyId::parse("key0").unwrap(), usage_plan("free")),
+        Step::AttachRetiring(KeyId::parse("key0").unwrap(), usage_plan("pro")),
         Step::RetireKey(KeyId::parse("key0").unwrap()),
     ];
     assert!(on_a_key.iter().all(Step::is_on_a_key));

@@ -22,6 +22,7 @@ use crate::stripe::Subscription;
 
 /// An account as all four systems show it.
 pub(super) struct Seen {
+    /// As the ledger has it, but for the plans that its replaced keys are on.
     pub(super) account: Account,
     /// When the account was read, or before.
     pub(super) read_at: Timestamp,
@@ -177,7 +178,10 @@ fn decides_otherwise(access: &Access, desired: &Desired) -> bool {
 fn of_step(step: &Step) -> Drift {
     match step {
         Step::MintKey => Drift::KeyGone,
-        Step::DetachPlan(_) | Step::AttachPlan(_) => Drift::UsagePlan,
+        Step::DetachPlan(_)
+        | Step::AttachPlan(_)
+        | Step::DetachRetiring(..)
+        | Step::AttachRetiring(..) => Drift::UsagePlan,
         Step::EnableKey | Step::DisableKey => Drift::KeyState,
         Step::WriteAttributes(_) => Drift::Attributes,
         Step::DeleteKey | Step::RetireKey(_) | Step::CancelSubscription(_) => Drift::Decision,

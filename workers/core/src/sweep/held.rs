@@ -53,7 +53,7 @@ impl Held {
     pub(super) fn take_keys(&mut self, keys: &mut Keys) {
         for seen in self.accounts.values_mut().flatten() {
             seen.key = keys.take(seen.account.key());
-            keys.take_retiring(&seen.account.access.retiring);
+            keys.take_retiring(&mut seen.account.access.retiring);
         }
     }
 

@@ -130,11 +130,13 @@ impl Keys {
         }
     }
 
-    /// Takes the keys that an account has replaced. Nothing is said of them: the worker deletes
-    /// them by their ids, whatever has become of them.
-    pub(super) fn take_retiring(&mut self, retiring: &[RetiringKey]) {
-        for key in retiring {
-            self.keys.remove(&key.id);
+    /// Takes the keys that an account has replaced, and notes which plan each is on. Of one that is
+    /// not shown nothing is said: it is new, or somebody has deleted what was to be deleted.
+    pub(super) fn take_retiring(&mut self, retiring: &mut [RetiringKey]) {
+        for old in retiring {
+            if let Some(key) = self.keys.remove(&old.id) {
+                old.usage_plan = key.plans.first().cloned();
+            }
         }
     }
 

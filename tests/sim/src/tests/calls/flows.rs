@@ -42,7 +42,7 @@ const fn act(
     Flow { name, at_least, ends, begins: Begins::Act(set_up) }
 }
 
-pub(super) static FLOWS: [Flow; 34] = [
+pub(super) static FLOWS: [Flow; 35] = [
     flow("sign-up", 10, "free: free", |scene| drop(scene.sign_up())),
     flow("purchase with link", 10, "pro: pro", |scene| {
         let ann = scene.free();
@@ -177,6 +177,11 @@ pub(super) static FLOWS: [Flow; 34] = [
     act("rotation of the key, with an hour for both", 20, "pro: pro", |scene| {
         scene.paying("pro");
         Act::RotateKey { overlap: SignedDuration::from_hours(1) }
+    }),
+    flow("upgrade while a replaced key works", 10, "pro: pro and pro", |scene| {
+        let bought = scene.paying("basic");
+        scene.operate(&Act::RotateKey { overlap: SignedDuration::from_hours(24 * 30) });
+        scene.change(&bought, "pro");
     }),
     act("an operator closes the account", 13, "closed: no key", |scene| {
         scene.paying("pro");

@@ -21,16 +21,19 @@ const CRASHES: [Crash; 4] = [
     ("after the commit, its answer lost", |_, commit| (commit, Mishap::AnswerLost)),
 ];
 
-/// A flow that takes a step, the call that it makes, and whether its effect stands.
+/// A flow that takes a step, the call that it makes (the first or second such call of the flow),
+/// and whether its effect stands.
 struct Case {
     flow: &'static str,
     operation: &'static str,
+    nth: usize,
     stands: fn(&Scene) -> bool,
 }
 
 /// Where each kind of step is tried. A new kind does not compile without a line here, and
 /// needs one in [`steps`] too.
 fn case(step: &Step) -> Case {
+    let old = "upgrade while a replaced key works";
     let (flow, operation, stands): (_, _, fn(&Scene) -> bool) = match step {
         Step::MintKey => ("sign-up", "CreateApiKey", |scene| keys(scene) == 1),
         Step::DetachPlan(_) => ("upgrade", "DeleteUsagePlanKey", |scene| !is_on(scene, "basic")),
@@ -38,17 +41,22 @@ fn case(step: &Step) -> Case {
         Step::EnableKey => ("dispute is released", "UpdateApiKey", enabled),
         Step::DisableKey => ("dispute holds", "UpdateApiKey", |scene| !enabled(scene)),
         Step::DeleteKey => ("user deleted", "DeleteApiKey", |scene| keys(scene) == 0),
+        // The account's own key has moved by then.
+        Step::DetachRetiring(..) => (old, "DeleteUsagePlanKey", |scene| !is_on(scene, "basic")),
+        Step::AttachRetiring(..) => (old, "CreateUsagePlanKey", |scene| all_are_on(scene, "pro")),
         Step::RetireKey(_) => ("rotation of the key", "DeleteApiKey", only_the_second),
         Step::WriteAttributes(_) => ("upgrade", "AdminUpdateUserAttributes", |scene| {
             scene.world.cognito.users()[0].attribute("custom:plan") == Some("pro")
         }),
         Step::CancelSubscription(_) => ("user deleted", "DELETE /v1/subscriptions/{id}", cancelled),
     };
-    Case { flow, operation, stands }
+    let nth = usize::from(flow == old);
+    Case { flow, operation, nth, stands }
 }
 
 /// One step of each kind.
-fn steps() -> [Step; 9] {
+fn steps() -> [Step; 11] {
+    let key = || KeyId::parse("any").unwrap();
     let usage_plan = || UsagePlanId::parse("any").unwrap();
     [
         Step::MintKey,
@@ -57,7 +65,9 @@ fn steps() -> [Step; 9] {
         Step::EnableKey,
         Step::DisableKey,
         Step::DeleteKey,
-        Step::RetireKey(KeyId::parse("any").unwrap()),
+        Step::DetachRetiring(key(), usage_plan()),
+        Step::AttachRetiring(key(), usage_plan()),
+        Step::RetireKey(key()),
         Step::WriteAttributes("any".into()),
         Step::CancelSubscription(SubscriptionId::parse("any").unwrap()),
     ]
@@ -79,10 +89,19 @@ fn enabled(scene: &Scene) -> bool {
     scene.world.api_gateway.scene(|model, _| model.keys().all(|key| key.enabled))
 }
 
+fn usage_plan<'a>(scene: &'a Scene, plan: &str) -> &'a str {
+    let mut plans = scene.worker.catalog.plans().iter();
+    plans.find(|row| row.id.as_str() == plan).unwrap().usage_plan.as_str()
+}
+
 fn is_on(scene: &Scene, plan: &str) -> bool {
-    let plans = scene.worker.catalog.plans();
-    let usage_plan = plans.iter().find(|row| row.id.as_str() == plan).unwrap().usage_plan.as_str();
-    scene.world.api_gateway.scene(|model, _| model.keys().any(|key| key.plans.contains(usage_plan)))
+    let on = usage_plan(scene, plan);
+    scene.world.api_gateway.scene(|model, _| model.keys().any(|key| key.plans.contains(on)))
+}
+
+fn all_are_on(scene: &Scene, plan: &str) -> bool {
+    let on = usage_plan(scene, plan);
+    scene.world.api_gateway.scene(|model, _| model.keys().all(|key| key.plans.contains(on)))
 }
 
 fn cancelled(scene: &Scene) -> bool {
@@ -104,12 +123,13 @@ fn words_of(played: &Played) -> BTreeSet<String> {
 /// Crashes at one point around a step, and tells what is wrong after the second try.
 fn crash(case: &Case, fair: &Played, (point, at): Crash) -> Vec<String> {
     let flow = flow_named(case.flow);
-    let place = |operation, after: usize| {
-        let mut calls = fair.calls.iter().enumerate().skip(after);
-        calls.find(|(_, call)| call.operation == operation).expect("the flow has this call").0
+    let place = |operation, after: usize, nth: usize| {
+        let calls = fair.calls.iter().enumerate().skip(after);
+        let mut such = calls.filter(|(_, call)| call.operation == operation);
+        such.nth(nth).expect("the flow has this call").0
     };
-    let step = place(case.operation, 0);
-    let commit = place("TransactWriteItems", step);
+    let step = place(case.operation, 0, case.nth);
+    let commit = place("TransactWriteItems", step, 0);
     let (mut stands, mut times) = (false, 0);
     let mut watch = |scene: &Scene| {
         let before = std::mem::replace(&mut stands, (case.stands)(scene));

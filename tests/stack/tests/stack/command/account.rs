@@ -139,6 +139,29 @@ async fn acts_are_foretold_done_and_on_record() -> anyhow::Result<()> {
     Ok(())
 }
 
+/// What the help promises for a day is kept, whatever she buys meanwhile.
+#[tokio::test]
+async fn an_old_key_works_through_a_change_of_plan_until_its_time() -> anyhow::Result<()> {
+    let operator = Operator::start().await?;
+    let ann = Ann::signs_up(&operator).await?;
+    let line = "rotate-key ann@example.com --overlap 24h";
+    let (before, said) = (operator.stack.clock().now(), ann.act(line).await?);
+    let access = ann.account().await?.access;
+    let [old] = access.retiring.as_slice() else { anyhow::bail!("{access:?}") };
+    let told = format!("{} works until {:.0}, unless held or closed", old.id, old.until);
+    assert!(said.exit == 0 && said.out.contains(&told), "{said:?}");
+    assert!(old.until >= before + SignedDuration::from_hours(24), "{old:?}");
+    ann.buys("pro").await?;
+    assert_eq!(ann.hello().await?, 200);
+    let moved = ann.account().await?.access;
+    assert_ne!(moved.usage_plan, access.usage_plan);
+    assert_eq!(moved.retiring[0].usage_plan, moved.usage_plan);
+    let held = ann.act("hold ann@example.com").await?;
+    assert!(held.exit == 0 && !held.out.contains("Old keys"), "{held:?}");
+    assert_eq!(ann.hello().await?, 403);
+    Ok(())
+}
+
 #[tokio::test]
 async fn customers_are_linked_and_taken_away_by_the_operators_word() -> anyhow::Result<()> {
     let operator = Operator::start().await?;

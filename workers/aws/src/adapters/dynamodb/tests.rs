@@ -137,6 +137,7 @@ fn full_access(reason: Reason) -> Access {
         retiring: vec![RetiringKey {
             id: KeyId::parse("key0").unwrap(),
             generation: 2,
+            minted_at: Some(at(6)),
             usage_plan: None,
             until: at(8),
         }],

@@ -3,7 +3,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
-use tollgate_billing::account::PlanId;
+use tollgate_billing::account::{PlanId, RetiringKey};
 use tollgate_billing::converge::Preview;
 use tollgate_billing::ops::{
     Act, ActError, Acted, Aftermath, Operate, OperatorAct, State, aftermath,
@@ -189,6 +189,7 @@ impl<C: Clock> Doer<'_, '_, C> {
         ];
         let steps: Vec<_> = seen.steps.iter().map(|taken| taken.step.as_str()).collect();
         rows.extend((!steps.is_empty()).then(|| ("Steps", steps.join("\n"))));
+        rows.extend(old_keys(&access.retiring));
         fields(&rows, io)?;
         if !acted.changed {
             writeln!(io.out, "\nNothing to change: it stood in the ledger already.")?;
@@ -198,6 +199,15 @@ impl<C: Clock> Doer<'_, '_, C> {
         }
         Ok(())
     }
+}
+
+/// Until when each replaced key works.
+fn old_keys(retiring: &[RetiringKey]) -> Option<(&'static str, String)> {
+    let works = |key: &RetiringKey| {
+        format!("{} works until {:.0}, unless held or closed", key.id, key.until)
+    };
+    let keys: Vec<_> = retiring.iter().map(works).collect();
+    (!keys.is_empty()).then(|| ("Old keys", keys.join("\n")))
 }
 
 /// What is still to come.
@@ -241,6 +251,7 @@ fn document(act: &Act, acted: &Acted, seen: &Aftermath) -> Value {
         "plan": access.plan,
         "status": access.status,
         "reason": access.reason.to_string(),
+        "old_keys": access.retiring,
         "steps": seen.steps,
     })
 }
@@ -259,6 +270,7 @@ fn foreseen_rows(preview: &Preview) -> Vec<(&'static str, String)> {
     let lines = |label, lines: Vec<String>| (!lines.is_empty()).then(|| (label, lines.join("\n")));
     rows.extend(lines("Steps", preview.steps.iter().map(ToString::to_string).collect()));
     rows.extend(lines("Warnings", preview.warnings.iter().map(ToString::to_string).collect()));
+    rows.extend(old_keys(&preview.retiring));
     rows.extend(preview.review_at.iter().map(|at| ("Next look", format!("{at:.0}"))));
     rows
 }
@@ -274,6 +286,7 @@ fn foreseen(preview: &Preview, changes: bool) -> Value {
         "reason": preview.reason.to_string(),
         "steps": words(preview.steps.iter().map(ToString::to_string).collect()),
         "warnings": words(preview.warnings.iter().map(ToString::to_string).collect()),
+        "old_keys": preview.retiring,
         "review_at": preview.review_at,
     })
 }
