@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use tollgate_billing::ports::Clock;
+use tollgate_standin::api_gateway::Wall;
 use tollgate_standin::clock::VirtualClock;
 
 use crate::guide;
@@ -21,14 +22,22 @@ const TICK: Duration = Duration::from_millis(200);
 /// How often the sweep runs.
 const SWEEP_EVERY: SignedDuration = SignedDuration::from_mins(1);
 
-/// Starts a stack that runs in real time; [`serve`] runs it.
+/// How many requests a second each endpoint of Stripe's takes, if nobody asks for more.
+/// <https://docs.stripe.com/rate-limits>
+const STRIPE_RATE: u32 = 25;
+
+/// Starts a stack that runs in real time, with the limits that AWS and Stripe have; [`serve`]
+/// runs it.
 ///
 /// # Errors
 /// As for [`Stack::start`].
 pub async fn start(port: Option<u16>, real: &impl Clock) -> anyhow::Result<Stack> {
     let start = real.now();
     let clock = VirtualClock::starting_at(start).in_real_time();
-    Stack::start_on(clock, Options { port, start, broken: None, faults: None }).await
+    let stack = Stack::start_on(clock, Options { port, start, broken: None, faults: None }).await?;
+    stack.world.api_gateway.set_wall(Some(Wall::default()));
+    stack.world.stripe.account().settings_mut().requests_per_second = Some(STRIPE_RATE);
+    Ok(stack)
 }
 
 /// Runs it for ever: delivers what is under way, sweeps, and tells of Cognito's mails.

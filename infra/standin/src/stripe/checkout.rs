@@ -128,6 +128,7 @@ impl Stripe {
         }
         for (index, (price, quantity)) in new.line_items.iter().enumerate() {
             self.check_quantity(index, price, *quantity)?;
+            new.customer.iter().try_for_each(|customer| self.check_currency(customer, price))?;
         }
         if !(0..=730).contains(&new.subscription_data.trial_period_days) {
             let param = "subscription_data[trial_period_days]";
@@ -165,6 +166,21 @@ impl Stripe {
             _ => return Ok(()),
         };
         Err(StripeError::invalid(message))
+    }
+
+    /// One customer pays in one currency at a time.
+    /// <https://docs.stripe.com/billing/customer#currency>
+    fn check_currency(&self, customer: &str, price: &str) -> StripeResult<()> {
+        let currency = &self.price(price)?.currency;
+        let live = self.live_customer(customer)?.subscriptions.iter();
+        let live = live.filter(|id| self.subscription(id).is_ok_and(|it| !it.status.is_final()));
+        match live.map(|id| self.currency_of(id)).find(|other| other != currency) {
+            None => Ok(()),
+            Some(other) => Err(StripeError::invalid(format!(
+                "You cannot combine currencies on a single customer. This customer has an active \
+                 subscription with currency {other}."
+            ))),
+        }
     }
 
     /// The quantity of one: none, of a metered price.
@@ -270,13 +286,19 @@ impl Stripe {
     /// `POST /v1/billing_portal/sessions`. Events: `billing_portal.session.created`.
     ///
     /// # Errors
-    /// No such customer.
+    /// No such customer; settings that nobody has saved.
     pub fn open_portal(
         &mut self,
         customer: &str,
         return_url: Option<&str>,
     ) -> StripeResult<String> {
         self.live_customer(customer)?;
+        if !self.settings.portal_is_saved {
+            let message = "No configuration provided and your default configuration has not been \
+                           created. Provide a configuration or create your default by saving your \
+                           customer portal settings.";
+            return Err(StripeError::invalid(message));
+        }
         let id = self.mint("bps_1");
         let portal = Portal {
             id: id.clone(),

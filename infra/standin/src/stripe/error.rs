@@ -115,6 +115,15 @@ impl StripeError {
         Self { param: Some(name.to_owned()), before_execution: true, ..Self::invalid(message) }
     }
 
+    /// The endpoint takes no more in this second: 429.
+    pub fn rate_limited() -> Self {
+        let message = "Request rate limit exceeded. You can learn more about rate limits here \
+                       https://docs.stripe.com/rate-limits.";
+        let before_execution = true;
+        let (status, code) = (429, Some("rate_limit"));
+        Self { status, code, before_execution, ..Self::invalid(message) }
+    }
+
     /// The card was refused: 402.
     pub fn card(code: &'static str, message: &str) -> Self {
         Self { status: 402, kind: ErrorKind::Card, code: Some(code), ..Self::invalid(message) }

@@ -36,7 +36,11 @@ impl StripeStandin {
         subject: &str,
         act: impl FnOnce(&mut Stripe) -> StripeResult<T>,
     ) -> PortResult<T> {
-        let act = || act(&mut self.account()).map_err(|error| classify(operation, &error));
+        let act = || {
+            let mut stripe = self.account();
+            let answer = stripe.admit(operation).and_then(|()| act(&mut stripe));
+            answer.map_err(|error| classify(operation, &error))
+        };
         self.gate.pass(Service::Stripe, operation, subject, act).await
     }
 }

@@ -1,6 +1,6 @@
 //! The account: every object, the agenda of what time will do, and the outbox.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
@@ -22,6 +22,8 @@ use super::oddities::Oddities;
 pub struct Stripe {
     pub(super) now: Timestamp,
     pub(super) settings: Settings,
+    /// In which second each endpoint was asked last, and how often.
+    asked: BTreeMap<&'static str, (i64, u32)>,
     pub(super) minted: u64,
     /// What the next customer, product or price is to be called.
     chosen: Option<String>,
@@ -77,6 +79,7 @@ impl Stripe {
         Self {
             now: whole_seconds(now),
             settings,
+            asked: BTreeMap::new(),
             minted: 0,
             chosen: None,
             customers: Table::default(),
@@ -106,6 +109,18 @@ impl Stripe {
     /// The time up to which everything due has been done; whole seconds.
     pub fn now(&self) -> Timestamp {
         self.now
+    }
+
+    /// Counts a request to an endpoint, which takes only so many in one second.
+    pub(super) fn admit(&mut self, endpoint: &'static str) -> StripeResult<()> {
+        let Some(most) = self.settings.requests_per_second else { return Ok(()) };
+        let second = self.now.as_second();
+        let asked = self.asked.entry(endpoint).or_insert((second, 0));
+        if asked.0 != second {
+            *asked = (second, 0);
+        }
+        asked.1 += 1;
+        if asked.1 > most { Err(StripeError::rate_limited()) } else { Ok(()) }
     }
 
     /// The account's settings, to be changed at will.

@@ -118,7 +118,8 @@ impl Request<'_> {
         };
         standin.gate.log(Service::Stripe, operation, subject.as_str());
         let form = authorize(self.authorization, operation, &stripe.settings).and(self.form);
-        let mut form = match form {
+        let admitted = stripe.admit(operation);
+        let mut form = match form.and_then(|form| admitted.map(|()| form)) {
             Ok(form) => form.of(operation),
             Err(error) => return (Err(error), false),
         };
@@ -183,12 +184,16 @@ fn respond(result: StripeResult<String>, id: &str, replayed: bool) -> Response {
             error.body().to_string(),
         ),
     };
+    let limited = status == StatusCode::TOO_MANY_REQUESTS;
     let mut response = (status, body).into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert("stripe-version", HeaderValue::from_static(objects::API_VERSION));
     if let Ok(id) = HeaderValue::from_str(id) {
         headers.insert("request-id", id);
+    }
+    if limited {
+        headers.insert("stripe-rate-limited-reason", HeaderValue::from_static("endpoint-rate"));
     }
     if replayed {
         headers.insert("idempotent-replayed", HeaderValue::from_static("true"));

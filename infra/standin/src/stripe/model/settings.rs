@@ -38,6 +38,12 @@ pub struct Settings {
     /// canceled subscriptions; else such a customer is missing to them. Of other lists nothing is
     /// documented: whoever asks should do well with either.
     pub lists_deleted_customers: bool,
+    /// Whether the customer portal's settings were ever saved: before, it opens for nobody.
+    /// <https://docs.stripe.com/customer-management/integrate-customer-portal>
+    pub portal_is_saved: bool,
+    /// How many requests a second each endpoint takes; `None` for any number. Stripe's default is
+    /// 25. <https://docs.stripe.com/rate-limits>
+    pub requests_per_second: Option<u32>,
 }
 
 impl Default for Settings {
@@ -52,6 +58,8 @@ impl Default for Settings {
             retries: [3, 5, 7].map(|days| SignedDuration::from_hours(24 * days)).to_vec(),
             when_exhausted: WhenExhausted::Cancel,
             lists_deleted_customers: true,
+            portal_is_saved: true,
+            requests_per_second: None,
         }
     }
 }

@@ -297,3 +297,20 @@ pub(super) async fn too_many_calls_are_told_how_long_to_wait<F: Face>(stand: Sta
     stand.world.clock.advance(SignedDuration::from_secs(1));
     api.key(&id).await.unwrap();
 }
+
+/// Others of the account and Region spend the same calls.
+pub(super) async fn others_leave_room_for_a_part_of_the_calls<F: Face>(stand: Stand<F>) {
+    let (api, id) = (stand.ports.api_gateway(), stand.key().await);
+    stand.world.api_gateway.set_wall(Some(Wall::shared(4, 7)));
+    let mut passed = 0;
+    for _ in 0..80 {
+        stand.world.clock.advance(SignedDuration::from_secs(1));
+        match api.key(&id).await {
+            Ok(_) => passed += 1,
+            Err(error) => assert!(matches!(error.class, Class::Throttled { .. }), "{error}"),
+        }
+    }
+    assert!((10..=30).contains(&passed), "{passed} of 80 calls pass");
+    stand.world.api_gateway.set_wall(None);
+    api.key(&id).await.unwrap();
+}

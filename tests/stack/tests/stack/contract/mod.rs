@@ -83,6 +83,7 @@ contract! {
         usage_counts_per_plan_and_key,
         usage_adds_up_the_days_asked_for,
         too_many_calls_are_told_how_long_to_wait,
+        others_leave_room_for_a_part_of_the_calls,
         ;
     cognito:
         a_user_is_read_by_user_name,
@@ -206,6 +207,9 @@ contract! {
         a_checkout_expires_once_and_without_error,
         a_checkout_expires_by_itself_after_a_day,
         a_portal_opens_for_a_customer,
+        a_portal_needs_settings_that_were_saved,
+        a_customer_pays_in_one_currency_at_a_time,
+        an_endpoint_takes_so_many_requests_a_second,
         an_id_may_be_one_that_a_seller_chose,
         events_are_listed_newest_first_in_pages,
         undelivered_events_are_listed_alone,

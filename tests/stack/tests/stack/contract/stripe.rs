@@ -926,6 +926,47 @@ pub(super) async fn a_portal_opens_for_a_customer<F: Face>(stand: Stand<F>) {
     assert!(url.starts_with("https://stripe.test/portal/"), "{url}");
 }
 
+pub(super) async fn a_portal_needs_settings_that_were_saved<F: Face>(stand: Stand<F>) {
+    let (stripe, customer) = (stand.ports.stripe(), stand.customer());
+    stand.world.stripe.account().settings_mut().portal_is_saved = false;
+    let refused = stripe.create_portal(&customer, "https://shop.example").await.unwrap_err();
+    assert_eq!(refused.class, Class::Invalid);
+    assert!(refused.detail.contains("configuration"), "{refused}");
+    stand.world.stripe.account().settings_mut().portal_is_saved = true;
+    stripe.create_portal(&customer, "https://shop.example").await.unwrap();
+}
+
+pub(super) async fn a_customer_pays_in_one_currency_at_a_time<F: Face>(stand: Stand<F>) {
+    let (stripe, customer) = (stand.ports.stripe(), stand.customer());
+    let newsletter = {
+        let mut account = stand.world.stripe.account();
+        let product = account.create_product("Newsletter", Metadata::new());
+        let price = NewPrice::new(&product, Interval::Month, 500);
+        let price = account.create_price(NewPrice { currency: "eur".into(), ..price }).unwrap();
+        account.subscribe(customer.as_str(), &[&price], SubscriptionData::default()).unwrap()
+    };
+    let new = new_checkout(&customer, &stand.price("basic_monthly"), "c-1");
+    let refused = stripe.create_checkout(&new).await.unwrap_err();
+    assert_eq!(refused.class, Class::Invalid);
+    assert!(refused.detail.contains("currencies"), "{refused}");
+    stand.world.stripe.account().cancel(&newsletter, When::Now).unwrap();
+    let new = NewCheckout { idempotency_key: "c-2".into(), ..new };
+    assert_eq!(stripe.create_checkout(&new).await.unwrap().status, "open");
+}
+
+pub(super) async fn an_endpoint_takes_so_many_requests_a_second<F: Face>(stand: Stand<F>) {
+    let (stripe, customer) = (stand.ports.stripe(), stand.customer());
+    stand.world.stripe.account().settings_mut().requests_per_second = Some(25);
+    for _ in 0..25 {
+        stripe.subscriptions(&customer).await.unwrap();
+    }
+    let refused = stripe.subscriptions(&customer).await.unwrap_err();
+    assert!(matches!(refused.class, Class::Throttled { .. }), "{refused}");
+    stand.there(&customer).await;
+    stand.world.stripe.advance_to(stand.world.clock.time() + SignedDuration::from_secs(1));
+    stripe.subscriptions(&customer).await.unwrap();
+}
+
 pub(super) async fn an_id_may_be_one_that_a_seller_chose<F: Face>(stand: Stand<F>) {
     let stripe = stand.ports.stripe();
     for id in odd_ids() {

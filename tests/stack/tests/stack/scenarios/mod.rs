@@ -122,6 +122,7 @@ stories! {
         whoever_clicks_twice_pays_once,
         a_bank_debit_under_way_has_an_invoice_to_pay,
         what_stripe_will_not_do_is_told_as_such,
+        another_currency_is_told_as_such,
         a_loop_is_told_so_and_nobody_else,
         two_subscriptions_are_told_everywhere_and_left,
         ;

@@ -1,7 +1,9 @@
 //! One purchase at a time, as a browser sees it.
 
 use serde_json::json;
-use tollgate_standin::stripe::{Card, NewSession};
+use tollgate_standin::stripe::{
+    Card, Interval, Metadata, NewPrice, NewSession, SubscriptionData, When,
+};
 
 use crate::shop::{Person, Shop, Told, Weather, on};
 
@@ -56,6 +58,37 @@ pub(super) async fn what_stripe_will_not_do_is_told_as_such(weather: Weather) ->
     let told = ["not_configured", "not_for_sale"].contains(&code.as_str());
     assert!(status == 409 && told, "{status} {code}");
     shop.stripe().set_price_active(&price, true)?;
+    ann.buys("pro").await?;
+    assert_eq!(ann.seen().await?, on("pro"));
+
+    // Nobody has saved the portal's settings.
+    shop.stripe().settings_mut().portal_is_saved = false;
+    let refused = ann.asks("POST", "/account/portal", json!({})).await?;
+    assert_eq!((refused.status, &refused.json()["code"]), (409, &json!("not_configured")));
+    shop.stripe().settings_mut().portal_is_saved = true;
+    let opened = ann.asks("POST", "/account/portal", json!({})).await?;
+    assert_eq!(opened.status, 200, "{}", opened.body);
+    shop.holds().await
+}
+
+/// Stripe takes one currency for each customer, and something else is paid in another.
+pub(super) async fn another_currency_is_told_as_such(weather: Weather) -> Told {
+    let shop = Shop::open_in(&weather).await?;
+    let mut ann = shop.sign_up("ann").await?;
+    ann.buys("basic").await?;
+    let customer = ann.payer();
+    let newsletter = {
+        let mut stripe = shop.stripe();
+        let mine = stripe.customer(&customer)?.subscriptions.clone();
+        mine.iter().try_for_each(|id| stripe.cancel(id, When::Now))?;
+        let product = stripe.create_product("Newsletter", Metadata::new());
+        let price = NewPrice::new(&product, Interval::Month, 500);
+        let price = stripe.create_price(NewPrice { currency: "eur".into(), ..price })?;
+        stripe.subscribe(&customer, &[&price], SubscriptionData::default())?
+    };
+    shop.settle().await?;
+    assert_eq!(click(&mut ann, "pro").await?, (409, "not_configured".into()));
+    shop.stripe().cancel(&newsletter, When::Now)?;
     ann.buys("pro").await?;
     assert_eq!(ann.seen().await?, on("pro"));
     shop.holds().await
