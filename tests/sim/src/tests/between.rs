@@ -8,9 +8,9 @@ use tollgate_billing::account::{KeyId, Status};
 use tollgate_billing::converge::{BETWEEN_PLANS, OLD_KEY_BETWEEN_PLANS};
 use tollgate_billing::ledger::Outcome;
 use tollgate_billing::ops::Act;
-use tollgate_billing::ports::{Class, Service};
-use tollgate_events::AccountId;
-use tollgate_standin::gate::Call;
+use tollgate_billing::ports::{Class, PortResult, Service};
+use tollgate_events::{AccountId, Envelope};
+use tollgate_standin::gate::{Call, Weather};
 
 use super::scene::{Refuses, Scene};
 
@@ -186,4 +186,77 @@ fn a_replaced_key_between_two_plans_is_not_left_either() {
     assert_eq!(of_the_control_plane(&scene), [ATTACH]);
     let account = scene.account(&ann);
     assert!(!account.open && account.access.retiring[0].usage_plan == account.access.usage_plan);
+}
+
+/// A worker took the key off its plan and died before it wrote that down.
+fn left_in_between(scene: &Scene, weather: &Refuses) -> (AccountId, Vec<Envelope>) {
+    let ann = upgrading(scene);
+    weather.switch(true);
+    let events = scene.events();
+    assert_eq!(scene.handle(&events).failed.len(), events.len());
+    weather.switch(false);
+    let left = scene.account(&ann);
+    assert!(left.open && left.access.usage_plan.is_some(), "the ledger does not know of it");
+    // Its lease is over.
+    scene.later(SignedDuration::from_secs(30));
+    (ann, events)
+}
+
+/// Refuses the commit, and each try to put the key on a plan, as long as it is switched on; and so
+/// many calls of an operation afterwards.
+fn dies_in_between(
+    class: Class,
+    operation: &'static str,
+    times: usize,
+) -> (Arc<Refuses>, Arc<Refuses>) {
+    let kill = Refuses::new(Class::Unavailable, |call| {
+        call.operation == ATTACH || call.subject.ends_with(" commit")
+    });
+    (kill, refuses(class, operation, times))
+}
+
+/// Whoever takes over from one who died looks first: what is refused for its rate is tried until
+/// it is known, and nobody waits for the sweep.
+#[test]
+fn who_takes_over_looks_until_it_is_known() {
+    let throttled = Class::Throttled { after: Some(SignedDuration::from_secs(90)) };
+    for operation in ["GetApiKey", "GetUsagePlans", "GET /v1/subscriptions"] {
+        let (kill, weather) = dies_in_between(throttled, operation, 7);
+        let scene = Scene::under(Arc::new(Both(kill.clone(), weather.clone())));
+        let (ann, events) = left_in_between(&scene, &kill);
+        weather.switch(true);
+        let began = scene.world.clock.time();
+        assert_eq!(scene.handle(&events).failed, [""; 0], "{operation}");
+        assert_eq!(scene.seen(&ann), on_pro(), "{operation}");
+        let took = scene.world.clock.time().duration_since(began);
+        assert!(took <= SignedDuration::from_secs(8), "{operation}: {took:#}");
+        assert!(!scene.account(&ann).open);
+    }
+}
+
+/// At the lease's end it is woken at once, as one of which it is known.
+#[test]
+fn who_is_not_known_by_the_leases_end_is_woken_at_once() {
+    let throttled = Class::Throttled { after: None };
+    let (kill, weather) = dies_in_between(throttled, "GetApiKey", usize::MAX);
+    let scene = Scene::under(Arc::new(Both(kill.clone(), weather.clone())));
+    let (ann, events) = left_in_between(&scene, &kill);
+    weather.switch(true);
+    let report = scene.handle(&events);
+    assert_eq!(report.outcomes.get(&Outcome::Deferred), Some(&events.len()));
+    weather.switch(false);
+    let wakes = scene.wakes();
+    assert_eq!(wakes.iter().map(|it| it.kind.as_str()).collect::<Vec<_>>(), [BETWEEN_PLANS]);
+    assert_eq!(scene.handle(&wakes).failed, [""; 0]);
+    assert_eq!(scene.seen(&ann), on_pro());
+}
+
+/// Two kinds of weather at once.
+struct Both(Arc<Refuses>, Arc<Refuses>);
+
+impl Weather for Both {
+    fn before(&self, call: &Call) -> PortResult<()> {
+        self.0.before(call)?;
+        self.1.before(call)
+    }
 }

@@ -75,7 +75,7 @@ impl<P: Ports> Run<'_, P> {
             self.worker.control_plane.heed(error, self.clock_now());
         }
         match stop {
-            Stop::Port(error) if self.is_between_plans() => {
+            Stop::Port(error) if self.is_between_plans() || self.is_refused_in_between(&error) => {
                 self.until_next_try(&error).await?;
                 // What was refused for its rate had no effect.
                 if !matches!(error.class, Class::Throttled { .. }) {
@@ -218,12 +218,7 @@ impl<P: Ports> Run<'_, P> {
         if calls == 0 {
             return Ok(());
         }
-        let pace = &self.worker.control_plane.calls;
-        if self.is_between_plans() {
-            pace.take(calls, self.clock_now());
-            return Ok(());
-        }
-        self.keep_pace(pace, calls).await
+        self.keep_pace(&self.worker.control_plane.calls, calls).await
     }
 
     /// As [`afford`](Self::afford), for calls to Stripe.
@@ -235,7 +230,7 @@ impl<P: Ports> Run<'_, P> {
     async fn keep_pace(&self, pace: &Pace, calls: u32) -> Result<(), Stop> {
         let now = self.clock_now();
         let wait = pace.take(calls, now);
-        if wait.is_zero() {
+        if wait.is_zero() || self.may_be_between_plans() {
             return Ok(());
         }
         if let Err(stop) = self.can_wait(wait) {

@@ -10,6 +10,8 @@
 //! # Guarantees
 //! - Only [`Class::Denied`] and [`Class::Invalid`] end it sooner: these do not pass by themselves.
 //! - An account that is known to be between two plans when it is claimed goes on where it was.
+//! - One that may be, since whoever had it last did not come to an end, is looked at as
+//!   insistently, until it is known.
 //!
 //! # Caveats
 //! What kills the worker inside leaves it to the redelivery, or the sweep.
@@ -20,6 +22,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{Run, Stop};
 use crate::account::{RetiringKey, Status};
+use crate::decide::Facts;
 use crate::plan::Step;
 use crate::ports::{Class, Clock, Entropy, PortError, Ports, Service};
 
@@ -83,6 +86,36 @@ impl<P: Ports> Run<'_, P> {
             && self.account.intent.is_none()
     }
 
+    /// Whether the key may be on none: it is, or whoever had the account last did not come to an
+    /// end. Nobody waits for a share then, and what is refused for its rate is tried again.
+    pub(super) fn may_be_between_plans(&self) -> bool {
+        let access = &self.account.access;
+        let unknown = self.claimed.found_open()
+            && access.status == Status::Active
+            && self.account.key().is_some()
+            && self.account.intent.is_none();
+        unknown || self.is_between_plans()
+    }
+
+    /// The facts, though Stripe has no room for a moment, where the key may be on no plan
+    /// meanwhile.
+    pub(super) async fn facts_for_sure(&mut self) -> Result<Facts, Stop> {
+        loop {
+            match self.facts().await {
+                Err(Stop::Port(error)) if self.is_refused_in_between(&error) => {
+                    self.worker.control_plane.heed(&error, self.clock_now());
+                    self.until_next_try(&error).await?;
+                }
+                facts => return facts,
+            }
+        }
+    }
+
+    /// Whether a call was refused for its rate while the key may be on no plan.
+    pub(super) fn is_refused_in_between(&self, error: &PortError) -> bool {
+        matches!(error.class, Class::Throttled { .. }) && self.may_be_between_plans()
+    }
+
     /// What was observed: the account has a turn as long as it is between two plans.
     pub(super) fn keep_turn(&mut self) {
         let invocation = self.invocation;
@@ -108,8 +141,11 @@ impl<P: Ports> Run<'_, P> {
     /// Waits until another try, if what went wrong may pass; else, and at the lease's end, there
     /// is none.
     pub(super) async fn until_next_try(&self, error: &PortError) -> Result<(), Stop> {
-        let passes = error.service == Service::ApiGateway
-            && !matches!(error.class, Class::Denied | Class::Invalid);
+        let passes = match error.service {
+            Service::ApiGateway => !matches!(error.class, Class::Denied | Class::Invalid),
+            Service::Stripe => matches!(error.class, Class::Throttled { .. }),
+            _ => false,
+        };
         if !passes {
             return Err(Stop::Port(error.clone()));
         }

@@ -388,7 +388,7 @@ impl<'a, P: Ports> Run<'a, P> {
         }
         self.not_forgotten().await?;
         loop {
-            let mut facts = self.facts().await?;
+            let mut facts = self.facts_for_sure().await?;
             // What was read is younger than the claim, and so is what follows from it.
             self.now = self.clock_now();
             let listed = facts.subscriptions.len();
