@@ -100,11 +100,17 @@ pub enum Bug {
     PendingNotAsked,
     /// What is being bought is written over what another window has written.
     PurchaseOverwritten,
+    /// What an owner asks for is counted, and the count is not kept.
+    RateNotKept,
+    /// Whoever is left between two plans is not woken, and nobody is told.
+    BetweenNotWoken,
+    /// API Gateway answers 429, and the adapter says that it is not allowed.
+    ThrottledIsDenied,
 }
 
 impl Bug {
     /// Every bug, by the invariant that it breaks.
-    pub const ALL: [Self; 44] = [
+    pub const ALL: [Self; 47] = [
         Self::TrustedConflict,
         Self::OpenForgotten,
         Self::TimestampOrdering,
@@ -149,6 +155,9 @@ impl Bug {
         Self::OpenIsPaid,
         Self::PendingNotAsked,
         Self::PurchaseOverwritten,
+        Self::RateNotKept,
+        Self::BetweenNotWoken,
+        Self::ThrottledIsDenied,
     ];
 
     /// Its name on a command line.
@@ -198,6 +207,9 @@ impl Bug {
             Self::OpenIsPaid => "open-is-paid",
             Self::PendingNotAsked => "pending-not-asked",
             Self::PurchaseOverwritten => "purchase-overwritten",
+            Self::RateNotKept => "rate-not-kept",
+            Self::BetweenNotWoken => "between-not-woken",
+            Self::ThrottledIsDenied => "throttled-is-denied",
         }
     }
 
@@ -240,7 +252,8 @@ impl Bug {
             Self::LinkOverwritten | Self::StrangerTrusted => 8,
             Self::MissingIsNone | Self::BlastNotKept => 9,
             Self::StackNotTold | Self::MetadataOfCustomer => 10,
-            Self::PendingNotAsked | Self::PurchaseOverwritten => 11,
+            Self::PendingNotAsked | Self::PurchaseOverwritten | Self::RateNotKept => 11,
+            Self::BetweenNotWoken | Self::ThrottledIsDenied => 12,
         }
     }
 }

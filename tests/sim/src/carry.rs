@@ -9,7 +9,7 @@ use tollgate_billing::sweep::{SweepReport, sweep};
 use tollgate_events::Envelope;
 use tollgate_events::stripe::SignatureError;
 use tollgate_standin::bugs::Bug;
-use tollgate_standin::stripe::{Answer, Delivery};
+use tollgate_standin::stripe::{Answer, Delivery, Stripe};
 use tollgate_standin::world::DEAD_LETTER_QUEUES;
 
 use crate::receipt::Receipt;
@@ -26,6 +26,15 @@ impl Sim {
 
     /// A delivery that is due, and not under way: any, but none for ever.
     pub(crate) fn pick_delivery(&mut self) -> Option<Delivery> {
+        self.pick(Stripe::redeliver)
+    }
+
+    /// Whether there is one. Draws as a pick does, and writes no body.
+    pub(crate) fn has_delivery(&mut self) -> bool {
+        self.pick(|_, _, _| Some(())).is_some()
+    }
+
+    fn pick<T>(&mut self, take: impl Fn(&Stripe, &str, &str) -> Option<T>) -> Option<T> {
         let stripe = self.world.stripe.account();
         let mut due = stripe.due_names();
         due.retain(|(event, _)| !self.in_hand.contains(*event));
@@ -34,7 +43,7 @@ impl Sim {
         }
         let place = self.rng.random_range(0..due.len());
         let (event, endpoint) = due[if due.len() > 40 { 0 } else { place }];
-        stripe.redeliver(event, endpoint)
+        take(&stripe, event, endpoint)
     }
 
     pub(crate) fn send(&mut self, delivery: Delivery) {

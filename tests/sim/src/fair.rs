@@ -39,6 +39,7 @@ impl Sim {
         }
         self.come_to_rest();
         self.recover();
+        self.accept_cancellations();
         self.look_with_newest_catalog();
         if self.script.lossy {
             self.reconcile();
@@ -67,7 +68,7 @@ impl Sim {
         self.come_to_rest();
     }
 
-    fn wake(&mut self, kind: &str, accounts: Vec<AccountId>) {
+    pub(crate) fn wake(&mut self, kind: &str, accounts: Vec<AccountId>) {
         let now = self.world.clock.time();
         for account in accounts {
             let wake = wake(kind, account, Some(now.as_second().to_string()), now);

@@ -22,6 +22,7 @@ pub mod executor;
 mod fair;
 pub mod faults;
 pub mod flood;
+mod gaps;
 mod holds;
 pub mod hunt;
 pub mod lives;

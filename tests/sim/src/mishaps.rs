@@ -92,6 +92,7 @@ impl Sim {
         for (_, event) in self.delayed.extract_if(.., |(until, _)| all || *until <= now) {
             self.in_hand.remove(&event);
         }
+        self.end_deployments(all);
         if self.no_keys_until.take_if(|until| all || *until <= now).is_some() {
             self.world.api_gateway.set_quotas(Quotas::default());
             self.tell("there is room for keys again");

@@ -106,13 +106,18 @@ impl Region {
         self.world.clock.time()
     }
 
+    /// Somebody signs up; the event is on the queue.
+    pub(crate) fn signs_up(&self, name: &str) -> AccountId {
+        let user = self.world.cognito.sign_up_confirmed(name, &address(name)).expect("free");
+        self.carry_triggers();
+        user
+    }
+
     /// Somebody signs up, and subscribes to what a lookup key names; the account and the
     /// subscription. The events are on the queues.
     pub(crate) fn subscribes(&self, name: &str, lookup_key: &str) -> (AccountId, String) {
-        let world = &self.world;
-        let payer = world.cognito.sign_up_confirmed(name, &address(name)).expect("free");
-        let subscription = buy(world, &self.workers[0].deriver, &payer, lookup_key);
-        self.carry_triggers();
+        let payer = self.signs_up(name);
+        let subscription = buy(&self.world, &self.workers[0].deriver, &payer, lookup_key);
         self.carry_webhooks();
         (payer, subscription)
     }

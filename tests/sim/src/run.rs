@@ -32,6 +32,7 @@ use tollgate_standin::stripe::{Delivery, NewEndpoint, WhenExhausted};
 use tollgate_standin::world::{BULK_QUEUE, EVENTS_QUEUE, POOL_ID, World};
 
 use crate::executor::Executor;
+use crate::gaps::Gaps;
 use crate::holds::KeyOwners;
 use crate::lives::Lives;
 use crate::losses::Losses;
@@ -81,6 +82,7 @@ pub struct Sim {
     pub(crate) steps: u64,
     pub(crate) tasks_begun: u64,
     pub(crate) fences: BTreeMap<AccountId, Fence>,
+    pub(crate) gaps: Gaps,
     pub(crate) queue_down_until: Option<Timestamp>,
     pub(crate) no_keys_until: Option<Timestamp>,
     /// Operators' acts that failed.
@@ -217,6 +219,7 @@ impl Sim {
             steps: 0,
             tasks_begun: 0,
             fences: BTreeMap::new(),
+            gaps: Gaps::default(),
             queue_down_until: None,
             no_keys_until: None,
             undone: Vec::new(),

@@ -148,6 +148,7 @@ impl Sim {
     pub(crate) fn land(&mut self) {
         while let Some((task, effect)) = self.storm.take_landing(self.world.clock.time()) {
             effect();
+            self.storm.watch(crate::watch::Watch::lands);
             self.tell(&format!("what task {task} had asked for takes effect"));
             self.check_fences(Some(task));
         }

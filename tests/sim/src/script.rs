@@ -139,6 +139,8 @@ pub(crate) enum Stream {
     Payment,
     /// Impatient owners.
     Clicks,
+    /// The seller's own deployments.
+    Deployments,
 }
 
 /// The dice of a seed for one purpose.

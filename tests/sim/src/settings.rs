@@ -5,6 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use tollgate_billing::account::Status;
+use tollgate_billing::converge::DUE;
 use tollgate_billing::converge::Worker;
 use tollgate_billing::ops::{Act, OperatorAct, accept_blast};
 use tollgate_events::AccountId;
@@ -155,6 +156,27 @@ impl Sim {
         }
     }
 
+    /// The limit of cancellations holds, though nothing was ever set wrongly: somebody looks,
+    /// finds that each was wanted, and accepts it.
+    pub(crate) fn accept_cancellations(&mut self) {
+        if self.was_wrong || !self.world.ledger.stored_stack().cancellations.stopped {
+            return;
+        }
+        self.accept_for_a_day();
+        let accounts = self.world.ledger.accounts().into_iter();
+        let held = accounts.filter(|account| !account.access.to_cancel.is_empty());
+        let held = held.map(|account| account.id).collect();
+        self.wake(DUE, held);
+    }
+
+    fn accept_for_a_day(&mut self) {
+        let until = self.world.clock.time() + SignedDuration::from_hours(24);
+        let accepted = block_on(accept_blast(&self.world.ledger, until));
+        if !accepted.is_ok_and(|written| written) {
+            self.violate(0, "the limit cannot be accepted in fair weather".into());
+        }
+    }
+
     /// What the runbook says is to be done when everything is set right again: what the limit
     /// held back is accepted, who was closed is released, with what came meanwhile, and all
     /// systems are compared.
@@ -162,11 +184,7 @@ impl Sim {
         if !self.was_wrong {
             return;
         }
-        let until = self.world.clock.time() + SignedDuration::from_hours(24);
-        let accepted = block_on(accept_blast(&self.world.ledger, until));
-        if !accepted.is_ok_and(|written| written) {
-            self.violate(0, "the limit cannot be accepted in fair weather".into());
-        }
+        self.accept_for_a_day();
         for account in self.world.ledger.accounts() {
             let closed = account.access.status == Status::Closed;
             let user = self.world.cognito.user_by_id(&account.id).is_some();

@@ -45,6 +45,7 @@ impl Sim {
             self.wake_sleepers();
             self.mend(false);
             self.bury();
+            self.watch_gaps();
             match self.rng.random_range(0..1000) {
                 0..700 if !self.tasks.is_empty() => self.poll(),
                 0..100 => self.let_time_pass(),
@@ -108,6 +109,7 @@ impl Sim {
         self.pay_oddly(number);
         self.judge_clicks();
         self.click(number);
+        self.deploys(number);
         self.look();
     }
 
@@ -128,9 +130,11 @@ impl Sim {
     /// Time passes: seconds and minutes at any time; hours and days only while nothing
     /// is under way, since queues forget after four days and Stripe gives up after three.
     fn let_time_pass(&mut self) {
+        self.watch_gaps();
+        self.judge_gaps_at_rest();
         let quiet = self.tasks.is_empty()
             && QUEUES.iter().chain(&DEAD_LETTER_QUEUES).all(|queue| self.world.sqs.is_empty(queue))
-            && self.pick_delivery().is_none()
+            && !self.has_delivery()
             && self.cloudtrail.is_empty()
             && self.storm.next_landing().is_none()
             && self.retires_at.is_none()

@@ -5,14 +5,21 @@
 //! weather; here it is measured in time, while a seller's deployments spend the same ten calls a
 //! second, so that one in so many of ours gets through.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::rc::Rc;
 
 use jiff::{SignedDuration, Timestamp};
+use tollgate_billing::account_api::AccountApi;
+use tollgate_billing::ports::Service;
+use tollgate_events::AccountId;
 use tollgate_standin::api_gateway::Wall;
 use tollgate_standin::world::World;
 
+use crate::executor::block_on;
 use crate::region::{MINUTE, Neighbour, Nobody, Region};
+use crate::run::{API_URL, reads_only, worker_on};
 
 /// For how long it goes on.
 const HOURS: i32 = 12;
@@ -65,11 +72,81 @@ impl fmt::Display for Upgrades {
     }
 }
 
+/// How often an owner asks who asks in a loop: for the account and for its key, each.
+const LOOP_EVERY: SignedDuration = SignedDuration::from_millis(50);
+
 /// Lets so many upgrade at once, while of Tollgate's calls one in so many gets through.
 pub fn upgrades(accounts: usize, one_in: u64, seed: u32) -> Upgrades {
+    upgrades_beside(accounts, one_in, seed, |_| Nobody)
+}
+
+/// The same within the limits, while one owner asks the account API for the account and for its
+/// key in a loop, each twenty times a second, and another looks at their page every ten seconds.
+pub fn upgrades_in_a_loop(accounts: usize, seed: u32) -> (Upgrades, Loop) {
+    let asked = Rc::new(RefCell::new(Loop::default()));
+    let came = upgrades_beside(accounts, 1, seed, |region| {
+        let [owner, other] = ["ann", "ben"].map(|name| region.signs_up(name));
+        let api = AccountApi::new(reads_only(worker_on(&region.world)), API_URL);
+        let now = region.now();
+        Owners { api, owner, other, next: now, looks: now, asked: asked.clone() }
+    });
+    (came, asked.take())
+}
+
+/// What came of asking in a loop.
+#[derive(Debug, Clone, Default)]
+pub struct Loop {
+    /// How often was asked.
+    pub asked: usize,
+    /// How many calls of API Gateway's control plane that cost.
+    pub calls: usize,
+    /// How often the other owner looked at their page.
+    pub looks: usize,
+    /// How often that was refused.
+    pub shut: usize,
+}
+
+struct Owners {
+    api: AccountApi<World>,
+    owner: AccountId,
+    other: AccountId,
+    next: Timestamp,
+    looks: Timestamp,
+    asked: Rc<RefCell<Loop>>,
+}
+
+impl Neighbour for Owners {
+    fn turn(&mut self, world: &World) -> Option<Timestamp> {
+        let now = world.clock.time();
+        let mut asked = self.asked.borrow_mut();
+        if now >= self.next {
+            self.next = now + LOOP_EVERY;
+            let before = world.gate.count();
+            asked.asked += 2;
+            let _ = block_on(self.api.overview(&self.owner));
+            let _ = block_on(self.api.key(&self.owner));
+            let calls = world.gate.calls_since(before);
+            asked.calls += calls.iter().filter(|it| it.service == Service::ApiGateway).count();
+        }
+        if now >= self.looks {
+            self.looks = now + SignedDuration::from_secs(10);
+            asked.looks += 1;
+            asked.shut += usize::from(block_on(self.api.overview(&self.other)).is_err());
+        }
+        Some(self.next.min(self.looks))
+    }
+}
+
+fn upgrades_beside<N: Neighbour>(
+    accounts: usize,
+    one_in: u64,
+    seed: u32,
+    neighbour: impl FnOnce(&mut Region) -> N,
+) -> Upgrades {
     let mut region = Region::new(u64::from(seed));
     let subscriptions: Vec<_> =
         (0..accounts).map(|n| region.subscribes(&format!("u{n}"), "basic_monthly").1).collect();
+    let neighbour = neighbour(&mut region);
     region.until(region.now() + MINUTE * 120, &mut Nobody, Region::is_calm);
     let wall = if one_in > 1 { Wall::shared(one_in, seed) } else { Wall::default() };
     region.world.api_gateway.set_wall(Some(wall));
@@ -77,7 +154,7 @@ pub fn upgrades(accounts: usize, one_in: u64, seed: u32) -> Upgrades {
     for subscription in &subscriptions {
         region.changes(subscription, "pro_monthly");
     }
-    let mut watch = Watch::default();
+    let mut watch = Watch { since: BTreeMap::new(), ended: Vec::new(), beside: neighbour };
     region.until(start + MINUTE * 60 * HOURS, &mut watch, |region| {
         region.is_calm() && on_pro(&region.world) == accounts
     });
@@ -98,14 +175,14 @@ pub fn upgrades(accounts: usize, one_in: u64, seed: u32) -> Upgrades {
     }
 }
 
-/// Looks which keys are on no plan.
-#[derive(Default)]
-struct Watch {
+/// Looks which keys are on no plan, whoever else is there.
+struct Watch<N> {
     since: BTreeMap<String, Timestamp>,
     ended: Vec<SignedDuration>,
+    beside: N,
 }
 
-impl Neighbour for Watch {
+impl<N: Neighbour> Neighbour for Watch<N> {
     fn turn(&mut self, world: &World) -> Option<Timestamp> {
         let now = world.clock.time();
         world.api_gateway.scene(|model, _| {
@@ -117,7 +194,7 @@ impl Neighbour for Watch {
                 }
             }
         });
-        None
+        self.beside.turn(world)
     }
 }
 

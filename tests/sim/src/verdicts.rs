@@ -34,6 +34,7 @@ impl Sim {
             stuck.filter(|event| event.record.outcome.is_stuck() || came_first(&event.record));
         let stuck: Vec<_> = stuck.filter_map(|event| event.record.envelope().cloned()).collect();
         self.replay(stuck, "stuck");
+        self.accept_cancellations();
         self.replayed = true;
     }
 

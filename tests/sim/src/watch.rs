@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use tollgate_billing::ports::Service;
 use tollgate_standin::gate::Call;
 
 use crate::coverage::{Coverage, Point, Step};
@@ -29,6 +30,18 @@ pub(crate) struct Watch {
     broken: Vec<String>,
     /// Whether an account was written since this was asked last.
     wrote: bool,
+    seen: Seen,
+}
+
+/// What has happened since this was asked last.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Seen {
+    /// A key's plan or state was changed.
+    pub(crate) moved: bool,
+    /// Somebody was stopped, otherwise than by what passes of API Gateway.
+    pub(crate) disturbed: bool,
+    /// A call was not allowed.
+    pub(crate) denied: bool,
 }
 
 impl Watch {
@@ -58,6 +71,16 @@ impl Watch {
     /// Whether an account was written since this was asked last.
     pub(crate) fn take_wrote(&mut self) -> bool {
         std::mem::take(&mut self.wrote)
+    }
+
+    /// What has happened since this was asked last.
+    pub(crate) fn take_seen(&mut self) -> Seen {
+        std::mem::take(&mut self.seen)
+    }
+
+    /// A late effect lands.
+    pub(crate) fn lands(&mut self) {
+        self.seen.moved = true;
     }
 
     /// What broke invariant 6, since this was asked last.
@@ -90,13 +113,18 @@ impl Watch {
             *done = true;
             self.wrote |=
                 matches!(step, Step::Claim | Step::Link | Step::Intent | Step::Commit | Step::Act);
+            self.seen.moved |= step.changes_the_world();
             trace.claimed |= *step == Step::Claim;
             self.coverage.hit(*step, Point::Ran, None);
         }
     }
 
     /// Something goes wrong with the call under way.
-    pub(crate) fn fault(&mut self, kind: FaultKind) {
+    pub(crate) fn fault(&mut self, call: &Call, kind: FaultKind) {
+        let passes =
+            matches!(kind, FaultKind::Throttled | FaultKind::Unavailable | FaultKind::Conflict);
+        self.seen.denied |= kind == FaultKind::Denied;
+        self.seen.disturbed |= !passes || call.service != Service::ApiGateway;
         let Some(trace) = self.current.and_then(|task| self.tasks.get_mut(&task)) else { return };
         trace.last_fault = Some(kind);
         if let Some((step, _)) = trace.at {
@@ -122,6 +150,7 @@ impl Watch {
     }
 
     fn stopped(&mut self, task: u64, [before, after]: [Point; 2]) {
+        self.seen.disturbed = true;
         let Some(trace) = self.tasks.get(&task) else { return };
         if let Some((step, done)) = trace.at {
             let point = if done { after } else { before };

@@ -145,22 +145,22 @@ impl State {
         let strikes = self.dice.random_range(0..2000) < of_a_thousand;
         let kind = kinds[self.dice.random_range(0..kinds.len())];
         let rare = kind != FaultKind::Denied || self.dice.random_bool(0.25);
-        if strikes && rare { self.struck(kind) } else { None }
+        if strikes && rare { self.struck(call, kind) } else { None }
     }
 
     /// Attaching in effect runs one at a time in a Region, so that conflicts are common.
     fn is_crowded(&mut self, call: &Call) -> Option<FaultKind> {
         let crowded = Step::of(call) == Step::AttachPlan && self.dice.random_bool(0.1);
-        if crowded { self.struck(FaultKind::Conflict) } else { None }
+        if crowded { self.struck(call, FaultKind::Conflict) } else { None }
     }
 
     /// Notes a fault of this kind, if the kind is on.
-    fn struck(&mut self, kind: FaultKind) -> Option<FaultKind> {
+    fn struck(&mut self, call: &Call, kind: FaultKind) -> Option<FaultKind> {
         if !self.kinds.contains(&kind) {
             return None;
         }
         *self.counts.entry(kind).or_default() += 1;
-        self.watch.fault(kind);
+        self.watch.fault(call, kind);
         Some(kind)
     }
 }

@@ -44,7 +44,11 @@ impl ApiGatewayStandin {
         act: impl FnOnce(&mut Model, Timestamp) -> Result<T, Refusal>,
     ) -> PortResult<T> {
         self.control(operation, act).map_err(|refusal| {
-            failure(Service::ApiGateway, operation, refusal.exception.class(), refusal.to_string())
+            let class = match refusal.exception.class() {
+                Class::Throttled { .. } if self.gate.has(Bug::ThrottledIsDenied) => Class::Denied,
+                class => class,
+            };
+            failure(Service::ApiGateway, operation, class, refusal.to_string())
         })
     }
 

@@ -205,7 +205,8 @@ impl Ledger for MemoryLedger {
     }
 
     async fn count(&self, counter: &Counter, window: Timestamp, most: u32) -> PortResult<bool> {
-        let act = || Ok(self.lock().count(counter, window, most));
+        let unkept = self.gate.has(Bug::RateNotKept);
+        let act = || Ok(unkept || self.lock().count(counter, window, most));
         let subject = match counter {
             Counter::Requests { account, .. } => format!("{account} rate"),
             Counter::ControlPlane => "budget".to_owned(),

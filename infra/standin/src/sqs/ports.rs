@@ -1,5 +1,6 @@
 //! The ports face: sending envelopes, through the gate.
 
+use tollgate_billing::converge::BETWEEN_PLANS;
 use tollgate_billing::ports::{PortResult, Queue, QueueName, Service};
 use tollgate_events::Envelope;
 
@@ -39,6 +40,9 @@ impl SqsPort {
 impl Queue for SqsPort {
     async fn send(&self, queue: QueueName, envelope: &Envelope) -> PortResult<()> {
         const OPERATION: &str = "SendMessage";
+        if self.sqs.gate.has(Bug::BetweenNotWoken) && envelope.kind == BETWEEN_PLANS {
+            return Ok(());
+        }
         let name = self.name(queue);
         let outgoing = self.outgoing(envelope);
         let (sqs, to) = (self.sqs.clone(), name.to_owned());

@@ -37,17 +37,13 @@ pub struct Event {
 impl Event {
     /// As the Events API shows it.
     pub fn render(&self) -> Value {
-        let mut data = json!({ "object": self.object });
-        if let Some(previous) = &self.previous {
-            data["previous_attributes"] = previous.clone();
-        }
         let request = self.request.as_ref();
-        json!({
+        let mut event = json!({
             "id": self.id,
             "object": "event",
             "api_version": API_VERSION,
             "created": self.created.as_second(),
-            "data": data,
+            "data": {},
             "livemode": self.livemode,
             "pending_webhooks": self.deliveries.iter().filter(|d| !d.succeeded).count(),
             "request": {
@@ -55,7 +51,13 @@ impl Event {
                 "idempotency_key": request.and_then(|r| r.idempotency_key.as_ref()),
             },
             "type": self.kind,
-        })
+        });
+        // Moved in: `json!` would copy them once more.
+        event["data"]["object"] = self.object.clone();
+        if let Some(previous) = &self.previous {
+            event["data"]["previous_attributes"] = previous.clone();
+        }
+        event
     }
 
     /// Whether every endpoint that wanted it has it.

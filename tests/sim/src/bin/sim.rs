@@ -18,7 +18,7 @@ use tollgate_sim::script::Script;
 use tollgate_sim::shrink::{Shrunk, shrink};
 use tollgate_sim::story::story;
 use tollgate_sim::switch::{longest, measure};
-use tollgate_sim::upgrades::{HEAD, upgrades};
+use tollgate_sim::upgrades::{HEAD, Loop, upgrades, upgrades_in_a_loop};
 use tollgate_standin::bugs::Bug;
 
 /// Prints a line. Where nobody reads it any more, as behind `| head`, the run ends in silence.
@@ -187,6 +187,12 @@ fn switches(accounts: usize, one_in: &[u64], tries: u32) -> ExitCode {
         for seed in 0..tries {
             say!("{}", upgrades(accounts, (*one_in).max(1), seed));
         }
+    }
+    say!("\nWhile one owner asks the account API in a loop, and within the limits:\n{HEAD}");
+    for seed in 0..tries {
+        let (came, Loop { asked, calls, looks, shut }) = upgrades_in_a_loop(accounts, seed);
+        say!("{came}");
+        say!("  asked {asked} times: {calls} calls of API Gateway; {shut} of {looks} others shut");
     }
     ExitCode::SUCCESS
 }

@@ -89,6 +89,11 @@ fn clicks_that_cost_twice_are_caught() {
 }
 
 #[test]
+fn keys_left_without_a_plan_are_caught() {
+    all_are_caught(12);
+}
+
+#[test]
 fn bugs_have_names_of_their_own() {
     for bug in Bug::ALL {
         assert_eq!(Bug::named(bug.name()), Some(bug));

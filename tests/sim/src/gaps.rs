@@ -1,0 +1,154 @@
+//! Invariant 12: a key that is taken off its plan is put on the next at once.
+//!
+//! A key without a plan answers 403. So nobody leaves one so unless somebody is on the way to it,
+//! and nothing that passes by itself keeps it there: a refused call, or a seller's deployments,
+//! which spend the same budget.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::{SignedDuration, Timestamp};
+use rand::RngExt;
+use tollgate_billing::account::{KeyId, Status};
+use tollgate_standin::api_gateway::Wall;
+use tollgate_standin::world::DEAD_LETTER_QUEUES;
+
+use crate::run::{QUEUES, Sim};
+use crate::script::{Stream, dice};
+use crate::watch::{Seen, Watch};
+
+/// How long a key may be without a plan while nobody dies of it.
+const LONGEST: SignedDuration = SignedDuration::from_secs(120);
+
+/// The most that a moment counts in which somebody could go on, or a message could be received:
+/// whatever is more is the simulation's own idleness.
+const MOMENT: SignedDuration = SignedDuration::from_secs(6);
+
+/// Keys that were on a plan, and are on none.
+#[derive(Debug, Default)]
+pub(crate) struct Gaps {
+    placed: BTreeSet<String>,
+    open: BTreeMap<String, Gap>,
+    looked_at: Timestamp,
+    /// Until when the seller deploys.
+    deploys_until: Option<Timestamp>,
+}
+
+/// A key that is on no plan.
+#[derive(Debug, Clone, Copy)]
+struct Gap {
+    /// For how long; `None` where that is excused: somebody has died, slept or been refused
+    /// otherwise since.
+    waited: Option<SignedDuration>,
+    /// Since then, a call was not allowed: that does not pass by itself, and is waited for.
+    denied: bool,
+}
+
+impl Sim {
+    /// In a third of the seeds the seller deploys now and then: of the control plane's calls, one
+    /// in so many finds room meanwhile.
+    pub(crate) fn deploys(&mut self, act: usize) {
+        if !dice(self.script.seed, Stream::Deployments, 0).random_bool(0.33) {
+            return;
+        }
+        let mut dice = dice(self.script.seed, Stream::Deployments, act as u64 + 1);
+        if !dice.random_bool(0.2) {
+            return;
+        }
+        let (one_in, seconds) = (dice.random_range(2..6), dice.random_range(60..1200));
+        self.gaps.deploys_until =
+            Some(self.world.clock.time() + SignedDuration::from_secs(seconds));
+        self.world.api_gateway.set_wall(Some(Wall::shared(one_in, dice.random())));
+        self.tell(&format!("[{act}] the seller deploys: one call in {one_in} finds room"));
+    }
+
+    /// A deployment ends in its time.
+    pub(crate) fn end_deployments(&mut self, all: bool) {
+        let now = self.world.clock.time();
+        if self.gaps.deploys_until.take_if(|until| all || *until <= now).is_some() {
+            self.world.api_gateway.set_wall(None);
+            self.tell("the seller has deployed");
+        }
+    }
+
+    /// Looks for gaps, and how long they have been there. What people edit by hand, and what is
+    /// decided by wrong settings, is not looked at.
+    pub(crate) fn watch_gaps(&mut self) {
+        let now = self.world.clock.time();
+        let since = now.duration_since(std::mem::replace(&mut self.gaps.looked_at, now));
+        let Seen { moved, disturbed, denied } = self.storm.watch(Watch::take_seen);
+        if moved {
+            self.look_for_gaps();
+        }
+        if self.gaps.open.is_empty() || self.script.lossy || self.was_wrong {
+            return;
+        }
+        let excused = disturbed || self.queue_down_until.is_some();
+        let hidden = self.tasks.is_empty()
+            && QUEUES
+                .iter()
+                .all(|queue| self.world.sqs.next_visible_at(queue).is_none_or(|at| at > now));
+        let counts = if hidden { since } else { since.min(MOMENT) };
+        let mut long = Vec::new();
+        for (key, Gap { waited, denied: was_denied }) in &mut self.gaps.open {
+            *was_denied |= denied;
+            *waited = waited.filter(|_| !excused).map(|so_far| so_far + counts);
+            if waited.is_some_and(|so_far| so_far > LONGEST) {
+                long.push(key.clone());
+            }
+        }
+        for key in long {
+            self.gaps.open.remove(&key);
+            self.violate(12, format!("{key} is without a plan for more than {LONGEST:#}"));
+        }
+    }
+
+    /// Nothing is under way, and nothing is on any queue: nobody is on the way to anybody.
+    pub(crate) fn judge_gaps_at_rest(&mut self) {
+        let queues = QUEUES.iter().chain(&DEAD_LETTER_QUEUES);
+        let quiet = self.tasks.is_empty()
+            && self.storm.next_landing().is_none()
+            && queues.into_iter().all(|queue| self.world.sqs.is_empty(queue));
+        if !quiet || self.gaps.open.is_empty() || self.script.lossy || self.was_wrong {
+            return;
+        }
+        // Somebody is told of what was given up.
+        let parked = self.world.ledger.events().into_iter();
+        let parked: BTreeSet<_> = parked
+            .filter(|event| event.record.outcome.is_stuck())
+            .filter_map(|event| event.record.account)
+            .collect();
+        let accounts = self.world.ledger.accounts().into_iter();
+        let keys = accounts
+            .filter(|account| !parked.contains(&account.id))
+            .filter_map(|account| account.key().map(|key| key.id.to_string()));
+        let allowed = |gap: &Gap| !gap.denied;
+        let left: Vec<_> =
+            keys.filter(|key| self.gaps.open.get(key).is_some_and(allowed)).collect();
+        for key in left {
+            self.gaps.open.remove(&key);
+            self.violate(12, format!("{key} is without a plan, and nobody is on the way to it"));
+        }
+    }
+
+    fn look_for_gaps(&mut self) {
+        let accounts = self.world.ledger.accounts().into_iter();
+        let active = accounts.filter(|account| account.access.status == Status::Active);
+        let current: BTreeSet<KeyId> =
+            active.filter_map(|account| account.key().map(|key| key.id.clone())).collect();
+        let Gaps { placed, open, .. } = &mut self.gaps;
+        let was = std::mem::take(open);
+        self.world.api_gateway.scene(|model, _| {
+            for key in model.keys() {
+                if !key.plans.is_empty() {
+                    placed.insert(key.id.clone());
+                } else if key.enabled
+                    && placed.contains(&key.id)
+                    && current.iter().any(|it| it.as_str() == key.id)
+                {
+                    let begins = Gap { waited: Some(SignedDuration::ZERO), denied: false };
+                    open.insert(key.id.clone(), was.get(&key.id).copied().unwrap_or(begins));
+                }
+            }
+        });
+    }
+}
