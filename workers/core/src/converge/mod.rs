@@ -436,7 +436,7 @@ impl<'a, P: Ports> Run<'a, P> {
             Verdict::Park => self.park(&stop).await,
             Verdict::Wait(after) => self.defer(after, stop).await,
             Verdict::GoOn => {
-                let old_alone = !self.key_is_between_plans();
+                let old_alone = self.is_between_plans() && !self.key_is_between_plans();
                 self.between_plans =
                     Some(if old_alone { OLD_KEY_BETWEEN_PLANS } else { BETWEEN_PLANS });
                 tracing::error!(account = %self.account.id, "left between two plans");
