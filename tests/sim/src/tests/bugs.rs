@@ -21,6 +21,8 @@ fn start(bug: Bug) -> u64 {
         Bug::NoFence => 122,
         Bug::BlastNotKept => 566,
         Bug::OddRowStopsPage => 340,
+        Bug::ThrottledIsDenied => 222,
+        Bug::BetweenNotWoken => 1268,
         _ => 0,
     }
 }
