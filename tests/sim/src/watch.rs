@@ -78,9 +78,9 @@ impl Watch {
         std::mem::take(&mut self.seen)
     }
 
-    /// A late effect lands.
+    /// A late effect lands: whoever asked for it has perhaps written down what to wait for.
     pub(crate) fn lands(&mut self) {
-        self.seen.moved = true;
+        self.seen = Seen { moved: true, disturbed: true, denied: true };
     }
 
     /// What broke invariant 6, since this was asked last.

@@ -32,7 +32,7 @@ impl<P: Ports> Run<'_, P> {
         let Some((username, user)) = self.find_user().await? else {
             return Ok(UserFact::NotFound { delete_seen: self.account.deletion_told });
         };
-        self.must_be_nobody_elses_sub(&user).await?;
+        self.must_be_nobody_elses_sub(&username, &user).await?;
         self.attributes_read = Some(user.attributes);
         self.email = user.email;
         Ok(UserFact::Found { username, enabled: user.enabled })
@@ -92,7 +92,11 @@ impl<P: Ports> Run<'_, P> {
     /// to that account's user by its sub would land here. That account is looked at first, and
     /// known by its user's own name from then on; and nothing that has landed here stays. Whoever
     /// was decided before the other had an account has never been taken for them.
-    async fn must_be_nobody_elses_sub(&self, user: &UserRecord) -> Result<(), Stop> {
+    async fn must_be_nobody_elses_sub(
+        &self,
+        found_by: &str,
+        user: &UserRecord,
+    ) -> Result<(), Stop> {
         let is_own = user.username == user.id.as_str();
         if is_own || !is_like_a_sub(&user.username) || !self.account.is_undecided() {
             return Ok(());
@@ -105,8 +109,8 @@ impl<P: Ports> Run<'_, P> {
         self.look_at_namesake(&other).await?;
         if self.claimed.is_held() && user.attributes != Attributes::default() {
             self.in_time()?;
-            let nothing = Attributes::default();
-            self.worker.ports.users().write_attributes(user.id.as_str(), &nothing).await?;
+            // By the name that led here: their own sub may be yet another user's name.
+            self.worker.ports.users().write_attributes(found_by, &Attributes::default()).await?;
         }
         Err(Stop::NamedAsSub { other })
     }
