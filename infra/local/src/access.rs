@@ -99,9 +99,7 @@ fn needs(parts: &Parts, body: &[u8]) -> Vec<Need> {
     let Some(caller) = caller(&parts.headers) else { return Vec::new() };
     let target = parts.headers.get("x-amz-target").and_then(|value| value.to_str().ok());
     let Some((service, operation)) = target.and_then(|target| target.split_once('.')) else {
-        // <https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonapigatewaymanagement.html>
-        let resource = format!("arn:aws:apigateway:{REGION}::{}", parts.uri.path());
-        return vec![need(caller, &format!("apigateway:{}", parts.method), resource)];
+        return without_target(caller, parts, body);
     };
     let body: Value = serde_json::from_slice(body).unwrap_or_default();
     let text = |field: &str| body[field].as_str().unwrap_or_default();
@@ -122,6 +120,30 @@ fn needs(parts: &Parts, body: &[u8]) -> Vec<Need> {
         }
         _ => dynamodb(caller, operation, &body),
     }
+}
+
+/// CloudFormation's query protocol, or API Gateway's paths. Whoever makes something with tags must be
+/// allowed to tag.
+/// <https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonapigatewaymanagement.html>
+/// <https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-tagging.html>
+fn without_target(caller: &str, parts: &Parts, body: &[u8]) -> Vec<Need> {
+    let form = body.strip_prefix(b"Action=");
+    if let Some(action) = form.and_then(|form| form.split(|byte| *byte == b'&').next()) {
+        let action = format!("cloudformation:{}", String::from_utf8_lossy(action));
+        return vec![need(
+            caller,
+            &action,
+            format!("arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack"),
+        )];
+    }
+    let on = |method: &str, path: &str| {
+        let resource = format!("arn:aws:apigateway:{REGION}::{path}");
+        need(caller, &format!("apigateway:{method}"), resource)
+    };
+    let body: Value = serde_json::from_slice(body).unwrap_or_default();
+    let tags = body["tags"].as_object().is_some_and(|tags| !tags.is_empty());
+    let tagged = tags.then(|| on("PUT", "/tags/*"));
+    std::iter::once(on(parts.method.as_str(), parts.uri.path())).chain(tagged).collect()
 }
 
 fn need(caller: &str, action: &str, resource: String) -> Need {
@@ -230,7 +252,17 @@ mod tests {
             "ExpressionAttributeValues": { ":hash": { "S": "3" }, ":until": { "S": "2026" } } });
         let batch = json!({ "RequestItems": { "t": { "Keys": [key("A"), key("B")] } } });
         let table = "dynamodb:us-east-1:000000000000:table/t";
-        let cases: [(&str, &str, &str, Value, Vec<String>); 7] = [
+        let cases: [(&str, &str, &str, Value, Vec<String>); 8] = [
+            (
+                "",
+                "POST",
+                "/usageplans",
+                json!({ "tags": { "tollgate:stack": "shop" } }),
+                vec![
+                    "apigateway:POST apigateway:us-east-1::/usageplans".into(),
+                    "apigateway:PUT apigateway:us-east-1::/tags/*".into(),
+                ],
+            ),
             (
                 "",
                 "PATCH",

@@ -105,8 +105,8 @@ impl Given {
         secrets: &[Secret],
         read: impl Fn(&dyn Fn(&str) -> Option<String>) -> Result<T, ConfigError>,
     ) -> Result<T, ConfigError> {
-        let settings = Settings::load(|name| self.variable(name), secrets, &self.sdk).await?;
-        read(&|name| settings.get(name))
+        let settings = Settings::load(|name| self.variable(name), secrets, &self.sdk).await;
+        settings.read(read)
     }
 }
 

@@ -443,6 +443,9 @@ pub struct Account {
     /// that key may be named nowhere else any more.
     #[serde(default)]
     pub generations: u32,
+    /// When the account got its first key, where that key was replaced since.
+    #[serde(default)]
+    pub first_key_at: Option<Timestamp>,
     /// When to look again, if a time is known.
     #[serde(default)]
     pub review_at: Option<Timestamp>,
@@ -454,25 +457,29 @@ pub struct Account {
     #[serde(default)]
     pub let_through: Option<u64>,
     /// Subscriptions that the cancellation limit has let through; each is counted once.
-    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    #[serde(default)]
     pub may_cancel: BTreeSet<SubscriptionId>,
     /// The live subscriptions of ours, where there are several: somebody pays for all of them.
-    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    #[serde(default)]
     pub several: BTreeSet<SubscriptionId>,
+    /// When the subscription that gives the plan is paid for again, as last read; nothing, where it
+    /// ends then.
+    #[serde(default)]
+    pub renews_at: Option<Timestamp>,
     /// How many second looks are still to come after a read that seemed to lag, the one at
     /// `review_at` among them.
     #[serde(default)]
     pub second_looks: u8,
     /// An event has told that the user was deleted. A sub is never given again: what is told once
     /// stays so, whatever a lagging read shows.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[serde(default)]
     pub deletion_told: bool,
     /// The Cognito user as last seen. Not part of the access: a user name may be an
     /// e-mail address, and history is kept for ever.
     #[serde(default)]
     pub user: User,
     /// Under what is remembered that the account is held, or was when it was closed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub person: Option<PersonId>,
     /// What history tells.
     #[serde(default)]
@@ -492,11 +499,13 @@ impl Account {
             commit_id: None,
             intent: None,
             generations: 0,
+            first_key_at: None,
             review_at: None,
             deferred: Vec::new(),
             let_through: None,
             may_cancel: BTreeSet::new(),
             several: BTreeSet::new(),
+            renews_at: None,
             deletion_told: false,
             second_looks: 0,
             user: User::Unseen,

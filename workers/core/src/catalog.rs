@@ -401,10 +401,11 @@ grace_days = 3
         let expected = [4, 10, 25, 29].map(|line| format!("shop/other.toml line {line}"));
         assert_eq!(lines, expected, "{error}");
         // What can be read of the rest is checked by the rules.
-        let text = text.replace("limit = 1.5", "limit = 1").replace("\ncolour = 1", "");
+        let text =
+            text.replace("limit = 1.5", "limit = 1").replace("\"usd\"\ncolour = 1", "\"USD\"");
         let error = CatalogFile::parse(&text).unwrap_err().to_string();
         let lines: Vec<_> = error.lines().filter_map(|it| it.split(": ").next()).collect();
-        let expected = [4, 13, 16, 23, 28].map(|line| format!("plans.toml line {line}"));
+        let expected = [4, 13, 16, 23, 24, 28].map(|line| format!("plans.toml line {line}"));
         assert_eq!(lines, expected, "{error}");
     }
 

@@ -181,6 +181,13 @@ pub struct Desired {
 }
 
 impl Desired {
+    /// When the subscription that gives the plan is paid for again; nothing, where it ends then.
+    pub fn renews_at(&self, facts: &Facts) -> Option<Timestamp> {
+        let by = &self.given.as_ref()?.by;
+        let subscription = facts.subscriptions.iter().find(|it| it.id == *by)?;
+        subscription.current_period_end.filter(|_| subscription.ends_at().is_none())
+    }
+
     /// The live subscriptions of ours, where there are several.
     pub fn several(&self) -> Option<&BTreeSet<SubscriptionId>> {
         self.warnings.iter().find_map(|warning| match warning {

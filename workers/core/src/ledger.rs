@@ -309,6 +309,9 @@ pub struct StackRecord {
     /// Accounts on a plan that is paid for, as the last sweep counted them.
     #[serde(default)]
     pub paying: u64,
+    /// Accounts that pay for several subscriptions of ours, the first that the last sweep met.
+    #[serde(default)]
+    pub several: Vec<AccountId>,
     /// What has been taken from paying accounts, and nothing explained.
     #[serde(default)]
     pub blast: Blast,

@@ -111,7 +111,7 @@ impl Deployment {
         let site = &mut self.world.site;
         site.outputs = stacks.outputs(STACK).await?;
         self.world.account = site.reachable(site.output("AccountUrl")?)?;
-        let set = ["--stack", STACK, "secrets", "set", "stripe-key"];
+        let set = ["--stack", STACK, "secrets", "set", "stripe-key", "--yes"];
         self.tollgate.run(&set, &[], STRIPE_KEY).await?;
         self.tollgate.run(&["--stack", STACK, "webhook", "apply", "--yes"], &[], "").await
     }

@@ -12,6 +12,7 @@ mod doctor;
 mod events;
 mod operator;
 mod refusal;
+mod signing;
 mod views;
 
 use std::collections::BTreeMap;
@@ -37,6 +38,7 @@ pub use self::client::StripeApiError;
 use self::client::{CallError, Client};
 pub use self::operator::AboutCustomer;
 use self::refusal::Refusal;
+pub use self::signing::{fingerprint, signing_secrets};
 use self::views::{ItemView, SubscriptionView};
 use super::error::{Operation, readable};
 use super::system::{SystemClock, SystemEntropy};

@@ -11,8 +11,8 @@ use tollgate_workers::{handlers, setup, telemetry};
 async fn main() -> Result<(), Error> {
     telemetry::init(&log_filter(environment));
     let sdk = sdk_config().await;
-    let settings = Settings::load(environment, AccountConfig::SECRETS, &sdk).await?;
-    let config = AccountConfig::read(|name| settings.get(name))?;
+    let settings = Settings::load(environment, AccountConfig::SECRETS, &sdk).await;
+    let config = settings.read(|get| AccountConfig::read(get))?;
     let api = &setup::account_api(config, &sdk, SystemClock)?;
     let handle = async |event: LambdaEvent<ApiGatewayV2httpRequest>| {
         Ok::<_, Error>(handlers::account::handle(api, &event.payload).await)

@@ -11,8 +11,8 @@ use tollgate_workers::{handlers, setup, telemetry};
 async fn main() -> Result<(), Error> {
     telemetry::init(&log_filter(environment));
     let sdk = sdk_config().await;
-    let settings = Settings::load(environment, WebhookConfig::SECRETS, &sdk).await?;
-    let config = WebhookConfig::read(|name| settings.get(name))?;
+    let settings = Settings::load(environment, WebhookConfig::SECRETS, &sdk).await;
+    let config = settings.read(|get| WebhookConfig::read(get))?;
     let webhook = &setup::webhook(config, &sdk, SystemClock);
     let handle = async |event: LambdaEvent<ApiGatewayV2httpRequest>| {
         Ok::<_, Error>(handlers::webhook::handle(webhook, &event.payload).await)

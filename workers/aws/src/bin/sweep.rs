@@ -11,8 +11,8 @@ use tollgate_workers::{handlers, setup, telemetry};
 async fn main() -> Result<(), Error> {
     telemetry::init(&log_filter(environment));
     let sdk = sdk_config().await;
-    let settings = Settings::load(environment, SweepConfig::SECRETS, &sdk).await?;
-    let config = SweepConfig::read(|name| settings.get(name))?;
+    let settings = Settings::load(environment, SweepConfig::SECRETS, &sdk).await;
+    let config = settings.read(|get| SweepConfig::read(get))?;
     let sweep = &setup::sweep(config, &sdk, SystemClock)?;
     let handle = async |schedule: LambdaEvent<Value>| {
         handlers::sweep::handle(sweep, &schedule.payload).await?;

@@ -11,8 +11,8 @@ use tollgate_workers::{handlers, setup, telemetry};
 async fn main() -> Result<(), Error> {
     telemetry::init(&log_filter(environment));
     let sdk = sdk_config().await;
-    let settings = Settings::load(environment, WorkerFunctionConfig::SECRETS, &sdk).await?;
-    let config = WorkerFunctionConfig::read(|name| settings.get(name))?;
+    let settings = Settings::load(environment, WorkerFunctionConfig::SECRETS, &sdk).await;
+    let config = settings.read(|get| WorkerFunctionConfig::read(get))?;
     let queue = &setup::queue(&config.queues, &sdk);
     let worker = &setup::worker(config.worker, &sdk, SystemClock)?;
     let handle = async |event: LambdaEvent<SqsEvent>| {

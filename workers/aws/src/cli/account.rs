@@ -13,7 +13,7 @@ use tollgate_billing::ops::Act;
 use tollgate_billing::ports::Clock;
 use tollgate_events::{CustomerId, DisputeId};
 
-pub(super) use self::act::by;
+use super::on_record::OnRecord;
 use super::stack::PlansOption;
 use super::{Context, Exit, Failure, Io, time};
 
@@ -203,36 +203,13 @@ pub(crate) struct RotateKey {
 /// What every act has.
 #[derive(Debug, Args)]
 pub(crate) struct Doing {
-    /// Why: on record for ever, and told to the account's owner.
-    #[arg(long, value_name = "TEXT", value_parser = text)]
-    why: String,
-    /// Who does it [default: $USER].
-    #[arg(long, value_name = "NAME", value_parser = text)]
-    by: Option<String>,
-    /// Only show what would follow, as the worker would decide now.
-    #[arg(long)]
-    dry_run: bool,
-    /// Do not ask.
-    #[arg(long, conflicts_with = "dry_run")]
-    yes: bool,
+    #[command(flatten)]
+    on_record: OnRecord,
     /// Do not wait until the worker has seen to it.
     #[arg(long, conflicts_with = "dry_run")]
     no_wait: bool,
     #[command(flatten)]
     plans: PlansOption,
-}
-
-/// Goes into every history entry that it explains.
-const MOST_TEXT: usize = 500;
-
-pub(super) fn text(text: &str) -> Result<String, String> {
-    match text.trim() {
-        "" => Err("it is empty".to_owned()),
-        text if text.chars().count() > MOST_TEXT => {
-            Err(format!("it has more than {MOST_TEXT} characters"))
-        }
-        text => Ok(text.to_owned()),
-    }
 }
 
 fn plan(text: &str) -> Result<PlanId, String> {

@@ -42,7 +42,8 @@ Exit codes:
   3  nothing was changed: not confirmed, or it would touch what is not Tollgate's
   4  --dry-run found changes to make
   5  stopped by Ctrl-C at a safe place; the message says how to go on
-130  ended at once by Ctrl-C: repeat the command";
+130  ended at once by Ctrl-C: repeat the command
+141  nobody reads the output any more, as behind `| head`";
 
 /// What to do.
 #[derive(Debug, Subcommand)]

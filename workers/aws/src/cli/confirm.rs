@@ -1,7 +1,20 @@
 //! Whether to go on: `--dry-run`, `--yes`, or a person's word.
 
+use clap::Args;
+
 use super::exit::{Exit, Failure};
 use super::io::Io;
+
+/// What the command line says of whether to go on: of every command that changes something.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct Consent {
+    /// Only show what would change.
+    #[arg(long)]
+    pub(super) dry_run: bool,
+    /// Do not ask.
+    #[arg(long, conflicts_with = "dry_run")]
+    pub(super) yes: bool,
+}
 
 /// What is to be done about changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,27 +27,23 @@ pub(super) enum Answer {
     Do,
 }
 
-/// Asks, if it has to.
-///
-/// # Errors
-/// Nobody said yes, nobody could be asked, or Ctrl-C was pressed before the yes.
-pub(super) fn ask(
-    dry_run: bool,
-    yes: bool,
-    changes: bool,
-    json: bool,
-    io: &mut Io<'_>,
-) -> Result<Answer, Failure> {
-    match (changes, dry_run, yes) {
-        (false, ..) => Ok(Answer::Nothing),
-        (true, true, _) => Ok(Answer::DryRun),
-        (true, false, true) => Ok(Answer::Do),
-        (true, false, false) if !io.interactive || json => Err(Failure::refused(
-            "nothing was changed: nobody confirmed it",
-            "Repeat with --yes, or with --dry-run to look only.",
-        )),
-        (true, false, false) if io.confirm("Make these changes?")? => confirmed(io),
-        (true, false, false) => Err(Failure::refused("nothing was changed", "")),
+impl Consent {
+    /// Asks, if it has to.
+    ///
+    /// # Errors
+    /// Nobody said yes, nobody could be asked, or Ctrl-C was pressed before the yes.
+    pub(super) fn ask(self, changes: bool, json: bool, io: &mut Io<'_>) -> Result<Answer, Failure> {
+        match (changes, self.dry_run, self.yes) {
+            (false, ..) => Ok(Answer::Nothing),
+            (true, true, _) => Ok(Answer::DryRun),
+            (true, false, true) => Ok(Answer::Do),
+            (true, false, false) if !io.interactive || json => Err(Failure::refused(
+                "nothing was changed: nobody confirmed it",
+                "Repeat with --yes, or with --dry-run to look only.",
+            )),
+            (true, false, false) if io.confirm("Make these changes?")? => confirmed(io),
+            (true, false, false) => Err(Failure::refused("nothing was changed", "")),
+        }
     }
 }
 

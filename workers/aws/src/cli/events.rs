@@ -35,9 +35,14 @@ pub(crate) enum Events {
     /// any number and as often as you like.
     ///
     /// Say which events: --from or --since; or name them; or --outcome parked (or waiting),
-    /// which finds them at any age; or --from-stripe --undelivered, which is everything of the
-    /// last 30 days that did not arrive. It counts them first, shows what they came to last,
-    /// and asks. Ctrl-C stops it after the current call, and it says how to go on.
+    /// which finds them at any age; or --from-stripe --undelivered, which is what Stripe tried
+    /// to deliver in the last 30 days and could not. What happened while the endpoint was turned
+    /// off was never tried: take --from-stripe --from for that. It counts them first, shows what
+    /// they came to last, and asks. Ctrl-C stops it after the current call, and it says how to go
+    /// on.
+    ///
+    /// --dry-run decides against live state: which accounts would move, which keys would be made
+    /// or disabled.
     #[command(after_help = REPLAY_EXAMPLES)]
     Replay(replay::Replay),
     /// Lets an event that waits for a person wait no more.

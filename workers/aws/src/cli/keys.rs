@@ -26,13 +26,13 @@ pub(crate) enum Keys {
 
 const EXAMPLES: &str = "\
 Examples:
-  tollgate --stack shop keys forecast           with the sweep's last count
+  tollgate --stack shop keys forecast           with the last hourly comparison's count
   tollgate --stack shop keys forecast --count   counts anew: a call for each 500 keys";
 
 /// The options of `forecast`.
 #[derive(Debug, Args)]
 pub(crate) struct Options {
-    /// Count the keys that there are now.
+    /// Count the keys that there are now, for this forecast alone: the count is not kept.
     #[arg(long)]
     count: bool,
     #[command(flatten)]
@@ -62,7 +62,7 @@ pub(super) async fn forecast<C: Clock>(
         (KeyCount { count: live.all, at: now }, live.ours)
     } else {
         let counted = ledger.stack().await?.keys.ok_or_else(|| {
-            let problem = "nobody has counted the keys yet: the daily sweep does";
+            let problem = "nobody has counted the keys yet: the hourly comparison does";
             Failure::failed(problem, "Count them now: `tollgate keys forecast --count`")
         })?;
         (counted, minted.ours)

@@ -14,10 +14,12 @@ mod context;
 mod doctor;
 mod events;
 mod exit;
+mod help;
 mod io;
 mod keys;
 mod left_out;
 mod local;
+mod on_record;
 mod plans;
 mod progress;
 mod queue;
@@ -117,7 +119,7 @@ fn explain(error: &clap::Error, json: bool, io: &mut Io<'_>) -> Exit {
     let text = error.render();
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
-            let _ = write!(io.out, "{text}");
+            let _ = write!(io.out, "{}", help::wrapped(&text.to_string(), io.columns));
             Exit::Done
         }
         _ => {

@@ -10,6 +10,7 @@ use clap::{Args, Subcommand};
 use tollgate_billing::ports::Clock;
 
 use self::file::PlansFile;
+use super::confirm::Consent;
 use super::stack::PlansOption;
 use super::{Context, Exit, Failure, Io};
 
@@ -50,12 +51,8 @@ Examples:
 pub(crate) struct Apply {
     /// The catalog [default: infra/plans/plans.toml].
     file: Option<PathBuf>,
-    /// Only show what would change.
-    #[arg(long)]
-    dry_run: bool,
-    /// Do not ask.
-    #[arg(long, conflicts_with = "dry_run")]
-    yes: bool,
+    #[command(flatten)]
+    consent: Consent,
 }
 
 pub(crate) async fn run<C: Clock>(

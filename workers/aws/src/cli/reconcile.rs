@@ -15,7 +15,7 @@ use tollgate_billing::ports::{Clock, PortResult};
 use tollgate_billing::sweep::{ACCOUNTS_AT_ONCE, DriftReport, DriftSweep, News};
 
 use self::report::{Findings, sentence};
-use super::confirm::{Answer, ask};
+use super::confirm::{Answer, Consent};
 use super::progress::Stages;
 use super::stack::PlansOption;
 use super::stack_record::must_belong;
@@ -56,13 +56,8 @@ pub(crate) struct Reconcile {
     #[arg(long, value_name = "NAME", requires = "rebuild")]
     by: Option<String>,
 
-    /// Only show what would be done.
-    #[arg(long)]
-    dry_run: bool,
-
-    /// Do not ask.
-    #[arg(long, conflicts_with = "dry_run")]
-    yes: bool,
+    #[command(flatten)]
+    consent: Consent,
 }
 
 /// How many of a kind are listed without `--list`.
@@ -153,7 +148,7 @@ where
         ));
     }
     let changes = command.accept || differs;
-    match ask(command.dry_run, command.yes, changes, context.json, io)? {
+    match command.consent.ask(changes, context.json, io)? {
         Answer::Nothing => return Ok(looked),
         Answer::DryRun => return Ok(Exit::WouldChange),
         Answer::Do => {}

@@ -8,6 +8,7 @@ use serde_json::json;
 use tollgate_billing::derive::Deriver;
 use tollgate_billing::ports::{Clock, Entropy};
 
+use super::confirm::{Answer, Consent};
 use super::{Context, Exit, Failure, Io, Setting, StackSettings};
 use crate::adapters::system::SystemEntropy;
 use crate::config::{StripeConfig, WebhookConfig};
@@ -17,25 +18,29 @@ use crate::config::{StripeConfig, WebhookConfig};
 pub(crate) enum Secrets {
     /// Stores a value, read from the input: it is on no command line and in no history.
     ///
-    /// On a terminal it is asked for and not shown as it is typed. It is checked before it
-    /// is stored. Functions that run already keep the old value until they start anew.
+    /// On a terminal it is asked for and not shown as it is typed; through a pipe it needs --yes.
+    /// It is checked before it is stored. Functions that run already keep the old value until they start anew.
     #[command(after_help = EXAMPLES)]
     Set {
         /// Which secret.
         secret: Secret,
+        #[command(flatten)]
+        consent: Consent,
     },
     /// Adds the next version, with a random value, to a secret that keeps the old ones.
     #[command(after_help = ROTATE_EXAMPLE)]
     Rotate {
         /// Which secret.
         secret: Rotated,
+        #[command(flatten)]
+        consent: Consent,
     },
 }
 
 const EXAMPLES: &str = "\
 Examples:
   tollgate --stack shop secrets set stripe-key
-  pass show stripe/restricted | tollgate --stack shop secrets set stripe-key
+  pass show stripe/restricted | tollgate --stack shop secrets set stripe-key --yes
   tollgate --stack shop secrets rotate key-secrets";
 
 const ROTATE_EXAMPLE: &str = "\
@@ -79,13 +84,16 @@ pub(crate) async fn run<C: Clock>(
     io: &mut Io<'_>,
 ) -> Result<Exit, Failure> {
     match command {
-        Secrets::Set { secret } => set(secret, context, io).await,
-        Secrets::Rotate { secret: Rotated::KeySecrets } => rotate(context, io).await,
+        Secrets::Set { secret, consent } => set(secret, consent, context, io).await,
+        Secrets::Rotate { secret: Rotated::KeySecrets, consent } => {
+            rotate(consent, context, io).await
+        }
     }
 }
 
 async fn set<C: Clock>(
     secret: Secret,
+    consent: Consent,
     context: &Context<'_, C>,
     io: &mut Io<'_>,
 ) -> Result<Exit, Failure> {
@@ -104,8 +112,8 @@ async fn set<C: Clock>(
     {
         keeps_all(&versions(&kept)?, &versions(&value)?)?;
     }
-    store.put(arn, &value).await?;
-    told(&name, "is stored", context.json, io)
+    let change = Change { name: &name, would: "would be stored".into(), is: "is stored".into() };
+    change.make(consent, context, io, async || Ok(store.put(arn, &value).await?)).await
 }
 
 /// Whether the functions would take the value; no message repeats it.
@@ -147,7 +155,11 @@ fn keeps_all(
     Ok(())
 }
 
-async fn rotate<C: Clock>(context: &Context<'_, C>, io: &mut Io<'_>) -> Result<Exit, Failure> {
+async fn rotate<C: Clock>(
+    consent: Consent,
+    context: &Context<'_, C>,
+    io: &mut Io<'_>,
+) -> Result<Exit, Failure> {
     let arn = context.settings().await?.need(Setting::KeySecretsArn)?;
     let store = context.secrets().await;
     let kept = store.get(arn).await?;
@@ -156,8 +168,14 @@ async fn rotate<C: Clock>(context: &Context<'_, C>, io: &mut Io<'_>) -> Result<E
     let next = next.ok_or_else(|| Failure::failed("there is no higher version", ""))?;
     all.insert(next, random());
     let pairs = kept.is_some_and(|kept| !is_json(kept.expose_secret()));
-    store.put(arn, &written(&all, pairs)).await?;
-    told("key-secrets", &format!("has version {next} now"), context.json, io)
+    let change = Change {
+        name: "key-secrets",
+        would: format!("would have version {next}"),
+        is: format!("has version {next} now"),
+    };
+    change
+        .make(consent, context, io, async || Ok(store.put(arn, &written(&all, pairs)).await?))
+        .await
 }
 
 /// 64 hexadecimal digits, 256 bits.
@@ -207,14 +225,43 @@ fn written(all: &BTreeMap<u32, SecretString>, pairs: bool) -> SecretString {
     json!(exposed.collect::<BTreeMap<_, _>>()).to_string().into()
 }
 
-fn told(name: &str, what: &str, json: bool, io: &mut Io<'_>) -> Result<Exit, Failure> {
-    if json {
-        writeln!(io.out, "{}", json!({ "secret": name, "result": what }))?;
-    } else {
-        writeln!(io.out, "{name} {what}.")?;
-        writeln!(io.err, "Functions that run now keep the old value until they start anew.")?;
+/// What becomes of a secret, in words: before, and when it is done.
+struct Change<'a> {
+    name: &'a str,
+    would: String,
+    is: String,
+}
+
+impl Change<'_> {
+    /// Makes it if it is meant, and says so.
+    async fn make<C: Clock>(
+        &self,
+        consent: Consent,
+        context: &Context<'_, C>,
+        io: &mut Io<'_>,
+        make: impl AsyncFnOnce() -> Result<(), Failure>,
+    ) -> Result<Exit, Failure> {
+        if !consent.yes && !consent.dry_run {
+            context.progress(&format!("{} {}.", self.name, self.would), io)?;
+        }
+        if consent.ask(true, context.json, io)? != Answer::Do {
+            self.tell(&self.would, context.json, io)?;
+            return Ok(Exit::WouldChange);
+        }
+        make().await?;
+        self.tell(&self.is, context.json, io)?;
+        context.progress("Functions that run now keep the old value until they start anew.", io)?;
+        Ok(Exit::Done)
     }
-    Ok(Exit::Done)
+
+    fn tell(&self, what: &str, json: bool, io: &mut Io<'_>) -> Result<(), Failure> {
+        if json {
+            writeln!(io.out, "{}", json!({ "secret": self.name, "result": what }))?;
+        } else {
+            writeln!(io.out, "{} {what}.", self.name)?;
+        }
+        Ok(())
+    }
 }
 
 #[cfg(test)]

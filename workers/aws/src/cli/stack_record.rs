@@ -2,7 +2,7 @@
 //!
 //! Deliberately not here: what CloudFormation knows of a stack ([`StackSettings`](super::StackSettings)).
 
-use clap::{Args, Subcommand};
+use clap::Subcommand;
 use serde_json::{Value, json};
 use tollgate_billing::binding::InUse;
 use tollgate_billing::ledger::StackRecord;
@@ -10,8 +10,8 @@ use tollgate_billing::mismatch::Mismatch;
 use tollgate_billing::ops::{OperateStack, StackAct};
 use tollgate_billing::ports::{Clock, Ledger, Ports};
 
-use super::account::{by, text};
-use super::confirm::{Answer, ask};
+use super::confirm::Answer;
+use super::on_record::{OnRecord, by};
 use super::table::{fields, table};
 use super::{Context, Exit, Failure, Io};
 use crate::adapters::system::SystemEntropy;
@@ -29,16 +29,16 @@ pub(crate) enum Stack {
     /// Only for a stack that is to move there. With a key or a pool that was set by mistake, set
     /// the right one instead: everybody's subscriptions and users are missing in another.
     #[command(after_help = REBIND)]
-    Rebind(Act),
+    Rebind(OnRecord),
     /// Takes nothing from anybody until that ends: no lower plan, no closing, no cancellation.
     ///
     /// For when something is wrong, and it is not known yet what. Whoever buys is served; whoever
     /// would lose something waits. Workers know it within a minute.
     #[command(after_help = FREEZE)]
-    Freeze(Act),
+    Freeze(OnRecord),
     /// Ends a freeze: what waited goes on, within a quarter of an hour.
     #[command(after_help = UNFREEZE)]
-    Unfreeze(Act),
+    Unfreeze(OnRecord),
 }
 
 const SHOW: &str = "\
@@ -59,23 +59,6 @@ Examples:
 const UNFREEZE: &str = "\
 Examples:
   tollgate --stack shop stack unfreeze --why 'the catalog is mended'";
-
-/// The options of what changes something.
-#[derive(Debug, Args)]
-pub(crate) struct Act {
-    /// Why: on record for ever.
-    #[arg(long, value_name = "TEXT", value_parser = text)]
-    why: String,
-    /// Who does it [default: $USER].
-    #[arg(long, value_name = "NAME", value_parser = text)]
-    by: Option<String>,
-    /// Only show what would change.
-    #[arg(long)]
-    dry_run: bool,
-    /// Do not ask.
-    #[arg(long, conflicts_with = "dry_run")]
-    yes: bool,
-}
 
 pub(super) async fn run<C: Clock>(
     command: Stack,
@@ -101,7 +84,7 @@ pub(super) async fn run<C: Clock>(
 
 async fn freeze<C: Clock>(
     act: StackAct,
-    options: Act,
+    options: OnRecord,
     context: &Context<'_, C>,
     io: &mut Io<'_>,
 ) -> Result<Exit, Failure> {
@@ -113,7 +96,7 @@ async fn freeze<C: Clock>(
         let told = |frozen: &Option<String>| frozen.clone().unwrap_or_else(|| "no".to_owned());
         fields(&[("Frozen", format!("{} → {}", told(&stack.frozen), told(&next.frozen)))], io)?;
     }
-    let answer = ask(options.dry_run, options.yes, next != stack, context.json, io)?;
+    let answer = options.consent.ask(next != stack, context.json, io)?;
     let event = match answer {
         Answer::Do => {
             let operate =
@@ -176,7 +159,7 @@ fn show(stack: &StackRecord, in_use: &InUse, json: bool, io: &mut Io<'_>) -> Res
 }
 
 async fn rebind<L: Ledger, C: Clock>(
-    options: Act,
+    options: OnRecord,
     stack: &StackRecord,
     in_use: &InUse,
     ledger: &L,
@@ -201,7 +184,7 @@ async fn rebind<L: Ledger, C: Clock>(
         ];
         fields(&rows, io)?;
     }
-    let answer = ask(options.dry_run, options.yes, changes, context.json, io)?;
+    let answer = options.consent.ask(changes, context.json, io)?;
     let event = match answer {
         Answer::Do => {
             let operate = OperateStack { ledger, clock: &context.clock, entropy: &SystemEntropy };

@@ -86,8 +86,9 @@ pub(super) fn fields_with_red(
     let label = rows.iter().map(|(label, _)| width(label)).max().unwrap_or_default();
     let words = rows.iter().flat_map(|(_, value)| value.split_whitespace());
     let word = words.map(|word| width(&visible(word))).max().unwrap_or_default();
-    // A word that has no room is better cut by the terminal, which copies it whole.
-    if let Some(columns) = io.columns.filter(|it| label + GAP + word <= usize::from(*it)) {
+    // A word that has no room is better cut by the terminal, which copies it whole. Behind each
+    // column is a gap.
+    if let Some(columns) = io.columns.filter(|it| label + word + 2 * GAP <= usize::from(*it)) {
         table.set_content_arrangement(ContentArrangement::Dynamic).set_width(columns);
     }
     table.add_rows(rows.iter().map(|(label, value)| [Cow::Borrowed(*label), visible(value)]));

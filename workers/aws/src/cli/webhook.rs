@@ -1,6 +1,5 @@
 //! `tollgate webhook`: the endpoint at Stripe that sends a stack its events.
 
-use aws_lc_rs::digest::{SHA256, digest};
 use clap::{Args, Subcommand};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
@@ -10,13 +9,10 @@ use tollgate_billing::storefront::{
 };
 use tollgate_events::stripe::ACTED_ON;
 
-use super::confirm::{Answer, ask};
+use super::confirm::{Answer, Consent};
 use super::{Colour, Context, Exit, Failure, Io, Setting};
 use crate::adapters::secrets::SecretStore;
-use crate::adapters::stripe::{API_VERSION, StripeApi};
-
-/// How many bytes of a signing secret's hash tell it from others.
-const FINGERPRINT_BYTES: usize = 8;
+use crate::adapters::stripe::{API_VERSION, StripeApi, fingerprint, signing_secrets};
 
 /// What to do with the webhook endpoint.
 #[derive(Debug, Subcommand)]
@@ -47,12 +43,8 @@ pub(crate) struct Apply {
     /// Remove every endpoint of this stack but the newest, and every secret but its own.
     #[arg(long)]
     retire: bool,
-    /// Only show what would change.
-    #[arg(long)]
-    dry_run: bool,
-    /// Do not ask.
-    #[arg(long, conflicts_with = "dry_run")]
-    yes: bool,
+    #[command(flatten)]
+    consent: Consent,
 }
 
 pub(crate) async fn run<C: Clock>(
@@ -80,7 +72,7 @@ pub(crate) async fn run<C: Clock>(
         let mend = "Do what stands below each, and apply again.";
         return Err(Failure::refused("nothing was changed (see !)", mend));
     }
-    match ask(options.dry_run, options.yes, !found.changes.is_empty(), context.json, io)? {
+    match options.consent.ask(!found.changes.is_empty(), context.json, io)? {
         Answer::Nothing => {
             finish(&found, false, applying.url, context.json, io)?;
             Ok(Exit::Done)
@@ -110,7 +102,7 @@ struct Applying<'a> {
 impl Applying<'_> {
     async fn compare(&self, options: &Apply) -> Result<EndpointDiff, Failure> {
         let stored = self.secrets.get(self.secret_arn).await?;
-        let secrets: Vec<_> = stored.iter().flat_map(each).map(fingerprint).collect();
+        let secrets: Vec<_> = stored.iter().flat_map(signing_secrets).map(fingerprint).collect();
         let wanted = Wanted {
             stack: self.stack,
             url: self.url,
@@ -171,25 +163,13 @@ impl Applying<'_> {
     /// Never leaves none: what has changed since the comparison is for the next one.
     async fn keep_secret(&self, kept: &str) -> Result<(), Failure> {
         let all = self.secrets.get(self.secret_arn).await?;
-        let own = all.iter().flat_map(each).find(|secret| fingerprint(secret) == kept);
+        let own = all.iter().flat_map(signing_secrets).find(|secret| fingerprint(secret) == kept);
         let own = own.ok_or_else(|| {
             let problem = "the newest endpoint's signing secret is not stored any more";
             Failure::failed(problem, "Repeat the command: it says what to do.")
         })?;
         Ok(self.secrets.put(self.secret_arn, &SecretString::from(own)).await?)
     }
-}
-
-/// The signing secrets in the stack's secret, read as the functions do.
-fn each(all: &SecretString) -> impl Iterator<Item = &str> {
-    all.expose_secret().split(',').map(str::trim).filter(|secret| !secret.is_empty())
-}
-
-/// Tells a signing secret from others. It has far more random bits than could be tried, so
-/// this gives nothing of it away.
-fn fingerprint(secret: &str) -> String {
-    let hash = digest(&SHA256, secret.as_bytes());
-    hash.as_ref().iter().take(FINGERPRINT_BYTES).map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn print(found: &EndpointDiff, url: &str, io: &mut Io<'_>) -> std::io::Result<()> {
@@ -287,9 +267,10 @@ fn obstacle_text(obstacle: &EndpointObstacle) -> (String, String) {
             "Add these in Stripe's dashboard, or delete it there: then one is made.".into(),
         ),
         EndpointObstacle::NoSecret { id } => (
-            format!("the endpoint {id} is there, but its signing secret is not stored"),
-            "Copy it from Stripe's dashboard into `tollgate secrets set webhook-secrets`, with \
-             those that are stored, or delete the endpoint there and apply again."
+            format!("the endpoint {id} is there, but none of the stored signing secrets is its own"),
+            "Make another with --roll; when the functions have started anew, --retire removes this \
+             one. Or copy its secret from Stripe's dashboard into `tollgate secrets set \
+             webhook-secrets`, or delete the endpoint there and apply again."
                 .into(),
         ),
         EndpointObstacle::RolledBefore => (

@@ -54,14 +54,14 @@ pub const KEY_SECRETS: Secret = Secret {
 pub struct Settings<G> {
     get: G,
     fetched: BTreeMap<&'static str, SecretString>,
+    /// Why some of the secrets are not there.
+    problems: Vec<Problem>,
 }
 
 impl<G: Fn(&str) -> Option<String>> Settings<G> {
-    /// Fetches a function's secrets, all at the same time; `get` reads the environment.
-    ///
-    /// # Errors
-    /// [`ConfigError`], which lists every secret that cannot be read, and why.
-    pub async fn load(get: G, secrets: &[Secret], sdk: &SdkConfig) -> Result<Self, ConfigError> {
+    /// Fetches a function's secrets, all at the same time; `get` reads the environment. What
+    /// cannot be fetched is told by [`read`](Self::read).
+    pub async fn load(get: G, secrets: &[Secret], sdk: &SdkConfig) -> Self {
         let (wanted, mut problems) = wanted(&get, secrets);
         let mut fetched = BTreeMap::new();
         if !wanted.is_empty() {
@@ -75,11 +75,32 @@ impl<G: Fn(&str) -> Option<String>> Settings<G> {
                 }
             }
         }
-        if problems.is_empty() { Ok(Self { get, fetched }) } else { Err(ConfigError { problems }) }
+        Self { get, fetched, problems }
     }
 
-    /// A setting, for the `read` functions.
-    pub fn get(&self, name: &str) -> Option<String> {
+    /// A function's configuration, by its own `read`.
+    ///
+    /// # Errors
+    /// [`ConfigError`], which lists everything that is missing or wrong: secrets that are not
+    /// there, and all else.
+    pub fn read<T>(
+        &self,
+        read: impl FnOnce(&dyn Fn(&str) -> Option<String>) -> Result<T, ConfigError>,
+    ) -> Result<T, ConfigError> {
+        let config = read(&|name| self.get(name));
+        if self.problems.is_empty() {
+            return config;
+        }
+        let is_told = |variable: &str| {
+            let mut secrets = self.problems.iter();
+            secrets.any(|secret| secret.variable.strip_suffix("_ARN") == Some(variable))
+        };
+        let others = config.err().into_iter().flat_map(|error| error.problems);
+        let others = others.filter(|problem| !is_told(problem.variable));
+        Err(ConfigError { problems: self.problems.iter().cloned().chain(others).collect() })
+    }
+
+    fn get(&self, name: &str) -> Option<String> {
         let fetched = self.fetched.get(name).map(|value| value.expose_secret().to_owned());
         fetched.or_else(|| (self.get)(name))
     }

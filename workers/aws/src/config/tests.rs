@@ -103,6 +103,26 @@ fn all_that_is_missing_is_named_at_once_and_only_what_is_needed() {
     );
 }
 
+#[tokio::test]
+async fn a_secret_that_is_set_twice_hides_no_other_problem() {
+    let twice = ["STRIPE_SECRET_KEY", "STRIPE_SECRET_KEY_ARN"];
+    let get = |name: &str| twice.contains(&name).then(|| "sk_test_hidden".to_owned());
+    let sdk = aws_config::SdkConfig::builder().build();
+    let settings = Settings::load(get, WorkerConfig::SECRETS, &sdk).await;
+    let problems = settings.read(|get| WorkerConfig::read(get)).unwrap_err().problems;
+    let variables: Vec<_> = problems.iter().map(|problem| problem.variable).collect();
+    let expected = [
+        "STRIPE_SECRET_KEY_ARN",
+        "TOLLGATE_STACK",
+        "TOLLGATE_TABLE",
+        "TOLLGATE_USER_POOL_ID",
+        "TOLLGATE_LIVEMODE",
+        "TOLLGATE_CATALOG",
+        "TOLLGATE_KEY_SECRETS",
+    ];
+    assert_eq!(variables, expected);
+}
+
 #[test]
 fn what_is_wrong_is_told_without_telling_secrets() {
     type Case = (&'static [(&'static str, &'static str)], &'static str);

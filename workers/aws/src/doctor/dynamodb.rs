@@ -82,7 +82,8 @@ async fn belongs_to(client: &Client, name: &str) -> Look<BelongsTo> {
         Some(("ResourceNotFoundException", _)) => Unseen::Absent,
         _ => port("dynamodb:GetItem", &error),
     })?;
-    Ok(BelongsTo { stripe_account: stack.stripe_account, pool: stack.pool })
+    let several = stack.keys.is_some().then_some(stack.several);
+    Ok(BelongsTo { stripe_account: stack.stripe_account, pool: stack.pool, several })
 }
 
 /// Remembers the `Date` of the last answer, even of one that refuses: a clock that is wrong

@@ -8,6 +8,7 @@ use tollgate_billing::doctor::{Expected, Look, Secret, SecretValue, Secrets, Uns
 use super::unseen::port;
 use super::{Place, SecretPlace};
 use crate::adapters::secrets::SecretStore;
+use crate::adapters::stripe::{fingerprint, signing_secrets};
 use crate::config::secret_fault;
 
 /// The variables that the functions have the values in.
@@ -62,7 +63,9 @@ fn judged(variable: &'static str, value: &Value, livemode: bool) -> Look<Secret>
     let value = value.as_ref().map_err(Clone::clone)?;
     let filled = |value: &&SecretString| !value.expose_secret().trim().is_empty();
     let Some(value) = value.as_ref().filter(filled) else { return Ok(Secret::Empty) };
-    let text = value.expose_secret();
-    let parts = text.split(',').filter(|part| !part.trim().is_empty()).count();
-    Ok(Secret::Set(SecretValue { fault: secret_fault(variable, value, livemode), parts }))
+    let signing = (variable == WEBHOOK).then(|| signing_secrets(value).map(fingerprint));
+    Ok(Secret::Set(SecretValue {
+        fault: secret_fault(variable, value, livemode),
+        fingerprints: signing.into_iter().flatten().collect(),
+    }))
 }

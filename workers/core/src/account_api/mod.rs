@@ -214,7 +214,7 @@ impl<P: Ports> AccountApi<P> {
         Ok(AccountView {
             plan: access.plan.clone(),
             status: access.status,
-            reason: for_owner(&access.reason, access.plan.as_ref(), None),
+            reason: for_owner(&access.reason, access.plan.as_ref(), account.renews_at),
             review_at: account.review_at,
             key_id: account.key().map(|key| key.id.to_string()),
             usage,

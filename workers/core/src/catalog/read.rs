@@ -61,6 +61,11 @@ impl Check<'_> {
         Fault { line: line(self.text, at.span().start), problem, mend: mend.to_owned() }
     }
 
+    fn fault<T>(&mut self, at: &Spanned<T>, problem: String, mend: &str) {
+        let fault = self.rule(at, problem, mend);
+        self.faults.push(fault);
+    }
+
     /// What is right; a fault is kept.
     fn keep<T>(&mut self, checked: Result<T, Fault>) -> Option<T> {
         checked.map_err(|fault| self.faults.push(fault)).ok()
@@ -188,11 +193,7 @@ impl Check<'_> {
         let id = self.id(&raw.id);
         let usage_plan = usage_plan(raw).map(|id| self.word(id, UsagePlanId::parse));
         let (id, usage_plan) = (self.keep(id), usage_plan.and_then(|id| self.keep(id)));
-        let offers = raw.offers.iter().filter_map(|offer| {
-            let offer = self.offer(offer);
-            self.keep(offer)
-        });
-        let offers: Vec<_> = offers.collect();
+        let offers: Vec<_> = raw.offers.iter().filter_map(|offer| self.offer(offer)).collect();
         let prices = self.stripes(&raw.prices, PriceId::parse);
         let products = self.stripes(&raw.products, ProductId::parse);
         let own = raw.lookup_keys.iter().map(|key| key.get_ref().clone());
@@ -255,31 +256,32 @@ impl Check<'_> {
     }
 
     /// <https://docs.stripe.com/api/prices/create>
-    fn offer(&self, raw: &RawOffer) -> Result<Offer, Fault> {
+    fn offer(&mut self, raw: &RawOffer) -> Option<Offer> {
+        let before = self.faults.len();
         let (lookup_key, currency) = (raw.lookup_key.get_ref(), raw.currency.get_ref());
         if lookup_key.is_empty() || lookup_key.len() > 200 {
             let problem = "an offer's lookup key is empty or too long".to_owned();
-            return Err(self.rule(&raw.lookup_key, problem, "write 1 to 200 characters"));
+            self.fault(&raw.lookup_key, problem, "write 1 to 200 characters");
         }
         let amount = u64::try_from(*raw.unit_amount.get_ref()).unwrap_or(0);
         if amount == 0 {
             let problem = format!("the offer `{lookup_key}` costs nothing");
             let mend = "give a unit_amount above 0, in the currency's smallest unit";
-            return Err(self.rule(&raw.unit_amount, problem, mend));
+            self.fault(&raw.unit_amount, problem, mend);
         }
         if currency.len() != 3 || !currency.bytes().all(|byte| byte.is_ascii_lowercase()) {
             let problem = format!("`{currency}` is no currency");
             let mend = "write ISO 4217's three lower-case letters, such as \"usd\"";
-            return Err(self.rule(&raw.currency, problem, mend));
+            self.fault(&raw.currency, problem, mend);
         }
         let count = raw.interval_count.as_ref().map_or(1, |count| *count.get_ref());
         if let Some(at) = &raw.interval_count
             && !(1..=raw.interval.most()).contains(&count)
         {
             let problem = format!("the offer `{lookup_key}` has an impossible billing period");
-            return Err(self.rule(at, problem, "give an interval_count from 1 to three years"));
+            self.fault(at, problem, "give an interval_count from 1 to three years");
         }
-        Ok(Offer {
+        (self.faults.len() == before).then(|| Offer {
             lookup_key: lookup_key.clone(),
             unit_amount: amount,
             currency: currency.clone(),

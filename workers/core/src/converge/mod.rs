@@ -401,6 +401,7 @@ impl<'a, P: Ports> Run<'a, P> {
             // A subscription that is there and was not listed.
             let lagging = listed < facts.subscriptions.len() || self.read_seems_to_lag(&facts);
             self.account.user = desired.user.clone();
+            self.account.renews_at = desired.renews_at(&facts);
             match self.apply(&desired).await {
                 Ok(()) => return self.finish(desired, lagging).await,
                 // A user whose deletion nobody told of yet: decide again, knowing it.

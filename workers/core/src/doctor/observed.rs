@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::SignedDuration;
+use tollgate_events::AccountId;
 
 use super::stripe::mode_name;
 use crate::ports::Unreadable;
@@ -68,13 +69,16 @@ pub struct Observed {
     pub clock_ahead: Look<SignedDuration>,
 }
 
-/// What the stack belongs to; `None`, as long as nobody has said so.
+/// What the ledger says of the stack; `None`, as long as nobody has said so.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BelongsTo {
-    /// The Stripe account, `acct_…`.
+    /// The Stripe account that it belongs to, `acct_…`.
     pub stripe_account: Option<String>,
-    /// The user pool's id.
+    /// The id of the user pool that it belongs to.
     pub pool: Option<String>,
+    /// Accounts that pay for several subscriptions of ours, the first that the last comparison
+    /// met.
+    pub several: Option<Vec<AccountId>>,
 }
 
 /// A user pool.
@@ -230,6 +234,8 @@ pub struct Endpoint {
     pub connect: bool,
     /// The stack that made it, by its metadata.
     pub stack: Option<String>,
+    /// The fingerprint of its signing secret, by its metadata: Stripe does not show the secret.
+    pub secret: Option<String>,
 }
 
 /// Whom a Checkout session names as its customer.
@@ -268,8 +274,8 @@ pub enum Secret {
 pub struct SecretValue {
     /// What is wrong with it, as the functions say it; not the value.
     pub fault: Option<String>,
-    /// How many secrets it holds.
-    pub parts: usize,
+    /// The fingerprint of each signing secret that it holds; none of another secret.
+    pub fingerprints: Vec<String>,
 }
 
 /// A queue and where its dead letters go.

@@ -13,6 +13,9 @@ pub const MIN_VISIBILITY: SignedDuration = SignedDuration::from_secs(180);
 /// Fewer, and throttling alone makes dead letters. From the same page.
 pub const MIN_RECEIVES: u32 = 5;
 
+/// A long weekend, on which nobody sees that dead letters are not recorded.
+const MIN_LETTERS: SignedDuration = SignedDuration::from_hours(4 * 24);
+
 pub(super) fn examine(observed: &Observed, expected: &Expected) -> Vec<Finding> {
     let finding = |check, looked_at| Finding::of(check, System::Sqs, looked_at);
     let pairs = &observed.queues;
@@ -25,7 +28,10 @@ pub(super) fn examine(observed: &Observed, expected: &Expected) -> Vec<Finding> 
             visibility,
         ),
         redrive(finding("queues-redrive", "five receives or more, then dead letters"), pairs),
-        retention(finding("queues-retention", "dead letters are kept longer"), pairs),
+        retention(
+            finding("queues-retention", "dead letters are kept for four days or more"),
+            pairs,
+        ),
         letters(finding("queues-dead-letters", "no dead letters"), pairs, expected),
     ]
 }
@@ -110,8 +116,8 @@ fn redrive(finding: Finding, pairs: &[QueuePair]) -> Finding {
     })
 }
 
-/// A message keeps the time at which it was first sent, so a dead-letter queue that keeps
-/// no longer could drop it at once.
+/// In a FIFO queue the age of a message begins anew when it becomes a dead letter. In a standard
+/// queue it goes on, so that a dead-letter queue that keeps no longer could drop it at once.
 /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-dead-letter-queues.html>
 fn retention(finding: Finding, pairs: &[QueuePair]) -> Finding {
     pairs.iter().fold(finding, |mut finding, pair| {
@@ -122,9 +128,15 @@ fn retention(finding: Finding, pairs: &[QueuePair]) -> Finding {
             .map_err(Clone::clone);
         let (name, letters_name) = names(pair);
         match both {
-            Ok((queue, letters)) if letters.retention <= queue.retention => {
+            Ok((queue, letters)) if !letters.fifo && letters.retention <= queue.retention => {
                 finding
                     .fail(format!("{letters_name} keeps no longer than the queue itself"), DEPLOY);
+            }
+            Ok((_, letters)) if letters.retention < MIN_LETTERS => {
+                let hours = letters.retention.as_hours();
+                let found =
+                    format!("{letters_name} keeps for {hours} h what nobody has recorded yet");
+                finding.warn(found, DEPLOY);
             }
             Ok(_) => {}
             Err(unseen) => finding.unseen(&name, &unseen),

@@ -2,8 +2,8 @@
 
 use super::expected::Expected;
 use super::finding::{Finding, System};
-use super::observed::{Look, Observed, Secret, SecretValue, Unseen};
-use super::webhook::ours;
+use super::observed::{Endpoint, Look, Observed, Secret, SecretValue, Unseen};
+use super::webhook::{again, ours};
 
 pub(super) fn examine(observed: &Observed, expected: &Expected) -> Vec<Finding> {
     let seen = &observed.secrets;
@@ -43,32 +43,43 @@ fn secret(
 
 /// Every endpoint signs with a secret of its own; while one is rolled it has two.
 fn count(observed: &Observed, expected: &Expected) -> Finding {
-    let looked_at = "as many signing secrets as endpoints";
+    let looked_at = "the endpoints' own signing secrets, as many as endpoints";
     let finding = Finding::of("secret-webhook-count", System::SecretsManager, looked_at);
     let ours = ours(observed, expected);
     finding.look("the webhook's signing secrets", &observed.secrets.webhook, |finding, secret| {
-        let Secret::Set(value @ SecretValue { fault: None, .. }) = secret else {
+        let Secret::Set(SecretValue { fault: None, fingerprints }) = secret else {
             return finding.unseen("a valid value", &Unseen::Absent);
         };
-        let mend = expected.run("secrets set webhook-secrets");
         match &ours {
             Err(unseen) => finding.unseen("the webhook endpoints", unseen),
-            Ok(ours) if value.parts < ours.len() => finding.fail(
-                format!("{} endpoints, {} secrets: the rest is refused", ours.len(), value.parts),
-                mend,
-            ),
             Ok(ours) if ours.is_empty() => {
                 finding.unseen("the webhook endpoint", &Unseen::Absent);
             }
-            Ok(ours) if value.parts > ours.len() => finding.warn(
-                format!(
-                    "{} secrets for {} endpoints: an old one is still good",
-                    value.parts,
-                    ours.len()
-                ),
-                format!("when the rolling is over, {mend} with the new one alone"),
-            ),
-            Ok(_) => {}
+            Ok(ours) => compare(finding, expected, ours, fingerprints),
         }
     })
+}
+
+/// A count tells only of endpoints without a mark: of the others it is known whose each is.
+fn compare(finding: &mut Finding, expected: &Expected, ours: &[&Endpoint], stored: &[String]) {
+    let is_stored = |it: &&&Endpoint| it.secret.as_ref().is_none_or(|it| stored.contains(it));
+    let refused: Vec<_> = ours.iter().filter(|it| !is_stored(it)).collect();
+    for endpoint in &refused {
+        let found = format!(
+            "none of the stored secrets is that of {}: its events are refused",
+            endpoint.id
+        );
+        finding.fail(found, again(expected, ours, endpoint));
+    }
+    let mend = expected.run("secrets set webhook-secrets");
+    let (endpoints, secrets) = (ours.len(), stored.len());
+    if secrets < endpoints && refused.is_empty() {
+        let found = format!("{endpoints} endpoints, {secrets} secrets: the rest is refused");
+        finding.fail(found, mend);
+    } else if secrets > endpoints {
+        finding.warn(
+            format!("{secrets} secrets for {endpoints} endpoints: an old one is still good"),
+            format!("when the rolling is over, {mend} with the new one alone"),
+        );
+    }
 }

@@ -19,7 +19,33 @@ pub(super) fn examine(observed: &Observed, expected: &Expected) -> Vec<Finding> 
         one_plan(observed, expected),
         customers(observed),
         rows(observed),
+        several(observed, expected),
     ]
+}
+
+/// Nothing is cancelled by itself: sellers upgrade by new-then-cancel-old. The hourly comparison
+/// has seen it; nothing is read of Stripe for this.
+fn several(observed: &Observed, expected: &Expected) -> Finding {
+    let looked_at = "each account pays for one subscription at a time";
+    let finding = Finding::of("several-subscriptions", System::Stripe, looked_at);
+    let seen = observed.belongs_to.as_ref().map_err(Clone::clone);
+    let seen = seen.and_then(|stack| stack.several.as_ref().ok_or_else(not_compared));
+    finding.look("what the last comparison met", &seen, |finding, accounts| {
+        for account in *accounts {
+            let mend = expected.run(&format!("account show {account}"));
+            finding.warn(
+                format!("account {account} pays for several; the best plan wins"),
+                format!("{mend}; unless it is an upgrade, cancel and refund one in Stripe"),
+            );
+        }
+    })
+}
+
+fn not_compared() -> Unseen {
+    Unseen::Unknown {
+        why: "no comparison has run yet".into(),
+        mend: "wait for the hourly comparison".into(),
+    }
 }
 
 fn key(observed: &Observed, expected: &Expected) -> Finding {

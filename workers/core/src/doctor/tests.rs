@@ -5,6 +5,7 @@ mod mends;
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::SignedDuration;
+use tollgate_events::AccountId;
 use tollgate_events::stripe::ACTED_ON;
 
 use super::*;
@@ -123,8 +124,10 @@ fn pair(name: &'static str) -> QueuePair {
     QueuePair { name, queue: Ok(queue), dead_letters: Ok(letters) }
 }
 
+/// A secret that holds so many signing secrets: those of `we_1`, `we_2` and so on.
 fn set(parts: usize) -> Look<Secret> {
-    Ok(Secret::Set(SecretValue { fault: None, parts }))
+    let fingerprints = (1..=parts).map(|n| format!("secret of we_{n}")).collect();
+    Ok(Secret::Set(SecretValue { fault: None, fingerprints }))
 }
 
 fn custom() -> CustomAttribute {
@@ -146,6 +149,7 @@ fn stripe() -> Stripe {
         livemode: true,
         connect: false,
         stack: Some("shop".into()),
+        secret: Some("secret of we_1".into()),
     };
     let other = Endpoint {
         id: "we_other".into(),
@@ -211,6 +215,7 @@ fn healthy() -> Scene {
         belongs_to: Ok(BelongsTo {
             stripe_account: Some("acct_1".into()),
             pool: Some("eu-central-1_Pool".into()),
+            several: Some(Vec::new()),
         }),
         secrets: Secrets {
             stripe_key: set(1),
@@ -298,7 +303,8 @@ fn catalog(scene: &mut Scene, from: &str, to: &str) {
 }
 
 fn faulty() -> Look<Secret> {
-    Ok(Secret::Set(SecretValue { fault: Some("has a part without a version".into()), parts: 0 }))
+    let fault = Some("has a part without a version".into());
+    Ok(Secret::Set(SecretValue { fault, fingerprints: Vec::new() }))
 }
 
 /// One thing broken, the check that turns, how, and a word of what it says.
@@ -375,10 +381,13 @@ const BREAKS: &[(&str, Verdict, &str, Break)] = &[
     ("webhook-api-version", Warning, "no version of its own", |it| endpoint(it).api_version = None),
     ("webhook-undelivered", Warning, "3 not delivered", |it| it.observed.stripe.undelivered = Ok(3)),
 
+    ("several-subscriptions", Warning, "account ann pays for several", |it| it.observed.belongs_to.as_mut().unwrap().several = Some(vec![AccountId::parse("ann").unwrap()])),
+
     ("secret-stripe-key", Failure, "no value yet", |it| it.observed.secrets.stripe_key = Ok(Secret::Empty)),
     ("secret-sweep-stripe-key", Failure, "no secret for", |it| it.observed.secrets.sweep_key = Some(Err(Unseen::Absent))),
     ("secret-key-derivation", Failure, "part without a version", |it| it.observed.secrets.key_derivation = faulty()),
     ("secret-webhook-count", Warning, "2 secrets for 1 endpoints", |it| it.observed.secrets.webhook = set(2)),
+    ("secret-webhook-count", Failure, "none of the stored secrets is that of we_1", |it| endpoint(it).secret = Some("another".into())),
 
     ("queues-fifo", Failure, "not FIFO", |it| queue(it).fifo = false),
     ("queues-fifo", Warning, "high-throughput", |it| letters(it).high_throughput = false),
@@ -386,7 +395,7 @@ const BREAKS: &[(&str, Verdict, &str, Break)] = &[
     ("queues-redrive", Failure, "`bulk` has no dead-letter queue", |it| queue(it).redrive = None),
     ("queues-redrive", Failure, "after 4 receives", |it| queue(it).redrive.as_mut().unwrap().max_receives = 4),
     ("queues-redrive", Failure, "to arn:other", |it| queue(it).redrive.as_mut().unwrap().target = "arn:other".into()),
-    ("queues-retention", Failure, "of `events` keeps no longer", |it| letters(it).retention = SignedDuration::from_hours(4 * 24)),
+    ("queues-retention", Warning, "of `events` keeps for 95 h", |it| letters(it).retention = SignedDuration::from_hours(95)),
     ("queues-dead-letters", Warning, "has 2 messages", |it| letters(it).messages.visible = 2),
 
     ("table-exists", Failure, "DELETING", |it| table(it).status = "DELETING".into()),
@@ -516,7 +525,7 @@ const SOURCES: &[(&[&str], Break)] = &[
     (&["webhook-undelivered"], |it| it.observed.stripe.undelivered = unknown()),
     (&["stripe-checkout-customer"], |it| it.observed.stripe.newest_checkout = unknown()),
     (&["stripe-rows"], |it| it.observed.stripe.unreadable = unknown()),
-    (&["pool-of-stack", "stripe-account-of-stack"], |it| it.observed.belongs_to = unknown()),
+    (&["pool-of-stack", "stripe-account-of-stack", "several-subscriptions"], |it| it.observed.belongs_to = unknown()),
     (&["secret-stripe-key"], |it| it.observed.secrets.stripe_key = unknown()),
     (&["secret-sweep-stripe-key"], |it| it.observed.secrets.sweep_key = Some(unknown())),
     (&["secret-webhook", "secret-webhook-count"], |it| it.observed.secrets.webhook = unknown()),
@@ -554,7 +563,8 @@ fn what_the_stack_belongs_to_may_not_be_known() {
     scene.observed.stripe.account = Ok(None);
     assert_eq!(turned(&scene.examine()), [("stripe-account-of-stack", CouldNotLook)]);
     let mut scene = healthy();
-    scene.observed.belongs_to = Ok(BelongsTo { stripe_account: None, pool: None });
+    scene.observed.belongs_to =
+        Ok(BelongsTo { stripe_account: None, pool: None, several: Some(Vec::new()) });
     let both = [("pool-of-stack", CouldNotLook), ("stripe-account-of-stack", CouldNotLook)];
     assert_eq!(turned(&scene.examine()), both);
     assert!(scene.examine().passes(false));
@@ -562,7 +572,8 @@ fn what_the_stack_belongs_to_may_not_be_known() {
 
 /// A second endpoint with the stack's URL.
 fn twin(it: &mut Scene) {
-    let twin = Endpoint { id: "we_2".into(), ..endpoint(it).clone() };
+    let secret = Some("secret of we_2".into());
+    let twin = Endpoint { id: "we_2".into(), secret, ..endpoint(it).clone() };
     it.observed.stripe.endpoints.as_mut().unwrap().push(twin);
 }
 

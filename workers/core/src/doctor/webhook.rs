@@ -105,7 +105,7 @@ fn only_one(expected: &Expected, ours: &[&Endpoint]) -> String {
 
 /// How an endpoint is made again without an event being lost: the next one comes before it
 /// goes.
-fn again(expected: &Expected, ours: &[&Endpoint], endpoint: &Endpoint) -> String {
+pub(super) fn again(expected: &Expected, ours: &[&Endpoint], endpoint: &Endpoint) -> String {
     let (roll, retire) =
         (expected.run("webhook apply --roll"), expected.run("webhook apply --retire"));
     let marked = ours.iter().filter(|endpoint| is_marked(expected, endpoint)).count();

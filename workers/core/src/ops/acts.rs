@@ -276,6 +276,9 @@ fn rotate(account: &mut Account, overlap: SignedDuration, now: Timestamp) -> Res
             // An intent that has made this very key would be taken for its successor.
             account.intent.take_if(|intent| intent.generation <= key.generation);
             let (id, generation, minted_at) = (key.id, key.generation, Some(key.minted_at));
+            if generation == 1 {
+                account.first_key_at = minted_at;
+            }
             access.retiring.push(RetiringKey { id, generation, minted_at, usage_plan, until });
         }
         None if access.retiring.is_empty() => {

@@ -19,8 +19,8 @@ const WINDOWS: [u32; 2] = [7, 30];
 pub struct Minted {
     /// Keys that accounts have.
     pub ours: u64,
-    /// Accounts whose first key was made in the last 7 and in the last 30 days, and is there. A
-    /// later one took the place of another.
+    /// Accounts that have a key, and got their first one in the last 7 and in the last 30 days. A
+    /// later one took its place.
     pub lately: [u64; 2],
 }
 
@@ -30,9 +30,10 @@ impl Minted {
         self.ours += account.access.retiring.len() as u64;
         for key in account.access.keys.values() {
             self.ours += 1;
-            let age = now.duration_since(key.minted_at);
+            let first = account.first_key_at.or((key.generation == 1).then_some(key.minted_at));
+            let Some(age) = first.map(|at| now.duration_since(at)) else { continue };
             for (days, count) in WINDOWS.into_iter().zip(&mut self.lately) {
-                *count += u64::from(key.generation == 1 && age < in_days(days));
+                *count += u64::from(age < in_days(days));
             }
         }
     }
@@ -176,15 +177,19 @@ mod tests {
     #[test]
     fn a_key_counts_as_new_in_its_first_days_and_once() {
         let mut minted = Minted::default();
-        for (days, generation) in [(0, 1), (6, 1), (7, 1), (29, 1), (30, 1), (1, 2)] {
+        // Keys by their age and generation, and how old the first one was that was replaced.
+        let new = [(0, 1, None), (6, 1, None), (7, 1, None), (29, 1, None), (30, 1, None)];
+        let replaced = [(1, 2, Some(8)), (1, 2, Some(40)), (1, 2, None)];
+        for (days, generation, first) in new.into_iter().chain(replaced) {
             let mut account = Account::new(AccountId::parse("a").unwrap());
+            account.first_key_at = first.map(|days| now() - in_days(days));
             let id = KeyId::parse("k").unwrap();
             let minted_at = now() - in_days(days);
             let key = KeyRecord { id, generation, minted_at };
             account.access.keys.insert(Slot::Primary, key);
             minted.add(&account, now());
         }
-        assert_eq!(minted, Minted { ours: 6, lately: [2, 4] });
+        assert_eq!(minted, Minted { ours: 8, lately: [2, 5] });
     }
 
     #[test]

@@ -71,8 +71,8 @@ pub enum EndpointObstacle {
         /// Types that it lacks.
         missing: Vec<String>,
     },
-    /// There is an endpoint, but its signing secret is not stored: Stripe's API shows it
-    /// only when the endpoint is made.
+    /// There is an endpoint, but its signing secret is not stored, or another one is: Stripe's
+    /// API shows it only when the endpoint is made.
     NoSecret {
         /// Which one.
         id: String,
@@ -260,13 +260,20 @@ fn apply(sorted: &Sorted<'_>, wanted: &Wanted<'_>) -> EndpointDiff {
     diff
 }
 
-/// An endpoint whose secret is certainly not stored: there are fewer secrets of which the
-/// endpoint is not known than endpoints of which the secret is not known.
+/// An endpoint whose secret is certainly not stored: the newest of ours has a mark that says
+/// so, or there are fewer secrets of which the endpoint is not known than endpoints without a
+/// mark. An older one of ours is on its way out.
 fn without_secret(sorted: &Sorted<'_>, wanted: &Wanted<'_>) -> Option<String> {
+    if let Some(newest) = sorted.ours.first()
+        && newest.secret.is_some()
+        && !wanted.stores(newest)
+    {
+        return Some(newest.id.clone());
+    }
     let all = || sorted.ours.iter().chain(&sorted.elsewhere);
     let is_known = |secret: &&String| all().any(|it| it.secret.as_ref() == Some(secret));
     let free = wanted.secrets.iter().filter(|it| !is_known(it)).count();
-    let mut unknown: Vec<_> = sorted.ours.iter().filter(|it| !wanted.stores(it)).collect();
+    let mut unknown: Vec<_> = sorted.ours.iter().filter(|it| it.secret.is_none()).collect();
     if sorted.ours.is_empty() {
         // Of endpoints that are not ours, one that sends will do.
         unknown.extend(sorted.foreign.first());
@@ -360,6 +367,10 @@ mod tests {
                 (vec![], "", "[Create] [] []"),
                 (vec![ours("we_1")], "s1", "[] [] []"),
                 (vec![ours("we_1")], "", "[] [NoSecret { id: we_1 }] []"),
+                // Another secret is stored than the one that Stripe signs with.
+                (vec![ours("we_1")], "s9", "[] [NoSecret { id: we_1 }] []"),
+                // Rolled, and not yet retired.
+                (vec![ours("we_2"), ours("we_1")], "s2 s9", "[] [] [Several { count: 2 }]"),
                 // Its answer or its secret was lost on the way; by hand it may be stored.
                 (vec![unmarked(ours("we_1"))], "", "[] [NoSecret { id: we_1 }] []"),
                 (vec![unmarked(ours("we_1"))], "s9", "[] [] []"),

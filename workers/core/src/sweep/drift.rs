@@ -170,7 +170,9 @@ impl<'a, P: Ports, Q: Queue> UnderWay<'a, P, Q> {
         self.nobodys(keys.nobodys()).await?;
         self.send().await?;
         let paying = count(self.report.paying);
-        self.note(|stack| stack.paying = paying).await?;
+        let several = self.report.several_listed.iter().map(|(account, _)| account.clone());
+        let several: Vec<_> = several.collect();
+        self.note(|stack| (stack.paying, stack.several) = (paying, several.clone())).await?;
         binding.met(self.sweep.ports, self.known.met()).await?;
         Ok(self.report)
     }

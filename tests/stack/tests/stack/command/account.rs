@@ -10,6 +10,7 @@ use tollgate_local::customer::Customer;
 use tollgate_standin::stripe::{Card, NewCustomer, SubscriptionData};
 use tollgate_standin::world::POOL_ID;
 
+use super::screens::assert_shows;
 use super::{Input, Operator, Said, plain};
 
 const NONE: Input = Input::Piped("");
@@ -75,7 +76,7 @@ async fn an_account_is_shown_whatever_it_is_named_by() -> anyhow::Result<()> {
     let ann = Ann::signs_up(&operator).await?;
     ann.buys("pro").await?;
     let shown = operator.tollgate(&format!("account show {}", ann.id), NONE).await;
-    assert_eq!(ann.plain(&shown.out).await?, include_str!("account-show.txt"), "{shown:?}");
+    assert_shows("account-show", &ann.plain(&shown.out).await?);
     let key = ann.account().await?.key().map(|key| key.id.to_string()).unwrap_or_default();
     for who in ["ann@example.com".to_owned(), ann.payer().await?, key] {
         let same = operator.tollgate(&format!("account show {who}"), NONE).await;
@@ -96,7 +97,7 @@ async fn history_tells_each_change_with_what_was_behind_it() -> anyhow::Result<(
     ann.buys("pro").await?;
     assert_eq!(ann.act("hold ann@example.com").await?.exit, 0);
     let told = operator.tollgate("account history ann@example.com", NONE).await;
-    assert_eq!(ann.plain(&told.out).await?, include_str!("account-history.txt"), "{told:?}");
+    assert_shows("account-history", &ann.plain(&told.out).await?);
     let last = operator.tollgate("account history ann@example.com --limit 1 --json", NONE).await;
     let last: Value = serde_json::from_str(&last.out)?;
     let [change] = &last["changes"].as_array().cloned().unwrap_or_default()[..] else {
@@ -134,7 +135,7 @@ async fn acts_are_foretold_done_and_on_record() -> anyhow::Result<()> {
         let told = format!("$ account {line} --dry-run\n{out}{err}({exit})\n{}\n", done.out);
         transcript.push_str(&ann.plain(&told).await?);
     }
-    assert_eq!(transcript, include_str!("account-acts.txt"));
+    assert_shows("account-acts", &transcript);
     assert_eq!(ann.account().await?.key().map(|key| key.generation), Some(3));
     Ok(())
 }

@@ -16,7 +16,7 @@ const NONE: Input = Input::Piped("");
 const WEBHOOK_SECRET: &str = "whsec_0123456789abcdef0123456789abcdef";
 
 /// The commands that do something, and what each was told to do.
-fn leaves(command: &clap::Command, path: &str, found: &mut Vec<String>) {
+pub(super) fn leaves(command: &clap::Command, path: &str, found: &mut Vec<String>) {
     assert!(command.get_about().is_some(), "`{path}` does not say what it is");
     let below: Vec<_> = command.get_subcommands().filter(|it| it.get_name() != "help").collect();
     for command in &below {
@@ -52,7 +52,7 @@ const LINES: &[(&str, u8)] = &[
     ("events list", 0),
     ("events show {event}", 0),
     ("events replay --since 1h --dry-run", 0),
-    ("events dismiss {junk} --why 'a test' --by ops --yes", 0),
+    ("events dismiss {junk}", 0),
     ("reconcile", 0),
     ("queue status", 0),
     ("stack show", 0),
@@ -63,8 +63,8 @@ const LINES: &[(&str, u8)] = &[
     ("completions bash", 0),
 ];
 
-#[tokio::test]
-async fn every_command_says_what_it_is_and_prints_one_document() -> anyhow::Result<()> {
+/// A stack on which every command has something to do, and what stands for a line's words.
+pub(crate) async fn prepared() -> anyhow::Result<(Operator, Vec<(&'static str, String)>)> {
     let operator = Operator::start().await?;
     let stack = &operator.stack;
     let mut ann = Customer::new(stack, "ann");
@@ -93,31 +93,96 @@ async fn every_command_says_what_it_is_and_prints_one_document() -> anyhow::Resu
     let port = stack.urls.tollgate.rsplit(':').next().unwrap_or_default();
     let plans = format!("{}/habits-{port}.toml", env!("CARGO_TARGET_TMPDIR"));
     std::fs::write(&plans, &stack.world.plans_toml)?;
+    let words = vec![
+        ("{plans}", plans),
+        ("{dispute}", dispute),
+        ("{customer}", customer),
+        ("{event}", event),
+        ("{junk}", junk),
+    ];
+    Ok((operator, words))
+}
+
+/// A line with its words, and why and by whom where that goes on record.
+pub(crate) fn filled(line: &str, words: &[(&'static str, String)]) -> String {
+    let reads = ["show", "list", "history"];
+    let second = line.split(' ').nth(1).unwrap_or_default();
+    let act =
+        (line.starts_with("account") || line.starts_with("stack")) && !reads.contains(&second);
+    let recorded = if act || second == "dismiss" { " --why 'a test' --by ops" } else { "" };
+    let line = format!("{line}{recorded}");
+    words.iter().fold(line, |line, (word, value)| line.replace(word, value))
+}
+
+pub(crate) fn input(line: &str) -> Input {
+    if line.starts_with("secrets set") { Input::Piped(WEBHOOK_SECRET) } else { NONE }
+}
+
+#[tokio::test]
+async fn every_command_says_what_it_is_and_prints_one_document() -> anyhow::Result<()> {
+    let (operator, words) = prepared().await?;
     let mut told = Vec::new();
     leaves(&definition(), "", &mut told);
     for line in told {
         let run = LINES.iter().find(|(it, _)| it.starts_with(line.as_str()));
         let (run, exit) = run.with_context(|| format!("`{line}` is not tried with --json"))?;
-        let named = [("plans", &plans), ("dispute", &dispute), ("customer", &customer)];
-        let mut run = named
-            .iter()
-            .chain(&[("event", &event), ("junk", &junk)])
-            .fold(format!("{run} --json"), |run, (name, value)| {
-                run.replace(&format!("{{{name}}}"), value)
-            });
-        let act = line.starts_with("account")
-            && !["show", "list", "history"].iter().any(|it| line.ends_with(it));
-        if act || (line.starts_with("stack") && line != "stack show") {
-            run.push_str(" --why 'a test' --by ops --yes");
-        }
-        let input = if line == "secrets set" { Input::Piped(WEBHOOK_SECRET) } else { NONE };
-        let said = operator.tollgate_while_it_runs(&run, input).await?;
+        let yes = if run.contains("--dry-run") || !changes(&line) { "" } else { " --yes" };
+        let run = format!("{}{yes} --json", filled(run, &words));
+        let said = operator.tollgate_while_it_runs(&run, input(&line)).await?;
         assert_eq!((said.exit, said.err.as_str()), (*exit, ""), "{run}: {said:?}");
         assert!(serde_json::from_str::<Value>(&said.out).is_ok(), "{run}: {said:?}");
         let help = operator.run(&format!("{line} --help"), NONE).await;
         assert!(help.exit == 0 && help.out.contains("Usage: tollgate"), "{line}: {help:?}");
         assert!(help.out.contains("Example"), "{line}: {help:?}");
     }
+    Ok(())
+}
+
+/// Whether a command asks before it does something.
+fn changes(line: &str) -> bool {
+    let all = definition();
+    let command = line.split(' ').try_fold(&all, |command, name| command.find_subcommand(name));
+    let mut arguments = command.into_iter().flat_map(clap::Command::get_arguments);
+    arguments.any(|argument| argument.get_id() == "yes")
+}
+
+/// What a command does in a pipe, and with `--dry-run`: those of [`LINES`] that ask, and what else
+/// changes something.
+const CHANGES: &[&str] = &[
+    "plans apply {changed}",
+    "webhook apply --roll",
+    "events replay --since 1h",
+    "reconcile --accept",
+    "reconcile --repair --accept",
+];
+
+#[tokio::test]
+async fn without_a_yes_no_command_changes_anything() -> anyhow::Result<()> {
+    let (operator, mut words) = prepared().await?;
+    let plans = &operator.stack.world.plans_toml;
+    let changed = plans.replace("default_plan", "# a plan more\ndefault_plan");
+    let file = words[0].1.replace("habits-", "changed-");
+    let another = "[[plans]]\nid = \"more\"\nrank = 99\n";
+    std::fs::write(&file, format!("{changed}\n{another}"))?;
+    words.push(("{changed}", file));
+    let lines = LINES.iter().map(|(line, _)| line.replace(" --dry-run", ""));
+    let lines: Vec<_> = lines.chain(CHANGES.iter().map(|it| (*it).to_owned())).collect();
+    let (mut refused, mut foreseen) = (0, 0);
+    for line in &lines {
+        let name: Vec<_> = line.split(' ').take(2).collect();
+        let asks = changes(&name.join(" ")) || changes(name[0]);
+        let runs = if asks { &["", " --dry-run"][..] } else { &[""][..] };
+        for more in runs {
+            let run = format!("{}{more}", filled(line, &words));
+            operator.stack.world.gate.take_calls();
+            let said = operator.tollgate(&run, input(line)).await;
+            assert_eq!(operator.all_writes(), Vec::<String>::new(), "{run}: {said:?}");
+            refused += usize::from(asks && more.is_empty() && said.exit == 3);
+            foreseen += usize::from(said.exit == 4);
+        }
+    }
+    // The rest has nothing to do.
+    assert!(refused >= 18 && foreseen >= 12, "{refused} and {foreseen} of {}", lines.len());
     Ok(())
 }
 
@@ -185,11 +250,9 @@ async fn a_reader_who_has_gone_is_no_error() -> anyhow::Result<()> {
     let reads = reads.filter(|line| !line.contains("{junk}"));
     for line in reads.chain(["queue status --json"]) {
         let line = line.replace("{plans}", &plans);
-        let line = match line.as_str() {
-            "stack show" => line,
-            line if line.starts_with("stack") => format!("{line} --why 'a test' --by ops --yes"),
-            line => line.to_owned(),
-        };
+        let command: Vec<_> = line.split(' ').take(2).collect();
+        let asks = changes(&command.join(" ")) && !line.contains("--dry-run");
+        let line = format!("{}{}", filled(&line, &[]), if asks { " --yes" } else { "" });
         let said = operator.tollgate(&line, Input::Piped(WEBHOOK_SECRET)).await;
         assert!(said.exit == 141 && !said.err.contains("error"), "{line}: {said:?}");
     }

@@ -9,9 +9,12 @@ mod keys;
 mod plans;
 mod queue;
 mod reconcile;
+mod screens;
 mod secrets;
 mod stack;
 mod webhook;
+
+pub(crate) use self::habits::{filled, input, prepared};
 
 use std::borrow::Borrow;
 use std::cell::Cell;
@@ -195,6 +198,14 @@ impl<S: Borrow<Stack>> Operator<S> {
             .filter(|call| !reads.iter().any(|read| call.operation.starts_with(read)))
             .map(|call| call.operation.to_owned())
             .collect()
+    }
+
+    /// The same, the ledger's among them.
+    pub(crate) fn all_writes(&self) -> Vec<String> {
+        let reads = ["Get", "AdminGet", "Describe", "List", "Query", "Scan", "BatchGet", "GET "];
+        let calls = self.stack().world.gate.take_calls().into_iter().map(|call| call.operation);
+        let writes = calls.filter(|call| !reads.iter().any(|read| call.starts_with(read)));
+        writes.map(str::to_owned).collect()
     }
 
     pub(crate) fn stripe(&self) -> std::sync::MutexGuard<'_, Stripe> {

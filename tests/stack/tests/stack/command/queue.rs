@@ -7,6 +7,7 @@ use tollgate_local::customer::Customer;
 use tollgate_standin::stripe::{Card, NewCustomer};
 use tollgate_standin::world::{DEAD_LETTER_QUEUES, EVENTS_QUEUE};
 
+use super::screens::assert_shows;
 use super::{Input, Operator, plain};
 
 const NONE: Input = Input::Piped("");
@@ -15,7 +16,8 @@ const NONE: Input = Input::Piped("");
 async fn a_quiet_stack_needs_nobody() -> anyhow::Result<()> {
     let operator = Operator::start().await?;
     let said = operator.tollgate("queue status", NONE).await;
-    assert_eq!((said.exit, said.out.as_str()), (0, include_str!("queue-quiet.txt")), "{said:?}");
+    assert_eq!(said.exit, 0, "{said:?}");
+    assert_shows("queue-quiet", &said.out);
     assert_eq!(operator.writes(), Vec::<String>::new());
     Ok(())
 }
@@ -47,7 +49,8 @@ async fn what_needs_a_person_is_told_and_fails() -> anyhow::Result<()> {
     assert!(stack.ledger.put_stack(&record).await?);
 
     let said = operator.tollgate("queue status", NONE).await;
-    assert_eq!((said.exit, plain(&said.out, &[]).as_str()), (1, include_str!("queue-trouble.txt")));
+    assert_eq!(said.exit, 1, "{said:?}");
+    assert_shows("queue-trouble", &plain(&said.out, &[]));
     let said = operator.tollgate("queue status --json", NONE).await;
     let told: Value = serde_json::from_str(&said.out)?;
     assert_eq!(told["needs_a_person"], json!(["dead_letters", "parked", "blast_limit"]));

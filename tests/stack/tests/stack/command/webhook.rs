@@ -159,6 +159,31 @@ async fn an_endpoint_without_a_stored_secret_says_what_to_do() -> anyhow::Result
     Ok(())
 }
 
+/// Stripe signs with another secret than the one that is stored: every event is refused.
+#[tokio::test]
+async fn a_stored_secret_that_is_another_endpoints_is_told_and_a_roll_mends_it()
+-> anyhow::Result<()> {
+    let (operator, arn) = operator().await?;
+    operator.webhook("--yes").await;
+    operator.stack.world.secrets.put(&arn, "wrong", "whsec_of_another_endpoint")?;
+    operator.writes();
+    let told = operator.webhook("--yes").await;
+    assert_eq!(told.exit, 3, "{told:?}");
+    assert!(told.out.contains("none of the stored signing secrets is its own"), "{told:?}");
+    assert!(told.out.contains("Make another with --roll"), "{told:?}");
+    assert_eq!(operator.writes(), Vec::<String>::new());
+
+    assert_eq!(operator.webhook("--roll --yes").await.exit, 0);
+    let [new, old] = &operator.endpoints()[..] else { anyhow::bail!("there were to be two") };
+    assert_eq!(operator.heard(&arn)?, [(new.clone(), true), (old.clone(), false)]);
+    // A deployment, with which the functions start anew, is not stopped by the old one.
+    assert_eq!(operator.webhook("--yes").await.exit, 0);
+    assert_eq!(operator.webhook("--retire --yes").await.exit, 0);
+    assert_eq!(operator.heard(&arn)?, [(new.clone(), true)]);
+    assert_eq!(operator.stored(&arn).split(',').count(), 1, "the wrong one is gone too");
+    Ok(())
+}
+
 /// A way to Stripe on which the answer to a new endpoint is lost.
 async fn losing(operator: &Operator) -> anyhow::Result<String> {
     async fn lose(request: Request, next: Next) -> Response {

@@ -128,6 +128,7 @@ stories! {
         ;
     subscriptions:
         a_trial_and_a_paid_month_have_the_plan,
+        who_pays_reads_when_it_renews,
         a_planned_end_comes_on_time_though_nobody_tells,
         a_planned_end_comes_on_time_though_its_event_is_late,
         grace_is_counted_from_the_first_failure,

@@ -9,6 +9,25 @@ use tollgate_standin::stripe::{
 
 use crate::shop::{Shop, Told, Weather, on};
 
+/// The day moves with each renewal, and is gone when the subscription is to end.
+pub(super) async fn who_pays_reads_when_it_renews(weather: Weather) -> Told {
+    let shop = Shop::open_in(&weather).await?;
+    let mut ann = shop.sign_up("ann").await?;
+    assert_eq!(ann.account().await?.renews_at, None);
+    let subscription = ann.buys("pro").await?;
+    let first = ann.row()?.period.end;
+    assert_eq!(ann.account().await?.renews_at, Some(first));
+    shop.days(32).await?;
+    let second = ann.row()?.period.end;
+    assert!(second > first);
+    assert_eq!(ann.account().await?.renews_at, Some(second));
+    shop.stripe().cancel(&subscription, When::PeriodEndInPortal)?;
+    shop.settle().await?;
+    let account = ann.account().await?;
+    assert_eq!(account.renews_at, None, "{}", account.access.reason);
+    shop.holds().await
+}
+
 /// trialing, active; no live subscription: the default plan.
 pub(super) async fn a_trial_and_a_paid_month_have_the_plan(weather: Weather) -> Told {
     let shop = Shop::open_in(&weather).await?;

@@ -212,9 +212,16 @@ impl Update {
 pub(crate) fn stack(stack: &StackRecord) -> Update {
     let mut update = Update::default();
     for (name, value) in object(&StackRecord { revision: stack.revision + 1, ..stack.clone() }) {
-        update.put(&name, Some(value).filter(|v| !v.is_null()).map(to_attribute));
+        update.put(&name, stored(value));
     }
     update
+}
+
+/// A field as an attribute. What is nothing is removed: a field that its type leaves out when it is
+/// empty would stand in the item as it was before.
+fn stored(value: Value) -> Option<AttributeValue> {
+    let is_nothing = value.is_null() || value.as_array().is_some_and(Vec::is_empty);
+    (!is_nothing).then(|| to_attribute(value))
 }
 
 /// The update that writes what an account's owner is buying, with the next revision.
@@ -279,7 +286,7 @@ pub(crate) fn state(account: &Account) -> Update {
         match name.as_str() {
             "lease_until" => update.put(&name, account.lease_until.map(instant)),
             name if name == DUE.range => update.put(name, account.review_at.map(instant)),
-            _ => update.put(&name, Some(value).filter(|v| !v.is_null()).map(to_attribute)),
+            _ => update.put(&name, stored(value)),
         }
     }
     update.put(DUE.hash, account.review_at.map(|_| account_shard(&account.id)));

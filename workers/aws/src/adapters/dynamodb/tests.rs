@@ -218,6 +218,32 @@ async fn a_full_account_and_its_history_come_back_as_they_were_written() {
     assert_eq!(link_owner(&link), Some(account_id("a")));
 }
 
+/// A commit writes every field: what is over does not stay as it was.
+#[tokio::test]
+async fn what_is_over_goes_from_the_item() {
+    let ledger = ledger().await;
+    let subscription = || SubscriptionId::parse("sub_1").unwrap();
+    let mut account = claimed(&ledger, "a", 100).await;
+    account.several = [subscription()].into();
+    account.may_cancel = [subscription()].into();
+    account.person = Some(PersonId::parse("00ff").unwrap());
+    account.first_key_at = Some(at(1));
+    account.renews_at = Some(at(2));
+    let full = release(&account, "full");
+    ledger.commit(&full).await.unwrap();
+    assert_eq!(ledger.account(&account.id).await.unwrap(), Some(full.account));
+    let account = claimed(&ledger, "a", 200).await;
+    let account = Account {
+        epoch: account.epoch,
+        open: true,
+        lease_until: account.lease_until,
+        ..Account::new(account.id)
+    };
+    let empty = release(&account, "empty");
+    ledger.commit(&empty).await.unwrap();
+    assert_eq!(ledger.account(&account.id).await.unwrap(), Some(empty.account));
+}
+
 #[tokio::test]
 async fn one_of_two_claims_wins_and_the_other_hears_until_when() {
     let ledger = ledger().await;

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde_json::json;
 use tollgate_billing::doctor::{CheckoutCustomer, Endpoint, Product, SeenPrice};
 use tollgate_billing::ports::{Class, Page, PortResult};
-use tollgate_billing::storefront::METADATA_STACK;
+use tollgate_billing::storefront::{METADATA_SECRET, METADATA_STACK};
 use tollgate_events::stripe::ACTED_ON;
 
 use super::answer::{Object, Odd};
@@ -121,6 +121,7 @@ fn product(object: &Object<'_>) -> Result<Product, Odd> {
 
 /// <https://docs.stripe.com/api/webhook_endpoints/object>
 fn endpoint(object: &Object<'_>) -> Result<Endpoint, Odd> {
+    let mut metadata = metadata(object);
     Ok(Endpoint {
         id: id(object)?,
         url: object.need("url")?,
@@ -129,7 +130,8 @@ fn endpoint(object: &Object<'_>) -> Result<Endpoint, Odd> {
         api_version: object.text("api_version"),
         livemode: object.flag("livemode") == Some(true),
         connect: object.says("application"),
-        stack: metadata(object).remove(METADATA_STACK),
+        stack: metadata.remove(METADATA_STACK),
+        secret: metadata.remove(METADATA_SECRET),
     })
 }
 

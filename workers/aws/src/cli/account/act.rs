@@ -15,7 +15,8 @@ use super::{Doing, customer};
 use crate::adapters::dynamodb::DynamoLedger;
 use crate::adapters::sqs::SqsQueue;
 use crate::adapters::system::SystemEntropy;
-use crate::cli::confirm::{Answer, ask};
+use crate::cli::confirm::Answer;
+use crate::cli::on_record::{OnRecord, by};
 use crate::cli::stack::PlansOption;
 use crate::cli::table::fields;
 use crate::cli::{Context, Exit, Failure, Io, who};
@@ -45,7 +46,8 @@ pub(super) async fn run<C: Clock>(
     context: &Context<'_, C>,
     io: &mut Io<'_>,
 ) -> Result<Exit, Failure> {
-    let act = &OperatorAct { act, by: by(doing.by, context)?, why: doing.why };
+    let Doing { on_record: OnRecord { why, by: who_does, consent }, no_wait, plans } = doing;
+    let act = &OperatorAct { act, by: by(who_does, context)?, why };
     let (ledger, queue) = (&context.ledger().await?, &context.queue().await?);
     let id = &who::id(name, context, ledger).await?;
     let operate = Operate { ledger, queue, clock: &context.clock, entropy: &SystemEntropy };
@@ -54,29 +56,18 @@ pub(super) async fn run<C: Clock>(
     }
     let doer = Doer { context, ledger, operate, id, act };
     let changes = doer.patiently(io, async || doer.operate.check(id, act).await).await?;
-    if doing.dry_run {
-        return doer.preview(changes, &doing.plans, io).await;
+    if consent.dry_run {
+        return doer.preview(changes, &plans, io).await;
     }
-    if !doing.yes {
+    if !consent.yes {
         context.progress(&format!("{} on account {id}: {}", act.act, act.why), io)?;
     }
     // On record it is even when it changes nothing: the worker then looks.
-    if ask(false, doing.yes, true, context.json, io)? != Answer::Do {
+    if consent.ask(true, context.json, io)? != Answer::Do {
         return Ok(Exit::Done);
     }
     let acted = doer.patiently(io, async || doer.operate.act(id, act).await).await?;
-    doer.follow(&acted, doing.no_wait, io).await
-}
-
-/// Who does it: history names them.
-pub(in crate::cli) fn by<C: Clock>(
-    by: Option<String>,
-    context: &Context<'_, C>,
-) -> Result<String, Failure> {
-    let user = || context.variable("USER").filter(|user| !user.trim().is_empty());
-    by.or_else(user).ok_or_else(|| {
-        Failure::usage("it is not known who does this", "Say so: --by NAME, or set USER.")
-    })
+    doer.follow(&acted, no_wait, io).await
 }
 
 /// Refuses a plan that is not in the catalog, if there is a catalog.

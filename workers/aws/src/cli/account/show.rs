@@ -37,7 +37,7 @@ fn rows(account: &Account, last: Option<&Entry>, leased: bool) -> Vec<(&'static 
         ("Plan", plan),
         ("Status", access.status.to_string()),
         ("Reason", access.reason.to_string()),
-        ("Owner reads", for_owner(&access.reason, access.plan.as_ref(), None)),
+        ("Owner reads", for_owner(&access.reason, access.plan.as_ref(), account.renews_at)),
     ]);
     let several =
         |label, values: Vec<String>| (!values.is_empty()).then(|| (label, values.join("\n")));

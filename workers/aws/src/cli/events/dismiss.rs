@@ -7,8 +7,8 @@ use tollgate_billing::ports::{Clock, Ledger};
 use tollgate_events::EventRef;
 
 use super::name::{event, short};
-use crate::cli::account::{by, text};
-use crate::cli::confirm::{Answer, ask};
+use crate::cli::confirm::Answer;
+use crate::cli::on_record::{OnRecord, by};
 use crate::cli::{Context, Exit, Failure, Io};
 
 /// The options of `dismiss`.
@@ -17,18 +17,8 @@ pub(crate) struct Dismiss {
     /// Which one: evt_…, op_…, or source/id.
     #[arg(value_name = "EVENT", value_parser = event)]
     event: EventRef,
-    /// Why: on record.
-    #[arg(long, value_name = "TEXT", value_parser = text)]
-    why: String,
-    /// Who does it [default: $USER].
-    #[arg(long, value_name = "NAME", value_parser = text)]
-    by: Option<String>,
-    /// Only show what it is.
-    #[arg(long)]
-    dry_run: bool,
-    /// Do not ask.
-    #[arg(long, conflicts_with = "dry_run")]
-    yes: bool,
+    #[command(flatten)]
+    on_record: OnRecord,
 }
 
 pub(super) async fn run<C: Clock>(
@@ -36,8 +26,8 @@ pub(super) async fn run<C: Clock>(
     context: &Context<'_, C>,
     io: &mut Io<'_>,
 ) -> Result<Exit, Failure> {
-    let Dismiss { event, why, dry_run, yes, .. } = options;
-    let (by, ledger) = (by(options.by, context)?, context.ledger().await?);
+    let Dismiss { event, on_record: OnRecord { why, by: who, consent } } = options;
+    let (by, ledger) = (by(who, context)?, context.ledger().await?);
     let name = short(&event);
     let Some(stored) = ledger.event(&event).await? else { return Err(not_on_record(&name)) };
     if !context.json {
@@ -45,7 +35,7 @@ pub(super) async fn run<C: Clock>(
         writeln!(io.out, "{name} is {outcome}: {}", detail.unwrap_or_default())?;
     }
     let is_stuck = stored.record.outcome.is_stuck();
-    match ask(dry_run, yes, is_stuck, context.json, io)? {
+    match consent.ask(is_stuck, context.json, io)? {
         Answer::Nothing => Err(waits_for_nobody(&name, stored.record.outcome.as_str())),
         Answer::DryRun => Ok(Exit::WouldChange),
         Answer::Do => match dismiss(&ledger, &event, (&by, &why), context.clock.now()).await? {

@@ -16,7 +16,7 @@ use crate::adapters::dynamodb::DynamoLedger;
 use crate::adapters::sqs::SqsQueue;
 use crate::adapters::stripe::StripeApi;
 use crate::adapters::system::SystemEntropy;
-use crate::cli::confirm::{Answer, ask};
+use crate::cli::confirm::{Answer, Consent};
 use crate::cli::progress::Progress as Bar;
 use crate::cli::stack::PlansOption;
 use crate::cli::table::counted;
@@ -37,13 +37,8 @@ pub(crate) struct Replay {
     /// Events a second, at most 10: each costs calls of Stripe and of API Gateway.
     #[arg(long, value_name = "N", default_value_t = RATE, value_parser = clap::value_parser!(u32).range(1..=10))]
     pub(super) rate: u32,
-    /// Only show what would change: which accounts would move, which keys would be made or
-    /// disabled, decided against live state.
-    #[arg(long)]
-    dry_run: bool,
-    /// Do not ask.
-    #[arg(long, conflicts_with = "dry_run")]
-    yes: bool,
+    #[command(flatten)]
+    consent: Consent,
     /// Wait until all were handled again, and tell what became of them.
     #[arg(long, conflicts_with = "dry_run")]
     wait: bool,
@@ -63,7 +58,7 @@ pub(super) async fn run<C: Clock>(
     io: &mut Io<'_>,
 ) -> Result<Exit, Failure> {
     let now = context.clock.now();
-    if options.dry_run {
+    if options.consent.dry_run {
         return rehearse::run(options, &options.filter, context, now, io).await;
     }
     let (ledger, stripe) = clients(&options.filter, context).await?;
@@ -111,7 +106,7 @@ impl<C: Clock> Replaying<'_, C> {
         if !self.context.json {
             self.print_plan(io)?;
         }
-        match ask(false, self.options.yes, self.total.sent > 0, self.context.json, io)? {
+        match self.options.consent.ask(self.total.sent > 0, self.context.json, io)? {
             Answer::Nothing | Answer::DryRun => self.finish(None, io)?,
             Answer::Do => {
                 if self.send(io).await?.is_break() {

@@ -19,7 +19,7 @@ use super::{Apply, print, to_apply};
 use crate::adapters::stripe::StripeApi;
 use crate::adapters::system::SystemEntropy;
 use crate::adapters::usage_plans::UsagePlans;
-use crate::cli::confirm::{Answer, ask};
+use crate::cli::confirm::Answer;
 use crate::cli::{Context, Exit, Failure, Io, Setting};
 
 /// API Gateway takes one `UpdateUsagePlan` in 20 seconds, from everybody in the account and
@@ -47,7 +47,7 @@ pub(super) async fn run<C: Clock>(
     if !found.obstacles.is_empty() {
         return refuse(&found, revision, context.json, io);
     }
-    match ask(options.dry_run, options.yes, !found.changes.is_empty(), context.json, io)? {
+    match options.consent.ask(!found.changes.is_empty(), context.json, io)? {
         Answer::Nothing => {
             finish(&found, revision, false, context.json, io)?;
             Ok(Exit::Done)

@@ -8,7 +8,8 @@ use tollgate_billing::ops::{Rebuild, RebuildReport, Rebuilt};
 use tollgate_billing::ports::{Clock, Ports};
 use tollgate_billing::sweep::{ACCOUNTS_AT_ONCE, News, Stage};
 
-use super::super::confirm::{Answer, ask};
+use super::super::confirm::Answer;
+use super::super::on_record::by;
 use super::super::progress::Stages;
 use super::super::stack_record::must_belong;
 use super::super::table::{counted, number};
@@ -49,10 +50,7 @@ pub(super) async fn run<C: Clock>(
     context: &Context<'_, C>,
     io: &mut Io<'_>,
 ) -> Result<Exit, Failure> {
-    let user = || context.variable("USER").filter(|user| !user.trim().is_empty());
-    let by = command.by.clone().or_else(user).ok_or_else(|| {
-        Failure::usage("it is not known who does this", "Say so: --by NAME, or set USER.")
-    })?;
+    let by = by(command.by.clone(), context)?;
     let file = context.catalog(&command.plans).await?;
     let (ports, deriver) = (context.ports().await?, context.proofs().await?);
     let stack = context.settings().await?.need(Setting::Stack)?.to_owned();
@@ -82,7 +80,7 @@ pub(super) async fn run<C: Clock>(
             print_bound(bound, io)?;
         }
     }
-    let answer = ask(command.dry_run, command.yes, would.rebuilt > 0, context.json, io)?;
+    let answer = command.consent.ask(would.rebuilt > 0, context.json, io)?;
     let written = matches!(answer, Answer::Do);
     let (report, exit) = match answer {
         Answer::Nothing => (would, Exit::Done),
