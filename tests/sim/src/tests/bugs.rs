@@ -10,11 +10,11 @@ use crate::shrink::{Shrunk, shrink};
 use crate::story::story;
 
 /// How many seeds may go by without a catch.
-const LIMIT: u64 = 200;
+pub(super) const LIMIT: u64 = 200;
 
 /// The seed from which each bug is hunted: the one that `cargo sim bugs` finds first. A
 /// seed that has come to tell of something else only makes the hunt longer.
-fn start(bug: Bug) -> u64 {
+pub(super) fn start(bug: Bug) -> u64 {
     match bug {
         Bug::OpenForgotten => 579,
         Bug::NoHint => 284,

@@ -20,6 +20,7 @@ mod legacy_ids;
 mod looks;
 mod namesake;
 mod odd_rows;
+mod page;
 mod paid;
 mod permutations;
 mod persons;

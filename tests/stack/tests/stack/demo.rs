@@ -3,6 +3,8 @@
 use tollgate_local::demo;
 use tollgate_local::stack::Broken;
 
+use crate::pages::text;
+
 #[tokio::test]
 async fn the_demo_shows_a_whole_life_and_proves_it() {
     let mut out = Vec::new();
@@ -12,6 +14,48 @@ async fn the_demo_shows_a_whole_life_and_proves_it() {
         assert!(out.contains(told), "nothing of {told:?} in\n{out}");
     }
     assert!(!out.contains("BROKEN"), "{out}");
+    is_what_the_readme_shows(&out);
+}
+
+/// The README has parts of it, in their order, with other ports and ids.
+fn is_what_the_readme_shows(out: &str) {
+    let readme = text("README.md");
+    let (_, shown) = readme.split_once("<!-- demo -->\n```text\n").expect("it is marked");
+    let (shown, _) = shown.split_once("```\n<!-- /demo -->").expect("it ends");
+    let without_ends =
+        |text: &str| text.lines().fold(String::new(), |all, it| all + it.trim_end() + "\n");
+    let (out, shown) = (without_ends(&masked(out)), masked(shown));
+    let mut rest = out.as_str();
+    for part in shown.split("\n…\n").map(str::trim) {
+        let at =
+            rest.find(part).unwrap_or_else(|| panic!("the demo does not print\n{part}\n{out}"));
+        rest = &rest[at + part.len()..];
+    }
+}
+
+/// A text without what is otherwise each time: ports, and names that somebody has thrown dice for.
+fn masked(text: &str) -> String {
+    let is_of_word = |it: char| it.is_ascii_alphanumeric() || it == '_' || it == '-';
+    let (mut masked, mut word) = (String::new(), String::new());
+    for character in text.chars().chain(['\n']) {
+        if is_of_word(character) {
+            word.push(character);
+            continue;
+        }
+        let named = masked.ends_with("usage plan ") || is_made_up(&word);
+        let port = masked.ends_with("127.0.0.1:");
+        masked.push_str(if named || port { "#" } else { &word });
+        word.clear();
+        masked.push(character);
+    }
+    masked
+}
+
+fn is_made_up(word: &str) -> bool {
+    let has = |kind: fn(&char) -> bool| word.chars().any(|it| kind(&it));
+    let of_stripe = ["evt_", "sub_", "dp_", "bps_", "cs_", "cus_"];
+    let mixed = has(char::is_ascii_digit) && has(char::is_ascii_alphabetic);
+    of_stripe.iter().any(|prefix| word.starts_with(prefix)) || (mixed && word.len() >= 10)
 }
 
 #[tokio::test]

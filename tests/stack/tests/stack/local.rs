@@ -105,9 +105,55 @@ async fn pasted(shell: &str, commands: &str) -> anyhow::Result<String> {
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
+/// The POSIX shells of this machine; `sh` there is everywhere.
+fn shells() -> Vec<&'static str> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let is_there = |shell: &&str| std::env::split_paths(&path).any(|it| it.join(shell).exists());
+    let others = ["bash", "zsh", "ksh", "mksh", "yash"];
+    std::iter::once("sh").chain(others.into_iter().filter(is_there)).collect()
+}
+
+/// What a terminal's zsh takes for something else than `sh` does, each with what stands before it:
+/// history (`!`, in double quotes too), a comment, a glob that matches nothing, a program's path
+/// (`=word`).
+/// <https://zsh.sourceforge.io/Doc/Release/Expansion.html>
+fn pitfalls_of_zsh(commands: &str) -> Vec<String> {
+    let (mut quote, mut before, mut found) = (None, ' ', Vec::new());
+    for (at, character) in commands.char_indices() {
+        let begins = before.is_whitespace();
+        match (quote, character) {
+            (None, '\'' | '"') => quote = Some(character),
+            (Some(open), it) if open == it => quote = None,
+            (None | Some('"'), '!') | (None, '?' | '*' | '[') => found.push(commands[..=at].into()),
+            (None, '#' | '=') if begins => found.push(commands[..=at].into()),
+            _ => {}
+        }
+        before = character;
+    }
+    found
+}
+
+#[tokio::test]
+async fn the_printed_walk_has_nothing_that_zsh_takes_for_something_else() -> anyhow::Result<()> {
+    for (taken, count) in [
+        ("curl http://a.example/b?c=d", 1),
+        ("curl 'http://a.example/b?c=d'  # why", 1),
+        ("echo \"Hello!\" 'Hello!'", 1),
+        ("=ls a[1] b*", 3),
+        ("CODE=1; until a=b; do c -d '{\"d\":[1]}'; done", 0),
+    ] {
+        assert_eq!(pitfalls_of_zsh(taken).len(), count, "{taken}");
+    }
+    let stack = serve::start(None, &SystemClock).await?;
+    for part in guide::walk(&stack) {
+        assert_eq!(pitfalls_of_zsh(&part), Vec::<String>::new());
+    }
+    Ok(())
+}
+
 #[tokio::test]
 async fn the_printed_walk_works_in_every_posix_shell() -> anyhow::Result<()> {
-    for shell in ["sh", "bash"] {
+    for shell in shells() {
         let stack = serve::start(None, &SystemClock).await?;
         let [sign_up, code, buy] = guide::walk(&stack);
         assert!(guide::guide(&stack)?.contains(&sign_up), "it is what is printed");

@@ -11,6 +11,7 @@ mod demo;
 mod deploy_script;
 mod local;
 mod lost_answers;
+mod pages;
 mod runbook;
 mod scenarios;
 mod shop;

@@ -14,6 +14,7 @@ use tollgate_billing::sweep::wake;
 use tollgate_standin::gate::{Call, failure};
 use tollgate_standin::world::BULK_QUEUE;
 
+use super::page::PAGE;
 use crate::scene::{Mishap, Scene};
 use end::{Values, end, flaws, summary, values};
 use flows::{Begins, FLOWS, Flow, TURNS, Turn};
@@ -185,6 +186,10 @@ fn whatever_goes_wrong_at_any_call_of_any_flow_the_end_is_the_same() {
     let played: usize = flows.iter().map(|(played, _)| played).sum();
     let problems: Vec<_> = flows.into_iter().flat_map(|(_, problems)| problems).collect();
     println!("{} flows: {played} times something went wrong at one call", FLOWS.len());
+    let (thousands, rest) = (played / 1000, played % 1000);
+    for told in [format!("{} flows of", FLOWS.len()), format!("{thousands},{rest:03} times")] {
+        assert!(PAGE.contains(&told), "docs/simulation.md does not say {told}");
+    }
     assert!(problems.is_empty(), "{}", problems.join("\n"));
 }
 
