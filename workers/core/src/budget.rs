@@ -66,6 +66,8 @@ mod tests {
             let together: f64 = rates.iter().sum();
             assert!((together - f64::from(number)).abs() < 0.001, "{number}: {rates:?}");
             assert!(rates.iter().all(|rate| *rate <= rates[0]), "the workers have most: {rates:?}");
+            let others = f64::from(number.min(CALLERS)) / f64::from(CALLERS);
+            assert!(rates[1..].iter().all(|rate| (rate - others).abs() < 0.001), "{rates:?}");
             assert_eq!(left_to_the_seller(&policy) + number, LIMIT);
         }
     }

@@ -129,6 +129,15 @@ mod tests {
     }
 
     #[test]
+    fn four_seconds_of_the_rate_may_be_used_at_once() {
+        for (rate, instances, burst) in [(10, 1, 40), (5, 2, 10), (1, 10, 4)] {
+            let pace = part(rate, instances);
+            assert!(pace.take(burst, at(0)).is_zero(), "{rate}/s, {instances}");
+            assert!(!pace.take(1, at(0)).is_zero(), "{rate}/s, {instances}");
+        }
+    }
+
+    #[test]
     fn what_is_given_back_can_be_taken_again() {
         let pace = part(1, 1);
         assert!(pace.take(4, at(0)).is_zero());

@@ -83,3 +83,18 @@ pub(crate) fn carried_over(remembered: &Remembered) -> String {
     }
     format!("{CARRIED_OVER}{} of the same person: {}", remembered.account, remembered.why)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_one_however_it_is_written_and_is_printed_nowhere() {
+        let ann = VerifiedEmail::of(Some(" Ann@Example.com"), true);
+        assert_eq!(ann, VerifiedEmail::of(Some("ann@example.com "), true));
+        assert_ne!(ann, VerifiedEmail::of(Some("anna@example.com"), true));
+        assert_eq!(VerifiedEmail::of(Some("ann@example.com"), false), None);
+        assert_eq!(VerifiedEmail::of(Some("  "), true), None);
+        assert_eq!(format!("{ann:?}"), "Some(VerifiedEmail(…))");
+    }
+}

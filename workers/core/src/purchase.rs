@@ -141,6 +141,11 @@ mod tests {
         assert_eq!(nonce(&first), "a");
         assert_eq!(nonce(&click(&first, "pro", "b", 60)), "a");
         assert_eq!(nonce(&click(&first, "basic", "b", 60)), "b", "the offer has changed");
+        assert_eq!(
+            click(&first, "pro", "b", 60).at,
+            at(60),
+            "the row is kept from the last one on"
+        );
         let hours = |hours: i64| hours * 3600;
         assert_eq!(nonce(&click(&first, "pro", "b", hours(23) - 1)), "a");
         assert_eq!(nonce(&click(&first, "pro", "b", hours(23))), "b");

@@ -12,8 +12,8 @@ use tollgate_billing::ops::{Act, ActError, OperatorAct};
 use tollgate_billing::ports::{Class, Ledger, Ports, Service};
 use tollgate_billing::sweep::wake;
 use tollgate_events::{AccountId, CustomerId, DisputeId, Envelope, EventId, Subject, Via};
-use tollgate_standin::api_gateway::KeyPatch;
-use tollgate_standin::stripe::{Metadata, SubscriptionData, When};
+use tollgate_standin::api_gateway::{KeyPatch, NewApiKey};
+use tollgate_standin::stripe::{Card, Metadata, NewCustomer, SubscriptionData, When};
 
 use super::scene::{Refuses, Scene};
 use crate::executor::block_on;
@@ -422,6 +422,24 @@ fn a_closed_account_has_no_key_pays_no_more_and_can_be_opened_again() {
     assert_eq!(keys(&scene, &ann), [generation(2)], "a generation is never had twice");
 }
 
+/// What a late call of another worker has left is an orphan: the ledger knows that there was a key,
+/// and has forgotten nothing.
+#[test]
+fn an_orphan_keeps_nobody_from_being_opened_again() {
+    let scene = Scene::new();
+    let ann = scene.sign_up("ann");
+    scene.operate(&ann, Act::Close);
+    let orphan = NewApiKey {
+        name: Some(format!("tollgate/sim/{ann}/primary/1")),
+        customer_id: Some(ann.to_string()),
+        ..NewApiKey::default()
+    };
+    scene.world.api_gateway.scene(|model, now| model.create_api_key(orphan, now).unwrap());
+    scene.operate(&ann, Act::Release);
+    assert_eq!(scene.seen(&ann), seen("free", Status::Active, "free"));
+    assert!(keys(&scene, &ann).contains(&generation(2)));
+}
+
 #[test]
 fn of_a_deleted_user_only_a_customer_can_be_taken_away() {
     let scene = Scene::new();
@@ -509,6 +527,37 @@ fn what_waits_goes_with_its_customer() {
     }
 }
 
+/// DynamoDB takes a hundred items in a transaction: the others stay on record, for the sweep.
+#[test]
+fn as_many_go_with_their_customer_as_one_commit_takes() {
+    let scene = Scene::new();
+    let ann = scene.sign_up("ann");
+    let (customer, event) = {
+        let mut stripe = scene.world.stripe.account();
+        let customer = stripe.create_customer(NewCustomer::default());
+        stripe.set_card(&customer, Card::Pays).unwrap();
+        let price = stripe.price_by_lookup_key("pro_monthly").unwrap().id.clone();
+        stripe.subscribe(&customer, &[&price], SubscriptionData::default()).unwrap();
+        drop(stripe);
+        let mut events = scene.events().into_iter();
+        let created = events.find(|event| event.kind == "customer.subscription.created");
+        (CustomerId::parse(customer).unwrap(), created.expect("it is told"))
+    };
+    let id = |n| EventId::parse(format!("evt_{n}")).unwrap();
+    let events: Vec<_> = (0..100).map(|n| Envelope { id: id(n), ..event.clone() }).collect();
+    for batch in events.chunks(10) {
+        assert_eq!(scene.handle(batch).failed, [""; 0]);
+    }
+    let waiting = || {
+        let events = scene.world.ledger.events().into_iter();
+        events.filter(|event| event.record.outcome == Outcome::Waiting).count()
+    };
+    assert_eq!(waiting(), 100);
+    scene.operate(&ann, Act::Link { customer });
+    assert_eq!(scene.seen(&ann), seen("pro", Status::Active, "pro"));
+    assert_eq!(waiting(), 21, "eighty are settled, and one of them is the operator's");
+}
+
 /// Two accounts that name one customer in the same batch: the first has it, and what the other's
 /// events tell is the first's to see to. History names the events that did it, and no others.
 #[test]
@@ -547,6 +596,39 @@ fn of_two_who_name_a_customer_the_first_has_it() {
         let named: BTreeSet<_> = named.map(Envelope::event_ref).collect();
         assert_eq!(entry.cause.iter().cloned().collect::<BTreeSet<_>>(), named);
     }
+}
+
+/// What a dead worker has left half done is no less to be seen to when all that comes of an account
+/// turns out to be another's.
+#[test]
+fn who_was_left_open_is_seen_to_whosever_the_events_are() {
+    let scene = Scene::new();
+    let (ann, bob) = (scene.sign_up("ann"), paying(&scene, "bob"));
+    let event = {
+        let (customer, named) = (customer(&scene, &bob), scene.worker.deriver.name(&ann));
+        let mut stripe = scene.world.stripe.account();
+        let price = stripe.price_by_lookup_key("basic_monthly").unwrap().id.clone();
+        let metadata = named.to_metadata();
+        let data = SubscriptionData { metadata, ..SubscriptionData::default() };
+        stripe.subscribe(customer.as_str(), &[&price], data).unwrap();
+        drop(stripe);
+        let mut events = scene.events();
+        events.retain(|event| event.kind == "customer.subscription.created");
+        events
+    };
+    let key = scene.account(&ann).key().unwrap().id.clone();
+    let lease = SignedDuration::from_secs(27);
+    let now = scene.world.clock.time();
+    block_on(scene.world.ledger.claim(&ann, now, now + lease)).unwrap();
+    scene.world.api_gateway.scene(|model, now| {
+        let patch = KeyPatch { enabled: Some(false), ..KeyPatch::default() };
+        model.update_api_key(key.as_str(), patch, now).map(drop).unwrap();
+    });
+    scene.world.clock.advance(lease);
+    assert_eq!(scene.handle(&event).failed, [""; 0]);
+    assert_eq!(record(&scene, &event[0]).record.account, Some(bob));
+    assert_eq!(keys(&scene, &ann), [generation(1)]);
+    assert!(!scene.account(&ann).open);
 }
 
 /// The key was disabled by hand: whatever an operator does, it is looked at.

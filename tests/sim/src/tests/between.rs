@@ -131,6 +131,27 @@ fn what_the_lease_is_too_short_for_goes_on_at_once() {
     assert_eq!(scene.wakes(), []);
 }
 
+/// Whoever sleeps through the lease between two plans is woken at once, too; elsewhere the messages
+/// come again.
+#[test]
+fn a_lease_that_is_slept_through_between_two_plans_ends_between_them() {
+    for (asleep_after, is_between) in
+        [("DeleteUsagePlanKey", true), ("GET /v1/subscriptions", false)]
+    {
+        let scene = Scene::new();
+        let ann = upgrading(&scene);
+        let events = scene.events();
+        let sleeps = || scene.world.clock.advance(SignedDuration::from_secs(30));
+        let report = scene.handle_after(asleep_after, &events, sleeps);
+        assert_eq!(report.failed.is_empty(), is_between, "{asleep_after}");
+        let wakes = scene.wakes();
+        assert_eq!(wakes.len(), usize::from(is_between), "{asleep_after}");
+        let next = if is_between { wakes } else { events };
+        assert_eq!(scene.handle(&next).failed, [""; 0]);
+        assert_eq!(scene.seen(&ann), on_pro(), "{asleep_after}");
+    }
+}
+
 /// The wake itself cannot be sent: the messages come again.
 #[test]
 fn a_wake_that_the_queue_refuses_leaves_the_messages() {

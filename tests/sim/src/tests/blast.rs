@@ -5,7 +5,7 @@ use jiff::SignedDuration;
 use tollgate_billing::account::{PlanId, Status};
 use tollgate_billing::catalog::{Catalog, CatalogFile};
 use tollgate_billing::converge::{DRIFT, Worker};
-use tollgate_billing::ledger::{Blast, Outcome, StackRecord};
+use tollgate_billing::ledger::{Blast, KeyCount, Outcome, StackRecord};
 use tollgate_billing::ops::{Act, accept_blast};
 use tollgate_billing::ports::{Class, Ledger, Service};
 use tollgate_billing::sweep::wake;
@@ -121,6 +121,28 @@ fn a_hundredth_of_many_paying_accounts_is_more_than_ten() {
     scene.worker = mistaken(&scene);
     look_at_all(&scene, &drift(&scene, &ids, "1"));
     assert_eq!(on_pro(&scene, &ids), 1);
+}
+
+/// Who pays is counted against who pays, who is closed against all who have a key.
+#[test]
+fn a_closing_is_counted_against_all_who_have_a_key() {
+    for (closes, lost) in [(true, 13), (false, 10)] {
+        let mut scene = Scene::new();
+        let (ids, _) = fourteen(&scene);
+        let keys = Some(KeyCount { count: 1_300, at: scene.world.clock.time() });
+        let stack = block_on(scene.world.ledger.stack()).expect("fair");
+        assert!(
+            block_on(scene.world.ledger.put_stack(&StackRecord { keys, ..stack })).expect("fair")
+        );
+        if closes {
+            scene.worker.ports.cognito = Scene::new().world.cognito.clone();
+        } else {
+            scene.worker = mistaken(&scene);
+        }
+        look_at_all(&scene, &drift(&scene, &ids, "1"));
+        passes(&scene, SignedDuration::from_hours(2));
+        assert_eq!(on_pro(&scene, &ids), 14 - lost, "{closes}");
+    }
 }
 
 /// A pool in which nobody is found: looked at twice, an hour apart, and closed only ten times.

@@ -5,7 +5,7 @@ use tollgate_billing::account::Status;
 use tollgate_billing::account_api::{AccountApi, Refusal};
 use tollgate_billing::ops::Act;
 use tollgate_events::{AccountId, CustomerId};
-use tollgate_standin::stripe::{Card, When};
+use tollgate_standin::stripe::{Card, SubscriptionData, When};
 use tollgate_standin::world::World;
 
 use super::scene::Scene;
@@ -80,6 +80,27 @@ fn who_names_another_pays_for_them_and_does_nothing_else() {
     scene.world.stripe.account().open_dispute(own.as_str()).expect("she paid");
     handle_all(&scene);
     assert_eq!(scene.account(&ann).access.status, Status::Held);
+}
+
+/// What names her with our own proof is hers, whatever her customer was before.
+#[test]
+fn who_buys_through_us_is_known_by_it() {
+    let scene = scene();
+    let ann = scene.sign_up("ann");
+    scene.buy(&ann, "basic_monthly");
+    handle_all(&scene);
+    assert_eq!(scene.account(&ann).access.by_reference, [].into());
+    let (stranger, _) = stranger_pays(&scene, &ann, "pro_monthly");
+    assert_eq!(scene.account(&ann).access.by_reference, [stranger.clone()].into());
+    {
+        let metadata = scene.worker.deriver.name(&ann).to_metadata();
+        let data = SubscriptionData { metadata, ..SubscriptionData::default() };
+        let mut stripe = scene.world.stripe.account();
+        let price = stripe.price_by_lookup_key("basic_monthly").expect("it is sold").id.clone();
+        stripe.subscribe(stranger.as_str(), &[&price], data).expect("it is sold");
+    }
+    handle_all(&scene);
+    assert_eq!(scene.account(&ann).access.by_reference, [].into());
 }
 
 /// Nor does it keep her from buying for herself, as herself.

@@ -159,6 +159,25 @@ fn what_ended_unheard_is_read_by_itself_and_explained() {
     assert_eq!(by_id.count(), 14, "once each");
 }
 
+/// A list that lags has lost the subscription, which lives: nothing is taken, and it is looked at
+/// again soon.
+#[test]
+fn what_lives_and_is_not_listed_is_looked_at_again() {
+    let scene = Scene::new();
+    let ann = scene.sign_up("ann");
+    scene.world.stripe.set_read_lag(SignedDuration::from_secs(1));
+    scene.buy(&ann, "pro_monthly");
+    scene.world.stripe.advance_to(scene.world.clock.time() + SignedDuration::from_secs(1));
+    handle_all(&scene);
+    passes(&scene, SignedDuration::ZERO);
+    assert_eq!((scene.seen(&ann).0, scene.account(&ann).review_at), ("pro".into(), None));
+    scene.world.stripe.set_read_lag(DAY);
+    assert_eq!(look_at_all(&scene, &drift(&scene, std::slice::from_ref(&ann), "1")), 0);
+    assert_eq!((scene.seen(&ann).0, stack(&scene).blast.count), ("pro".into(), 0));
+    let soon = scene.world.clock.time() + SignedDuration::from_secs(60);
+    assert_eq!(scene.account(&ann).review_at, Some(soon));
+}
+
 /// A price is taken out of the catalog: for seven days nobody loses anything, and then it counts.
 #[test]
 fn a_wrong_catalog_is_not_explained_on_its_seventh_day_either() {

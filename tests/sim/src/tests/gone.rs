@@ -26,7 +26,9 @@ fn whoever_cannot_be_told_is_looked_for_at_once() {
     let again = ["GET /v1/subscriptions", "AdminGetUser", "ListUsers", "TransactWriteItems"];
     assert_eq!(calls[1..], again);
     assert_eq!(scene.seen(&ann), ("pro".into(), Status::Active, "-".into()), "one look may lag");
-    scene.later(SignedDuration::from_hours(1));
+    let hour = SignedDuration::from_hours(1);
+    assert_eq!(scene.account(&ann).review_at, Some(scene.world.clock.time() + hour));
+    scene.later(hour);
     assert_eq!(scene.seen(&ann).1, Status::Closed);
 }
 

@@ -7,11 +7,13 @@ use tollgate_billing::account::Status;
 use tollgate_billing::catalog::CatalogFile;
 use tollgate_billing::control_plane::ControlPlane;
 use tollgate_billing::converge::DRIFT;
+use tollgate_billing::ledger::Outcome;
 use tollgate_billing::policy::Policy;
 use tollgate_billing::ports::Class;
 use tollgate_billing::sweep::wake;
 use tollgate_events::{Envelope, Via};
-use tollgate_standin::api_gateway::{ApiStage, NewPlan};
+use tollgate_standin::api_gateway::{ApiStage, KeyPatch, NewPlan};
+use tollgate_standin::stripe::When;
 
 use super::scene::{Refuses, Scene};
 use crate::run::worker_on;
@@ -73,6 +75,31 @@ fn a_key_that_is_not_shown_yet_is_looked_for_a_few_times() {
     assert_eq!(scene.handle(&events).failed, [""; 0]);
     assert_eq!(scene.seen(&ann), ("pro".into(), Status::Active, "pro".into()));
     assert_eq!(scene.world.api_gateway.scene(|model, _| model.keys().count()), 1);
+}
+
+/// What was mended, and what is known anew, is told as a change; what was found as it should be is
+/// none.
+#[test]
+fn only_what_a_look_changes_is_told_as_a_change() {
+    let scene = Scene::new();
+    let ann = scene.sign_up("ann");
+    let bought = scene.buy(&ann, "pro_monthly");
+    assert_eq!(scene.handle(&scene.events()).failed, [""; 0]);
+    scene.world.clock.advance(SignedDuration::from_mins(5));
+    let key = scene.account(&ann).key().expect("she has one").id.clone();
+    scene.world.api_gateway.scene(|model, now| {
+        let patch = KeyPatch { enabled: Some(false), ..KeyPatch::default() };
+        model.update_api_key(key.as_str(), patch, now).map(drop).expect("it is there");
+    });
+    for outcome in [Outcome::Applied, Outcome::Unchanged] {
+        let now = scene.world.clock.time();
+        let report = scene.handle(&[wake(DRIFT, ann.clone(), None, now)]);
+        assert_eq!(report.outcomes, [(outcome, 1)].into());
+    }
+    scene.world.stripe.account().cancel(&bought, When::PeriodEnd).expect("it is live");
+    let events = scene.events();
+    let report = scene.handle(&events);
+    assert_eq!(report.outcomes, [(Outcome::Applied, events.len())].into(), "it ends some day");
 }
 
 /// A key may be on other plans: the seller's, for other stages. They are left alone; one that an

@@ -2,6 +2,7 @@
 
 mod account_limits;
 mod acts;
+mod batch;
 mod between;
 mod binding;
 mod blast;

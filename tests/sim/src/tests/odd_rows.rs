@@ -1,13 +1,17 @@
 //! One row of Stripe's that cannot be read: its owner waits and loses nothing, and everybody
 //! else is served.
 
+use std::collections::BTreeMap;
+
 use jiff::SignedDuration;
 use tollgate_billing::account::{Access, PlanId, Status};
 use tollgate_billing::ledger::Outcome;
-use tollgate_billing::sweep::{ACCOUNTS_AT_ONCE, Drift};
-use tollgate_events::AccountId;
+use tollgate_billing::ports::Class;
+use tollgate_billing::sweep::{ACCOUNTS_AT_ONCE, Drift, wake};
+use tollgate_events::{AccountId, CustomerId, Envelope, Source, Subject};
 use tollgate_standin::stripe::{Card, Interval, NewCustomer, NewPrice, SubscriptionData, When};
 
+use super::scene::{Refuses, Scene as Told};
 use crate::scene::{Bought, Scene};
 
 fn plan(id: &str) -> Option<PlanId> {
@@ -67,6 +71,32 @@ fn a_strangers_odd_row_stops_no_comparison() {
     scene.world.stripe.account().take_pending();
     assert_eq!(scene.look().found, [(Drift::Decision, 1)].into());
     assert_eq!(scene.access(&ann).plan, plan("basic"));
+}
+
+/// An event that does not say what is sold, and a subscription that cannot be read: of somebody
+/// whom nobody knows it is nobody's business. One that cannot be read now is asked for again.
+#[test]
+fn a_strangers_odd_row_is_ignored_and_no_answer_is_waited_for() {
+    for (class, outcomes) in
+        [(Class::Invalid, [(Outcome::Ignored, 1)].into()), (Class::Unavailable, BTreeMap::new())]
+    {
+        let weather = Refuses::new(class, |it| it.operation == "GET /v1/subscriptions/{id}");
+        let scene = Told::under(weather.clone());
+        let customer = scene.world.stripe.account().create_customer(NewCustomer::default());
+        let now = scene.world.clock.time();
+        let customer = CustomerId::parse(customer).unwrap();
+        let event = Envelope {
+            source: Source::Stripe,
+            kind: "customer.subscription.updated".into(),
+            object: Some("sub_odd".into()),
+            subject: Subject { customer: Some(customer), ..Subject::default() },
+            ..wake("x", AccountId::parse("nobody").unwrap(), None, now)
+        };
+        weather.switch(true);
+        let report = scene.handle(&[event]);
+        assert_eq!(report.failed.len(), usize::from(outcomes.is_empty()), "{class:?}");
+        assert_eq!(report.outcomes, outcomes, "{class:?}");
+    }
 }
 
 #[test]

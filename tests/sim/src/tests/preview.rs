@@ -93,6 +93,24 @@ fn a_rotation_with_an_overlap_is_foreseen() {
     assert_eq!(foreseen.retiring.len(), 1);
 }
 
+/// API Gateway does not show a new key yet: it is looked for a few times, and not taken for gone.
+#[test]
+fn a_key_that_is_not_shown_yet_is_waited_for() {
+    for (lag, is_seen) in [(1, true), (60, false)] {
+        let scene = Told::new();
+        scene.world.api_gateway.set_read_lag(SignedDuration::from_secs(lag));
+        let ann = scene.sign_up("ann");
+        scene.world.gate.take_calls();
+        let foreseen = block_on(scene.worker.preview(&ann, Vec::new(), None));
+        let looks = scene.world.gate.take_calls().into_iter();
+        let looks = looks.filter(|call| call.operation == "GetApiKey").count();
+        match foreseen {
+            Ok(foreseen) => assert!(is_seen && !foreseen.changes() && (2..=6).contains(&looks)),
+            Err(stop) => assert!(!is_seen && looks == 6, "{stop}: {looks} looks"),
+        }
+    }
+}
+
 /// Of a dispute that the ledger has not heard of: it concerns the account of its customer, and
 /// no other.
 #[test]

@@ -89,13 +89,23 @@ impl Scene {
     /// As [`handle`](Self::handle); something happens when the worker has read a first item, whose
     /// a customer is, and before it claims an account.
     pub(super) fn handle_while(&self, events: &[Envelope], happens: impl FnOnce()) -> BatchReport {
+        self.handle_after("GetItem", events, happens)
+    }
+
+    /// As [`handle`](Self::handle); something happens when the worker has made this call.
+    pub(super) fn handle_after(
+        &self,
+        operation: &str,
+        events: &[Envelope],
+        happens: impl FnOnce(),
+    ) -> BatchReport {
         let batch = messages(events);
         let queue = self.world.queue();
         let mut handled = pin!(self.worker.handle(&queue, &batch, self.deadline()));
         let mut context = Context::from_waker(Waker::noop());
         self.world.gate.take_calls();
-        while !self.world.gate.calls().iter().any(|call| call.operation == "GetItem") {
-            assert!(handled.as_mut().poll(&mut context).is_pending(), "it reads whose they are");
+        while !self.world.gate.calls().iter().any(|call| call.operation == operation) {
+            assert!(handled.as_mut().poll(&mut context).is_pending(), "it makes this call");
         }
         happens();
         block_on(handled)

@@ -10,6 +10,7 @@ use tollgate_billing::policy::{MOST_DEFERRED, PARKED_REVIEW_AFTER, Policy};
 use tollgate_billing::ports::{Class, Ledger, Service};
 use tollgate_billing::sweep::wake;
 use tollgate_events::{AccountId, Envelope, EventId};
+use tollgate_standin::api_gateway::KeyPatch;
 use tollgate_standin::stripe::When;
 
 use super::scene::{Refuses, Scene};
@@ -20,6 +21,27 @@ fn outcomes(scene: &Scene, account: &AccountId) -> Vec<Outcome> {
     let events = scene.world.ledger.events().into_iter();
     let of_it = events.filter(|event| event.record.account.as_ref() == Some(account));
     of_it.map(|event| event.record.outcome).collect()
+}
+
+fn key_of(scene: &Scene, account: &AccountId) -> String {
+    scene.account(account).key().expect("there is one").id.to_string()
+}
+
+/// Somebody edits API Gateway.
+fn disable_key(scene: &Scene, account: &AccountId) {
+    let key = key_of(scene, account);
+    scene.world.api_gateway.scene(|model, now| {
+        let patch = KeyPatch { enabled: Some(false), ..KeyPatch::default() };
+        model.update_api_key(&key, patch, now).map(drop).expect("it is there");
+    });
+}
+
+fn is_enabled(scene: &Scene, account: &AccountId) -> bool {
+    let key = key_of(scene, account);
+    scene.world.api_gateway.scene(|model, _| {
+        let mut keys = model.keys();
+        keys.find(|it| it.id == key).expect("it is there").enabled
+    })
 }
 
 /// A throttled control plane and a bad credential alike: no message fails, the account says
@@ -74,6 +96,59 @@ fn a_refused_call_is_waited_for_and_made_up_for() {
     }
 }
 
+/// What was begun, or found begun, is looked at when the wait is over, though the call itself was
+/// refused and had no effect: the ledger does not know it.
+#[test]
+fn what_may_differ_from_the_ledger_stays_open_while_it_waits() {
+    let throttled = Class::Throttled { after: None };
+    for begun in ["by a dead worker", "by hand", "by this worker"] {
+        let weather = Refuses::new(throttled, move |call| match begun {
+            "by this worker" => call.operation == "AdminUpdateUserAttributes",
+            _ => call.service == Service::ApiGateway,
+        });
+        let scene = Scene::under(weather.clone());
+        let ann = scene.sign_up("ann");
+        let bought = scene.buy(&ann, "basic_monthly");
+        assert_eq!(scene.handle(&scene.events()).failed, [""; 0]);
+        scene.world.clock.advance(SignedDuration::from_mins(5));
+        let customer = scene.account(&ann).access.customers.first().expect("hers").to_string();
+        let mut dispute = None;
+        let events = match begun {
+            "by this worker" => {
+                let mut stripe = scene.world.stripe.account();
+                dispute = Some(stripe.open_dispute(&customer).expect("she paid"));
+                drop(stripe);
+                scene.events()
+            }
+            "by hand" => {
+                disable_key(&scene, &ann);
+                vec![wake(DRIFT, ann.clone(), None, scene.world.clock.time())]
+            }
+            _ => {
+                disable_key(&scene, &ann);
+                let now = scene.world.clock.time();
+                let lease = SignedDuration::from_secs(27);
+                block_on(scene.world.ledger.claim(&ann, now, now + lease)).expect("fair");
+                scene.world.clock.advance(lease);
+                let note = [("note".to_owned(), "new".to_owned())].into();
+                scene.world.stripe.account().set_metadata(&bought, &note).expect("it is live");
+                scene.events()
+            }
+        };
+        weather.switch(true);
+        let report = scene.handle(&events);
+        assert_eq!(report.outcomes.keys().collect::<Vec<_>>(), [&Outcome::Deferred], "{begun}");
+        assert!(scene.account(&ann).open, "{begun}");
+        weather.switch(false);
+        if let Some(dispute) = dispute {
+            scene.world.stripe.account().close_dispute(&dispute, true).expect("it is open");
+        }
+        scene.later(SignedDuration::from_mins(5));
+        assert!(is_enabled(&scene, &ann), "{begun}");
+        assert!(!scene.account(&ann).open, "{begun}");
+    }
+}
+
 /// A worker dies and its message is lost as well: the claim itself left word.
 #[test]
 fn an_account_that_nobody_finished_is_due_after_its_lease() {
@@ -112,6 +187,52 @@ fn what_the_budget_has_no_room_for_waits() {
         scene.later(SignedDuration::from_secs(60));
     }
     assert!(ids.iter().all(|id| scene.seen(id) == ("free".into(), Status::Active, "free".into())));
+}
+
+/// A call that is refused for its rate makes the next ones to that service dearer, and no others.
+#[test]
+fn what_is_refused_for_its_rate_makes_its_services_calls_dearer() {
+    let waits = |refuses: Option<Service>| {
+        let throttled = Class::Throttled { after: None };
+        let weather = Refuses::new(throttled, move |call| Some(call.service) == refuses);
+        let scene = Scene::under(weather.clone());
+        let ann = scene.sign_up("ann");
+        scene.buy(&ann, "pro_monthly");
+        let events = scene.events();
+        weather.switch(true);
+        assert_eq!(scene.handle(&events).failed, [""; 0]);
+        let (now, share) = (scene.world.clock.time(), &scene.worker.control_plane);
+        [&share.calls, &share.stripe].map(|pace| pace.take(10_000, now).as_secs_f64())
+    };
+    let fair = waits(None);
+    for (service, prices) in [(Service::ApiGateway, [2.0, 1.0]), (Service::Stripe, [1.0, 2.0])] {
+        let refused = waits(Some(service));
+        for place in 0..2 {
+            let price = refused[place] / fair[place];
+            assert!((price - prices[place]).abs() < 0.1, "{service}: {fair:?} {refused:?}");
+        }
+    }
+}
+
+/// What Stripe's share has no room for before the lease ends waits in the accounts.
+#[test]
+fn what_stripes_share_has_no_room_for_waits() {
+    let mut scene = Scene::new();
+    let ids: Vec<_> = (0..10).map(|n| scene.sign_up(&format!("u{n}"))).collect();
+    let bought: Vec<_> = ids.iter().map(|id| scene.buy(id, "pro_monthly")).collect();
+    for events in scene.events().chunks(10) {
+        assert_eq!(scene.handle(events).failed, [""; 0]);
+    }
+    // A call in ten seconds: four at once, and two that the lease is long enough to wait for.
+    scene.worker.control_plane = ControlPlane::share(&Policy::default(), 150);
+    let note = [("note".to_owned(), "renewed".to_owned())].into();
+    for id in &bought {
+        scene.world.stripe.account().set_metadata(id, &note).expect("it is live");
+    }
+    let report = scene.handle(&scene.events());
+    let expected = [(Outcome::Unchanged, 6), (Outcome::Deferred, 4)];
+    assert_eq!(report.outcomes, expected.into());
+    assert!(ids.iter().all(|id| !scene.account(id).open), "nothing was begun");
 }
 
 /// While an account waits it keeps so many events and no more: then all of them come again.

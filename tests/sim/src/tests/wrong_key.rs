@@ -161,6 +161,25 @@ fn a_purchase_waits_in_its_account() {
     }
 }
 
+/// Somebody pays on an account that is closed: nobody is linked, and what the key does not see is
+/// not nothing.
+#[test]
+fn a_payment_on_a_closed_account_waits_in_it() {
+    for readable in KEYS {
+        let mut scene = Scene::new();
+        let ann = scene.sign_up("ann");
+        scene.operate(&ann, Act::Close);
+        scene.worker = with_the_wrong_key(&scene.world, readable);
+        scene.buy(&ann, "pro_monthly");
+        let report = handle_all(&scene);
+        assert_eq!(report.outcomes.keys().copied().collect::<Vec<_>>(), [Outcome::Deferred]);
+        assert!(report.systemic > 0, "{report:?}");
+        scene.worker = worker_on(&scene.world);
+        scene.later(HOUR);
+        assert!(on_record(&scene, Outcome::Parked) > 0, "somebody pays for nothing");
+    }
+}
+
 /// A customer of whom nobody has heard, with a subscription that names nobody.
 fn stranger(scene: &Scene) -> CustomerId {
     let mut stripe = scene.world.stripe.account();

@@ -347,3 +347,23 @@ fn line(entry: Entry) -> HistoryLine {
         reason,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ports::Service;
+
+    #[test]
+    fn whoever_may_try_again_is_told_when() {
+        let too_many = |millis| Refusal::TooMany { after: SignedDuration::from_millis(millis) };
+        assert_eq!([1, 1_000, 1_001].map(|it| too_many(it).retry_after()), [1, 1, 2].map(Some));
+        let (service, operation, detail) = (Service::Stripe, "GET", String::new());
+        let down = PortError { service, operation, class: Class::Unavailable, detail };
+        for soon in [Refusal::NotReady, Refusal::Busy, Refusal::Unavailable(down.clone())] {
+            assert_eq!(soon.retry_after(), Some(5), "{soon}");
+        }
+        for never in [Refusal::NotAllowed, Refusal::AlreadySubscribed, Refusal::Rejected(down)] {
+            assert_eq!(never.retry_after(), None, "{never}");
+        }
+    }
+}

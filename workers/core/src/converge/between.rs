@@ -158,8 +158,24 @@ impl<P: Ports> Run<'_, P> {
     }
 
     fn between_tries(&self) -> SignedDuration {
-        let [least, most] = TRIES_APART;
         let [random, ..] = self.worker.ports.entropy().bytes();
-        SignedDuration::from_millis(least + (most - least) * i64::from(random) / 255)
+        apart(random)
+    }
+}
+
+/// The time between two tries, by a random byte.
+fn apart(random: u8) -> SignedDuration {
+    let [least, most] = TRIES_APART;
+    SignedDuration::from_millis(least + (most - least) * i64::from(random) / 255)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tries_are_a_third_of_a_second_to_a_second_apart() {
+        let millis = [0, 51, 102, 255].map(|random| apart(random).as_millis());
+        assert_eq!(millis, [300, 440, 580, 1_000]);
     }
 }
