@@ -42,7 +42,8 @@ const LINES: &[(&str, u8)] = &[
     ("account grant ann@example.com pro", 0),
     ("account revoke-grant ann@example.com pro", 0),
     ("account hold ann@example.com", 0),
-    ("account release ann@example.com", 0),
+    // Ann stays held: that is remembered when she is closed, and can be forgotten.
+    ("account release bob@example.com", 0),
     ("account lift-dispute ann@example.com {dispute}", 0),
     ("account rotate-key ann@example.com", 0),
     ("account close ann@example.com", 0),

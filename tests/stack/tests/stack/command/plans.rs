@@ -371,12 +371,14 @@ async fn show_tells_what_the_file_says() -> anyhow::Result<()> {
     let scene = Scene::with("show", CATALOG).await?;
     let said =
         scene.operator.run(&format!("plans show {}", scene.path.display()), Input::Piped("")).await;
-    assert_eq!(
-        said.out,
-        "revision 1\n\
-         starter      rank 0    (none yet)   100 a month; no throttle; stages api1:prod\n\
-         team         rank 10   (none yet)   1000 a day; 5/s, burst 10; stages api1:prod\n             \
-         sold at team_monthly: 1900 usd every month\n"
-    );
+    let plans = "\
+Revision  1
+starter   rank 0, no usage plan yet
+          100 a month; no throttle; stages api1:prod
+team      rank 10, no usage plan yet
+          1000 a day; 5/s, burst 10; stages api1:prod
+          sold at team_monthly: 1900 usd every month
+";
+    assert_eq!(said.out, plans);
     Ok(())
 }

@@ -7,9 +7,10 @@ use tollgate_billing::account::UsagePlanId;
 use tollgate_billing::catalog::{CatalogDraft, Offer, Plan};
 use tollgate_billing::storefront::{Change, Diff, Note, Obstacle, PriceTerms, UsageSettings};
 
+use crate::cli::table::fields;
 use crate::cli::{Colour, Io};
 
-/// The catalog: one line for each plan, and one below it for each offer.
+/// The catalog: each plan with what it allows, and what it is sold as.
 pub(super) fn catalog(draft: &CatalogDraft, json: bool, io: &mut Io<'_>) -> Result<()> {
     if json {
         let offer = |offer: &Offer| json!({ "lookup_key": offer.lookup_key, "price": PriceTerms::of(offer).to_string() });
@@ -28,25 +29,24 @@ pub(super) fn catalog(draft: &CatalogDraft, json: bool, io: &mut Io<'_>) -> Resu
         let catalog = json!({ "revision": draft.revision, "stages": draft.stages, "plans": plans });
         return writeln!(io.out, "{catalog:#}");
     }
-    writeln!(io.out, "revision {}", draft.revision)?;
-    for plan in &draft.plans {
-        let stages = draft.stages.iter().cloned().collect();
-        let settings = UsageSettings { stages, quota: plan.quota, throttle: plan.throttle };
-        let usage_plan = plan.usage_plan.as_ref().map_or("(none yet)", |id| id.as_str());
-        writeln!(
-            io.out,
-            "{:<12} rank {:<4} {usage_plan:<12} {settings}",
-            plan.id.as_str(),
-            plan.rank
-        )?;
-        for offer in &plan.offers {
-            writeln!(io.out, "{:<12} sold at {}: {}", "", offer.lookup_key, PriceTerms::of(offer))?;
-        }
-        for (what, id) in sold_as(plan) {
-            writeln!(io.out, "{:<12} sold as {what} {id}", "")?;
-        }
-    }
-    Ok(())
+    let rows = draft.plans.iter().map(|plan| (plan.id.as_str(), about(plan, &draft.stages)));
+    let revision = ("Revision", draft.revision.to_string());
+    fields(&std::iter::once(revision).chain(rows).collect::<Vec<_>>(), io)
+}
+
+/// What a plan allows, and what it is sold as, one to a line.
+fn about(plan: &Plan<Option<UsagePlanId>>, stages: &[String]) -> String {
+    let stages = stages.iter().cloned().collect();
+    let settings = UsageSettings { stages, quota: plan.quota, throttle: plan.throttle };
+    let usage_plan = plan
+        .usage_plan
+        .as_ref()
+        .map_or("no usage plan yet".to_owned(), |id| format!("usage plan {id}"));
+    let offers = plan.offers.iter();
+    let offers = offers.map(|it| format!("sold at {}: {}", it.lookup_key, PriceTerms::of(it)));
+    let sold = sold_as(plan).map(|(what, id)| format!("sold as {what} {id}"));
+    let lines = [format!("rank {}, {usage_plan}", plan.rank), settings.to_string()];
+    lines.into_iter().chain(offers).chain(sold).collect::<Vec<_>>().join("\n")
 }
 
 /// What of Stripe's sells a plan besides its offers: what it is, and its id or key.
