@@ -102,7 +102,7 @@ pub struct Subject {
     /// The Stripe customer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub customer: Option<CustomerId>,
-    /// The charge, on disputes and early fraud warnings, which have no customer.
+    /// The charge, on refunds, and on disputes and early fraud warnings, which have no customer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub charge: Option<ChargeId>,
 }

@@ -22,6 +22,7 @@ const READ: &[&str] = &[
     "/data/object/charge",
     "/data/object/mode",
     "/data/object/status",
+    "/data/object/refunded",
     "/data/object/cancel_at",
     "/data/object/cancel_at_period_end",
     "/data/object/items/has_more",

@@ -5,6 +5,7 @@
 
 use jiff::Timestamp;
 
+use super::event::CHARGE_REFUNDED;
 use super::lenient::{Lenient, Text};
 use super::view::{Item, Metadata, ObjectView, PriceFields, PriceView};
 use super::whole::Whole;
@@ -22,6 +23,8 @@ pub enum About {
     Invoice,
     /// A charge, by a dispute or an early fraud warning: it tells no customer.
     Charge,
+    /// A charge itself, of which all or a part was refunded.
+    Refunded,
     /// A customer.
     Customer,
 }
@@ -33,6 +36,7 @@ pub fn about(kind: &str) -> About {
         _ if kind.starts_with("customer.subscription.") => About::Subscription,
         _ if kind.starts_with("invoice.") => About::Invoice,
         _ if is_dispute(kind) => About::Charge,
+        CHARGE_REFUNDED => About::Refunded,
         _ if kind.starts_with("radar.early_fraud_warning.") => About::Charge,
         _ => About::Customer,
     }
@@ -56,12 +60,16 @@ impl About {
                     .flatten()
                     .find_map(|details| named(&details.metadata))
             }
-            Self::Charge | Self::Customer => None,
+            Self::Charge | Self::Refunded | Self::Customer => None,
         }
     }
 
     /// What the worker compares with its own read.
     pub(super) fn hint(self, kind: &str, object: &ObjectView<'_>) -> Option<Hint> {
+        if self == Self::Refunded {
+            let status = if object.refunded.0 == Some(true) { REFUNDED } else { PARTLY_REFUNDED };
+            return Some(Hint { status: status.to_owned(), ..Hint::default() });
+        }
         let Text(status) = object.status.0.as_ref()?;
         // A word of Stripe's, known or not; an envelope has no room for anything else.
         check_word(status).ok()?;
@@ -75,10 +83,15 @@ impl About {
                 ..sold(object)
             }),
             Self::Charge if is_dispute(kind) => Some(Hint { status, ..Hint::default() }),
-            Self::Session | Self::Invoice | Self::Charge | Self::Customer => None,
+            Self::Session | Self::Invoice | Self::Charge | Self::Refunded | Self::Customer => None,
         }
     }
 }
+
+/// The hint's status of a charge that was refunded in full, and of one of which a part was: a
+/// charge's own status does not tell.
+pub const REFUNDED: &str = "refunded";
+const PARTLY_REFUNDED: &str = "partly_refunded";
 
 /// How many bytes of prices, lookup keys and products an envelope has room for, as JSON.
 const MOST_SOLD: usize = 4 * 1024;

@@ -16,14 +16,19 @@ use crate::{
     ChargeId, CustomerId, Envelope, EventId, Source, Subject, Via, check_opaque, check_word,
 };
 
-/// The event types that Tollgate acts on, and so what a webhook endpoint must send.
-/// <https://docs.stripe.com/api/events/types>
+/// The type of the event that tells of a refund, of all or a part of a charge. It shows the charge.
+/// <https://docs.stripe.com/api/events/types#event_types-charge.refunded>
+pub const CHARGE_REFUNDED: &str = "charge.refunded";
+
+/// The event types that Tollgate acts on: as many as a list of events can be asked for.
+/// <https://docs.stripe.com/api/events/types>, <https://docs.stripe.com/api/events/list>
 pub const ACTED_ON: &[&str] = &[
     "charge.dispute.closed",
     "charge.dispute.created",
     "charge.dispute.funds_reinstated",
     "charge.dispute.funds_withdrawn",
     "charge.dispute.updated",
+    CHARGE_REFUNDED,
     "checkout.session.async_payment_succeeded",
     "checkout.session.completed",
     "customer.deleted",
@@ -201,6 +206,11 @@ fn subject(about: About, object: &ObjectView<'_>) -> Option<Subject> {
         About::Charge => {
             let id = object.charge.0.as_ref();
             subject.charge = id.and_then(|id| ChargeId::parse(id.0.as_ref()).ok());
+        }
+        About::Refunded => {
+            let (id, customer) = (object.id.0.as_ref(), object.customer.0.as_ref());
+            subject.charge = id.and_then(|id| ChargeId::parse(id.0.as_ref()).ok());
+            subject.customer = customer.and_then(|id| CustomerId::parse(id.0.as_ref()).ok());
         }
     }
     Some(subject).filter(|subject| *subject != Subject::default())

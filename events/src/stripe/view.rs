@@ -40,7 +40,7 @@ pub(super) struct Data<'a> {
     pub(super) object: Lenient<ObjectView<'a>>,
 }
 
-/// A subscription, an invoice, a Checkout session, a dispute, an early fraud
+/// A subscription, an invoice, a Checkout session, a charge, a dispute, an early fraud
 /// warning or a customer: the fields of all that are read of any.
 #[derive(Deserialize)]
 pub(super) struct ObjectView<'a> {
@@ -68,6 +68,9 @@ pub(super) struct ObjectView<'a> {
     /// A subscription's: what becomes of its invoices.
     #[serde(borrow, default)]
     pub(super) pause_collection: Lenient<PauseView<'a>>,
+    /// A charge's: whether all of it is.
+    #[serde(default)]
+    pub(super) refunded: Lenient<bool>,
     /// An invoice's, since API version 2025-03-31.basil.
     #[serde(borrow, default)]
     pub(super) parent: Lenient<InvoiceParent<'a>>,

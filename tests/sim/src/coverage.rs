@@ -74,7 +74,10 @@ impl Step {
             "AdminUpdateUserAttributes" => Self::WriteAttributes,
             "DELETE /v1/subscriptions/{id}" => Self::CancelSubscription,
             "SendMessage" => Self::Enqueue,
-            "GET /v1/subscriptions" | "GET /v1/disputes/{id}" | "GET /v1/invoices" => Self::Facts,
+            "GET /v1/subscriptions"
+            | "GET /v1/disputes/{id}"
+            | "GET /v1/invoices"
+            | "GET /v1/invoice_payments" => Self::Facts,
             _ => match call.service {
                 Service::Cognito => Self::Facts,
                 Service::ApiGateway => Self::Observe,

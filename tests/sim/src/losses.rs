@@ -115,9 +115,11 @@ impl Sim {
     fn pays_steadily(&self, stripe: &Stripe, row: &Subscription, rank: usize) -> bool {
         let now = self.world.clock.time();
         let live = matches!(row.status, Subscribed::Active | Subscribed::Trialing);
+        let refunded = oracle::ends_with_refund(self) && oracle::refunded(stripe, row).is_some();
         let gone = stripe.customer(&row.customer).is_ok_and(|customer| customer.deleted);
         let sold = |edition| oracle::rank(stripe, row, edition) >= rank;
         live && !gone
+            && !refunded
             && row.cancel_at.is_none()
             && !crate::neighbours::is_other_stacks(&row.metadata)
             && sold(self.edition)

@@ -19,12 +19,13 @@ use tollgate_billing::account::{
     is_like_a_sub,
 };
 use tollgate_billing::ledger::{Entry, Outcome, StoredEvent};
-use tollgate_events::{AccountId, cloudtrail};
+use tollgate_events::{AccountId, CustomerId, cloudtrail};
 use tollgate_standin::api_gateway::Key;
 use tollgate_standin::stripe;
 use tollgate_standin::world::{BULK_QUEUE, DEAD_LETTER_QUEUES, EVENTS_QUEUE};
 
-pub(crate) use self::entitlement::{GRACE, rank, rank_of_plan, steady_since};
+pub(crate) use self::entitlement::{GRACE, ends_with_refund, rank, rank_of_plan, steady_since};
+pub(crate) use self::paid::refunded;
 use crate::operator::{Operated, reopens};
 use crate::run::Sim;
 
@@ -264,12 +265,6 @@ impl<'a> Oracle<'a> {
 
     fn closed(&self, account: &Account) -> Vec<String> {
         let mut problems = Vec::new();
-        let entries = self.sim.world.ledger.entries(&account.id);
-        let closes = |entry: &&Entry| {
-            (entry.before.status, entry.after.status) != (Status::Closed, Status::Closed)
-                && entry.after.status == Status::Closed
-        };
-        let closing = entries.iter().rev().find(closes);
         if account.access.status != Status::Closed {
             problems.push(format!("it should be closed, and is {:?}", account.access.status));
         }
@@ -285,28 +280,37 @@ impl<'a> Oracle<'a> {
                 problems.push(format!("it is closed, and its user is told {told:?}"));
             }
         }
-        let stripe = self.sim.world.stripe.account();
-        for customer in &account.access.customers {
-            let live = stripe.subscriptions_of(customer.as_str()).into_iter();
-            let neighbours = &self.sim.lives.neighbours.subscriptions;
-            let live = live.filter(|row| !row.status.is_final() && !neighbours.contains(&row.id));
-            // What was bought later, or was not known to be this account's, is parked; what
-            // was there had to end with the account.
-            let was_there = |row: &&stripe::Subscription| {
-                closing.is_some_and(|entry| {
-                    entry.after.customers.contains(customer)
-                        && row.created + A_CONVERGENCE < entry.at
-                })
-            };
-            let live: Vec<_> = live.collect();
-            let behind = self.behind.contains(&account.id) && !live.iter().any(was_there);
-            // Nobody is cancelled for being absent.
-            let excused = behind || !is_wanted_closed(self.sim, &account.id, true);
-            if !live.is_empty() && !excused {
-                problems.push(format!("it is closed, and {customer} still pays"));
-            }
-        }
+        problems.extend(self.runs_on(account));
         problems
+    }
+
+    /// What a closed account's customers still pay: nothing, whenever it began, but what waits for
+    /// the cancellation limit, or for somebody to tell of a deletion.
+    fn runs_on(&self, account: &Account) -> Vec<String> {
+        let stripe = self.sim.world.stripe.account();
+        let links = self.sim.world.ledger.links();
+        // Nobody is linked to an account whose user is gone. A link that an operator took away
+        // is theirs to answer for.
+        let unlinked = |customer: &String| {
+            let is_linked = links.keys().any(|id| id.as_str() == customer.as_str());
+            !is_linked && !self.sim.lives.moves.touched(customer)
+        };
+        let pays = |owners: &[AccountId]| owners.iter().all(|owner| *owner == account.id);
+        let unlinked = self.sim.lives.pays_for.iter().filter(|(it, to)| unlinked(it) && pays(to));
+        let customers = account.access.customers.iter().map(CustomerId::as_str);
+        let customers = customers.chain(unlinked.map(|(customer, _)| customer.as_str()));
+        let neighbours = &self.sim.lives.neighbours.subscriptions;
+        let rows = customers.flat_map(|customer| stripe.subscriptions_of(customer));
+        let live = rows.filter(|row| !row.status.is_final() && !neighbours.contains(&row.id));
+        let waits = |row: &&stripe::Subscription| {
+            account.access.to_cancel.iter().any(|id| id.as_str() == row.id)
+        };
+        // Nobody is cancelled for being absent.
+        let is_told =
+            !is_wanted_closed(self.sim, &account.id, true) && self.behind.contains(&account.id);
+        let live = live.filter(|row| !is_told && !waits(row));
+        live.map(|row| format!("it is closed, and {} of {} runs on", row.id, row.customer))
+            .collect()
     }
 
     /// No subscription is cancelled that nobody ended.

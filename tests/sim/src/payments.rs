@@ -1,8 +1,8 @@
 //! How customers pay, beside a card that pays or does not: by invoice, by what stands to their
-//! credit, after a trial, and not at all for what they have changed to.
+//! credit, after a trial, and not at all for what they have changed to; and what is given back.
 
 use rand::RngExt;
-use tollgate_standin::stripe::{Card, NewCustomer, SubscriptionData};
+use tollgate_standin::stripe::{Card, NewCustomer, NewRefund, SubscriptionData};
 
 use crate::lives::{Lives, Stage, pick, some_price};
 
@@ -12,10 +12,11 @@ const DAYS_UNTIL_DUE: [i64; 3] = [3, 14, 40];
 impl Lives {
     /// Something about how somebody pays; tells what, or `None` when nothing came of it.
     pub(crate) fn pays_oddly(&mut self, stage: &mut Stage<'_>) -> Option<String> {
-        match stage.rng.random_range(0..10) {
+        match stage.rng.random_range(0..12) {
             0..2 => self.buys_by_invoice(stage),
             2 => self.has_credit(stage),
             8..10 => self.changes_the_quantity(stage),
+            10..12 => self.is_refunded(stage),
             3..5 => self.tries_and_does_not_pay(stage),
             _ => self.upgrades_and_does_not_pay(stage),
         }
@@ -75,6 +76,22 @@ impl Lives {
         let quantity = stage.rng.random_range(0..2);
         stage.world.stripe.account().change_quantity(&id, quantity).ok()?;
         Some(format!("{id} is for {quantity} of its price"))
+    }
+
+    /// What was paid last is given back, in part or all of it.
+    fn is_refunded(&mut self, stage: &mut Stage<'_>) -> Option<String> {
+        let id = pick(&self.subscriptions, stage.rng)?;
+        let part = stage.rng.random_bool(0.3);
+        let mut stripe = stage.world.stripe.account();
+        if part {
+            let latest = stripe.subscription(&id).ok()?.latest_invoice.clone()?;
+            let charge = stripe.invoice(&latest).ok()?.charge.clone()?;
+            let some = NewRefund { amount: Some(1), ..NewRefund::default() };
+            stripe.refund(&charge, some).ok()?;
+        } else {
+            stripe.refund_latest(&id).ok()?;
+        }
+        Some(format!("{} of what {id} has cost is refunded", if part { "some" } else { "all" }))
     }
 
     fn upgrades_and_does_not_pay(&mut self, stage: &mut Stage<'_>) -> Option<String> {

@@ -189,8 +189,12 @@ impl Sim {
         let storm = Arc::new(Storm::new(script));
         let narrator = Arc::new(Narrator::new(storm.clone()));
         let world = World::new(dawn(), script.seed, "https://stripe.invalid", narrator.clone());
-        // Small, so that there is more than one page.
-        let world = World { ledger: world.ledger.clone().with_page_size(3), ..world };
+        // Small pages, so that there is more than one.
+        let ends = dice(script.seed, Stream::World, 3).random_bool(0.5);
+        let policy = if ends { "\n[policy]\non_full_refund = \"end\"\n" } else { "" };
+        let plans_toml = world.plans_toml.clone() + policy;
+        let ledger = world.ledger.clone().with_page_size(3);
+        let world = World { ledger, plans_toml, ..world };
         if let Some(bug) = script.bug {
             world.plant(bug);
         }

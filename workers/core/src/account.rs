@@ -10,7 +10,7 @@ use tollgate_events::{
 };
 
 use crate::person::PersonId;
-use crate::stripe::Price;
+use crate::stripe::{InvoiceId, Price};
 
 identifier!(
     /// A plan of the catalog: `free`, `basic`, `pro`.
@@ -393,6 +393,10 @@ pub struct Access {
     /// where nothing ever was. Not told in what was written before grace went by it.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub paid_for: BTreeMap<SubscriptionId, Vec<Price>>,
+    /// The newest paid invoice of each subscription whose plan has ended because all that was
+    /// charged for that invoice was refunded.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub refunded: BTreeMap<SubscriptionId, InvoiceId>,
     /// An operator's hold, with its reason.
     #[serde(default)]
     pub hold: Option<String>,
@@ -474,6 +478,10 @@ pub struct Account {
     /// stays so, whatever a lagging read shows.
     #[serde(default)]
     pub deletion_told: bool,
+    /// An event has told of a refund, and what it is of was not seen yet: a lagging read may not
+    /// show it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub refund_told: bool,
     /// The Cognito user as last seen. Not part of the access: a user name may be an
     /// e-mail address, and history is kept for ever.
     #[serde(default)]
@@ -507,6 +515,7 @@ impl Account {
             several: BTreeSet::new(),
             renews_at: None,
             deletion_told: false,
+            refund_told: false,
             second_looks: 0,
             user: User::Unseen,
             person: None,

@@ -94,7 +94,7 @@ impl Boundary<'_> {
                 Some(hint) if hint.whole => Told::Linked,
                 Some(_) | None => Told::Untold,
             },
-            stripe::About::Charge => Told::Untold,
+            stripe::About::Charge | stripe::About::Refunded => Told::Untold,
             stripe::About::Session if trusts_sessions => Told::Untold,
             // What it sells is told by the subscription's own event.
             stripe::About::Session | stripe::About::Invoice | stripe::About::Customer => {
@@ -249,7 +249,9 @@ products = ["prod_pro"]
         for kind in ["invoice.paid", "checkout.session.completed", "customer.deleted"] {
             assert_eq!(told(&event(kind, None, None)), Told::Linked, "{kind}");
         }
-        for kind in ["charge.dispute.created", "radar.early_fraud_warning.created"] {
+        for kind in
+            ["charge.dispute.created", "charge.refunded", "radar.early_fraud_warning.created"]
+        {
             assert_eq!(told(&event(kind, None, None)), Told::Untold, "{kind}");
         }
     }

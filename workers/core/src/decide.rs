@@ -10,6 +10,7 @@
 mod given;
 mod grace;
 pub mod loss;
+mod refund;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,12 +20,14 @@ use tollgate_events::{DisputeId, PriceId, SubscriptionId};
 pub(crate) use self::given::is_ours;
 use self::given::{UnknownPrices, giver};
 use self::grace::{Graces, Most};
+pub(crate) use self::refund::is_newest_paid;
+use self::refund::refunded;
 use crate::account::{
     Access, DisputeMark, Given, PlanId, Reason, RetiringKey, Status, UsagePlanId, User,
 };
 use crate::catalog::{Catalog, Plan};
 use crate::policy::{MISSING_USER_CONFIRMED_AFTER, PlanThen, Policy, ROOM_REVIEW_AFTER};
-use crate::stripe::{Dispute, DisputeStatus, Price, Subscription, SubscriptionStatus};
+use crate::stripe::{Dispute, DisputeStatus, InvoiceId, Price, Subscription, SubscriptionStatus};
 
 /// What is known of the Cognito user.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,6 +62,9 @@ pub struct Facts {
     pub proven: BTreeSet<SubscriptionId>,
     /// What was last paid for of those that are past due, where the ledger does not know it yet.
     pub paid_for: BTreeMap<SubscriptionId, Vec<Price>>,
+    /// Of the subscriptions that were asked about: the newest paid invoice, where all that was
+    /// charged for it was refunded.
+    pub refunds: BTreeMap<SubscriptionId, Option<InvoiceId>>,
     /// The disputes that the ledger or an event names, as they are now.
     pub disputes: Vec<Dispute>,
     /// The Cognito user.
@@ -95,6 +101,8 @@ pub enum Warning {
     UnknownGrant(PlanId),
     /// A closed account has a live subscription: somebody pays for nothing.
     PaymentOnClosedAccount(SubscriptionId),
+    /// As above, and it is cancelled: what was paid for it is not given back by itself.
+    CancelledOnClosedAccount(SubscriptionId),
     /// An account was closed because its user is not in the pool, and it pays: nothing tells that
     /// somebody wanted that to end.
     PaymentOfAbsentUser(SubscriptionId),
@@ -130,6 +138,11 @@ impl std::fmt::Display for Warning {
                 f,
                 "{subscription} is live, but the account is closed; cancel and refund it in Stripe"
             ),
+            Self::CancelledOnClosedAccount(subscription) => write!(
+                f,
+                "{subscription} began when the account was closed, and is cancelled; refund in \
+                 Stripe what was paid for it"
+            ),
             Self::PaymentOfAbsentUser(subscription) => write!(
                 f,
                 "{subscription} is live, and its user is not in the pool, though nothing told of a \
@@ -161,6 +174,9 @@ pub struct Desired {
     pub plan_attribute: Option<String>,
     /// When to look again; always later than now.
     pub review_at: Option<Timestamp>,
+    /// Checkout sessions to expire. Which are open is the worker's to ask, when it is decided that
+    /// nobody may pay there.
+    pub expire: Vec<String>,
     /// Subscriptions to cancel.
     pub cancel: Vec<SubscriptionId>,
     /// Subscriptions of a closed account that are to be cancelled, and not now: nobody told of the
@@ -174,6 +190,8 @@ pub struct Desired {
     pub grace: BTreeMap<SubscriptionId, Timestamp>,
     /// What was last paid for of each of them.
     pub paid_for: BTreeMap<SubscriptionId, Vec<Price>>,
+    /// The newest paid invoice of each subscription that does not count for its refund.
+    pub refunded: BTreeMap<SubscriptionId, InvoiceId>,
     /// Whether what operators gave and took goes too: somebody wanted the account to be closed.
     pub forgets: bool,
     /// What a person should look at.
@@ -203,9 +221,9 @@ pub fn decide(facts: &Facts, catalog: &Catalog, policy: &Policy, now: Timestamp)
     if let Some(reason) = why_closed(facts, &user) {
         return closed(facts, (catalog, policy), user, reason, now);
     }
-    let graces = Graces::of(facts, now);
+    let (graces, refunded) = (Graces::of(facts, now), refunded(facts, policy));
     let disputes = disputes_now(facts, policy);
-    let mut standing = best_plan(facts, catalog, policy, &graces, now);
+    let mut standing = best_plan(facts, catalog, (policy, &refunded), &graces, now);
     standing.review(user_confirmed_at(&user), now);
     let hold = hold(facts, &disputes, &user);
     let several = several(facts, catalog);
@@ -236,12 +254,14 @@ pub fn decide(facts: &Facts, catalog: &Catalog, policy: &Policy, now: Timestamp)
         given: standing.given,
         plan_attribute: matches!(user, User::Present { .. }).then_some(word),
         review_at: standing.review_at,
+        expire: Vec::new(),
         cancel: Vec::new(),
         to_cancel: BTreeSet::new(),
         user,
         disputes,
         grace: graces.since,
         paid_for: graces.paid_for,
+        refunded,
         forgets: false,
         warnings: standing.warnings,
     }
@@ -336,6 +356,7 @@ fn closed(
         given: None,
         plan_attribute: matches!(user, User::Present { .. }).then(|| "closed".to_owned()),
         review_at: user_confirmed_at(&user).filter(|at| *at > now),
+        expire: Vec::new(),
         cancel,
         to_cancel,
         user,
@@ -343,14 +364,16 @@ fn closed(
         disputes: disputes_now(facts, policy),
         grace: BTreeMap::new(),
         paid_for: BTreeMap::new(),
+        // A user who was only missing may be back, and no event tells of it again.
+        refunded: refunded(facts, policy),
         forgets: closing_is_wanted(facts),
         warnings,
     }
 }
 
 /// What a closed account's subscriptions come to: those to cancel now, those to cancel when
-/// somebody tells of the deletion, and what to tell. What comes after the closing is told. What
-/// else its customers have bought of the seller goes on.
+/// somebody tells of the deletion, and what to tell: somebody has paid for what begins after the
+/// closing. What else its customers have bought of the seller goes on.
 fn ended(
     facts: &Facts,
     catalog: &Catalog,
@@ -362,10 +385,11 @@ fn ended(
     let ours =
         |it: &&Subscription| is_ongoing(it) && is_ours(it, &facts.proven, &facts.access, catalog);
     for id in facts.subscriptions.iter().filter(ours).map(|it| it.id.clone()) {
-        let ends = policy.cancel_when_user_deleted && (!already || access.to_cancel.contains(&id));
-        if !ends {
+        let is_new = already && !access.to_cancel.contains(&id);
+        if !policy.cancel_when_user_deleted {
             warnings.push(Warning::PaymentOnClosedAccount(id));
         } else if closing_is_wanted(facts) {
+            warnings.extend(is_new.then(|| Warning::CancelledOnClosedAccount(id.clone())));
             cancel.push(id);
         } else {
             warnings.push(Warning::PaymentOfAbsentUser(id.clone()));
@@ -502,7 +526,7 @@ impl<'a> Standing<'a> {
 fn best_plan<'a>(
     facts: &Facts,
     catalog: &'a Catalog,
-    policy: &Policy,
+    (policy, refunded): (&Policy, &BTreeMap<SubscriptionId, InvoiceId>),
     graces: &Graces,
     now: Timestamp,
 ) -> Standing<'a> {
@@ -518,7 +542,8 @@ fn best_plan<'a>(
         let reason = Reason::DefaultPlan;
         standing.offer(plan, Offer { reason, given: None, until: None });
     }
-    let mut subscriptions: Vec<_> = facts.subscriptions.iter().collect();
+    let counts = |it: &&Subscription| !refunded.contains_key(&it.id);
+    let mut subscriptions: Vec<_> = facts.subscriptions.iter().filter(counts).collect();
     subscriptions.sort_by(|a, b| a.id.cmp(&b.id));
     let mut unknown = Vec::new();
     for subscription in subscriptions {

@@ -35,6 +35,8 @@ pub struct Observed {
     pub retiring: Vec<RetiringKey>,
     /// The attributes.
     pub attributes: Attributes,
+    /// Checkout sessions that were expired by this plan's own steps.
+    pub expired: BTreeSet<String>,
     /// Subscriptions that were cancelled by this plan's own steps.
     pub cancelled: BTreeSet<SubscriptionId>,
 }
@@ -62,6 +64,8 @@ pub enum Step {
     RetireKey(KeyId),
     /// Write both attributes of the user: the key's id, and this `custom:plan`.
     WriteAttributes(String),
+    /// Expire a Checkout session in Stripe that is still open.
+    ExpireSession(String),
     /// Cancel a subscription in Stripe.
     CancelSubscription(SubscriptionId),
 }
@@ -79,7 +83,9 @@ impl Step {
             | Self::DetachRetiring(..)
             | Self::AttachRetiring(..)
             | Self::RetireKey(_) => true,
-            Self::WriteAttributes(_) | Self::CancelSubscription(_) => false,
+            Self::WriteAttributes(_) | Self::ExpireSession(_) | Self::CancelSubscription(_) => {
+                false
+            }
         }
     }
 
@@ -100,6 +106,11 @@ impl Step {
             _ => None,
         }
     }
+
+    /// Whether it is a call of Stripe's.
+    pub fn is_in_stripe(&self) -> bool {
+        matches!(self, Self::ExpireSession(_) | Self::CancelSubscription(_))
+    }
 }
 
 impl fmt::Display for Step {
@@ -119,6 +130,7 @@ impl fmt::Display for Step {
             }
             Self::RetireKey(key) => write!(f, "delete retiring key {key}"),
             Self::WriteAttributes(plan) => write!(f, "write attributes (custom:plan={plan})"),
+            Self::ExpireSession(id) => write!(f, "expire checkout session {id}"),
             Self::CancelSubscription(id) => write!(f, "cancel subscription {id}"),
         }
     }
@@ -146,6 +158,8 @@ pub fn plan(desired: &Desired, observed: &Observed) -> Vec<Step> {
     attributes(desired, observed, &mut steps);
     follow(desired, observed, &mut steps);
     steps.extend(ended);
+    let to_expire = desired.expire.iter().filter(|id| !observed.expired.contains(*id));
+    steps.extend(to_expire.cloned().map(Step::ExpireSession));
     let to_cancel = desired.cancel.iter().filter(|id| !observed.cancelled.contains(*id));
     steps.extend(to_cancel.cloned().map(Step::CancelSubscription));
     steps
@@ -222,6 +236,9 @@ impl Observed {
                 let api_id = self.key.as_ref().and_then(|key| key.id.clone());
                 self.attributes = Attributes { api_id, plan: Some(plan.clone()) };
             }
+            Step::ExpireSession(id) => {
+                self.expired.insert(id.clone());
+            }
             Step::CancelSubscription(id) => {
                 self.cancelled.insert(id.clone());
             }
@@ -256,6 +273,7 @@ fn note_on_key(key: &mut ObservedKey, step: &Step) {
         | Step::AttachRetiring(..)
         | Step::RetireKey(_)
         | Step::WriteAttributes(_)
+        | Step::ExpireSession(_)
         | Step::CancelSubscription(_) => {}
     }
 }

@@ -3,6 +3,7 @@
 use jiff::SignedDuration;
 use serde::de::Error;
 use serde::{Deserialize, Deserializer};
+use tollgate_events::stripe::{ACTED_ON, CHARGE_REFUNDED};
 
 use crate::budget::LIMIT;
 
@@ -27,6 +28,9 @@ pub struct Policy {
     pub grace_after_trial: bool,
     /// What becomes of the plan while collection is paused and invoices are voided.
     pub pause_collection_void: PlanThen,
+    /// What becomes of the plan when all that was charged for a subscription's newest paid invoice is
+    /// refunded.
+    pub on_full_refund: PlanThen,
     /// Days for which a live subscription keeps its plan when its price is not in the catalog any
     /// more.
     pub unknown_price_days: u32,
@@ -61,6 +65,7 @@ impl Default for Policy {
             grace_days: 7,
             grace_after_trial: false,
             pause_collection_void: PlanThen::Keep,
+            on_full_refund: PlanThen::Keep,
             unknown_price_days: 7,
             hold_on_dispute: true,
             hold_on_inquiry: false,
@@ -96,6 +101,13 @@ impl Policy {
     /// How long a live subscription keeps its plan whose price is not in the catalog any more.
     pub fn unknown_price(&self) -> SignedDuration {
         days(self.unknown_price_days)
+    }
+
+    /// The types of events that Stripe is to send: of refunds nobody need know where they change
+    /// nothing.
+    pub fn event_types(&self) -> Vec<&'static str> {
+        let refunds = self.on_full_refund == PlanThen::End;
+        ACTED_ON.iter().copied().filter(|kind| refunds || *kind != CHARGE_REFUNDED).collect()
     }
 
     /// How long an event waits for its customer's link.

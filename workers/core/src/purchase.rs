@@ -25,6 +25,10 @@ const AN_HOUR: SignedDuration = SignedDuration::from_hours(1);
 /// is open for 24 hours at most.
 const ATTEMPT_LASTS: SignedDuration = SignedDuration::from_hours(23);
 
+/// For how long after the last click one of its sessions may be open: Stripe's day, and what was
+/// under way then. <https://docs.stripe.com/api/checkout/sessions/create>
+const OPEN_FOR: SignedDuration = SignedDuration::from_hours(25);
+
 /// How long the row is kept after the last click.
 pub const KEPT_FOR: SignedDuration = SignedDuration::from_hours(90 * 24);
 
@@ -97,6 +101,11 @@ impl Purchase {
         self.attempt = Some(Attempt { nonce, offer, session: None, since: now });
     }
 
+    /// Who may still have an open session of ours.
+    pub fn may_pay(&self, now: Timestamp) -> Option<&CustomerId> {
+        self.customer.as_ref().filter(|_| now.duration_since(self.at) < OPEN_FOR)
+    }
+
     /// Whether this attempt is the one under way.
     pub fn is_at(&self, attempt: &Attempt) -> bool {
         self.attempt.as_ref().is_some_and(|it| it.nonce == attempt.nonce)
@@ -151,6 +160,15 @@ mod tests {
         assert_eq!(nonce(&click(&first, "pro", "b", hours(23))), "b");
         let failed = Purchase { attempt: None, ..first };
         assert_eq!(nonce(&click(&failed, "pro", "b", 60)), "b", "it has failed");
+    }
+
+    #[test]
+    fn who_has_clicked_may_pay_for_a_day() {
+        let customer = CustomerId::parse("cus_1").ok();
+        let row = Purchase { customer, ..click(&Purchase::default(), "pro", "a", 0) };
+        assert_eq!(row.may_pay(at(24 * 3600)), row.customer.as_ref());
+        assert_eq!(row.may_pay(at(25 * 3600)), None);
+        assert_eq!(Purchase { customer: None, ..row }.may_pay(at(0)), None);
     }
 
     #[test]

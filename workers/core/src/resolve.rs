@@ -230,7 +230,7 @@ impl<P: Ports> Worker<P> {
     }
 
     /// Whether an event of somebody who is linked to nobody is about something that the catalog
-    /// sells: the subscription that it is about is read. A dispute tells of none, but what its
+    /// sells: the subscription that it is about is read. A dispute or a refund tells of none, but what its
     /// customer has subscribed to has waited here, or been parked, since.
     async fn is_sold(&self, envelope: &Envelope, customer: &CustomerId) -> PortResult<bool> {
         match about(&envelope.kind) {
@@ -241,7 +241,7 @@ impl<P: Ports> Worker<P> {
                     None => Ok(false),
                 }
             }
-            About::Charge => {
+            About::Charge | About::Refunded => {
                 let stuck = self.ports.ledger().stuck_on(customer).await?;
                 let mut told = stuck.iter().filter_map(|event| event.record.envelope());
                 Ok(told.any(|event| self.may_sell(event)))

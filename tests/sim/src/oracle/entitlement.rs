@@ -6,11 +6,12 @@ use tollgate_billing::account::{Access, Account, DisputeMark, Given};
 use tollgate_events::{CustomerId, DisputeId};
 use tollgate_standin::stripe::{self, Stripe};
 
-use super::paid::{Most, agrees, most_paid};
+use super::paid::{Most, agrees, most_paid, refunded};
 use super::{Entitled, Oracle};
 use crate::market::Edition;
 use crate::neighbours::is_other_stacks;
 use crate::operator::{Operated, Standing};
+use crate::run::Sim;
 
 /// The plans, by rank.
 const PLANS: [&str; 3] = ["free", "basic", "pro"];
@@ -140,7 +141,7 @@ impl Oracle<'_> {
         problems: &mut Vec<String>,
     ) -> Option<Most> {
         let ended = row.cancel_at.is_some_and(|at| at <= self.now);
-        if ended || is_other_stacks(&row.metadata) {
+        if ended || is_other_stacks(&row.metadata) || self.is_refunded(account, stripe, row) {
             return None;
         }
         match row.status.as_str() {
@@ -152,6 +153,16 @@ impl Oracle<'_> {
             }
             _ => None,
         }
+    }
+
+    /// Whether a refund ends the plan. One whose event was lost for good cannot be known: charges
+    /// are not listed by invoice.
+    fn is_refunded(&self, account: &Account, stripe: &Stripe, row: &stripe::Subscription) -> bool {
+        let Some(invoice) = refunded(stripe, row) else { return false };
+        let recorded = account.access.refunded.iter();
+        let recorded = recorded.filter(|(id, _)| id.as_str() == row.id);
+        let known = recorded.map(|(_, known)| known.as_str()).any(|known| known == invoice);
+        ends_with_refund(self.sim) && (known || !self.sim.script.lossy)
     }
 
     /// The most that a past-due subscription gives in its grace; none where it has none. Where
@@ -225,6 +236,11 @@ impl Oracle<'_> {
             }
         }
     }
+}
+
+/// Whether the seller lets a plan end when what it cost is given back.
+pub(crate) fn ends_with_refund(sim: &Sim) -> bool {
+    sim.world.plans_toml.contains("on_full_refund = \"end\"")
 }
 
 /// What a subscription sells: 0 nothing that the catalog knows, 1 basic, 2 pro.

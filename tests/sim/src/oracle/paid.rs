@@ -37,6 +37,17 @@ pub(super) fn most_paid(
     Some(ranks.max().unwrap_or(Most::MAX))
 }
 
+/// The newest invoice of a subscription that is paid and cost something, if all that was charged
+/// for it was given back.
+pub(crate) fn refunded<'a>(stripe: &'a Stripe, row: &Subscription) -> Option<&'a str> {
+    let invoices = row.invoices.iter().rev().filter_map(|id| stripe.invoice(id).ok());
+    let newest = invoices
+        .into_iter()
+        .find(|invoice| invoice.status == InvoiceStatus::Paid && invoice.amount > 0)?;
+    let charge = stripe.charge(newest.charge.as_ref()?).ok()?;
+    (charge.amount_refunded == charge.amount).then_some(newest.id.as_str())
+}
+
 /// What the ledger has that was paid for, if that was right at any time.
 pub(super) fn agrees(
     stripe: &Stripe,

@@ -409,7 +409,7 @@ fn a_closed_account_has_no_key_pays_no_more_and_can_be_opened_again() {
     assert_eq!(reason, "closed by an operator: a story");
     let refused = refusal(&scene, &ann, Act::Hold);
     assert!(refused.contains("release it first"), "{refused}");
-    // A payment on it is told, and counts when the account is open again.
+    // A payment on it is cancelled and told, and gives nothing when the account is open again.
     scene.buy(&ann, "pro_monthly");
     scene.handle(&scene.events());
     assert_eq!(scene.seen(&ann).1, Status::Closed);
@@ -418,7 +418,7 @@ fn a_closed_account_has_no_key_pays_no_more_and_can_be_opened_again() {
     assert!(events.filter(|event| event.record.outcome == Outcome::Parked).count() > 0);
 
     scene.operate(&ann, Act::Release);
-    assert_eq!(scene.seen(&ann), seen("pro", Status::Active, "pro"));
+    assert_eq!(scene.seen(&ann), seen("free", Status::Active, "free"));
     assert_eq!(keys(&scene, &ann), [generation(2)], "a generation is never had twice");
 }
 

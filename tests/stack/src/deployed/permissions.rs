@@ -29,9 +29,12 @@ const UNUSED: [(&str, &str, &str); 0] = [];
 
 /// What is asked of Stripe in cases that are not played: that a subscription has more
 /// items than Stripe embeds, that a Checkout session is paid for in the moment in which it
-/// is to expire, that a plan is sold by a price's id, that a customer was deleted, and that a
-/// subscription is past due whose price was another when it was last paid.
-const RARE: [(&str, &str); 7] = [
+/// is to expire, that a plan is sold by a price's id, that a customer was deleted, that a
+/// subscription is past due whose price was another when it was last paid, that a plan ends with a
+/// refund, and that an account is shut while a page of its owner's is open.
+const RARE: [(&str, &str); 9] = [
+    ("worker", "GET /v1/invoice_payments"),
+    ("worker", "POST /v1/checkout/sessions/{id}/expire"),
     ("worker", "GET /v1/subscription_items"),
     ("account", "GET /v1/subscription_items"),
     ("sweep", "GET /v1/subscription_items"),

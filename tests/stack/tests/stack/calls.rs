@@ -298,7 +298,8 @@ async fn a_downgrade_and_a_cancellation() -> Told {
 }
 
 /// A dispute names a charge, so it costs two look-ups to know whose it is; and the user is read, so
-/// that the hold can be remembered under their address.
+/// that the hold can be remembered under their address. Ann has clicked within a day, so it is asked
+/// too whether a page is open on which she could pay.
 #[tokio::test]
 async fn a_dispute_opened_and_won() -> Told {
     let shop = in_operation().await?;
@@ -306,14 +307,24 @@ async fn a_dispute_opened_and_won() -> Told {
     let payer = ann.payer();
     let dispute = shop.stripe().open_dispute(&payer)?;
     shop.settle().await?;
-    let dispute_costs = "API Gateway UpdateApiKey ×1, Cognito AdminGetUser ×1, Cognito \
-         AdminUpdateUserAttributes ×1, DynamoDB GetItem ×1, DynamoDB TransactWriteItems ×1, DynamoDB UpdateItem ×1, \
-         Stripe GET /v1/charges/{id} ×1, Stripe GET /v1/disputes/{id} ×1, \
-         Stripe GET /v1/subscriptions ×1";
-    assert_eq!(shop.spent(), dispute_costs, "opened");
+    assert_eq!(
+        shop.spent(),
+        "API Gateway UpdateApiKey ×1, Cognito AdminGetUser ×1, Cognito AdminUpdateUserAttributes \
+         ×1, DynamoDB GetItem ×2, DynamoDB TransactWriteItems ×1, DynamoDB UpdateItem ×1, Stripe \
+         GET /v1/charges/{id} ×1, Stripe GET /v1/checkout/sessions ×1, Stripe GET \
+         /v1/disputes/{id} ×1, Stripe GET /v1/subscriptions ×1",
+        "opened"
+    );
     shop.stripe().close_dispute(&dispute, true)?;
     shop.settle().await?;
-    assert_eq!(shop.spent(), dispute_costs, "won");
+    assert_eq!(
+        shop.spent(),
+        "API Gateway UpdateApiKey ×1, Cognito AdminGetUser ×1, Cognito AdminUpdateUserAttributes \
+         ×1, DynamoDB GetItem ×1, DynamoDB TransactWriteItems ×1, DynamoDB UpdateItem ×1, Stripe \
+         GET /v1/charges/{id} ×1, Stripe GET /v1/disputes/{id} ×1, Stripe GET \
+         /v1/subscriptions ×1",
+        "won"
+    );
     Ok(())
 }
 
@@ -338,11 +349,13 @@ async fn a_user_disabled_and_deleted() -> Told {
     shop.settle().await?;
     assert_eq!(
         shop.spent(),
-        // Whose it is, whether the stack is frozen, and how much has been cancelled today; this
-        // one is counted, and written down as such before it is done.
-        "API Gateway DeleteApiKey ×1, Cognito AdminGetUser ×1, DynamoDB GetItem ×3, \
+        // Whose it is, whether the stack is frozen, when she last clicked to buy (within a day), and
+        // how much has been cancelled today; this one is counted, and written down as such before
+        // it is done.
+        "API Gateway DeleteApiKey ×1, Cognito AdminGetUser ×1, DynamoDB GetItem ×4, \
          DynamoDB TransactWriteItems ×2, DynamoDB UpdateItem ×2, Stripe DELETE \
-         /v1/subscriptions/{id} ×1, Stripe GET /v1/subscriptions ×1"
+         /v1/subscriptions/{id} ×1, Stripe GET /v1/checkout/sessions ×1, Stripe GET \
+         /v1/subscriptions ×1"
     );
     Ok(())
 }

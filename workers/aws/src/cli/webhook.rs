@@ -7,9 +7,9 @@ use tollgate_billing::ports::Clock;
 use tollgate_billing::storefront::{
     EndpointChange, EndpointDiff, EndpointNote, EndpointObstacle, Wanted, Wish, diff_endpoints,
 };
-use tollgate_events::stripe::ACTED_ON;
 
 use super::confirm::{Answer, Consent};
+use super::stack::PlansOption;
 use super::{Colour, Context, Exit, Failure, Io, Setting};
 use crate::adapters::secrets::SecretStore;
 use crate::adapters::stripe::{API_VERSION, StripeApi, fingerprint, signing_secrets};
@@ -44,6 +44,8 @@ pub(crate) struct Apply {
     #[arg(long)]
     retire: bool,
     #[command(flatten)]
+    plans: PlansOption,
+    #[command(flatten)]
     consent: Consent,
 }
 
@@ -55,37 +57,40 @@ pub(crate) async fn run<C: Clock>(
     let Webhook::Apply(options) = command;
     let settings = context.settings().await?;
     let secret_arn = settings.need(Setting::WebhookSecretsArn)?;
+    let (stack, url) = (settings.need(Setting::Stack)?, settings.need(Setting::WebhookUrl)?);
     let config = context.stripe().await?;
+    let policy = context.plans_text(&options.plans).await?.draft()?.policy;
     let applying = Applying {
-        stack: settings.need(Setting::Stack)?,
-        url: settings.need(Setting::WebhookUrl)?,
+        stack,
+        url,
+        events: policy.event_types(),
         stripe: StripeApi::new(&config.key, &config.endpoint)?,
         secrets: context.secrets().await,
         secret_arn,
     };
     let found = applying.compare(&options).await?;
     if !context.json {
-        print(&found, applying.url, io)?;
+        print(&found, &applying, io)?;
     }
     if !found.obstacles.is_empty() {
-        finish(&found, false, applying.url, context.json, io)?;
+        finish(&found, false, &applying, context.json, io)?;
         let mend = "Do what stands below each, and apply again.";
         return Err(Failure::refused("nothing was changed (see !)", mend));
     }
     match options.consent.ask(!found.changes.is_empty(), context.json, io)? {
         Answer::Nothing => {
-            finish(&found, false, applying.url, context.json, io)?;
+            finish(&found, false, &applying, context.json, io)?;
             Ok(Exit::Done)
         }
         Answer::DryRun => {
-            finish(&found, false, applying.url, context.json, io)?;
+            finish(&found, false, &applying, context.json, io)?;
             Ok(Exit::WouldChange)
         }
         Answer::Do => {
             for change in &found.changes {
                 applying.perform(change).await?;
             }
-            finish(&found, true, applying.url, context.json, io)?;
+            finish(&found, true, &applying, context.json, io)?;
             Ok(Exit::Done)
         }
     }
@@ -94,6 +99,8 @@ pub(crate) async fn run<C: Clock>(
 struct Applying<'a> {
     stack: &'a str,
     url: &'a str,
+    /// The types that the endpoint is to send.
+    events: Vec<&'static str>,
     stripe: StripeApi,
     secrets: SecretStore,
     secret_arn: &'a str,
@@ -106,7 +113,7 @@ impl Applying<'_> {
         let wanted = Wanted {
             stack: self.stack,
             url: self.url,
-            events: ACTED_ON,
+            events: &self.events,
             api_version: API_VERSION,
             secrets: &secrets,
         };
@@ -122,7 +129,7 @@ impl Applying<'_> {
         match change {
             EndpointChange::Create => self.create().await,
             EndpointChange::Update { id, .. } => {
-                Ok(self.stripe.update_webhook_endpoint(id, ACTED_ON).await?)
+                Ok(self.stripe.update_webhook_endpoint(id, &self.events).await?)
             }
             EndpointChange::Delete { id } => Ok(self.stripe.delete_webhook_endpoint(id).await?),
             EndpointChange::KeepSecret { fingerprint } => self.keep_secret(fingerprint).await,
@@ -133,7 +140,7 @@ impl Applying<'_> {
     /// marked before: then one whose mark says that its secret is stored has it stored.
     async fn create(&self) -> Result<(), Failure> {
         let (id, secret) =
-            self.stripe.create_webhook_endpoint(self.stack, self.url, ACTED_ON).await?;
+            self.stripe.create_webhook_endpoint(self.stack, self.url, &self.events).await?;
         let Err(failure) = self.mark_and_store(&id, &secret).await else { return Ok(()) };
         self.stripe.delete_webhook_endpoint(&id).await.map_err(|_| {
             Failure::failed(
@@ -172,14 +179,14 @@ impl Applying<'_> {
     }
 }
 
-fn print(found: &EndpointDiff, url: &str, io: &mut Io<'_>) -> std::io::Result<()> {
+fn print(found: &EndpointDiff, applying: &Applying<'_>, io: &mut Io<'_>) -> std::io::Result<()> {
     for change in &found.changes {
         let (sign, colour) = match change {
             EndpointChange::Create => ("+", Colour::Green),
             EndpointChange::Update { .. } => ("~", Colour::Yellow),
             EndpointChange::Delete { .. } | EndpointChange::KeepSecret { .. } => ("-", Colour::Red),
         };
-        writeln!(io.out, "{} {}", io.paint(colour, sign), change_text(change, url))?;
+        writeln!(io.out, "{} {}", io.paint(colour, sign), change_text(change, applying))?;
     }
     for obstacle in &found.obstacles {
         let (problem, mend) = obstacle_text(obstacle);
@@ -194,7 +201,7 @@ fn print(found: &EndpointDiff, url: &str, io: &mut Io<'_>) -> std::io::Result<()
 fn finish(
     found: &EndpointDiff,
     done: bool,
-    url: &str,
+    applying: &Applying<'_>,
     json: bool,
     io: &mut Io<'_>,
 ) -> Result<(), Failure> {
@@ -205,7 +212,7 @@ fn finish(
             json!({ "problem": problem, "mend": mend })
         };
         let document = json!({
-            "changes": texts(found.changes.iter().map(|it| change_text(it, url)).collect()),
+            "changes": texts(found.changes.iter().map(|it| change_text(it, applying)).collect()),
             "obstacles": found.obstacles.iter().map(obstacle).collect::<Vec<_>>(),
             "notes": texts(found.notes.iter().map(note_text).collect()),
             "applied": done,
@@ -229,10 +236,10 @@ fn finish(
     Ok(())
 }
 
-fn change_text(change: &EndpointChange, url: &str) -> String {
+fn change_text(change: &EndpointChange, applying: &Applying<'_>) -> String {
     match change {
         EndpointChange::Create => {
-            let types = ACTED_ON.len();
+            let (url, types) = (applying.url, applying.events.len());
             format!("webhook endpoint {url} ({types} event types); its secret is stored")
         }
         EndpointChange::Update { id, add, remove, enable } => {

@@ -121,7 +121,7 @@ impl<P: Ports> Run<'_, P> {
 
     fn observed(&self, key: Option<ObservedKey>, attributes: Attributes) -> Observed {
         let retiring = self.account.access.retiring.clone();
-        Observed { key, retiring, attributes, cancelled: BTreeSet::new() }
+        Observed { key, retiring, attributes, ..Observed::default() }
     }
 
     /// Observes, and waits a little for a key that is not shown yet.
@@ -260,8 +260,8 @@ impl<P: Ports> Run<'_, P> {
     async fn take(&mut self, steps: &[Step], observed: &mut Observed) -> Result<(), Stop> {
         let calls = steps.iter().filter(|step| step.is_on_a_key()).count();
         self.wait_for_turn(steps).await?;
-        let cancels = steps.iter().filter(|step| matches!(step, Step::CancelSubscription(_)));
-        self.afford_stripe(cancels.count()).await?;
+        let in_stripe = steps.iter().filter(|step| step.is_in_stripe()).count();
+        self.afford_stripe(in_stripe).await?;
         self.afford(u32::try_from(calls).unwrap_or(u32::MAX)).await?;
         for step in steps {
             self.in_time()?;
@@ -290,6 +290,10 @@ impl<P: Ports> Run<'_, P> {
             (Step::WriteAttributes(plan), key) => {
                 let attributes = Attributes { api_id: key.cloned(), plan: Some(plan.clone()) };
                 return self.write_attributes(&attributes).await.map(|()| None);
+            }
+            // One that was paid meanwhile is told of by an event.
+            (Step::ExpireSession(id), _) => {
+                self.worker.ports.stripe().expire_checkout(id).await.map(drop)
             }
             (Step::CancelSubscription(id), _) => {
                 self.worker.ports.stripe().cancel_subscription(id).await

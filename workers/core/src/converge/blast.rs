@@ -51,6 +51,7 @@ impl<P: Ports> Run<'_, P> {
                 let alone = std::slice::from_ref(&read);
                 self.must_be_read(alone, &facts.proven)?;
                 facts.paid_for.extend(self.paid_for(alone, &facts.proven).await?);
+                facts.refunds.extend(self.refunds(alone, &facts.proven).await?);
                 facts.subscriptions.push(read);
                 return Ok(false);
             }

@@ -74,6 +74,8 @@ impl<P: Ports> Run<'_, P> {
         self.tell_of(&desired.warnings);
         self.account.several = desired.several().cloned().unwrap_or_default();
         self.account.review_at = self.review_at(&desired, lagging);
+        // It is looked for as long as there are second looks.
+        self.account.refund_told &= desired.refunded.is_empty() && self.account.second_looks > 0;
         let desired_key = desired.key;
         let memories = self.memories(&desired);
         self.settle(desired);
@@ -108,6 +110,7 @@ impl<P: Ports> Run<'_, P> {
                 }
                 Warning::UnknownGrant(_)
                 | Warning::PaymentOnClosedAccount(_)
+                | Warning::CancelledOnClosedAccount(_)
                 | Warning::PaymentOfAbsentUser(_) => {}
             }
         }
@@ -272,6 +275,7 @@ impl<P: Ports> Run<'_, P> {
         access.disputes = desired.disputes;
         access.grace = desired.grace;
         access.paid_for = desired.paid_for;
+        access.refunded = desired.refunded;
         if let Some(read) = self.attributes_read.take()
             && self.steps.is_empty()
         {

@@ -6,6 +6,7 @@ use tollgate_events::{
     AccountId, CustomerId, DisputeId, Envelope, Hint, Source, Via, cloudtrail, cognito,
 };
 
+use super::refunds::tells_of_refund;
 use super::{Run, Stop, join};
 use crate::account::{Account, User};
 use crate::accounts::{Answer, Change};
@@ -138,9 +139,13 @@ impl<P: Ports> Run<'_, P> {
         self.must_belong(!customers.is_empty() || !named.is_empty()).await?;
         let subscriptions = self.subscriptions(&customers).await?;
         let subscriptions = self.worker.boundary().own(subscriptions);
+        let mut subscriptions = self.not_for_others(subscriptions);
+        subscriptions.extend(self.left_to_cancel(&subscriptions).await?);
         let proven = self.worker.boundary().proven(&subscriptions);
         self.must_be_read(&subscriptions, &proven)?;
         let paid_for = self.paid_for(&subscriptions, &proven).await?;
+        // Boxed: few have any.
+        let refunds = Box::pin(self.refunds(&subscriptions, &proven)).await?;
         let disputes = self.disputes(&named).await?;
         let user = self.user().await?;
         self.met(&user).await?;
@@ -153,6 +158,7 @@ impl<P: Ports> Run<'_, P> {
             subscriptions,
             proven,
             paid_for,
+            refunds,
             disputes,
             user,
             room_for_free_key,
@@ -206,7 +212,10 @@ impl<P: Ports> Run<'_, P> {
                 && self.now.duration_since(event.occurred_at) < LAG_AT_MOST
         };
         let fresh: Vec<_> = self.events.iter().filter(fresh).collect();
-        user_lags || is_behind(&facts.subscriptions, &fresh)
+        let refund_lags = self.account.refund_told
+            && facts.refunds.values().all(Option::is_none)
+            && fresh.iter().any(|event| tells_of_refund(event));
+        user_lags || refund_lags || is_behind(&facts.subscriptions, &fresh)
     }
 }
 

@@ -53,12 +53,14 @@ mod act;
 mod between;
 mod blast;
 mod bound;
+mod closing;
 mod commit;
 mod facts;
 mod lost;
 mod paid;
 mod person;
 mod preview;
+mod refunds;
 mod user;
 
 use std::collections::BTreeSet;
@@ -398,6 +400,8 @@ impl<'a, P: Ports> Run<'a, P> {
                 desired = self.decide(&facts);
             }
             Box::pin(self.limit_cancellations(&mut desired)).await?;
+            self.go_on_cancelling(&mut desired);
+            desired.expire = Box::pin(self.open_sessions(&desired)).await?;
             // A subscription that is there and was not listed.
             let lagging = listed < facts.subscriptions.len() || self.read_seems_to_lag(&facts);
             self.account.user = desired.user.clone();

@@ -102,7 +102,8 @@ impl<P: Ports> Worker<P> {
         run.not_forgotten().await?;
         let facts = run.facts().await?;
         run.now = run.clock_now();
-        let desired = run.decide(&facts);
+        let mut desired = run.decide(&facts);
+        desired.expire = run.open_sessions(&desired).await?;
         let observed = run.look(run.attributes_known(), &mut 0).await?;
         Ok(Preview {
             account: id.clone(),

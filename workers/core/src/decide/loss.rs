@@ -117,7 +117,8 @@ impl Case<'_> {
     /// Whether a subscription that was read itself says why it gives less.
     fn says_so(&self, read: &Subscription, given: &Given) -> bool {
         let over = |at: Option<Timestamp>| at.is_some_and(|at| at <= self.now);
-        if read.sells_nothing() || is_ended_by_policy(read, self.policy) {
+        let refunded = self.desired.refunded.contains_key(&read.id);
+        if refunded || read.sells_nothing() || is_ended_by_policy(read, self.policy) {
             return true;
         }
         match &read.status {

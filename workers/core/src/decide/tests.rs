@@ -106,6 +106,7 @@ pub(super) fn facts(subscriptions: Vec<Subscription>) -> Facts {
         subscriptions,
         proven: BTreeSet::new(),
         paid_for: BTreeMap::new(),
+        refunds: BTreeMap::new(),
         disputes: Vec::new(),
         user: UserFact::AsLastSeen,
         room_for_free_key: true,
@@ -187,7 +188,8 @@ fn a_warning_names_what_to_look_at() {
         (Warning::UnknownPrice { price: price_id("price_new"), until: Some(now()) }, "2027-01"),
         (Warning::PaymentOfAbsentUser(subscription.clone()), "sub_1"),
         (Warning::UnknownGrant(plan_id("gold")), "gold"),
-        (Warning::PaymentOnClosedAccount(subscription), "sub_1"),
+        (Warning::PaymentOnClosedAccount(subscription.clone()), "sub_1"),
+        (Warning::CancelledOnClosedAccount(subscription), "sub_1"),
     ] {
         assert!(warning.to_string().contains(name), "{warning}");
     }
@@ -417,7 +419,7 @@ fn what_operators_gave_and_took_is_forgotten_when_somebody_wanted_the_closing() 
 
 /// What the limit held back is cancelled later; what is bought after the closing is told.
 #[test]
-fn a_closed_account_cancels_what_was_held_back_and_nothing_else() {
+fn a_closed_account_cancels_what_was_held_back_and_what_begins_later_and_tells_of_that() {
     let subscriptions = ["sub_1", "sub_2"].map(|id| subscription(id, "active", "price_pro"));
     let mut closed = facts(subscriptions.into());
     closed.last_seen = User::Deleted;
@@ -425,9 +427,24 @@ fn a_closed_account_cancels_what_was_held_back_and_nothing_else() {
     closed.access.status = Status::Closed;
     closed.access.to_cancel = [SubscriptionId::parse("sub_2").unwrap()].into();
     let desired = decided(&closed);
-    assert_eq!(desired.cancel, [SubscriptionId::parse("sub_2").unwrap()]);
-    let told = Warning::PaymentOnClosedAccount(SubscriptionId::parse("sub_1").unwrap());
-    assert_eq!(desired.warnings, [told]);
+    let (new, held_back) = ("sub_1", "sub_2");
+    let ids = |ids: &[&str]| -> BTreeSet<_> {
+        ids.iter().map(|id| SubscriptionId::parse(*id).unwrap()).collect()
+    };
+    assert_eq!(desired.cancel, ids(&[new, held_back]).into_iter().collect::<Vec<_>>());
+    let told = SubscriptionId::parse(new).unwrap();
+    assert_eq!(desired.warnings, [Warning::CancelledOnClosedAccount(told.clone())]);
+
+    let policy = Policy { cancel_when_user_deleted: false, ..Policy::default() };
+    let kept = decide(&closed, &catalog(), &policy, now());
+    assert_eq!(kept.cancel, []);
+    assert!(kept.warnings.contains(&Warning::PaymentOnClosedAccount(told.clone())));
+
+    // Nobody is cancelled for being absent.
+    closed.user = UserFact::NotFound { delete_seen: false };
+    let absent = decided(&closed);
+    assert_eq!((absent.cancel.len(), absent.to_cancel), (0, ids(&[new, held_back])));
+    assert!(absent.warnings.contains(&Warning::PaymentOfAbsentUser(told)));
 }
 
 #[test]
@@ -481,8 +498,8 @@ fn a_deleted_user_is_closed_for_good() {
     user.user = UserFact::Found { username: "ann".into(), enabled: true };
     let again = decided(&user);
     assert_eq!(again.status, Status::Closed, "a tombstone is final");
-    assert_eq!(again.cancel, [], "a payment on it is a person's business");
-    assert!(matches!(again.warnings[..], [Warning::PaymentOnClosedAccount(_)]));
+    assert_eq!(again.cancel, [], "somebody is there by that sub: that is a person's business");
+    assert!(matches!(again.warnings[..], [Warning::PaymentOfAbsentUser(_)]));
 }
 
 #[test]
@@ -651,6 +668,7 @@ fn any_facts() -> impl Strategy<Value = Facts> {
             subscriptions,
             proven: BTreeSet::new(),
             paid_for: paid_for(&paid),
+            refunds: BTreeMap::new(),
             disputes,
             user,
             room_for_free_key,
@@ -679,7 +697,7 @@ fn any_observed() -> impl Strategy<Value = Observed> {
             plan: word.map(str::to_owned),
         },
         key,
-        cancelled: Default::default(),
+        ..Observed::default()
     })
 }
 
@@ -820,7 +838,8 @@ fn what_an_operator_closes_is_cancelled_and_told_and_a_deletion_comes_first() {
     assert_eq!((desired.plan, desired.cancel.len()), (None, 1));
     closed.access.status = Status::Closed;
     let again = decided(&closed);
-    assert_eq!((again.cancel.len(), again.warnings.len()), (0, 1), "what is bought later is told");
+    let (cancel, told) = (again.cancel.len(), again.warnings.len());
+    assert_eq!((cancel, told), (1, 1), "what is bought later is cancelled, and told");
     closed.user = UserFact::NotFound { delete_seen: true };
     let gone = decided(&closed);
     assert_eq!((gone.reason, gone.plan_attribute), (Reason::UserDeleted, None));

@@ -6,11 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::SignedDuration;
 use tollgate_events::AccountId;
-use tollgate_events::stripe::ACTED_ON;
 
 use super::*;
 use crate::account::UsagePlanId;
 use crate::catalog::{CatalogFile, Period, Quota, Throttle};
+use crate::policy::Policy;
 use crate::ports::{Service, Unreadable};
 use crate::storefront::{ObservedPlan, Owner, UsageSettings};
 
@@ -139,12 +139,17 @@ fn custom() -> CustomAttribute {
     }
 }
 
+/// What Stripe is to send by the default policy.
+fn event_types() -> Vec<String> {
+    Policy::default().event_types().into_iter().map(str::to_owned).collect()
+}
+
 fn stripe() -> Stripe {
     let endpoint = Endpoint {
         id: "we_1".into(),
         url: URL.into(),
         enabled: true,
-        events: ACTED_ON.iter().map(|kind| (*kind).to_owned()).collect(),
+        events: event_types(),
         api_version: Some(NEWEST_API_VERSION.into()),
         livemode: true,
         connect: false,
@@ -490,6 +495,7 @@ const BY_CATALOG: &[&str] = &[
     "stripe-prices",
     "stripe-products",
     "stripe-price-one-plan",
+    "webhook-events",
 ];
 
 /// What nobody can judge where no endpoint has the stack's URL.

@@ -2,8 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use tollgate_events::stripe::ACTED_ON;
-
 use super::expected::Expected;
 use super::finding::{Finding, System};
 use super::observed::{Endpoint, Look, Observed, Unseen};
@@ -137,26 +135,27 @@ fn is_thin(kind: &str) -> bool {
     kind.starts_with("v1.") || kind.starts_with("v2.")
 }
 
+/// Which types are needed is the policy's to say.
 fn events(expected: &Expected, ours: &Look<Vec<&Endpoint>>) -> Finding {
-    let looked_at = format!("the endpoint sends the {} types that we act on", ACTED_ON.len());
+    let looked_at = "the endpoint sends the types that we act on";
     let finding = Finding::of("webhook-events", System::Stripe, looked_at);
-    finding.look("the endpoint", &there(ours), |finding, ours| {
+    finding.look_by_catalog(expected, "the endpoint", &there(ours), |finding, file, ours| {
         for endpoint in *ours {
-            types(finding, expected, endpoint);
+            types(finding, expected, &file.policy.event_types(), endpoint);
         }
     })
 }
 
-fn types(finding: &mut Finding, expected: &Expected, endpoint: &Endpoint) {
+fn types(finding: &mut Finding, expected: &Expected, wanted: &[&str], endpoint: &Endpoint) {
     let id = &endpoint.id;
-    let mend = apply_or(expected, endpoint, &format!("choose {}", ACTED_ON.join(", ")));
+    let mend = apply_or(expected, endpoint, &format!("choose {}", wanted.join(", ")));
     let sent: BTreeSet<&str> = endpoint.events.iter().map(String::as_str).collect();
     if sent.contains("*") {
         let found =
             format!("{id} sends every type: Stripe calls us for each, and limits how often");
         return finding.warn(found, mend);
     }
-    let wanted: BTreeSet<&str> = ACTED_ON.iter().copied().collect();
+    let wanted: BTreeSet<&str> = wanted.iter().copied().collect();
     let list = |types: Vec<&str>| types.join(", ");
     let missing: Vec<_> = wanted.difference(&sent).copied().collect();
     if !missing.is_empty() {

@@ -79,6 +79,10 @@ pub fn changes(before: &Access, after: &Access) -> Vec<String> {
     let (were, are) = (late(before), late(after));
     told.extend(are.difference(&were).map(|it| format!("{it} past due")));
     told.extend(were.difference(&are).map(|it| format!("{it} no longer past due")));
+    let back = after.refunded.iter().filter(|(id, it)| before.refunded.get(*id) != Some(it));
+    told.extend(back.map(|(id, invoice)| format!("{invoice} of {id} refunded")));
+    let over = before.refunded.keys().filter(|id| !after.refunded.contains_key(*id));
+    told.extend(over.map(|id| format!("refund of {id} over")));
     if told.is_empty() && before.attributes != after.attributes {
         told.push("attributes".into());
     }
@@ -146,6 +150,7 @@ mod tests {
 
     use super::*;
     use crate::account::{KeyId, KeyRecord, RetiringKey, Slot, Status};
+    use crate::stripe::InvoiceId;
 
     fn access(change: impl FnOnce(&mut Access)) -> Access {
         let mut access = Access::default();
@@ -181,6 +186,9 @@ mod tests {
         });
         let late = SubscriptionId::parse("sub_1").unwrap();
         let late = access(|it| it.grace = BTreeMap::from([(late, Timestamp::UNIX_EPOCH)]));
+        let id = SubscriptionId::parse("sub_1").unwrap();
+        let invoice = InvoiceId::parse("in_1").unwrap();
+        let refunded = access(|it| it.refunded = BTreeMap::from([(id, invoice)]));
         let written = access(|it| it.attributes.plan = Some("pro".into()));
         for (before, after, told) in [
             (&none, &none, ""),
@@ -205,6 +213,8 @@ mod tests {
             (&rotated, &none, "key k1 deleted"),
             (&none, &late, "sub_1 past due"),
             (&late, &none, "sub_1 no longer past due"),
+            (&none, &refunded, "in_1 of sub_1 refunded"),
+            (&refunded, &none, "refund of sub_1 over"),
             (&none, &written, "attributes"),
         ] {
             assert_eq!(changes(before, after).join(", "), told);

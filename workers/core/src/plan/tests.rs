@@ -18,12 +18,14 @@ fn desired(plan: &str, key: KeyState) -> Desired {
         given: None,
         plan_attribute: Some(plan.to_owned()),
         review_at: None,
+        expire: Vec::new(),
         cancel: Vec::new(),
         to_cancel: BTreeSet::new(),
         user: User::Unseen,
         disputes: BTreeMap::new(),
         grace: BTreeMap::new(),
         paid_for: BTreeMap::new(),
+        refunded: BTreeMap::new(),
         forgets: false,
         warnings: Vec::new(),
     }
@@ -39,7 +41,7 @@ fn on(plan: &str) -> Observed {
         }),
         retiring: Vec::new(),
         attributes: Attributes { api_id: Some(id), plan: Some(plan.to_owned()) },
-        cancelled: BTreeSet::new(),
+        ..Observed::default()
     }
 }
 
@@ -96,8 +98,13 @@ fn closing_deletes_the_key_and_cancels_what_is_paid() {
     let mut closed = desired("free", KeyState::Closed);
     (closed.plan, closed.usage_plan, closed.plan_attribute) = (None, None, None);
     closed.cancel = vec![SubscriptionId::parse("sub_1").unwrap()];
-    let steps = plan(&closed, &on("pro"));
-    assert_eq!(written(&steps), ["delete key", "cancel subscription sub_1"]);
+    closed.expire = vec!["cs_1".into()];
+    let mut observed = on("pro");
+    let steps = plan(&closed, &observed);
+    let told = ["delete key", "expire checkout session cs_1", "cancel subscription sub_1"];
+    assert_eq!(written(&steps), told);
+    steps.iter().for_each(|step| observed.note(step));
+    assert_eq!(plan(&closed, &observed), []);
 }
 
 #[test]
@@ -176,6 +183,9 @@ fn the_steps_on_a_key_are_told_from_the_others() {
         Step::RetireKey(KeyId::parse("key0").unwrap()),
     ];
     assert!(on_a_key.iter().all(Step::is_on_a_key));
-    let elsewhere = [Step::WriteAttributes("pro".into()), Step::CancelSubscription(sub)];
-    assert!(!elsewhere.iter().any(Step::is_on_a_key));
+    let in_stripe = [Step::ExpireSession("cs_1".into()), Step::CancelSubscription(sub)];
+    assert!(in_stripe.iter().all(|step| step.is_in_stripe() && !step.is_on_a_key()));
+    let in_cognito = Step::WriteAttributes("pro".into());
+    assert!(!in_cognito.is_on_a_key() && !in_cognito.is_in_stripe());
+    assert!(!on_a_key.iter().any(Step::is_in_stripe));
 }

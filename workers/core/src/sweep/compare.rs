@@ -69,6 +69,7 @@ pub(super) fn compare(
         proven: BTreeSet::new(),
         // What the ledger does not know yet is the worker's to ask.
         paid_for: BTreeMap::new(),
+        refunds: BTreeMap::new(),
         disputes: Vec::new(),
         user: user_fact(&account.user, user),
         // Who waits for a key looks again by themselves.
@@ -172,6 +173,7 @@ fn decides_otherwise(access: &Access, desired: &Desired) -> bool {
         || access.disputes != desired.disputes
         || access.grace != desired.grace
         || access.paid_for != desired.paid_for
+        || access.refunded != desired.refunded
 }
 
 /// What a step from what is there to what the ledger itself decided must mend.
@@ -184,7 +186,10 @@ fn of_step(step: &Step) -> Drift {
         | Step::AttachRetiring(..) => Drift::UsagePlan,
         Step::EnableKey | Step::DisableKey => Drift::KeyState,
         Step::WriteAttributes(_) => Drift::Attributes,
-        Step::DeleteKey | Step::RetireKey(_) | Step::CancelSubscription(_) => Drift::Decision,
+        Step::DeleteKey
+        | Step::RetireKey(_)
+        | Step::ExpireSession(_)
+        | Step::CancelSubscription(_) => Drift::Decision,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use tollgate_billing::account::PlanId;
+use tollgate_billing::account_api::AccountApi;
 use tollgate_billing::converge::DRIFT;
 use tollgate_billing::ops::Act;
 use tollgate_billing::sweep::wake;
@@ -9,6 +10,8 @@ use tollgate_events::{AccountId, CustomerId, DisputeId, Envelope, Source, Via};
 use tollgate_standin::stripe::Card;
 use tollgate_standin::world::{BULK_QUEUE, EVENTS_QUEUE};
 
+use crate::executor::block_on;
+use crate::run::{reads_only, worker_on};
 use crate::scene::{Bought, Scene};
 
 /// Something that Tollgate is there for.
@@ -42,7 +45,7 @@ const fn act(
     Flow { name, at_least, ends, begins: Begins::Act(set_up) }
 }
 
-pub(super) static FLOWS: [Flow; 35] = [
+pub(super) static FLOWS: [Flow; 36] = [
     flow("sign-up", 10, "free: free", |scene| drop(scene.sign_up())),
     flow("purchase with link", 10, "pro: pro", |scene| {
         let ann = scene.free();
@@ -148,6 +151,13 @@ pub(super) static FLOWS: [Flow; 35] = [
     }),
     act("an operator holds", 13, "held: pro, refused", |scene| {
         scene.paying("pro");
+        Act::Hold
+    }),
+    act("an operator holds who is about to buy", 15, "held: free, refused", |scene| {
+        let ann = scene.free();
+        let worker = reads_only(worker_on(&scene.world));
+        let api = AccountApi::new(worker, "https://shop.invalid");
+        block_on(api.checkout(&ann, "pro")).expect("the weather is fair");
         Act::Hold
     }),
     act("an operator releases", 13, "pro: pro", |scene| {

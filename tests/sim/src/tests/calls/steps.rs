@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use tollgate_billing::account::{KeyId, UsagePlanId};
 use tollgate_billing::plan::Step;
 use tollgate_events::SubscriptionId;
+use tollgate_standin::stripe::SessionStatus;
 
 use super::flows::FLOWS;
 use super::{Played, differences, flow_named, play, play_watched};
@@ -48,6 +49,11 @@ fn case(step: &Step) -> Case {
         Step::WriteAttributes(_) => ("upgrade", "AdminUpdateUserAttributes", |scene| {
             scene.world.cognito.users()[0].attribute("custom:plan") == Some("pro")
         }),
+        Step::ExpireSession(_) => (
+            "an operator holds who is about to buy",
+            "POST /v1/checkout/sessions/{id}/expire",
+            no_page_is_open,
+        ),
         Step::CancelSubscription(_) => ("user deleted", "DELETE /v1/subscriptions/{id}", cancelled),
     };
     let nth = usize::from(flow == old);
@@ -55,7 +61,7 @@ fn case(step: &Step) -> Case {
 }
 
 /// One step of each kind.
-fn steps() -> [Step; 11] {
+fn steps() -> [Step; 12] {
     let key = || KeyId::parse("any").unwrap();
     let usage_plan = || UsagePlanId::parse("any").unwrap();
     [
@@ -69,6 +75,7 @@ fn steps() -> [Step; 11] {
         Step::AttachRetiring(key(), usage_plan()),
         Step::RetireKey(key()),
         Step::WriteAttributes("any".into()),
+        Step::ExpireSession("any".into()),
         Step::CancelSubscription(SubscriptionId::parse("any").unwrap()),
     ]
 }
@@ -109,6 +116,12 @@ fn cancelled(scene: &Scene) -> bool {
     let customers = stripe.customers().map(|customer| customer.id.clone());
     let rows = customers.flat_map(|customer| stripe.subscriptions_of(&customer));
     rows.into_iter().all(|row| row.status.is_final())
+}
+
+fn no_page_is_open(scene: &Scene) -> bool {
+    let stripe = scene.world.stripe.account();
+    let mut sessions = stripe.customers().flat_map(|customer| &customer.sessions);
+    sessions.all(|id| stripe.session(id).is_ok_and(|it| it.status != SessionStatus::Open))
 }
 
 /// What a step is called in history, without what it is done to.

@@ -13,9 +13,9 @@ use jiff::SignedDuration;
 use serde_json::{Value, json};
 use tollgate_billing::doctor::NEWEST_API_VERSION;
 use tollgate_billing::ledger::{KeyCount, StackRecord};
+use tollgate_billing::policy::Policy;
 use tollgate_billing::ports::Ledger;
 use tollgate_billing::storefront::{METADATA_SECRET, METADATA_STACK};
-use tollgate_events::stripe::ACTED_ON;
 use tollgate_local::stack::{Options, Stack, TABLE};
 use tollgate_standin::api_gateway::{KeySource, NewApiKey, Patch, PatchOp};
 use tollgate_standin::clock::VirtualClock;
@@ -84,7 +84,11 @@ impl Clinic {
         ids.iter().for_each(|id| stripe.delete_endpoint(id).unwrap());
         let (_, secret) = stripe.create_endpoint(NewEndpoint {
             url: format!("{}/webhook", self.stack.urls.tollgate),
-            enabled_events: ACTED_ON.iter().map(|kind| (*kind).to_owned()).collect(),
+            enabled_events: Policy::default()
+                .event_types()
+                .into_iter()
+                .map(str::to_owned)
+                .collect(),
             api_version: Some(API_VERSION.to_owned()),
             metadata: Metadata::from([(METADATA_STACK.into(), "local".into())]),
         });
@@ -245,8 +249,8 @@ fn the_endpoint_changes(clinic: &mut Clinic, update: EndpointUpdate) {
 }
 
 fn the_endpoint_forgets_an_event(clinic: &mut Clinic) {
-    let kinds = ACTED_ON.iter().filter(|kind| **kind != "invoice.paid");
-    let enabled_events = Some(kinds.map(|kind| (*kind).to_owned()).collect());
+    let kinds = Policy::default().event_types().into_iter().filter(|kind| *kind != "invoice.paid");
+    let enabled_events = Some(kinds.map(str::to_owned).collect());
     the_endpoint_changes(clinic, EndpointUpdate { enabled_events, ..EndpointUpdate::default() });
 }
 

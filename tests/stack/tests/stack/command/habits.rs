@@ -33,7 +33,7 @@ const LINES: &[(&str, u8)] = &[
     ("plans show {plans}", 0),
     ("plans apply --dry-run {plans}", 0),
     ("doctor {plans}", 0),
-    ("webhook apply --dry-run", 0),
+    ("webhook apply --dry-run --plans {plans}", 0),
     ("secrets set webhook-secrets", 0),
     ("secrets rotate key-secrets", 0),
     ("account show ann@example.com", 0),

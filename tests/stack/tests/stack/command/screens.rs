@@ -128,7 +128,7 @@ async fn without_a_network_it_is_said_in_a_line() -> anyhow::Result<()> {
     let (mut operator, words) = prepared().await?;
     operator.environment.insert("STRIPE_API_BASE", "http://127.0.0.1:9".into());
     operator.columns = Some(60);
-    for line in ["events list --from-stripe --since 1h", "webhook apply"] {
+    for line in ["events list --from-stripe --since 1h", "webhook apply --plans {plans}"] {
         let said = operator.tollgate(&filled(line, &words), NONE).await;
         assert_eq!((said.exit, said.out.as_str()), (2, ""), "{line}: {said:?}");
         let name = line.split(' ').take(2).collect::<Vec<_>>().join("-");

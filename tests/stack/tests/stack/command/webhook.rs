@@ -6,7 +6,8 @@ use axum::http::{Method, StatusCode};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse as _, Response};
 use jiff::SignedDuration;
-use tollgate_events::stripe::{ACTED_ON, SigningSecret, verify};
+use tollgate_billing::policy::{PlanThen, Policy};
+use tollgate_events::stripe::{CHARGE_REFUNDED, SigningSecret, verify};
 use tollgate_standin::stripe::http::router;
 use tollgate_standin::stripe::{EndpointUpdate, NewCustomer, NewEndpoint};
 
@@ -23,6 +24,7 @@ async fn operator() -> anyhow::Result<(Operator, String)> {
         ("TOLLGATE_STACK", "shop".to_owned()),
         ("TOLLGATE_LIVEMODE", "false".to_owned()),
         ("TOLLGATE_WEBHOOK_URL", URL.to_owned()),
+        ("TOLLGATE_CATALOG", operator.stack.world.plans_toml.clone()),
         ("STRIPE_WEBHOOK_SECRETS_ARN", arn.clone()),
         ("STRIPE_SECRET_KEY", "rk_test_operator".to_owned()),
     ]);
@@ -100,7 +102,37 @@ async fn an_endpoint_is_made_once_and_corrected() -> anyhow::Result<()> {
 }
 
 fn types() -> Vec<String> {
-    ACTED_ON.iter().map(|kind| (*kind).to_owned()).collect()
+    types_by(&Policy::default())
+}
+
+fn types_by(policy: &Policy) -> Vec<String> {
+    policy.event_types().into_iter().map(str::to_owned).collect()
+}
+
+/// Refunds are told of where they end a plan, and nowhere else.
+#[tokio::test]
+async fn the_types_follow_the_policy() -> anyhow::Result<()> {
+    let (mut operator, _) = operator().await?;
+    operator.webhook("--yes").await;
+    let of = |operator: &Operator| {
+        operator.stripe().endpoints().find(|it| it.url == URL).map(|it| it.enabled_events.clone())
+    };
+    assert_eq!(of(&operator), Some(types()));
+    let plans = operator.stack.world.plans_toml.clone();
+    let ends = format!("{plans}\n[policy]\non_full_refund = \"end\"\n");
+    operator.environment.insert("TOLLGATE_CATALOG", ends);
+    let more = operator.webhook("--yes").await;
+    assert!(more.out.contains(&format!("sends {CHARGE_REFUNDED} too")), "{more:?}");
+    let policy = Policy { on_full_refund: PlanThen::End, ..Policy::default() };
+    assert_eq!(of(&operator), Some(types_by(&policy)));
+    operator.environment.insert("TOLLGATE_CATALOG", plans);
+    let less = operator.webhook("--yes").await;
+    assert!(less.out.contains(&format!("sends {CHARGE_REFUNDED} no more")), "{less:?}");
+    operator.environment.remove("TOLLGATE_CATALOG");
+    let unknown = operator.webhook("--yes").await;
+    assert_eq!(unknown.exit, 2, "{unknown:?}");
+    assert!(unknown.err.contains("--plans FILE"), "{unknown:?}");
+    Ok(())
 }
 
 /// What is stored is what Stripe signs with, also while two endpoints send.

@@ -22,7 +22,11 @@ const ROWS: &[(&str, &[&str])] = &[
     ("`plans apply`", &["plans apply {more} --yes", "plans apply {less} --yes"]),
     (
         "`webhook apply`",
-        &["webhook apply --yes", "webhook apply --roll --yes", "webhook apply --retire --yes"],
+        &[
+            "webhook apply --plans {plans} --yes",
+            "webhook apply --roll --plans {plans} --yes",
+            "webhook apply --retire --plans {plans} --yes",
+        ],
     ),
     ("`secrets set`", &["secrets set webhook-secrets --yes"]),
     ("`secrets set key-secrets`, `secrets rotate`", &["secrets rotate key-secrets --yes"]),

@@ -11,9 +11,9 @@ use std::collections::BTreeMap;
 
 use anyhow::Context;
 use serde_json::{Value, json};
+use tollgate_billing::policy::Policy;
 use tollgate_billing::ports::Ledger as _;
 use tollgate_events::EventRef;
-use tollgate_events::stripe::ACTED_ON;
 use tollgate_standin::stripe::{Metadata, NewEndpoint};
 
 use self::book::chapters;
@@ -29,7 +29,11 @@ async fn shop() -> anyhow::Result<Shop> {
         ids.iter().try_for_each(|id| stripe.delete_endpoint(id))?;
         let (_, secret) = stripe.create_endpoint(NewEndpoint {
             url: format!("{}/webhook", shop.stack.urls.tollgate),
-            enabled_events: ACTED_ON.iter().map(|kind| (*kind).to_owned()).collect(),
+            enabled_events: Policy::default()
+                .event_types()
+                .into_iter()
+                .map(str::to_owned)
+                .collect(),
             api_version: None,
             metadata: Metadata::from([("tollgate_stack".into(), "local".into())]),
         });

@@ -10,7 +10,7 @@ use tollgate_billing::account::{
 };
 use tollgate_billing::ledger::{Outcome, RecordBody, StepTaken};
 use tollgate_billing::policy::UNFINISHED_REVIEW_AFTER;
-use tollgate_billing::stripe::Price;
+use tollgate_billing::stripe::{InvoiceId, Price};
 use tollgate_events::{
     DisputeId, ENVELOPE_VERSION, EventId, PriceId, ProductId, Source, Subject, Via,
 };
@@ -133,6 +133,7 @@ fn full_access(reason: Reason) -> Access {
         by_reference: BTreeSet::from([customer("cus_2")]),
         disputes: BTreeMap::from([(DisputeId::parse("dp_1").unwrap(), DisputeMark::Lifted)]),
         grace: BTreeMap::from([(subscription.clone(), at(7))]),
+        refunded: BTreeMap::from([(subscription.clone(), InvoiceId::parse("in_1").unwrap())]),
         paid_for: BTreeMap::from([(subscription, vec![paid_for()])]),
         retiring: vec![RetiringKey {
             id: KeyId::parse("key0").unwrap(),
@@ -194,6 +195,7 @@ async fn a_full_account_and_its_history_come_back_as_they_were_written() {
         account.catalog_revision = 4;
         account.review_at = Some(at(1_000_000));
         account.second_looks = 2;
+        account.refund_told = true;
         account.several = [SubscriptionId::parse("sub_1").unwrap()].into();
         account.user = User::Missing { since: at(3), username: Some("someone".into()) };
         account.intent = Some(MintIntent {

@@ -55,6 +55,8 @@ fn rows(account: &Account, last: Option<&Entry>, leased: bool) -> Vec<(&'static 
     let grace = access.grace.iter();
     let grace = grace.map(|(id, since)| format!("{id}, seen since {since:.0}{}", paid(access, id)));
     rows.extend(several("Past due", grace.collect()));
+    let refunded = access.refunded.iter().map(|(id, invoice)| format!("{id}, {invoice}"));
+    rows.extend(several("Refunded", refunded.collect()));
     let grants = access.grants.iter().map(|grant| match grant.until {
         Some(until) => format!("{} until {until:.0} ({})", grant.plan, grant.why),
         None => format!("{} ({})", grant.plan, grant.why),
@@ -146,6 +148,7 @@ fn document(account: &Account, last: Option<&Entry>, leased: bool) -> Value {
         "several_subscriptions": account.several,
         "disputes": disputes.collect::<Vec<_>>(),
         "past_due": grace.collect::<Vec<_>>(),
+        "refunded": access.refunded,
         "grants": access.grants,
         "hold": access.hold,
         "closed": access.closed,

@@ -23,7 +23,7 @@
 //!
 //! # Caveats
 //! Not to be had from anywhere: history, event records, the reasons of holds and grants,
-//! disputes, links of customers without our proof, accounts that were closed, when a
+//! disputes, refunds, links of customers without our proof, accounts that were closed, when a
 //! grace period began.
 
 mod portion;

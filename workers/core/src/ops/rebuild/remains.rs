@@ -98,6 +98,7 @@ fn decision(
         subscriptions: remains.subscriptions.to_vec(),
         proven: BTreeSet::new(),
         paid_for: BTreeMap::new(),
+        refunds: BTreeMap::new(),
         disputes: Vec::new(),
         user: UserFact::Found { username, enabled },
         room_for_free_key: true,
