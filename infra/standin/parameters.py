@@ -65,6 +65,11 @@ GET /v1/billing_portal/configurations  billing_portal/configuration_list
 POST /v1/billing_portal/configurations billing_portal/configuration_create
 GET /v1/billing_portal/configurations/{id}  billing_portal/configuration_retrieve
 POST /v1/billing_portal/configurations/{id} billing_portal/configuration_update
+GET /v1/test_helpers/test_clocks       test_helpers/test_clock_list
+POST /v1/test_helpers/test_clocks      test_helpers/test_clock_create
+GET /v1/test_helpers/test_clocks/{id}  test_helpers/test_clock_retrieve
+DELETE /v1/test_helpers/test_clocks/{id} test_helpers/test_clock_delete
+POST /v1/test_helpers/test_clocks/{id}/advance test_helpers/test_clock_advance
 GET /v1/events                         event_list
 GET /v1/events/{id}                    event_retrieve
 GET /v1/webhook_endpoints              webhook_endpoint_list

@@ -40,13 +40,18 @@ impl Stripe {
     /// Lets time pass up to `to`; never back.
     pub fn advance(&mut self, to: Timestamp) {
         let to = whole_seconds(to);
+        self.pass_until(to);
+        self.forget_old_events();
+    }
+
+    /// Everything that falls due up to a time happens.
+    pub(super) fn pass_until(&mut self, to: Timestamp) {
         while let Some((time, _)) = self.agenda.first().filter(|(time, _)| *time <= to) {
             self.now = self.now.max(*time);
             let Some((time, due)) = self.agenda.pop_first() else { break };
             self.happen(time, due);
         }
         self.now = self.now.max(to);
-        self.forget_old_events();
     }
 
     /// When something is due next. It may turn out to be void.

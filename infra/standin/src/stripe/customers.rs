@@ -16,6 +16,8 @@ pub struct NewCustomer {
     pub name: Option<String>,
     /// Its metadata.
     pub metadata: Metadata,
+    /// The test clock that it is on, for good.
+    pub test_clock: Option<String>,
 }
 
 impl Stripe {
@@ -31,6 +33,7 @@ impl Stripe {
             card: None,
             balance: 0,
             delinquent: false,
+            test_clock: new.test_clock,
             deleted: false,
             subscriptions: Vec::new(),
             sessions: Vec::new(),

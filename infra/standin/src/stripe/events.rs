@@ -83,15 +83,15 @@ impl Stripe {
             self.remember(object["id"].as_str().unwrap_or_default());
         }
         let id = self.mint("evt_1");
-        let number = self.minted;
+        let (number, now) = (self.minted, self.wall.unwrap_or(self.now));
         let deliveries = self.attempts_for(kind);
         for attempt in &deliveries {
-            self.outbox.insert((self.now, number, attempt.endpoint.clone()));
+            self.outbox.insert((now, number, attempt.endpoint.clone()));
         }
         let event = Event {
             id: id.clone(),
             number,
-            created: self.now,
+            created: now,
             kind,
             object,
             previous,

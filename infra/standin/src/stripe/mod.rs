@@ -34,6 +34,7 @@ mod refunds;
 mod sent;
 mod state;
 mod subscriptions;
+mod test_clocks;
 pub mod transitions;
 
 #[cfg(test)]

@@ -284,7 +284,10 @@ impl tollgate_billing::ports::Stripe for StripeStandin {
     async fn all_subscriptions(&self, page: Option<&str>) -> PortResult<Page<seen::Subscription>> {
         let page = self.call("GET /v1/subscriptions", "all", |stripe| {
             let rows = stripe.subscriptions.newest_first();
-            let rows = rows.filter(|row| row.status != Status::Canceled);
+            let listed = |row: &&Subscription| {
+                row.status != Status::Canceled && stripe.clock_of(&row.customer).is_none()
+            };
+            let rows = rows.filter(listed);
             let (rows, more) = Paging::after(page).cut(rows, "subscription", |row| &row.id)?;
             let next = rows.last().filter(|_| more).map(|row| row.id.clone());
             let mut page = Page::whole(Vec::new(), next);

@@ -15,6 +15,7 @@ use super::model::{
     Subscription, Table, Warning,
 };
 use super::oddities::Oddities;
+use super::test_clocks::TestClock;
 
 /// One Stripe account, as pure synchronous state. Its methods are the scripting
 /// interface; the HTTP and ports faces call them too.
@@ -42,6 +43,9 @@ pub struct Stripe {
     pub(super) events: Table<Event>,
     /// Which event has which number.
     pub(super) by_number: HashMap<u64, String>,
+    pub(super) test_clocks: Table<TestClock>,
+    /// The account's own time, while something happens at the time of a test clock.
+    pub(super) wall: Option<Timestamp>,
     pub(super) agenda: BTreeSet<(Timestamp, Due)>,
     pub(super) outbox: BTreeSet<(Timestamp, u64, String)>,
     pub(super) replies: HashMap<String, Reply>,
@@ -96,6 +100,8 @@ impl Stripe {
             endpoints: Table::default(),
             events: Table::default(),
             by_number: HashMap::new(),
+            test_clocks: Table::default(),
+            wall: None,
             agenda: BTreeSet::new(),
             outbox: BTreeSet::new(),
             replies: HashMap::new(),

@@ -60,6 +60,16 @@ impl Stripe {
         data: SubscriptionData,
         payment: FirstPayment,
     ) -> StripeResult<String> {
+        self.in_time_of(customer, |stripe| stripe.begin(customer, items, data, payment))
+    }
+
+    fn begin(
+        &mut self,
+        customer: &str,
+        items: &[(String, Option<i64>)],
+        data: SubscriptionData,
+        payment: FirstPayment,
+    ) -> StripeResult<String> {
         let (first, _) = items.first().ok_or_else(|| StripeError::missing_parameter("items"))?;
         for (price, _) in items {
             let found = self.prices.get(price);

@@ -36,6 +36,7 @@ mod scene;
 mod second_look;
 mod soon;
 mod switch;
+mod test_clocks;
 mod upgrades;
 mod waiting;
 mod wrong_key;

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use tollgate_events::SubscriptionId;
+use tollgate_events::{CustomerId, SubscriptionId};
 
 use super::Drift;
 use super::keys::KeySeen;
@@ -30,6 +30,23 @@ pub(super) struct Seen {
     /// There are subscriptions of its customers that cannot be read.
     pub(super) has_unreadable: bool,
     pub(super) key: KeySeen,
+}
+
+impl Seen {
+    /// Whether the ledger knows of a subscription that is not among those read.
+    pub(super) fn lacks_one(&self) -> bool {
+        let Account { access, several, .. } = &self.account;
+        let given = access.given.iter().map(|given| &given.by).chain(access.reason.subscription());
+        let late = access.grace.keys().chain(access.refunded.keys());
+        let mut known = given.chain(late).chain(several);
+        known.any(|id| self.subscriptions.iter().all(|read| read.id != *id))
+    }
+
+    /// What a customer has, read by itself.
+    pub(super) fn replace(&mut self, customer: &CustomerId, read: Vec<Subscription>) {
+        self.subscriptions.retain(|it| it.customer != *customer);
+        self.subscriptions.extend(read);
+    }
 }
 
 /// What comparing it came to.

@@ -13,6 +13,8 @@
 //!   looked at in more parts, for each of which ledger, Stripe and Cognito are read again.
 //! - A row that cannot be read costs that row: it is counted and told, and whose it is, is left
 //!   alone, as far as that can be read.
+//! - Nothing is concluded from a list that leaves something out: who has a subscription that is not
+//!   listed is asked by their customers.
 //! - API Gateway's control plane, which allows everybody together 10 calls a second, gets
 //!   one a second; Stripe and Cognito get ten.
 //!
@@ -165,6 +167,7 @@ impl<'a, P: Ports, Q: Queue> UnderWay<'a, P, Q> {
             let mut held = self.accounts(part, &mut parts, &mut keys).await?;
             held.take_keys(&mut keys);
             self.subscriptions(&mut held).await?;
+            self.unlisted(&mut held).await?;
             self.users(held, &mut keys).await?;
         }
         self.nobodys(keys.nobodys()).await?;
@@ -306,6 +309,32 @@ impl<'a, P: Ports, Q: Queue> UnderWay<'a, P, Q> {
                 }
             }
             pages.go_on(page.next);
+        }
+        Ok(())
+    }
+
+    /// The list of everybody's subscriptions leaves out those on test clocks, and a customer's does
+    /// not. So whoever is known to have one that is not listed is asked by their customers before
+    /// anything is said of them.
+    async fn unlisted(&mut self, held: &mut Held) -> PortResult<()> {
+        let sweep = self.sweep;
+        let seen = held.accounts.values_mut().flatten();
+        let mut lacking: Vec<_> = seen.filter(|seen| seen.lacks_one()).collect();
+        lacking.sort_by(|one, other| one.account.id.cmp(&other.account.id));
+        for seen in lacking {
+            for customer in seen.account.access.customers.clone() {
+                sweep.ports.clock().sleep(GAP).await;
+                match sweep.ports.stripe().subscriptions(&customer).await {
+                    Ok(Some(listed)) => {
+                        self.known.subscriptions += listed.len();
+                        seen.replace(&customer, sweep.boundary().own(listed));
+                    }
+                    // The worker says what that means.
+                    Ok(None) => {}
+                    Err(error) if error.class == Class::Invalid => seen.has_unreadable = true,
+                    Err(error) => return Err(error),
+                }
+            }
         }
         Ok(())
     }

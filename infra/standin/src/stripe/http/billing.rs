@@ -117,6 +117,7 @@ pub(super) fn list_subscriptions(
 ) -> StripeResult<Value> {
     let (page, created) = (Paging::take(form)?, Created::take(form)?);
     let (customer, price) = (form.take("customer"), form.take("price"));
+    let clock = form.take("test_clock");
     let known = |word: &str| {
         let known = Status::ALL.iter().any(|status| status.as_str() == word);
         (known || matches!(word, "all" | "ended")).then(|| word.to_owned())
@@ -130,8 +131,12 @@ pub(super) fn list_subscriptions(
         }
         None => stripe.subscriptions.newest_first().collect(),
     };
+    // "The response will not include subscriptions with test clocks if this and the customer
+    // parameter is not set." <https://docs.stripe.com/api/subscriptions/list>
+    let any_clock = customer.is_some() && clock.is_none();
     let rows = rows.into_iter().filter(|row| {
         listed(status.as_deref(), row)
+            && (any_clock || stripe.clock_of(&row.customer) == clock.as_deref())
             && created.holds(row.created)
             && price.as_ref().is_none_or(|price| row.items.iter().any(|i| i.price == *price))
     });

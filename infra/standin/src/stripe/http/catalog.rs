@@ -21,9 +21,14 @@ pub(super) fn get_account(stripe: &mut Stripe, _: &str, form: &mut Form) -> Stri
 
 pub(super) fn list_customers(stripe: &mut Stripe, _: &str, form: &mut Form) -> StripeResult<Value> {
     let (page, created, email) = (Paging::take(form)?, Created::take(form)?, form.take("email"));
+    // Those on a test clock are listed by their clock alone.
+    let clock = form.take("test_clock");
     form.finish()?;
     let rows = stripe.customers.newest_first().filter(|row| {
-        !row.deleted && created.holds(row.created) && (email.is_none() || row.email == email)
+        !row.deleted
+            && created.holds(row.created)
+            && row.test_clock == clock
+            && (email.is_none() || row.email == email)
     });
     let (rows, more) = page.cut(rows, "customer", |row: &Customer| &row.id)?;
     let rows = rows.into_iter().map(|row| stripe.show_customer(row));
@@ -39,8 +44,13 @@ pub(super) fn create_customer(
         email: form.take("email"),
         name: form.take("name"),
         metadata: form.map("metadata"),
+        test_clock: form.take("test_clock"),
     };
     form.finish()?;
+    if let Some(clock) = &new.test_clock {
+        let found = stripe.test_clock(clock).map(drop);
+        found.map_err(|_| StripeError::no_such("test_clock", clock, "test_clock"))?;
+    }
     let id = stripe.create_customer(new);
     shown(stripe, &id)
 }

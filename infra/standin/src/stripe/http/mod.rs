@@ -9,6 +9,7 @@ pub(super) mod page;
 mod parameters;
 mod payments;
 mod routes;
+mod test_clocks;
 mod webhooks;
 
 use std::sync::Arc;
@@ -126,9 +127,11 @@ impl Request<'_> {
         let fingerprint = format!("{} {} {}", self.method, self.path, form.fingerprint());
         stripe.request =
             Some(RequestInfo { id: id.to_owned(), idempotency_key: self.key.map(str::to_owned) });
+        let customer = stripe.customer_of(&subject);
         let mut act = |stripe: &mut Stripe| {
             let expand = form.list("expand");
-            let mut answer = handler(stripe, &subject, &mut form)?;
+            let handle = |stripe: &mut Stripe| handler(stripe, &subject, &mut form);
+            let mut answer = stripe.in_time_of(&customer, handle)?;
             page::expand_all(stripe, &mut answer, &expand)?;
             Ok(answer)
         };

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::form::Form;
-use super::{billing, catalog, parameters, payments, webhooks};
+use super::{billing, catalog, parameters, payments, test_clocks, webhooks};
 use crate::stripe::error::{StripeError, StripeResult};
 use crate::stripe::state::Stripe;
 
@@ -49,6 +49,9 @@ const ROUTES: &[(&str, Handler)] = &[
     ("GET /v1/disputes", payments::list_disputes),
     ("GET /v1/disputes/{id}", payments::get_dispute),
     ("POST /v1/billing_portal/sessions", billing::create_portal),
+    ("POST /v1/test_helpers/test_clocks", test_clocks::create),
+    ("GET /v1/test_helpers/test_clocks/{id}", test_clocks::get),
+    ("POST /v1/test_helpers/test_clocks/{id}/advance", test_clocks::advance),
     ("GET /v1/events", webhooks::list_events),
     ("GET /v1/events/{id}", webhooks::get_event),
     ("GET /v1/webhook_endpoints", webhooks::list_endpoints),

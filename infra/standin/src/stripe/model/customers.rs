@@ -35,6 +35,8 @@ pub struct Customer {
     pub balance: i64,
     /// Whether its latest invoice failed.
     pub delinquent: bool,
+    /// The test clock that it is on.
+    pub test_clock: Option<String>,
     /// Deleted customers can still be fetched, as a stub.
     pub deleted: bool,
     /// Its subscriptions, oldest first.

@@ -8,14 +8,14 @@ use crate::stripe::state::Stripe;
 
 /// Fields of an invoice that are null while no feature uses them.
 #[rustfmt::skip]
-const UNUSED_IN_INVOICES: [&str; 25] = [
+const UNUSED_IN_INVOICES: [&str; 24] = [
     "account_name", "account_tax_ids", "application", "automatically_finalizes_at",
     "custom_fields", "customer_account", "customer_address", "customer_phone",
     "customer_shipping", "default_payment_method", "default_source", "description",
     "footer", "from_invoice", "invoice_pdf",
     "last_finalization_error", "latest_revision", "number", "on_behalf_of",
     "receipt_number", "rendering", "shipping_cost", "shipping_details",
-    "statement_descriptor", "test_clock",
+    "statement_descriptor",
 ];
 
 /// <https://docs.stripe.com/billing/collection-method>
@@ -83,7 +83,6 @@ impl Stripe {
             "pending_setup_intent": null,
             "pending_update": null,
             "schedule": null,
-            "test_clock": null,
             "transfer_data": null,
         });
         let shown = json!({
@@ -111,6 +110,7 @@ impl Stripe {
             })),
             "start_date": subscription.created.as_second(),
             "status": subscription.status.as_str(),
+            "test_clock": self.clock_of(&subscription.customer),
             "trial_end": unix(trial_end),
             "trial_settings": { "end_behavior": {
                 "missing_payment_method": subscription.missing_payment_method.as_str(),
@@ -196,6 +196,7 @@ impl Stripe {
                 "paid_at": unix(invoice.paid_at),
                 "voided_at": unix(invoice.voided_at),
             },
+            "test_clock": self.clock_of(&invoice.customer),
             "subtotal": invoice.amount,
             "subtotal_excluding_tax": invoice.amount,
             "total": invoice.amount,

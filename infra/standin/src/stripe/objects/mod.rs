@@ -64,6 +64,7 @@ impl Stripe {
             "pi" => self.show_intent(id),
             "inpay" => self.show_invoice_payment(self.invoice_of_payment(id)?),
             "dp" => self.disputes.get(id).map(|d| self.show_dispute(d)),
+            "clock" => self.test_clocks.get(id).map(|c| self.show_test_clock(c)),
             "issfr" => self.warnings.get(id).map(|w| self.show_warning(w)),
             _ => None,
         }
@@ -130,7 +131,7 @@ impl Stripe {
             "preferred_locales": [],
             "shipping": null,
             "tax_exempt": "none",
-            "test_clock": null,
+            "test_clock": customer.test_clock,
         })
     }
 

@@ -191,6 +191,55 @@ async fn an_invoice_is_paid_by_payments_and_refunded_by_its_charge() {
     assert_eq!((status, &unknown["error"]["code"]), (400, &json!("resource_missing")));
 }
 
+/// Who is on a test clock has a time of their own, and is in no list of everybody.
+#[tokio::test]
+async fn a_test_clock_is_made_and_advanced_over_http() {
+    let api = api().await;
+    let (clocks, later) = ("/v1/test_helpers/test_clocks", (START + 1000).to_string());
+    let clock = api.post(clocks, &[("frozen_time", &later), ("name", "renewals")]).await;
+    let clock = clock["id"].as_str().unwrap().to_owned();
+    let customer = api.post("/v1/customers", &[("test_clock", &clock)]).await;
+    assert_eq!(customer["test_clock"], clock.as_str());
+    let customer = customer["id"].as_str().unwrap().to_owned();
+    let made = {
+        let mut stripe = api.standin.account();
+        let pro = stripe.add_product_price("Pro", Interval::Month, 2900, "pro").unwrap();
+        stripe.set_card(&customer, Card::Pays).unwrap();
+        stripe.subscribe(&customer, &[&pro], SubscriptionData::default()).unwrap()
+    };
+    let path = format!("/v1/subscriptions/{made}");
+    let shown = api.get(&path, &[]).await;
+    assert_eq!(
+        (&shown["test_clock"], &shown["created"]),
+        (&json!(clock), &json!(START + 1000)),
+        "it began at the clock's time"
+    );
+    for list in ["/v1/subscriptions", "/v1/customers"] {
+        assert_eq!(api.get(list, &[]).await["data"], json!([]), "{list}");
+        let of_it = api.get(list, &[("test_clock", &clock)]).await;
+        assert_eq!(of_it["data"].as_array().unwrap().len(), 1, "{list}");
+    }
+    let theirs = api.get("/v1/subscriptions", &[("customer", &customer)]).await;
+    assert_eq!(theirs["data"][0]["id"], made.as_str());
+
+    let advance = format!("{clocks}/{clock}/advance");
+    let next = (START + 1000 + 40 * 86_400).to_string();
+    let at = api.post(&advance, &[("frozen_time", &next)]).await;
+    assert_eq!(at["frozen_time"].to_string(), next);
+    let end = |shown: &Value| shown["items"]["data"][0]["current_period_end"].as_i64().unwrap();
+    assert!(end(&api.get(&path, &[]).await) > end(&shown), "it was renewed");
+    assert_eq!(api.standin.account().now(), start(), "for everybody else nothing has passed");
+    let newest = api.get("/v1/events", &[]).await["data"][0]["created"].clone();
+    assert_eq!(newest, START, "and events come now");
+    let (status, back) = api.call(Method::POST, &advance, &[("frozen_time", &later)]).await;
+    assert_eq!((status, &back["error"]["param"]), (400, &json!("frozen_time")));
+    let unknown = [("test_clock", "clock_1")];
+    let (status, unknown) = api.call(Method::POST, "/v1/customers", &unknown).await;
+    assert_eq!((status, &unknown["error"]["code"]), (400, &json!("resource_missing")));
+    let (status, _) = api.call(Method::GET, clocks, &[]).await;
+    assert_eq!(status, 501, "the rest is not modelled");
+}
+
 #[tokio::test]
 async fn from_checkout_page_to_cancellation_over_http() {
     let api = api().await;

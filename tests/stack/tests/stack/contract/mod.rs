@@ -159,6 +159,7 @@ contract! {
         a_subscription_tells_what_it_sells,
         subscriptions_are_found_on_every_page,
         all_subscriptions_come_in_pages,
+        who_is_on_a_test_clock_is_listed_by_customer_alone,
         a_missing_customer_is_told_from_one_without_subscriptions,
         a_deleted_customer_is_read_as_deleted,
         a_deleted_customer_can_be_used_for_nothing,

@@ -212,6 +212,32 @@ pub(super) async fn all_subscriptions_come_in_pages<F: Face>(stand: Stand<F>) {
     assert_eq!(found, made);
 }
 
+pub(super) async fn who_is_on_a_test_clock_is_listed_by_customer_alone<F: Face>(stand: Stand<F>) {
+    let stripe = stand.ports.stripe();
+    let (clock, customer) = {
+        let mut account = stand.world.stripe.account();
+        let now = account.now();
+        let clock = account.create_test_clock(now, None);
+        let test_clock = Some(clock.clone());
+        let new = NewCustomer { test_clock, ..NewCustomer::default() };
+        let customer = account.create_customer(new);
+        account.set_card(&customer, Card::Pays).unwrap();
+        (clock, CustomerId::parse(customer).unwrap())
+    };
+    let id = stand.subscribe(&customer, "pro_monthly");
+    let other = stand.subscribe(&stand.customer(), "pro_monthly");
+    let all = stripe.all_subscriptions(None).await.unwrap().items;
+    assert_eq!(all.into_iter().map(|it| it.id).collect::<Vec<_>>(), [other]);
+    let first = stand.subscription(&customer).await;
+    assert_eq!(first.id, id);
+    assert_eq!(stripe.subscription(&id).await.unwrap(), Some(first.clone()));
+    let next = stand.now() + days(40);
+    stand.world.stripe.account().advance_test_clock(&clock, next).unwrap();
+    let renewed = stand.subscription(&customer).await;
+    assert!(renewed.current_period_end > first.current_period_end);
+    assert!(renewed.latest_invoice.unwrap().is_paid_for);
+}
+
 pub(super) async fn a_missing_customer_is_told_from_one_without_subscriptions<F: Face>(
     stand: Stand<F>,
 ) {

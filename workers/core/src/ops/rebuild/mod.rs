@@ -23,8 +23,8 @@
 //!
 //! # Caveats
 //! Not to be had from anywhere: history, event records, the reasons of holds and grants,
-//! disputes, refunds, links of customers without our proof, accounts that were closed, when a
-//! grace period began.
+//! disputes, refunds, customers on Stripe's test clocks whom no event has linked again, links of
+//! customers without our proof, accounts that were closed, when a grace period began.
 
 mod portion;
 mod remains;
@@ -48,8 +48,8 @@ use crate::key_name::read_key_name;
 use crate::ledger::{EventRecord, Outcome, StepTaken};
 use crate::policy::Policy;
 use crate::ports::{
-    ApiGateway, ApiKey, Clock, Entropy, Ledger, LeftOut, PortResult, Ports, Stripe, UserRecord,
-    Users,
+    ApiGateway, ApiKey, Class, Clock, Entropy, Ledger, LeftOut, PortResult, Ports, Stripe,
+    UserRecord, Users,
 };
 use crate::stripe::Subscription;
 use crate::sweep::{GAP, News, Pages, Part, Stage, wake};
@@ -324,6 +324,25 @@ impl<P: Ports> Rebuild<'_, P> {
                 }
             }
             pages.go_on(page.next);
+        }
+        self.unlisted(portion, later).await
+    }
+
+    /// The list of everybody's subscriptions leaves out those on test clocks. A customer who is
+    /// linked, and of whom nothing is listed, is asked about.
+    async fn unlisted(&self, portion: &mut Portion, later: &mut Vec<Part>) -> PortResult<()> {
+        for (customer, owner) in portion.unlisted() {
+            self.ports.clock().sleep(GAP).await;
+            let listed = match self.ports.stripe().subscriptions(&customer).await {
+                Err(error) if error.class == Class::Invalid => {
+                    portion.leave(owner);
+                    continue;
+                }
+                listed => listed?.unwrap_or_default(),
+            };
+            for subscription in self.boundary().own(listed) {
+                portion.give(owner.clone(), subscription, later);
+            }
         }
         Ok(())
     }

@@ -100,6 +100,17 @@ impl Portion {
         }
     }
 
+    /// The linked customers of accounts of which no subscription is known.
+    pub(super) fn unlisted(&self) -> Vec<(CustomerId, AccountId)> {
+        let of = |(_, owner): &(&CustomerId, &AccountId)| {
+            self.lacks(owner) && !self.subscriptions.contains_key(*owner)
+        };
+        let linked = self.waiting.iter().filter(of);
+        let mut linked: Vec<_> = linked.map(|(it, owner)| (it.clone(), owner.clone())).collect();
+        linked.sort();
+        linked
+    }
+
     /// Notes a customer whose account nothing tells, unless the ledger does.
     pub(super) fn is_unproven(&mut self, customer: CustomerId, later: &mut Vec<Part>) {
         if self.part.holds(customer.as_str()) && !self.linked.contains(&customer) {

@@ -1,0 +1,33 @@
+//! Test clocks, as far as they are modelled.
+
+use serde_json::Value;
+
+use super::form::Form;
+use super::routes::shown;
+use crate::stripe::error::{StripeError, StripeResult};
+use crate::stripe::state::Stripe;
+
+pub(super) fn create(stripe: &mut Stripe, _: &str, form: &mut Form) -> StripeResult<Value> {
+    let time = form.time("frozen_time")?;
+    let time = time.ok_or_else(|| StripeError::missing_parameter("frozen_time"))?;
+    let name = form.take("name");
+    form.finish()?;
+    if stripe.settings.livemode {
+        return Err(StripeError::invalid("Test clocks are not available in live mode."));
+    }
+    let id = stripe.create_test_clock(time, name);
+    shown(stripe, &id)
+}
+
+pub(super) fn get(stripe: &mut Stripe, id: &str, form: &mut Form) -> StripeResult<Value> {
+    form.finish()?;
+    stripe.test_clock(id).map(|clock| stripe.show_test_clock(clock))
+}
+
+pub(super) fn advance(stripe: &mut Stripe, id: &str, form: &mut Form) -> StripeResult<Value> {
+    let time = form.time("frozen_time")?;
+    let time = time.ok_or_else(|| StripeError::missing_parameter("frozen_time"))?;
+    form.finish()?;
+    stripe.advance_test_clock(id, time)?;
+    shown(stripe, id)
+}
