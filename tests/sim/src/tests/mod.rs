@@ -2,6 +2,7 @@
 
 mod account_limits;
 mod acts;
+mod alarms;
 mod batch;
 mod between;
 mod binding;
@@ -26,6 +27,7 @@ mod page;
 mod paid;
 mod permutations;
 mod persons;
+mod portal;
 mod preview;
 mod purchases;
 mod rebuild;

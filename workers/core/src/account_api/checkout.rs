@@ -51,7 +51,7 @@ struct Buying<'a> {
     plan: &'a Plan,
     row: Purchase,
     attempt: Attempt,
-    /// Customers who turned out to be deleted.
+    /// Customers who turned out to be deleted, or somebody else's.
     gone: BTreeSet<CustomerId>,
 }
 
@@ -176,7 +176,9 @@ impl<P: Ports> AccountApi<P> {
             match self.worker.ports.ledger().link_of(&known).await? {
                 CustomerLink::Nobodys => return Ok(known),
                 CustomerLink::Account(owner) if owner == account.id => return Ok(known),
-                CustomerLink::Account(_) | CustomerLink::Released { .. } => {}
+                CustomerLink::Account(_) | CustomerLink::Released { .. } => {
+                    self.give_up(buying, known).await?;
+                }
             }
         }
         if let Some(linked) = own.into_iter().find(|it| !buying.gone.contains(it)) {
@@ -194,6 +196,16 @@ impl<P: Ports> AccountApi<P> {
         // Another window was faster, perhaps with a customer of its own.
         buying.row = self.row_at(buying).await?;
         Ok(buying.row.customer.clone().unwrap_or(made))
+    }
+
+    /// Whoever was to pay is not the account's any more: the attempt is over, whose key would give
+    /// them again, and so is the page that was handed out.
+    async fn give_up(&self, buying: &mut Buying<'_>, customer: CustomerId) -> Result<(), Refusal> {
+        if let Some(session) = &buying.attempt.session {
+            self.worker.ports.stripe().expire_checkout(session).await?;
+        }
+        buying.gone.insert(customer);
+        self.begin_anew(buying).await
     }
 
     /// That neither the account's own customers nor the one about to pay have a subscription of
