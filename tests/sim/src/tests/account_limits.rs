@@ -2,10 +2,10 @@
 
 use jiff::SignedDuration;
 use tollgate_billing::account_api::{AccountApi, Refusal};
-use tollgate_billing::ports::Request;
+use tollgate_billing::ports::{Class, Request};
 use tollgate_standin::world::World;
 
-use super::scene::Scene;
+use super::scene::{Refuses, Scene};
 use crate::executor::block_on;
 use crate::run::worker_on;
 
@@ -43,6 +43,38 @@ fn whoever_asks_in_a_loop_is_told_so_and_nobody_else() {
     block_on(api.key(&ben)).expect("a share is left for him");
     scene.world.clock.advance(SignedDuration::from_mins(1));
     block_on(api.overview(&ann)).expect("the minute is over");
+}
+
+/// Requests are counted by the clock's minutes: what is left of one is how long to wait.
+#[test]
+fn whoever_asked_too_often_waits_for_the_next_minute() {
+    let scene = Scene::new();
+    let ann = scene.sign_up("ann");
+    let api = api(&scene);
+    let second = scene.world.clock.time().as_second();
+    scene.world.clock.advance(SignedDuration::from_secs(80 - second.rem_euclid(60)));
+    let most = Request::Overview.most();
+    let asked = || (0..=most).map(|_| block_on(api.overview(&ann))).find_map(Result::err);
+    let Some(Refusal::TooMany { after }) = asked() else { panic!("it was too often") };
+    assert_eq!(after.as_secs(), 40);
+    scene.world.clock.advance(after);
+    block_on(api.overview(&ann)).expect("the minute is over");
+}
+
+/// A page waits for no count, and a setting that is wrong is told.
+#[test]
+fn a_page_is_a_page_without_its_usage() {
+    let throttled = Class::Throttled { after: None };
+    for (class, is_shown) in [(throttled, true), (Class::Unavailable, true), (Class::Denied, false)]
+    {
+        let weather = Refuses::new(class, |call| call.operation == "GetUsage");
+        let scene = Scene::under(weather.clone());
+        let ann = scene.sign_up("ann");
+        weather.switch(true);
+        let view = block_on(api(&scene).overview(&ann));
+        assert_eq!(view.is_ok(), is_shown, "{class:?}");
+        assert!(view.is_err() || view.is_ok_and(|it| it.usage.is_some_and(|it| it.used.is_none())));
+    }
 }
 
 #[test]

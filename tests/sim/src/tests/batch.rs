@@ -5,9 +5,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use jiff::SignedDuration;
 use tollgate_billing::account::Status;
-use tollgate_billing::batch::Message;
+use tollgate_billing::batch::{Message, park_dead_letters};
 use tollgate_billing::ledger::Outcome;
-use tollgate_billing::ports::PortResult;
+use tollgate_billing::ops::Act;
+use tollgate_billing::ports::{Ledger, PortResult};
+use tollgate_events::Envelope;
 use tollgate_standin::gate::{Call, Weather};
 
 use super::scene::Scene;
@@ -35,7 +37,8 @@ fn a_panic_stays_with_its_account_and_calls_a_person() {
     });
     let events = scene.events();
     let report = scene.handle(&events);
-    assert_eq!((report.failed.len(), report.systemic), (1, 1), "{report:?}");
+    let told = (report.failed.len(), report.systemic, report.converged);
+    assert_eq!(told, (1, 1, 1), "{report:?}");
     let served = || ids.iter().filter(|id| scene.seen(id).1 == Status::Active).count();
     assert_eq!(served(), 1);
     scene.world.clock.advance(SignedDuration::from_mins(3));
@@ -64,4 +67,29 @@ fn what_is_no_envelope_is_on_record_as_what_it_names() {
     let mut names: Vec<_> = records.map(|it| it.event.to_string()).collect();
     names.sort();
     assert_eq!(names, ["queue/message-2", "queue/message-3", "stripe/evt_9"]);
+}
+
+/// A dead letter is on record with what is to be done; what an operator did keeps who and why.
+#[test]
+fn dead_letters_are_parked_and_lose_nothing() {
+    let scene = Scene::new();
+    let ann = scene.sign_up("ann");
+    scene.buy(&ann, "pro_monthly");
+    scene.act(&ann, Act::Hold).expect("the weather is fair");
+    let events = [scene.events().swap_remove(0), scene.wakes().swap_remove(0)];
+    let batch: Vec<_> = events
+        .iter()
+        .map(|event| Message { id: "m".into(), group: "g".into(), body: event.encode() })
+        .collect();
+    let (ledger, clock) = (&scene.world.ledger, &scene.world.clock);
+    let report = block_on(park_dead_letters(ledger, clock, &batch));
+    assert_eq!((report.failed.len(), report.outcomes), (0, [(Outcome::Parked, 2)].into()));
+    let detail = |event: &Envelope| {
+        let stored = block_on(ledger.event(&event.event_ref())).expect("the weather is fair");
+        let record = stored.expect("it is on record").record;
+        assert_eq!((record.outcome, record.envelope()), (Outcome::Parked, Some(event)));
+        record.detail.unwrap_or_default()
+    };
+    assert!(detail(&events[0]).contains("replay it"), "{}", detail(&events[0]));
+    assert_eq!(detail(&events[1]), "otto: a story");
 }

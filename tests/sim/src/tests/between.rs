@@ -5,10 +5,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use jiff::SignedDuration;
 use tollgate_billing::account::{KeyId, Status};
-use tollgate_billing::converge::{BETWEEN_PLANS, OLD_KEY_BETWEEN_PLANS};
+use tollgate_billing::converge::{BETWEEN_PLANS, DUE, OLD_KEY_BETWEEN_PLANS};
 use tollgate_billing::ledger::Outcome;
 use tollgate_billing::ops::Act;
 use tollgate_billing::ports::{Class, PortResult, Service};
+use tollgate_billing::sweep::wake;
 use tollgate_events::{AccountId, Envelope};
 use tollgate_standin::gate::{Call, Weather};
 
@@ -149,6 +150,23 @@ fn a_lease_that_is_slept_through_between_two_plans_ends_between_them() {
         let next = if is_between { wakes } else { events };
         assert_eq!(scene.handle(&next).failed, [""; 0]);
         assert_eq!(scene.seen(&ann), on_pro(), "{asleep_after}");
+    }
+}
+
+/// In a batch, too, whoever was left between two plans comes first, whatever their name.
+#[test]
+fn whoever_is_between_two_plans_comes_first() {
+    for place in [0, 1] {
+        let scene = Scene::new();
+        let ids = ["ann", "ben"].map(|name| scene.sign_up(name));
+        let now = scene.world.clock.time();
+        let between = wake(BETWEEN_PLANS, ids[place].clone(), None, now);
+        let due = wake(DUE, ids[1 - place].clone(), None, now);
+        scene.world.gate.take_calls();
+        assert_eq!(scene.handle(&[due, between]).failed, [""; 0]);
+        let mut calls = scene.world.gate.take_calls().into_iter();
+        let first = calls.find(|call| call.operation == "UpdateItem").expect("a claim");
+        assert!(first.subject.contains(ids[place].as_str()), "{first:?}");
     }
 }
 

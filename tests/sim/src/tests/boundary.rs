@@ -376,6 +376,51 @@ fn a_lost_secret_is_told_and_what_came_meanwhile_heals() {
     assert!(scene.world.gate.calls().iter().any(stripe));
 }
 
+/// Whoever is linked is served all the same; a person is called once for each batch, for new ones
+/// would not be.
+#[test]
+fn a_lost_secret_is_told_though_everybody_is_linked() {
+    let mut scene = Scene::new();
+    let ann = scene.sign_up("ann");
+    let bought = scene.buy(&ann, "pro_monthly");
+    assert_eq!(scene.handle(&scene.events()).systemic, 0);
+    let secret = SecretString::from("another-0123456789abcdef0123456789abcdef");
+    scene.worker.deriver = Deriver::new("sim", BTreeMap::from([(1, secret)])).expect("it is long");
+    let basic = {
+        let mut stripe = scene.world.stripe.account();
+        let basic = stripe.price_by_lookup_key("basic_monthly").expect("it is sold").id.clone();
+        stripe.change_price(&bought, &basic).expect("it is live");
+        drop(stripe);
+        let mut events = scene.events();
+        events.retain(|event| event.kind == "customer.subscription.updated");
+        events
+    };
+    let report = scene.handle(&basic);
+    assert_eq!((report.failed.len(), report.systemic), (0, 1));
+    assert_eq!(scene.seen(&ann).0, "basic");
+}
+
+/// Whose an event is must be known at once, and whoever comes next waits for what it cost.
+#[test]
+fn what_finding_out_whose_an_event_is_costs_is_noted() {
+    let waits = |is_asked: bool| {
+        let scene = Scene::new();
+        let customer = scene.world.stripe.account().create_customer(NewCustomer::default());
+        let price = {
+            let stripe = scene.world.stripe.account();
+            stripe.price_by_lookup_key("pro_monthly").expect("it is sold").id.clone()
+        };
+        subscribe(&scene, &customer, &price, Metadata::new());
+        let events = scene.events();
+        if is_asked {
+            let report = scene.handle(&events);
+            assert_eq!((report.failed.len(), report.converged), (0, 0), "it is nobody's yet");
+        }
+        scene.worker.control_plane.stripe.take(1_000, scene.world.clock.time())
+    };
+    assert!(waits(true) > waits(false));
+}
+
 /// A payment link's visitor names somebody: it counts with a price of the catalog alone.
 #[test]
 fn a_trusted_reference_counts_only_with_what_the_catalog_sells() {

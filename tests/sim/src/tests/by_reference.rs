@@ -5,7 +5,7 @@ use tollgate_billing::account::Status;
 use tollgate_billing::account_api::{AccountApi, Refusal};
 use tollgate_billing::ops::Act;
 use tollgate_events::{AccountId, CustomerId};
-use tollgate_standin::stripe::{Card, SubscriptionData, When};
+use tollgate_standin::stripe::{Card, NewCustomer, SubscriptionData, When};
 use tollgate_standin::world::World;
 
 use super::scene::Scene;
@@ -87,19 +87,23 @@ fn who_names_another_pays_for_them_and_does_nothing_else() {
 fn who_buys_through_us_is_known_by_it() {
     let scene = scene();
     let ann = scene.sign_up("ann");
-    scene.buy(&ann, "basic_monthly");
-    handle_all(&scene);
-    assert_eq!(scene.account(&ann).access.by_reference, [].into());
-    let (stranger, _) = stranger_pays(&scene, &ann, "pro_monthly");
-    assert_eq!(scene.account(&ann).access.by_reference, [stranger.clone()].into());
-    {
+    // The mark is on what was bought, and not on the customer.
+    let buys_as = |customer: &str| {
         let metadata = scene.worker.deriver.name(&ann).to_metadata();
         let data = SubscriptionData { metadata, ..SubscriptionData::default() };
         let mut stripe = scene.world.stripe.account();
+        stripe.set_card(customer, Card::Pays).expect("they are there");
         let price = stripe.price_by_lookup_key("basic_monthly").expect("it is sold").id.clone();
-        stripe.subscribe(stranger.as_str(), &[&price], data).expect("it is sold");
-    }
-    handle_all(&scene);
+        stripe.subscribe(customer, &[&price], data).expect("it is sold");
+        drop(stripe);
+        handle_all(&scene);
+    };
+    let new = scene.world.stripe.account().create_customer(NewCustomer::default());
+    buys_as(&new);
+    assert_eq!(scene.account(&ann).access.by_reference, [].into());
+    let (stranger, _) = stranger_pays(&scene, &ann, "pro_monthly");
+    assert_eq!(scene.account(&ann).access.by_reference, [stranger.clone()].into());
+    buys_as(stranger.as_str());
     assert_eq!(scene.account(&ann).access.by_reference, [].into());
 }
 

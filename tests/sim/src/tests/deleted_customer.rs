@@ -1,12 +1,16 @@
 //! The seller deletes a customer in Stripe's dashboard: nobody is shown or charged as one who is
 //! no more, and what they ask for is answered.
 
+use std::pin::pin;
+use std::task::{Context, Waker};
+
 use jiff::SignedDuration;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use tollgate_billing::account_api::{AccountApi, Refusal};
 use tollgate_billing::ports::Class;
 use tollgate_events::{AccountId, CustomerId};
+use tollgate_standin::gate::Call;
 use tollgate_standin::stripe::{Card, StripeStandin};
 use tollgate_standin::world::World;
 
@@ -97,6 +101,33 @@ fn a_deleted_customers_open_session_is_not_given_again() {
     assert_ne!(block_on(api_on(&scene.world).checkout(&ann, "pro")).expect("for sale"), first);
     buys(&scene, &ann, "pro");
     assert_eq!(scene.seen(&ann).0, "pro");
+}
+
+/// Between the look and the opening of a session.
+#[test]
+fn who_is_deleted_meanwhile_is_replaced() {
+    let scene = Scene::new();
+    let ann = scene.sign_up("ann");
+    let api = api_on(&scene.world);
+    let url = block_on(api.checkout(&ann, "pro")).expect("it is for sale");
+    let first = url.rsplit('/').next().expect("it names the session").to_owned();
+    let customer = {
+        let mut stripe = scene.world.stripe.account();
+        stripe.expire_checkout(&first).expect("it is open");
+        stripe.session(&first).expect("it is there").customer.clone().expect("somebody pays")
+    };
+    scene.world.gate.take_calls();
+    let mut checkout = pin!(api.checkout(&ann, "pro"));
+    let mut context = Context::from_waker(Waker::noop());
+    let looks = |call: &Call| call.operation == "GET /v1/checkout/sessions";
+    while !scene.world.gate.calls().iter().any(looks) {
+        assert!(checkout.as_mut().poll(&mut context).is_pending(), "it looks first");
+    }
+    scene.world.stripe.account().delete_customer(&customer).expect("they are there");
+    let url = block_on(checkout).expect("somebody else pays");
+    let second = url.rsplit('/').next().expect("it names the session");
+    let payer = scene.world.stripe.account().session(second).expect("it is there").customer.clone();
+    assert_ne!(payer, Some(customer));
 }
 
 /// In two windows at once, each of which finds that the customer is no more.

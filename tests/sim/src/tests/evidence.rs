@@ -230,6 +230,21 @@ fn while_the_stack_is_frozen_nothing_is_taken_from_anybody() {
     assert_eq!(on_pro(&scene, &ids), 7, "what waited is done");
 }
 
+/// Whoever is about to take something asks, and once a minute is enough.
+#[test]
+fn whether_the_stack_is_frozen_is_asked_once_a_minute() {
+    let scene = Scene::new();
+    let began = scene.world.clock.time();
+    let asked = |seconds| {
+        let now = began + SignedDuration::from_secs(seconds);
+        scene.world.gate.take_calls();
+        let frozen = scene.worker.control_plane.frozen(&scene.world.ledger, now);
+        assert_eq!(block_on(frozen), Ok(None));
+        scene.world.gate.take_calls().len()
+    };
+    assert_eq!([0, 59, 60, 61].map(asked), [1, 0, 1, 0]);
+}
+
 /// A script deletes all users of the pool: each deletion is told, and cancelling stops at ten.
 #[test]
 fn cancelling_has_a_limit_of_its_own() {

@@ -3,8 +3,10 @@
 use jiff::SignedDuration;
 use tollgate_billing::account::Status;
 use tollgate_billing::catalog::CatalogFile;
+use tollgate_billing::converge::DRIFT;
 use tollgate_billing::ledger::Outcome;
 use tollgate_billing::ops::Act;
+use tollgate_billing::sweep::wake;
 use tollgate_events::{AccountId, cognito};
 
 use super::scene::Scene;
@@ -51,6 +53,17 @@ fn a_user_name_that_is_anothers_sub_takes_nothing_from_them() {
     scene.handle(&scene.told_of_the_pool());
     assert!(scene.account(&thief).is_blank());
     assert_eq!(scene.seen(&payer), ("pro".into(), Status::Active, "pro".into()));
+}
+
+/// Nobody is served by the sub of whoever is gone: to choose it as a name takes nothing.
+#[test]
+fn the_sub_of_whoever_is_gone_is_a_name_like_others() {
+    let scene = Scene::new();
+    let gone = scene.sign_up("ann");
+    leave(&scene, "ann");
+    assert_eq!(scene.account(&gone).access.status, Status::Closed);
+    let heir = scene.sign_up(gone.as_str());
+    assert_eq!(scene.seen(&heir), ("free".into(), Status::Active, "free".into()));
 }
 
 /// Written before the thief's own sign-up was seen, it lands on them, and does not stay.
@@ -178,7 +191,9 @@ fn a_dispute_is_remembered_and_others_are_not() {
     assert_eq!(scene.account(&ann).access.status, Status::Held);
     let ben = sign_up(&scene, "ben", "ben@example.com");
     leave(&scene, "ben");
-    assert_eq!(scene.world.ledger.memories().len(), 1, "of whom is held, and of nobody else");
+    let why: Vec<_> = scene.world.ledger.memories().into_values().map(|it| it.why).collect();
+    assert_eq!(why.len(), 1, "of whom is held, and of nobody else");
+    assert!(why[0].contains("dispute"), "{why:?}");
     assert_eq!(scene.account(&ben).person, None);
     let dump = scene.world.ledger.dump().to_string();
     assert!(!dump.contains("example.com"), "no address is kept");
@@ -186,8 +201,25 @@ fn a_dispute_is_remembered_and_others_are_not() {
     leave(&scene, "ann");
     let again = sign_up(&scene, "ann", ADDRESS);
     assert_eq!(scene.account(&again).access.status, Status::Held);
+    let why = scene.account(&again).access.hold.unwrap();
+    assert!(why.contains("dispute"), "{why}");
     let other = sign_up(&scene, "cy", "cy@example.com");
     assert_eq!(scene.account(&other).access.status, Status::Active);
+}
+
+/// Whoever is served already is not held because somebody with the same address is, later.
+#[test]
+fn only_who_begins_anew_is_taken_for_somebody_else() {
+    let scene = Scene::new();
+    let (ann, ben) = (sign_up(&scene, "ann", ADDRESS), sign_up(&scene, "ben", "ben@example.com"));
+    scene.operate(&ann, Act::Hold);
+    let address = [("email".to_owned(), ADDRESS.to_owned())];
+    let verified = ("email_verified".to_owned(), "true".to_owned());
+    let attributes = address.into_iter().chain([verified]).collect();
+    scene.world.cognito.write("ben", attributes).unwrap();
+    let look = wake(DRIFT, ben.clone(), None, scene.world.clock.time());
+    assert_eq!(scene.handle(&[look]).failed, [""; 0]);
+    assert_eq!(scene.account(&ben).access.status, Status::Active);
 }
 
 /// Anybody can claim an address: neither is whoever claims it held, nor is it remembered of whom

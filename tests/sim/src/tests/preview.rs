@@ -2,7 +2,7 @@
 
 use jiff::SignedDuration;
 use tollgate_billing::account::{PlanId, Status};
-use tollgate_billing::converge::Preview;
+use tollgate_billing::converge::{Preview, Stop};
 use tollgate_billing::ops::{Act, OperatorAct};
 use tollgate_events::AccountId;
 
@@ -140,4 +140,21 @@ fn a_closed_account_is_not_warned_of_what_others_pay() {
     assert_eq!(scene.handle(&events).failed, [""; 0]);
     let foreseen = block_on(scene.worker.preview(&ann, events, None)).unwrap();
     assert_eq!((foreseen.after.1, foreseen.warnings), (Status::Closed, Vec::new()));
+}
+
+/// What a worker would take away from somebody with another's sub as their name, a preview leaves.
+#[test]
+fn what_has_landed_on_a_namesake_is_left_there() {
+    let scene = Told::new();
+    let payer = scene.sign_up("ann");
+    let cognito = &scene.world.cognito;
+    let thief = cognito.sign_up_confirmed(payer.as_str(), "t@example.com").unwrap();
+    drop(scene.events());
+    scene.buy(&payer, "pro_monthly");
+    assert_eq!(scene.handle(&scene.events()).failed, [""; 0]);
+    let told = || cognito.user_by_id(&thief).unwrap().attribute("custom:plan").map(str::to_owned);
+    assert_eq!(told().as_deref(), Some("pro"), "it has landed on them");
+    let refused = block_on(scene.worker.preview(&thief, Vec::new(), None)).unwrap_err();
+    assert!(matches!(refused, Stop::NamedAsSub { .. }), "{refused}");
+    assert_eq!(told().as_deref(), Some("pro"));
 }

@@ -2,6 +2,9 @@
 //! or after something went wrong, pays once, and is told how things are.
 
 use std::collections::BTreeMap;
+use std::pin::pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Waker};
 
 use jiff::SignedDuration;
 use rand::SeedableRng;
@@ -10,13 +13,14 @@ use secrecy::SecretString;
 use tollgate_billing::account_api::{AccountApi, Refusal};
 use tollgate_billing::converge::Worker;
 use tollgate_billing::derive::Deriver;
-use tollgate_billing::ports::Service;
-use tollgate_billing::purchase::MOST_CLICKS;
-use tollgate_events::AccountId;
-use tollgate_standin::stripe::{Card, When};
+use tollgate_billing::ports::{Class, Service, Stripe};
+use tollgate_billing::purchase::{KEPT_FOR, MOST_CLICKS};
+use tollgate_events::{AccountId, CustomerId};
+use tollgate_standin::gate::Call;
+use tollgate_standin::stripe::{Card, Interval, NewPrice, When};
 use tollgate_standin::world::World;
 
-use super::scene::Scene;
+use super::scene::{Refuses, Scene};
 use crate::clicks::both;
 use crate::executor::block_on;
 use crate::run::worker_on;
@@ -164,12 +168,137 @@ fn an_archived_price_is_sold_again_as_soon_as_it_is_back() {
     let api = api(&scene);
     // The price is known from here on.
     block_on(api.checkout(&ben, "pro")).expect("it is for sale");
+    let cy = scene.sign_up("cy");
+    let of_cy = AccountApi::new(worker_on(&scene.world), URL);
+    let over = session(block_on(of_cy.checkout(&cy, "pro")));
+    scene.world.stripe.account().expire_checkout(&over).expect("it is open");
     let price = scene.world.stripe.account().price_by_lookup_key("pro_monthly").unwrap().id.clone();
     scene.world.stripe.account().set_price_active(&price, false).expect("it is there");
     let refused = block_on(api.checkout(&ann, "pro")).expect_err("it is archived");
     assert_eq!((refused.code(), refused.mend().is_some()), ("not_configured", true));
+    block_on(of_cy.checkout(&cy, "pro")).expect_err("it is archived");
     scene.world.stripe.account().set_price_active(&price, true).expect("it is there");
-    block_on(api.checkout(&ann, "pro")).expect("it is for sale again");
+    for (api, id) in [(&api, &ann), (&of_cy, &cy)] {
+        block_on(api.checkout(id, "pro")).expect("it is for sale again");
+    }
+    let customers = scene.world.stripe.account().customers().count();
+    assert_eq!(customers, 3, "who was to pay is known, though the attempt is over");
+}
+
+/// A price is replaced by another, which takes its lookup key: one refusal, and it is known.
+#[test]
+fn a_refused_price_is_asked_for_anew() {
+    let scene = Scene::new();
+    let ann = scene.sign_up("ann");
+    let api = api(&scene);
+    block_on(api.checkout(&ann, "pro")).expect("it is for sale");
+    block_on(api.checkout(&ann, "basic")).expect("it is for sale");
+    {
+        let mut stripe = scene.world.stripe.account();
+        let old = stripe.price_by_lookup_key("pro_monthly").expect("it is sold").id.clone();
+        let product = stripe.create_product("pro", BTreeMap::new());
+        let new = NewPrice::new(&product, Interval::Month, 1_900).lookup_key("pro_monthly");
+        stripe.create_price(new).expect("the product is there");
+        stripe.set_price_active(&old, false).expect("it is there");
+    }
+    block_on(api.checkout(&ann, "pro")).expect_err("the old one is archived");
+    block_on(api.checkout(&ann, "pro")).expect("the new one is for sale");
+}
+
+/// Stripe's list does not show yet what was paid for a moment ago; the session does.
+#[test]
+fn what_is_paid_and_not_listed_yet_is_not_sold_again() {
+    let scene = Scene::new();
+    scene.world.stripe.set_read_lag(SignedDuration::from_mins(1));
+    let ann = scene.sign_up("ann");
+    let api = api(&scene);
+    pays(&scene, &session(block_on(api.checkout(&ann, "pro"))));
+    assert_eq!(block_on(api.checkout(&ann, "pro")), Err(Refusal::AlreadySubscribed));
+}
+
+/// The row is written for the click, the customer and the session, and never in vain.
+#[test]
+fn a_first_purchase_writes_its_row_three_times() {
+    let scene = Scene::new();
+    let ann = scene.sign_up("ann");
+    scene.world.gate.take_calls();
+    session(block_on(api(&scene).checkout(&ann, "pro")));
+    let calls = scene.world.gate.take_calls().into_iter();
+    let of_the_row = calls.filter(|call| call.subject == format!("{ann} purchase"));
+    let writes = of_the_row.filter(|call| call.operation == "UpdateItem");
+    assert_eq!(writes.count(), 3);
+}
+
+/// Stripe does not know what is asked for, and it is not the customer who is gone.
+#[test]
+fn what_stripe_does_not_find_is_told_and_not_tried_for_ever() {
+    let weather =
+        Refuses::new(Class::NotFound, |call| call.operation == "POST /v1/checkout/sessions");
+    let scene = Scene::under(weather.clone());
+    let ann = scene.sign_up("ann");
+    weather.switch(true);
+    let refused = block_on(api(&scene).checkout(&ann, "pro"));
+    assert!(matches!(refused, Err(Refusal::Unavailable(_))), "{refused:?}");
+    weather.switch(false);
+    session(block_on(api(&scene).checkout(&ann, "pro")));
+}
+
+/// What the row forgets while its page can be paid would be sold beside it.
+#[test]
+fn a_purchase_is_remembered_for_longer_than_its_page_is_open() {
+    let scene = Scene::new();
+    let ann = scene.sign_up("ann");
+    let page = session(block_on(api(&scene).checkout(&ann, "pro")));
+    let page = scene.world.stripe.account().session(&page).expect("it is there").clone();
+    assert!(page.expires_at.duration_since(page.created) < KEPT_FOR);
+}
+
+/// An attempt ends between two clicks, and the page stays: whoever was overtaken shuts no page that
+/// the other window was given.
+#[test]
+fn a_page_that_two_attempts_share_stays_open() {
+    let scene = Scene::new();
+    let ann = scene.sign_up("ann");
+    let api = api(&scene);
+    let page = session(block_on(api.checkout(&ann, "pro")));
+    let nearly = SignedDuration::from_hours(23) - SignedDuration::from_secs(30);
+    scene.world.stripe.advance_to(scene.world.clock.time() + nearly);
+    scene.world.gate.take_calls();
+    let mut first = pin!(api.checkout(&ann, "pro"));
+    let mut context = Context::from_waker(Waker::noop());
+    let clicks = |call: &Call| call.operation.starts_with("GET /v1/");
+    while !scene.world.gate.calls().iter().any(clicks) {
+        assert!(first.as_mut().poll(&mut context).is_pending(), "it has clicked then");
+    }
+    scene.world.stripe.advance_to(scene.world.clock.time() + SignedDuration::from_mins(1));
+    assert_eq!(session(block_on(api.checkout(&ann, "pro"))), page);
+    assert_eq!(session(block_on(first)), page);
+    pays(&scene, &page);
+}
+
+/// A page was opened and its row could not be written; then it was shut. The same key gives it
+/// again, and it is looked at before it is handed out.
+#[test]
+fn a_page_that_is_over_is_not_handed_out() {
+    let writes = AtomicUsize::new(0);
+    let weather = Refuses::new(Class::Unavailable, move |call| {
+        let of_the_row = call.operation == "UpdateItem" && call.subject.ends_with(" purchase");
+        of_the_row && writes.fetch_add(1, Ordering::Relaxed) == 2
+    });
+    let scene = Scene::under(weather.clone());
+    let ann = scene.sign_up("ann");
+    let api = api(&scene);
+    weather.switch(true);
+    block_on(api.checkout(&ann, "pro")).expect_err("its row is not written");
+    weather.switch(false);
+    let customer = scene.world.stripe.account().customers().next().expect("hers").id.clone();
+    let customer = CustomerId::parse(customer).expect("it is an id");
+    let opened = block_on(scene.world.stripe.recent_checkouts(&customer)).expect("it is up");
+    let lost = opened.expect("they are there").remove(0).session.id;
+    scene.world.stripe.account().expire_checkout(&lost).expect("it is open");
+    let page = session(block_on(api.checkout(&ann, "pro")));
+    assert_ne!(page, lost);
+    pays(&scene, &page);
 }
 
 /// The account API with other secrets, as another instance or another stack has it.
@@ -258,6 +387,7 @@ fn however_many_sessions_a_customer_has_they_are_listed_once() {
         scene.world.clock.advance(SignedDuration::from_mins(3));
     }
     assert_ne!(session(block_on(api.checkout(&ann, "basic"))), last);
+    assert_eq!(scene.world.stripe.account().customers().count(), 1, "who was to pay stays known");
     calls_to_stripe(&scene);
     block_on(api.checkout(&ann, "basic")).expect("it is for sale");
     assert_eq!(calls_to_stripe(&scene), 2, "subscriptions and sessions");

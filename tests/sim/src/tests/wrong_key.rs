@@ -161,14 +161,16 @@ fn a_purchase_waits_in_its_account() {
     }
 }
 
-/// Somebody pays on an account that is closed: nobody is linked, and what the key does not see is
+/// Somebody pays on the account of a deleted user: nobody is linked, and what the key does not see is
 /// not nothing.
 #[test]
 fn a_payment_on_a_closed_account_waits_in_it() {
     for readable in KEYS {
         let mut scene = Scene::new();
         let ann = scene.sign_up("ann");
-        scene.operate(&ann, Act::Close);
+        scene.world.cognito.delete_user("ann").expect("she is there");
+        assert_eq!(scene.handle(&scene.told_of_the_pool()).failed, [""; 0]);
+        assert_eq!(scene.seen(&ann).1, Status::Closed);
         scene.worker = with_the_wrong_key(&scene.world, readable);
         scene.buy(&ann, "pro_monthly");
         let report = handle_all(&scene);
@@ -308,7 +310,8 @@ fn a_wiped_sandbox_is_left_by_unlinking() {
 #[test]
 fn a_replay_of_what_is_gone_calls_nobody() {
     let mut scene = Scene::new();
-    stranger(&scene);
+    let customer = stranger(&scene);
+    scene.world.stripe.account().open_dispute(customer.as_str()).expect("something was paid");
     let again = |event: Envelope| Envelope { via: Via::Replay, run: Some("r".into()), ..event };
     let events: Vec<_> = scene.events().into_iter().map(again).collect();
     scene.worker = with_the_wrong_key(&scene.world, false);

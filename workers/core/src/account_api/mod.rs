@@ -366,4 +366,23 @@ mod tests {
             assert_eq!(never.retry_after(), None, "{never}");
         }
     }
+
+    #[test]
+    fn the_seller_is_told_what_mends_what_stripe_refuses() {
+        let mend = |detail: &str| {
+            let (service, operation, detail) = (Service::Stripe, "POST", detail.to_owned());
+            let error = PortError { service, operation, class: Class::Invalid, detail };
+            Refusal::of_page(error).mend()
+        };
+        for (told, mends) in [
+            ("No configuration provided", "settings of the customer portal"),
+            ("You cannot combine currencies on a single customer", "a currency option"),
+            ("Automatic tax calculation needs an address", "turn automatic tax off"),
+            ("The price specified is inactive", "the price is archived"),
+            ("Something else", "Stripe's own words"),
+        ] {
+            assert!(mend(told).is_some_and(|mend| mend.contains(mends)), "{told}");
+        }
+        assert_eq!(Refusal::Busy.mend(), None);
+    }
 }
