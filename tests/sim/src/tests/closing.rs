@@ -6,10 +6,11 @@ use tollgate_billing::account::Status;
 use tollgate_billing::account_api::AccountApi;
 use tollgate_billing::ledger::Outcome;
 use tollgate_billing::ops::{Act, accept_blast};
+use tollgate_billing::ports::Class;
 use tollgate_events::{AccountId, Envelope, Via};
 use tollgate_standin::stripe::{NewSession, SessionStatus, Status as Subscribed, SubscriptionData};
 
-use super::scene::Scene;
+use super::scene::{Refuses, Scene};
 use crate::executor::block_on;
 use crate::market::buy;
 use crate::run::{reads_only, worker_on};
@@ -78,6 +79,32 @@ fn an_open_page_is_shut_when_the_account_is_closed_or_held() {
         assert_eq!(calls_about_sessions(&scene), 2, "to find it, and to expire it");
         let told = format!("expire checkout session {session}");
         assert!(last_steps(&scene, &ann).contains(&told), "it is in the history");
+    }
+}
+
+/// Whoever clicks before their account is there loses nothing by its being made.
+#[test]
+fn a_page_stays_open_when_its_account_is_made() {
+    let scene = Scene::new();
+    let ann = scene.world.cognito.sign_up_confirmed("ann", "ann@example.com").expect("free");
+    let session = clicks(&scene, &ann);
+    assert_eq!(scene.handle(&scene.events()).failed, [""; 0]);
+    assert_eq!(scene.account(&ann).access.status, Status::Active);
+    assert_eq!(status_of(&scene, &session), SessionStatus::Open);
+}
+
+/// A session that cannot be read holds up no closing; a Stripe that does not answer does.
+#[test]
+fn a_session_that_cannot_be_read_holds_up_no_closing() {
+    for (class, closes) in [(Class::Invalid, true), (Class::Unavailable, false)] {
+        let weather = Refuses::new(class, |call| call.operation == "GET /v1/checkout/sessions");
+        let scene = Scene::under(weather.clone());
+        let ann = scene.sign_up("ann");
+        clicks(&scene, &ann);
+        scene.act(&ann, Act::Close).expect("the ledger is up");
+        weather.switch(true);
+        scene.handle(&scene.wakes());
+        assert_eq!(scene.account(&ann).access.status == Status::Closed, closes, "{class:?}");
     }
 }
 

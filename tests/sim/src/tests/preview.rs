@@ -140,6 +140,7 @@ fn a_closed_account_is_not_warned_of_what_others_pay() {
     assert_eq!(scene.handle(&events).failed, [""; 0]);
     let foreseen = block_on(scene.worker.preview(&ann, events, None)).unwrap();
     assert_eq!((foreseen.after.1, foreseen.warnings), (Status::Closed, Vec::new()));
+    assert_eq!(foreseen.steps, [], "nor is it cancelled");
 }
 
 /// What a worker would take away from somebody with another's sub as their name, a preview leaves.

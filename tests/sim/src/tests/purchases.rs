@@ -253,8 +253,7 @@ fn a_purchase_is_remembered_for_longer_than_its_page_is_open() {
     assert!(page.expires_at.duration_since(page.created) < KEPT_FOR);
 }
 
-/// An attempt ends between two clicks, and the page stays: whoever was overtaken shuts no page that
-/// the other window was given.
+/// An attempt ends between two clicks, and both windows are given the page that is there.
 #[test]
 fn a_page_that_two_attempts_share_stays_open() {
     let scene = Scene::new();

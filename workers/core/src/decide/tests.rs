@@ -123,6 +123,24 @@ fn plan_of(desired: &Desired) -> &str {
 
 /// What a grant gives now is the last plan next time: the reason stays the grant all the same.
 #[test]
+fn a_plan_renews_with_the_subscription_that_gives_it() {
+    let renews_at = |subscriptions| {
+        let facts = facts(subscriptions);
+        decide(&facts, &catalog(), &Policy::default(), now()).renews_at(&facts)
+    };
+    let pro = || subscription("sub_2", "active", "price_pro");
+    let basic = || Subscription {
+        current_period_end: Some(at(5 * DAY)),
+        ..subscription("sub_1", "active", "price_basic")
+    };
+    assert_eq!(renews_at(vec![basic(), pro()]), Some(at(20 * DAY)));
+    assert_eq!(renews_at(vec![basic()]), Some(at(5 * DAY)));
+    let ending = Subscription { cancel_at: Some(at(20 * DAY)), ..pro() };
+    assert_eq!(renews_at(vec![ending]), None);
+    assert_eq!(renews_at(Vec::new()), None);
+}
+
+#[test]
 fn an_unknown_price_beside_a_grant_keeps_the_grants_reason() {
     let mut facts = facts(vec![subscription("sub_1", "trialing", "price_new")]);
     facts.access.given = Some(given("sub_1", "basic", "price_basic"));
