@@ -75,3 +75,17 @@ fn a_payment_on_a_deleted_users_account_is_seen() {
     // Nobody wanted an end: she may be there again.
     assert!(told.filter_map(|it| it.detail).all(|it| it.contains("account close WHO")));
 }
+
+/// Cognito's list lags: whoever has just signed up is looked for again in a minute, not in an hour.
+#[test]
+fn who_signs_up_and_is_not_listed_yet_is_looked_for_again_soon() {
+    let scene = Scene::new();
+    scene.world.cognito.set_list_lag(SignedDuration::from_secs(30));
+    let ann = scene.world.cognito.sign_up_confirmed("ann", "ann@example.com").unwrap();
+    assert_eq!(scene.handle(&scene.events()).failed, [""; 0]);
+    assert!(scene.account(&ann).key().is_none());
+    let soon = SignedDuration::from_mins(1);
+    assert_eq!(scene.account(&ann).review_at, Some(scene.world.clock.time() + soon));
+    assert_eq!(scene.later(soon), 1);
+    assert_eq!(scene.seen(&ann), ("free".into(), Status::Active, "free".into()));
+}
