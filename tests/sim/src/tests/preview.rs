@@ -5,6 +5,7 @@ use tollgate_billing::account::{PlanId, Status};
 use tollgate_billing::converge::{Preview, Stop};
 use tollgate_billing::ops::{Act, OperatorAct};
 use tollgate_events::AccountId;
+use tollgate_standin::stripe::SubscriptionData;
 
 use crate::executor::block_on;
 use crate::scene::Scene;
@@ -136,6 +137,13 @@ fn a_closed_account_is_not_warned_of_what_others_pay() {
     let (ann, bob) = (scene.sign_up("ann"), scene.sign_up("bob"));
     scene.operate(&ann, Act::Close);
     scene.buy(&bob, "pro_monthly");
+    assert_eq!(scene.handle(&scene.events()).failed, [""; 0]);
+    // By the seller's hand: it names nobody.
+    let customer = scene.account(&bob).access.customers.first().unwrap().clone();
+    let mut stripe = scene.world.stripe.account();
+    let price = stripe.price_by_lookup_key("basic_monthly").unwrap().id.clone();
+    stripe.subscribe(customer.as_str(), &[&price], SubscriptionData::default()).unwrap();
+    drop(stripe);
     let events = scene.events();
     assert_eq!(scene.handle(&events).failed, [""; 0]);
     let foreseen = block_on(scene.worker.preview(&ann, events, None)).unwrap();
