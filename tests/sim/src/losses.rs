@@ -96,8 +96,10 @@ impl Sim {
         let closes = before.status != Status::Closed && after.status == Status::Closed;
         let is_there = self.world.cognito.user_by_id(id).is_some();
         if closes {
+            let has_nothing = before.status == Status::New && before.keys.is_empty();
             // An operator's word stands in the access itself.
-            return (is_there && after.closed.is_none()).then_some("is closed");
+            let taken = is_there && after.closed.is_none() && !has_nothing;
+            return taken.then_some("is closed");
         }
         let (had, has) = (oracle::rank_of_plan(before), oracle::rank_of_plan(after));
         if has >= had || !is_there {

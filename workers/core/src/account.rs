@@ -531,9 +531,14 @@ impl Account {
     /// Whether nothing was ever decided: it has no plan and no key, nor is one being made. What
     /// may be known of it is a customer's link, an operator's act, or events that wait.
     pub fn is_undecided(&self) -> bool {
+        self.is_unserved() && self.access.plan.is_none()
+    }
+
+    /// Whether nobody was ever served by it: as before it was decided, or as long as its user was
+    /// not found.
+    pub fn is_unserved(&self) -> bool {
         let access = &self.access;
         access.status == Status::New
-            && access.plan.is_none()
             && access.keys.is_empty()
             && access.retiring.is_empty()
             && self.intent.is_none()

@@ -259,7 +259,7 @@ fn dies_in_between(
 #[test]
 fn who_takes_over_looks_until_it_is_known() {
     let throttled = Class::Throttled { after: Some(SignedDuration::from_secs(90)) };
-    for operation in ["GetApiKey", "GetUsagePlans", "GET /v1/subscriptions"] {
+    for operation in ["GetApiKey", "GetUsagePlans", "GET /v1/subscriptions", "AdminGetUser"] {
         let (kill, weather) = dies_in_between(throttled, operation, 7);
         let scene = Scene::under(Arc::new(Both(kill.clone(), weather.clone())));
         let (ann, events) = left_in_between(&scene, &kill);

@@ -177,6 +177,23 @@ fn who_is_held_and_comes_back_is_held_as_before() {
     assert_eq!(scene.account(&fourth).access.status, Status::Active);
 }
 
+/// The listing lags, and their user is found only at the second look.
+#[test]
+fn who_comes_back_and_is_not_found_at_first_is_held_as_before() {
+    let scene = Scene::new();
+    let first = sign_up(&scene, "ann", ADDRESS);
+    scene.operate(&first, Act::Hold);
+    leave(&scene, "ann");
+    scene.world.cognito.set_list_lag(SignedDuration::from_secs(9));
+    let second = sign_up(&scene, "ann", ADDRESS);
+    let unseen = scene.account(&second);
+    assert_eq!((unseen.access.status, unseen.access.hold), (Status::New, None));
+    scene.later(SignedDuration::from_hours(1));
+    assert_eq!(scene.seen(&second), ("free".into(), Status::Held, "held".into()));
+    let why = scene.account(&second).access.hold.unwrap();
+    assert!(why.starts_with(&format!("as account {first} ")), "{why}");
+}
+
 #[test]
 fn a_dispute_is_remembered_and_others_are_not() {
     let scene = Scene::new();

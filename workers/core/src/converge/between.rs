@@ -97,7 +97,7 @@ impl<P: Ports> Run<'_, P> {
         unknown || self.is_between_plans()
     }
 
-    /// The facts, though Stripe has no room for a moment, where the key may be on no plan
+    /// The facts, though Stripe or Cognito has no room for a moment, where the key may be on no plan
     /// meanwhile.
     pub(super) async fn facts_for_sure(&mut self) -> Result<Facts, Stop> {
         loop {
@@ -143,7 +143,7 @@ impl<P: Ports> Run<'_, P> {
     pub(super) async fn until_next_try(&self, error: &PortError) -> Result<(), Stop> {
         let passes = match error.service {
             Service::ApiGateway => !matches!(error.class, Class::Denied | Class::Invalid),
-            Service::Stripe => matches!(error.class, Class::Throttled { .. }),
+            Service::Stripe | Service::Cognito => matches!(error.class, Class::Throttled { .. }),
             _ => false,
         };
         if !passes {

@@ -7,14 +7,14 @@ use crate::person::{Memory, PersonId, Remembered, carried_over};
 use crate::ports::{Ledger, Ports};
 
 impl<P: Ports> Run<'_, P> {
-    /// Holds the account as another was that its person had, when it is first decided. Whoever is
+    /// Holds the account as another was that its person had, before it is first served. Whoever is
     /// held already, or was and has been released, is not looked for.
     pub(super) async fn recall(&mut self) -> Result<(), Stop> {
         let (Some(email), Some(_)) = (&self.email, self.worker.policy.remembered_for()) else {
             return Ok(());
         };
         let is_known = self.account.person.is_some() || self.account.access.hold.is_some();
-        if is_known || self.account.is_closed() || !self.account.is_undecided() {
+        if is_known || self.account.is_closed() || !self.account.is_unserved() {
             return Ok(());
         }
         for person in self.worker.deriver.persons(email) {

@@ -91,14 +91,14 @@ impl<P: Ports> Run<'_, P> {
     /// Stops where the user has chosen another account's sub as their name: whatever is written
     /// to that account's user by its sub would land here. That account is looked at first, and
     /// known by its user's own name from then on; and nothing that has landed here stays. Whoever
-    /// was decided before the other had an account has never been taken for them.
+    /// was served before the other had an account has never been taken for them.
     async fn must_be_nobody_elses_sub(
         &self,
         found_by: &str,
         user: &UserRecord,
     ) -> Result<(), Stop> {
         let is_own = user.username == user.id.as_str();
-        if is_own || !is_like_a_sub(&user.username) || !self.account.is_undecided() {
+        if is_own || !is_like_a_sub(&user.username) || !self.account.is_unserved() {
             return Ok(());
         }
         let Ok(other) = AccountId::parse(&user.username) else { return Ok(()) };
