@@ -250,7 +250,7 @@ impl<'a> Oracle<'a> {
             return;
         }
         let problems = match self.sim.world.cognito.user_by_id(&account.id) {
-            Some(user) if named_as_sub(self.sim, &account.id) && account.is_undecided() => {
+            Some(user) if named_as_sub(self.sim, &account.id) && account.is_unserved() => {
                 self.unserved(&user)
             }
             None => self.closed(account),
