@@ -289,11 +289,17 @@ impl<'a> Oracle<'a> {
     fn runs_on(&self, account: &Account) -> Vec<String> {
         let stripe = self.sim.world.stripe.account();
         let links = self.sim.world.ledger.links();
+        let stuck = self.sim.world.ledger.events().into_iter().map(|event| event.record);
+        let stuck = stuck.filter(|record| record.outcome.is_stuck() && record.account.is_none());
+        let told: BTreeSet<_> = stuck
+            .filter_map(|record| Some(record.envelope()?.subject.customer.as_ref()?.to_string()))
+            .collect();
         // Nobody is linked to an account whose user is gone. A link that an operator took away
-        // is theirs to answer for.
+        // is theirs to answer for; and where what names the account was lost, or came while a
+        // setting was wrong, the customer is told as nobody's.
         let unlinked = |customer: &String| {
             let is_linked = links.keys().any(|id| id.as_str() == customer.as_str());
-            !is_linked && !self.sim.lives.moves.touched(customer)
+            !is_linked && !told.contains(customer) && !self.sim.lives.moves.touched(customer)
         };
         let pays = |owners: &[AccountId]| owners.iter().all(|owner| *owner == account.id);
         let unlinked = self.sim.lives.pays_for.iter().filter(|(it, to)| unlinked(it) && pays(to));
