@@ -16,13 +16,8 @@ pub(super) const LIMIT: u64 = 200;
 /// seed that has come to tell of something else only makes the hunt longer.
 pub(super) fn start(bug: Bug) -> u64 {
     match bug {
-        Bug::OpenForgotten => 579,
-        Bug::NoHint => 284,
-        Bug::NoFence => 122,
         Bug::BlastNotKept => 566,
         Bug::OddRowStopsPage => 340,
-        Bug::ThrottledIsDenied => 222,
-        Bug::BetweenNotWoken => 1268,
         _ => 0,
     }
 }
