@@ -16,7 +16,7 @@ pub(super) const LIMIT: u64 = 200;
 /// seed that has come to tell of something else only makes the hunt longer.
 pub(super) fn start(bug: Bug) -> u64 {
     match bug {
-        Bug::BlastNotKept => 566,
+        Bug::BlastNotKept => 8520,
         Bug::OddRowStopsPage => 340,
         _ => 0,
     }
