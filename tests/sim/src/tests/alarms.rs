@@ -85,10 +85,13 @@ fn a_pool_that_is_emptied(scene: &mut Scene) {
     look_at_all(scene, &scene.told_of_the_pool());
 }
 
+/// What happens to a scene.
+type Story = fn(&mut Scene);
+
 #[test]
 fn what_calls_a_person_is_logged_as_the_alarms_look_for_it() {
     let template = include_str!("../../../../infra/template.yaml");
-    let stories: [(&str, fn(&mut Scene)); 5] = [
+    let stories: [(&str, Story); 5] = [
         ("several subscriptions", several_subscriptions),
         ("unknown price", an_unknown_price),
         ("early fraud warning", a_fraud_warning),

@@ -23,7 +23,7 @@ pub(super) async fn a_disabled_user_has_a_disabled_key(weather: Weather) -> Told
 }
 
 /// Deleted by an administrator: the key goes, Stripe asks for no more money, nothing
-/// personal stays, and a payment after that is parked.
+/// personal stays, and what begins after that is cancelled and told.
 pub(super) async fn a_deleted_user_leaves_a_tombstone(weather: Weather) -> Told {
     let shop = Shop::open_in(&weather).await?;
     let mut ann = shop.sign_up("ann").await?;
@@ -38,12 +38,13 @@ pub(super) async fn a_deleted_user_leaves_a_tombstone(weather: Weather) -> Told 
 
     ann.card(Card::Pays)?;
     let price = shop.price("pro_monthly");
-    shop.stripe().subscribe(&payer, &[&price], Default::default())?;
+    let later = shop.stripe().subscribe(&payer, &[&price], Default::default())?;
     shop.settle().await?;
+    assert_eq!(shop.stripe().subscription(&later)?.status, Status::Canceled);
     assert_eq!(ann.seen().await?, gone());
     let record = shop.record("customer.subscription.updated").await?.record;
     assert_eq!(record.outcome.as_str(), "parked");
-    assert!(record.detail.unwrap_or_default().contains("the account is closed"));
+    assert!(record.detail.unwrap_or_default().contains("began when the account was closed"));
     shop.holds().await
 }
 
