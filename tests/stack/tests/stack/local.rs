@@ -107,8 +107,8 @@ async fn pasted(shell: &str, commands: &str) -> anyhow::Result<String> {
 
 /// The POSIX shells of this machine; `sh` there is everywhere.
 fn shells() -> Vec<&'static str> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let is_there = |shell: &&str| std::env::split_paths(&path).any(|it| it.join(shell).exists());
+    let runs = |shell: &str| std::process::Command::new(shell).args(["-c", ":"]).status();
+    let is_there = |shell: &&str| runs(shell).is_ok_and(|status| status.success());
     let others = ["bash", "zsh", "ksh", "mksh", "yash"];
     std::iter::once("sh").chain(others.into_iter().filter(is_there)).collect()
 }
