@@ -45,28 +45,29 @@ pub async fn start(port: Option<u16>, real: &impl Clock) -> anyhow::Result<Stack
 /// # Errors
 /// A part of the stack failed, or the output is closed.
 pub async fn serve(stack: &Stack, real: &impl Clock, out: &mut impl Write) -> anyhow::Result<()> {
-    // Beside the work, which may wait.
+    // Beside the work, which may wait: whoever signs up gets their code at once.
     let time = async {
+        let mut mails = BTreeSet::new();
         loop {
             stack.world.stripe.advance_to(real.now());
+            for mail in guide::mails(stack, &mut mails) {
+                writeln!(out, "{mail}")?;
+            }
             tokio::time::sleep(TICK).await;
         }
     };
     tokio::select! {
-        () = time => Ok(()),
-        ended = work(stack, real, out) => ended,
+        ended = time => ended,
+        ended = work(stack, real) => ended,
     }
 }
 
-async fn work(stack: &Stack, real: &impl Clock, out: &mut impl Write) -> anyhow::Result<()> {
-    let (mut swept, mut mails) = (real.now(), BTreeSet::new());
+async fn work(stack: &Stack, real: &impl Clock) -> anyhow::Result<()> {
+    let mut swept = real.now();
     loop {
         if real.now().duration_since(swept) >= SWEEP_EVERY {
             swept = real.now();
             stack.sweep().await?;
-        }
-        for mail in guide::mails(stack, &mut mails) {
-            writeln!(out, "{mail}")?;
         }
         stack.settle().await?;
         tokio::time::sleep(TICK).await;
