@@ -11,7 +11,7 @@ use tollgate_billing::ops::Act;
 use tollgate_billing::ports::{Class, PortResult, Service};
 use tollgate_billing::sweep::wake;
 use tollgate_events::{AccountId, Envelope};
-use tollgate_standin::gate::{Call, Weather};
+use tollgate_standin::gate::{Call, Weather, failure};
 
 use super::scene::{Refuses, Scene};
 
@@ -298,4 +298,38 @@ impl Weather for Both {
         self.0.before(call)?;
         self.1.before(call)
     }
+}
+
+/// Takes the key off its plan and does not say so, once; and refuses what `Refuses` does.
+struct Unanswered(Arc<Refuses>, AtomicUsize);
+
+impl Weather for Unanswered {
+    fn before(&self, call: &Call) -> PortResult<()> {
+        self.0.before(call)
+    }
+
+    fn after(&self, call: &Call) -> PortResult<()> {
+        let is_first =
+            call.operation == "DeleteUsagePlanKey" && self.1.fetch_add(1, Ordering::Relaxed) == 0;
+        match is_first {
+            true => Err(failure(call.service, call.operation, Class::Unavailable, "lost")),
+            false => Ok(()),
+        }
+    }
+}
+
+/// Whether the key is on its plan still is not known: a look that is refused for its rate is tried
+/// until it is.
+#[test]
+fn an_answer_that_was_lost_is_looked_for_until_it_is_known() {
+    let throttled = Class::Throttled { after: Some(SignedDuration::from_secs(90)) };
+    let weather = refuses(throttled, "GetApiKey", 7);
+    let scene = Scene::under(Arc::new(Unanswered(weather.clone(), AtomicUsize::new(0))));
+    let ann = upgrading(&scene);
+    weather.switch(true);
+    let began = scene.world.clock.time();
+    assert_eq!(scene.handle(&scene.events()).failed, [""; 0]);
+    assert_eq!(scene.seen(&ann), on_pro());
+    let took = scene.world.clock.time().duration_since(began);
+    assert!(took <= SignedDuration::from_secs(8), "{took:#}");
 }

@@ -87,10 +87,10 @@ impl<P: Ports> Run<'_, P> {
     }
 
     /// Whether the key may be on none: it is, or whoever had the account last did not come to an
-    /// end. Nobody waits for a share then, and what is refused for its rate is tried again.
+    /// end, or a step was not answered. Nobody waits for a share then, and what is refused for its rate is tried again.
     pub(super) fn may_be_between_plans(&self) -> bool {
         let access = &self.account.access;
-        let unknown = self.claimed.found_open()
+        let unknown = (self.claimed.found_open() || self.in_doubt)
             && access.status == Status::Active
             && self.account.key().is_some()
             && self.account.intent.is_none();
