@@ -480,7 +480,7 @@ pub struct Account {
     pub deletion_told: bool,
     /// An event has told of a refund, and what it is of was not seen yet: a lagging read may not
     /// show it.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[serde(default)]
     pub refund_told: bool,
     /// The Cognito user as last seen. Not part of the access: a user name may be an
     /// e-mail address, and history is kept for ever.

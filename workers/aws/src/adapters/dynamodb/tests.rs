@@ -231,7 +231,13 @@ async fn what_is_over_goes_from_the_item() {
     account.person = Some(PersonId::parse("00ff").unwrap());
     account.first_key_at = Some(at(1));
     account.renews_at = Some(at(2));
+    account.deletion_told = true;
+    account.refund_told = true;
     let full = release(&account, "full");
+    let fields =
+        |account: &Account| serde_json::to_value(account).unwrap().as_object().unwrap().len();
+    let new = Account::new(account.id.clone());
+    assert_eq!(fields(&new), fields(&full.account), "what is left out stays as it was");
     ledger.commit(&full).await.unwrap();
     assert_eq!(ledger.account(&account.id).await.unwrap(), Some(full.account));
     let account = claimed(&ledger, "a", 200).await;
