@@ -19,7 +19,7 @@ use tollgate_standin::stripe::Card;
 use crate::executor::block_on;
 use crate::lives::{Lives, PLANS, Stage};
 use crate::run::Sim;
-use crate::script::{Stream, dice};
+use crate::script::Stream;
 
 /// How often an owner asks who asks in a loop.
 const OFTEN: usize = 20;
@@ -38,13 +38,8 @@ pub struct Clicks {
 impl Sim {
     /// After an act, in some seeds: somebody clicks.
     pub(crate) fn click(&mut self, act: usize) {
-        if !dice(self.script.seed, Stream::Clicks, 0).random_bool(0.2) {
-            return;
-        }
-        let mut dice = dice(self.script.seed, Stream::Clicks, act as u64 + 1);
-        if !dice.random_bool(0.3) {
-            return;
-        }
+        let dice = self.script.now_and_then(Stream::Clicks, act, [0.2, 0.3]);
+        let Some(mut dice) = dice else { return };
         let mut stage = Stage { world: &self.world, api: &self.api, rng: &mut dice };
         let told = match stage.rng.random_range(0..10) {
             0..6 => self.lives.two_windows(&mut stage),

@@ -8,12 +8,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use rand::RngExt;
-use tollgate_billing::account::{KeyId, Status};
+use tollgate_billing::account::Status;
 use tollgate_standin::api_gateway::Wall;
 use tollgate_standin::world::DEAD_LETTER_QUEUES;
 
 use crate::run::{QUEUES, Sim};
-use crate::script::{Stream, dice};
+use crate::script::Stream;
 use crate::watch::{Seen, Watch};
 
 /// How long a key may be without a plan while nobody dies of it.
@@ -47,13 +47,8 @@ impl Sim {
     /// In a third of the seeds the seller deploys now and then: of the control plane's calls, one
     /// in so many finds room meanwhile.
     pub(crate) fn deploys(&mut self, act: usize) {
-        if !dice(self.script.seed, Stream::Deployments, 0).random_bool(0.33) {
-            return;
-        }
-        let mut dice = dice(self.script.seed, Stream::Deployments, act as u64 + 1);
-        if !dice.random_bool(0.2) {
-            return;
-        }
+        let dice = self.script.now_and_then(Stream::Deployments, act, [0.33, 0.2]);
+        let Some(mut dice) = dice else { return };
         let (one_in, seconds) = (dice.random_range(2..6), dice.random_range(60..1200));
         self.gaps.deploys_until =
             Some(self.world.clock.time() + SignedDuration::from_secs(seconds));
@@ -76,10 +71,13 @@ impl Sim {
         let now = self.world.clock.time();
         let since = now.duration_since(std::mem::replace(&mut self.gaps.looked_at, now));
         let Seen { moved, disturbed, denied } = self.storm.watch(Watch::take_seen);
+        if self.script.lossy || self.was_wrong {
+            return;
+        }
         if moved {
             self.look_for_gaps();
         }
-        if self.gaps.open.is_empty() || self.script.lossy || self.was_wrong {
+        if self.gaps.open.is_empty() {
             return;
         }
         let excused = disturbed || self.queue_down_until.is_some();
@@ -104,11 +102,13 @@ impl Sim {
 
     /// Nothing is under way, and nothing is on any queue: nobody is on the way to anybody.
     pub(crate) fn judge_gaps_at_rest(&mut self) {
-        let queues = QUEUES.iter().chain(&DEAD_LETTER_QUEUES);
+        if self.gaps.open.is_empty() || self.script.lossy || self.was_wrong {
+            return;
+        }
         let quiet = self.tasks.is_empty()
             && self.storm.next_landing().is_none()
-            && queues.into_iter().all(|queue| self.world.sqs.is_empty(queue));
-        if !quiet || self.gaps.open.is_empty() || self.script.lossy || self.was_wrong {
+            && QUEUES.iter().chain(&DEAD_LETTER_QUEUES).all(|queue| self.world.sqs.is_empty(queue));
+        if !quiet {
             return;
         }
         // Somebody is told of what was given up.
@@ -133,18 +133,15 @@ impl Sim {
     fn look_for_gaps(&mut self) {
         let accounts = self.world.ledger.accounts().into_iter();
         let active = accounts.filter(|account| account.access.status == Status::Active);
-        let current: BTreeSet<KeyId> =
-            active.filter_map(|account| account.key().map(|key| key.id.clone())).collect();
+        let current: BTreeSet<String> =
+            active.filter_map(|account| account.key().map(|key| key.id.to_string())).collect();
         let Gaps { placed, open, .. } = &mut self.gaps;
         let was = std::mem::take(open);
         self.world.api_gateway.scene(|model, _| {
             for key in model.keys() {
                 if !key.plans.is_empty() {
                     placed.insert(key.id.clone());
-                } else if key.enabled
-                    && placed.contains(&key.id)
-                    && current.iter().any(|it| it.as_str() == key.id)
-                {
+                } else if key.enabled && placed.contains(&key.id) && current.contains(&key.id) {
                     let begins = Gap { waited: Some(SignedDuration::ZERO), denied: false };
                     open.insert(key.id.clone(), was.get(&key.id).copied().unwrap_or(begins));
                 }

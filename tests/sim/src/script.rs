@@ -96,6 +96,22 @@ impl Script {
         (0..self.acts()).filter(|act| !self.left_out.contains(act)).collect()
     }
 
+    /// What happens now and then beside the acts, in a part of the seeds only, with dice of its
+    /// own, so that the other seeds' stories stay as they are: the dice, if it is to happen after
+    /// this act.
+    pub(crate) fn now_and_then(
+        &self,
+        stream: Stream,
+        act: usize,
+        [of_seeds, of_acts]: [f64; 2],
+    ) -> Option<ChaCha8Rng> {
+        if !dice(self.seed, stream, 0).random_bool(of_seeds) {
+            return None;
+        }
+        let mut dice = dice(self.seed, stream, act as u64 + 1);
+        dice.random_bool(of_acts).then_some(dice)
+    }
+
     /// The command that runs it again and tells what happens.
     pub fn command(&self) -> String {
         let mut command = format!("cargo sim --from {} --seeds 1 --transcript", self.seed);

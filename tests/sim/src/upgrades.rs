@@ -5,10 +5,8 @@
 //! weather; here it is measured in time, while a seller's deployments spend the same ten calls a
 //! second, so that one in so many of ours gets through.
 
-use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::rc::Rc;
 
 use jiff::{SignedDuration, Timestamp};
 use tollgate_billing::account_api::AccountApi;
@@ -77,20 +75,19 @@ const LOOP_EVERY: SignedDuration = SignedDuration::from_millis(50);
 
 /// Lets so many upgrade at once, while of Tollgate's calls one in so many gets through.
 pub fn upgrades(accounts: usize, one_in: u64, seed: u32) -> Upgrades {
-    upgrades_beside(accounts, one_in, seed, |_| Nobody)
+    upgrades_beside(accounts, one_in, seed, |_| Nobody).0
 }
 
 /// The same within the limits, while one owner asks the account API for the account and for its
 /// key in a loop, each twenty times a second, and another looks at their page every ten seconds.
 pub fn upgrades_in_a_loop(accounts: usize, seed: u32) -> (Upgrades, Loop) {
-    let asked = Rc::new(RefCell::new(Loop::default()));
-    let came = upgrades_beside(accounts, 1, seed, |region| {
+    let (came, owners) = upgrades_beside(accounts, 1, seed, |region| {
         let [owner, other] = ["ann", "ben"].map(|name| region.signs_up(name));
         let api = AccountApi::new(reads_only(worker_on(&region.world)), API_URL);
         let now = region.now();
-        Owners { api, owner, other, next: now, looks: now, asked: asked.clone() }
+        Owners { api, owner, other, next: now, looks: now, asked: Loop::default() }
     });
-    (came, asked.take())
+    (came, owners.asked)
 }
 
 /// What came of asking in a loop.
@@ -112,13 +109,13 @@ struct Owners {
     other: AccountId,
     next: Timestamp,
     looks: Timestamp,
-    asked: Rc<RefCell<Loop>>,
+    asked: Loop,
 }
 
 impl Neighbour for Owners {
     fn turn(&mut self, world: &World) -> Option<Timestamp> {
         let now = world.clock.time();
-        let mut asked = self.asked.borrow_mut();
+        let asked = &mut self.asked;
         if now >= self.next {
             self.next = now + LOOP_EVERY;
             let before = world.gate.count();
@@ -142,7 +139,7 @@ fn upgrades_beside<N: Neighbour>(
     one_in: u64,
     seed: u32,
     neighbour: impl FnOnce(&mut Region) -> N,
-) -> Upgrades {
+) -> (Upgrades, N) {
     let mut region = Region::new(u64::from(seed));
     let subscriptions: Vec<_> =
         (0..accounts).map(|n| region.subscribes(&format!("u{n}"), "basic_monthly").1).collect();
@@ -160,11 +157,12 @@ fn upgrades_beside<N: Neighbour>(
     });
     let now = region.now();
     watch.turn(&region.world);
-    let left = watch.since.len();
-    let still = watch.since.into_values().map(|since| now.duration_since(since));
-    let mut without_a_plan: Vec<_> = watch.ended.into_iter().chain(still).collect();
+    let Watch { since, ended, beside } = watch;
+    let left = since.len();
+    let still = since.into_values().map(|since| now.duration_since(since));
+    let mut without_a_plan: Vec<_> = ended.into_iter().chain(still).collect();
     without_a_plan.sort_unstable();
-    Upgrades {
+    let came = Upgrades {
         one_in,
         accounts,
         upgraded: on_pro(&region.world),
@@ -172,7 +170,8 @@ fn upgrades_beside<N: Neighbour>(
         left,
         took: now.duration_since(start),
         dead_letters: region.dead_letters,
-    }
+    };
+    (came, beside)
 }
 
 /// Looks which keys are on no plan, whoever else is there.

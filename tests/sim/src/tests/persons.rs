@@ -76,10 +76,9 @@ fn what_has_landed_on_a_namesake_is_taken_away() {
     let sign_up = scene.events();
     scene.buy(&payer, "pro_monthly");
     scene.handle(&scene.events());
-    let plan = |id| cognito.user_by_id(id).unwrap().attribute("custom:plan").map(str::to_owned);
-    assert_eq!(plan(&thief).as_deref(), Some("pro"), "it has landed on them");
+    assert_eq!(scene.told_plan(&thief).as_deref(), Some("pro"), "it has landed on them");
     scene.handle(&sign_up);
-    assert_eq!((plan(&payer).as_deref(), plan(&thief)), (Some("pro"), None));
+    assert_eq!((scene.told_plan(&payer).as_deref(), scene.told_plan(&thief)), (Some("pro"), None));
 }
 
 /// The thief's own sub is yet another's name: what has landed on the thief is taken away from them,
@@ -94,12 +93,11 @@ fn whoever_has_a_thiefs_sub_for_a_name_loses_nothing() {
     // The thief has no account yet, so that nothing says that this name is anybody's.
     let third = cognito.sign_up_confirmed(thief.as_str(), "u@example.com").unwrap();
     scene.handle(&scene.events());
-    let plan = |id| cognito.user_by_id(id).unwrap().attribute("custom:plan").map(str::to_owned);
-    assert_eq!(plan(&third).as_deref(), Some("free"));
+    assert_eq!(scene.told_plan(&third).as_deref(), Some("free"));
     let landed = [("custom:plan".to_owned(), "pro".to_owned())].into();
     cognito.write(payer.as_str(), landed).unwrap();
     scene.handle(&sign_up);
-    assert_eq!((plan(&thief), plan(&third).as_deref()), (None, Some("free")));
+    assert_eq!((scene.told_plan(&thief), scene.told_plan(&third).as_deref()), (None, Some("free")));
 }
 
 /// A pool with free names in which the sub does not work in admin calls tells nobody's absence.

@@ -161,7 +161,7 @@ fn what_has_landed_on_a_namesake_is_left_there() {
     drop(scene.events());
     scene.buy(&payer, "pro_monthly");
     assert_eq!(scene.handle(&scene.events()).failed, [""; 0]);
-    let told = || cognito.user_by_id(&thief).unwrap().attribute("custom:plan").map(str::to_owned);
+    let told = || scene.told_plan(&thief);
     assert_eq!(told().as_deref(), Some("pro"), "it has landed on them");
     let refused = block_on(scene.worker.preview(&thief, Vec::new(), None)).unwrap_err();
     assert!(matches!(refused, Stop::NamedAsSub { .. }), "{refused}");

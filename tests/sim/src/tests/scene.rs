@@ -155,6 +155,12 @@ impl Scene {
         buy(&self.world, &self.worker.deriver, account, lookup_key)
     }
 
+    /// The plan that a user of the pool is told of.
+    pub(super) fn told_plan(&self, id: &AccountId) -> Option<String> {
+        let user = self.world.cognito.user_by_id(id).expect("they are there");
+        user.attribute("custom:plan").map(str::to_owned)
+    }
+
     /// An operator acts; the wake is on its way.
     pub(super) fn act(&self, account: &AccountId, act: Act) -> Result<Acted, ActError> {
         let act = OperatorAct { act, by: "otto".into(), why: "a story".into() };

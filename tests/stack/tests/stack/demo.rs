@@ -3,7 +3,7 @@
 use tollgate_local::demo;
 use tollgate_local::stack::Broken;
 
-use crate::pages::text;
+use crate::pages::{reworded, text};
 
 #[tokio::test]
 async fn the_demo_shows_a_whole_life_and_proves_it() {
@@ -35,20 +35,11 @@ fn is_what_the_readme_shows(out: &str) {
 
 /// A text without what is otherwise each time: ports, and names that somebody has thrown dice for.
 fn masked(text: &str) -> String {
-    let is_of_word = |it: char| it.is_ascii_alphanumeric() || it == '_' || it == '-';
-    let (mut masked, mut word) = (String::new(), String::new());
-    for character in text.chars().chain(['\n']) {
-        if is_of_word(character) {
-            word.push(character);
-            continue;
-        }
-        let named = masked.ends_with("usage plan ") || is_made_up(&word);
-        let port = masked.ends_with("127.0.0.1:");
-        masked.push_str(if named || port { "#" } else { &word });
-        word.clear();
-        masked.push(character);
-    }
-    masked
+    reworded(text, |before, word| {
+        let named = before.ends_with("usage plan ") || is_made_up(word);
+        let port = before.ends_with("127.0.0.1:");
+        if named || port { "#".to_owned() } else { word.to_owned() }
+    })
 }
 
 fn is_made_up(word: &str) -> bool {

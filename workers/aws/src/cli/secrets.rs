@@ -19,7 +19,8 @@ pub(crate) enum Secrets {
     /// Stores a value, read from the input: it is on no command line and in no history.
     ///
     /// On a terminal it is asked for and not shown as it is typed; through a pipe it needs --yes.
-    /// It is checked before it is stored. Functions that run already keep the old value until they start anew.
+    /// It is checked before it is stored. Functions that run already keep the old value until they
+    /// start anew.
     #[command(after_help = EXAMPLES)]
     Set {
         /// Which secret.

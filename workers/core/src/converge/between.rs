@@ -10,8 +10,8 @@
 //! # Guarantees
 //! - Only [`Class::Denied`] and [`Class::Invalid`] end it sooner: these do not pass by themselves.
 //! - An account that is known to be between two plans when it is claimed goes on where it was.
-//! - One that may be, since whoever had it last did not come to an end, is looked at as
-//!   insistently, until it is known.
+//! - One that may be, since whoever had it last did not come to an end or a step was not answered,
+//!   is looked at as insistently, until it is known.
 //!
 //! # Caveats
 //! What kills the worker inside leaves it to the redelivery, or the sweep.
@@ -87,7 +87,8 @@ impl<P: Ports> Run<'_, P> {
     }
 
     /// Whether the key may be on none: it is, or whoever had the account last did not come to an
-    /// end, or a step was not answered. Nobody waits for a share then, and what is refused for its rate is tried again.
+    /// end, or a step was not answered. Nobody waits for a share then, and what is refused for its
+    /// rate is tried again.
     pub(super) fn may_be_between_plans(&self) -> bool {
         let access = &self.account.access;
         let unknown = (self.claimed.found_open() || self.in_doubt)

@@ -187,7 +187,6 @@ fn respond(result: StripeResult<String>, id: &str, replayed: bool) -> Response {
             error.body().to_string(),
         ),
     };
-    let limited = status == StatusCode::TOO_MANY_REQUESTS;
     let mut response = (status, body).into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -195,7 +194,7 @@ fn respond(result: StripeResult<String>, id: &str, replayed: bool) -> Response {
     if let Ok(id) = HeaderValue::from_str(id) {
         headers.insert("request-id", id);
     }
-    if limited {
+    if status == StatusCode::TOO_MANY_REQUESTS {
         headers.insert("stripe-rate-limited-reason", HeaderValue::from_static("endpoint-rate"));
     }
     if replayed {

@@ -39,11 +39,9 @@ pub(super) fn list_invoice_payments(
             && wanted(&intent, &row["payment"]["payment_intent"])
     });
     let rows: Vec<_> = rows.collect();
-    let id = |row: &Value| row["id"].as_str().map(str::to_owned).unwrap_or_default();
-    let ids: Vec<_> = rows.iter().map(id).collect();
-    let (cut, more) = page.cut(ids.iter(), "invoice_payment", |id| id)?;
-    let cut: Vec<_> = rows.into_iter().filter(|row| cut.contains(&&id(row))).collect();
-    Ok(list("/v1/invoice_payments", cut.into_iter(), more))
+    let (cut, more) =
+        page.cut(rows.iter(), "invoice_payment", |row| row["id"].as_str().unwrap_or_default())?;
+    Ok(list("/v1/invoice_payments", cut.into_iter().cloned(), more))
 }
 
 pub(super) fn get_invoice_payment(

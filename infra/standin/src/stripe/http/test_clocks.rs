@@ -1,5 +1,6 @@
 //! Test clocks, as far as they are modelled.
 
+use jiff::Timestamp;
 use serde_json::Value;
 
 use super::form::Form;
@@ -8,8 +9,7 @@ use crate::stripe::error::{StripeError, StripeResult};
 use crate::stripe::state::Stripe;
 
 pub(super) fn create(stripe: &mut Stripe, _: &str, form: &mut Form) -> StripeResult<Value> {
-    let time = form.time("frozen_time")?;
-    let time = time.ok_or_else(|| StripeError::missing_parameter("frozen_time"))?;
+    let time = frozen_time(form)?;
     let name = form.take("name");
     form.finish()?;
     if stripe.settings.livemode {
@@ -25,9 +25,12 @@ pub(super) fn get(stripe: &mut Stripe, id: &str, form: &mut Form) -> StripeResul
 }
 
 pub(super) fn advance(stripe: &mut Stripe, id: &str, form: &mut Form) -> StripeResult<Value> {
-    let time = form.time("frozen_time")?;
-    let time = time.ok_or_else(|| StripeError::missing_parameter("frozen_time"))?;
+    let time = frozen_time(form)?;
     form.finish()?;
     stripe.advance_test_clock(id, time)?;
     shown(stripe, id)
+}
+
+fn frozen_time(form: &mut Form) -> StripeResult<Timestamp> {
+    form.time("frozen_time")?.ok_or_else(|| StripeError::missing_parameter("frozen_time"))
 }

@@ -9,6 +9,7 @@ use tollgate_workers::cli::definition;
 
 use super::habits::leaves;
 use super::{Input, filled, prepared};
+use crate::pages::reworded;
 
 const NONE: Input = Input::Piped("");
 
@@ -38,20 +39,10 @@ pub(super) fn assert_shows(name: &str, text: &str) {
 /// A text in which what is otherwise each time has the same length, so that lines break where they
 /// did: of ids and ports only the kind is left.
 fn alike(text: &str) -> String {
-    let is_of_word = |it: char| it.is_ascii_alphanumeric() || it == '_' || it == '-';
-    let (mut alike, mut word) = (String::new(), String::new());
-    for character in text.chars().chain(['\n']) {
-        if is_of_word(character) {
-            word.push(character);
-            continue;
-        }
-        let port = alike.ends_with("127.0.0.1:");
-        alike.push_str(&if port { "0".repeat(word.len()) } else { without_dice(&word) });
-        word.clear();
-        alike.push(character);
-    }
-    alike.pop();
-    alike
+    reworded(text, |before, word| {
+        let port = before.ends_with("127.0.0.1:");
+        if port { "0".repeat(word.len()) } else { without_dice(word) }
+    })
 }
 
 /// A word that somebody has thrown dice for: an id of Stripe's behind its prefix, a long word of

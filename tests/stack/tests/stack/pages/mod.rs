@@ -21,6 +21,18 @@ pub(crate) fn text(file: &str) -> String {
     read_to_string(root().join(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
 }
 
+/// A text with other words: what each becomes, by what stands before it. A word is of letters,
+/// digits, `_` and `-`.
+pub(crate) fn reworded(text: &str, becomes: impl Fn(&str, &str) -> String) -> String {
+    let is_of_word = |it: char| it.is_ascii_alphanumeric() || it == '_' || it == '-';
+    let ends = |it: char| !is_of_word(it);
+    text.split_inclusive(ends).fold(String::new(), |told, part| {
+        let word = part.trim_end_matches(ends);
+        let new = if word.is_empty() { String::new() } else { becomes(&told, word) };
+        told + &new + &part[word.len()..]
+    })
+}
+
 /// A chapter of a page: what stands below its heading, up to the next one of its rank or above.
 fn chapter<'a>(page: &'a str, heading: &str) -> &'a str {
     let start = page.find(&format!("{heading}\n")).unwrap_or_else(|| panic!("no `{heading}`"));
