@@ -9,12 +9,13 @@
 use std::collections::BTreeMap;
 
 use tollgate_events::stripe::{About, about};
-use tollgate_events::{AccountId, ChargeId, CustomerId, Envelope, Source, SubscriptionId};
+use tollgate_events::{AccountId, ChargeId, CustomerId, Envelope, Source, SubscriptionId, Via};
 
 use crate::boundary::{Boundary, Marks, Told};
 use crate::converge::Worker;
 use crate::ledger::CustomerLink;
 use crate::mismatch::Mismatch;
+use crate::policy::LAG_AT_MOST;
 use crate::ports::{
     ChargeSeen, CheckoutRecord, Class, Clock, CustomerSeen, Ledger, PortResult, Ports, Stripe,
 };
@@ -117,10 +118,22 @@ impl<P: Ports> Worker<P> {
                 Err(Mismatch::EventsCustomer(customer).into())
             }
             _ if told == Told::Untold && !self.is_sold(envelope, &customer).await? => {
-                Ok(Resolved::Elsewhere(NOT_SOLD))
+                match self.may_come_before_its_purchase(envelope) {
+                    true => Ok(Resolved::Unlinked(customer)),
+                    false => Ok(Resolved::Elsewhere(NOT_SOLD)),
+                }
             }
             Some(Whose::Missing | Whose::Nobodys) | None => Ok(Resolved::Unlinked(customer)),
         }
+    }
+
+    /// Whether what was bought may not be shown yet. Nothing but its event tells of a dispute or a
+    /// refund, so that one is looked at again when a read lags no more.
+    fn may_come_before_its_purchase(&self, envelope: &Envelope) -> bool {
+        let age = self.ports.clock().now().duration_since(envelope.occurred_at);
+        matches!(about(&envelope.kind), About::Charge | About::Refunded)
+            && envelope.via != Via::Replay
+            && age < LAG_AT_MOST
     }
 
     /// The account that the event itself names: by a trusted party, or with our proof.
