@@ -104,6 +104,15 @@ impl<P: Ports> Run<'_, P> {
         }
     }
 
+    /// A key that was begun for somebody who may not use it now: where it is not shown, it is looked
+    /// for again, and disabled.
+    pub(super) fn may_have_a_hidden_key(&self, desired: &Desired) -> bool {
+        let held = self.account.key().map(|key| key.generation);
+        let begun = self.account.intent.as_ref().map(|intent| intent.generation);
+        let interrupted = self.claimed.found_open();
+        interrupted && desired.key == KeyState::Disabled && begun.is_some() && begun != held
+    }
+
     pub(super) fn attributes_known(&self) -> Attributes {
         self.attributes_read.clone().unwrap_or_else(|| self.account.access.attributes.clone())
     }
@@ -265,11 +274,16 @@ impl<P: Ports> Run<'_, P> {
         self.afford(u32::try_from(calls).unwrap_or(u32::MAX)).await?;
         for step in steps {
             self.in_time()?;
+            if *step == Step::DeleteKey && self.mint_in_doubt {
+                // Its value is free again as soon as it is deleted, and nobody would look any more.
+                return Err(Stop::KeyInDoubt);
+            }
             let key = observed.key.as_ref().and_then(|key| key.id.clone());
             let minted = match self.act(step, key.as_ref()).await {
                 Ok(minted) => minted,
                 Err(stop) => {
                     self.in_doubt |= may_land_late(&stop);
+                    self.mint_in_doubt |= *step == Step::MintKey && may_land_late(&stop);
                     return Err(stop);
                 }
             };

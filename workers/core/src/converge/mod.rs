@@ -159,6 +159,9 @@ pub enum Stop {
     /// The lease was over before the work was.
     #[error("the lease ended before the work was done")]
     OutOfTime,
+    /// A key is to be deleted, and the call that made it may yet make it again.
+    #[error("the making of a key was not answered, and may take effect until the lease ends")]
+    KeyInDoubt,
     /// This instance's share of the control plane, or of Stripe, is used up.
     #[error(
         "this worker's share of API Gateway's or Stripe's calls has no room for this before the lease ends"
@@ -237,7 +240,7 @@ impl Stop {
             Self::Mismatch(_) => Judgement::of_all(Verdict::Wait(MISMATCH_FOR)),
             Self::Frozen { .. } => Judgement::of_one(Verdict::Wait(FROZEN_FOR)),
             Self::CatalogOutdated => Judgement::of_all(Verdict::Redeliver),
-            Self::Leased { .. } | Self::Fenced | Self::OutOfTime => {
+            Self::Leased { .. } | Self::Fenced | Self::OutOfTime | Self::KeyInDoubt => {
                 Judgement::of_one(Verdict::Redeliver)
             }
         }
@@ -335,6 +338,8 @@ struct Run<'a, P: Ports> {
     between_plans: Option<&'static str>,
     /// A step was begun and not answered: it may take effect until the lease ends.
     in_doubt: bool,
+    /// It was the making of a key.
+    mint_in_doubt: bool,
     /// The key is between two plans, or about to be.
     turn: Option<Turn<'a>>,
     /// The user turned out to be gone: look, whoever woke the account.
@@ -371,6 +376,7 @@ impl<'a, P: Ports> Run<'a, P> {
             systemic: false,
             between_plans: None,
             in_doubt: false,
+            mint_in_doubt: false,
             turn: None,
             look_at_user: false,
             attributes_read: None,
@@ -407,7 +413,10 @@ impl<'a, P: Ports> Run<'a, P> {
             self.account.user = desired.user.clone();
             self.account.renews_at = desired.renews_at(&facts);
             match self.apply(&desired).await {
-                Ok(()) => return self.finish(desired, lagging).await,
+                Ok(()) => {
+                    let lagging = lagging || self.may_have_a_hidden_key(&desired);
+                    return self.finish(desired, lagging).await;
+                }
                 // A user whose deletion nobody told of yet: decide again, knowing it.
                 Err(Stop::Port(error)) if user_is_gone(&error) && !self.look_at_user => {
                     self.look_at_user = true;
