@@ -71,7 +71,8 @@ impl Sim {
     pub(crate) fn wake(&mut self, kind: &str, accounts: Vec<AccountId>) {
         let now = self.world.clock.time();
         for account in accounts {
-            let wake = wake(kind, account, Some(now.as_second().to_string()), now);
+            // Not the run of a sweep in the same second: SQS would take it for the same message.
+            let wake = wake(kind, account, Some(format!("operator-{}", now.as_second())), now);
             let sent = block_on(self.world.queue().send(QueueName::Bulk, &wake));
             sent.expect("the weather is fair");
         }

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 use rand::RngExt;
 use tollgate_billing::account::Status;
+use tollgate_billing::ledger::EventRecord;
 use tollgate_standin::api_gateway::Wall;
 use tollgate_standin::world::DEAD_LETTER_QUEUES;
 
@@ -111,12 +112,15 @@ impl Sim {
         if !quiet {
             return;
         }
-        // Somebody is told of what was given up.
-        let parked = self.world.ledger.events().into_iter();
-        let parked: BTreeSet<_> = parked
-            .filter(|event| event.record.outcome.is_stuck())
-            .filter_map(|event| event.record.account)
-            .collect();
+        // Somebody is told of what was given up. Whose a dead letter is, its customer's link tells.
+        let links = self.world.ledger.links();
+        let owner = |record: EventRecord| {
+            let customer = record.envelope().and_then(|it| it.subject.customer.clone());
+            record.account.or_else(|| links.get(&customer?).cloned())
+        };
+        let parked = self.world.ledger.events().into_iter().map(|event| event.record);
+        let parked: BTreeSet<_> =
+            parked.filter(|record| record.outcome.is_stuck()).filter_map(owner).collect();
         let accounts = self.world.ledger.accounts().into_iter();
         let keys = accounts
             .filter(|account| !parked.contains(&account.id))

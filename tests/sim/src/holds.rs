@@ -16,44 +16,64 @@ use crate::run::Sim;
 pub(crate) type KeyOwners = BTreeMap<String, AccountId>;
 
 impl Sim {
-    /// Looks at the calls that a task has just made; what it did now was begun at `begun`.
+    /// Looks at the calls that a task has just made; what it did now was begun at `begun`. Who holds
+    /// what is asked as it was before: of several accounts that it sees to, it may have given one
+    /// back since.
     pub(crate) fn check_holds(&mut self, task: u64, begun: Timestamp, calls: &[Call]) {
         for call in calls {
-            let Some(account) = acted_for(&self.world, &mut self.key_owners, call) else {
-                continue;
-            };
-            let stored = self.world.ledger.stored(&account);
-            let lease = stored.and_then(|stored| stored.lease_until);
-            let holder = self.fences.get(&account).and_then(|fence| fence.holder);
-            let operation = call.operation;
-            if holder != Some(task) {
-                let problem = format!("{operation} for {account} by one who does not hold it");
-                self.violate(6, problem);
-            } else if lease.is_none_or(|until| until <= begun) {
-                self.violate(6, format!("{operation} for {account} began after the lease"));
+            let accounts = acted_for(&self.world, &mut self.key_owners, call);
+            let problems: Vec<_> =
+                accounts.iter().filter_map(|account| self.lacks(task, begun, account)).collect();
+            if problems.len() == accounts.len()
+                && let Some(problem) = problems.first()
+            {
+                self.violate(6, format!("{} for {problem}", call.operation));
             }
+        }
+    }
+
+    /// Why a task may do nothing for an account.
+    fn lacks(&self, task: u64, begun: Timestamp, account: &AccountId) -> Option<String> {
+        let fence = self.fences.get(account);
+        let holder = fence.and_then(|fence| fence.holder);
+        let lease = fence.and_then(|fence| fence.lease_until);
+        if holder != Some(task) {
+            Some(format!("{account} by one who does not hold it"))
+        } else if lease.is_none_or(|until| until <= begun) {
+            Some(format!("{account} began after the lease"))
+        } else {
+            None
         }
     }
 }
 
-/// The account that a changing call is about; `None` for a call that changes nothing, and
+/// Whose account a changing call may be about; nobody's for a call that changes nothing, and
 /// for a write of attributes: that takes a name, which may be another user's by now.
-fn acted_for(world: &World, owners: &mut KeyOwners, call: &Call) -> Option<AccountId> {
+fn acted_for(world: &World, owners: &mut KeyOwners, call: &Call) -> Vec<AccountId> {
     let subject = call.subject.as_str();
-    match call.operation {
-        "CreateApiKey" => AccountId::parse(subject.split('/').nth(2)?).ok(),
-        "UpdateApiKey" | "DeleteApiKey" => owner_of(world, owners, subject.split(' ').next()?),
+    let owner = match call.operation {
+        "CreateApiKey" => subject.split('/').nth(2).and_then(|id| AccountId::parse(id).ok()),
+        "UpdateApiKey" | "DeleteApiKey" => {
+            subject.split(' ').next().and_then(|key| owner_of(world, owners, key))
+        }
         "CreateUsagePlanKey" | "DeleteUsagePlanKey" => {
-            owner_of(world, owners, subject.rsplit('/').next()?)
+            subject.rsplit('/').next().and_then(|key| owner_of(world, owners, key))
         }
-        "DELETE /v1/subscriptions/{id}" => {
-            let stripe = world.stripe.account();
-            let customer = stripe.subscription(subject).ok()?.customer.clone();
-            let links = world.ledger.links();
-            links.into_iter().find(|(id, _)| id.as_str() == customer).map(|(_, owner)| owner)
-        }
+        "DELETE /v1/subscriptions/{id}" => return payers(world, subject),
         _ => None,
-    }
+    };
+    owner.into_iter().collect()
+}
+
+/// Whoever has the subscription's customer, and whoever it was bought for: with a closed account
+/// that ends, whose the customer is by now.
+fn payers(world: &World, subscription: &str) -> Vec<AccountId> {
+    let stripe = world.stripe.account();
+    let Ok(row) = stripe.subscription(subscription) else { return Vec::new() };
+    let named = row.metadata.get("tollgate_account").and_then(|id| AccountId::parse(id).ok());
+    let links = world.ledger.links().into_iter();
+    let linked = links.filter(|(id, _)| id.as_str() == row.customer).map(|(_, owner)| owner);
+    linked.chain(named).collect()
 }
 
 fn owner_of(world: &World, owners: &mut KeyOwners, key: &str) -> Option<AccountId> {

@@ -309,7 +309,7 @@ impl Sim {
         let count = |operation| calls.iter().filter(|call| call.operation == operation).count();
         let mut digest = DefaultHasher::new();
         self.transcript.hash(&mut digest);
-        self.world.ledger.dump().to_string().hash(&mut digest);
+        self.world.ledger.dump().hash(&mut digest);
         for call in &calls {
             (call.operation, &call.subject).hash(&mut digest);
         }

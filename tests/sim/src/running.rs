@@ -3,6 +3,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use rand::RngExt;
+use tollgate_standin::ledger::Mark;
 use tollgate_standin::stripe::Answer;
 
 use crate::coverage::Step;
@@ -40,15 +41,15 @@ impl Sim {
         let ended = self.tasks.poll(place);
         self.storm.watch(crate::watch::Watch::leave);
         self.tell_notes(&name);
+        // What a late one does was on the way already: that it begins nothing is watched too.
+        if !late {
+            self.check_holds(id, begun, &self.world.gate.calls_since(before));
+        }
         if self.storm.watch(crate::watch::Watch::take_wrote) {
             self.check_fences(Some(id));
         }
         for problem in self.storm.watch(crate::watch::Watch::take_broken) {
             self.violate(6, problem);
-        }
-        // What a late one does was on the way already: that it begins nothing is watched too.
-        if !late {
-            self.check_holds(id, begun, &self.world.gate.calls_since(before));
         }
         if let Some((lease, done)) = ended {
             self.storm.watch(|watch| watch.done(id));
@@ -181,8 +182,9 @@ impl Sim {
     /// Invariant 6: a commit is made by whoever made the newest claim. And what it takes is
     /// looked at.
     fn check_fences(&mut self, task: Option<u64>) {
-        for (account, epoch, commit) in self.world.ledger.marks() {
+        for Mark { account, epoch, lease_until, commit } in self.world.ledger.marks() {
             let fence = self.fences.entry(account.clone()).or_default();
+            fence.lease_until = lease_until;
             if epoch != fence.epoch {
                 fence.epoch = epoch;
                 fence.holder = task;
@@ -203,5 +205,6 @@ impl Sim {
 pub(crate) struct Fence {
     epoch: u64,
     pub(crate) holder: Option<u64>,
+    pub(crate) lease_until: Option<Timestamp>,
     commit: Option<String>,
 }

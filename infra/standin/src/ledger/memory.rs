@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use jiff::Timestamp;
 use tollgate_billing::account::{Account, KeyId};
 use tollgate_billing::ledger::{Entry, StackRecord, StoredEvent};
 use tollgate_billing::person::{PersonId, Remembered};
@@ -13,6 +14,19 @@ use crate::gate::Gate;
 
 /// How many items a page of an index has, unless told otherwise.
 pub const PAGE_SIZE: usize = 100;
+
+/// How far an account is: who holds it until when, and what was committed last.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mark {
+    /// Whose.
+    pub account: AccountId,
+    /// Raised by each claim.
+    pub epoch: u64,
+    /// Until when the last claim holds it, unless it was given back.
+    pub lease_until: Option<Timestamp>,
+    /// The newest commit.
+    pub commit: Option<String>,
+}
 
 /// The ledger; clones share what is stored.
 #[derive(Clone)]
@@ -65,9 +79,14 @@ impl MemoryLedger {
         *self.lagging.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
-    /// Every account's epoch and newest commit, by id.
-    pub fn marks(&self) -> Vec<(AccountId, u64, Option<String>)> {
-        let mark = |a: &Account| (a.id.clone(), a.epoch, a.commit_id.clone());
+    /// Every account's mark, by id.
+    pub fn marks(&self) -> Vec<Mark> {
+        let mark = |account: &Account| Mark {
+            account: account.id.clone(),
+            epoch: account.epoch,
+            lease_until: account.lease_until,
+            commit: account.commit_id.clone(),
+        };
         self.lock().accounts.values().map(mark).collect()
     }
 
@@ -111,8 +130,8 @@ impl MemoryLedger {
         self.lock().keys.clone()
     }
 
-    /// All that is stored, as one JSON value: to be searched for what must not be there.
-    pub fn dump(&self) -> serde_json::Value {
+    /// All that is stored, as JSON: to be searched for what must not be there.
+    pub fn dump(&self) -> String {
         self.lock().dump()
     }
 

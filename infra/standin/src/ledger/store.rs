@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde::Serialize;
 use tollgate_billing::account::{Account, KeyId, Status};
 use tollgate_billing::ledger::{
     Claim, Commit, CommitResult, CustomerLink, Entry, EventRecord, RecordBody, StackRecord,
@@ -226,46 +226,25 @@ impl Store {
         below
     }
 
-    pub(super) fn dump(&self) -> Value {
-        let events: Vec<Value> = self.events.values().map(dump_event).collect();
+    /// Its parts one after another, without a tree in between: it is written for every seed.
+    pub(super) fn dump(&self) -> String {
         let accounts: Vec<&Account> = self.accounts.values().collect();
-        let entries: Vec<Value> = self
-            .entries
-            .iter()
-            .map(|(account, entries)| {
-                json!({ "account": account, "entries": entries.values().collect::<Vec<_>>() })
-            })
-            .collect();
-        json!({
-            "accounts": accounts,
-            "history": entries,
-            "events": events,
-            "links": self.links,
-            "released": self.released,
-            "keys": self.keys,
-            "memories": self.memories,
-            "stack": self.stack,
-            "purchases": self.purchases,
-        })
+        let entries: Vec<(&AccountId, Vec<&Entry>)> =
+            self.entries.iter().map(|(id, entries)| (id, entries.values().collect())).collect();
+        let events: Vec<_> = self.events.values().map(dump_event).collect();
+        let people = (&self.links, &self.released, &self.keys, &self.memories);
+        let whole = (accounts, entries, events, people, &self.stack, &self.purchases);
+        serde_json::to_string(&whole).expect("what is stored is written as JSON")
     }
 }
 
-fn dump_event(stored: &StoredEvent) -> Value {
+fn dump_event(stored: &StoredEvent) -> impl Serialize {
     let StoredEvent { record, first_outcome, first_at, attempts } = stored;
-    let body = match &record.body {
-        RecordBody::Envelope(envelope) => json!({ "envelope": envelope }),
-        RecordBody::Unreadable(text) => json!({ "unreadable": text }),
+    let (envelope, unreadable) = match &record.body {
+        RecordBody::Envelope(envelope) => (Some(envelope), None),
+        RecordBody::Unreadable(text) => (None, Some(text)),
     };
-    json!({
-        "event": record.event,
-        "body": body,
-        "outcome": record.outcome,
-        "detail": record.detail,
-        "account": record.account,
-        "version": record.version,
-        "at": record.at,
-        "first_outcome": first_outcome,
-        "first_at": first_at,
-        "attempts": attempts,
-    })
+    let body = (&record.event, envelope, unreadable);
+    let became = (&record.outcome, &record.detail, &record.account, record.version, record.at);
+    (body, became, first_outcome, first_at, attempts)
 }

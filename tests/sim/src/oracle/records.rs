@@ -119,7 +119,7 @@ impl Oracle<'_> {
 
     /// Invariant 7.
     pub(super) fn secrets(&mut self) {
-        let ledger = self.sim.world.ledger.dump().to_string();
+        let ledger = self.sim.world.ledger.dump();
         let calls = self.sim.world.gate.calls();
         let mut leaks = Vec::new();
         for (id, value) in &self.sim.values {

@@ -210,7 +210,7 @@ fn a_dispute_is_remembered_and_others_are_not() {
     assert_eq!(why.len(), 1, "of whom is held, and of nobody else");
     assert!(why[0].contains("dispute"), "{why:?}");
     assert_eq!(scene.account(&ben).person, None);
-    let dump = scene.world.ledger.dump().to_string();
+    let dump = scene.world.ledger.dump();
     assert!(!dump.contains("example.com"), "no address is kept");
 
     leave(&scene, "ann");
