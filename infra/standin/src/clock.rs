@@ -9,6 +9,11 @@ use std::task::Poll;
 use jiff::{SignedDuration, Timestamp};
 use tollgate_billing::ports::Clock;
 
+use crate::gate::Yield;
+
+/// In how many parts whoever sleeps moves the clock.
+const PARTS: i32 = 2;
+
 /// Virtual time, shared by every clone; milliseconds.
 #[derive(Debug, Clone)]
 pub struct VirtualClock {
@@ -74,6 +79,29 @@ impl VirtualClock {
     }
 }
 
+impl VirtualClock {
+    /// Moves the clock part by part, so that others have their turns while somebody sleeps, and two
+    /// who sleep at once sleep no longer than one.
+    async fn move_by(&self, duration: SignedDuration) {
+        let begun = self.time();
+        for part in 1..=PARTS {
+            Yield::default().await;
+            self.advance_to(begun + duration * part / PARTS);
+        }
+    }
+
+    /// Whoever moves the clock polls those who wait on it.
+    async fn wait(&self, sleepers: &Mutex<BTreeSet<i64>>, until: Timestamp) {
+        let until = until.as_millisecond();
+        sleepers.lock().unwrap_or_else(PoisonError::into_inner).insert(until);
+        std::future::poll_fn(|_| {
+            let awake = self.now.load(Ordering::SeqCst) >= until;
+            if awake { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+    }
+}
+
 impl Clock for VirtualClock {
     fn now(&self) -> Timestamp {
         self.time()
@@ -82,19 +110,22 @@ impl Clock for VirtualClock {
     /// Sleeping moves the clock, unless it is one on which sleepers wait.
     async fn sleep(&self, duration: SignedDuration) {
         let sleepers = match &self.sleep {
-            Sleep::Moves => return self.advance(duration),
+            Sleep::Moves => return self.move_by(duration).await,
             Sleep::Real => {
                 return tokio::time::sleep(duration.try_into().unwrap_or_default()).await;
             }
             Sleep::Waits(sleepers) => sleepers,
         };
-        let until = (self.time() + duration).as_millisecond();
-        sleepers.lock().unwrap_or_else(PoisonError::into_inner).insert(until);
-        // Whoever moves the clock polls the sleepers.
-        std::future::poll_fn(|_| {
-            let awake = self.now.load(Ordering::SeqCst) >= until;
-            if awake { Poll::Ready(()) } else { Poll::Pending }
-        })
-        .await;
+        self.wait(sleepers, self.time() + duration).await;
+    }
+
+    /// A clock that sleepers move tells nobody what time it has become: whoever is late finds that
+    /// out by looking, as a process does that was stopped.
+    async fn reaches(&self, at: Timestamp) {
+        match &self.sleep {
+            Sleep::Moves => std::future::pending().await,
+            Sleep::Real => self.sleep(at.duration_since(self.time())).await,
+            Sleep::Waits(sleepers) => self.wait(sleepers, at).await,
+        }
     }
 }

@@ -29,6 +29,11 @@ pub trait Weather: Send + Sync {
     /// Told when a call is about to be made: its caller waits from here on.
     fn starts(&self, _call: &Call) {}
 
+    /// Asked again and again before the call takes effect: whether it waits a while longer.
+    fn holds(&self, _call: &Call) -> bool {
+        false
+    }
+
     /// Asked before the call takes effect: an error means that it never does.
     fn before(&self, _call: &Call) -> PortResult<()> {
         Ok(())
@@ -121,6 +126,9 @@ impl Gate {
     async fn enter(&self, call: Call) -> PortResult<Call> {
         self.weather.starts(&call);
         Yield::default().await;
+        while self.weather.holds(&call) {
+            Yield::default().await;
+        }
         self.push(call.clone());
         self.weather.before(&call)?;
         Ok(call)
@@ -180,7 +188,7 @@ pub fn failure(
 
 /// Pending once, then ready.
 #[derive(Default)]
-struct Yield(bool);
+pub(crate) struct Yield(bool);
 
 impl Future for Yield {
     type Output = ();

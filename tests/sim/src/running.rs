@@ -6,7 +6,6 @@ use rand::RngExt;
 use tollgate_standin::ledger::Mark;
 use tollgate_standin::stripe::Answer;
 
-use crate::coverage::Step;
 use crate::faults::FaultKind;
 use crate::run::Sim;
 use crate::tasks::{Done, Label, Lease};
@@ -128,9 +127,7 @@ impl Sim {
     /// to them is assumed to land, if at all, within the lease. Only drift sweeps heal more.
     fn may_oversleep(&self, place: usize) -> bool {
         let lease = self.tasks.label(place);
-        let on_the_way = self.storm.watch(|watch| watch.place(lease.id));
-        let unconditional = on_the_way
-            .is_some_and(|(step, landed): (Step, bool)| step.changes_the_world() && !landed);
+        let unconditional = self.storm.watch(|watch| watch.is_acting(lease.id));
         let patient = matches!(lease.label, Label::Worker | Label::Sweep | Label::DeadLetters);
         patient && (!unconditional || self.storm.has(FaultKind::AfterLease))
     }

@@ -53,6 +53,8 @@ pub struct Scene {
     fate: Arc<Fate>,
     accepted: RefCell<BTreeMap<EventRef, Envelope>>,
     meanwhile: Cell<Option<fn(&Scene)>>,
+    /// An invocation sleeps where it waits: others are other instances'.
+    paused: Cell<bool>,
 }
 
 impl Default for Scene {
@@ -66,7 +68,14 @@ impl Default for Scene {
         world.stripe.account().create_endpoint(endpoint);
         bind(&world);
         let worker = worker_on(&world);
-        Self { world, worker, fate, accepted: RefCell::default(), meanwhile: Cell::default() }
+        Self {
+            world,
+            worker,
+            fate,
+            accepted: RefCell::default(),
+            meanwhile: Cell::default(),
+            paused: Cell::default(),
+        }
     }
 }
 
@@ -221,13 +230,26 @@ impl Scene {
         }
         let deadline = self.world.clock.time() + WORKER_TIME;
         let wakes = self.world.queue();
-        let handled = self.worker.handle(&wakes, &batch, deadline);
+        let another = self.paused.get().then(|| self.another_worker());
+        let worker = another.as_ref().unwrap_or(&self.worker);
+        let handled = worker.handle(&wakes, &batch, deadline);
         if let Some(report) = self.drive(handled, watch) {
             for message in &received {
                 Receipt::of(message).settle(&self.world, queue, &report);
             }
         }
         true
+    }
+
+    /// Lambda lets an instance see to one invocation at a time.
+    fn another_worker(&self) -> Worker<World> {
+        let Worker { catalog, policy, deriver, .. } = &self.worker;
+        Worker {
+            catalog: catalog.clone(),
+            policy: policy.clone(),
+            deriver: deriver.clone(),
+            ..worker_on(&self.world)
+        }
     }
 
     fn sweep(&self, watch: &mut dyn FnMut()) {
@@ -250,7 +272,9 @@ impl Scene {
                 Some(Mishap::KilledBefore | Mishap::KilledAfter) => return None,
                 Some(Mishap::PausedBefore | Mishap::PausedAfter) => {
                     self.turn();
+                    let was = self.paused.replace(true);
                     self.come_to_rest_watched(watch);
+                    self.paused.set(was);
                 }
                 Some(Mishap::Fails(_) | Mishap::AnswerLost) | None => {}
             }

@@ -58,6 +58,10 @@ impl Weather for Narrator {
         self.storm.starts(call);
     }
 
+    fn holds(&self, call: &Call) -> bool {
+        self.storm.holds(call)
+    }
+
     fn late(&self, call: &Call) -> Option<PortError> {
         let late = self.storm.late(call);
         if late.is_some() {

@@ -1,7 +1,7 @@
 //! What each task is doing: where it can be killed or paused, and whether it keeps to its
 //! claim and its lease (invariant 6).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use tollgate_billing::ports::Service;
@@ -14,11 +14,17 @@ use crate::faults::FaultKind;
 #[derive(Debug)]
 struct Trace {
     deadline: Timestamp,
-    /// The call that it waits at, and whether that took effect.
-    at: Option<(Step, bool)>,
+    /// The calls that it waits at, and whether each took effect: one for each account that it sees
+    /// to at once.
+    at: Vec<(Call, bool)>,
     last_fault: Option<FaultKind>,
-    /// Whether it has claimed an account since it began with it.
-    claimed: bool,
+    /// The accounts that it has claimed.
+    claimed: BTreeSet<String>,
+}
+
+/// Whose account a write of the ledger is about.
+fn account(call: &Call) -> &str {
+    call.subject.split(' ').next().unwrap_or_default()
 }
 
 /// All tasks' traces.
@@ -48,7 +54,7 @@ impl Watch {
     /// A task runs up to its next await.
     pub(crate) fn enter(&mut self, task: u64, deadline: Timestamp) {
         self.current = Some(task);
-        let new = || Trace { deadline, at: None, last_fault: None, claimed: false };
+        let new = || Trace { deadline, at: Vec::new(), last_fault: None, claimed: BTreeSet::new() };
         self.tasks.entry(task).or_insert_with(new);
     }
 
@@ -63,9 +69,15 @@ impl Watch {
         Some((task, self.tasks.get(&task)?.deadline))
     }
 
-    /// Where a task waits: at which step, and whether that took effect.
-    pub(crate) fn place(&self, task: u64) -> Option<(Step, bool)> {
-        self.tasks.get(&task)?.at
+    /// Whether a task waits for a step that changes the world, and has not taken effect.
+    pub(crate) fn is_acting(&self, task: u64) -> bool {
+        let acts = |(call, done): &(Call, bool)| Step::of(call).changes_the_world() && !done;
+        self.tasks.get(&task).is_some_and(|trace| trace.at.iter().any(acts))
+    }
+
+    /// Whether the task that runs sees to several accounts.
+    pub(crate) fn is_parted(&self) -> bool {
+        self.current.and_then(|task| self.tasks.get(&task)).is_some_and(|it| it.at.len() > 1)
     }
 
     /// Whether an account was written since this was asked last.
@@ -92,14 +104,16 @@ impl Watch {
     pub(crate) fn starts(&mut self, call: &Call, now: Timestamp) {
         let Some(trace) = self.current.and_then(|task| self.tasks.get_mut(&task)) else { return };
         let step = Step::of(call);
-        trace.at = Some((step, false));
+        trace.at.push((call.clone(), false));
         if step.changes_the_world() && now >= trace.deadline {
             let late = now.duration_since(trace.deadline);
             self.broken.push(format!("{step:?} of {} starts {late:#} late", call.subject));
         }
         match step {
-            Step::Claim => trace.claimed = false,
-            Step::Facts | Step::Observe | Step::Commit | Step::Act if !trace.claimed => {
+            // Whose a fact is does not always stand in the call: some account must be claimed.
+            Step::Facts | Step::Observe if !trace.claimed.is_empty() => {}
+            Step::Commit | Step::Act if trace.claimed.contains(account(call)) => {}
+            Step::Facts | Step::Observe | Step::Commit | Step::Act => {
                 self.broken.push(format!("{step:?} of {} comes before a claim", call.subject));
             }
             _ => {}
@@ -107,19 +121,29 @@ impl Watch {
     }
 
     /// A call takes effect.
-    pub(crate) fn takes_effect(&mut self) {
+    pub(crate) fn takes_effect(&mut self, call: &Call) {
         let Some(trace) = self.current.and_then(|task| self.tasks.get_mut(&task)) else { return };
-        if let Some((step, done)) = &mut trace.at {
-            *done = true;
-            self.wrote |=
-                matches!(step, Step::Claim | Step::Link | Step::Intent | Step::Commit | Step::Act);
-            self.seen.moved |= step.changes_the_world();
-            trace.claimed |= *step == Step::Claim;
-            self.coverage.hit(*step, Point::Ran, None);
+        let Some((_, done)) = trace.at.iter_mut().find(|(at, _)| at == call) else { return };
+        *done = true;
+        let step = Step::of(call);
+        self.wrote |=
+            matches!(step, Step::Claim | Step::Link | Step::Intent | Step::Commit | Step::Act);
+        self.seen.moved |= step.changes_the_world();
+        if step == Step::Claim {
+            trace.claimed.insert(account(call).to_owned());
+        }
+        self.coverage.hit(step, Point::Ran, None);
+    }
+
+    /// A call is answered, or fails.
+    pub(crate) fn ends(&mut self, call: &Call) {
+        let Some(trace) = self.current.and_then(|task| self.tasks.get_mut(&task)) else { return };
+        if let Some(place) = trace.at.iter().position(|(at, _)| at == call) {
+            trace.at.remove(place);
         }
     }
 
-    /// Something goes wrong with the call under way.
+    /// Something goes wrong with a call.
     pub(crate) fn fault(&mut self, call: &Call, kind: FaultKind) {
         let passes =
             matches!(kind, FaultKind::Throttled | FaultKind::Unavailable | FaultKind::Conflict);
@@ -127,9 +151,7 @@ impl Watch {
         self.seen.disturbed |= !passes || call.service != Service::ApiGateway;
         let Some(trace) = self.current.and_then(|task| self.tasks.get_mut(&task)) else { return };
         trace.last_fault = Some(kind);
-        if let Some((step, _)) = trace.at {
-            self.coverage.hit(step, Point::Ran, Some(kind));
-        }
+        self.coverage.hit(Step::of(call), Point::Ran, Some(kind));
     }
 
     /// A task is killed where it waits.
@@ -152,9 +174,9 @@ impl Watch {
     fn stopped(&mut self, task: u64, [before, after]: [Point; 2]) {
         self.seen.disturbed = true;
         let Some(trace) = self.tasks.get(&task) else { return };
-        if let Some((step, done)) = trace.at {
-            let point = if done { after } else { before };
-            self.coverage.hit(step, point, trace.last_fault);
+        for (call, done) in &trace.at {
+            let point = if *done { after } else { before };
+            self.coverage.hit(Step::of(call), point, trace.last_fault);
         }
     }
 }

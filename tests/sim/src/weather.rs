@@ -184,13 +184,20 @@ impl Weather for Storm {
         self.lock().watch.starts(call, now);
     }
 
+    /// Of several accounts that a worker sees to at once, any may be faster.
+    fn holds(&self, _call: &Call) -> bool {
+        let mut state = self.lock();
+        state.watch.is_parted() && state.dice.random_bool(0.3)
+    }
+
     fn before(&self, call: &Call) -> PortResult<()> {
         let mut state = self.lock();
         let kind = state.strikes(call, possible(call)).or_else(|| state.is_crowded(call));
         let Some(kind) = kind else {
-            state.watch.takes_effect();
+            state.watch.takes_effect(call);
             return Ok(());
         };
+        state.watch.ends(call);
         let (class, detail) = match kind {
             FaultKind::Conflict => {
                 (Class::Conflict, "ConflictException: concurrent modification, try again")
@@ -218,6 +225,7 @@ impl Weather for Storm {
             _ => state.dice.random_range(0..left),
         };
         state.lands = Some((now + SignedDuration::from_millis(wait), task));
+        state.watch.ends(call);
         Some(failed(call, Class::Unavailable, "it timed out"))
     }
 
@@ -229,7 +237,10 @@ impl Weather for Storm {
     }
 
     fn after(&self, call: &Call) -> PortResult<()> {
-        match self.lock().strikes(call, &[FaultKind::AnswerLost]) {
+        let mut state = self.lock();
+        let lost = state.strikes(call, &[FaultKind::AnswerLost]);
+        state.watch.ends(call);
+        match lost {
             Some(_) => Err(failed(call, Class::Unavailable, "the answer was lost")),
             None => Ok(()),
         }

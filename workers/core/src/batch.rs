@@ -1,13 +1,16 @@
 //! A batch from the queue: parsed, resolved, grouped by account, coalesced.
 //!
-//! All events of one account in a batch cost one convergence. A group that fails is
-//! reported failed, with every later message of its FIFO groups; other groups are
-//! not touched, and a panic stays within its group.
+//! All events of one account in a batch cost one convergence, and several accounts are converged at
+//! once: one whose calls are slow is in nobody's way. A group that fails, or whose time is over, is
+//! reported failed, with every later message of its FIFO groups; other groups are not touched, and
+//! a panic stays within its group.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 
 use futures_util::FutureExt;
+use futures_util::future::{Either, select, select_all};
 use jiff::{SignedDuration, Timestamp};
 use tollgate_events::{AccountId, CustomerId, Envelope, EnvelopeError, EventId, EventRef, Source};
 
@@ -52,8 +55,17 @@ const BROKEN_PROOF: &str = "it bears this stack's name and an account, and a pro
                             key-derivation secrets made: put the lost one back, or link the \
                             customer with `tollgate account link WHO CUSTOMER --why TEXT`";
 
+/// How many accounts are converged at once.
+const AT_ONCE: usize = 4;
+
+/// How long it may take to find out whose an event is: the others of the batch wait for that.
+const SORTED_WITHIN: SignedDuration = SignedDuration::from_secs(5);
+
 /// The events of one account, with the places of their messages in the batch.
 type Group = Vec<(usize, Envelope)>;
+
+/// An account that has been seen to: what came of it; nothing, where that panicked.
+type Done = (AccountId, Group, Option<Result<Converged, Stop>>);
 
 impl<P: Ports> Worker<P> {
     /// Handles a batch; no step starts after `deadline`. An account that has to be left between
@@ -66,9 +78,32 @@ impl<P: Ports> Worker<P> {
     ) -> BatchReport {
         let invocation = Invocation::until(deadline);
         let mut batch = Batch::new(messages);
+        self.sort_all(&mut batch, deadline).await;
+        let mut under_way = Vec::new();
+        loop {
+            while under_way.len() < AT_ONCE
+                && let Some((account, group)) = batch.next_group()
+            {
+                under_way.push(self.see_to(queue, account, group, &invocation).boxed());
+            }
+            if under_way.is_empty() {
+                return batch.report();
+            }
+            let (done, _, others) = select_all(under_way).await;
+            batch.note(done, self.ports.clock().now());
+            under_way = others;
+        }
+    }
+
+    /// Puts every message where it belongs.
+    async fn sort_all(&self, batch: &mut Batch<'_>, deadline: Timestamp) {
         let mut known = Resolutions::default();
-        for (place, message) in messages.iter().enumerate() {
-            if let Err(stop) = self.sort(place, message, &mut known, &mut batch).await {
+        for (place, message) in batch.messages.iter().enumerate() {
+            let now = self.ports.clock().now();
+            let until = now.checked_add(SORTED_WITHIN).map_or(deadline, |at| at.min(deadline));
+            let sorted = self.sort(place, message, &mut known, batch).boxed();
+            let sorted = self.within(until, sorted).await.unwrap_or(Err(Stop::OutOfTime));
+            if let Err(stop) = sorted {
                 batch.fail(&[place], &stop, self.ports.clock().now());
             }
         }
@@ -76,21 +111,38 @@ impl<P: Ports> Worker<P> {
         if known.broken_proofs > 0 {
             batch.systemic(&BROKEN_PROOF);
         }
-        while let Some((account, group)) = batch.next_group() {
-            let (places, events): (Vec<_>, Vec<_>) = group.iter().cloned().unzip();
-            // Boxed: the future of a whole convergence is large, and its type deep.
-            let work = self.converge_and_wake(queue, &account, events, &invocation).boxed();
-            let work = AssertUnwindSafe(work);
-            match work.catch_unwind().await {
-                Ok(Ok(converged)) => batch.settle(&group, converged),
-                Ok(Err(stop)) => batch.fail(&places, &stop, self.ports.clock().now()),
-                Err(_panic) => {
-                    tracing::error!(%account, "a convergence panicked; its messages come again");
-                    batch.panicked(&places);
-                }
-            }
+    }
+
+    /// Sees to one account, until the lease ends at most.
+    async fn see_to<Q: Queue>(
+        &self,
+        queue: &Q,
+        account: AccountId,
+        group: Group,
+        invocation: &Invocation,
+    ) -> Done {
+        let events = group.iter().map(|(_, event)| event.clone()).collect();
+        // Boxed: the future of a whole convergence is large, and its type deep.
+        let work = self.converge_and_wake(queue, &account, events, invocation).boxed();
+        let work = AssertUnwindSafe(work).catch_unwind();
+        let done = match self.within(invocation.deadline, work).await {
+            Some(Ok(converged)) => Some(converged),
+            Some(Err(_panic)) => None,
+            None => Some(Err(Stop::OutOfTime)),
+        };
+        (account, group, done)
+    }
+
+    /// What comes of some work until then. What is given up is as if its process had died there.
+    async fn within<T>(
+        &self,
+        until: Timestamp,
+        work: impl Future<Output = T> + Unpin,
+    ) -> Option<T> {
+        match select(work, pin!(self.ports.clock().reaches(until))).await {
+            Either::Left((done, _)) => Some(done),
+            Either::Right(_) => None,
         }
-        batch.report()
     }
 
     /// Converges an account, and wakes it where it must go on at once: with what was paid for,
@@ -261,6 +313,8 @@ fn unreadable(message: &Message, error: &EnvelopeError, now: Timestamp) -> Event
 struct Batch<'a> {
     messages: &'a [Message],
     groups: BTreeMap<AccountId, Group>,
+    /// Accounts that are being seen to.
+    under_way: BTreeSet<AccountId>,
     /// Accounts that an event has been looked at for already: a stray goes on once to
     /// each, never in circles.
     tried: BTreeSet<(usize, AccountId)>,
@@ -275,6 +329,7 @@ impl<'a> Batch<'a> {
         Self {
             messages,
             groups: BTreeMap::new(),
+            under_way: BTreeSet::new(),
             tried: BTreeSet::new(),
             failed: BTreeSet::new(),
             again: BTreeMap::new(),
@@ -282,17 +337,32 @@ impl<'a> Batch<'a> {
         }
     }
 
-    /// The next account: first those that were left between two plans, and of them those whose
-    /// own key was.
+    /// The next account, to which nobody sees now: first those that were left between two plans,
+    /// and of them those whose own key was.
     fn next_group(&mut self) -> Option<(AccountId, Group)> {
         let turn = |group: &Group| {
             let wakes = [BETWEEN_PLANS, OLD_KEY_BETWEEN_PLANS];
             let woken_by = |kind| group.iter().any(|(_, it)| it.kind == kind);
             wakes.into_iter().position(woken_by).unwrap_or(wakes.len())
         };
-        let next = self.groups.iter().min_by_key(|(_, group)| turn(group));
+        let free = self.groups.iter().filter(|(account, _)| !self.under_way.contains(*account));
+        let next = free.min_by_key(|(_, group)| turn(group));
         let account = next.map(|(account, _)| account.clone())?;
+        self.under_way.insert(account.clone());
         self.groups.remove_entry(&account)
+    }
+
+    fn note(&mut self, (account, group, done): Done, now: Timestamp) {
+        self.under_way.remove(&account);
+        let places: Vec<_> = group.iter().map(|(place, _)| *place).collect();
+        match done {
+            Some(Ok(converged)) => self.settle(&group, converged),
+            Some(Err(stop)) => self.fail(&places, &stop, now),
+            None => {
+                tracing::error!(%account, "a convergence panicked; its messages come again");
+                self.panicked(&places);
+            }
+        }
     }
 
     fn count(&mut self, outcome: Outcome, events: usize) {

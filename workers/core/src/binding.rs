@@ -106,6 +106,8 @@ impl From<BindingError> for PortError {
 #[derive(Debug)]
 pub struct Binding {
     writes: bool,
+    /// Of several who want to know at once, one asks.
+    asking: futures_util::lock::Mutex<()>,
     found: Mutex<Found>,
 }
 
@@ -124,12 +126,16 @@ struct Found {
 impl Binding {
     /// For whoever may write it down where nobody has yet.
     pub fn that_binds() -> Self {
-        Self { writes: true, found: Mutex::default() }
+        Self::new(true)
     }
 
     /// For whoever only compares.
     pub fn that_compares() -> Self {
-        Self { writes: false, found: Mutex::default() }
+        Self::new(false)
+    }
+
+    fn new(writes: bool) -> Self {
+        Self { writes, asking: futures_util::lock::Mutex::default(), found: Mutex::default() }
     }
 
     /// Whether the stack belongs to the pool in use: for what asks nothing of Stripe.
@@ -137,6 +143,11 @@ impl Binding {
     /// # Errors
     /// It belongs to another, or the ledger failed.
     pub async fn check_pool<P: Ports>(&self, ports: &P) -> Result<(), BindingError> {
+        let _one = self.asking.lock().await;
+        self.pool_fits(ports).await
+    }
+
+    async fn pool_fits<P: Ports>(&self, ports: &P) -> Result<(), BindingError> {
         let now = ports.clock().now();
         if is_believed(self.lock().pool, now) {
             return Ok(());
@@ -152,9 +163,10 @@ impl Binding {
     /// # Errors
     /// It belongs to others, or Stripe or the ledger failed.
     pub async fn check<P: Ports>(&self, ports: &P) -> Result<(), BindingError> {
+        let _one = self.asking.lock().await;
         let now = ports.clock().now();
         if is_believed(self.lock().stripe, now) {
-            return self.check_pool(ports).await;
+            return self.pool_fits(ports).await;
         }
         let stripe_account = self.account(ports, now).await?;
         let pool = Some(ports.users().pool_id());
@@ -170,6 +182,7 @@ impl Binding {
     /// # Errors
     /// Somebody has just said otherwise, or the ledger failed.
     pub async fn met<P: Ports>(&self, ports: &P, met: Met) -> Result<(), BindingError> {
+        let _one = self.asking.lock().await;
         let InUse { stripe_account, pool } = self.lock().unbound.clone();
         let stripe_account = stripe_account.filter(|_| met.in_stripe);
         let pool = pool.filter(|_| met.in_pool);

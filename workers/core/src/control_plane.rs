@@ -37,7 +37,19 @@ pub struct ControlPlane {
     instances: u32,
     /// Keys beyond which no free key is made.
     free_keys_below: u64,
+    /// Held by whoever reads or writes the stack's record.
+    alone: futures_util::lock::Mutex<()>,
     inner: Mutex<Inner>,
+}
+
+/// Room for a key, as long as it is held.
+#[derive(Debug)]
+pub struct Room<'a>(&'a ControlPlane);
+
+impl Drop for Room<'_> {
+    fn drop(&mut self) {
+        self.0.lock().promised -= 1;
+    }
 }
 
 #[derive(Debug, Default)]
@@ -48,6 +60,8 @@ struct Inner {
     keys: Option<u64>,
     /// Keys that this instance has made since.
     minted: u64,
+    /// Keys that it may be about to make: several accounts are seen to at once.
+    promised: u64,
     /// When the ledger was asked whether the stack is frozen, and what it said.
     frozen: Option<(Timestamp, Option<String>)>,
 }
@@ -64,6 +78,7 @@ impl ControlPlane {
             stripe: Pace::of(of_stripe.saturating_mul(each)),
             instances,
             free_keys_below: u64::from(policy.key_quota.saturating_sub(policy.key_reserve)),
+            alone: futures_util::lock::Mutex::default(),
             inner: Mutex::default(),
         }
     }
@@ -77,17 +92,27 @@ impl ControlPlane {
         }
     }
 
+    /// Of the accounts that are seen to at once, one at a time has to do with the stack's record.
+    pub async fn alone(&self) -> impl Drop + '_ {
+        self.alone.lock().await
+    }
+
     /// Notes a key that was made.
     pub fn minted(&self) {
         self.lock().minted += 1;
     }
 
-    /// Whether a key may be made for nothing, or what is left is kept for those who pay.
+    /// Room for a key that is made for nothing; none, where what is left is kept for those who pay.
     /// The ledger is asked once a minute, and told what was made since the sweep counted.
     ///
     /// # Errors
     /// The ledger failed.
-    pub async fn has_room<L: Ledger>(&self, ledger: &L, now: Timestamp) -> PortResult<bool> {
+    pub async fn room<L: Ledger>(
+        &self,
+        ledger: &L,
+        now: Timestamp,
+    ) -> PortResult<Option<Room<'_>>> {
+        let _alone = self.alone().await;
         let fresh = |at: Timestamp| now.duration_since(at) < COUNT_IS_FRESH_FOR;
         if !self.lock().counted_at.is_some_and(fresh) {
             let mut stack = ledger.stack().await?;
@@ -96,18 +121,19 @@ impl ControlPlane {
                 keys.count += minted;
                 // When another instance was faster, the next minute will do.
                 if ledger.put_stack(&stack).await? {
-                    // Two convergences at once tell the same: what they made is told already.
-                    let mut inner = self.lock();
-                    inner.minted = inner.minted.saturating_sub(minted);
+                    self.lock().minted -= minted;
                 }
             }
             let mut inner = self.lock();
             inner.counted_at = Some(now);
             inner.keys = stack.keys.map(|keys| keys.count);
         }
-        let inner = self.lock();
-        let others = inner.minted * u64::from(self.instances);
-        Ok(inner.keys.is_none_or(|keys| keys + others < self.free_keys_below))
+        let mut inner = self.lock();
+        let others = (inner.minted + inner.promised) * u64::from(self.instances);
+        let has_room = inner.keys.is_none_or(|keys| keys + others < self.free_keys_below);
+        inner.promised += u64::from(has_room);
+        // Made only where there is one: what is dropped gives its place back.
+        Ok(has_room.then(|| Room(self)))
     }
 
     /// Why nothing may be taken from anybody, where an operator has said so. The ledger is asked
@@ -120,6 +146,7 @@ impl ControlPlane {
         ledger: &L,
         now: Timestamp,
     ) -> PortResult<Option<String>> {
+        let _alone = self.alone().await;
         if let Some((at, frozen)) = &self.lock().frozen
             && now.duration_since(*at) < FREEZE_IS_SEEN_WITHIN
         {

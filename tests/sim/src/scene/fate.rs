@@ -27,12 +27,13 @@ pub enum Mishap {
 #[derive(Default)]
 pub(super) struct Fate(Mutex<Plan>);
 
-/// Which call, and how far we are. A call yields once before and once after its effect.
+/// Which call, and how many have begun, have taken effect or failed, and were answered.
 #[derive(Default)]
 struct Plan {
     armed: Option<(usize, Mishap)>,
+    begun: usize,
     calls: usize,
-    yields: usize,
+    answered: usize,
 }
 
 impl Fate {
@@ -53,18 +54,25 @@ impl Fate {
     /// What befalls the worker where it waits now.
     pub(super) fn at_yield(&self) -> Option<Mishap> {
         let mut plan = self.lock();
-        plan.yields += 1;
         let (call, mishap) = plan.armed?;
-        let at = match mishap {
-            Mishap::KilledBefore | Mishap::PausedBefore => 2 * call - 1,
-            Mishap::KilledAfter | Mishap::PausedAfter => 2 * call,
-            Mishap::Fails(_) | Mishap::AnswerLost => return None,
+        let is_there = match mishap {
+            Mishap::KilledBefore | Mishap::PausedBefore => {
+                (plan.begun, plan.calls) == (call, call - 1)
+            }
+            Mishap::KilledAfter | Mishap::PausedAfter => {
+                (plan.calls, plan.answered) == (call, call - 1)
+            }
+            Mishap::Fails(_) | Mishap::AnswerLost => false,
         };
-        (plan.yields == at).then(|| plan.armed.take())?.map(|(_, mishap)| mishap)
+        is_there.then(|| plan.armed.take())?.map(|(_, mishap)| mishap)
     }
 }
 
 impl Weather for Fate {
+    fn starts(&self, _call: &Call) {
+        self.lock().begun += 1;
+    }
+
     fn before(&self, call: &Call) -> PortResult<()> {
         let mut plan = self.lock();
         plan.calls += 1;
@@ -79,6 +87,7 @@ impl Weather for Fate {
 
     fn after(&self, call: &Call) -> PortResult<()> {
         let mut plan = self.lock();
+        plan.answered += 1;
         if plan.armed != Some((plan.calls, Mishap::AnswerLost)) {
             return Ok(());
         }

@@ -16,8 +16,9 @@ pub(super) const LIMIT: u64 = 200;
 /// seed that has come to tell of something else only makes the hunt longer.
 pub(super) fn start(bug: Bug) -> u64 {
     match bug {
-        Bug::OpenForgotten => 1792,
+        Bug::NoFence => 285,
         Bug::BlastNotKept => 8520,
+        Bug::BetweenNotWoken => 1268,
         Bug::OddRowStopsPage => 340,
         _ => 0,
     }

@@ -3,6 +3,7 @@
 mod account_limits;
 mod acts;
 mod alarms;
+mod at_once;
 mod batch;
 mod between;
 mod binding;

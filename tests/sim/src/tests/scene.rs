@@ -14,6 +14,7 @@ use tollgate_billing::ports::{Class, PortResult};
 use tollgate_billing::sweep::sweep;
 use tollgate_events::stripe::{Reading, read};
 use tollgate_events::{AccountId, Envelope, cloudtrail, cognito};
+use tollgate_standin::clock::VirtualClock;
 use tollgate_standin::gate::{Call, Fair, Weather, failure};
 use tollgate_standin::stripe::NewEndpoint;
 use tollgate_standin::world::{BULK_QUEUE, EVENTS_QUEUE, World};
@@ -74,16 +75,29 @@ impl Scene {
     }
 
     pub(super) fn under(weather: Arc<dyn Weather>) -> Self {
-        let world = World::new(dawn(), 1, "https://stripe.invalid", weather);
+        Self::on(VirtualClock::starting_at(dawn()), weather)
+    }
+
+    pub(super) fn on(clock: VirtualClock, weather: Arc<dyn Weather>) -> Self {
+        let world = World::on(clock, 1, "https://stripe.invalid", weather);
         let endpoint = NewEndpoint::for_all("https://tollgate.invalid/webhook");
         world.stripe.account().create_endpoint(endpoint);
         bind(&world);
         Self { worker: worker_on(&world), world }
     }
 
+    /// The same world, with a worker that has just been started.
+    pub(super) fn with_a_new_worker(self) -> Self {
+        Self { worker: worker_on(&self.world), ..self }
+    }
+
     pub(super) fn handle(&self, events: &[Envelope]) -> BatchReport {
+        block_on(self.handled(events))
+    }
+
+    pub(super) async fn handled(&self, events: &[Envelope]) -> BatchReport {
         let queue = self.world.queue();
-        block_on(self.worker.handle(&queue, &messages(events), self.deadline()))
+        self.worker.handle(&queue, &messages(events), self.deadline()).await
     }
 
     /// As [`handle`](Self::handle); something happens when the worker has read a first item, whose

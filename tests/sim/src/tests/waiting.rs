@@ -348,7 +348,7 @@ fn what_is_left_is_counted_once_a_minute() {
     scene.world.gate.take_calls();
     let has_room = |seconds| {
         let at = begin + SignedDuration::from_secs(seconds);
-        let room = block_on(plane.has_room(ledger, at)).expect("fair");
+        let room = block_on(plane.room(ledger, at)).expect("fair").is_some();
         let calls = scene.world.gate.take_calls().into_iter().map(|call| call.operation);
         (room, calls.collect::<Vec<_>>())
     };
@@ -363,6 +363,23 @@ fn what_is_left_is_counted_once_a_minute() {
     assert_eq!(stack.keys.map(|keys| keys.count), Some(82));
     scene.world.gate.take_calls();
     assert_eq!(has_room(120), (true, vec!["GetItem"]));
+}
+
+/// Several accounts are seen to at once, and none may have made its key yet.
+#[test]
+fn keys_that_are_about_to_be_made_take_room() {
+    let scene = Scene::new();
+    let ledger = &scene.world.ledger;
+    let policy = Policy { key_quota: 100, key_reserve: 10, ..Policy::default() };
+    let plane = ControlPlane::share(&policy, 1);
+    let begin = scene.world.clock.time();
+    ledger.change_stack(|stack| stack.keys = Some(KeyCount { count: 88, at: begin }));
+    let room = || block_on(plane.room(ledger, begin)).expect("fair");
+    let (first, second) = (room(), room());
+    assert!(first.is_some() && second.is_some(), "88 and two are 90");
+    assert!(room().is_none());
+    drop(first);
+    assert!(room().is_some(), "it was not made after all");
 }
 
 // ---------------------------------------------------------- operators' acts

@@ -116,6 +116,8 @@ impl<P: Ports> Run<'_, P> {
         &self,
         one: impl Fn(&StackRecord, jiff::Timestamp) -> (StackRecord, bool),
     ) -> Result<bool, Stop> {
+        // Other instances are enough to race with.
+        let _alone = self.worker.control_plane.alone().await;
         for round in 0..ROUNDS {
             let stack = self.ledger().stack().await?;
             let (next, allowed) = one(&stack, self.now);

@@ -166,13 +166,16 @@ impl<P: Ports> Run<'_, P> {
     }
 
     /// Who has a key, or has begun to get one, takes no room.
-    async fn has_room_for_a_free_key(&self) -> PortResult<bool> {
+    async fn has_room_for_a_free_key(&mut self) -> PortResult<bool> {
         let access = &self.account.access;
         let has_key = !access.keys.is_empty() || !access.retiring.is_empty();
         if has_key || self.account.intent.is_some() {
             return Ok(true);
         }
-        self.worker.control_plane.has_room(self.ledger(), self.now).await
+        // What was found before the facts were read again is found anew.
+        self.room = None;
+        self.room = self.worker.control_plane.room(self.worker.ports.ledger(), self.now).await?;
+        Ok(self.room.is_some())
     }
 
     /// The linked customers; for a closed account also whoever an event tells of: one whose

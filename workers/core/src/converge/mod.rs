@@ -73,7 +73,7 @@ use crate::account::{Access, Account};
 use crate::accounts::{Accounts, Claimed, Lost};
 use crate::binding::{Binding, BindingError};
 use crate::catalog::Catalog;
-use crate::control_plane::ControlPlane;
+use crate::control_plane::{ControlPlane, Room};
 use crate::decide::{Desired, Facts, decide};
 use crate::derive::{DeriveError, Deriver};
 use crate::error_policy::{Judgement, Verdict, error_policy};
@@ -342,6 +342,8 @@ struct Run<'a, P: Ports> {
     mint_in_doubt: bool,
     /// The key is between two plans, or about to be.
     turn: Option<Turn<'a>>,
+    /// Room for the key that it may be about to get.
+    room: Option<Room<'a>>,
     /// The user turned out to be gone: look, whoever woke the account.
     look_at_user: bool,
     /// The attributes, when the user was read.
@@ -378,6 +380,7 @@ impl<'a, P: Ports> Run<'a, P> {
             in_doubt: false,
             mint_in_doubt: false,
             turn: None,
+            room: None,
             look_at_user: false,
             attributes_read: None,
             email: None,
