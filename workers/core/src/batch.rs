@@ -61,6 +61,9 @@ const AT_ONCE: usize = 4;
 /// How long it may take to find out whose an event is: the others of the batch wait for that.
 const SORTED_WITHIN: SignedDuration = SignedDuration::from_secs(5);
 
+/// What is told of a dead letter.
+const FAILED_TOO_OFTEN: &str = "it failed too often; see the worker's log, then replay it";
+
 /// The events of one account, with the places of their messages in the batch.
 type Group = Vec<(usize, Envelope)>;
 
@@ -271,7 +274,8 @@ impl<P: Ports> Worker<P> {
     }
 }
 
-/// Records dead letters as parked, so that nothing expires with a queue.
+/// Records dead letters as parked, so that nothing expires with a queue. What became of another
+/// copy that was handled after this one was sent stays: that one has looked at the same.
 pub async fn park_dead_letters<L: Ledger, C: Clock>(
     ledger: &L,
     clock: &C,
@@ -280,19 +284,22 @@ pub async fn park_dead_letters<L: Ledger, C: Clock>(
     let mut batch = Batch::new(messages);
     for (place, message) in messages.iter().enumerate() {
         let now = clock.now();
-        let record = match Envelope::decode(&message.body) {
-            Err(error) => unreadable(message, &error, now),
-            // Who did an operator's act and why stays: this function may not read what is there.
+        let parked = match Envelope::decode(&message.body) {
+            Err(error) => ledger.record(&[unreadable(message, &error, now)]).await.map(|()| true),
+            // What is on record of an operator's act is the act, not that its account was looked at
+            // since. Who did it and why stays: this function may not read what is there.
             Ok(envelope) if envelope.source == Source::Operator => {
-                EventRecord::of(envelope, Outcome::Parked, now)
+                let record = EventRecord::of(envelope, Outcome::Parked, now);
+                ledger.record(&[record]).await.map(|()| true)
             }
-            Ok(envelope) => EventRecord {
-                detail: Some("it failed too often; see the worker's log, then replay it".into()),
-                ..EventRecord::of(envelope, Outcome::Parked, now)
-            },
+            Ok(envelope) => {
+                let (sent_at, detail) = (envelope.received_at, Some(FAILED_TOO_OFTEN.to_owned()));
+                let parked = EventRecord::of(envelope, Outcome::Parked, now);
+                ledger.record_unless_settled(&EventRecord { detail, ..parked }, sent_at).await
+            }
         };
-        match ledger.record(&[record]).await {
-            Ok(()) => batch.count(Outcome::Parked, 1),
+        match parked {
+            Ok(parked) => batch.count(Outcome::Parked, usize::from(parked)),
             Err(error) => batch.fail(&[place], &Stop::Port(error), clock.now()),
         }
     }

@@ -58,11 +58,22 @@ impl Outcome {
 pub enum RecordBody {
     /// An envelope, replayable as it is.
     Envelope(Box<Envelope>),
-    /// Something that is not an envelope of a version that this build reads.
+    /// Something that is not an envelope of a version that this build reads. It takes nothing from
+    /// an envelope that is on record, and stands beside it.
     Unreadable(String),
 }
 
-/// What is written about an event each time it was handled: an upsert, never a condition.
+impl RecordBody {
+    /// A text that was kept, as this build reads it: another one may not have been able to.
+    pub fn kept(text: String) -> Self {
+        match Envelope::decode(&text) {
+            Ok(envelope) => Self::Envelope(Box::new(envelope)),
+            Err(_) => Self::Unreadable(text),
+        }
+    }
+}
+
+/// What is written about an event each time it was handled: an upsert.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EventRecord {
     /// Which event.

@@ -730,6 +730,14 @@ pub trait Ledger: Send + Sync {
     /// Upserts event records that change no account.
     fn record(&self, records: &[EventRecord]) -> impl Future<Output = PortResult<()>> + Send;
 
+    /// Upserts a record, unless the event was handled after `since` and waits for nobody; tells
+    /// whether it did. It needs no right to read.
+    fn record_unless_settled(
+        &self,
+        record: &EventRecord,
+        since: Timestamp,
+    ) -> impl Future<Output = PortResult<bool>> + Send;
+
     /// Whose a customer is, was, or is not.
     fn link_of(
         &self,

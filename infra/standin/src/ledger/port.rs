@@ -68,6 +68,24 @@ impl Ledger for MemoryLedger {
         self.gate.pass_write(Service::Ledger, "TransactWriteItems", subject.join(" "), act).await
     }
 
+    async fn record_unless_settled(
+        &self,
+        record: &EventRecord,
+        since: Timestamp,
+    ) -> PortResult<bool> {
+        let (this, owned) = (self.clone(), record.clone());
+        let act = move || {
+            let mut store = this.lock();
+            let settled = store.is_settled(&owned.event, since);
+            if !settled && !this.gate.has(Bug::ParkedNotRecorded) {
+                store.upsert(&owned);
+            }
+            Ok(!settled)
+        };
+        let subject = record.event.to_string();
+        self.gate.pass_write(Service::Ledger, "UpdateItem", subject, act).await
+    }
+
     async fn link_of(&self, customer: &CustomerId) -> PortResult<CustomerLink> {
         let act = || Ok(self.lock().link_of(customer));
         self.gate.pass(Service::Ledger, "GetItem", customer.as_str(), act).await

@@ -152,18 +152,17 @@ impl Store {
         if let Some(key) = old.as_ref().and_then(|old| old.record.stuck_on()) {
             self.leave_index(&key, &record.event);
         }
-        if let Some(key) = record.stuck_on() {
-            self.stuck.entry(key).or_default().insert(record.event.clone());
-        }
+        let body = read_again(&record.body, old.as_ref());
         let stored = match old {
             None => StoredEvent {
-                record: record.clone(),
+                record: EventRecord { body, ..record.clone() },
                 first_outcome: record.outcome,
                 first_at: record.at,
                 attempts: 1,
             },
             Some(old) => StoredEvent {
                 record: EventRecord {
+                    body,
                     detail: record.detail.clone().or_else(|| {
                         old.record.detail.filter(|_| record.event.source == Source::Operator)
                     }),
@@ -175,7 +174,16 @@ impl Store {
                 ..old
             },
         };
+        if let Some(key) = stored.record.stuck_on() {
+            self.stuck.entry(key).or_default().insert(record.event.clone());
+        }
         self.events.insert(record.event.clone(), stored);
+    }
+
+    /// Whether an event was handled since then, and waits for nobody.
+    pub(super) fn is_settled(&self, event: &EventRef, since: Timestamp) -> bool {
+        let record = self.events.get(event).map(|stored| &stored.record);
+        record.is_some_and(|record| !record.outcome.is_stuck() && record.at >= since)
     }
 
     fn leave_index(&mut self, key: &str, event: &EventRef) {
@@ -247,4 +255,15 @@ fn dump_event(stored: &StoredEvent) -> impl Serialize {
     let body = (&record.event, envelope, unreadable);
     let became = (&record.outcome, &record.detail, &record.account, record.version, record.at);
     (body, became, first_outcome, first_at, attempts)
+}
+
+/// What is kept of a body: one that cannot be read takes nothing from an envelope.
+fn read_again(body: &RecordBody, old: Option<&StoredEvent>) -> RecordBody {
+    let RecordBody::Unreadable(text) = body else { return body.clone() };
+    match (RecordBody::kept(text.clone()), old.map(|old| &old.record.body)) {
+        (RecordBody::Unreadable(_), Some(RecordBody::Envelope(envelope))) => {
+            RecordBody::Envelope(envelope.clone())
+        }
+        (kept, _) => kept,
+    }
 }

@@ -6,11 +6,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use jiff::SignedDuration;
 use tollgate_billing::account::Status;
 use tollgate_billing::batch::{Message, park_dead_letters};
-use tollgate_billing::ledger::Outcome;
+use tollgate_billing::ledger::{EventRecord, Outcome};
 use tollgate_billing::ops::Act;
 use tollgate_billing::ports::{Ledger, PortResult};
-use tollgate_events::Envelope;
+use tollgate_events::{CustomerId, Envelope};
 use tollgate_standin::gate::{Call, Weather};
+use tollgate_standin::stripe::{Card, NewCustomer, SubscriptionData};
 
 use super::scene::Scene;
 use crate::executor::block_on;
@@ -92,4 +93,79 @@ fn dead_letters_are_parked_and_lose_nothing() {
     };
     assert!(detail(&events[0]).contains("replay it"), "{}", detail(&events[0]));
     assert_eq!(detail(&events[1]), "otto: a story");
+}
+
+fn message(body: String) -> Message {
+    Message { id: "m".into(), group: "g".into(), body }
+}
+
+/// What a copy of an event came to that was handled after this one was sent: that stays, and calls
+/// nobody. A later copy that died is a person's business, whatever an earlier one came to.
+#[test]
+fn a_dead_letter_of_what_was_handled_since_is_none() {
+    let scene = Scene::new();
+    let ann = scene.sign_up("ann");
+    scene.buy(&ann, "pro_monthly");
+    let events = scene.events();
+    assert_eq!(scene.handle(&events).failed, [""; 0]);
+    let (ledger, clock) = (&scene.world.ledger, &scene.world.clock);
+    let dies = |event: &Envelope| {
+        let report = block_on(park_dead_letters(ledger, clock, &[message(event.encode())]));
+        assert_eq!(report.failed, [""; 0]);
+        let stored = block_on(ledger.event(&event.event_ref())).expect("the weather is fair");
+        let stored = stored.expect("it is on record");
+        (stored.record.outcome, stored.record.detail, report.outcomes)
+    };
+    let event = &events[0];
+    assert_eq!(dies(event), (Outcome::Applied, None, [].into()));
+    clock.advance(SignedDuration::from_mins(1));
+    let later = Envelope { received_at: clock.time(), ..event.clone() };
+    let (outcome, detail, told) = dies(&later);
+    assert_eq!((outcome, told), (Outcome::Parked, [(Outcome::Parked, 1)].into()));
+    assert!(detail.is_some_and(|it| it.contains("replay it")));
+    assert_eq!(scene.handle(&[later]).failed, [""; 0]);
+    let (outcome, ..) = dies(event);
+    assert_eq!(outcome, Outcome::Unchanged);
+}
+
+/// A newer version's envelope of an event that this one can read: what it could read is still
+/// there, is found by its customer and is replayed. What only the newer one can read is kept too.
+#[test]
+fn a_newer_envelope_takes_nothing_from_the_record() {
+    let scene = Scene::new();
+    let stranger = {
+        let mut stripe = scene.world.stripe.account();
+        let stranger = stripe.create_customer(NewCustomer::default());
+        stripe.set_card(&stranger, Card::Pays).expect("they are there");
+        let price = stripe.price_by_lookup_key("pro_monthly").expect("it is sold").id.clone();
+        stripe.subscribe(&stranger, &[&price], SubscriptionData::default()).expect("they pay");
+        CustomerId::parse(stranger).expect("it is one")
+    };
+    let event = scene.events().swap_remove(0);
+    assert_eq!(scene.handle(&[event.clone()]).outcomes, [(Outcome::Waiting, 1)].into());
+    let newer =
+        format!(r#"{{"v":99,"source":"stripe","id":"{}","newer":"than this"}}"#, event.id.as_str());
+    let deadline = scene.world.clock.time() + SignedDuration::from_secs(27);
+    let batch = [message(newer)];
+    let report = block_on(scene.worker.handle(&scene.world.queue(), &batch, deadline));
+    assert_eq!(report.outcomes, [(Outcome::Parked, 1)].into());
+    let ledger = &scene.world.ledger;
+    let [stuck] = &block_on(ledger.stuck_on(&stranger)).unwrap()[..] else { panic!("one") };
+    assert_eq!(stuck.record.envelope(), Some(&event));
+    assert!(stuck.record.detail.as_deref().is_some_and(|it| it.contains("version 99")));
+}
+
+/// A worker could not read it, and this one can.
+#[test]
+fn what_an_older_worker_could_not_read_is_read_again() {
+    let scene = Scene::new();
+    let ann = scene.sign_up("ann");
+    scene.buy(&ann, "pro_monthly");
+    let event = scene.events().swap_remove(0);
+    let (name, text, now) = (event.event_ref(), event.encode(), scene.world.clock.time());
+    let record = EventRecord::unreadable(name.clone(), text, "version 2".into(), now);
+    let ledger = &scene.world.ledger;
+    block_on(ledger.record(&[record])).unwrap();
+    let stored = block_on(ledger.event(&name)).unwrap().expect("it is on record");
+    assert_eq!((stored.record.outcome, stored.record.envelope()), (Outcome::Parked, Some(&event)));
 }

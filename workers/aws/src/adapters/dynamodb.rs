@@ -248,6 +248,17 @@ impl Ledger for DynamoLedger {
         Ok(())
     }
 
+    async fn record_unless_settled(
+        &self,
+        record: &EventRecord,
+        since: Timestamp,
+    ) -> PortResult<bool> {
+        let upsert = items::Upsert::of(record);
+        let mut update = upsert.update(self.retention);
+        let condition = items::unless_settled(&mut update, since);
+        self.update_if(&upsert.key(), update, condition).await
+    }
+
     async fn link_of(&self, customer: &CustomerId) -> PortResult<CustomerLink> {
         let item = self.get(&Key::customer(customer)).await?;
         item.map_or(Ok(CustomerLink::Nobodys), |item| read_link(&item))

@@ -503,6 +503,47 @@ pub(super) async fn what_cannot_be_read_is_kept_as_it_came<F: Face>(stand: Stand
     assert_eq!(names(&stand.ports.ledger().stuck(None).await.unwrap().items), ["evt_1"].into());
 }
 
+pub(super) async fn what_cannot_be_read_takes_no_envelope_away<F: Face>(stand: Stand<F>) {
+    let good = record("evt_1", "cus_1", Outcome::Waiting, 0);
+    stand.record(std::slice::from_ref(&good)).await;
+    let newer = r#"{"v":99,"source":"stripe","id":"evt_1"}"#;
+    let unreadable =
+        |text: &str| EventRecord::unreadable(event("evt_1"), text.into(), "newer".into(), at(1));
+    stand.record(&[unreadable(newer)]).await;
+    let stored = stand.recorded("evt_1").await.unwrap().record;
+    assert_eq!((&stored.body, stored.outcome), (&good.body, Outcome::Parked));
+    let on_1 = stand.ports.ledger().stuck_on(&customer("cus_1")).await.unwrap();
+    assert_eq!(names(&on_1), ["evt_1"].into());
+    // Another worker could not read it, and this one can: it is the newer.
+    let RecordBody::Envelope(envelope) = good.body else { panic!("it is one") };
+    let moved = Envelope { received_at: at(2), ..*envelope };
+    stand.record(&[unreadable(&moved.encode())]).await;
+    let stored = stand.recorded("evt_1").await.unwrap().record;
+    assert_eq!((stored.envelope(), stored.outcome), (Some(&moved), Outcome::Parked));
+    stand.record(&[record("evt_1", "cus_1", Outcome::Applied, 3)]).await;
+    let stored = stand.recorded("evt_1").await.unwrap().record;
+    assert_eq!(stored, record("evt_1", "cus_1", Outcome::Applied, 3));
+    assert!(stand.ports.ledger().stuck(None).await.unwrap().items.is_empty());
+}
+
+pub(super) async fn what_was_handled_since_is_not_parked<F: Face>(stand: Stand<F>) {
+    let ledger = stand.ports.ledger();
+    let park = async |now| {
+        let parked = record("evt_1", "cus_1", Outcome::Parked, now);
+        ledger.record_unless_settled(&parked, at(10)).await.unwrap()
+    };
+    assert!(park(11).await, "it is not on record");
+    assert!(park(12).await, "it waits for a person");
+    assert_eq!(stand.recorded("evt_1").await.unwrap().attempts, 2);
+    stand.record(&[record("evt_1", "cus_1", Outcome::Applied, 13)]).await;
+    assert!(!park(14).await, "it was handled after that");
+    let stored = stand.recorded("evt_1").await.unwrap();
+    assert_eq!((stored.record.outcome, stored.attempts), (Outcome::Applied, 3));
+    stand.record(&[record("evt_1", "cus_1", Outcome::Unchanged, 9)]).await;
+    assert!(park(15).await, "it was handled before that");
+    assert_eq!(stand.recorded("evt_1").await.unwrap().record.outcome, Outcome::Parked);
+}
+
 pub(super) async fn waiting_and_parked_events_are_found_by_customer<F: Face>(stand: Stand<F>) {
     stand
         .record(&[

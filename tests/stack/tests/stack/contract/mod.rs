@@ -128,6 +128,8 @@ contract! {
         an_account_once_known_is_not_forgotten,
         two_records_of_one_event_count_twice,
         what_cannot_be_read_is_kept_as_it_came,
+        what_cannot_be_read_takes_no_envelope_away,
+        what_was_handled_since_is_not_parked,
         waiting_and_parked_events_are_found_by_customer,
         stuck_events_come_in_pages,
         accounts_are_due_when_their_time_has_come,

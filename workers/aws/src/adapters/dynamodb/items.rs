@@ -16,7 +16,7 @@ use tollgate_billing::ledger::{Entry, EventRecord, Outcome, RecordBody, StackRec
 use tollgate_billing::person::{Memory, PersonId, Remembered};
 use tollgate_billing::ports::{Counter, UsageSeen};
 use tollgate_billing::purchase::{KEPT_FOR, Purchase};
-use tollgate_events::{AccountId, CustomerId, Envelope, EventId, EventRef, Source};
+use tollgate_events::{AccountId, CustomerId, EventId, EventRef, Source};
 
 use super::json::{Item, from_attribute, from_item, to_attribute};
 use super::table::{ACCOUNT_SHARDS, DUE, EXPIRES_AT, PK, RECENT, RECENT_SHARDS, SK, STUCK};
@@ -384,18 +384,23 @@ pub(crate) fn merge(records: &[EventRecord]) -> Vec<Upsert<'_>> {
                 upsert.version = record.version.or(upsert.version);
                 upsert.attempts += 1;
             })
-            .or_insert_with(|| Upsert {
-                first: record,
-                last: record,
-                account: record.account.as_ref(),
-                version: record.version,
-                attempts: 1,
-            });
+            .or_insert_with(|| Upsert::of(record));
     }
     merged.into_values().collect()
 }
 
-impl Upsert<'_> {
+impl<'a> Upsert<'a> {
+    /// One record.
+    pub(crate) fn of(record: &'a EventRecord) -> Self {
+        Self {
+            first: record,
+            last: record,
+            account: record.account.as_ref(),
+            version: record.version,
+            attempts: 1,
+        }
+    }
+
     /// The record's key.
     pub(crate) fn key(&self) -> Key {
         Key::event(&self.last.event)
@@ -420,12 +425,24 @@ impl Upsert<'_> {
         if let Some(version) = self.version {
             update.set("version", number(version));
         }
-        update.put("envelope", record.envelope().map(|it| to_attribute(Value::Object(object(it)))));
-        update.put("unreadable", unreadable(record).map(text));
+        match &record.body {
+            RecordBody::Envelope(envelope) => {
+                update.set("envelope", to_attribute(Value::Object(object(envelope))));
+                update.remove("unreadable");
+                update.put(STUCK.hash, record.stuck_on().map(text));
+            }
+            // An envelope that is there stays, and by whom it is found.
+            RecordBody::Unreadable(kept) => {
+                update.set("unreadable", text(kept));
+                match record.stuck_on() {
+                    Some(on) => update.set_first(STUCK.hash, text(on)),
+                    None => update.remove(STUCK.hash),
+                }
+            }
+        }
         update.set_first("first_outcome", text(self.first.outcome.as_str()));
         update.set_first("first_at", instant(self.first.at));
         update.set_first(RECENT.hash, recent_shard(self.first));
-        update.put(STUCK.hash, record.stuck_on().map(text));
         update.raise("attempts", self.attempts);
         let end = record.expires_at(retention);
         update.put(EXPIRES_AT, end.map(expiry));
@@ -433,11 +450,15 @@ impl Upsert<'_> {
     }
 }
 
-fn unreadable(record: &EventRecord) -> Option<&str> {
-    match &record.body {
-        RecordBody::Envelope(_) => None,
-        RecordBody::Unreadable(text) => Some(text),
-    }
+/// The condition of an event's record on an update: it is not there, waits for somebody, or was
+/// last handled before then.
+pub(crate) fn unless_settled(update: &mut Update, since: Timestamp) -> String {
+    let (outcome, at) = (update.name("outcome"), update.name("at"));
+    let since = update.value("since", instant(since));
+    let stuck = [Outcome::Waiting, Outcome::Parked]
+        .map(|it| update.value(it.as_str(), text(it.as_str())))
+        .join(", ");
+    format!("attribute_not_exists({outcome}) OR {outcome} IN ({stuck}) OR {at} < {since}")
 }
 
 fn recent_shard(record: &EventRecord) -> AttributeValue {
@@ -484,16 +505,16 @@ pub(crate) fn read_event(item: &Item) -> Result<StoredEvent, serde_json::Error> 
     Ok(StoredEvent { record, first_outcome, first_at, attempts: fields.attempts })
 }
 
-/// An envelope that only a newer build can read comes back as its text: it can be
-/// shown, and not acted on.
+/// What an older build could not read is the newest of it, once this one can. What only a newer one
+/// can read comes back as its text: it can be shown, and not acted on.
 fn read_body(item: &Item) -> RecordBody {
-    let Some(envelope) = item.get("envelope") else {
-        return RecordBody::Unreadable(text_of(item, "unreadable").unwrap_or_default().to_owned());
-    };
-    let text = from_attribute(envelope).to_string();
-    match Envelope::decode(&text) {
-        Ok(envelope) => RecordBody::Envelope(Box::new(envelope)),
-        Err(_) => RecordBody::Unreadable(text),
+    let kept = text_of(item, "unreadable").map(str::to_owned);
+    let envelope = item.get("envelope").map(|it| from_attribute(it).to_string());
+    let mut bodies = kept.into_iter().chain(envelope).map(RecordBody::kept).collect::<Vec<_>>();
+    let readable = bodies.iter().position(|body| matches!(body, RecordBody::Envelope(_)));
+    match bodies.is_empty() {
+        true => RecordBody::Unreadable(String::new()),
+        false => bodies.swap_remove(readable.unwrap_or(0)),
     }
 }
 
