@@ -308,6 +308,34 @@ async fn a_replay_that_was_stopped_goes_on_as_it_says() -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Within five minutes SQS drops what is sent again: what the worker made of it before is what
+/// became of it, and nothing is missed.
+#[tokio::test]
+async fn a_replay_that_goes_on_at_once_misses_nothing_that_was_handled() -> anyhow::Result<()> {
+    let scene = Scene::open().await?;
+    for plan in ["pro", "basic"].repeat(6) {
+        scene.change(plan).await?;
+    }
+    let line = "replay --from-stripe --since 1h --yes --wait --wait-for 1m";
+    for _ in 0..2 {
+        scene.operator.stack.world.gate.take_calls();
+        scene.operator.enough_after.set(Some("SendMessageBatch"));
+        let stopped = scene.events(line).await;
+        scene.operator.enough_after.set(None);
+        assert_eq!(stopped.exit, 5, "{stopped:?}");
+        let (_, rest) = stopped
+            .err
+            .split_once("To go on: `tollgate --stack local events ")
+            .expect("it was sending");
+        let rest = format!("{} --yes", rest.trim().trim_end_matches('`'));
+        scene.operator.stack.settle().await?;
+        let goes_on = scene.followed(&rest).await?;
+        assert_eq!(goes_on.exit, 0, "{rest}: {goes_on:?}");
+        scene.pass(SignedDuration::from_mins(6));
+    }
+    Ok(())
+}
+
 /// What was parked is found at any age; replayed without the stack, it is told as waiting.
 #[tokio::test]
 async fn what_is_parked_is_replayed_by_its_outcome() -> anyhow::Result<()> {

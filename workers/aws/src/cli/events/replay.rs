@@ -65,8 +65,8 @@ pub(super) async fn run<C: Clock>(
     let resumed = options.resume.as_ref().map(|cursor| cursor.from);
     let mut selection = options.filter.selection(resumed, now, context, &ledger).await?;
     selection.from = resumed.unwrap_or(selection.from);
-    let run = options.resume.as_ref().map(|cursor| cursor.run.clone());
-    let run = run.unwrap_or_else(|| new_run(SystemEntropy.bytes()));
+    let begin = || Cursor::begin(new_run(SystemEntropy.bytes()), selection.from);
+    let cursor = options.resume.clone().unwrap_or_else(begin);
     let place = Place { ledger: &ledger, stripe: stripe.as_ref(), now };
     let mut replaying = Replaying {
         options,
@@ -74,7 +74,7 @@ pub(super) async fn run<C: Clock>(
         place,
         queue: context.queue().await?,
         selection,
-        run,
+        cursor,
         total: Progress::default(),
         done: Progress::default(),
         sent: Sent::default(),
@@ -89,7 +89,8 @@ struct Replaying<'a, C> {
     place: Place<'a, DynamoLedger, StripeApi>,
     queue: SqsQueue,
     selection: Selection,
-    run: String,
+    /// Where it begins.
+    cursor: Cursor,
     /// What there is to do.
     total: Progress,
     /// What was done.
@@ -175,20 +176,19 @@ impl<C: Clock> Replaying<'_, C> {
             queue: &self.queue,
             clock: &self.context.clock,
             per_second: self.options.rate,
-            run: self.run.clone(),
+            cursor: self.cursor.clone(),
         };
         let total = self.total.sent;
         let bar = Bar::begin("events sent", Some(total as u64), self.context.json, io);
-        let (done, sent, wait) = (&mut self.done, &mut self.sent, self.options.wait);
+        let (sent, wait) = (&mut self.sent, self.options.wait);
         let told = |progress: &Progress, some: &[ops::Found]| {
             bar.at(progress.sent);
-            done.clone_from(progress);
             if wait {
                 sent.add(some);
             }
             stop_if((io.interrupted)() && progress.sent < total)
         };
-        let result = replay.run(&mut supply, told).await;
+        let result = replay.run(&mut supply, &mut self.done, told).await;
         drop(bar);
         result.map_err(|error| self.failed(error))?;
         Ok(stop_if((io.interrupted)() && self.done.sent < total))
@@ -229,8 +229,7 @@ impl<C: Clock> Replaying<'_, C> {
 
     /// The command that goes on.
     fn line(&self) -> String {
-        let from = self.done.until.unwrap_or(self.selection.from);
-        let cursor = Cursor { run: self.run.clone(), from };
+        let cursor = self.cursor.after(&self.done);
         let mut words = vec![self.context.command(), "events replay".to_owned()];
         words.extend(self.options.filter.options(&self.selection));
         if self.options.rate != RATE {
@@ -245,7 +244,8 @@ impl<C: Clock> Replaying<'_, C> {
     }
 
     fn finish(&self, resume: Option<String>, io: &mut Io<'_>) -> Result<(), Failure> {
-        let Self { total, done, sent, run, .. } = self;
+        let Self { total, done, sent, cursor, .. } = self;
+        let run = &cursor.run;
         if self.context.json {
             let document = json!({
                 "run": run,

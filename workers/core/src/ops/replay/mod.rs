@@ -14,26 +14,27 @@
 //! # Guarantees
 //! - Whatever is selected is sent, however often the replay is stopped and goes on: the
 //!   cursor's time is looked at again, and what is sent twice does no harm (within five
-//!   minutes SQS drops it, for the run has the same name).
+//!   minutes SQS drops it, for the run has the same name). The cursor names what that concerns,
+//!   with how often each had been handled: what the first copy came to is what came of it.
 //! - Memory does not grow with the number of events, except by names where names are asked
 //!   for, and by the names that [`Sent`] is to follow.
 
+mod cursor;
 mod follow;
 mod listed;
 mod selection;
 mod supply;
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::ops::ControlFlow;
-use std::str::FromStr;
 
 use jiff::{SignedDuration, Timestamp};
-use tollgate_events::{Envelope, Via};
+use tollgate_events::{Envelope, EventRef, Via};
 
 use crate::ledger::Outcome;
 use crate::ports::{Clock, Ledger, PortResult, Queue, QueueName, Stripe};
 
+pub use cursor::{Cursor, NoCursor, new_run};
 pub use follow::Sent;
 pub use listed::LISTED_FOR;
 pub use selection::{About, Found, Selection};
@@ -60,43 +61,9 @@ pub struct Progress {
     /// All selected events before this time were sent, and perhaps some of this very time:
     /// where a later replay goes on.
     pub until: Option<Timestamp>,
-}
-
-/// Where a replay that was stopped goes on, and under which name: `r1a2b3c4d@2026-03-01T09:00:00Z`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Cursor {
-    /// The replay's name.
-    pub run: String,
-    /// All before this time was sent.
-    pub from: Timestamp,
-}
-
-impl fmt::Display for Cursor {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}@{}", self.run, self.from)
-    }
-}
-
-/// A text that is no [`Cursor`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a cursor is what an interrupted replay printed, like r1a2b3c4d@2026-03-01T09:00:00Z")]
-pub struct NoCursor;
-
-impl FromStr for Cursor {
-    type Err = NoCursor;
-
-    fn from_str(text: &str) -> Result<Self, NoCursor> {
-        let (run, from) = text.split_once('@').ok_or(NoCursor)?;
-        let plain = !run.is_empty() && run.bytes().all(|byte| byte.is_ascii_alphanumeric());
-        let from = from.parse().map_err(|_| NoCursor)?;
-        if plain { Ok(Self { run: run.to_owned(), from }) } else { Err(NoCursor) }
-    }
-}
-
-/// A name for a replay: it sets its messages apart from those of the last one, within whose
-/// five minutes SQS would drop them.
-pub fn new_run(random: [u8; 16]) -> String {
-    format!("r{}", hex::encode(&random[..4]))
+    /// Those of that time or later that are on the queue, or may be: when they happened, and how
+    /// often they had been handled before.
+    pub again: BTreeMap<EventRef, (Timestamp, u64)>,
 }
 
 /// A replay.
@@ -111,45 +78,56 @@ pub struct Replay<'a, L, Q, C> {
     /// Events a second, at most: each costs the worker calls of Stripe, which wants bulk work
     /// below 15 a second, and of API Gateway's control plane.
     pub per_second: u32,
-    /// Its name.
-    pub run: String,
+    /// Its name, and what its earlier part has sent, if there was one.
+    pub cursor: Cursor,
 }
 
 impl<L: Ledger, Q: Queue, C: Clock> Replay<'_, L, Q, C> {
     /// Sends the selected events, in the order of time. `told` hears how far it got and what
-    /// was sent, after each call, and may stop it.
+    /// was sent, after each call, and may stop it. How far it got stands in `progress`, wherever
+    /// it stops.
     ///
     /// # Errors
     /// A call failed. What `told` heard of is on the queue; sending it again is harmless.
     pub async fn run<S: Stripe>(
         &self,
         supply: &mut Supply<'_, L, S>,
+        progress: &mut Progress,
         mut told: impl FnMut(&Progress, &[Found]) -> ControlFlow<()>,
-    ) -> PortResult<Progress> {
-        let mut progress = Progress::default();
+    ) -> PortResult<()> {
         while let Some(mut few) = supply.next().await? {
             let mut found = progress.take(&mut few);
             for some in found.chunks_mut(self.at_once()) {
+                self.see_before(some).await?;
+                progress.begin(some);
                 self.send(some).await?;
                 progress.count(some);
-                if told(&progress, some).is_break() {
-                    return Ok(progress);
+                if told(progress, some).is_break() {
+                    return Ok(());
                 }
                 self.pause(some.len()).await;
             }
-            progress.until = few.until.or(progress.until);
-            if told(&progress, &[]).is_break() {
-                return Ok(progress);
+            progress.reach(few.until);
+            if told(progress, &[]).is_break() {
+                return Ok(());
             }
         }
-        Ok(progress)
+        Ok(())
     }
 
-    /// Those of Stripe's list are looked up on the way: how they stand before it.
-    async fn send(&self, events: &mut [Found]) -> PortResult<()> {
+    /// How they stand before it: those of Stripe's list are looked up on the way, and what an
+    /// earlier part has sent is counted from then.
+    async fn see_before(&self, events: &mut [Found]) -> PortResult<()> {
         if events.iter().any(|event| event.listed.is_some()) {
             look_up(self.ledger, events).await?;
         }
+        for event in events {
+            event.sent_after = self.cursor.sent_after(&event.name());
+        }
+        Ok(())
+    }
+
+    async fn send(&self, events: &[Found]) -> PortResult<()> {
         let now = self.clock.now();
         let envelopes = events.iter().filter_map(Found::envelope);
         let envelopes: Vec<_> = envelopes.map(|envelope| self.again(envelope, now)).collect();
@@ -161,7 +139,7 @@ impl<L: Ledger, Q: Queue, C: Clock> Replay<'_, L, Q, C> {
     fn again(&self, envelope: &Envelope, now: Timestamp) -> Envelope {
         Envelope {
             via: Via::Replay,
-            run: Some(self.run.clone()),
+            run: Some(self.cursor.run.clone()),
             received_at: now,
             ..envelope.clone()
         }
@@ -213,6 +191,18 @@ impl Progress {
         for event in events {
             *self.known.entry(event.outcome()).or_default() += 1;
         }
-        self.until = events.last().map(|event| event.at).or(self.until);
+        self.reach(events.last().map(|event| event.at));
+    }
+
+    /// A call whose answer is lost may have sent them.
+    fn begin(&mut self, events: &[Found]) {
+        let these = events.iter().map(|event| (event.name(), (event.at, event.attempts())));
+        self.again.extend(these);
+    }
+
+    fn reach(&mut self, until: Option<Timestamp>) {
+        self.until = until.or(self.until);
+        let until = self.until;
+        self.again.retain(|_, (at, _)| until.is_none_or(|until| *at >= until));
     }
 }

@@ -108,6 +108,8 @@ pub struct Found {
     pub listed: Option<Box<Envelope>>,
     /// As the ledger has it; of Stripe's list, once it was looked for.
     pub record: Option<StoredEvent>,
+    /// How often it had been handled when an earlier part of a replay sent it.
+    pub(super) sent_after: Option<u64>,
     name: EventRef,
 }
 
@@ -115,13 +117,13 @@ impl Found {
     /// An event of the ledger's.
     pub fn recorded(record: StoredEvent) -> Self {
         let (at, name) = (record.first_at, record.record.event.clone());
-        Self { at, listed: None, record: Some(record), name }
+        Self { at, listed: None, record: Some(record), sent_after: None, name }
     }
 
     /// An event of Stripe's.
     pub fn listed(envelope: Box<Envelope>) -> Self {
         let (at, name) = (envelope.occurred_at, envelope.event_ref());
-        Self { at, listed: Some(envelope), record: None, name }
+        Self { at, listed: Some(envelope), record: None, sent_after: None, name }
     }
 
     /// What names it.
@@ -147,9 +149,9 @@ impl Found {
         known.or_else(named)
     }
 
-    /// How often it was handled, if it is on record.
+    /// How often it had been handled before this replay.
     pub fn attempts(&self) -> u64 {
-        self.record.as_ref().map_or(0, |record| record.attempts)
+        self.sent_after.unwrap_or(self.record.as_ref().map_or(0, |record| record.attempts))
     }
 }
 
