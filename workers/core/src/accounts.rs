@@ -19,7 +19,7 @@ use jiff::Timestamp;
 use tollgate_events::{AccountId, CustomerId, EventRef};
 
 use crate::account::{Access, Account};
-use crate::ledger::{Claim, Commit, CommitResult, Entry, EventRecord, StepTaken};
+use crate::ledger::{Claim, Commit, CommitResult, CustomerLink, Entry, EventRecord, StepTaken};
 use crate::person::Memory;
 use crate::ports::{Entropy, Ledger, PortResult};
 
@@ -148,7 +148,7 @@ impl<'a, L: Ledger, E: Entropy> Accounts<'a, L, E> {
         })
     }
 
-    /// An account that was only read: what would be committed of it is known, and is lost.
+    /// An account that was only read: a commit writes nothing, and answers as it would.
     pub fn unclaimed(self, account: &Account) -> Claimed<'a, L, E> {
         Claimed {
             accounts: self,
@@ -186,7 +186,7 @@ impl<L: Ledger, E: Entropy> Claimed<'_, L, E> {
     /// # Errors
     /// The ledger failed; when only its answer was lost, the change may stand.
     pub async fn commit(&mut self, change: Change) -> PortResult<Answer> {
-        let Some(epoch) = self.epoch else { return Ok(Answer::Lost(Lost::Fenced)) };
+        let Some(epoch) = self.epoch else { return self.foretell(change).await };
         let tells = change.account.access != self.committed || !change.steps.is_empty();
         let version = self.version + u64::from(tells);
         let commit_id = Some(self.accounts.entropy.hex());
@@ -227,6 +227,24 @@ impl<L: Ledger, E: Entropy> Claimed<'_, L, E> {
             CommitResult::Fenced => Answer::Lost(Lost::Fenced),
             CommitResult::CatalogOutdated => Answer::Lost(Lost::CatalogOutdated),
         })
+    }
+
+    /// What a commit would come to, as far as can be read; what follows goes by that.
+    async fn foretell(&mut self, change: Change) -> PortResult<Answer> {
+        for customer in change.link {
+            match self.accounts.ledger.link_of(&customer).await? {
+                CustomerLink::Account(owner) if owner != change.account.id => {
+                    return Ok(Answer::LinkTaken { customer, owner });
+                }
+                CustomerLink::Released { .. } if !change.by_operator => {
+                    return Ok(Answer::LinkReleased { customer });
+                }
+                _ => {}
+            }
+        }
+        let entry = change.account.access != self.committed || !change.steps.is_empty();
+        self.committed = change.account.access;
+        Ok(Answer::Committed { entry })
     }
 
     /// Gives the claim back: the account is as it was `found`, and nobody's. Where that fails,

@@ -364,6 +364,9 @@ pub struct Blast {
     /// The limit was hit; only an operator ends that.
     #[serde(default)]
     pub stopped: bool,
+    /// When that was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stopped_at: Option<Timestamp>,
     /// Until when an operator has accepted any number.
     #[serde(default)]
     pub accepted_until: Option<Timestamp>,
@@ -419,6 +422,9 @@ impl Blast {
         }
         let allowed = !next.stopped && next.count < limit;
         next.count += u64::from(allowed);
+        if !allowed && !next.stopped {
+            next.stopped_at = Some(now);
+        }
         next.stopped = !allowed;
         (next, allowed)
     }

@@ -42,6 +42,8 @@ pub enum Resolved {
 pub struct Resolutions {
     links: BTreeMap<CustomerId, CustomerLink>,
     accounts: BTreeMap<CustomerId, Whose>,
+    /// Customers whom nobody is linked to, and for whom an event has named an account.
+    claimed: BTreeMap<CustomerId, AccountId>,
     charges: BTreeMap<ChargeId, ChargeSeen>,
     /// Events of linked customers that bear this deployment's name, and a proof that is none.
     pub(crate) broken_proofs: usize,
@@ -134,6 +136,31 @@ impl<P: Ports> Worker<P> {
         matches!(about(&envelope.kind), About::Charge | About::Refunded)
             && envelope.via != Via::Replay
             && age < LAG_AT_MOST
+    }
+
+    /// Whose event it will be, as the convergences settle it among them: a customer's is the account's
+    /// whom the customer is linked to, whomever it names, and the first account that claims one of
+    /// nobody's is linked to them. Several workers at once may come to another first.
+    ///
+    /// # Errors
+    /// As [`resolve`](Self::resolve).
+    pub async fn settle_on(
+        &self,
+        envelope: &mut Envelope,
+        known: &mut Resolutions,
+    ) -> PortResult<Resolved> {
+        let resolved = self.resolve(envelope, known).await?;
+        let Resolved::Account(named) = &resolved else { return Ok(resolved) };
+        let Some(customer) = envelope.subject.customer.clone() else { return Ok(resolved) };
+        let links = envelope.source != Source::Operator;
+        let owner = match self.link_of(&customer, known).await? {
+            CustomerLink::Account(owner) => owner,
+            CustomerLink::Nobodys if links => {
+                known.claimed.entry(customer).or_insert_with(|| named.clone()).clone()
+            }
+            CustomerLink::Nobodys | CustomerLink::Released { .. } => return Ok(resolved),
+        };
+        Ok(Resolved::Account(owner))
     }
 
     /// The account that the event itself names: by a trusted party, or with our proof.

@@ -142,7 +142,7 @@ fn a_newer_envelope_takes_nothing_from_the_record() {
         CustomerId::parse(stranger).expect("it is one")
     };
     let event = scene.events().swap_remove(0);
-    assert_eq!(scene.handle(&[event.clone()]).outcomes, [(Outcome::Waiting, 1)].into());
+    assert_eq!(scene.handle(std::slice::from_ref(&event)).outcomes, [(Outcome::Waiting, 1)].into());
     let newer =
         format!(r#"{{"v":99,"source":"stripe","id":"{}","newer":"than this"}}"#, event.id.as_str());
     let deadline = scene.world.clock.time() + SignedDuration::from_secs(27);

@@ -34,6 +34,7 @@ mod purchases;
 mod rebuild;
 mod reconcile;
 mod refunds;
+mod rehearsal;
 mod replay;
 mod scene;
 mod second_look;

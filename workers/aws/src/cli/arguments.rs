@@ -39,7 +39,8 @@ Exit codes:
   0  everything is as it should be, or is now
   1  a call failed, or a check found something wrong
   2  the command line, a file or a setting is wrong or missing
-  3  nothing was changed: not confirmed, or it would touch what is not Tollgate's
+  3  nothing was changed: not confirmed, or it would touch what is not Tollgate's;
+     or not all was: the blast limit holds some of it back
   4  --dry-run found changes to make
   5  stopped by Ctrl-C at a safe place; the message says how to go on
 130  ended at once by Ctrl-C: repeat the command

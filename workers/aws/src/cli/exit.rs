@@ -21,7 +21,8 @@ pub enum Exit {
     /// The command line, a file or a setting is wrong or missing; nothing was called that
     /// changes anything.
     Usage = 2,
-    /// Nothing was changed: it was not confirmed, or would touch what is not Tollgate's.
+    /// Nothing was changed: it was not confirmed, or would touch what is not Tollgate's. Or not all
+    /// was: a limit or a freeze holds it back.
     Refused = 3,
     /// `--dry-run` found changes to make.
     WouldChange = 4,

@@ -14,6 +14,7 @@ mod context;
 mod doctor;
 mod events;
 mod exit;
+mod halts;
 mod help;
 mod io;
 mod keys;

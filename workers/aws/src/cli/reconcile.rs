@@ -10,7 +10,8 @@ use std::time::Duration;
 use clap::Args;
 use jiff::Timestamp;
 use serde_json::Value;
-use tollgate_billing::ops::{self, Excess, Repaired, excesses};
+use tollgate_billing::halt::Halt;
+use tollgate_billing::ops::{self, Excess, Repaired, excesses, is_held_back};
 use tollgate_billing::ports::{Clock, PortResult};
 use tollgate_billing::sweep::{ACCOUNTS_AT_ONCE, DriftReport, DriftSweep, News};
 
@@ -19,7 +20,7 @@ use super::confirm::{Answer, Consent};
 use super::progress::Stages;
 use super::stack::PlansOption;
 use super::stack_record::must_belong;
-use super::{Context, Exit, Failure, Io, Setting};
+use super::{Context, Exit, Failure, Io, Setting, halts};
 
 /// Compares Stripe, the ledger, API Gateway and Cognito, and tells by kind what differs.
 ///
@@ -98,19 +99,44 @@ pub(super) async fn run<C: Clock>(
     let report = unless_interrupted(reconcile.look(&mut told), io).await?;
     drop(stages);
     let too_much = excesses(&report);
+    let stopped = reconcile.halts().await?;
     if !context.json {
         report::print(&report, &findings, &too_much, io)?;
+        halts::print(&stopped, io)?;
     }
     let mut acted = Acted::default();
-    let exit = act(&command, &reconcile, &report, &too_much, &mut acted, context, io).await;
+    let looked = Looked { report: &report, too_much: &too_much, halts: &stopped };
+    let exit = act(&command, &reconcile, &looked, &mut acted, context, io).await;
     if context.json {
         let Acted { accepted_until, repaired } = &acted;
         let mut json = report::json(&report, &findings, &too_much);
         json["accepted_until"] = accepted_until.map_or(Value::Null, |at| at.to_string().into());
+        json["halts"] = halts::json(&stopped);
         json["repaired"] = repaired.as_ref().map_or(Value::Null, report::repaired_json);
         writeln!(io.out, "{json:#}")?;
     }
     exit
+}
+
+/// What the look has found.
+struct Looked<'a> {
+    report: &'a DriftReport,
+    too_much: &'a [Excess],
+    halts: &'a [Halt],
+}
+
+impl Looked<'_> {
+    fn exit(&self) -> Exit {
+        let Self { report, halts, .. } = self;
+        // What was not compared may differ.
+        let is_well =
+            report.found.is_empty() && report.left_alone == 0 && report.stages_lost.is_empty();
+        match is_well {
+            _ if is_held_back(report, halts) => Exit::Refused,
+            true => Exit::Done,
+            false => Exit::Failed,
+        }
+    }
 }
 
 /// What followed from the look: told even when the rest of it failed.
@@ -123,8 +149,7 @@ struct Acted {
 async fn act<C, P, Q>(
     command: &Reconcile,
     reconcile: &ops::Reconcile<'_, P, Q>,
-    report: &DriftReport,
-    too_much: &[Excess],
+    looked: &Looked<'_>,
     acted: &mut Acted,
     context: &Context<'_, C>,
     io: &mut Io<'_>,
@@ -134,22 +159,21 @@ where
     P: tollgate_billing::ports::Ports,
     Q: tollgate_billing::ports::Queue,
 {
-    let differs = !report.found.is_empty();
-    // What was not compared may differ.
-    let is_well = !differs && report.left_alone == 0 && report.stages_lost.is_empty();
-    let looked = if is_well { Exit::Done } else { Exit::Failed };
     if !command.repair && !command.accept {
-        return Ok(looked);
+        return Ok(looked.exit());
     }
-    if let Some(excess) = too_much.first().filter(|_| !command.accept) {
+    if let Some(excess) = looked.too_much.first().filter(|_| !command.accept) {
         return Err(Failure::refused(
             format!("nothing was changed: {}", sentence(excess)),
             "Find out why first. If it is what you want, repeat with --accept.",
         ));
     }
-    let changes = command.accept || differs;
+    let changes = command.accept || !looked.report.found.is_empty();
     match command.consent.ask(changes, context.json, io)? {
-        Answer::Nothing => return Ok(looked),
+        Answer::Nothing => return Ok(looked.exit()),
+        Answer::DryRun if !command.accept && is_held_back(looked.report, looked.halts) => {
+            return Ok(Exit::Refused);
+        }
         Answer::DryRun => return Ok(Exit::WouldChange),
         Answer::Do => {}
     }
@@ -181,7 +205,17 @@ where
         }
         done?;
     }
-    Ok(Exit::Done)
+    let report = acted.repaired.as_ref().map_or(looked.report, |repaired| &repaired.report);
+    still_held_back(report, &reconcile.halts().await?)
+}
+
+/// Who was woken and would lose something is parked, or waits, as long as it has stopped.
+fn still_held_back(report: &DriftReport, halts: &[Halt]) -> Result<Exit, Failure> {
+    let holds = |halt: &&Halt| is_held_back(report, std::slice::from_ref(*halt));
+    match halts.iter().find(holds) {
+        None => Ok(Exit::Done),
+        Some(halt) => Err(Failure::refused(format!("not all is mended: {halt}"), halt.mend())),
+    }
 }
 
 /// Work that may stop at any call, and does when somebody presses Ctrl-C.

@@ -245,6 +245,14 @@ impl From<Stop> for Failure {
                 "Name the file that is deployed: --plans FILE",
             ),
             Stop::Mismatch(mismatch) => mismatch.into(),
+            Stop::BlastLimit => Self::refused(
+                stop.to_string(),
+                "Find out why; then mend it, or accept it with `tollgate reconcile --accept`.",
+            ),
+            Stop::Frozen { .. } => Self::refused(
+                stop.to_string(),
+                "When it is mended: `tollgate stack unfreeze --why TEXT`.",
+            ),
             stop => Self::failed(stop.to_string(), "Repeat the command in a minute."),
         }
     }

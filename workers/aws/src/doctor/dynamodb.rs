@@ -82,8 +82,9 @@ async fn belongs_to(client: &Client, name: &str) -> Look<BelongsTo> {
         Some(("ResourceNotFoundException", _)) => Unseen::Absent,
         _ => port("dynamodb:GetItem", &error),
     })?;
+    let halts = stack.halts();
     let several = stack.keys.is_some().then_some(stack.several);
-    Ok(BelongsTo { stripe_account: stack.stripe_account, pool: stack.pool, several })
+    Ok(BelongsTo { stripe_account: stack.stripe_account, pool: stack.pool, several, halts })
 }
 
 /// Remembers the `Date` of the last answer, even of one that refuses: a clock that is wrong

@@ -77,11 +77,12 @@ use crate::control_plane::{ControlPlane, Room};
 use crate::decide::{Desired, Facts, decide};
 use crate::derive::{DeriveError, Deriver};
 use crate::error_policy::{Judgement, Verdict, error_policy};
-use crate::ledger::{Outcome, StepTaken};
+use crate::ledger::{Outcome, StackRecord, StepTaken};
 use crate::mismatch::Mismatch;
 use crate::person::VerifiedEmail;
 use crate::policy::Policy;
 use crate::ports::{Class, Clock, PortError, Ports, Service};
+use crate::text::one_line;
 
 pub use between::Invocation;
 use between::Turn;
@@ -179,7 +180,7 @@ pub enum Stop {
     )]
     BlastLimit,
     /// An operator has stopped all losses.
-    #[error("nothing is taken from anybody while the stack is frozen: {why}")]
+    #[error("nothing is taken from anybody while the stack is frozen: {}", one_line(.why))]
     Frozen {
         /// What the operator wrote.
         why: String,
@@ -325,6 +326,9 @@ struct Run<'a, P: Ports> {
     account: Account,
     /// What it is committed by; a preview holds none.
     claimed: Claimed<'a, P::Ledger, P::Entropy>,
+    /// What a preview counts by instead of the ledger's item: the stack as the previews before it
+    /// would have left it.
+    foretold: Option<StackRecord>,
     events: Vec<Envelope>,
     strays: Vec<(AccountId, Envelope)>,
     /// Events whose customer is not the account's any more, and which wait for the customer's
@@ -369,6 +373,7 @@ impl<'a, P: Ports> Run<'a, P> {
         let mut run = Self {
             worker,
             claimed,
+            foretold: None,
             account: Account { open: true, ..account },
             events,
             strays: Vec::new(),
@@ -399,22 +404,7 @@ impl<'a, P: Ports> Run<'a, P> {
         }
         self.not_forgotten().await?;
         loop {
-            let mut facts = self.facts_for_sure().await?;
-            // What was read is younger than the claim, and so is what follows from it.
-            self.now = self.clock_now();
-            let listed = facts.subscriptions.len();
-            let mut desired = self.decide(&facts);
-            // Boxed: what few need does not make every convergence's future larger.
-            while !Box::pin(self.may_lose(&mut facts, &desired)).await? {
-                desired = self.decide(&facts);
-            }
-            Box::pin(self.limit_cancellations(&mut desired)).await?;
-            self.go_on_cancelling(&mut desired);
-            desired.expire = Box::pin(self.open_sessions(&desired)).await?;
-            // A subscription that is there and was not listed.
-            let lagging = listed < facts.subscriptions.len() || self.read_seems_to_lag(&facts);
-            self.account.user = desired.user.clone();
-            self.account.renews_at = desired.renews_at(&facts);
+            let (desired, lagging) = self.desired().await?;
             match self.apply(&desired).await {
                 Ok(()) => {
                     let lagging = lagging || self.may_have_a_hidden_key(&desired);
@@ -427,6 +417,27 @@ impl<'a, P: Ports> Run<'a, P> {
                 Err(stop) => return Err(stop),
             }
         }
+    }
+
+    /// What the facts come to, within the limits; and whether a read seems to lag.
+    async fn desired(&mut self) -> Result<(Desired, bool), Stop> {
+        let mut facts = self.facts_for_sure().await?;
+        // What was read is younger than the claim, and so is what follows from it.
+        self.now = self.clock_now();
+        let listed = facts.subscriptions.len();
+        let mut desired = self.decide(&facts);
+        // Boxed: what few need does not make every convergence's future larger.
+        while !Box::pin(self.may_lose(&mut facts, &desired)).await? {
+            desired = self.decide(&facts);
+        }
+        Box::pin(self.limit_cancellations(&mut desired)).await?;
+        self.go_on_cancelling(&mut desired);
+        desired.expire = Box::pin(self.open_sessions(&desired)).await?;
+        // A subscription that is there and was not listed.
+        let lagging = listed < facts.subscriptions.len() || self.read_seems_to_lag(&facts);
+        self.account.user = desired.user.clone();
+        self.account.renews_at = desired.renews_at(&facts);
+        Ok((desired, lagging))
     }
 
     fn decide(&self, facts: &Facts) -> Desired {

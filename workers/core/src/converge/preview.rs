@@ -4,12 +4,13 @@
 use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
-use tollgate_events::{AccountId, CustomerId, Envelope, Source};
+use tollgate_events::{AccountId, Envelope, SubscriptionId};
 
 use super::{DRIFT, Invocation, Run, Stop, Worker};
-use crate::account::{Account, PlanId, Reason, RetiringKey, Status, User};
+use crate::account::{Account, PlanId, Reason, RetiringKey, Status};
+use crate::accounts::Change;
 use crate::decide::Warning;
-use crate::ledger::CustomerLink;
+use crate::ledger::StackRecord;
 use crate::ops::{OperatorAct, bring_disputes};
 use crate::plan::{Step, plan};
 use crate::ports::{Clock, Ledger, Ports};
@@ -37,6 +38,9 @@ pub struct Preview {
     pub retiring: Vec<RetiringKey>,
     /// When it would be looked at again.
     pub review_at: Option<Timestamp>,
+    /// Subscriptions that would go on, though the account is closed: for lack of a word, or because
+    /// too many have been cancelled in a day.
+    pub held_back: BTreeSet<SubscriptionId>,
 }
 
 impl Preview {
@@ -59,17 +63,31 @@ impl Preview {
 impl<P: Ports> Worker<P> {
     /// Reads what a convergence on behalf of `events`, after an operator's act if there is
     /// one, would read, and tells what it would do. Claims nothing: a worker may be at it at the
-    /// same time, and then the preview tells of a state that is about to pass. The blast limit is
-    /// not asked.
+    /// same time, and then the preview tells of a state that is about to pass.
     ///
     /// # Errors
-    /// [`Stop`]: a call failed, the control plane had no room for two reads in a minute, the
-    /// ledger has forgotten the account, or a newer catalog has decided it.
+    /// [`Stop`]: as a convergence would stop; or the control plane had no room for two reads in a
+    /// minute.
     pub async fn preview(
         &self,
         id: &AccountId,
         events: Vec<Envelope>,
         act: Option<&OperatorAct>,
+    ) -> Result<Preview, Stop> {
+        let mut stack = self.ports.ledger().stack().await?;
+        self.preview_within(id, events, act, &mut stack).await
+    }
+
+    /// The same, of one of several: what the limits leave is counted in `stack`.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn preview_within(
+        &self,
+        id: &AccountId,
+        events: Vec<Envelope>,
+        act: Option<&OperatorAct>,
+        stack: &mut StackRecord,
     ) -> Result<Preview, Stop> {
         let now = self.ports.clock().now();
         let account = self.ports.ledger().account(id).await?;
@@ -77,33 +95,28 @@ impl<P: Ports> Worker<P> {
         if account.catalog_revision > self.catalog.revision {
             return Err(Stop::CatalogOutdated);
         }
-        let Named { mut events, new, released } = self.of_account(id, events).await?;
-        // So that API Gateway and Cognito are looked at, whatever the events are.
-        events.push(wake(DRIFT, id.clone(), None, now));
+        let is_woken = !events.is_empty();
         let invocation = Invocation::until(now.checked_add(PATIENCE).unwrap_or(Timestamp::MAX));
         let unclaimed = self.accounts().unclaimed(&account);
         let mut run = Run::new(self, account, unclaimed, events, now, &invocation);
-        run.released = released;
-        if run.account.user != User::Deleted {
-            run.account.access.customers.extend(new);
-        }
+        run.foretold = Some(stack.clone());
         let before = (run.committed().plan.clone(), run.committed().status);
         if let Some(act) = act {
-            // As the operator finds it. What is refused changes nothing.
-            let mut next = Account { open: run.claimed.found_open(), ..run.account.clone() };
-            if act.change(&mut next, now).is_ok() {
-                bring_disputes(self.ports.ledger(), &act.act, &mut next).await?;
-                run.account = next;
-                if let Some(customer) = act.act.links() {
-                    run.join_stuck(customer).await?;
-                }
-            }
+            run.foretell(act).await?;
         }
+        run.link().await?;
+        if is_woken && run.events.is_empty() && !run.claimed.found_open() {
+            // All that woke it is another account's.
+            return Ok(run.as_it_is(before));
+        }
+        // So that API Gateway and Cognito are looked at, whatever the events are.
+        run.events.push(wake(DRIFT, id.clone(), None, now));
         run.not_forgotten().await?;
-        let facts = run.facts().await?;
-        run.now = run.clock_now();
-        let mut desired = run.decide(&facts);
-        desired.expire = run.open_sessions(&desired).await?;
+        let desired = run.desired().await;
+        if let Some(foretold) = run.foretold.take() {
+            *stack = foretold;
+        }
+        let (desired, _) = desired?;
         let observed = run.look(run.attributes_known(), &mut 0).await?;
         Ok(Preview {
             account: id.clone(),
@@ -114,36 +127,37 @@ impl<P: Ports> Worker<P> {
             warnings: desired.warnings,
             retiring: desired.retiring,
             review_at: desired.review_at,
+            held_back: desired.to_cancel,
         })
     }
 }
 
-/// What of the events concerns an account: a customer's are its own account's.
-#[derive(Default)]
-struct Named {
-    events: Vec<Envelope>,
-    /// Customers whom they would link.
-    new: BTreeSet<CustomerId>,
-    /// Customers whom an operator has released: no event links them again.
-    released: BTreeSet<CustomerId>,
-}
-
-impl<P: Ports> Worker<P> {
-    async fn of_account(&self, id: &AccountId, events: Vec<Envelope>) -> Result<Named, Stop> {
-        let mut named = Named::default();
-        for event in events {
-            if let Some(customer) = event.subject.customer.clone() {
-                match self.ports.ledger().link_of(&customer).await? {
-                    CustomerLink::Account(owner) if owner != *id => continue,
-                    CustomerLink::Released { .. } => drop(named.released.insert(customer)),
-                    CustomerLink::Nobodys if event.source != Source::Operator => {
-                        named.new.insert(customer);
-                    }
-                    CustomerLink::Account(_) | CustomerLink::Nobodys => {}
-                }
+impl<P: Ports> Run<'_, P> {
+    /// An operator's act, as the operator finds the account. What is refused changes nothing.
+    async fn foretell(&mut self, act: &OperatorAct) -> Result<(), Stop> {
+        let mut next = Account { open: self.claimed.found_open(), ..self.account.clone() };
+        if act.change(&mut next, self.now).is_ok() {
+            bring_disputes(self.ledger(), &act.act, &mut next).await?;
+            self.claimed.commit(Change::to(next.clone(), self.now)).await?;
+            self.account = next;
+            if let Some(customer) = act.act.links() {
+                self.join_stuck(customer).await?;
             }
-            named.events.push(event);
         }
-        Ok(named)
+        Ok(())
+    }
+
+    fn as_it_is(&self, before: (Option<PlanId>, Status)) -> Preview {
+        Preview {
+            account: self.account.id.clone(),
+            after: before.clone(),
+            before,
+            reason: self.account.access.reason.clone(),
+            steps: Vec::new(),
+            warnings: Vec::new(),
+            retiring: Vec::new(),
+            review_at: self.account.review_at,
+            held_back: BTreeSet::new(),
+        }
     }
 }

@@ -6,6 +6,7 @@ use jiff::SignedDuration;
 use tollgate_events::AccountId;
 
 use super::stripe::mode_name;
+use crate::halt::Halt;
 use crate::ports::Unreadable;
 use crate::storefront::ObservedPlan;
 
@@ -79,6 +80,8 @@ pub struct BelongsTo {
     /// Accounts that pay for several subscriptions of ours, the first that the last comparison
     /// met.
     pub several: Option<Vec<AccountId>>,
+    /// What holds losses back.
+    pub halts: Vec<Halt>,
 }
 
 /// A user pool.

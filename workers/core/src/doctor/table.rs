@@ -32,7 +32,19 @@ pub(super) fn examine(observed: &Observed, expected: &Expected) -> Vec<Finding> 
             },
         ),
         expiry(observed, expected),
+        halts(observed),
     ]
+}
+
+/// What the worker notes in the stack's own item when it has stopped.
+fn halts(observed: &Observed) -> Finding {
+    let looked_at = "no limit and no freeze holds losses back";
+    let finding = Finding::of("blast-limit", System::DynamoDb, looked_at);
+    finding.look("what holds losses back", &observed.belongs_to, |finding, stack| {
+        for halt in &stack.halts {
+            finding.warn(halt.to_string(), halt.mend());
+        }
+    })
 }
 
 fn keys(finding: &mut Finding, found: &TableShape, expected: &Expected) {

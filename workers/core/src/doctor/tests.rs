@@ -10,6 +10,7 @@ use tollgate_events::AccountId;
 use super::*;
 use crate::account::UsagePlanId;
 use crate::catalog::{CatalogFile, Period, Quota, Throttle};
+use crate::halt::Halt;
 use crate::policy::Policy;
 use crate::ports::{Service, Unreadable};
 use crate::storefront::{ObservedPlan, Owner, UsageSettings};
@@ -221,6 +222,7 @@ fn healthy() -> Scene {
             stripe_account: Some("acct_1".into()),
             pool: Some("eu-central-1_Pool".into()),
             several: Some(Vec::new()),
+            halts: Vec::new(),
         }),
         secrets: Secrets {
             stripe_key: set(1),
@@ -387,6 +389,9 @@ const BREAKS: &[(&str, Verdict, &str, Break)] = &[
     ("webhook-undelivered", Warning, "3 not delivered", |it| it.observed.stripe.undelivered = Ok(3)),
 
     ("several-subscriptions", Warning, "account ann pays for several", |it| it.observed.belongs_to.as_mut().unwrap().several = Some(vec![AccountId::parse("ann").unwrap()])),
+    ("blast-limit", Warning, "blast limit has stopped", |it| it.observed.belongs_to.as_mut().unwrap().halts = vec![Halt::Losses { since: None }]),
+    ("blast-limit", Warning, "cancellation limit has stopped", |it| it.observed.belongs_to.as_mut().unwrap().halts = vec![Halt::Cancellations { since: None }]),
+    ("blast-limit", Warning, "frozen", |it| it.observed.belongs_to.as_mut().unwrap().halts = vec![Halt::Frozen { why: "why".into() }]),
 
     ("secret-stripe-key", Failure, "no value yet", |it| it.observed.secrets.stripe_key = Ok(Secret::Empty)),
     ("secret-sweep-stripe-key", Failure, "no secret for", |it| it.observed.secrets.sweep_key = Some(Err(Unseen::Absent))),
@@ -531,7 +536,7 @@ const SOURCES: &[(&[&str], Break)] = &[
     (&["webhook-undelivered"], |it| it.observed.stripe.undelivered = unknown()),
     (&["stripe-checkout-customer"], |it| it.observed.stripe.newest_checkout = unknown()),
     (&["stripe-rows"], |it| it.observed.stripe.unreadable = unknown()),
-    (&["pool-of-stack", "stripe-account-of-stack", "several-subscriptions"], |it| it.observed.belongs_to = unknown()),
+    (&["pool-of-stack", "stripe-account-of-stack", "several-subscriptions", "blast-limit"], |it| it.observed.belongs_to = unknown()),
     (&["secret-stripe-key"], |it| it.observed.secrets.stripe_key = unknown()),
     (&["secret-sweep-stripe-key"], |it| it.observed.secrets.sweep_key = Some(unknown())),
     (&["secret-webhook", "secret-webhook-count"], |it| it.observed.secrets.webhook = unknown()),
@@ -570,7 +575,7 @@ fn what_the_stack_belongs_to_may_not_be_known() {
     assert_eq!(turned(&scene.examine()), [("stripe-account-of-stack", CouldNotLook)]);
     let mut scene = healthy();
     scene.observed.belongs_to =
-        Ok(BelongsTo { stripe_account: None, pool: None, several: Some(Vec::new()) });
+        Ok(BelongsTo { stripe_account: None, pool: None, ..scene.observed.belongs_to.unwrap() });
     let both = [("pool-of-stack", CouldNotLook), ("stripe-account-of-stack", CouldNotLook)];
     assert_eq!(turned(&scene.examine()), both);
     assert!(scene.examine().passes(false));

@@ -31,8 +31,8 @@ pub use operate::{ActError, Acted, Operate};
 pub use rebuild::{
     Heard, REBUILD, REBUILT_CLOSED, REBUILT_GRANT, REBUILT_HOLD, Rebuild, RebuildReport, Rebuilt,
 };
-pub use reconcile::{ACCEPTED_FOR, Excess, Reconcile, Repaired, TooMany, excesses};
-pub use rehearsal::{Rehearsal, Rehearsed, Step};
+pub use reconcile::{ACCEPTED_FOR, Excess, Reconcile, Repaired, TooMany, excesses, is_held_back};
+pub use rehearsal::{Held, Rehearsal, Rehearsed, Step, What};
 pub use replay::{
     About, Cursor, Few, Found, LISTED_FOR, NoCursor, Progress, Replay, Selection, Sent, Supply,
     Tally, TooOld, count, look_up, new_run,

@@ -22,6 +22,7 @@ use tollgate_events::AccountId;
 use super::accept_blast;
 use crate::account::{Account, Status};
 use crate::budget::Caller;
+use crate::halt::Halt;
 use crate::key_name::read_key_name;
 use crate::ledger::blast_limit;
 use crate::policy::NEW_KEY_MAY_HIDE;
@@ -98,7 +99,26 @@ pub fn excesses(report: &DriftReport) -> Vec<Excess> {
     .collect()
 }
 
+/// Whether something that has stopped holds back what the comparison found.
+pub fn is_held_back(report: &DriftReport, halts: &[Halt]) -> bool {
+    let found = |drift| report.found.get(&drift).copied().unwrap_or(0);
+    let losses = report.would_lose + found(Drift::UserGone);
+    halts.iter().any(|halt| match halt {
+        Halt::Losses { .. } => losses > 0,
+        Halt::Frozen { .. } => losses + report.would_end > 0,
+        Halt::Cancellations { .. } => found(Drift::PaidForNothing) > 0,
+    })
+}
+
 impl<P: Ports, Q: Queue> Reconcile<'_, P, Q> {
+    /// What holds losses back now.
+    ///
+    /// # Errors
+    /// The ledger failed.
+    pub async fn halts(&self) -> PortResult<Vec<Halt>> {
+        Ok(self.sweep.ports.ledger().stack().await?.halts())
+    }
+
     /// Compares, and tells how far it is and of each finding. Nothing is sent and nothing written.
     ///
     /// # Errors

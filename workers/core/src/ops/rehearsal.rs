@@ -1,23 +1,27 @@
 //! Rehearsal: what a replay would do, decided against live state, and nothing is written.
 //!
 //! The events are assigned to their accounts as the worker would do it, and each account is
-//! previewed once, whatever the number of its events.
+//! previewed once, whatever the number of its events. What cannot be told of one is told as such,
+//! and costs no other.
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use jiff::SignedDuration;
-use tollgate_events::{AccountId, CustomerId, Envelope};
+use tollgate_events::{AccountId, Envelope, EventRef};
 
 use super::replay::Supply;
 use crate::converge::{Preview, Stop, Worker};
 use crate::error_policy::{Judgement, Verdict};
+use crate::ledger::StackRecord;
 use crate::ports::{Clock, Ledger, PortResult, Ports, Stripe};
 use crate::resolve::{Resolutions, Resolved};
 
-/// How often an account is previewed that cannot be at first.
+/// How often it is tried what fails at first.
 const TRIES: u32 = 3;
 const PAUSE: SignedDuration = SignedDuration::from_secs(1);
+/// What takes longer to pass is told, and not waited for.
+const LONGEST_PAUSE: SignedDuration = SignedDuration::from_secs(10);
 
 /// What the events come to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -30,6 +34,8 @@ pub struct Rehearsed {
     pub parked: usize,
     /// Those that are not for this deployment.
     pub ignored: usize,
+    /// Events of which it cannot be told now whose they are.
+    pub untold: usize,
     /// Accounts that would be looked at.
     pub accounts: usize,
     /// Those that were previewed so far.
@@ -38,6 +44,12 @@ pub struct Rehearsed {
     pub changed: usize,
     /// Those that would have another plan.
     pub moved: usize,
+    /// Those of which nothing can be decided now: they would wait.
+    pub put_off: usize,
+    /// Those that would stay as they are, and be parked.
+    pub held_back: usize,
+    /// Of these, those that the blast limit holds back.
+    pub over_the_limit: usize,
     /// Keys that would be made.
     pub minted: usize,
     /// Keys that would be refused from then on.
@@ -53,6 +65,28 @@ pub enum Step<'a> {
     Assigned(&'a Rehearsed),
     /// An account was previewed.
     Previewed(&'a Rehearsed, &'a Preview),
+    /// This would wait, or be parked, and why.
+    Held(&'a Rehearsed, &'a Held),
+}
+
+/// What would stay as it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    /// Of what.
+    pub what: What,
+    /// A person must see to it: it would be parked.
+    pub parked: bool,
+    /// Why.
+    pub why: String,
+}
+
+/// Of what something is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum What {
+    /// An account.
+    Account(AccountId),
+    /// An event of which nobody can say whose it is.
+    Event(EventRef),
 }
 
 /// The events of each account; of those that say the same, one.
@@ -71,21 +105,33 @@ impl<P: Ports> Rehearsal<'_, P> {
     /// Previews the accounts of the selected events. `told` hears of each, and may stop it.
     ///
     /// # Errors
-    /// [`Stop`]: an account could not be previewed.
+    /// The events could not be listed, or the ledger does not tell how the limits stand.
     pub async fn run<S: Stripe>(
         &self,
         supply: &mut Supply<'_, P::Ledger, S>,
         mut told: impl FnMut(Step<'_>) -> ControlFlow<()>,
-    ) -> Result<Rehearsed, Stop> {
+    ) -> PortResult<Rehearsed> {
         let mut rehearsed = Rehearsed::default();
         let accounts = self.assign(supply, &mut rehearsed, &mut told).await?;
+        // What each takes, the next has less of.
+        let mut stack = self.worker.ports.ledger().stack().await?;
         let mut accounts = accounts.into_iter();
         while !rehearsed.stopped
             && let Some((account, events)) = accounts.next()
         {
-            let preview = self.preview(&account, &events).await?;
-            rehearsed.count(&preview);
-            rehearsed.stopped = told(Step::Previewed(&rehearsed, &preview)).is_break();
+            rehearsed.previewed += 1;
+            let flow = match self.preview(&account, &events, &mut stack).await {
+                Ok(preview) => {
+                    rehearsed.count(&preview);
+                    told(Step::Previewed(&rehearsed, &preview))
+                }
+                Err(stop) => {
+                    let held = Held::of(What::Account(account), &stop, stop.judge());
+                    rehearsed.hold(&held, &stop);
+                    told(Step::Held(&rehearsed, &held))
+                }
+            };
+            rehearsed.stopped = flow.is_break();
             self.pause().await;
         }
         Ok(rehearsed)
@@ -96,8 +142,8 @@ impl<P: Ports> Rehearsal<'_, P> {
         supply: &mut Supply<'_, P::Ledger, S>,
         rehearsed: &mut Rehearsed,
         told: &mut impl FnMut(Step<'_>) -> ControlFlow<()>,
-    ) -> Result<Accounts, Stop> {
-        let (mut accounts, mut known) = (Accounts::new(), Known::default());
+    ) -> PortResult<Accounts> {
+        let (mut accounts, mut known) = (Accounts::new(), Resolutions::default());
         while let Some(few) = supply.next().await? {
             rehearsed.parked += few.unreadable;
             for event in few.found {
@@ -106,15 +152,24 @@ impl<P: Ports> Rehearsal<'_, P> {
                     continue;
                 };
                 rehearsed.events += 1;
-                match self.owner(&mut envelope, &mut known).await? {
-                    Owner::Account(account) => add(&mut accounts, account, envelope),
-                    Owner::Unlinked => rehearsed.waiting += 1,
-                    Owner::Nobody => rehearsed.parked += 1,
-                    Owner::Elsewhere => rehearsed.ignored += 1,
+                match self.owner(&mut envelope, &mut known).await {
+                    Ok(Resolved::Account(account)) => add(&mut accounts, account, envelope),
+                    Ok(Resolved::Unlinked(_) | Resolved::BrokenProof) => rehearsed.waiting += 1,
+                    Ok(Resolved::Nobody) => rehearsed.parked += 1,
+                    Ok(Resolved::Elsewhere(_) | Resolved::Stack) => rehearsed.ignored += 1,
+                    Err(stop) => {
+                        let what = What::Event(envelope.event_ref());
+                        let held = Held::of(what, &stop, stop.judge());
+                        match held.parked {
+                            true => rehearsed.parked += 1,
+                            false => rehearsed.untold += 1,
+                        }
+                        rehearsed.stopped |= told(Step::Held(rehearsed, &held)).is_break();
+                    }
                 }
             }
             rehearsed.accounts = accounts.len();
-            rehearsed.stopped = told(Step::Assigned(rehearsed)).is_break();
+            rehearsed.stopped |= told(Step::Assigned(rehearsed)).is_break();
             if rehearsed.stopped {
                 break;
             }
@@ -122,48 +177,65 @@ impl<P: Ports> Rehearsal<'_, P> {
         Ok(accounts)
     }
 
-    /// Whose it is, as the worker finds it: a customer's event is its account's, whomever it
-    /// names.
-    async fn owner(&self, envelope: &mut Envelope, known: &mut Known) -> PortResult<Owner> {
-        if self.worker.not_ours(envelope).await?.is_some() {
-            return Ok(Owner::Elsewhere);
-        }
-        let named = match self.worker.resolve(envelope, &mut known.resolutions).await? {
-            Resolved::Account(account) => account,
-            Resolved::Unlinked(_) | Resolved::BrokenProof => return Ok(Owner::Unlinked),
-            Resolved::Elsewhere(_) => return Ok(Owner::Elsewhere),
-            Resolved::Nobody => return Ok(Owner::Nobody),
-            Resolved::Stack => return Ok(Owner::Elsewhere),
-        };
-        let linked = match envelope.subject.customer.clone() {
-            Some(customer) => known.linked(self.worker.ports.ledger(), customer).await?,
-            None => None,
-        };
-        Ok(Owner::Account(linked.unwrap_or(named)))
-    }
-
-    async fn preview(&self, account: &AccountId, events: &[Envelope]) -> Result<Preview, Stop> {
+    async fn owner(
+        &self,
+        envelope: &mut Envelope,
+        known: &mut Resolutions,
+    ) -> Result<Resolved, Stop> {
         let mut tries = TRIES;
         loop {
             tries -= 1;
-            match self.worker.preview(account, events.to_vec(), None).await {
-                Err(stop) if tries > 0 => match stop.judge() {
-                    Judgement { verdict: Verdict::Wait(after), systemic: false } => {
-                        self.worker.ports.clock().sleep(after).await;
-                    }
-                    Judgement { verdict: Verdict::Redeliver, systemic: false } => {
-                        self.worker.ports.clock().sleep(PAUSE).await;
-                    }
-                    Judgement { .. } => return Err(stop),
-                },
+            let resolved = match self.worker.not_ours(envelope).await {
+                Ok(Some(why)) => Ok(Resolved::Elsewhere(why)),
+                Ok(None) => self.worker.settle_on(envelope, known).await,
+                Err(error) => Err(error),
+            };
+            match resolved.map_err(Stop::from) {
+                Err(stop) if tries > 0 => self.may_pass(stop).await?,
                 answer => return answer,
             }
         }
     }
 
+    async fn preview(
+        &self,
+        account: &AccountId,
+        events: &[Envelope],
+        stack: &mut StackRecord,
+    ) -> Result<Preview, Stop> {
+        let mut tries = TRIES;
+        loop {
+            tries -= 1;
+            match self.worker.preview_within(account, events.to_vec(), None, stack).await {
+                Err(stop) if tries > 0 => self.may_pass(stop).await?,
+                answer => return answer,
+            }
+        }
+    }
+
+    /// Waits a little, if that may help.
+    async fn may_pass(&self, stop: Stop) -> Result<(), Stop> {
+        let pause = match stop.judge() {
+            Judgement { verdict: Verdict::Wait(after), systemic: false } => after,
+            Judgement { verdict: Verdict::Redeliver, systemic: false } => PAUSE,
+            Judgement { .. } => return Err(stop),
+        };
+        if pause > LONGEST_PAUSE {
+            return Err(stop);
+        }
+        self.worker.ports.clock().sleep(pause).await;
+        Ok(())
+    }
+
     async fn pause(&self) {
         let pause = SignedDuration::from_millis(1000 / i64::from(self.per_second.max(1)));
         self.worker.ports.clock().sleep(pause).await;
+    }
+}
+
+impl Held {
+    fn of(what: What, stop: &Stop, judgement: Judgement) -> Self {
+        Self { what, parked: judgement.verdict == Verdict::Park, why: stop.to_string() }
     }
 }
 
@@ -174,40 +246,18 @@ impl Rehearsed {
     }
 
     fn count(&mut self, preview: &Preview) {
-        self.previewed += 1;
         self.changed += usize::from(preview.changes());
         self.moved += usize::from(preview.before.0 != preview.after.0);
         self.minted += usize::from(preview.mints());
         self.disabled += usize::from(preview.disables());
     }
-}
 
-enum Owner {
-    Account(AccountId),
-    Unlinked,
-    Nobody,
-    Elsewhere,
-}
-
-/// What has been looked up already.
-#[derive(Default)]
-struct Known {
-    resolutions: Resolutions,
-    links: BTreeMap<CustomerId, Option<AccountId>>,
-}
-
-impl Known {
-    async fn linked<L: Ledger>(
-        &mut self,
-        ledger: &L,
-        customer: CustomerId,
-    ) -> PortResult<Option<AccountId>> {
-        if let Some(known) = self.links.get(&customer) {
-            return Ok(known.clone());
+    fn hold(&mut self, held: &Held, stop: &Stop) {
+        self.over_the_limit += usize::from(matches!(stop, Stop::BlastLimit));
+        match held.parked {
+            true => self.held_back += 1,
+            false => self.put_off += 1,
         }
-        let account = ledger.account_of(&customer).await?;
-        self.links.insert(customer, account.clone());
-        Ok(account)
     }
 }
 

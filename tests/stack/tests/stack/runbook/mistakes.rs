@@ -9,7 +9,7 @@ use tollgate_standin::stripe::When;
 
 use super::book::Responder;
 use super::{an_hour_passes, deploy, ends_well, restart, shop};
-use crate::command::HIDDEN;
+use crate::command::{HIDDEN, Input, Operator};
 use crate::shop::{Person, Shop, Told, on};
 
 pub(super) const MAPPING: &str = "A wrong plan mapping was deployed";
@@ -62,6 +62,13 @@ async fn runbook_a_wrong_plan_mapping_was_deployed() -> Told {
     assert_eq!(on_plan(&people, "basic").await?, 10, "the blast limit holds");
     assert_eq!(on_plan(&people, "pro").await?, NAMES.len() - 10);
 
+    // Nothing ends well while the limit has stopped.
+    let operator = Operator::of(&shop.stack);
+    let line = "events replay --outcome parked --wait --yes";
+    let said = operator.tollgate_while_it_runs(line, Input::Piped("")).await?;
+    assert_eq!(said.exit, 3, "{said:?}");
+    assert!(said.err.contains("parked again; the blast limit has stopped since"), "{said:?}");
+
     let mut responder = Responder::opens(MAPPING, &shop)?;
     let right = revised(&shop, 3);
     responder.writes_plans(&right)?;
@@ -69,6 +76,7 @@ async fn runbook_a_wrong_plan_mapping_was_deployed() -> Told {
     deploy(&shop, "TOLLGATE_CATALOG", &right).await?;
     let told = responder.runs("reconcile").await;
     assert_eq!(told.exit, 1, "{told:?}");
+    assert!(told.out.contains("the blast limit has stopped since"), "{told:?}");
     responder.succeeds("reconcile --repair").await;
     // The control plane has its pace.
     shop.minutes(5).await?;

@@ -1,19 +1,21 @@
 //! `tollgate events replay --dry-run`: what it would change.
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use tollgate_billing::account::{PlanId, Status};
 use tollgate_billing::converge::Preview;
-use tollgate_billing::ops::{Rehearsal, Rehearsed, Step};
-use tollgate_billing::ports::{Clock, Ports};
+use tollgate_billing::halt::Halt;
+use tollgate_billing::ops::{Held, Rehearsal, Rehearsed, Step, What};
+use tollgate_billing::ports::{Clock, Ledger, Ports};
 
 use super::filter::{Filter, Place};
 use super::replay::Replay;
 use crate::cli::progress::Progress as Bar;
 use crate::cli::table::counted;
-use crate::cli::{Colour, Context, Exit, Failure, Io};
+use crate::cli::{Colour, Context, Exit, Failure, Io, halts};
 
 pub(super) async fn run<C: Clock>(
     options: &Replay,
@@ -35,11 +37,13 @@ pub(super) async fn run<C: Clock>(
     // Boxed: it has the future of a whole convergence.
     let rehearsed = Box::pin(rehearsal.run(&mut supply, told)).await?;
     filter.all_there(supply.missing())?;
-    telling.finish(&rehearsed, io)?;
-    Ok(match (rehearsed.stopped, rehearsed.changes()) {
-        (true, _) => Exit::Interrupted,
-        (false, true) => Exit::WouldChange,
-        (false, false) => Exit::Done,
+    let halts = ledger.stack().await?.halts();
+    telling.finish(&rehearsed, &halts, io)?;
+    Ok(match rehearsed {
+        Rehearsed { stopped: true, .. } => Exit::Interrupted,
+        Rehearsed { over_the_limit: 1.., .. } => Exit::Refused,
+        _ if rehearsed.changes() => Exit::WouldChange,
+        _ => Exit::Done,
     })
 }
 
@@ -48,19 +52,28 @@ struct Telling {
     json: bool,
     bar: Bar,
     accounts: Vec<Value>,
+    /// Who would stay as they are, by what would become of their events and why.
+    held: BTreeMap<(bool, String), Vec<What>>,
     broken: std::io::Result<()>,
 }
 
 impl Telling {
     fn begin(json: bool, io: &Io<'_>) -> Self {
         let bar = Bar::begin("accounts looked at", None, json, io);
-        Self { json, bar, accounts: Vec::new(), broken: Ok(()) }
+        Self { json, bar, accounts: Vec::new(), held: BTreeMap::new(), broken: Ok(()) }
     }
 
     fn hear(&mut self, step: &Step<'_>, io: &mut Io<'_>) {
-        let Step::Previewed(so_far, preview) = step else { return };
+        let (so_far, preview) = match step {
+            Step::Assigned(_) => return,
+            Step::Held(so_far, held) => {
+                self.bar.at(so_far.previewed);
+                return self.hold(held);
+            }
+            Step::Previewed(so_far, preview) => (so_far, preview),
+        };
         self.bar.at(so_far.previewed);
-        if !preview.changes() && preview.warnings.is_empty() {
+        if !preview.changes() && preview.warnings.is_empty() && preview.held_back.is_empty() {
             return;
         }
         if self.json {
@@ -70,14 +83,27 @@ impl Telling {
         }
     }
 
-    fn finish(self, rehearsed: &Rehearsed, io: &mut Io<'_>) -> Result<(), Failure> {
-        let Self { json, bar, accounts, broken } = self;
+    fn hold(&mut self, held: &Held) {
+        let alike = self.held.entry((held.parked, held.why.clone())).or_default();
+        alike.push(held.what.clone());
+    }
+
+    fn finish(self, rehearsed: &Rehearsed, halts: &[Halt], io: &mut Io<'_>) -> Result<(), Failure> {
+        let Self { json, bar, accounts, held, broken } = self;
         drop(bar);
         broken?;
         if json {
-            let document = json!({ "accounts": accounts, "totals": totals(rehearsed) });
+            let document = json!({
+                "accounts": accounts,
+                "held": held.iter().map(held_as_json).collect::<Vec<_>>(),
+                "totals": totals(rehearsed),
+                "halts": halts::json(halts),
+            });
             writeln!(io.out, "{document:#}")?;
             return Ok(());
+        }
+        for alike in &held {
+            print_held(alike, io)?;
         }
         writeln!(io.out, "{}", in_short(rehearsed))?;
         for (count, what) in [
@@ -89,12 +115,51 @@ impl Telling {
                 writeln!(io.out, "{} {what}.", counted(count, "event"))?;
             }
         }
+        halts::print(halts, io)?;
         if rehearsed.stopped {
             let left = rehearsed.accounts - rehearsed.previewed;
             writeln!(io.err, "Stopped with {} left.", counted(left, "account"))?;
         }
         Ok(())
     }
+}
+
+/// How many of those of whom the same is told are named.
+const LISTED: usize = 10;
+
+fn print_held(
+    ((parked, why), these): (&(bool, String), &Vec<What>),
+    io: &mut Io<'_>,
+) -> std::io::Result<()> {
+    let (mark, becomes) = (io.paint(Colour::Yellow, "!"), becomes(*parked));
+    let what = if matches!(these[0], What::Account(_)) { "account" } else { "event" };
+    writeln!(io.out, "{mark} {} {becomes}: {why}", counted(these.len(), what))?;
+    for one in these.iter().take(LISTED) {
+        writeln!(io.out, "    {}", name(one))?;
+    }
+    if these.len() > LISTED {
+        writeln!(io.out, "    … and {} more: --json", these.len() - LISTED)?;
+    }
+    Ok(())
+}
+
+fn becomes(parked: bool) -> &'static str {
+    if parked { "would be parked" } else { "would wait" }
+}
+
+fn name(what: &What) -> String {
+    match what {
+        What::Account(id) => id.to_string(),
+        What::Event(event) => event.to_string(),
+    }
+}
+
+fn held_as_json(((parked, why), these): (&(bool, String), &Vec<What>)) -> Value {
+    json!({
+        "outcome": if *parked { "parked" } else { "waiting" },
+        "why": why,
+        "of": these.iter().map(name).collect::<Vec<_>>(),
+    })
 }
 
 fn in_short(rehearsed: &Rehearsed) -> String {
@@ -133,6 +198,9 @@ fn print(preview: &Preview, io: &mut Io<'_>) -> std::io::Result<()> {
     for warning in &preview.warnings {
         writeln!(io.out, "  ! {warning}")?;
     }
+    for subscription in &preview.held_back {
+        writeln!(io.out, "  ! {subscription} would not be cancelled yet")?;
+    }
     Ok(())
 }
 
@@ -153,6 +221,7 @@ fn as_json(preview: &Preview) -> Value {
         "steps": strings(preview.steps.iter().map(ToString::to_string).collect()),
         "warnings": strings(preview.warnings.iter().map(ToString::to_string).collect()),
         "review_at": preview.review_at,
+        "not_cancelled_yet": preview.held_back,
     })
 }
 
@@ -168,6 +237,10 @@ fn totals(rehearsed: &Rehearsed) -> Value {
         "would_wait": rehearsed.waiting,
         "would_be_parked": rehearsed.parked,
         "would_be_ignored": rehearsed.ignored,
+        "untold": rehearsed.untold,
+        "accounts_would_wait": rehearsed.put_off,
+        "accounts_would_be_parked": rehearsed.held_back,
+        "over_the_blast_limit": rehearsed.over_the_limit,
         "stopped": rehearsed.stopped,
     })
 }

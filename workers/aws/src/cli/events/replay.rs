@@ -5,9 +5,10 @@ use std::ops::ControlFlow;
 use clap::Args;
 use jiff::SignedDuration;
 use serde_json::json;
+use tollgate_billing::halt::Halt;
 use tollgate_billing::ledger::Outcome;
 use tollgate_billing::ops::{self, Cursor, Progress, Selection, Sent, count, new_run};
-use tollgate_billing::ports::{Class, Clock, Entropy as _, PortError};
+use tollgate_billing::ports::{Class, Clock, Entropy as _, Ledger as _, PortError};
 
 use super::filter::{Filter, Place, clients, second};
 use super::print::{tally, tally_as_json};
@@ -21,7 +22,7 @@ use crate::cli::progress::Progress as Bar;
 use crate::cli::stack::PlansOption;
 use crate::cli::table::counted;
 use crate::cli::time::duration;
-use crate::cli::{Context, Exit, Failure, Io};
+use crate::cli::{Context, Exit, Failure, Io, halts};
 
 const RATE: u32 = 5;
 /// For how long it waits.
@@ -108,14 +109,16 @@ impl<C: Clock> Replaying<'_, C> {
             self.print_plan(io)?;
         }
         match self.options.consent.ask(self.total.sent > 0, self.context.json, io)? {
-            Answer::Nothing | Answer::DryRun => self.finish(None, io)?,
+            Answer::Nothing | Answer::DryRun => self.finish(None, &self.halts().await?, io)?,
             Answer::Do => {
                 if self.send(io).await?.is_break() {
-                    self.finish(Some(self.line()), io)?;
+                    self.finish(Some(self.line()), &[], io)?;
                     return Ok(Exit::Interrupted);
                 }
                 let waited = if self.options.wait { self.wait(io).await } else { Ok(true) };
-                self.finish(None, io)?;
+                // What was sent is told, whatever the ledger answers now.
+                let halts = self.halts().await.unwrap_or_default();
+                self.finish(None, &halts, io)?;
                 // All were sent: to repeat the command would send them again.
                 let mend = "All were sent: `tollgate queue status` tells how it goes.".to_owned();
                 let in_time = waited.map_err(|failure| Failure { mend, ..failure })?;
@@ -125,7 +128,7 @@ impl<C: Clock> Replaying<'_, C> {
                     self.context.progress(&told, io)?;
                     return Ok(Exit::Interrupted);
                 }
-                self.judge(in_time)?;
+                self.judge(in_time, &halts)?;
             }
         }
         Ok(Exit::Done)
@@ -243,7 +246,17 @@ impl<C: Clock> Replaying<'_, C> {
         words.join(" ")
     }
 
-    fn finish(&self, resume: Option<String>, io: &mut Io<'_>) -> Result<(), Failure> {
+    /// What holds losses back: who would lose something by it is parked again.
+    async fn halts(&self) -> Result<Vec<Halt>, Failure> {
+        Ok(self.place.ledger.stack().await?.halts())
+    }
+
+    fn finish(
+        &self,
+        resume: Option<String>,
+        halts: &[Halt],
+        io: &mut Io<'_>,
+    ) -> Result<(), Failure> {
         let Self { total, done, sent, cursor, .. } = self;
         let run = &cursor.run;
         if self.context.json {
@@ -256,12 +269,14 @@ impl<C: Clock> Replaying<'_, C> {
                 "handled": self.options.wait.then(|| tally_as_json(&sent.handled)),
                 "unhandled": self.options.wait.then(|| sent.left()),
                 "resume": resume,
+                "halts": halts::json(halts),
             });
             writeln!(io.out, "{document:#}")?;
             return Ok(());
         }
         if total.sent == 0 {
             writeln!(io.out, "Nothing to replay.")?;
+            halts::print(halts, io)?;
             return Ok(());
         }
         let (count, before) = (counted(done.sent, "event"), tally(&done.known));
@@ -270,6 +285,7 @@ impl<C: Clock> Replaying<'_, C> {
         if self.options.wait && sent.done() > 0 {
             writeln!(io.out, "Handled again: {}.", tally(&sent.handled))?;
         }
+        halts::print(halts, io)?;
         if let Some(line) = resume {
             let left = counted(total.sent - done.sent, "event");
             writeln!(io.err, "Stopped with {left} left, none of them lost. To go on: `{line}`")?;
@@ -278,7 +294,7 @@ impl<C: Clock> Replaying<'_, C> {
     }
 
     /// Waiting has found something that is not as it should be.
-    fn judge(&self, in_time: bool) -> Result<(), Failure> {
+    fn judge(&self, in_time: bool, halts: &[Halt]) -> Result<(), Failure> {
         if !in_time {
             let left = counted(self.sent.left(), "event");
             let time = self.options.wait_for;
@@ -291,6 +307,9 @@ impl<C: Clock> Replaying<'_, C> {
             Some(parked) => {
                 let since = second(self.place.now);
                 let problem = format!("{} parked again", counted(*parked, "event"));
+                if let Some(halt) = halts.iter().find(|it| matches!(it, Halt::Losses { .. })) {
+                    return Err(Failure::refused(format!("{problem}; {halt}"), halt.mend()));
+                }
                 let mend = format!(
                     "Each record says why (sent since {since}): `tollgate events list --outcome parked`"
                 );
