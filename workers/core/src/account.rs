@@ -11,6 +11,7 @@ use tollgate_events::{
 
 use crate::person::PersonId;
 use crate::stripe::{InvoiceId, Price};
+use crate::text::one_line;
 
 identifier!(
     /// A plan of the catalog: `free`, `basic`, `pro`.
@@ -249,8 +250,10 @@ impl fmt::Display for Reason {
                 write!(f, "granted by an operator until {until:.0}")
             }
             Self::Dispute { dispute } => write!(f, "dispute {dispute}"),
-            Self::OperatorHold { why } => write!(f, "held by an operator: {why}"),
-            Self::ClosedByOperator { why } => write!(f, "closed by an operator: {why}"),
+            Self::OperatorHold { why } => write!(f, "held by an operator: {}", one_line(why)),
+            Self::ClosedByOperator { why } => {
+                write!(f, "closed by an operator: {}", one_line(why))
+            }
             Self::KeysRunOut => write!(f, "hardly any API keys are left"),
             Self::UserDisabled => write!(f, "the user is disabled"),
             Self::UserMissing => write!(f, "the user was not found, looking again"),

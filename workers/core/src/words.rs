@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use crate::account::{PlanId, Reason};
+use crate::text::one_line;
 
 /// Why the account has what it has: a sentence. `plan` is the one that it has, `renews` when its
 /// subscription does, if that is known.
@@ -32,8 +33,8 @@ pub fn for_owner(reason: &Reason, plan: Option<&PlanId>, renews: Option<Timestam
         Reason::Dispute { .. } => {
             "A payment of yours is disputed. Your key is off until that is settled.".to_owned()
         }
-        Reason::OperatorHold { why } => format!("Your account is on hold: {why}"),
-        Reason::ClosedByOperator { why } => format!("Your account is closed: {why}"),
+        Reason::OperatorHold { why } => format!("Your account is on hold: {}", one_line(why)),
+        Reason::ClosedByOperator { why } => format!("Your account is closed: {}", one_line(why)),
         Reason::KeysRunOut => "You are in the queue for a key; you get one by itself.".to_owned(),
         Reason::UserDisabled => "Your sign-in is disabled, and your key with it.".to_owned(),
         Reason::UserMissing => {
@@ -67,6 +68,19 @@ mod tests {
     use tollgate_events::{DisputeId, PriceId, SubscriptionId};
 
     use super::*;
+
+    #[test]
+    fn an_owner_reads_one_line_whatever_was_written() {
+        let why = "x\nYour account is fine.\u{1b}[2K\u{202e}".to_owned();
+        for reason in [
+            Reason::OperatorHold { why: why.clone() },
+            Reason::ClosedByOperator { why: why.clone() },
+        ] {
+            let told = for_owner(&reason, None, None);
+            assert!(told.ends_with(r"x\u{a}Your account is fine.\u{1b}[2K\u{202e}"), "{told}");
+            assert!(reason.to_string().ends_with(r"fine.\u{1b}[2K\u{202e}"), "{reason}");
+        }
+    }
 
     #[test]
     fn an_owner_reads_sentences_without_ids() {

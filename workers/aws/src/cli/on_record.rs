@@ -2,6 +2,7 @@
 
 use clap::Args;
 use tollgate_billing::ports::Clock;
+use tollgate_billing::text::breaks_a_line;
 
 use super::confirm::Consent;
 use super::{Context, Failure};
@@ -22,7 +23,15 @@ pub(crate) struct OnRecord {
 /// Goes into every history entry that it explains.
 const MOST_TEXT: usize = 500;
 
-fn text(text: &str) -> Result<String, String> {
+/// What an operator writes: one line, and nothing in it that acts on whoever reads it.
+pub(super) fn text(text: &str) -> Result<String, String> {
+    if let Some(odd) = text.trim().chars().find(|it| breaks_a_line(*it)) {
+        return Err(format!(
+            "it has {}, which acts on a terminal or ends the line: write one line, of characters \
+             that are seen",
+            odd.escape_unicode()
+        ));
+    }
     match text.trim() {
         "" => Err("it is empty".to_owned()),
         text if text.chars().count() > MOST_TEXT => {
@@ -35,13 +44,14 @@ fn text(text: &str) -> Result<String, String> {
 /// Who does it: history names them.
 ///
 /// # Errors
-/// Nobody has said so.
+/// Nobody has said so, or the name is none that can be put on record.
 pub(super) fn by<C: Clock>(
     by: Option<String>,
     context: &Context<'_, C>,
 ) -> Result<String, Failure> {
+    let mend = "Say so: --by NAME, or set USER.";
     let user = || context.variable("USER").filter(|user| !user.trim().is_empty());
-    by.or_else(user).ok_or_else(|| {
-        Failure::usage("it is not known who does this", "Say so: --by NAME, or set USER.")
-    })
+    let by = by.or_else(user);
+    let by = by.ok_or_else(|| Failure::usage("it is not known who does this", mend))?;
+    text(&by).map_err(|why| Failure::usage(format!("the name of who does this: {why}"), mend))
 }

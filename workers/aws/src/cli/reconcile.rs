@@ -17,6 +17,7 @@ use tollgate_billing::sweep::{ACCOUNTS_AT_ONCE, DriftReport, DriftSweep, News};
 
 use self::report::{Findings, sentence};
 use super::confirm::{Answer, Consent};
+use super::on_record::text;
 use super::progress::Stages;
 use super::stack::PlansOption;
 use super::stack_record::must_belong;
@@ -54,7 +55,7 @@ pub(crate) struct Reconcile {
     plans: PlansOption,
 
     /// Who rebuilds [default: $USER].
-    #[arg(long, value_name = "NAME", requires = "rebuild")]
+    #[arg(long, value_name = "NAME", requires = "rebuild", value_parser = text)]
     by: Option<String>,
 
     #[command(flatten)]

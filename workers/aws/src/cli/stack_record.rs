@@ -9,6 +9,7 @@ use tollgate_billing::ledger::StackRecord;
 use tollgate_billing::mismatch::Mismatch;
 use tollgate_billing::ops::{OperateStack, StackAct};
 use tollgate_billing::ports::{Clock, Ledger, Ports};
+use tollgate_billing::text::one_line;
 
 use super::confirm::Answer;
 use super::on_record::{OnRecord, by};
@@ -144,6 +145,7 @@ fn show(stack: &StackRecord, in_use: &InUse, json: bool, io: &mut Io<'_>) -> Res
         ];
         table(&["", "THE STACK'S", "IN USE"], &rows, io)?;
         if let Some(why) = &stack.frozen {
+            let why = one_line(why);
             writeln!(io.out, "\nFrozen: nothing is taken from anybody. {why}")?;
         }
     }

@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use std::io::{Result, Write};
 
 use tollgate_billing::shell::in_context;
+use tollgate_billing::text;
 
 use super::io::Colour;
 
@@ -49,30 +50,7 @@ impl Write for Visible<'_> {
 
 /// A text in which what would act on a terminal is seen: `\u{202e}`. Lines and tabs stay.
 pub(super) fn visible(text: &str) -> Cow<'_, str> {
-    if !text.contains(acts) {
-        return Cow::Borrowed(text);
-    }
-    let mut shown = String::with_capacity(text.len() + 8);
-    for character in text.chars() {
-        match acts(character) {
-            true => shown.extend(character.escape_unicode()),
-            false => shown.push(character),
-        }
-    }
-    Cow::Owned(shown)
-}
-
-/// Whether a character moves the cursor, begins a command to the terminal, or changes the
-/// direction or the lines of what is around it.
-/// <https://www.unicode.org/reports/tr36/#Bidirectional_Text_Spoofing>
-fn acts(character: char) -> bool {
-    match character {
-        '\n' | '\t' => false,
-        '\u{61c}' | '\u{200e}' | '\u{200f}' => true,
-        '\u{2028}' | '\u{2029}' => true,
-        '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => true,
-        character => character.is_control(),
-    }
+    text::visible(text, text::acts)
 }
 
 #[cfg(test)]

@@ -2,8 +2,8 @@
 
 use jiff::SignedDuration;
 use serde_json::{Value, json};
-use tollgate_billing::account::Account;
-use tollgate_billing::ledger::Claim;
+use tollgate_billing::account::{Account, Grant, PlanId, Reason};
+use tollgate_billing::ledger::{Claim, Commit};
 use tollgate_billing::ports::{Clock, Ledger};
 use tollgate_events::AccountId;
 use tollgate_local::customer::Customer;
@@ -367,6 +367,66 @@ async fn mistakes_say_what_to_do() -> anyhow::Result<()> {
     assert!(said.exit == 2 && said.err.contains("2 users have this e-mail address"), "{said:?}");
     assert!(said.err.contains(ann.id.as_str()), "{said:?}");
     assert!(!operator.shows("nobody@example.com"));
+    Ok(())
+}
+
+/// Every act that goes on record.
+const ACTS: [&str; 14] = [
+    "account hold WHO",
+    "account release WHO",
+    "account grant WHO pro",
+    "account revoke-grant WHO pro",
+    "account lift-dispute WHO dp_1",
+    "account rotate-key WHO",
+    "account close WHO",
+    "account forget WHO",
+    "account link WHO cus_1",
+    "account unlink WHO cus_1",
+    "events dismiss evt_1",
+    "stack freeze",
+    "stack unfreeze",
+    "stack rebind",
+];
+
+/// What an operator writes is one line, and acts on nobody's terminal; what is on record from
+/// before is seen as it is.
+#[tokio::test]
+async fn what_an_operator_writes_forges_no_line() -> anyhow::Result<()> {
+    let mut operator = Operator { columns: None, ..Operator::start().await? };
+    let id = Ann::signs_up(&operator).await?.id;
+    operator.writes();
+    let refused = async |operator: &Operator, line: &str| {
+        let said = operator.tollgate(line, NONE).await;
+        let told = said.exit == 2 && said.err.contains("write one line");
+        assert!(told && !said.err.contains('\u{1b}'), "{line:?}: {said:?}");
+    };
+    for act in ACTS {
+        let act = act.replace("WHO", id.as_str());
+        for odd in ['\u{1b}', '\n', '\r', '\u{9b}', '\u{202e}', '\u{2028}'] {
+            refused(&operator, &format!("{act} --why 'x{odd}Closed  never' --by o --yes")).await;
+            refused(&operator, &format!("{act} --why x --by 'o{odd}p' --yes")).await;
+        }
+    }
+    refused(&operator, "reconcile --rebuild --by 'o\u{1b}p' --yes").await;
+    operator.environment.insert("USER", "o\u{1b}p".to_owned());
+    refused(&operator, &format!("account hold {id} --why x --yes")).await;
+    refused(&operator, "reconcile --rebuild --yes").await;
+    assert_eq!(operator.writes(), Vec::<String>::new());
+
+    let (ledger, now) = (&operator.stack.ledger, operator.stack.clock().now());
+    let claim = ledger.claim(&id, now, now + SignedDuration::from_secs(60)).await?;
+    let Claim::Taken { mut account } = claim else { panic!("nobody has it") };
+    let why = "x\nClosed  never\u{1b}[2K".to_owned();
+    account.commit_id = Some("by an older version".to_owned());
+    account.access.hold = Some(why.clone());
+    account.access.closed = Some(why.clone());
+    account.access.reason = Reason::ClosedByOperator { why: why.clone() };
+    account.access.grants.push(Grant { plan: PlanId::parse("pro")?, until: None, why });
+    ledger.commit(&Commit::of(*account)).await?;
+    let shown = operator.tollgate(&format!("account show {id}"), NONE).await;
+    assert_eq!(shown.out.matches(r"x\u{a}Closed  never\u{1b}[2K").count(), 5, "{shown:?}");
+    let forged = |line: &str| line.starts_with("Closed  never") || line.contains('\u{1b}');
+    assert!(!shown.out.lines().any(forged), "{shown:?}");
     Ok(())
 }
 

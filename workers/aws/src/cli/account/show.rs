@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use tollgate_billing::account::{Access, Account, DisputeMark, KeyRecord, RetiringKey, User};
 use tollgate_billing::ledger::Entry;
 use tollgate_billing::ports::{Clock, Ledger};
+use tollgate_billing::text::one_line;
 use tollgate_billing::words::for_owner;
 use tollgate_events::{Envelope, SubscriptionId};
 
@@ -58,12 +59,12 @@ fn rows(account: &Account, last: Option<&Entry>, leased: bool) -> Vec<(&'static 
     let refunded = access.refunded.iter().map(|(id, invoice)| format!("{id}, {invoice}"));
     rows.extend(several("Refunded", refunded.collect()));
     let grants = access.grants.iter().map(|grant| match grant.until {
-        Some(until) => format!("{} until {until:.0} ({})", grant.plan, grant.why),
-        None => format!("{} ({})", grant.plan, grant.why),
+        Some(until) => format!("{} until {until:.0} ({})", grant.plan, one_line(&grant.why)),
+        None => format!("{} ({})", grant.plan, one_line(&grant.why)),
     });
     rows.extend(several("Grants", grants.collect()));
-    rows.extend(access.hold.iter().map(|why| ("Hold", why.clone())));
-    rows.extend(access.closed.iter().map(|why| ("Closed", why.clone())));
+    rows.extend(access.hold.iter().map(|why| ("Hold", one_line(why).into_owned())));
+    rows.extend(access.closed.iter().map(|why| ("Closed", one_line(why).into_owned())));
     rows.push(("User", user(&account.user)));
     rows.extend(account.review_at.iter().map(|at| ("Next look", format!("{at:.0}"))));
     rows.extend(several("Deferred", account.deferred.iter().map(deferred).collect()));
