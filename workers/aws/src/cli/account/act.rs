@@ -261,6 +261,8 @@ fn foreseen_rows(preview: &Preview) -> Vec<(&'static str, String)> {
     let lines = |label, lines: Vec<String>| (!lines.is_empty()).then(|| (label, lines.join("\n")));
     rows.extend(lines("Steps", preview.steps.iter().map(ToString::to_string).collect()));
     rows.extend(lines("Warnings", preview.warnings.iter().map(ToString::to_string).collect()));
+    let not_yet = preview.held_back.iter().map(ToString::to_string).collect();
+    rows.extend(lines("Not cancelled yet", not_yet));
     rows.extend(old_keys(&preview.retiring));
     rows.extend(preview.review_at.iter().map(|at| ("Next look", format!("{at:.0}"))));
     rows
@@ -277,6 +279,7 @@ fn foreseen(preview: &Preview, changes: bool) -> Value {
         "reason": preview.reason.to_string(),
         "steps": words(preview.steps.iter().map(ToString::to_string).collect()),
         "warnings": words(preview.warnings.iter().map(ToString::to_string).collect()),
+        "not_cancelled_yet": preview.held_back,
         "old_keys": preview.retiring,
         "review_at": preview.review_at,
     })
