@@ -531,10 +531,11 @@ impl Account {
         self.version == 0 && !self.open && self.access == Access::default()
     }
 
-    /// Whether nothing was ever decided: it has no plan and no key, nor is one being made. What
-    /// may be known of it is a customer's link, an operator's act, or events that wait.
+    /// Whether nothing was ever decided, by a worker or a rebuild: no catalog has, it has no plan and
+    /// no key, nor is one being made. What may be known of it is a customer's link, an operator's act,
+    /// or events that wait. Whoever was closed and is opened again was decided before.
     pub fn is_undecided(&self) -> bool {
-        self.is_unserved() && self.access.plan.is_none()
+        self.catalog_revision == 0 && self.is_unserved() && self.access.plan.is_none()
     }
 
     /// Whether nobody was ever served by it: as before it was decided, or as long as its user was

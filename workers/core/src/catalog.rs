@@ -13,6 +13,7 @@ use tollgate_events::{PriceId, ProductId, cognito};
 
 use crate::account::{PlanId, UsagePlanId};
 use crate::policy::Policy;
+use crate::ports::PlanStages;
 use crate::stripe::Price;
 
 /// Values of `custom:plan` that are no plan: no plan may have such an id.
@@ -235,6 +236,13 @@ impl Catalog {
                 let product = price.product.as_ref()?;
                 by(&|plan| plan.products.contains(product))
             })
+    }
+
+    /// Whether a usage plan is none of the catalog's and covers a stage of it, as one does that was
+    /// replaced: a key that is on it can be put on none of the catalog's.
+    /// <https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-api-usage-plans.html>
+    pub fn is_in_the_way(&self, plan: &PlanStages) -> bool {
+        !self.manages(&plan.id) && self.stages.iter().any(|stage| plan.stages.contains(stage))
     }
 
     /// Whether a usage plan is one of the catalog's.

@@ -516,7 +516,7 @@ pub trait ApiGateway: Send + Sync {
     fn delete_key(&self, key: &KeyId) -> impl Future<Output = PortResult<()>> + Send;
 
     /// `GetUsagePlans` by `keyId`, every page: the plans that a key is on.
-    fn plans_of(&self, key: &KeyId) -> impl Future<Output = PortResult<Vec<UsagePlanId>>> + Send;
+    fn plans_of(&self, key: &KeyId) -> impl Future<Output = PortResult<Vec<PlanStages>>> + Send;
 
     /// `GetUsagePlans`: all usage plans of the account and Region, one page of up to 500.
     fn all_plans(

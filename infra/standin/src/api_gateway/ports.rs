@@ -153,7 +153,7 @@ impl ApiGateway for ApiGatewayStandin {
         self.write_through_gate("DeleteApiKey", key.as_str(), delete).await
     }
 
-    async fn plans_of(&self, key: &KeyId) -> PortResult<Vec<UsagePlanId>> {
+    async fn plans_of(&self, key: &KeyId) -> PortResult<Vec<PlanStages>> {
         let (mut plans, mut page, lag) = (Vec::new(), full_page(None), self.read_lag());
         loop {
             let get = |model: &mut Model, now| {
@@ -163,7 +163,7 @@ impl ApiGateway for ApiGatewayStandin {
                 Ok(plans)
             };
             let found = self.through_gate("GetUsagePlans", key.as_str(), get).await?;
-            plans.extend(found.items.iter().map(|plan| plan_id(&plan.id)));
+            plans.extend(found.items.iter().map(plan_stages));
             if found.position.is_none() {
                 return Ok(plans);
             }
@@ -175,11 +175,7 @@ impl ApiGateway for ApiGatewayStandin {
         let page = full_page(position.map(str::to_owned));
         let get = |model: &mut Model, _| model.get_usage_plans(None, &page);
         let found = self.through_gate("GetUsagePlans", "", get).await?;
-        let plan = |plan: &Plan| PlanStages {
-            id: UsagePlanId::parse(plan.id.as_str()).expect("the stand-in's ids are words"),
-            stages: plan.stages.iter().map(|it| format!("{}:{}", it.api_id, it.stage)).collect(),
-        };
-        Ok(Page::whole(found.items.iter().map(plan).collect(), found.position))
+        Ok(Page::whole(found.items.iter().map(plan_stages).collect(), found.position))
     }
 
     async fn keys_on(&self, plan: &UsagePlanId, position: Option<&str>) -> PortResult<Page<KeyId>> {
@@ -258,6 +254,10 @@ fn key_id(id: &str) -> KeyId {
     KeyId::parse(id).expect("ids given here are letters and digits")
 }
 
-fn plan_id(id: &str) -> UsagePlanId {
-    UsagePlanId::parse(id).expect("ids given here are ten letters and digits")
+fn plan_stages(plan: &Plan) -> PlanStages {
+    PlanStages {
+        id: UsagePlanId::parse(plan.id.as_str())
+            .expect("ids given here are ten letters and digits"),
+        stages: plan.stages.iter().map(|it| format!("{}:{}", it.api_id, it.stage)).collect(),
+    }
 }

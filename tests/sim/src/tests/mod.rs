@@ -22,6 +22,7 @@ mod hidden_key;
 mod lease;
 mod legacy_ids;
 mod looks;
+mod lost_table;
 mod namesake;
 mod odd_rows;
 mod page;

@@ -7,11 +7,11 @@ use jiff::SignedDuration;
 use tollgate_billing::account::{Access, Account, KeyId, PlanId, Reason, Status};
 use tollgate_billing::ledger::{Claim, Commit, CommitResult, Outcome};
 use tollgate_billing::ops::{
-    Act, REBUILD, REBUILT_CLOSED, REBUILT_GRANT, REBUILT_HOLD, Rebuild, RebuildReport, Rebuilt,
-    Reconcile, Repaired, excesses,
+    Act, OVERLAP, REBUILD, REBUILT_CLOSED, REBUILT_GRANT, REBUILT_HOLD, Rebuild, RebuildReport,
+    Rebuilt, Reconcile, Repaired, excesses,
 };
 use tollgate_billing::ports::{Ledger, PortResult, Service};
-use tollgate_billing::sweep::{ACCOUNTS_AT_ONCE, Drift, DriftReport, DriftSweep, News};
+use tollgate_billing::sweep::{ACCOUNTS_AT_ONCE, DriftReport, DriftSweep, News};
 use tollgate_events::{AccountId, CustomerId, Source};
 use tollgate_standin::api_gateway::Key;
 use tollgate_standin::stripe::{Card, NewCustomer, SubscriptionData, When};
@@ -301,12 +301,12 @@ fn a_rebuild_goes_on_where_it_stopped_and_in_parts_comes_to_the_same() {
     assert_eq!(scene.accounts(), before);
 }
 
-/// The highest generation is the account's key; what else bears its name is an orphan.
+/// The highest generation is the account's key; what else bears its name and works is taken for a
+/// key that it has replaced.
 #[test]
 fn of_several_keys_the_newest_is_taken() {
     let scene = Scene::default();
     let ann = scene.person("ann");
-    let first = scene.key_of(&ann);
     let second = scene.world.api_gateway.scene(|model, now| {
         let new = tollgate_standin::api_gateway::NewApiKey {
             name: Some(format!("tollgate/sim/{ann}/primary/2")),
@@ -319,14 +319,16 @@ fn of_several_keys_the_newest_is_taken() {
     scene.pass(SignedDuration::from_hours(1));
     scene.world.ledger.lose_everything();
     let (report, _) = scene.rebuild(ACCOUNTS_AT_ONCE, true);
-    assert_eq!((report.rebuilt, report.other_keys), (1, 1));
+    assert_eq!((report.rebuilt, report.retiring, report.other_keys), (1, 1, 0));
     assert_eq!(scene.key_of(&ann).as_str(), second);
-    let repaired = scene.repair();
-    assert_eq!(repaired.report.found[&Drift::Orphan], 1);
-    assert_eq!(repaired.deleted.len(), 1);
-    assert_eq!(repaired.deleted[0].id, first);
+    assert_eq!(scene.repair().deleted, []);
     scene.come_to_rest();
     assert_eq!(scene.look().found, BTreeMap::new());
+    scene.pass(OVERLAP);
+    scene.come_to_rest();
+    let keys: Vec<_> =
+        scene.world.api_gateway.scene(|model, _| model.keys().map(|key| key.id.clone()).collect());
+    assert_eq!(keys, [second]);
     assert_eq!(scene.world.ledger.stored(&ann).unwrap().key().unwrap().generation, 2);
 }
 

@@ -157,16 +157,16 @@ impl ApiGateway for ControlPlane {
         Ok(())
     }
 
-    async fn plans_of(&self, key: &KeyId) -> PortResult<Vec<UsagePlanId>> {
+    async fn plans_of(&self, key: &KeyId) -> PortResult<Vec<PlanStages>> {
         let operation = operation("GetUsagePlans");
         let (mut plans, mut position) = (Vec::new(), None);
         loop {
             let request = self.client.get_usage_plans().key_id(key.as_str()).limit(PAGE);
             let answer = request.set_position(position).send().await;
             let answer = answer.map_err(|error| operation.sdk(&error))?;
+            let read = |plan| plan_stages(plan).map_err(|error| no_id(operation, &error));
             for plan in answer.items() {
-                let id = UsagePlanId::parse(plan.id().unwrap_or_default());
-                plans.push(id.map_err(|error| no_id(operation, &error))?);
+                plans.push(read(plan)?);
             }
             position = answer.position;
             if position.is_none() {
@@ -182,10 +182,8 @@ impl ApiGateway for ControlPlane {
         let answer = answer.map_err(|error| operation.sdk(&error))?;
         let mut page = Page::whole(Vec::new(), answer.position.clone());
         for plan in answer.items() {
-            let stage = |it: &types::ApiStage| Some(format!("{}:{}", it.api_id()?, it.stage()?));
-            let stages = plan.api_stages().iter().filter_map(stage).collect();
-            match UsagePlanId::parse(plan.id().unwrap_or_default()) {
-                Ok(id) => page.items.push(PlanStages { id, stages }),
+            match plan_stages(plan) {
+                Ok(plan) => page.items.push(plan),
                 Err(error) => {
                     page.unreadable.push(operation.left_out(
                         plan.id(),
@@ -314,12 +312,20 @@ fn key_id(operation: Operation, id: Option<&str>) -> PortResult<KeyId> {
     KeyId::parse(id.unwrap_or_default()).map_err(|error| no_id(operation, &error))
 }
 
+fn plan_stages(plan: &types::UsagePlan) -> Result<PlanStages, IdError> {
+    let stage = |it: &types::ApiStage| Some(format!("{}:{}", it.api_id()?, it.stage()?));
+    let stages = plan.api_stages().iter().filter_map(stage).collect();
+    Ok(PlanStages { id: UsagePlanId::parse(plan.id().unwrap_or_default())?, stages })
+}
+
 fn no_id(operation: Operation, error: &IdError) -> PortError {
     operation.error(Class::Invalid, format!("the answer names no usable id: {error}"))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use jiff::SignedDuration;
     use serde_json::json;
 
@@ -438,11 +444,16 @@ mod tests {
     async fn plans_of_a_key_are_read_to_the_end() {
         let stub = Stub::answering([
             Answer::new(200, json!({ "item": [{ "id": "p1" }], "position": "next" })),
-            Answer::new(200, json!({ "item": [{ "id": "p2" }] })),
+            Answer::new(
+                200,
+                json!({ "item": [{ "id": "p2", "apiStages": [{ "apiId": "a1", "stage": "prod" }] }] }),
+            ),
         ])
         .await;
         let plans = plane(&stub).plans_of(&key()).await.unwrap();
-        assert_eq!(plans.iter().map(UsagePlanId::as_str).collect::<Vec<_>>(), ["p1", "p2"]);
+        let plans: Vec<_> = plans.iter().map(|plan| (plan.id.as_str(), &plan.stages)).collect();
+        let stages = ["a1:prod".to_owned()].into();
+        assert_eq!(plans, [("p1", &BTreeSet::new()), ("p2", &stages)]);
     }
 
     #[tokio::test]

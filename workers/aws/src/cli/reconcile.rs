@@ -39,8 +39,8 @@ pub(crate) struct Reconcile {
     repair: bool,
 
     /// Accept, for one hour, that more accounts lose their plan, or more keys are deleted, than
-    /// the blast limit lets through.
-    #[arg(long, conflicts_with = "rebuild")]
+    /// the blast limit lets through. With --rebuild, that much of what is written is unexplained.
+    #[arg(long)]
     accept: bool,
 
     /// Write back the accounts that the ledger has lost, from the other three systems.

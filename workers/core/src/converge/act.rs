@@ -15,7 +15,8 @@ use crate::pace::Pace;
 use crate::plan::{Observed, ObservedKey, Step, parts, plan};
 use crate::policy::NEW_KEY_MAY_HIDE;
 use crate::ports::{
-    ApiGateway, Class, Clock, Entropy, NewKey, PortError, PortResult, Ports, Service, Stripe, Users,
+    ApiGateway, Class, Clock, Entropy, NewKey, PlanStages, PortError, PortResult, Ports, Service,
+    Stripe, Users,
 };
 
 /// How often a conflict is answered by observing and planning anew, before the events
@@ -207,17 +208,21 @@ impl<P: Ports> Run<'_, P> {
         self.clock_now().duration_since(minted_at) < NEW_KEY_MAY_HIDE
     }
 
-    /// The usage plans that a key is on, those that we manage: the catalog's, and the `known` one
-    /// that the ledger has from an older catalog.
+    /// The usage plans that a key is on and that are ours to say: the catalog's, the `known` one that
+    /// the ledger has from an older catalog, and any other that keeps it off the catalog's.
     async fn managed_plans_of(
         &self,
         key: &KeyId,
         known: Option<UsagePlanId>,
     ) -> PortResult<BTreeSet<UsagePlanId>> {
         let plans = self.worker.ports.api_gateway().plans_of(key).await?;
-        let ours =
-            |plan: &UsagePlanId| self.worker.catalog.manages(plan) || known.as_ref() == Some(plan);
-        Ok(plans.into_iter().filter(ours).collect())
+        let catalog = &self.worker.catalog;
+        let ours = |plan: &PlanStages| {
+            catalog.manages(&plan.id)
+                || catalog.is_in_the_way(plan)
+                || known.as_ref() == Some(&plan.id)
+        };
+        Ok(plans.into_iter().filter(ours).map(|plan| plan.id).collect())
     }
 
     /// Waits for this instance's share of the control plane, if the lease lasts that long and

@@ -29,7 +29,8 @@ pub use forecast::{Forecast, KeyStock, Live, Minted, Pace, Reached, count_keys, 
 pub(crate) use operate::bring_disputes;
 pub use operate::{ActError, Acted, Operate};
 pub use rebuild::{
-    Heard, REBUILD, REBUILT_CLOSED, REBUILT_GRANT, REBUILT_HOLD, Rebuild, RebuildReport, Rebuilt,
+    Doubt, Doubted, Heard, OVERLAP, REBUILD, REBUILT_CLOSED, REBUILT_GRANT, REBUILT_HOLD, Rebuild,
+    RebuildReport, Rebuilt, doubts,
 };
 pub use reconcile::{ACCEPTED_FOR, Excess, Reconcile, Repaired, TooMany, excesses, is_held_back};
 pub use rehearsal::{Held, Rehearsal, Rehearsed, Step, What};

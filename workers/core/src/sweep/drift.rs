@@ -34,7 +34,7 @@ use super::{
     About, Drift, DriftReport, Finding, News, Orphan, SEVERAL_LISTED, Stage, Told, wake,
     wake_customer,
 };
-use crate::account::User;
+use crate::account::{UsagePlanId, User};
 use crate::binding::{Binding, Met};
 use crate::boundary::{Boundary, Marks};
 use crate::budget::Caller;
@@ -197,7 +197,8 @@ impl<'a, P: Ports, Q: Queue> UnderWay<'a, P, Q> {
         Ok(())
     }
 
-    /// All keys, with the catalog's usage plans that they are on.
+    /// All keys, with the usage plans that they are on: the catalog's, and those that keep a key off
+    /// them.
     async fn keys(&mut self) -> PortResult<Keys> {
         let gateway = self.sweep.ports.api_gateway();
         let mut keys = Keys::new(self.sweep.stack, self.begun);
@@ -210,14 +211,13 @@ impl<'a, P: Ports, Q: Queue> UnderWay<'a, P, Q> {
             page.items.into_iter().for_each(|key| keys.add(key));
             pages.go_on(page.next);
         }
-        self.stages().await?;
-        for plan in self.sweep.catalog.plans() {
+        for plan in self.usage_plans().await? {
             let mut pages = self.pages(gap);
             while let Some(position) = pages.turn().await {
-                let page = gateway.keys_on(&plan.usage_plan, position.as_deref()).await?;
+                let page = gateway.keys_on(&plan, position.as_deref()).await?;
                 self.through(Stage::KeysOnPlans, page.items.len());
                 self.report.unreadable.add(&page.unreadable);
-                page.items.iter().for_each(|key| keys.put_on(&plan.usage_plan, key));
+                page.items.iter().for_each(|key| keys.put_on(&plan, key));
                 pages.go_on(page.next);
             }
         }
@@ -225,19 +225,23 @@ impl<'a, P: Ports, Q: Queue> UnderWay<'a, P, Q> {
         Ok(keys)
     }
 
-    /// Whether the catalog's usage plans cover its stages. Whoever deletes a stage and makes it
-    /// anew, by hand or by a tool, takes it from every plan: each key is refused from then on, and
-    /// all else agrees.
-    async fn stages(&mut self) -> PortResult<()> {
+    /// The usage plans on which a key may be, or may be in the way. Whether the catalog's cover its
+    /// stages is seen on the way: whoever deletes a stage and makes it anew, by hand or by a tool,
+    /// takes it from every plan. Each key is refused from then on, and all else agrees.
+    async fn usage_plans(&mut self) -> PortResult<Vec<UsagePlanId>> {
         let catalog = self.sweep.catalog;
+        let of_catalog = catalog.plans().iter().map(|plan| plan.usage_plan.clone());
+        let mut plans: Vec<_> = of_catalog.collect();
         let mut pages = self.pages(Caller::Sweep.per_call(self.sweep.policy));
         while let Some(position) = pages.turn().await {
             let page = self.sweep.ports.api_gateway().all_plans(position.as_deref()).await?;
             self.report.unreadable.add(&page.unreadable);
             self.report.stages_lost.extend(stages_lost(catalog, &page.items));
+            let others = page.items.iter().filter(|plan| catalog.is_in_the_way(plan));
+            plans.extend(others.map(|plan| plan.id.clone()));
             pages.go_on(page.next);
         }
-        Ok(())
+        Ok(plans)
     }
 
     /// The accounts of a part, or of as much of it as may be held.

@@ -448,3 +448,50 @@ async fn what_was_interrupted_is_made_by_the_next() -> anyhow::Result<()> {
     assert_eq!(town.reconcile("").await?.exit, 0);
     Ok(())
 }
+
+impl Town {
+    /// Writes a proof into a subscription; returns the one that was there.
+    fn prove(&self, subscription: &str, proof: &str) -> anyhow::Result<String> {
+        let mut stripe = self.operator.stack.world.stripe.account();
+        let before = stripe.subscription(subscription)?.metadata.get("tollgate_proof").cloned();
+        let proof = [("tollgate_proof".to_owned(), proof.to_owned())].into();
+        stripe.set_metadata(subscription, &proof)?;
+        before.context("it had one")
+    }
+}
+
+/// Another Stripe account's key explains nobody's plan: that is seen before anything is written,
+/// and what was written all the same is made good with the right one.
+#[tokio::test]
+async fn a_rebuild_that_explains_nothing_is_refused_until_it_is_accepted() -> anyhow::Result<()> {
+    let town = Town::open().await?;
+    let ann = town.operator.stack.ledger.account(&town.ann).await?.context("she is there")?;
+    let subscription = ann.access.reason.subscription().context("she pays")?.to_string();
+    town.lose_the_table().await?;
+    // By these secrets the proof of Ann's subscription is none.
+    let proof = town.prove(&subscription, "1:00")?;
+    town.changed();
+    for option in ["--yes", "--dry-run", "--yes --json"] {
+        let said = town.reconcile(&format!("--rebuild --by olga {option}")).await?;
+        assert_eq!(said.exit, 3, "{said:?}");
+        let problem = "of 1 accounts on more than the default plan, 1 have no subscription";
+        assert!(said.err.contains(problem) && said.err.contains("--accept"), "{said:?}");
+        assert!(said.err.contains("have a proof that these derivation secrets did not make"));
+        assert!(said.out.contains(problem), "{said:?}");
+    }
+    assert_eq!(town.changed(), [""; 0]);
+    let said = town.reconcile("--rebuild --accept --yes --by olga").await?;
+    assert_eq!(said.exit, 0, "{said:?}");
+    assert!(said.out.contains("     1  granted their plan"), "{said:?}");
+    town.prove(&subscription, &proof)?;
+    let said = town.reconcile("--rebuild --yes --by olga").await?;
+    assert_eq!(said.exit, 0, "{said:?}");
+    assert!(
+        said.out.contains("once more, as a rebuild had guessed at them: 1 account"),
+        "{said:?}"
+    );
+    let ann = town.operator.stack.ledger.account(&town.ann).await?.context("she is there")?;
+    assert_eq!((ann.access.grants.len(), ann.access.customers.len()), (0, 1));
+    assert_eq!(town.reconcile("").await?.exit, 0);
+    Ok(())
+}

@@ -171,11 +171,18 @@ pub(super) async fn a_key_can_be_on_one_usage_plan_per_stage<F: Face>(stand: Sta
     api.attach(&basic, &id).await.unwrap();
 }
 
+async fn plans_of<F: Face>(stand: &Stand<F>, key: &KeyId) -> Vec<UsagePlanId> {
+    let plans = stand.ports.api_gateway().plans_of(key).await.unwrap();
+    let mut plans: Vec<_> = plans.into_iter().map(|plan| plan.id).collect();
+    plans.sort();
+    plans
+}
+
 pub(super) async fn attaching_twice_is_a_conflict<F: Face>(stand: Stand<F>) {
     let (api, id, free) = (stand.ports.api_gateway(), stand.key().await, stand.plan("free"));
     api.attach(&free, &id).await.unwrap();
     assert_eq!(api.attach(&free, &id).await.unwrap_err().class, Class::Conflict);
-    assert_eq!(api.plans_of(&id).await.unwrap(), [free]);
+    assert_eq!(plans_of(&stand, &id).await, [free]);
 }
 
 pub(super) async fn conflict_also_means_try_again<F: Face>(stand: Stand<F>) {
@@ -214,11 +221,13 @@ pub(super) async fn usage_plans_of_a_key<F: Face>(stand: Stand<F>) {
     assert!(api.plans_of(&id).await.unwrap().is_empty());
     api.attach(&free, &id).await.unwrap();
     api.attach(&beta, &id).await.unwrap();
-    let mut found = api.plans_of(&id).await.unwrap();
-    let mut expected = [free, beta];
-    found.sort();
+    let mut expected = [free.clone(), beta];
     expected.sort();
-    assert_eq!(found, expected);
+    assert_eq!(plans_of(&stand, &id).await, expected);
+    // With the stages that each covers, as in the list of all plans.
+    let all = api.all_plans(None).await.unwrap().items;
+    let found = api.plans_of(&id).await.unwrap();
+    assert!(found.iter().all(|plan| !plan.stages.is_empty() && all.contains(plan)), "{found:?}");
 }
 
 pub(super) async fn keys_on_a_usage_plan_come_in_pages<F: Face>(stand: Stand<F>) {

@@ -4,7 +4,7 @@ use std::io::Result as IoResult;
 
 use serde_json::{Value, json};
 use tollgate_billing::ledger::StackRecord;
-use tollgate_billing::ops::{Rebuild, RebuildReport, Rebuilt};
+use tollgate_billing::ops::{Doubted, OVERLAP, Rebuild, RebuildReport, Rebuilt, doubts};
 use tollgate_billing::ports::{Clock, Ports};
 use tollgate_billing::sweep::{ACCOUNTS_AT_ONCE, News, Stage};
 
@@ -23,6 +23,7 @@ struct Noted {
     held: Vec<String>,
     granted: Vec<String>,
     taken: Vec<String>,
+    disowned: Vec<String>,
     all: Vec<String>,
 }
 
@@ -30,6 +31,11 @@ impl Noted {
     fn add(&mut self, rebuilt: &Rebuilt) {
         let plan = rebuilt.plan.as_ref().map_or("no plan".to_owned(), ToString::to_string);
         let line = format!("{} {plan}", rebuilt.account);
+        let customers = rebuilt.disowned.iter().map(|customer| format!(" {customer}"));
+        let disowned = rebuilt.account.to_string() + &customers.collect::<String>();
+        if !rebuilt.disowned.is_empty() && self.disowned.len() < self.listed {
+            self.disowned.push(disowned);
+        }
         let lists = [
             (rebuilt.held, &mut self.held),
             (rebuilt.granted.is_some(), &mut self.granted),
@@ -80,14 +86,32 @@ pub(super) async fn run<C: Clock>(
             print_bound(bound, io)?;
         }
     }
-    let answer = command.consent.ask(would.rebuilt > 0, context.json, io)?;
+    let changes = would.rebuilt + would.again > 0;
+    let doubted = if changes { doubts(&would) } else { Vec::new() };
+    let belongs_to = bound.map_or(
+        Value::Null,
+        |bound| json!({ "stripe_account": bound.stripe_account, "pool": bound.pool }),
+    );
+    if !context.json {
+        for doubted in &doubted {
+            writeln!(io.out, "\n{}", io.paint(Colour::Red, &doubted.to_string()))?;
+        }
+    }
+    if !doubted.is_empty() && !command.accept {
+        if context.json {
+            print_json(&would, &noted, false, &doubted, &belongs_to, io)?;
+        }
+        return Err(refused(&doubted));
+    }
+    let answer = command.consent.ask(changes, context.json, io)?;
     let written = matches!(answer, Answer::Do);
     let (report, exit) = match answer {
         Answer::Nothing => (would, Exit::Done),
         Answer::DryRun => (would, Exit::WouldChange),
         Answer::Do => {
             noted = Noted { listed, ..Noted::default() };
-            let report = write(&rebuild, would.rebuilt, &mut noted, context.json, io).await?;
+            let total = would.rebuilt + would.again;
+            let report = write(&rebuild, total, &mut noted, context.json, io).await?;
             if !context.json {
                 writeln!(io.out)?;
                 print(&report, &noted, "Written back", io)?;
@@ -99,14 +123,18 @@ pub(super) async fn run<C: Clock>(
         }
     };
     if context.json {
-        let mut json = to_json(&report, &noted, written);
-        json["belongs_to"] = bound.map_or(
-            Value::Null,
-            |bound| json!({ "stripe_account": bound.stripe_account, "pool": bound.pool }),
-        );
-        writeln!(io.out, "{json:#}")?;
+        print_json(&report, &noted, written, &doubted, &belongs_to, io)?;
     }
     Ok(exit)
+}
+
+fn refused(doubted: &[Doubted]) -> Failure {
+    let problems: Vec<_> = doubted.iter().map(ToString::to_string).collect();
+    Failure::refused(
+        format!("nothing was written: {}", problems.join("; ")),
+        "Compare the Stripe key, the derivation secrets and the pool with what the stack had: \
+         `tollgate doctor`, `tollgate stack show`. If they are right, repeat with --accept.",
+    )
 }
 
 /// What is confirmed along with it.
@@ -147,7 +175,11 @@ fn print(report: &RebuildReport, noted: &Noted, done: &str, io: &mut Io<'_>) -> 
     let (rebuilt, paying) = (counted(report.rebuilt, "account"), number(report.paying));
     let customers = counted(report.customers, "customer");
     writeln!(io.out, "{done}: {rebuilt}, {paying} paying, with {customers}")?;
-    let kinds: [(usize, &str, &[String]); 3] = [
+    if report.again > 0 {
+        let again = counted(report.again, "account");
+        writeln!(io.out, "{done} once more, as a rebuild had guessed at them: {again}")?;
+    }
+    let kinds: [(usize, &str, &[String]); 4] = [
         (
             report.held,
             "held: their keys were disabled, and what for is not known; `tollgate account \
@@ -162,6 +194,13 @@ fn print(report: &RebuildReport, noted: &Noted, done: &str, io: &mut Io<'_>) -> 
             &noted.granted,
         ),
         (report.taken, "whose customer the ledger has linked to somebody else", &noted.taken),
+        (
+            report.disowned,
+            "customers pay for more than the account has that they name, by its key and by what its \
+             user is told: an operator may have given them to somebody else. They are linked to \
+             nobody: `tollgate account link WHO CUSTOMER --why TEXT`",
+            &noted.disowned,
+        ),
     ];
     for (count, what, list) in kinds.into_iter().filter(|(count, ..)| *count > 0) {
         writeln!(io.out, "\n{count:>6}  {}", io.paint(Colour::Yellow, what))?;
@@ -171,6 +210,14 @@ fn print(report: &RebuildReport, noted: &Noted, done: &str, io: &mut Io<'_>) -> 
         if count > list.len() {
             writeln!(io.out, "        … and {} more: --list", count - list.len())?;
         }
+    }
+    if let Some(since) = report.retiring_since {
+        let (keys, days) = (counted(report.retiring, "replaced key"), OVERLAP.as_hours() / 24);
+        writeln!(
+            io.out,
+            "\n{keys} still work, the oldest since {since:.0}: until {days} days after their \
+             successors were made, and one day at least"
+        )?;
     }
     let counts = [
         (report.other_keys, "keys besides an account's newest: `reconcile --repair` deletes them"),
@@ -202,19 +249,37 @@ fn print(report: &RebuildReport, noted: &Noted, done: &str, io: &mut Io<'_>) -> 
     Ok(())
 }
 
-fn to_json(report: &RebuildReport, noted: &Noted, written: bool) -> Value {
-    json!({
+fn print_json(
+    report: &RebuildReport,
+    noted: &Noted,
+    written: bool,
+    doubted: &[Doubted],
+    belongs_to: &Value,
+    io: &mut Io<'_>,
+) -> IoResult<()> {
+    let doubts = doubted.iter().map(|doubted| {
+        json!({ "count": doubted.count, "of": doubted.of, "problem": doubted.to_string() })
+    });
+    let json = json!({
+        "belongs_to": belongs_to,
+        "doubts": doubts.collect::<Vec<_>>(),
         "written": written,
         "known": report.known,
         "rebuilt": report.rebuilt,
+        "again": report.again,
         "paying": report.paying,
         "customers": report.customers,
         "held": report.held,
         "granted": report.granted,
         "taken": written.then_some(report.taken),
+        "disowned": report.disowned,
         "busy": report.busy,
         "left": report.left,
         "unreadable": left_out::json(&report.unreadable),
+        "retiring_keys": {
+            "count": report.retiring,
+            "since": report.retiring_since.map(|since| since.to_string()),
+        },
         "other_keys": report.other_keys,
         "keys_without_user": report.keys_without_user,
         "unproven": report.unproven,
@@ -223,6 +288,8 @@ fn to_json(report: &RebuildReport, noted: &Noted, written: bool) -> Value {
             "held": noted.held,
             "granted": noted.granted,
             "taken": noted.taken,
+            "disowned": noted.disowned,
         },
-    })
+    });
+    writeln!(io.out, "{json:#}")
 }

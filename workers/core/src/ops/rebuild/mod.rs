@@ -5,7 +5,9 @@
 //! accounts: the ledger's accounts, all subscriptions, all users. Every user whom the ledger
 //! has decided nothing about, and of whom there is a key of ours, a word in their
 //! attributes or a subscription with our proof, is written back: two writes, and no reads
-//! but pages.
+//! but pages. So is whoever an earlier rebuild has held or granted something for want of a
+//! reason: there may be one now. What a look has found is to be compared with [`doubts`] before
+//! anything is written.
 //!
 //! # Guarantees
 //! - It reads and writes nothing from a Stripe account or a pool that is not the stack's. A stack
@@ -13,37 +15,46 @@
 //!   has seen them.
 //! - It writes what is, and moves nothing. Where that is not what should be, the
 //!   reconciliation finds it and the worker mends it, within the blast limit.
-//! - What the ledger has decided is not touched: running it again skips what exists, and
-//!   what was interrupted goes on.
+//! - What the ledger has decided is not touched, but for the guesses of a rebuild that nobody has
+//!   ended: running it again skips what exists, and what was interrupted goes on.
+//! - What operators have done since the loss stays: closes, holds, grants, unlinks.
+//! - Any worker may decide what it has written, whatever the revision of the file that it went by.
 //! - What cannot be read is not nothing: of an account of which a row cannot be read nothing is
 //!   written, and it is told.
 //! - Nobody is released and nobody is demoted by what was forgotten: a disabled key that
 //!   nothing explains gets an operator's hold, a plan that nothing explains a grant. Both
 //!   are told, and are for a person to end.
+//! - Nobody's customer is given back to whom an operator may have taken them from: see
+//!   [`Rebuilt::disowned`].
+//! - A replaced key works on, as it may until the end of its overlap: [`OVERLAP`].
 //!
 //! # Caveats
 //! Not to be had from anywhere: history, event records, the reasons of holds and grants,
 //! disputes, refunds, customers on Stripe's test clocks whom no event has linked again, links of
 //! customers without our proof, accounts that were closed, when a grace period began.
 
+mod doubts;
 mod portion;
 mod remains;
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use jiff::{SignedDuration, Timestamp};
 use tollgate_events::{AccountId, CustomerId, Envelope, EventId, Source, Via};
 
+pub use self::doubts::{Doubt, Doubted, doubts};
 use self::portion::Portion;
-pub use self::remains::{REBUILT_CLOSED, REBUILT_GRANT, REBUILT_HOLD};
-use self::remains::{Remains, Restored, restore};
+pub use self::remains::{OVERLAP, REBUILT_CLOSED, REBUILT_GRANT, REBUILT_HOLD};
+use self::remains::{Remains, Restored, has_guesses, restore};
+use super::acts::said;
 use crate::account::{Account, KeyId, PlanId, Slot, Status, UsagePlanId};
 use crate::accounts::{Accounts, Answer, Change, Claimed};
 use crate::binding::{Binding, Met};
 use crate::boundary::{Boundary, Marks};
 use crate::budget::Caller;
 use crate::catalog::Catalog;
-use crate::derive::Deriver;
+use crate::derive::{Deriver, Mark};
 use crate::key_name::read_key_name;
 use crate::ledger::{EventRecord, Outcome, StepTaken};
 use crate::policy::Policy;
@@ -89,6 +100,22 @@ struct FoundKey {
     plans: Vec<UsagePlanId>,
 }
 
+/// The keys of one owner.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct FoundKeys {
+    newest: FoundKey,
+    older: Vec<FoundKey>,
+}
+
+impl FoundKeys {
+    fn add(&mut self, mut key: FoundKey) {
+        if (key.generation, &key.id) > (self.newest.generation, &self.newest.id) {
+            std::mem::swap(&mut self.newest, &mut key);
+        }
+        self.older.push(key);
+    }
+}
+
 /// An account that was written back, or would be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rebuilt {
@@ -105,6 +132,9 @@ pub struct Rebuilt {
     /// Customers with our proof whom the ledger has linked to somebody else, or an operator has
     /// released.
     pub taken: Vec<CustomerId>,
+    /// Customers with our proof who pay for more than the account has, by its key and by its user's
+    /// word: released, for a person to link.
+    pub disowned: Vec<CustomerId>,
 }
 
 /// What a rebuild came to.
@@ -120,8 +150,16 @@ pub struct RebuildReport {
     pub held: usize,
     /// Those that have a grant, because nothing explains their plan.
     pub granted: usize,
+    /// Those that a rebuild had decided, and nobody else: they were, or would be, decided again.
+    pub again: usize,
+    /// Those on more than the default plan.
+    pub on_more: usize,
     /// Customers linked.
     pub customers: usize,
+    /// Live subscriptions whose owner by our proof has less, by their key and by their user's word,
+    /// and owes it to no later purchase: an operator may have released their customer. They are
+    /// released, and not linked.
+    pub disowned: usize,
     /// Those with a customer whom the ledger has linked to somebody else, or an operator has
     /// released. Only writing tells.
     pub taken: usize,
@@ -133,13 +171,25 @@ pub struct RebuildReport {
     /// Rows of any of the four systems that cannot be read. Whose they are is left, as far as
     /// that can be read.
     pub unreadable: LeftOut,
-    /// Keys of ours besides an account's newest.
+    /// Replaced keys that still work, until the longest overlap of a rotation is over.
+    pub retiring: usize,
+    /// Since when the oldest of them does.
+    pub retiring_since: Option<Timestamp>,
+    /// Other keys of ours besides an account's newest.
     pub other_keys: usize,
+    /// Owners of keys of ours whom the ledger does not know.
+    pub owners: usize,
     /// Keys of ours whose owner is not in the pool.
     pub keys_without_user: usize,
     /// Customers who pay for a plan of the catalog, whom no account of the ledger has, and
     /// whose subscriptions do not name their account with our proof.
     pub unproven: usize,
+    /// Live subscriptions that name their account with our proof.
+    pub proven: usize,
+    /// Live subscriptions that bear this stack's name, and a proof that the secrets did not make.
+    pub broken: usize,
+    /// Customers who pay for a plan of the catalog, and whose account is known.
+    pub owned: usize,
     /// The parts in which the accounts were looked at.
     pub parts: usize,
     /// The most accounts and subscriptions held in memory at once.
@@ -149,7 +199,7 @@ pub struct RebuildReport {
 /// Hears how far it is, and of each account as it is written.
 pub type Heard<'a> = &'a mut (dyn FnMut(News<Rebuilt>) + Send);
 
-type Keys = HashMap<AccountId, FoundKey>;
+type Keys = HashMap<AccountId, FoundKeys>;
 
 impl<P: Ports> Rebuild<'_, P> {
     /// Tells what would be written back. Nothing is written.
@@ -181,11 +231,16 @@ impl<P: Ports> Rebuild<'_, P> {
             let mut unreadable = LeftOut::default();
             let mut portion =
                 self.accounts(part, &mut parts, &mut keys, &mut unreadable, heard).await?;
-            self.subscriptions(&mut portion, &mut parts, &mut unreadable, heard).await?;
+            let marks =
+                self.subscriptions(&mut portion, &mut parts, &mut unreadable, heard).await?;
             report.parts += 1;
             let first = report.parts == 1;
+            if first {
+                (report.proven, report.broken) = marks;
+            }
             report.known += portion.known();
             report.unproven += portion.unproven();
+            report.owned += portion.owned();
             report.held_at_most = report.held_at_most.max(portion.held_at_most);
             self.users(portion, &mut keys, writes, &mut report, heard).await?;
             if first {
@@ -193,10 +248,12 @@ impl<P: Ports> Rebuild<'_, P> {
             }
         }
         report.keys_without_user = keys.len();
+        report.owners += keys.len();
         Ok(report)
     }
 
-    /// The newest key of each owner, with the catalog's plans that it is on.
+    /// The keys of each owner, with the plans that they are on: the catalog's, and any other that
+    /// covers a stage of the catalog, which a key must be taken off first.
     async fn keys(&self, report: &mut RebuildReport, heard: Heard<'_>) -> PortResult<Keys> {
         let gateway = self.ports.api_gateway();
         let mut keys = HashMap::new();
@@ -209,29 +266,46 @@ impl<P: Ports> Rebuild<'_, P> {
             keys.extend(page.items.into_iter().filter_map(|key| self.read(key)));
             pages.go_on(page.next);
         }
-        for plan in self.catalog.plans() {
+        for plan in self.usage_plans(report).await? {
             let mut pages = Pages::new(self.ports.clock(), gap);
             while let Some(position) = pages.turn().await {
-                let page = gateway.keys_on(&plan.usage_plan, position.as_deref()).await?;
+                let page = gateway.keys_on(&plan, position.as_deref()).await?;
                 heard(News::Through(Stage::KeysOnPlans, page.items.len()));
                 report.unreadable.add(&page.unreadable);
                 for id in &page.items {
                     if let Some((_, key)) = keys.get_mut(id) {
-                        key.plans.push(plan.usage_plan.clone());
+                        key.plans.push(plan.clone());
                     }
                 }
                 pages.go_on(page.next);
             }
         }
-        let mut newest: Keys = HashMap::new();
+        let mut of_owners: Keys = HashMap::new();
         for (owner, key) in keys.into_values() {
-            report.other_keys += usize::from(newest.contains_key(&owner));
-            match newest.get(&owner) {
-                Some(other) if (other.generation, &other.id) > (key.generation, &key.id) => {}
-                _ => drop(newest.insert(owner, key)),
+            match of_owners.entry(owner) {
+                Entry::Occupied(mut found) => found.get_mut().add(key),
+                Entry::Vacant(place) => {
+                    place.insert(FoundKeys { newest: key, older: Vec::new() });
+                }
             }
         }
-        Ok(newest)
+        Ok(of_owners)
+    }
+
+    /// The usage plans on which a key may be, or may be in the way.
+    async fn usage_plans(&self, report: &mut RebuildReport) -> PortResult<Vec<UsagePlanId>> {
+        let of_catalog = self.catalog.plans().iter().map(|plan| plan.usage_plan.clone());
+        let mut plans: Vec<_> = of_catalog.collect();
+        let gap = Caller::Command.per_call(self.policy);
+        let mut pages = Pages::new(self.ports.clock(), gap);
+        while let Some(position) = pages.turn().await {
+            let page = self.ports.api_gateway().all_plans(position.as_deref()).await?;
+            report.unreadable.add(&page.unreadable);
+            let others = page.items.iter().filter(|plan| self.catalog.is_in_the_way(plan));
+            plans.extend(others.map(|plan| plan.id.clone()));
+            pages.go_on(page.next);
+        }
+        Ok(plans)
     }
 
     /// A long-lived key of ours, by its id.
@@ -265,8 +339,8 @@ impl<P: Ports> Rebuild<'_, P> {
                     portion.add_unreadable(id, later);
                 }
             }
-            for account in &accounts.items {
-                if !account.is_undecided() {
+            for account in accounts.items {
+                if !is_to_be_written(&account) {
                     keys.remove(&account.id);
                 }
                 portion.add(account, later);
@@ -278,16 +352,18 @@ impl<P: Ports> Rebuild<'_, P> {
         }
     }
 
-    /// The subscriptions of accounts to be rebuilt.
+    /// The subscriptions of accounts to be rebuilt. Returns how many live ones name their account
+    /// with our proof, and how many with one that the secrets did not make.
     async fn subscriptions(
         &self,
         portion: &mut Portion,
         later: &mut Vec<Part>,
         unreadable: &mut LeftOut,
         heard: Heard<'_>,
-    ) -> PortResult<()> {
+    ) -> PortResult<(usize, usize)> {
         let boundary = self.boundary();
         let proven = |it: &Subscription| boundary.made_for(it.named.as_ref()).cloned();
+        let (mut ours, mut broken) = (0, 0);
         // One proof is enough for all that a customer pays, and may stand on any page.
         let mut pages = Pages::new(self.ports.clock(), GAP);
         while let Some(position) = pages.turn().await {
@@ -299,6 +375,9 @@ impl<P: Ports> Rebuild<'_, P> {
                 owner.into_iter().for_each(|owner| portion.leave(owner));
             }
             for subscription in &page.items {
+                let mark = subscription.named.as_ref().map(|named| self.deriver.reads(named));
+                ours += usize::from(subscription.is_live() && mark == Some(Mark::Ours));
+                broken += usize::from(subscription.is_live() && mark == Some(Mark::Broken));
                 if let Some(owner) = proven(subscription) {
                     portion.names(subscription.customer.clone(), owner);
                 }
@@ -315,17 +394,17 @@ impl<P: Ports> Rebuild<'_, P> {
             for subscription in boundary.own(page.items) {
                 let owner =
                     proven(&subscription).or_else(|| portion.linked_to(&subscription.customer));
-                match owner {
-                    Some(owner) => portion.give(owner, subscription, later),
-                    None if subscription.is_live() && boundary.is_sold(&subscription) => {
-                        portion.is_unproven(subscription.customer, later);
-                    }
-                    None => {}
+                if subscription.is_live() && boundary.is_sold(&subscription) {
+                    portion.pays(&subscription.customer, owner.is_some(), later);
+                }
+                if let Some(owner) = owner {
+                    portion.give(owner, subscription, later);
                 }
             }
             pages.go_on(page.next);
         }
-        self.unlisted(portion, later).await
+        self.unlisted(portion, later).await?;
+        Ok((ours, broken))
     }
 
     /// The list of everybody's subscriptions leaves out those on test clocks. A customer who is
@@ -371,19 +450,25 @@ impl<P: Ports> Rebuild<'_, P> {
                 if !portion.lacks(&user.id) {
                     continue;
                 }
-                let key = keys.remove(&user.id);
+                let keys = keys.remove(&user.id);
+                report.owners += usize::from(keys.is_some());
                 if portion.leaves(&user.id) {
                     report.left += 1;
                     continue;
                 }
-                let subscriptions = portion.take(&user.id);
+                let (account, subscriptions) = portion.take(&user.id);
                 let told = user.attributes.plan.is_some();
-                if key.is_none() && subscriptions.is_empty() && !told {
+                if keys.is_none() && subscriptions.is_empty() && !told {
                     // Nobody ever decided anything: their next sign-in begins.
                     continue;
                 }
-                let left = Left { user, key, subscriptions };
-                match Box::pin(self.write_back(left, writes, report)).await? {
+                let account = account.unwrap_or_else(|| Account::new(user.id.clone()));
+                let left = Left { user, keys, subscriptions };
+                if left.changes_nothing(&account, self) {
+                    report.known += 1;
+                    continue;
+                }
+                match Box::pin(self.write_back(left, account, writes, report)).await? {
                     Some(rebuilt) => heard(News::Found(rebuilt)),
                     None => report.busy += 1,
                 }
@@ -397,6 +482,7 @@ impl<P: Ports> Rebuild<'_, P> {
     async fn write_back(
         &self,
         mut left: Left<'_>,
+        read: Account,
         writes: bool,
         report: &mut RebuildReport,
     ) -> PortResult<Option<Rebuilt>> {
@@ -406,14 +492,14 @@ impl<P: Ports> Rebuild<'_, P> {
                 None => return Ok(None),
             }
         } else {
-            (Account::new(left.user.id.clone()), None)
+            (read, None)
         };
         let mut taken = Vec::new();
         loop {
             let now = self.ports.clock().now();
             let restored = restore(&left.remains(&before), self.catalog, self.policy, now);
             if let Some(claimed) = &mut claimed {
-                match claimed.commit(self.change(&restored, now)).await? {
+                match claimed.commit(self.change(&before, &restored, now)).await? {
                     Answer::Committed { .. } => {}
                     Answer::LinkTaken { customer, .. } | Answer::LinkReleased { customer } => {
                         left.subscriptions.retain(|it| it.customer != customer);
@@ -423,7 +509,7 @@ impl<P: Ports> Rebuild<'_, P> {
                     Answer::Lost(_) => return Ok(None),
                 }
             }
-            report.count(&restored);
+            report.count(&before, &restored, left.keys.as_ref(), self.catalog);
             report.taken += usize::from(!taken.is_empty());
             return Ok(Some(Rebuilt {
                 account: restored.account.id,
@@ -432,12 +518,13 @@ impl<P: Ports> Rebuild<'_, P> {
                 held: restored.held,
                 granted: restored.granted,
                 taken,
+                disowned: restored.disowned.into_iter().collect(),
             }));
         }
     }
 
-    /// Claims an account that nothing is decided about; one that somebody has written since
-    /// it was listed is given back as it was.
+    /// Claims an account that is to be written; one that somebody has written since it was listed
+    /// is given back as it was.
     async fn claim(
         &self,
         id: &AccountId,
@@ -448,7 +535,7 @@ impl<P: Ports> Rebuild<'_, P> {
         let Ok((account, claimed)) = accounts.claim(id, now, until).await? else {
             return Ok(None);
         };
-        if account.is_undecided() {
+        if is_to_be_written(&account) {
             return Ok(Some((account, claimed)));
         }
         claimed.give_back(account, now).await?;
@@ -456,7 +543,7 @@ impl<P: Ports> Rebuild<'_, P> {
     }
 
     /// State, history, links and the event's record.
-    fn change(&self, restored: &Restored, at: Timestamp) -> Change {
+    fn change(&self, before: &Account, restored: &Restored, at: Timestamp) -> Change {
         let account = restored.account.clone();
         let id = EventId::parse(format!("op_{}", self.ports.entropy().hex()));
         let event = Envelope {
@@ -467,7 +554,7 @@ impl<P: Ports> Rebuild<'_, P> {
         };
         let step = "rebuild from API Gateway, Cognito and Stripe".to_owned();
         let record = EventRecord {
-            detail: Some(self.detail(restored)),
+            detail: Some(self.detail(before, restored)),
             account: Some(account.id.clone()),
             ..EventRecord::of(event.clone(), Outcome::Applied, at)
         };
@@ -475,45 +562,80 @@ impl<P: Ports> Rebuild<'_, P> {
             causes: vec![event.event_ref()],
             steps: vec![StepTaken { step, at }],
             link: account.access.customers.iter().cloned().collect(),
+            unlink: restored.disowned.iter().cloned().collect(),
             records: vec![record],
             ..Change::to(account, at)
         }
     }
 
     /// Who and why, for the event's record.
-    fn detail(&self, restored: &Restored) -> String {
-        let mut why = format!("{}: the ledger did not have this account; rebuilt", self.by);
+    fn detail(&self, before: &Account, restored: &Restored) -> String {
+        let why = match before.is_undecided() {
+            true => "the ledger did not have this account; rebuilt",
+            false => "what a rebuild had guessed, rebuilt again",
+        };
+        let mut why = said(self.by, why);
         if restored.held {
             why += "; held, because its key was disabled";
         }
         if let Some(plan) = &restored.granted {
             why += &format!("; granted {plan}, because nothing said why its key was on it");
         }
+        for customer in &restored.disowned {
+            why += &format!("; {customer} pays for more than it had, and was not linked");
+        }
         why
     }
 }
 
 impl RebuildReport {
-    fn count(&mut self, restored: &Restored) {
+    fn count(
+        &mut self,
+        before: &Account,
+        restored: &Restored,
+        keys: Option<&FoundKeys>,
+        catalog: &Catalog,
+    ) {
         let access = &restored.account.access;
-        self.rebuilt += 1;
+        let written = if before.is_undecided() { &mut self.rebuilt } else { &mut self.again };
+        *written += 1;
         self.paying += usize::from(access.reason.is_paid());
         self.held += usize::from(restored.held);
         self.granted += usize::from(restored.granted.is_some());
+        let default = catalog.default_plan().map(|plan| &plan.id);
+        self.on_more += usize::from(access.plan.is_some() && access.plan.as_ref() != default);
         self.customers += access.customers.len();
+        self.disowned += restored.disowned.len();
+        let older = keys.map_or(0, |keys| keys.older.len());
+        self.retiring += access.retiring.len();
+        self.other_keys += older.saturating_sub(access.retiring.len());
+        let since = access.retiring.iter().filter_map(|key| key.minted_at);
+        self.retiring_since = self.retiring_since.into_iter().chain(since).min();
     }
+}
+
+/// Whether nothing was decided of an account, or a rebuild has guessed: that can be done again.
+fn is_to_be_written(account: &Account) -> bool {
+    account.is_undecided() || has_guesses(account)
 }
 
 /// What is left of one account, outside the ledger.
 struct Left<'a> {
     user: &'a UserRecord,
-    key: Option<FoundKey>,
+    keys: Option<FoundKeys>,
     subscriptions: Vec<Subscription>,
 }
 
 impl Left<'_> {
     fn remains<'b>(&'b self, before: &'b Account) -> Remains<'b> {
-        let (key, subscriptions) = (self.key.as_ref(), &self.subscriptions);
-        Remains { before, user: self.user, key, subscriptions }
+        let (keys, subscriptions) = (self.keys.as_ref(), &self.subscriptions);
+        Remains { before, user: self.user, keys, subscriptions }
+    }
+
+    /// Whether what a rebuild has guessed is guessed again.
+    fn changes_nothing<P: Ports>(&self, account: &Account, rebuild: &Rebuild<'_, P>) -> bool {
+        let now = rebuild.ports.clock().now();
+        let restored = || restore(&self.remains(account), rebuild.catalog, rebuild.policy, now);
+        !account.is_undecided() && restored().account.access == account.access
     }
 }

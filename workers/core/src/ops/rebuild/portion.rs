@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use tollgate_events::{AccountId, CustomerId};
 
+use super::is_to_be_written;
 use crate::account::Account;
 use crate::stripe::Subscription;
 use crate::sweep::Part;
@@ -13,13 +14,17 @@ pub(super) struct Portion {
     part: Part,
     at_once: usize,
     known: HashSet<AccountId>,
+    /// Accounts that the ledger has, and that are to be written.
+    lost: HashMap<AccountId, Account>,
     /// Customers of the part, as an account is: those that any account is linked to.
     linked: HashSet<CustomerId>,
     /// Whose a customer is, where nothing was decided about the account: by its link, or by a
     /// subscription that names it.
     waiting: HashMap<CustomerId, AccountId>,
     subscriptions: HashMap<AccountId, Vec<Subscription>>,
+    /// Customers who pay for a plan, and whose account is not known, and is.
     unproven: HashSet<CustomerId>,
+    owned: HashSet<CustomerId>,
     /// Accounts of which not everything can be read.
     left: HashSet<AccountId>,
     given: usize,
@@ -32,10 +37,12 @@ impl Portion {
             part,
             at_once: at_once.max(1),
             known: HashSet::new(),
+            lost: HashMap::new(),
             linked: HashSet::new(),
             waiting: HashMap::new(),
             subscriptions: HashMap::new(),
             unproven: HashSet::new(),
+            owned: HashSet::new(),
             left: HashSet::new(),
             given: 0,
             held_at_most: 0,
@@ -43,16 +50,17 @@ impl Portion {
     }
 
     /// Takes note of what belongs to the part.
-    pub(super) fn add(&mut self, account: &Account, later: &mut Vec<Part>) {
+    pub(super) fn add(&mut self, account: Account, later: &mut Vec<Part>) {
         let customers = &account.access.customers;
         let own = customers.iter().filter(|customer| self.part.holds(customer.as_str()));
         self.linked.extend(own.cloned());
         if self.part.holds(account.id.as_str()) {
-            if account.is_undecided() {
+            if is_to_be_written(&account) {
                 let pair = |customer: &CustomerId| (customer.clone(), account.id.clone());
                 self.waiting.extend(customers.iter().map(pair));
+                self.lost.insert(account.id.clone(), account);
             } else {
-                self.known.insert(account.id.clone());
+                self.known.insert(account.id);
             }
         }
         self.shrink(later);
@@ -111,10 +119,12 @@ impl Portion {
         linked
     }
 
-    /// Notes a customer whose account nothing tells, unless the ledger does.
-    pub(super) fn is_unproven(&mut self, customer: CustomerId, later: &mut Vec<Part>) {
-        if self.part.holds(customer.as_str()) && !self.linked.contains(&customer) {
-            self.unproven.insert(customer);
+    /// Notes a customer who pays for a plan: whether their account is told, or the ledger knows it.
+    pub(super) fn pays(&mut self, customer: &CustomerId, told: bool, later: &mut Vec<Part>) {
+        if self.part.holds(customer.as_str()) {
+            let owned = told || self.linked.contains(customer);
+            let place = if owned { &mut self.owned } else { &mut self.unproven };
+            place.insert(customer.clone());
             self.shrink(later);
         }
     }
@@ -122,6 +132,11 @@ impl Portion {
     /// How many customers of the part nothing tells the account of.
     pub(super) fn unproven(&self) -> usize {
         self.unproven.len()
+    }
+
+    /// How many customers of the part pay for a plan, and something tells the account of.
+    pub(super) fn owned(&self) -> usize {
+        self.owned.len()
     }
 
     /// A subscription is its account's, if that is to be rebuilt.
@@ -138,9 +153,9 @@ impl Portion {
         }
     }
 
-    /// The subscriptions of an account.
-    pub(super) fn take(&mut self, id: &AccountId) -> Vec<Subscription> {
-        self.subscriptions.remove(id).unwrap_or_default()
+    /// What the ledger has of an account, and its subscriptions.
+    pub(super) fn take(&mut self, id: &AccountId) -> (Option<Account>, Vec<Subscription>) {
+        (self.lost.remove(id), self.subscriptions.remove(id).unwrap_or_default())
     }
 
     /// Halves the part until it is small enough; the other halves are for later.
@@ -149,9 +164,11 @@ impl Portion {
             later.push(self.part.halve());
             let part = self.part;
             self.known.retain(|id| part.holds(id.as_str()));
+            self.lost.retain(|id, _| part.holds(id.as_str()));
             self.linked.retain(|customer| part.holds(customer.as_str()));
             self.waiting.retain(|_, id| part.holds(id.as_str()));
             self.unproven.retain(|customer| part.holds(customer.as_str()));
+            self.owned.retain(|customer| part.holds(customer.as_str()));
             self.left.retain(|id| part.holds(id.as_str()));
             self.subscriptions.retain(|id, _| part.holds(id.as_str()));
             self.given = self.subscriptions.values().map(Vec::len).sum();
@@ -160,7 +177,7 @@ impl Portion {
     }
 
     fn held(&self) -> usize {
-        let customers = self.linked.len().max(self.unproven.len());
-        self.known.len().max(customers).max(self.given)
+        let customers = self.linked.len().max(self.unproven.len()).max(self.owned.len());
+        self.known.len().max(self.lost.len()).max(customers).max(self.given)
     }
 }

@@ -2,10 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
+use tollgate_events::CustomerId;
 
-use super::FoundKey;
-use crate::account::{Access, Account, Grant, KeyRecord, PlanId, Reason, Slot, Status, User};
+use super::{FoundKey, FoundKeys};
+use crate::account::{
+    Access, Account, Grant, KeyRecord, PlanId, Reason, RetiringKey, Slot, Status, User,
+};
 use crate::catalog::{Catalog, Plan};
 use crate::decide::{Desired, Facts, UserFact, decide};
 use crate::policy::Policy;
@@ -21,14 +24,33 @@ pub const REBUILT_CLOSED: &str = "rebuilt: its user's attributes say that it is 
 /// What a rebuilt account has a grant for whose plan nothing explains.
 pub const REBUILT_GRANT: &str = "rebuilt: its key was on this plan, and nothing said why";
 
+/// How long after its successor was made a replaced key is taken to be accepted: for how long it
+/// was to be stood in the ledger alone.
+pub const OVERLAP: SignedDuration = SignedDuration::from_hours(7 * 24);
+
+/// Nobody's replaced key ends as soon as it is found again.
+const OVERLAP_AT_LEAST: SignedDuration = SignedDuration::from_hours(24);
+
+/// The revision of what no worker has decided yet: each of them may.
+const ANY_WORKERS: u64 = 1;
+
+/// With what a purchase begins.
+const BEGINS: [&str; 2] = ["checkout.session.completed", "customer.subscription.created"];
+
 /// What is left of an account.
 #[derive(Debug)]
 pub(super) struct Remains<'a> {
-    /// The ledger's account as claimed: undecided.
+    /// The ledger's account: undecided, or with guesses of an earlier rebuild.
     pub(super) before: &'a Account,
     pub(super) user: &'a UserRecord,
-    pub(super) key: Option<&'a FoundKey>,
+    pub(super) keys: Option<&'a FoundKeys>,
     pub(super) subscriptions: &'a [Subscription],
+}
+
+impl Remains<'_> {
+    fn newest(&self) -> Option<&FoundKey> {
+        self.keys.map(|keys| &keys.newest)
+    }
 }
 
 /// The account again, and what a person should look at.
@@ -39,6 +61,18 @@ pub(super) struct Restored {
     pub(super) held: bool,
     /// Its plan is explained by nothing that is left: it is granted.
     pub(super) granted: Option<PlanId>,
+    /// Customers who name it, and pay for more than it has: they are released.
+    pub(super) disowned: BTreeSet<CustomerId>,
+}
+
+/// Whether a rebuild has held or granted something for want of a reason, and nobody has ended that.
+pub(super) fn has_guesses(account: &Account) -> bool {
+    let Access { hold, grants, .. } = &account.access;
+    hold.as_deref() == Some(REBUILT_HOLD) || grants.iter().any(is_guess)
+}
+
+fn is_guess(grant: &Grant) -> bool {
+    grant.why == REBUILT_GRANT
 }
 
 /// Writes down what is, not what should be: where the two differ, the comparison will find it.
@@ -48,14 +82,20 @@ pub(super) fn restore(
     policy: &Policy,
     now: Timestamp,
 ) -> Restored {
+    let disowned = disowned(remains, catalog, policy, now);
+    let kept = remains.subscriptions.iter().cloned();
+    let kept: Vec<_> = kept.filter(|it| !disowned.contains(&it.customer)).collect();
+    let remains = &Remains { subscriptions: &kept, ..*remains };
     let mut access = as_found(remains, catalog, now);
+    access.customers.retain(|customer| !disowned.contains(customer));
     let plan = access.plan.as_ref().and_then(|id| catalog.plan(id));
     let first = decision(remains, &access, catalog, policy, now);
-    let held = access.hold.is_none() && was_held(remains, &first);
+    let open = access.closed.is_none();
+    let held = open && access.hold.is_none() && was_held(remains, &first);
     if held {
         access.hold = Some(REBUILT_HOLD.to_owned());
     }
-    let granted = plan.filter(|plan| is_unexplained(plan, remains, &first, catalog));
+    let granted = plan.filter(|plan| open && is_unexplained(plan, remains, &first, catalog));
     let granted = granted.map(|plan| plan.id.clone());
     access.grants.extend(granted.iter().map(|plan| Grant {
         plan: plan.clone(),
@@ -63,25 +103,107 @@ pub(super) fn restore(
         why: REBUILT_GRANT.to_owned(),
     }));
     let desired = decision(remains, &access, catalog, policy, now);
-    Restored { account: account(remains, access, &desired, catalog, now), held, granted }
+    let account = account(remains, access, &desired, catalog, now);
+    Restored { account, held, granted, disowned }
 }
 
 /// What API Gateway, Cognito and Stripe show.
 fn as_found(remains: &Remains<'_>, catalog: &Catalog, now: Timestamp) -> Access {
     let mut access = remains.before.access.clone();
+    access.grants.retain(|grant| !is_guess(grant));
+    access.hold.take_if(|why| why == REBUILT_HOLD);
     access.customers.extend(remains.subscriptions.iter().map(|it| it.customer.clone()));
     access.attributes = remains.user.attributes.clone();
-    let closed = remains.user.attributes.say_closed();
-    access.closed = closed.then(|| REBUILT_CLOSED.to_owned());
-    let Some(key) = remains.key else { return access };
+    if access.closed.is_none() && remains.user.attributes.say_closed() {
+        access.closed = Some(REBUILT_CLOSED.to_owned());
+    }
+    let Some(FoundKeys { newest: key, older }) = remains.keys else { return access };
     let minted_at = key.created_at.unwrap_or(now);
     let record = KeyRecord { id: key.id.clone(), generation: key.generation, minted_at };
     access.keys.insert(Slot::Primary, record);
     let on = catalog.plans().iter().filter(|plan| key.plans.contains(&plan.usage_plan));
     let best = on.max_by_key(|plan| plan.rank);
-    access.usage_plan = best.map(|plan| plan.usage_plan.clone());
-    access.plan = best.map(|plan| plan.id.clone());
+    // On a usage plan that was replaced, its owner has the plan that they are told.
+    let plan = best.or_else(|| told(remains, catalog).filter(|_| !key.plans.is_empty()));
+    access.usage_plan = match best {
+        Some(plan) => Some(plan.usage_plan.clone()),
+        None => key.plans.first().cloned(),
+    };
+    access.plan = plan.map(|plan| plan.id.clone());
+    if remains.before.is_undecided() {
+        access.retiring = still_working(key, older, now);
+    }
     access
+}
+
+/// The plan that the user is told.
+fn told<'a>(remains: &Remains<'_>, catalog: &'a Catalog) -> Option<&'a Plan> {
+    let word = remains.user.attributes.plan.as_deref()?;
+    catalog.plans().iter().find(|plan| plan.id.as_str() == word)
+}
+
+/// The replaced keys that work: whether their time is over stood in the ledger alone.
+fn still_working(newest: &FoundKey, older: &[FoundKey], now: Timestamp) -> Vec<RetiringKey> {
+    let after = |at: Timestamp, time| at.saturating_add(time).expect("a duration has no calendar");
+    let replaced_at = newest.created_at.unwrap_or(now);
+    let until = after(replaced_at, OVERLAP).max(after(now, OVERLAP_AT_LEAST));
+    let working = |key: &&FoundKey| newest.enabled && key.enabled && !key.plans.is_empty();
+    let mut working: Vec<_> = older.iter().filter(working).collect();
+    working.sort_by_key(|key| (key.generation, &key.id));
+    let retiring = working.into_iter().map(|key| RetiringKey {
+        id: key.id.clone(),
+        generation: key.generation,
+        minted_at: key.created_at,
+        usage_plan: key.plans.first().cloned(),
+        until,
+    });
+    retiring.collect()
+}
+
+/// Customers who name the account with our proof and pay for more than it has, by its key and by
+/// what its user is told, while it needs none of them for that. An operator may have taken them
+/// from it and given them to another: the proof in Stripe does not say so. What was bought since the
+/// ledger was lost is no such contradiction: the events of it wait.
+fn disowned(
+    remains: &Remains<'_>,
+    catalog: &Catalog,
+    policy: &Policy,
+    now: Timestamp,
+) -> BTreeSet<CustomerId> {
+    let (Some(found), Some(told)) = (remains.keys, told(remains, catalog)) else {
+        return BTreeSet::new();
+    };
+    let on = |plan: &&Plan| found.newest.plans.contains(&plan.usage_plan);
+    let on = catalog.plans().iter().filter(on).map(|plan| plan.rank);
+    let has = on.chain([told.rank]).max().expect("there is one");
+    let gives = |it: &Subscription| {
+        let plans = it.sold().filter_map(|price| catalog.plan_of(price));
+        plans.map(|plan| plan.rank).max().filter(|_| it.is_live())
+    };
+    let begins = |customer: &CustomerId| {
+        let mut events = remains.before.deferred.iter();
+        events.any(|event| {
+            event.subject.customer.as_ref() == Some(customer)
+                && BEGINS.contains(&event.kind.as_str())
+        })
+    };
+    let more = remains.subscriptions.iter().filter(|it| gives(it) > Some(has));
+    let more = more.map(|it| it.customer.clone()).filter(|customer| !begins(customer));
+    // Whom a worker has linked may not be doubted any more.
+    let more = more.filter(|it| {
+        remains.before.is_undecided() || !remains.before.access.customers.contains(it)
+    });
+    let mut more: BTreeSet<_> = more.collect();
+    let rest = remains.subscriptions.iter().cloned();
+    let rest: Vec<_> = rest.filter(|it| !more.contains(&it.customer)).collect();
+    let rest = Remains { subscriptions: &rest, ..*remains };
+    let without = decision(&rest, &as_found(&rest, catalog, now), catalog, policy, now);
+    let rank = |id| catalog.plan(id).map(|plan| plan.rank);
+    // Its plan came of one of them.
+    if without.plan.as_ref().and_then(rank) < Some(has) {
+        more.clear();
+    }
+    more
 }
 
 fn decision(
@@ -110,7 +232,7 @@ fn decision(
 /// attributes says so, or nothing says why it is disabled.
 fn was_held(remains: &Remains<'_>, decided: &Desired) -> bool {
     let told = remains.user.attributes.plan.as_deref() == Some("held");
-    match remains.key {
+    match remains.newest() {
         Some(key) => !key.enabled && (told || decided.status == Status::Active),
         None => told,
     }
@@ -139,7 +261,7 @@ fn account(
     catalog: &Catalog,
     now: Timestamp,
 ) -> Account {
-    let enabled = remains.key.map(|key| key.enabled);
+    let enabled = remains.newest().map(|key| key.enabled);
     access.status = match (desired.status, enabled) {
         (Status::Held, _) => Status::Held,
         (_, Some(true)) => Status::Active,
@@ -147,7 +269,7 @@ fn account(
         (Status::Active, None) => Status::WaitingForKey,
         (other, None) => other,
     };
-    if remains.key.is_none() {
+    if enabled.is_none() {
         access.plan.clone_from(&desired.plan);
     }
     let as_decided = access.plan == desired.plan && access.status == desired.status;
@@ -163,11 +285,12 @@ fn account(
     access.grace.clone_from(&desired.grace);
     let before = remains.before;
     // What was paid for before a payment failed is the worker's to ask.
-    let waits = !before.deferred.is_empty() || !desired.grace.is_empty();
+    let waits = before.open || !before.deferred.is_empty() || !desired.grace.is_empty();
     let mut account = Account {
-        open: false,
+        // What a worker has begun it goes on with.
+        open: before.open && !before.is_undecided(),
         lease_until: None,
-        catalog_revision: catalog.revision,
+        catalog_revision: before.catalog_revision.max(catalog.revision.min(ANY_WORKERS)),
         review_at: if waits { Some(now) } else { desired.review_at },
         user: desired.user.clone(),
         access,
