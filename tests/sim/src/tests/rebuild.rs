@@ -8,7 +8,7 @@ use tollgate_billing::account::{Access, Account, KeyId, PlanId, Reason, Status};
 use tollgate_billing::ledger::{Claim, Commit, CommitResult, Outcome};
 use tollgate_billing::ops::{
     Act, OVERLAP, REBUILD, REBUILT_CLOSED, REBUILT_GRANT, REBUILT_HOLD, Rebuild, RebuildReport,
-    Rebuilt, Reconcile, Repaired, excesses,
+    Rebuilt, Reconcile, Repaired, Word, excesses,
 };
 use tollgate_billing::ports::{Ledger, PortResult, Service};
 use tollgate_billing::sweep::{ACCOUNTS_AT_ONCE, DriftReport, DriftSweep, News};
@@ -90,7 +90,7 @@ impl Scene {
     pub(super) fn repair(&self) -> Repaired {
         let mut repaired = Repaired::default();
         let done = async |it: &Reconcile<'_, _, _>| {
-            it.repair(false, &mut repaired, &mut |_| ()).await.unwrap();
+            it.repair(&Word::default(), &mut repaired, &mut |_| ()).await.unwrap();
         };
         self.reconcile(done);
         repaired

@@ -4,16 +4,20 @@
 mod rebuild;
 mod report;
 
+use std::collections::BTreeSet;
 use std::pin::pin;
 use std::time::Duration;
 
 use clap::Args;
 use jiff::Timestamp;
 use serde_json::Value;
+use tollgate_billing::account::KeyId;
 use tollgate_billing::halt::Halt;
-use tollgate_billing::ops::{self, Excess, Repaired, excesses, is_held_back};
+use tollgate_billing::ops::{self, Excess, Repaired, Word, excesses, is_held_back};
 use tollgate_billing::ports::{Clock, PortResult};
-use tollgate_billing::sweep::{ACCOUNTS_AT_ONCE, DriftReport, DriftSweep, News};
+use tollgate_billing::sweep::{
+    ACCOUNTS_AT_ONCE, About, Drift, DriftReport, DriftSweep, Finding, News,
+};
 
 use self::report::{Findings, sentence};
 use super::confirm::{Answer, Consent};
@@ -31,12 +35,17 @@ use super::{Context, Exit, Failure, Io, Setting, halts};
 #[command(after_help = "\
 Examples:
   tollgate --stack shop reconcile               looks; exit code 1 when something differs
-  tollgate --stack shop reconcile --repair      wakes what differs, deletes orphaned keys
+  tollgate --stack shop reconcile --repair      wakes what differs, deletes replaced keys
+  tollgate --stack shop reconcile --repair --delete 7xw0a1b2c3    and this orphan
   tollgate --stack shop reconcile --rebuild     the table is lost: writes it anew")]
 pub(crate) struct Reconcile {
-    /// Wake the accounts that differ, and delete keys of ours that no account names.
+    /// Wake the accounts that differ, and delete keys of ours that are older than their accounts'.
     #[arg(long)]
     repair: bool,
+
+    /// With --repair, delete this orphan too; once for each. Whose it is may be in need of it.
+    #[arg(long, value_name = "KEY", value_parser = key_id, requires = "repair")]
+    delete: Vec<KeyId>,
 
     /// Accept, for one hour, that more accounts lose their plan, or more keys are deleted, than
     /// the blast limit lets through. With --rebuild, that much of what is written is unexplained.
@@ -93,9 +102,17 @@ pub(super) async fn run<C: Clock>(
     context.progress("Comparing Stripe, the ledger, API Gateway and Cognito …", io)?;
     let mut findings = Findings::new(listed);
     let mut stages = Stages::begin(context.json, io);
-    let mut told = |news| match news {
+    let mut unmet: BTreeSet<_> = command.delete.iter().collect();
+    let mut told = |news: News<Finding>| match news {
         News::Through(stage, number) => stages.through(stage, number),
-        News::Found(finding) => findings.add(finding),
+        News::Found(finding) => {
+            if let (Drift::Orphan | Drift::Replaced, About::Key(key)) =
+                (finding.drift, &finding.about)
+            {
+                unmet.remove(&key.id);
+            }
+            findings.add(finding);
+        }
     };
     let report = unless_interrupted(reconcile.look(&mut told), io).await?;
     drop(stages);
@@ -107,7 +124,10 @@ pub(super) async fn run<C: Clock>(
     }
     let mut acted = Acted::default();
     let looked = Looked { report: &report, too_much: &too_much, halts: &stopped };
-    let exit = act(&command, &reconcile, &looked, &mut acted, context, io).await;
+    let exit = match unmet.first() {
+        Some(key) => Err(no_orphan(key)),
+        None => act(&command, &reconcile, &looked, &mut acted, context, io).await,
+    };
     if context.json {
         let Acted { accepted_until, repaired } = &acted;
         let mut json = report::json(&report, &findings, &too_much);
@@ -195,7 +215,9 @@ where
             }
         };
         let mut repaired = Repaired::default();
-        let repair = reconcile.repair(command.accept, &mut repaired, &mut told);
+        let keys = command.delete.iter().cloned().collect();
+        let word = Word { accepted: command.accept, keys };
+        let repair = reconcile.repair(&word, &mut repaired, &mut told);
         let done = unless_interrupted(repair, io).await;
         drop(stages);
         if done.is_ok() || !repaired.deleted.is_empty() {
@@ -233,6 +255,17 @@ async fn unless_interrupted<T>(
         }
     }
     Err(stopped())
+}
+
+fn key_id(text: &str) -> Result<KeyId, String> {
+    KeyId::parse(text).map_err(|error| error.to_string())
+}
+
+fn no_orphan(key: &KeyId) -> Failure {
+    Failure::usage(
+        format!("{key} is no orphan: nothing was changed"),
+        "`tollgate reconcile --list` names all that there are, under `orphan`.",
+    )
 }
 
 fn stopped() -> Failure {

@@ -101,6 +101,7 @@ fn log(report: &DriftReport) {
         wakes = report.wakes(),
         woken = woken.collect::<Vec<_>>().join(" "),
         orphans = report.orphans,
+        replaced = report.replaced,
         unknown_owners = report.unknown_owners,
         unreadable = report.unreadable.count,
         parts = report.parts,

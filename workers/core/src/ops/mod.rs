@@ -32,7 +32,9 @@ pub use rebuild::{
     Doubt, Doubted, Heard, OVERLAP, REBUILD, REBUILT_CLOSED, REBUILT_GRANT, REBUILT_HOLD, Rebuild,
     RebuildReport, Rebuilt, doubts,
 };
-pub use reconcile::{ACCEPTED_FOR, Excess, Reconcile, Repaired, TooMany, excesses, is_held_back};
+pub use reconcile::{
+    ACCEPTED_FOR, Excess, Reconcile, Repaired, TooMany, Word, excesses, is_held_back,
+};
 pub use rehearsal::{Held, Rehearsal, Rehearsed, Step, What};
 pub use replay::{
     About, Cursor, Few, Found, LISTED_FOR, NoCursor, Progress, Replay, Selection, Sent, Supply,

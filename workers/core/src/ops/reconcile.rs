@@ -12,15 +12,19 @@
 //!   blast limit.
 //! - A key is deleted only when it is ours by its name, older than a new key may hide, and
 //!   named by no account when that is looked up once more, just before; and when its account
-//!   is closed, or has had a newer one, or there is neither account nor user.
+//!   names a newer one, or a person has named this very key.
+//! - Where neither the ledger nor the pool knows the owner of any key of ours, it is another
+//!   ledger and another pool: nothing is done before a person has accepted that.
 //! - A key whose owner the ledger knows nothing of, while the pool has that user, is no
 //!   orphan but the sign of a lost ledger: it is never deleted.
+
+use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
 use tollgate_events::AccountId;
 
 use super::accept_blast;
-use crate::account::{Account, Status};
+use crate::account::{Account, KeyId};
 use crate::budget::Caller;
 use crate::halt::Halt;
 use crate::key_name::read_key_name;
@@ -46,6 +50,15 @@ pub struct Reconcile<'a, P, Q> {
     pub sweep: DriftSweep<'a, P, Q>,
 }
 
+/// What a person has said of a repair.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Word {
+    /// More than the limits let through is accepted.
+    pub accepted: bool,
+    /// Orphans that may go, each by its id.
+    pub keys: BTreeSet<KeyId>,
+}
+
 /// Of what there would be too much.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum TooMany {
@@ -55,6 +68,8 @@ pub enum TooMany {
     Closing,
     /// Keys that would be deleted.
     Deleting,
+    /// Keys whose owners neither the ledger nor the pool knows, where there are no others.
+    Nobodys,
 }
 
 /// More than may be done before a person has accepted it.
@@ -84,17 +99,15 @@ pub fn excesses(report: &DriftReport) -> Vec<Excess> {
     let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
     let gone = report.found.get(&Drift::UserGone).copied().unwrap_or(0);
     let of_closing = count(report.keys).max(count(report.paying));
+    let nobodys = if report.known_owners == 0 { report.orphans } else { 0 };
     [
-        (TooMany::Losing, report.would_lose, count(report.paying)),
-        (TooMany::Closing, gone, of_closing),
-        (TooMany::Deleting, report.orphans, count(report.keys_of_ours)),
+        (TooMany::Losing, report.would_lose, blast_limit(count(report.paying))),
+        (TooMany::Closing, gone, blast_limit(of_closing)),
+        (TooMany::Deleting, report.replaced, blast_limit(count(report.keys_of_ours))),
+        (TooMany::Nobodys, nobodys, 0),
     ]
     .into_iter()
-    .map(|(what, number, whole)| Excess {
-        of: what,
-        count: count(number),
-        limit: blast_limit(whole),
-    })
+    .map(|(what, number, limit)| Excess { of: what, count: count(number), limit })
     .filter(|excess| excess.count > excess.limit)
     .collect()
 }
@@ -148,28 +161,31 @@ impl<P: Ports, Q: Queue> Reconcile<'_, P, Q> {
         })
     }
 
-    /// Looks again, wakes what differs, and deletes orphans. Unless it was `accepted`, no
-    /// orphan is deleted when there are more than the limit by now. What was done so far stands
-    /// in `repaired`, wherever it stops.
+    /// Looks again, wakes what differs, and deletes replaced keys, and the orphans that a person
+    /// has named. Unless it was accepted, no key is deleted when there are more than the limit by
+    /// now. What was done so far stands in `repaired`, wherever it stops.
     ///
     /// # Errors
     /// A call failed. What was sent is sent, what was deleted is deleted: repeat it.
     pub async fn repair(
         &self,
-        accepted: bool,
+        word: &Word,
         repaired: &mut Repaired,
         told: Told<'_>,
     ) -> PortResult<()> {
         let mut orphans = Vec::new();
         let mut hear = |news: News<Finding>| {
-            if let News::Found(Finding { drift: Drift::Orphan, about: About::Key(key) }) = &news {
+            if let News::Found(Finding { drift, about: About::Key(key) }) = &news
+                && matches!(drift, Drift::Orphan | Drift::Replaced)
+            {
                 orphans.push(key.clone());
             }
             told(news);
         };
         repaired.report = self.sweep.run_told(&mut hear).await?;
         let excesses = excesses(&repaired.report);
-        if !accepted && excesses.iter().any(|excess| excess.of == TooMany::Deleting) {
+        let limits = [TooMany::Deleting, TooMany::Nobodys];
+        if !word.accepted && excesses.iter().any(|excess| limits.contains(&excess.of)) {
             let why = "there are more than the limit";
             repaired.left = orphans.into_iter().map(|key| (key, why)).collect();
             return Ok(());
@@ -177,7 +193,7 @@ impl<P: Ports, Q: Queue> Reconcile<'_, P, Q> {
         for key in orphans {
             let gap = Caller::Command.per_call(self.sweep.policy);
             self.sweep.ports.clock().sleep(gap).await;
-            match self.why_left(&key).await? {
+            match self.why_left(&key, word.keys.contains(&key.id)).await? {
                 Some(why) => repaired.left.push((key, why)),
                 None => {
                     self.delete(&key).await?;
@@ -189,8 +205,8 @@ impl<P: Ports, Q: Queue> Reconcile<'_, P, Q> {
         Ok(())
     }
 
-    /// Why an orphan must not be deleted after all.
-    async fn why_left(&self, key: &Orphan) -> PortResult<Option<&'static str>> {
+    /// Why an orphan must not be deleted after all; `named` by a person or not.
+    async fn why_left(&self, key: &Orphan, named: bool) -> PortResult<Option<&'static str>> {
         let now = self.sweep.ports.clock().now();
         let Some(name) = read_key_name(self.sweep.stack, &key.name) else {
             return Ok(Some("its name is none that Tollgate gives"));
@@ -206,25 +222,25 @@ impl<P: Ports, Q: Queue> Reconcile<'_, P, Q> {
             account => account?,
         };
         let held = |account: &Account| account.lease_until.is_some_and(|until| until > now);
-        if account.as_ref().is_none_or(|account| account.is_undecided() && !held(account)) {
-            return self.why_left_without_account(&name.account).await;
+        let account = account.filter(|account| !account.is_undecided() || held(account));
+        let Some(account) = account else {
+            return match named {
+                true => self.why_left_without_account(&name.account).await,
+                false => Ok(Some("the ledger knows nothing of its owner, and nobody has named it")),
+            };
+        };
+        if account.open || held(&account) {
+            return Ok(Some("its account is being worked on"));
         }
-        if let Some(account) = &account {
-            if account.open || held(account) {
-                return Ok(Some("its account is being worked on"));
-            }
-            if names(self.sweep.stack, account, key) {
-                return Ok(Some("its account names it by now"));
-            }
-            let mut known = account.clone();
-            known.count_generations();
-            // A table that was restored from a backup knows less than there is.
-            let older = |generation| generation < known.generations;
-            if account.access.status != Status::Closed && !name.generation.is_some_and(older) {
-                return Ok(Some("it may be the one in use: the ledger knows no newer one"));
-            }
+        if names(self.sweep.stack, &account, key) {
+            return Ok(Some("its account names it by now"));
         }
-        Ok(None)
+        // A table that was restored from a backup knows less than there is, and whom it has as
+        // closed may have been opened since.
+        let newest = account.key().map(|key| key.generation);
+        let is_older = name.generation.is_some() && name.generation < newest;
+        let in_use = "it may be the one in use: the ledger names no newer one, and nobody this one";
+        Ok(Some(in_use).filter(|_| !is_older && !named))
     }
 
     async fn why_left_without_account(

@@ -170,6 +170,7 @@ impl<'a, P: Ports, Q: Queue> UnderWay<'a, P, Q> {
             self.unlisted(&mut held).await?;
             self.users(held, &mut keys).await?;
         }
+        self.report.known_owners = keys.known_owners();
         self.nobodys(keys.nobodys()).await?;
         self.send().await?;
         let paying = count(self.report.paying);
@@ -490,6 +491,7 @@ impl<'a, P: Ports, Q: Queue> UnderWay<'a, P, Q> {
                 self.report.unknown_owners += 1;
             } else {
                 self.report.orphans += 1;
+                self.report.replaced += usize::from(drift == Drift::Replaced);
                 if self.report.orphans_listed.len() < ORPHANS_LISTED {
                     self.report.orphans_listed.push(key.clone());
                 }

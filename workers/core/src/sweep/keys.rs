@@ -10,7 +10,7 @@ use tollgate_events::AccountId;
 
 use super::{Drift, Orphan};
 use crate::account::{Account, KeyId, KeyRecord, RetiringKey, Slot, UsagePlanId};
-use crate::key_name::{key_name, key_owner, key_prefix};
+use crate::key_name::{key_name, key_owner, key_prefix, read_key_name};
 use crate::policy::NEW_KEY_MAY_HIDE;
 use crate::ports::ApiKey;
 
@@ -32,6 +32,8 @@ struct Key {
 #[derive(Debug, Clone, Copy, Default)]
 struct Owner {
     in_ledger: bool,
+    /// The generation of the key that the ledger names as theirs.
+    newest: Option<u32>,
     in_pool: bool,
     /// The ledger has an account of theirs that cannot be read: which keys it names is not known.
     unreadable: bool,
@@ -96,6 +98,7 @@ impl Keys {
     pub(super) fn saw_account(&mut self, account: &Account) {
         if let Some(owner) = self.owners.get_mut(&account.id) {
             owner.in_ledger |= !account.is_undecided();
+            owner.newest = account.key().map(|key| key.generation);
         }
     }
 
@@ -140,8 +143,15 @@ impl Keys {
         }
     }
 
-    /// What is left of ours when every account has taken its own, by id: an orphan, unless
-    /// the pool has its owner and the ledger knows nothing of them.
+    /// Of how many owners of keys of ours the ledger or the pool knows something.
+    pub(super) fn known_owners(&self) -> usize {
+        let known = |owner: &&Owner| owner.in_ledger || owner.in_pool || owner.unreadable;
+        self.owners.values().filter(known).count()
+    }
+
+    /// What is left of ours when every account has taken its own, by id: replaced where its account
+    /// names a newer one, and else an orphan, unless the pool has its owner and the ledger knows
+    /// nothing of them.
     pub(super) fn nobodys(self) -> Vec<(Drift, Orphan)> {
         let Self { keys, owners, stack, .. } = self;
         let of = |name: &str| Some(*owners.get(&key_owner(&stack, name)?)?);
@@ -150,8 +160,14 @@ impl Keys {
         let mut left: Vec<_> = ours
             .map(|(id, name, created_at)| {
                 let owner = of(&name).unwrap_or_default();
-                let lost = owner.in_pool && !owner.in_ledger;
-                let drift = if lost { Drift::UnknownOwner } else { Drift::Orphan };
+                let generation = read_key_name(&stack, &name).and_then(|name| name.generation);
+                let drift = match owner {
+                    Owner { in_pool: true, in_ledger: false, .. } => Drift::UnknownOwner,
+                    Owner { newest, .. } if generation.is_some() && generation < newest => {
+                        Drift::Replaced
+                    }
+                    _ => Drift::Orphan,
+                };
                 (drift, Orphan { id, name, created_at })
             })
             .collect();

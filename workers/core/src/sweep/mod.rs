@@ -65,7 +65,9 @@ pub enum Drift {
     NoAccount,
     /// A live subscription to a plan of the catalog, whose customer is linked to nobody.
     Unlinked,
-    /// A key of ours that no account names.
+    /// A key of ours that no account names, and that is older than the one that its account names.
+    Replaced,
+    /// A key of ours that no account names: it may be the newest of its owner.
     Orphan,
     /// A key of ours whose owner the pool has, and the ledger knows nothing of: was the table
     /// lost?
@@ -89,6 +91,7 @@ impl Drift {
             Self::PaidForNothing => "paid_for_nothing",
             Self::NoAccount => "no_account",
             Self::Unlinked => "unlinked",
+            Self::Replaced => "replaced",
             Self::Orphan => "orphan",
             Self::UnknownOwner => "unknown_owner",
         }
@@ -186,6 +189,10 @@ pub struct DriftReport {
     pub woken: BTreeMap<Drift, usize>,
     /// Keys of ours that no account names. The sweep does not touch them: they are for a person.
     pub orphans: usize,
+    /// Those of them that are older than the one that their account names.
+    pub replaced: usize,
+    /// Owners of keys of ours whom the ledger or the pool knows.
+    pub known_owners: usize,
     /// Keys of ours whose owner the pool has, and the ledger knows nothing of.
     pub unknown_owners: usize,
     /// The first [`ORPHANS_LISTED`] orphans.

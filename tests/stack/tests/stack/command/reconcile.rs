@@ -51,9 +51,8 @@ impl Town {
         Ok(account.key().context("no key")?.id.to_string())
     }
 
-    fn make_key(&self, owner: &str) -> anyhow::Result<String> {
-        let owner = AccountId::parse(owner)?;
-        let name = Some(key_name("local", &owner, Slot::Primary, 1));
+    fn make_key(&self, owner: &AccountId, generation: u32) -> anyhow::Result<String> {
+        let name = Some(key_name("local", owner, Slot::Primary, generation));
         let new = NewApiKey { name, ..NewApiKey::default() };
         let gateway = &self.operator.stack.world.api_gateway;
         let made = gateway.scene(|model, now| model.create_api_key(new, now));
@@ -126,26 +125,37 @@ async fn what_differs_is_told_and_mended_at_a_word() -> anyhow::Result<()> {
     let said = town.reconcile("").await?;
     assert_eq!((said.exit, said.out.as_str()), (0, QUIET), "{said:?}");
     town.meddle().await?;
-    let orphan = town.make_key("nobody")?;
+    let nobody = AccountId::parse("nobody")?;
+    let (orphan, replaced) = (town.make_key(&nobody, 1)?, town.make_key(&town.ann, 0)?);
     town.operator.stack.world.clock.advance(SignedDuration::from_hours(1));
     let said = town.reconcile("").await?;
-    let differs = DIFFERS.replace("<orphan>", "<key>");
+    let differs = DIFFERS.replace("<orphan>", "<key>").replace("<replaced>", "<ann's key>");
     assert_eq!((said.exit, said.out.as_str()), (1, differs.as_str()), "{said:?}");
     assert_eq!(town.reconcile("--repair --dry-run").await?.exit, 4);
     assert_eq!(town.reconcile("--repair").await?.exit, 3, "nobody confirmed it");
+    let own = town.key(&town.ann).await?;
+    for options in [format!("--repair --delete {own} --yes"), format!("--delete {orphan} --yes")] {
+        let said = town.reconcile(&options).await?;
+        assert_eq!(said.exit, 2, "it is no orphan, or nothing is to be repaired: {said:?}");
+    }
     assert_eq!(town.changed(), [""; 0]);
 
-    let said = town.reconcile("--repair --yes").await?;
+    let said = town.reconcile(&format!("--repair --delete {orphan} --yes")).await?;
     assert_eq!(said.exit, 0, "{said:?}");
     // A key that is gone has no name any more.
-    let differs = DIFFERS.replace("<orphan>", &orphan);
+    let differs = DIFFERS.replace("<orphan>", &orphan).replace("<replaced>", &replaced);
+    let mut deleted = [
+        format!("deleted {orphan} tollgate/local/nobody/primary/1\n"),
+        format!("deleted {replaced} tollgate/local/<ann>/primary/0\n"),
+    ];
+    deleted.sort();
     let expected = format!(
-        "{differs}\n1 woken: `tollgate --stack local queue status` shows them go by\n\
-                 deleted {orphan} tollgate/local/nobody/primary/1\n"
+        "{differs}\n1 woken: `tollgate --stack local queue status` shows them go by\n{}",
+        deleted.concat()
     );
     assert_eq!(said.out, expected);
     // The counts of keys and of payers are noted, as every comparison does.
-    let acts = ["UpdateItem", "UpdateItem", "SendMessageBatch", "DeleteApiKey"];
+    let acts = ["UpdateItem", "UpdateItem", "SendMessageBatch", "DeleteApiKey", "DeleteApiKey"];
     let mut changed = town.changed();
     changed.sort();
     let mut expected = acts.map(str::to_owned).to_vec();
@@ -164,12 +174,15 @@ Nothing differs.
 ";
 
 const DIFFERS: &str = "\
-2 accounts (1 paying), 2 users, 1 subscription, 3 of 3 keys ours
+2 accounts (1 paying), 2 users, 1 subscription, 4 of 4 keys ours
 
      1  usage_plan: the key is on no usage plan, on two, or on the wrong one
         <bob>
 
-     1  orphan: a key of ours that no account names: --repair deletes it
+     1  replaced: a key of ours, older than its account's own: --repair deletes it
+        <replaced> tollgate/local/<ann>/primary/0
+
+     1  orphan: a key of ours that no account names, and perhaps the newest of its owner: --repair leaves it, unless it is named with --delete
         <orphan> tollgate/local/nobody/primary/1
 
 `tollgate --stack local reconcile --repair` wakes what differs; the workers look again and mend it.
@@ -242,8 +255,8 @@ Now `tollgate --stack local reconcile --repair` mends what differs.
 #[tokio::test]
 async fn more_than_the_limit_is_refused_until_it_is_accepted() -> anyhow::Result<()> {
     let town = Town::open().await?;
-    for number in 0..11 {
-        town.make_key(&format!("nobody-{number}"))?;
+    for _ in 0..11 {
+        town.make_key(&town.bob, 0)?;
     }
     town.operator.stack.world.clock.advance(SignedDuration::from_hours(1));
     let said = town.reconcile("--repair --yes").await?;
@@ -421,7 +434,7 @@ async fn one_strangers_odd_row_among_hundreds_stops_nothing() -> anyhow::Result<
 async fn what_was_interrupted_is_made_by_the_next() -> anyhow::Result<()> {
     let town = Town::open().await?;
     town.meddle().await?;
-    let orphan = town.make_key("nobody")?;
+    let replaced = town.make_key(&town.ann, 0)?;
     town.operator.stack.world.clock.advance(SignedDuration::from_hours(1));
     let line = "--repair --accept --yes --json";
     town.operator.patience.set(0);
@@ -443,7 +456,7 @@ async fn what_was_interrupted_is_made_by_the_next() -> anyhow::Result<()> {
 
     let repaired = town.reconcile("--repair --yes").await?;
     assert_eq!(repaired.exit, 0, "{repaired:?}");
-    assert!(repaired.out.contains(&format!("deleted {orphan}")), "{repaired:?}");
+    assert!(repaired.out.contains(&format!("deleted {replaced}")), "{repaired:?}");
     town.operator.stack.settle().await?;
     assert_eq!(town.reconcile("").await?.exit, 0);
     Ok(())

@@ -3,6 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use anyhow::Context as _;
+
 use jiff::SignedDuration;
 use tollgate_billing::ledger::StackRecord;
 use tollgate_billing::ports::Ledger;
@@ -204,10 +206,13 @@ fn plans(stack: &Stack, file: &str) -> anyhow::Result<[String; 2]> {
     Ok(files)
 }
 
-/// A key of ours whose account is nowhere, and which is old enough; and one that is taken off its
-/// plan by hand.
-fn leave_an_orphan(stack: &Stack) -> anyhow::Result<()> {
-    let name = Some("tollgate/local/nobody/primary/1".to_owned());
+/// A key of ours that is older than its account's own, and old enough; and one that is taken off
+/// its plan by hand.
+fn leave_a_replaced_key(stack: &Stack) -> anyhow::Result<()> {
+    let some =
+        stack.world.api_gateway.scene(|model, _| model.keys().find_map(|key| key.name.clone()));
+    let name =
+        some.context("somebody has a key")?.strip_suffix("/1").map(|name| format!("{name}/0"));
     let key = NewApiKey { name, ..NewApiKey::default() };
     let made = stack.world.api_gateway.scene(|model, now| model.create_api_key(key, now));
     made.map_err(|refusal| anyhow::anyhow!("{refusal}"))?;
@@ -252,7 +257,7 @@ async fn what_each_command_may_do_is_what_it_was_seen_to_call() -> anyhow::Resul
     for (name, lines) in ROWS {
         let mut rights = Rights::default();
         match *name {
-            "`reconcile --repair`" => leave_an_orphan(&operator.stack)?,
+            "`reconcile --repair`" => leave_a_replaced_key(&operator.stack)?,
             "`reconcile --rebuild`" => lose_the_table(&operator.stack).await?,
             "`stack rebind`" => belong_elsewhere(&operator.stack).await?,
             _ => {}

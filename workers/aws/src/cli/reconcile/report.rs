@@ -61,7 +61,11 @@ fn meaning(drift: Drift) -> &'static str {
             "somebody pays for a plan, and nothing says for whom: `tollgate account link WHO CUSTOMER \
              --why TEXT`"
         }
-        Drift::Orphan => "a key of ours that no account names: --repair deletes it",
+        Drift::Replaced => "a key of ours, older than its account's own: --repair deletes it",
+        Drift::Orphan => {
+            "a key of ours that no account names, and perhaps the newest of its owner: --repair \
+             leaves it, unless it is named with --delete"
+        }
         Drift::UnknownOwner => {
             "a key of a user whom the ledger does not know: was the table lost? \
              `tollgate reconcile --rebuild`"
@@ -75,6 +79,13 @@ pub(super) fn sentence(excess: &Excess) -> String {
         TooMany::Losing => "paying accounts would lose what they have",
         TooMany::Closing => "accounts would be closed, because their users are gone",
         TooMany::Deleting => "keys would be deleted",
+        TooMany::Nobodys => {
+            return format!(
+                "neither this ledger nor this pool knows the owner of any of the {} keys of this stack: \
+                 is it the stack's table, and its pool?",
+                HumanCount(excess.count)
+            );
+        }
     };
     let (count, limit) = (HumanCount(excess.count), HumanCount(excess.limit));
     format!("{count} {what}, and the blast limit is {limit}")
