@@ -17,7 +17,7 @@ pub(super) const LIMIT: u64 = 200;
 pub(super) fn start(bug: Bug) -> u64 {
     match bug {
         Bug::NoFence => 285,
-        Bug::BlastNotKept => 8520,
+        Bug::BlastNotKept => 566,
         Bug::BetweenNotWoken => 1268,
         Bug::OddRowStopsPage => 340,
         _ => 0,
