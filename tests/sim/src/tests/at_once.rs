@@ -114,7 +114,7 @@ fn one_slow_account_of_ten_loses_its_own_receive_alone() {
     *timed.slow.until.lock().unwrap() = Some((customer, until));
     let (report, took) = timed.handle(&events);
     let place = place.expect("it changes too").to_string();
-    assert_eq!(report.failed, [place.clone()]);
+    assert_eq!(report.failed, std::slice::from_ref(&place));
     assert_eq!(report.again.get(&place), Some(&SignedDuration::from_secs(2)));
     assert!(took < SignedDuration::from_secs(28), "the function has its time to answer: {took:#}");
     for (id, _) in others {
