@@ -25,6 +25,14 @@ pub struct KeyName {
     pub generation: Option<u32>,
 }
 
+impl KeyName {
+    /// Whether the key was replaced by the newest that the ledger names for its account: one that is
+    /// older is in nobody's use. What names no generation, or whose account names no key, may be.
+    pub fn is_replaced_by(&self, newest: Option<u32>) -> bool {
+        self.generation.is_some() && self.generation < newest
+    }
+}
+
 /// Reads a key's name, if it is one of ours.
 pub fn read_key_name(stack: &str, name: &str) -> Option<KeyName> {
     let mut parts = name.strip_prefix(&key_prefix(stack))?.rsplitn(3, '/');

@@ -238,9 +238,8 @@ impl<P: Ports, Q: Queue> Reconcile<'_, P, Q> {
         // A table that was restored from a backup knows less than there is, and whom it has as
         // closed may have been opened since.
         let newest = account.key().map(|key| key.generation);
-        let is_older = name.generation.is_some() && name.generation < newest;
         let in_use = "it may be the one in use: the ledger names no newer one, and nobody this one";
-        Ok(Some(in_use).filter(|_| !is_older && !named))
+        Ok(Some(in_use).filter(|_| !name.is_replaced_by(newest) && !named))
     }
 
     async fn why_left_without_account(

@@ -160,12 +160,11 @@ impl Keys {
         let mut left: Vec<_> = ours
             .map(|(id, name, created_at)| {
                 let owner = of(&name).unwrap_or_default();
-                let generation = read_key_name(&stack, &name).and_then(|name| name.generation);
+                let replaced = read_key_name(&stack, &name)
+                    .is_some_and(|name| name.is_replaced_by(owner.newest));
                 let drift = match owner {
                     Owner { in_pool: true, in_ledger: false, .. } => Drift::UnknownOwner,
-                    Owner { newest, .. } if generation.is_some() && generation < newest => {
-                        Drift::Replaced
-                    }
+                    _ if replaced => Drift::Replaced,
                     _ => Drift::Orphan,
                 };
                 (drift, Orphan { id, name, created_at })
