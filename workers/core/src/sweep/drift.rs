@@ -29,7 +29,7 @@ use super::compare::{Comparison, Seen, compare};
 use super::held::Held;
 use super::keys::{Keys, ORPHANS_LISTED, names};
 use super::part::Part;
-use super::stages::stages_lost;
+use super::stages::{plans_of_keys, stages_lost};
 use super::{
     About, Drift, DriftReport, Finding, News, Orphan, SEVERAL_LISTED, Stage, Told, wake,
     wake_customer,
@@ -230,19 +230,14 @@ impl<'a, P: Ports, Q: Queue> UnderWay<'a, P, Q> {
     /// stages is seen on the way: whoever deletes a stage and makes it anew, by hand or by a tool,
     /// takes it from every plan. Each key is refused from then on, and all else agrees.
     async fn usage_plans(&mut self) -> PortResult<Vec<UsagePlanId>> {
-        let catalog = self.sweep.catalog;
-        let of_catalog = catalog.plans().iter().map(|plan| plan.usage_plan.clone());
-        let mut plans: Vec<_> = of_catalog.collect();
-        let mut pages = self.pages(Caller::Sweep.per_call(self.sweep.policy));
-        while let Some(position) = pages.turn().await {
-            let page = self.sweep.ports.api_gateway().all_plans(position.as_deref()).await?;
-            self.report.unreadable.add(&page.unreadable);
-            self.report.stages_lost.extend(stages_lost(catalog, &page.items));
-            let others = page.items.iter().filter(|plan| catalog.is_in_the_way(plan));
-            plans.extend(others.map(|plan| plan.id.clone()));
-            pages.go_on(page.next);
-        }
-        Ok(plans)
+        let DriftSweep { ports, catalog, policy, .. } = self.sweep;
+        let report = &mut self.report;
+        let gap = Caller::Sweep.per_call(policy);
+        plans_of_keys(*ports, catalog, gap, |page| {
+            report.unreadable.add(&page.unreadable);
+            report.stages_lost.extend(stages_lost(catalog, &page.items));
+        })
+        .await
     }
 
     /// The accounts of a part, or of as much of it as may be held.

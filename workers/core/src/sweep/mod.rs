@@ -34,6 +34,7 @@ pub use keys::ORPHANS_LISTED;
 pub(crate) use keys::names;
 pub(crate) use part::Part;
 pub use stages::StageLost;
+pub(crate) use stages::plans_of_keys;
 
 /// In what an account, a user or a customer was seen to differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -1,8 +1,11 @@
 //! Whether the usage plans cover what is sold.
 
+use jiff::SignedDuration;
+
+use super::Pages;
 use crate::account::{PlanId, UsagePlanId};
 use crate::catalog::Catalog;
-use crate::ports::PlanStages;
+use crate::ports::{ApiGateway, Page, PlanStages, PortResult, Ports};
 
 /// A stage that a plan sells, and whose usage plan does not cover it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -14,6 +17,30 @@ pub struct StageLost {
     pub usage_plan: UsagePlanId,
     /// The stage, `<rest api id>:<stage>`.
     pub stage: String,
+}
+
+/// The usage plans on which a key may be, or may be in the way: the catalog's, whether they are there
+/// or not, and whichever keep a key off them. Each page of those that are there is `seen`.
+///
+/// # Errors
+/// A call failed.
+pub(crate) async fn plans_of_keys<P: Ports>(
+    ports: &P,
+    catalog: &Catalog,
+    gap: SignedDuration,
+    mut seen: impl FnMut(&Page<PlanStages>) + Send,
+) -> PortResult<Vec<UsagePlanId>> {
+    let of_catalog = catalog.plans().iter().map(|plan| plan.usage_plan.clone());
+    let mut plans: Vec<_> = of_catalog.collect();
+    let mut pages = Pages::new(ports.clock(), gap);
+    while let Some(position) = pages.turn().await {
+        let page = ports.api_gateway().all_plans(position.as_deref()).await?;
+        seen(&page);
+        let others = page.items.iter().filter(|plan| catalog.is_in_the_way(plan));
+        plans.extend(others.map(|plan| plan.id.clone()));
+        pages.go_on(page.next);
+    }
+    Ok(plans)
 }
 
 /// The catalog's stages that those of its usage plans which are seen do not cover.

@@ -59,11 +59,11 @@ use crate::key_name::read_key_name;
 use crate::ledger::{EventRecord, Outcome, StepTaken};
 use crate::policy::Policy;
 use crate::ports::{
-    ApiGateway, ApiKey, Class, Clock, Entropy, Ledger, LeftOut, PortResult, Ports, Stripe,
-    UserRecord, Users,
+    ApiGateway, ApiKey, Class, Clock, Entropy, Ledger, LeftOut, Page, PlanStages, PortResult,
+    Ports, Stripe, UserRecord, Users,
 };
 use crate::stripe::Subscription;
-use crate::sweep::{GAP, News, Pages, Part, Stage, wake};
+use crate::sweep::{GAP, News, Pages, Part, Stage, plans_of_keys, wake};
 
 /// The type of the event that stands in the history of a rebuilt account.
 pub const REBUILD: &str = "operator.rebuild";
@@ -266,7 +266,9 @@ impl<P: Ports> Rebuild<'_, P> {
             keys.extend(page.items.into_iter().filter_map(|key| self.read(key)));
             pages.go_on(page.next);
         }
-        for plan in self.usage_plans(report).await? {
+        let unreadable = &mut report.unreadable;
+        let seen = |page: &Page<PlanStages>| unreadable.add(&page.unreadable);
+        for plan in plans_of_keys(self.ports, self.catalog, gap, seen).await? {
             let mut pages = Pages::new(self.ports.clock(), gap);
             while let Some(position) = pages.turn().await {
                 let page = gateway.keys_on(&plan, position.as_deref()).await?;
@@ -290,22 +292,6 @@ impl<P: Ports> Rebuild<'_, P> {
             }
         }
         Ok(of_owners)
-    }
-
-    /// The usage plans on which a key may be, or may be in the way.
-    async fn usage_plans(&self, report: &mut RebuildReport) -> PortResult<Vec<UsagePlanId>> {
-        let of_catalog = self.catalog.plans().iter().map(|plan| plan.usage_plan.clone());
-        let mut plans: Vec<_> = of_catalog.collect();
-        let gap = Caller::Command.per_call(self.policy);
-        let mut pages = Pages::new(self.ports.clock(), gap);
-        while let Some(position) = pages.turn().await {
-            let page = self.ports.api_gateway().all_plans(position.as_deref()).await?;
-            report.unreadable.add(&page.unreadable);
-            let others = page.items.iter().filter(|plan| self.catalog.is_in_the_way(plan));
-            plans.extend(others.map(|plan| plan.id.clone()));
-            pages.go_on(page.next);
-        }
-        Ok(plans)
     }
 
     /// A long-lived key of ours, by its id.
