@@ -186,8 +186,8 @@ impl<L: Ledger, E: Entropy> Claimed<'_, L, E> {
     /// # Errors
     /// The ledger failed; when only its answer was lost, the change may stand.
     pub async fn commit(&mut self, change: Change) -> PortResult<Answer> {
-        let Some(epoch) = self.epoch else { return self.foretell(change).await };
         let tells = change.account.access != self.committed || !change.steps.is_empty();
+        let Some(epoch) = self.epoch else { return self.foretell(change, tells).await };
         let version = self.version + u64::from(tells);
         let commit_id = Some(self.accounts.entropy.hex());
         let account = Account { epoch, version, commit_id, ..change.account };
@@ -230,7 +230,7 @@ impl<L: Ledger, E: Entropy> Claimed<'_, L, E> {
     }
 
     /// What a commit would come to, as far as can be read; what follows goes by that.
-    async fn foretell(&mut self, change: Change) -> PortResult<Answer> {
+    async fn foretell(&mut self, change: Change, entry: bool) -> PortResult<Answer> {
         for customer in change.link {
             match self.accounts.ledger.link_of(&customer).await? {
                 CustomerLink::Account(owner) if owner != change.account.id => {
@@ -242,7 +242,6 @@ impl<L: Ledger, E: Entropy> Claimed<'_, L, E> {
                 _ => {}
             }
         }
-        let entry = change.account.access != self.committed || !change.steps.is_empty();
         self.committed = change.account.access;
         Ok(Answer::Committed { entry })
     }

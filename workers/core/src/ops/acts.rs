@@ -247,11 +247,11 @@ impl OperatorAct {
 
 /// Who does something and why, as one line.
 pub(super) fn said(by: &str, why: &str) -> String {
-    format!("{}: {}", one_line(by), one_line(why))
+    format!("{}: {}", joined(by), joined(why))
 }
 
-/// What an operator wrote, as one line.
-pub(super) fn one_line(text: &str) -> String {
+/// What an operator wrote, its words joined by single spaces.
+pub(super) fn joined(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 

@@ -126,7 +126,7 @@ impl<P: Ports> Rehearsal<'_, P> {
                     told(Step::Previewed(&rehearsed, &preview))
                 }
                 Err(stop) => {
-                    let held = Held::of(What::Account(account), &stop, stop.judge());
+                    let held = Held::of(What::Account(account), &stop);
                     rehearsed.hold(&held, &stop);
                     told(Step::Held(&rehearsed, &held))
                 }
@@ -159,7 +159,7 @@ impl<P: Ports> Rehearsal<'_, P> {
                     Ok(Resolved::Elsewhere(_) | Resolved::Stack) => rehearsed.ignored += 1,
                     Err(stop) => {
                         let what = What::Event(envelope.event_ref());
-                        let held = Held::of(what, &stop, stop.judge());
+                        let held = Held::of(what, &stop);
                         match held.parked {
                             true => rehearsed.parked += 1,
                             false => rehearsed.untold += 1,
@@ -234,8 +234,8 @@ impl<P: Ports> Rehearsal<'_, P> {
 }
 
 impl Held {
-    fn of(what: What, stop: &Stop, judgement: Judgement) -> Self {
-        Self { what, parked: judgement.verdict == Verdict::Park, why: stop.to_string() }
+    fn of(what: What, stop: &Stop) -> Self {
+        Self { what, parked: stop.judge().verdict == Verdict::Park, why: stop.to_string() }
     }
 }
 

@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 use tollgate_events::{ENVELOPE_VERSION, Envelope, EventId, EventRef, Source, Subject, Via};
 
-use super::acts::{one_line, said};
+use super::acts::{joined, said};
 use crate::binding::InUse;
 use crate::ledger::{EventRecord, Outcome, StackRecord};
 use crate::ports::{Class, Clock, Entropy, Ledger, PortError, PortResult, Service};
@@ -46,7 +46,7 @@ impl StackAct {
                 pool: pool.clone(),
                 ..stack.clone()
             },
-            Self::Freeze => StackRecord { frozen: Some(one_line(why)), ..stack.clone() },
+            Self::Freeze => StackRecord { frozen: Some(joined(why)), ..stack.clone() },
             Self::Unfreeze => StackRecord { frozen: None, ..stack.clone() },
         }
     }

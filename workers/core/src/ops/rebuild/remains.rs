@@ -194,6 +194,9 @@ fn disowned(
         remains.before.is_undecided() || !remains.before.access.customers.contains(it)
     });
     let mut more: BTreeSet<_> = more.collect();
+    if more.is_empty() {
+        return more;
+    }
     let rest = remains.subscriptions.iter().cloned();
     let rest: Vec<_> = rest.filter(|it| !more.contains(&it.customer)).collect();
     let rest = Remains { subscriptions: &rest, ..*remains };
