@@ -363,6 +363,15 @@ pub trait Stripe: Send + Sync {
         dispute: &DisputeId,
     ) -> impl Future<Output = PortResult<Option<Dispute>>> + Send;
 
+    /// The disputes that were opened from the second of `from` on, of everybody, newest first, one
+    /// page of up to 100, each with its charge's customer. Stripe lists none by customer.
+    /// <https://docs.stripe.com/api/disputes/list>
+    fn all_disputes(
+        &self,
+        from: Timestamp,
+        page: Option<&str>,
+    ) -> impl Future<Output = PortResult<Page<Dispute>>> + Send;
+
     /// A charge, with its customer.
     /// <https://docs.stripe.com/api/charges/retrieve>
     fn charge(&self, charge: &ChargeId) -> impl Future<Output = PortResult<ChargeSeen>> + Send;

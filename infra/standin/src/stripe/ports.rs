@@ -20,7 +20,7 @@ use super::error::{ErrorKind, StripeError, StripeResult};
 use super::events::Event;
 use super::http::page::Paging;
 use super::model::{
-    Invoice, InvoiceStatus, Item, Line, Metadata, PauseBehavior, Session, SessionStatus,
+    Dispute, Invoice, InvoiceStatus, Item, Line, Metadata, PauseBehavior, Session, SessionStatus,
     Subscription, SubscriptionData,
 };
 use super::state::Stripe;
@@ -209,6 +209,18 @@ fn see_checkout(stripe: &Stripe, row: &Session) -> CheckoutRecord {
         client_reference_id: row.client_reference_id.clone(),
         subscription: row.subscription.as_ref().map(|id| id!(SubscriptionId, id)),
         price: row.metadata.get(METADATA_PRICE).and_then(|id| PriceId::parse(id.as_str()).ok()),
+    }
+}
+
+/// A dispute with its charge's customer.
+fn see_dispute(stripe: &Stripe, row: &Dispute) -> seen::Dispute {
+    let shown = stripe.charge(&row.charge).map(|it| stripe.as_told(stripe.show_charge(it)));
+    let customer = shown.ok().and_then(|it| it["customer"].as_str().map(str::to_owned));
+    seen::Dispute {
+        id: id!(DisputeId, row.id),
+        status: row.status.into(),
+        charge: id!(ChargeId, row.charge),
+        customer: customer.map(|id| id!(CustomerId, id)),
     }
 }
 
@@ -405,19 +417,25 @@ impl tollgate_billing::ports::Stripe for StripeStandin {
     async fn dispute(&self, dispute: &DisputeId) -> PortResult<Option<seen::Dispute>> {
         let row = self
             .call("GET /v1/disputes/{id}", dispute.as_str(), |stripe| {
-                let row = stripe.dispute(dispute.as_str())?;
-                let shown =
-                    stripe.charge(&row.charge).map(|it| stripe.as_told(stripe.show_charge(it)));
-                let customer = shown.ok().and_then(|it| it["customer"].as_str().map(str::to_owned));
-                Ok(seen::Dispute {
-                    id: dispute.clone(),
-                    status: row.status.into(),
-                    charge: id!(ChargeId, row.charge),
-                    customer: customer.map(|id| id!(CustomerId, id)),
-                })
+                Ok(see_dispute(stripe, stripe.dispute(dispute.as_str())?))
             })
             .await;
         found(row)
+    }
+
+    async fn all_disputes(
+        &self,
+        from: Timestamp,
+        page: Option<&str>,
+    ) -> PortResult<Page<seen::Dispute>> {
+        self.call("GET /v1/disputes", "all", |stripe| {
+            let rows = stripe.disputes.newest_first();
+            let rows = rows.filter(|row| row.created.as_second() >= from.as_second());
+            let (rows, more) = Paging::after(page).cut(rows, "dispute", |row| &row.id)?;
+            let next = rows.last().filter(|_| more).map(|row| row.id.clone());
+            Ok(Page::whole(rows.into_iter().map(|row| see_dispute(stripe, row)).collect(), next))
+        })
+        .await
     }
 
     async fn charge(&self, charge: &ChargeId) -> PortResult<ChargeSeen> {

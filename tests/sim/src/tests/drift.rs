@@ -30,12 +30,14 @@ use crate::run::{Sim, bind, dawn, worker_on};
 use crate::script::Script;
 
 /// What a comparison may call: reads, and the queue.
-const READS: [&str; 11] = [
+const READS: [&str; 13] = [
     "GetApiKeys",
     "GetUsagePlans",
     "GetUsagePlanKeys",
     "GET /v1/subscriptions",
     "GET /v1/subscriptions/{id}",
+    "GET /v1/disputes",
+    "GET /v1/disputes/{id}",
     "GET /v1/account",
     "ListUsers",
     "Query",
@@ -410,6 +412,7 @@ fn ten_thousand_accounts_cost_hundreds_of_calls() {
         ((Service::Ledger, "BatchGetItem"), 2 * 100),
         // What the stack belongs to.
         ((Service::Stripe, "GET /v1/account"), 1),
+        ((Service::Stripe, "GET /v1/disputes"), 1),
         // What was counted is noted: the keys at once, who pays in the end.
         ((Service::Ledger, "GetItem"), 1 + 2),
         ((Service::Ledger, "UpdateItem"), 2),

@@ -11,7 +11,7 @@ use tollgate_billing::catalog::Catalog;
 use tollgate_billing::derive::Deriver;
 use tollgate_billing::ledger::Outcome;
 use tollgate_billing::ops::{
-    Act, Doubt, Doubted, OperatorAct, REBUILT_CLOSED, Rebuild, RebuildReport, Rebuilt, doubts,
+    Act, Doubt, Doubted, REBUILT_CLOSED, Rebuild, RebuildReport, Rebuilt, doubts,
 };
 use tollgate_billing::sweep::{ACCOUNTS_AT_ONCE, News};
 use tollgate_events::{AccountId, CustomerId};
@@ -20,9 +20,9 @@ use tollgate_standin::cognito::{CognitoStandin, PoolConfig};
 use tollgate_standin::stripe::When;
 use tollgate_standin::world::World;
 
+use super::rebuild::operators_act as operate;
 use super::wrong_key::elsewhere;
 use crate::executor::block_on;
-use crate::operator;
 use crate::scene::{Bought, Scene};
 
 const DAY: SignedDuration = SignedDuration::from_hours(24);
@@ -89,11 +89,6 @@ fn eight() -> (Scene, Vec<(AccountId, Bought)>) {
     scene.pass(SignedDuration::from_hours(1));
     scene.come_to_rest();
     (scene, payers)
-}
-
-fn operate(scene: &Scene, account: &AccountId, act: Act) {
-    let act = OperatorAct { act, by: "otto".into(), why: "a story".into() };
-    block_on(operator::act(&scene.world, account, &act)).unwrap();
 }
 
 fn access(scene: &Scene, account: &AccountId) -> Access {

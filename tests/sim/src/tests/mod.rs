@@ -14,6 +14,7 @@ mod by_reference;
 mod calls;
 mod closing;
 mod deleted_customer;
+mod disputes;
 mod drift;
 mod evidence;
 mod flood;

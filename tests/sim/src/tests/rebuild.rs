@@ -7,8 +7,8 @@ use jiff::SignedDuration;
 use tollgate_billing::account::{Access, Account, KeyId, PlanId, Reason, Status};
 use tollgate_billing::ledger::{Claim, Commit, CommitResult, Outcome};
 use tollgate_billing::ops::{
-    Act, OVERLAP, REBUILD, REBUILT_CLOSED, REBUILT_GRANT, REBUILT_HOLD, Rebuild, RebuildReport,
-    Rebuilt, Reconcile, Repaired, Word, excesses,
+    Act, OVERLAP, OperatorAct, REBUILD, REBUILT_CLOSED, REBUILT_GRANT, REBUILT_HOLD, Rebuild,
+    RebuildReport, Rebuilt, Reconcile, Repaired, Word, excesses,
 };
 use tollgate_billing::ports::{Ledger, PortResult, Service};
 use tollgate_billing::sweep::{ACCOUNTS_AT_ONCE, DriftReport, DriftSweep, News};
@@ -19,6 +19,7 @@ use tollgate_standin::world::{BULK_QUEUE, EVENTS_QUEUE};
 
 use crate::executor::block_on;
 use crate::lives::address;
+use crate::operator;
 use crate::scene::{Bought, Scene};
 
 impl Scene {
@@ -109,6 +110,12 @@ impl Scene {
         let accounts = self.world.ledger.accounts().into_iter();
         accounts.map(|account| (account.id, account.access)).collect()
     }
+}
+
+/// An operator does something to an account, and it is not delivered yet.
+pub(super) fn operators_act(scene: &Scene, account: &AccountId, act: Act) {
+    let act = OperatorAct { act, by: "otto".into(), why: "a story".into() };
+    block_on(operator::act(&scene.world, account, &act)).unwrap();
 }
 
 fn plan(id: &str) -> Option<PlanId> {
@@ -273,7 +280,8 @@ fn after_the_rebuild_everybody_has_what_they_had() {
 
     // On record: by whom, and why.
     let entries = scene.world.ledger.entries(&disputed);
-    assert_eq!((entries.len(), entries[0].version), (1, 1));
+    assert_eq!((entries.len(), entries[0].version), (2, 1), "and the dispute is on record again");
+    assert_eq!(before[&disputed].disputes, scene.accounts()[&disputed].disputes);
     let cause = &entries[0].cause[0];
     assert_eq!(cause.source, Source::Operator);
     let record = block_on(scene.world.ledger.event(cause));

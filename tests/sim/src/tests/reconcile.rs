@@ -125,6 +125,7 @@ fn it_tells_how_far_it_is() {
         (Stage::KeysOnPlans, report.keys - 1),
         (Stage::Accounts, report.accounts),
         (Stage::Subscriptions, report.subscriptions),
+        (Stage::Disputes, report.disputes),
         (Stage::Users, report.users),
         (Stage::Orphans, 1),
     ];

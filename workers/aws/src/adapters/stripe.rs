@@ -359,6 +359,12 @@ impl Stripe for StripeApi {
         found.map(|answer| answer.read(views::dispute)).transpose()
     }
 
+    async fn all_disputes(&self, from: Timestamp, page: Option<&str>) -> PortResult<Page<Dispute>> {
+        let created = json!({ "gte": from.as_second() });
+        let query = json!({ "created": created, "expand": ["data.charge"] });
+        self.page("GET /v1/disputes", "/disputes", query, page, views::dispute).await
+    }
+
     async fn charge(&self, charge: &ChargeId) -> PortResult<ChargeSeen> {
         let path = format!("/charges/{}", segment(charge.as_str()));
         let found = unless_not_found(self.send(Call::get("GET /v1/charges/:id", path)).await)?;

@@ -100,6 +100,7 @@ fn what(stage: Stage) -> &'static str {
         Stage::KeysOnPlans => "API Gateway: keys on usage plans",
         Stage::Accounts => "ledger: accounts",
         Stage::Subscriptions => "Stripe: subscriptions",
+        Stage::Disputes => "Stripe: disputes",
         Stage::Users => "Cognito: users",
         Stage::Orphans => "API Gateway: orphaned keys",
     }

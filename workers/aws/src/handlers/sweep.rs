@@ -96,6 +96,7 @@ fn log(report: &DriftReport) {
         left_alone = report.left_alone,
         users = report.users,
         subscriptions = report.subscriptions,
+        disputes = report.disputes,
         keys = report.keys,
         keys_of_ours = report.keys_of_ours,
         wakes = report.wakes(),
@@ -108,6 +109,9 @@ fn log(report: &DriftReport) {
         "drift"
     );
     tell_left_out(&report.unreadable);
+    if report.disputes_denied {
+        tracing::warn!("disputes were not compared: the Stripe key may not read them");
+    }
     for lost in &report.stages_lost {
         tracing::error!(%lost, "a usage plan has lost a stage");
     }

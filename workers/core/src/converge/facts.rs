@@ -7,7 +7,7 @@ use tollgate_events::{
 };
 
 use super::refunds::tells_of_refund;
-use super::{Run, Stop, join};
+use super::{DRIFT, Run, Stop, join};
 use crate::account::{Account, User};
 use crate::accounts::{Answer, Change};
 use crate::decide::{Facts, UserFact};
@@ -190,9 +190,11 @@ impl<P: Ports> Run<'_, P> {
         customers
     }
 
-    /// The disputes that the ledger or an event names.
+    /// The disputes that the ledger, an event or the comparison names.
     fn dispute_ids(&self) -> BTreeSet<DisputeId> {
-        let named = self.events.iter().filter(|event| event.kind.starts_with("charge.dispute."));
+        let names =
+            |event: &&Envelope| event.kind.starts_with("charge.dispute.") || event.kind == DRIFT;
+        let named = self.events.iter().filter(names);
         let named = named.filter_map(|event| DisputeId::parse(event.object.clone()?).ok());
         self.account.access.disputes.keys().cloned().chain(named).collect()
     }

@@ -1,13 +1,13 @@
 //! One account compared: the same decision and the same plan as the worker's, on facts
 //! that were read in bulk. Pure.
 //!
-//! Disputes cannot be listed by customer, so those that the ledger has are taken as they
-//! stand there.
+//! Disputes cannot be listed by customer: those of the account are told by whoever has listed them
+//! all. Of one that is not among them the ledger's mark is taken as it stands.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use tollgate_events::{CustomerId, SubscriptionId};
+use tollgate_events::{CustomerId, DisputeId, SubscriptionId};
 
 use super::Drift;
 use super::keys::KeySeen;
@@ -18,7 +18,7 @@ use crate::decide::{Desired, Facts, UserFact, decide};
 use crate::plan::{Observed, ObservedKey, Step, plan};
 use crate::policy::Policy;
 use crate::ports::UserRecord;
-use crate::stripe::Subscription;
+use crate::stripe::{Dispute, Subscription};
 
 /// An account as all four systems show it.
 pub(super) struct Seen {
@@ -27,6 +27,8 @@ pub(super) struct Seen {
     /// When the account was read, or before.
     pub(super) read_at: Timestamp,
     pub(super) subscriptions: Vec<Subscription>,
+    /// Disputes that the ledger has of it, and new ones of its customers, as they are now.
+    pub(super) disputes: Vec<Dispute>,
     /// There are subscriptions of its customers that cannot be read.
     pub(super) has_unreadable: bool,
     pub(super) key: KeySeen,
@@ -60,6 +62,8 @@ pub(super) struct Comparison {
     pub(super) loss: Option<Evidence>,
     /// It was not compared.
     pub(super) left_alone: bool,
+    /// A dispute that the ledger does not know, and that holds it.
+    pub(super) unknown_dispute: Option<DisputeId>,
     /// The live subscriptions of ours, where there are several.
     pub(super) several: BTreeSet<SubscriptionId>,
 }
@@ -72,7 +76,7 @@ pub(super) fn compare(
     policy: &Policy,
     now: Timestamp,
 ) -> Comparison {
-    let Seen { account, read_at, subscriptions, has_unreadable, key } = seen;
+    let Seen { account, read_at, subscriptions, disputes, has_unreadable, key } = seen;
     let paying = pays(&account.access, catalog);
     let held = account.lease_until.is_some_and(|until| until > *read_at);
     if held || *has_unreadable || account.catalog_revision > catalog.revision {
@@ -87,7 +91,7 @@ pub(super) fn compare(
         // What the ledger does not know yet is the worker's to ask.
         paid_for: BTreeMap::new(),
         refunds: BTreeMap::new(),
-        disputes: Vec::new(),
+        disputes: disputes.clone(),
         user: user_fact(&account.user, user),
         // Who waits for a key looks again by themselves.
         room_for_free_key: account.access.status != Status::WaitingForKey,
@@ -115,7 +119,9 @@ pub(super) fn compare(
         loss => loss.map(|loss| case.evidence(loss)),
     };
     let several = desired.several().cloned().unwrap_or_default();
-    Comparison { drift, paying, loss, left_alone: false, several }
+    let known = &account.access.disputes;
+    let unknown = desired.disputes.keys().find(|id| !known.contains_key(*id)).cloned();
+    Comparison { drift, paying, loss, left_alone: false, several, unknown_dispute: unknown }
 }
 
 fn user_fact(last_seen: &User, user: Option<&UserRecord>) -> UserFact {

@@ -3,7 +3,8 @@
 //! # Expected flow
 //! The Stripe account and the user pool must be those that the stack belongs to; where it belongs
 //! to none yet, it does when what the ledger knows was met there. API Gateway's keys are read
-//! once. Then, for each [part](Part) of the accounts: the accounts, all subscriptions, all users.
+//! once. Then, for each [part](Part) of the accounts: the accounts, all subscriptions, all users;
+//! with the first, the disputes of some months.
 //! An account is compared as soon as its user is seen, and is forgotten. In the end, keys of ours
 //! that no account took are orphans.
 //!
@@ -26,6 +27,7 @@ use jiff::{SignedDuration, Timestamp};
 use tollgate_events::{AccountId, CustomerId, Envelope, cognito};
 
 use super::compare::{Comparison, Seen, compare};
+use super::disputes::Disputes;
 use super::held::Held;
 use super::keys::{Keys, ORPHANS_LISTED, names};
 use super::part::Part;
@@ -120,6 +122,7 @@ impl<P: Ports, Q: Queue> DriftSweep<'_, P, Q> {
             report: DriftReport::default(),
             wakes: Vec::new(),
             known: Known::default(),
+            disputes: None,
         }
     }
 }
@@ -134,6 +137,8 @@ struct UnderWay<'a, P, Q> {
     report: DriftReport,
     wakes: Vec<Envelope>,
     known: Known,
+    /// Listed with the first part.
+    disputes: Option<Disputes>,
 }
 
 /// How much of what the ledger knows was met.
@@ -168,6 +173,7 @@ impl<'a, P: Ports, Q: Queue> UnderWay<'a, P, Q> {
             held.take_keys(&mut keys);
             self.subscriptions(&mut held).await?;
             self.unlisted(&mut held).await?;
+            self.disputes(&mut held).await?;
             self.users(held, &mut keys).await?;
         }
         self.report.known_owners = keys.known_owners();
@@ -339,6 +345,22 @@ impl<'a, P: Ports, Q: Queue> UnderWay<'a, P, Q> {
         Ok(())
     }
 
+    /// Gives every account its disputes.
+    async fn disputes(&mut self, held: &mut Held) -> PortResult<()> {
+        let (ports, begun) = (self.sweep.ports, self.begun);
+        let disputes = match self.disputes.take() {
+            Some(disputes) => disputes,
+            None => Disputes::list(ports, begun, &mut self.report, self.told).await?,
+        };
+        let mut seen: Vec<_> = held.accounts.values_mut().flatten().collect();
+        seen.sort_by(|one, other| one.account.id.cmp(&other.account.id));
+        for seen in seen {
+            disputes.give(ports, seen, &mut self.report).await?;
+        }
+        self.disputes = Some(disputes);
+        Ok(())
+    }
+
     /// Whether a plan of the catalog is paid for by a customer of this part whom no account
     /// is linked to. What else the seller sells is not ours to see.
     fn is_nobodys(&self, subscription: &Subscription, held: &Held) -> bool {
@@ -407,6 +429,9 @@ impl<'a, P: Ports, Q: Queue> UnderWay<'a, P, Q> {
         self.pays_for_several(&id, &finding);
         let Some(drift) = finding.drift else { return Ok(()) };
         let wake = wake(DRIFT, id.clone(), Some(self.run()), now);
+        // The worker reads what the ledger knows, and what it is told of.
+        let object = finding.unknown_dispute.as_ref().map(ToString::to_string);
+        let wake = Envelope { object, ..wake };
         // Deleted is final for a worker.
         let wake = Some(wake).filter(|_| drift != Drift::UserIsBack);
         self.found(drift, About::Account(id), wake).await

@@ -33,8 +33,9 @@ impl Held {
         let linked = customers.filter(|customer| self.part.holds(customer.as_str()));
         self.linked.extend(linked.cloned());
         if self.part.holds(account.id.as_str()) {
-            let (subscriptions, key) = (Vec::new(), KeySeen::Gone);
-            let seen = Seen { account, read_at, subscriptions, has_unreadable: false, key };
+            let (subscriptions, disputes, key) = (Vec::new(), Vec::new(), KeySeen::Gone);
+            let has_unreadable = false;
+            let seen = Seen { account, read_at, subscriptions, disputes, has_unreadable, key };
             self.accounts.insert(seen.account.id.clone(), Some(Box::new(seen)));
         }
     }

@@ -9,6 +9,7 @@
 //! the stack belongs to where nobody has yet. What it finds is a suspicion: the worker claims, reads again, and decides.
 
 mod compare;
+mod disputes;
 mod drift;
 mod due;
 mod held;
@@ -27,6 +28,7 @@ use tollgate_events::{
 use crate::account::KeyId;
 use crate::ports::LeftOut;
 
+pub use disputes::DISPUTES_OF;
 pub use drift::{ACCOUNTS_AT_ONCE, DriftSweep};
 pub(crate) use drift::{GAP, Pages};
 pub use due::{SweepReport, sweep};
@@ -142,6 +144,8 @@ pub enum Stage {
     Accounts,
     /// Stripe's subscriptions.
     Subscriptions,
+    /// Stripe's disputes, once.
+    Disputes,
     /// Cognito's users.
     Users,
     /// Orphaned keys that were looked at once more, and deleted unless something spoke for them.
@@ -180,6 +184,12 @@ pub struct DriftReport {
     pub users: usize,
     /// Subscriptions in Stripe that are not canceled.
     pub subscriptions: usize,
+    /// Disputes that were listed: those of [`DISPUTES_OF`].
+    pub disputes: usize,
+    /// Disputes on record that were read one by one, because they are older.
+    pub disputes_read: usize,
+    /// The Stripe key may not read disputes: none was compared.
+    pub disputes_denied: bool,
     /// All API keys in the account and Region, whoever made them: AWS allows 10,000.
     pub keys: usize,
     /// Those of them that are ours.

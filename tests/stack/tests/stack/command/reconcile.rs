@@ -236,8 +236,8 @@ const REBUILT: &str = "\
 Known to the ledger, and left: 0 accounts
 Would be written back: 2 accounts, 1 paying, with 1 customer
 
-Not to be had: history, event records, the reasons of holds and grants, disputes \
-(`tollgate --stack local events replay --since 30d --from-stripe` brings back thirty days), closed accounts.
+Not to be had: history, event records, the reasons of holds and grants, disputes of more than 180 days \
+ago, closed accounts.
 
 The ledger does not say what this stack belongs to. With your yes it belongs to:
         Stripe account  acct_1Tollgate0000000
@@ -246,8 +246,8 @@ The ledger does not say what this stack belongs to. With your yes it belongs to:
 Known to the ledger, and left: 0 accounts
 Written back: 2 accounts, 1 paying, with 1 customer
 
-Not to be had: history, event records, the reasons of holds and grants, disputes \
-(`tollgate --stack local events replay --since 30d --from-stripe` brings back thirty days), closed accounts.
+Not to be had: history, event records, the reasons of holds and grants, disputes of more than 180 days \
+ago, closed accounts.
 
 Now `tollgate --stack local reconcile --repair` mends what differs.
 ";

@@ -181,6 +181,7 @@ contract! {
         a_first_payment_has_23_hours,
         a_dispute_has_its_charges_customer,
         a_dispute_is_read_as_it_stands,
+        disputes_are_listed_with_their_charges_customers,
         an_inquiry_moves_no_money,
         an_unknown_dispute_or_charge_is_missing,
         a_subscription_is_read_by_its_id_whatever_its_status,

@@ -534,6 +534,36 @@ pub(super) async fn a_dispute_is_read_as_it_stands<F: Face>(stand: Stand<F>) {
     }
 }
 
+pub(super) async fn disputes_are_listed_with_their_charges_customers<F: Face>(stand: Stand<F>) {
+    let old = stand.customer();
+    stand.subscribe(&old, "pro_monthly");
+    let before = stand.world.stripe.account().open_dispute(old.as_str()).unwrap();
+    stand.world.clock.advance(SignedDuration::from_hours(24));
+    let from = stand.world.clock.time();
+    let mut expected = Vec::new();
+    for _ in 0..101 {
+        let customer = stand.customer();
+        stand.subscribe(&customer, "pro_monthly");
+        let id = stand.world.stripe.account().open_dispute(customer.as_str()).unwrap();
+        expected.push((DisputeId::parse(id).unwrap(), Some(customer)));
+    }
+    stand.world.stripe.account().close_dispute(expected[0].0.as_str(), true).unwrap();
+    let stripe = stand.ports.stripe();
+    let first = stripe.all_disputes(from, None).await.unwrap();
+    let second = stripe.all_disputes(from, first.next.as_deref()).await.unwrap();
+    assert_eq!((first.items.len(), second.items.len(), second.next), (100, 1, None));
+    let all = first.items.into_iter().chain(second.items);
+    let mut all: Vec<_> = all.map(|it| (it.id, it.customer, it.status)).collect();
+    all.reverse();
+    let found: Vec<_> =
+        all.iter().map(|(id, customer, _)| (id.clone(), customer.clone())).collect();
+    assert_eq!(found, expected, "newest first, and none of before");
+    assert_eq!((&all[0].2, &all[1].2), (&DisputeStatus::Won, &DisputeStatus::NeedsResponse));
+    let older = stripe.all_disputes(from - SignedDuration::from_hours(25), None).await.unwrap();
+    let older = stripe.all_disputes(from - SignedDuration::from_hours(25), older.next.as_deref());
+    assert_eq!(older.await.unwrap().items.pop().unwrap().id.as_str(), before);
+}
+
 pub(super) async fn an_inquiry_moves_no_money<F: Face>(stand: Stand<F>) {
     let customer = stand.customer();
     stand.subscribe(&customer, "pro_monthly");

@@ -243,7 +243,7 @@ fn print(report: &RebuildReport, noted: &Noted, done: &str, io: &mut Io<'_>) -> 
         writeln!(
             io.out,
             "\nNot to be had: history, event records, the reasons of holds and grants, disputes \
-             (`tollgate events replay --since 30d --from-stripe` brings back thirty days), closed accounts."
+             of more than 180 days ago, closed accounts."
         )?;
     }
     Ok(())

@@ -131,6 +131,10 @@ pub(super) fn print(
     if !report.stages_lost.is_empty() {
         writeln!(io.out, "`tollgate doctor` says for each what to do.")?;
     }
+    if report.disputes_denied {
+        let denied = "disputes were not compared: the Stripe key may not read them";
+        writeln!(io.out, "\n{}", io.paint(Colour::Yellow, denied))?;
+    }
     several(report, io)?;
     left_out::print(&report.unreadable, io)?;
     for excess in too_much {
@@ -144,6 +148,7 @@ pub(super) fn print(
     } else if report.left_alone == 0
         && report.unreadable.is_empty()
         && report.stages_lost.is_empty()
+        && !report.disputes_denied
     {
         writeln!(io.out, "{}", io.paint(Colour::Green, "Nothing differs."))
     } else {
@@ -204,6 +209,11 @@ pub(super) fn json(report: &DriftReport, findings: &Findings, too_much: &[Excess
         "unreadable": left_out::json(&report.unreadable),
         "users": report.users,
         "subscriptions": report.subscriptions,
+        "disputes": {
+            "listed": report.disputes,
+            "read": report.disputes_read,
+            "not_compared": report.disputes_denied,
+        },
         "keys": report.keys,
         "keys_of_ours": report.keys_of_ours,
         "stages_lost": report.stages_lost.iter().map(|lost| json!({

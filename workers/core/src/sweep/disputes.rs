@@ -1,0 +1,109 @@
+//! Disputes: those that were opened in the last months, listed once, and those on record.
+//!
+//! Stripe does not list disputes by customer, and a dispute does not name one: its charge does, which
+//! comes along with each. So one call tells of a hundred, whoever they are of. What the ledger has
+//! on record and is older than that is read by itself.
+//!
+//! # Caveats
+//! A dispute that was opened before that and of which no event ever came is not found.
+
+use std::collections::HashMap;
+
+use jiff::{SignedDuration, Timestamp};
+use tollgate_events::{CustomerId, DisputeId};
+
+use super::compare::Seen;
+use super::drift::{GAP, Pages};
+use super::{DriftReport, News, Stage, Told};
+use crate::account::DisputeMark;
+use crate::ports::{Class, Clock, PortResult, Ports, Stripe};
+use crate::stripe::Dispute;
+
+/// How far back disputes are listed. A bank decides within some months; cards can be disputed for
+/// four, mostly. <https://docs.stripe.com/disputes/how-disputes-work>
+pub const DISPUTES_OF: SignedDuration = SignedDuration::from_hours(180 * 24);
+
+/// The disputes of the last months.
+#[derive(Debug, Default)]
+pub(super) struct Disputes {
+    /// The key may not read them.
+    denied: bool,
+    all: Vec<Dispute>,
+    of_customers: HashMap<CustomerId, Vec<usize>>,
+    by_id: HashMap<DisputeId, usize>,
+}
+
+impl Disputes {
+    /// Lists them.
+    pub(super) async fn list<P: Ports>(
+        ports: &P,
+        now: Timestamp,
+        report: &mut DriftReport,
+        told: Told<'_>,
+    ) -> PortResult<Self> {
+        let from = now.saturating_sub(DISPUTES_OF).expect("a duration has no calendar");
+        let mut listed = Self::default();
+        let mut pages = Pages::new(ports.clock(), GAP);
+        while let Some(position) = pages.turn().await {
+            let page = match ports.stripe().all_disputes(from, position.as_deref()).await {
+                // A key of before disputes were compared: all else is.
+                Err(error) if error.class == Class::Denied => {
+                    report.disputes_denied = true;
+                    return Ok(Self { denied: true, ..Self::default() });
+                }
+                page => page?,
+            };
+            told(News::Through(Stage::Disputes, page.items.len()));
+            report.disputes += page.items.len();
+            report.unreadable.add(&page.unreadable);
+            page.items.into_iter().for_each(|dispute| listed.add(dispute));
+            pages.go_on(page.next);
+        }
+        Ok(listed)
+    }
+
+    fn add(&mut self, dispute: Dispute) {
+        let place = self.all.len();
+        if let Some(customer) = &dispute.customer {
+            self.of_customers.entry(customer.clone()).or_default().push(place);
+        }
+        self.by_id.insert(dispute.id.clone(), place);
+        self.all.push(dispute);
+    }
+
+    /// Gives an account those that it has on record, and those of its customers.
+    pub(super) async fn give<P: Ports>(
+        &self,
+        ports: &P,
+        seen: &mut Seen,
+        report: &mut DriftReport,
+    ) -> PortResult<()> {
+        if self.denied {
+            return Ok(());
+        }
+        let access = &seen.account.access;
+        // Nobody is held who is closed.
+        let customers = access.customers.iter().filter(|_| !seen.account.is_closed());
+        let of_customers =
+            customers.filter_map(|customer| self.of_customers.get(customer)).flatten();
+        let new = of_customers.map(|place| &self.all[*place]);
+        let mut all: Vec<_> =
+            new.filter(|dispute| !access.disputes.contains_key(&dispute.id)).cloned().collect();
+        for (id, mark) in &access.disputes {
+            if let Some(place) = self.by_id.get(id) {
+                all.push(self.all[*place].clone());
+            } else if *mark == DisputeMark::Holding {
+                ports.clock().sleep(GAP).await;
+                report.disputes_read += 1;
+                match ports.stripe().dispute(id).await {
+                    // That Stripe does not know it is the worker's to say.
+                    Ok(read) => all.extend(read),
+                    Err(error) if error.class == Class::Invalid => seen.has_unreadable = true,
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        seen.disputes = all;
+        Ok(())
+    }
+}
