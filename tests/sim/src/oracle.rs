@@ -314,9 +314,19 @@ impl<'a> Oracle<'a> {
         // Nobody is cancelled for being absent.
         let is_told =
             !is_wanted_closed(self.sim, &account.id, true) && self.behind.contains(&account.id);
-        let live = live.filter(|row| !is_told && !waits(row));
+        let live = live.filter(|row| !is_told && !waits(row) && !self.is_parked(&row.customer));
         live.map(|row| format!("it is closed, and {} of {} runs on", row.id, row.customer))
             .collect()
+    }
+
+    /// Whether an event of a customer was given up, and nobody has replayed it yet.
+    fn is_parked(&self, customer: &str) -> bool {
+        let about = |event: &StoredEvent| {
+            let envelope = event.record.envelope().filter(|_| event.record.outcome.is_stuck());
+            let subject = envelope.and_then(|envelope| envelope.subject.customer.as_ref());
+            subject.is_some_and(|subject| subject.as_str() == customer)
+        };
+        !self.sim.replayed && self.sim.world.ledger.events().iter().any(about)
     }
 
     /// No subscription is cancelled that nobody ended.

@@ -154,8 +154,7 @@ impl Looked<'_> {
     fn exit(&self) -> Exit {
         let Self { report, halts, .. } = self;
         // What was not compared may differ.
-        let is_well =
-            report.found.is_empty()
+        let is_well = report.found.is_empty()
             && report.left_alone == 0
             && report.stages_lost.is_empty()
             && !report.disputes_denied;
