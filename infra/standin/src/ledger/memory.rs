@@ -28,6 +28,10 @@ pub struct Mark {
     pub commit: Option<String>,
 }
 
+/// The whole table as it was at a time.
+#[derive(Clone)]
+pub struct Backup(Store);
+
 /// The ledger; clones share what is stored.
 #[derive(Clone)]
 pub struct MemoryLedger {
@@ -65,6 +69,17 @@ impl MemoryLedger {
     /// The table is deleted, and made anew.
     pub fn lose_everything(&self) {
         *self.lock() = Store::default();
+        self.release_indexes();
+    }
+
+    /// A backup of the table as it is.
+    pub fn back_up(&self) -> Backup {
+        Backup(self.lock().clone())
+    }
+
+    /// The table is deleted, and made from a backup: nothing tells it from one that was always there.
+    pub fn restore(&self, backup: &Backup) {
+        *self.lock() = backup.0.clone();
         self.release_indexes();
     }
 

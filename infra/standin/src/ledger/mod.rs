@@ -10,7 +10,7 @@ mod mistakes;
 mod port;
 mod store;
 
-pub use memory::{Mark, MemoryLedger, PAGE_SIZE};
+pub use memory::{Backup, Mark, MemoryLedger, PAGE_SIZE};
 
 #[cfg(test)]
 mod tests;
