@@ -1,15 +1,19 @@
 //! Fair weather: nothing fails any more, and everything comes to rest.
 
+use std::collections::BTreeSet;
+
 use jiff::{SignedDuration, Timestamp};
 use tollgate_billing::account::Account;
 use tollgate_billing::converge::{DUE, Worker};
 use tollgate_billing::ledger::Outcome;
+use tollgate_billing::ops::{Act, OperatorAct};
 use tollgate_billing::ports::{PortResult, Queue, QueueName};
 use tollgate_billing::sweep::{DriftReport, DriftSweep, wake};
 use tollgate_events::AccountId;
 use tollgate_standin::world::{DEAD_LETTER_QUEUES, World};
 
 use crate::executor::block_on;
+use crate::operator;
 use crate::run::{QUEUES, Sim};
 use crate::script::{Stream, dice};
 
@@ -62,10 +66,22 @@ impl Sim {
                 let orphans = report.orphans_listed.iter().map(|key| key.id.to_string());
                 self.reported.extend(orphans);
                 self.tell(&format!("all systems are compared, and woken are {:?}", report.woken));
+                self.release(report.stale);
             }
             Err(error) => self.violate(1, format!("a comparison fails in fair weather: {error}")),
         }
         self.come_to_rest();
+    }
+
+    /// Somebody has disabled their keys by hand, or a late call has; an operator knows that nobody
+    /// holds them.
+    fn release(&mut self, accounts: BTreeSet<AccountId>) {
+        for account in accounts {
+            let (act, by) = (Act::Release, "otto".to_owned());
+            let act = OperatorAct { act, by, why: "nobody holds them".to_owned() };
+            let done = block_on(operator::act(&self.world, &account, &act));
+            self.tell(&format!("{account} is released: {done:?}"));
+        }
     }
 
     pub(crate) fn wake(&mut self, kind: &str, accounts: Vec<AccountId>) {

@@ -555,11 +555,15 @@ impl Account {
 
     /// Remembers the generations of all keys that are named, before one is forgotten.
     pub fn count_generations(&mut self) {
+        self.generations = self.newest_generation();
+    }
+
+    /// The newest generation of a key that is known: named, replaced, begun, or remembered.
+    pub fn newest_generation(&self) -> u32 {
         let keys = self.access.keys.values().map(|key| key.generation);
         let retiring = self.access.retiring.iter().map(|key| key.generation);
         let intent = self.intent.iter().map(|intent| intent.generation);
-        let newest = keys.chain(retiring).chain(intent).max().unwrap_or(0);
-        self.generations = self.generations.max(newest);
+        keys.chain(retiring).chain(intent).chain([self.generations]).max().unwrap_or(0)
     }
 
     /// The account's long-lived key, if it has one.

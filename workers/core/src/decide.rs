@@ -11,6 +11,7 @@ mod given;
 mod grace;
 pub mod loss;
 mod refund;
+pub mod stale;
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -630,7 +630,7 @@ fn who_was_left_open_is_seen_to_whosever_the_events_are() {
     assert!(!scene.account(&ann).open);
 }
 
-/// The key was disabled by hand: whatever an operator does, it is looked at.
+/// The key was disabled by hand: what an operator does looks at it. Only a release enables it.
 #[test]
 fn an_act_looks_at_api_gateway() {
     let scene = Scene::new();
@@ -643,7 +643,10 @@ fn an_act_looks_at_api_gateway() {
     });
     let plan = PlanId::parse("pro").unwrap();
     scene.operate(&ann, Act::Grant { plan, until: None });
+    assert!(!keys(&scene, &ann)[0].1, "perhaps somebody has held it, and the ledger forgot");
+    scene.operate(&ann, Act::Release);
     assert_eq!(keys(&scene, &ann), [generation(1)]);
+    assert_eq!(scene.seen(&ann), seen("pro", Status::Active, "pro"));
 }
 
 #[test]

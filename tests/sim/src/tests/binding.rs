@@ -1,6 +1,8 @@
 //! A stack belongs to one Stripe account and one pool: who comes first says so, others are
 //! refused before anything is decided, and asking costs a call an hour.
 
+use std::collections::BTreeSet;
+
 use jiff::SignedDuration;
 use tollgate_billing::account::Status;
 use tollgate_billing::converge::DRIFT;
@@ -78,7 +80,9 @@ fn compare(scene: &Scene, world: &World, acts: bool) -> PortResult<DriftReport> 
 }
 
 fn rebuild(scene: &Scene, world: &World, writes: bool) -> PortResult<RebuildReport> {
+    let stale = BTreeSet::new();
     let rebuild = Rebuild {
+        stale: &stale,
         ports: world,
         catalog: &scene.worker.catalog,
         policy: &scene.worker.policy,

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use jiff::SignedDuration;
-use tollgate_billing::account::Status;
+use tollgate_billing::account::{Slot, Status};
 use tollgate_billing::catalog::CatalogFile;
 use tollgate_billing::control_plane::ControlPlane;
 use tollgate_billing::converge::DRIFT;
@@ -12,7 +12,7 @@ use tollgate_billing::policy::Policy;
 use tollgate_billing::ports::Class;
 use tollgate_billing::sweep::wake;
 use tollgate_events::{Envelope, Via};
-use tollgate_standin::api_gateway::{ApiStage, KeyPatch, NewPlan};
+use tollgate_standin::api_gateway::{ApiStage, NewPlan};
 use tollgate_standin::stripe::When;
 
 use super::scene::{Refuses, Scene};
@@ -86,10 +86,12 @@ fn only_what_a_look_changes_is_told_as_a_change() {
     let bought = scene.buy(&ann, "pro_monthly");
     assert_eq!(scene.handle(&scene.events()).failed, [""; 0]);
     scene.world.clock.advance(SignedDuration::from_mins(5));
-    let key = scene.account(&ann).key().expect("she has one").id.clone();
+    let access = scene.account(&ann).access;
+    let key = access.keys[&Slot::Primary].id.clone();
+    let usage_plan = access.usage_plan.expect("she has a plan");
     scene.world.api_gateway.scene(|model, now| {
-        let patch = KeyPatch { enabled: Some(false), ..KeyPatch::default() };
-        model.update_api_key(key.as_str(), patch, now).map(drop).expect("it is there");
+        let off = model.delete_usage_plan_key(usage_plan.as_str(), key.as_str(), now);
+        off.expect("it is there");
     });
     for outcome in [Outcome::Applied, Outcome::Unchanged] {
         let now = scene.world.clock.time();

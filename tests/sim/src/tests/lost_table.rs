@@ -2,7 +2,7 @@
 //! another pool, a newer file, an older usage plan. Nothing is written that is not so, and what a
 //! rebuild has guessed is made good by the next.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::SignedDuration;
 use secrecy::SecretString;
@@ -42,7 +42,9 @@ impl Command {
     }
 
     fn rebuild(&self, scene: &Scene, writes: bool) -> (RebuildReport, Vec<Rebuilt>) {
+        let stale = BTreeSet::new();
         let rebuild = Rebuild {
+            stale: &stale,
             ports: &self.world,
             catalog: &self.catalog,
             policy: &scene.worker.policy,

@@ -38,6 +38,7 @@ mod reconcile;
 mod refunds;
 mod rehearsal;
 mod replay;
+mod restored;
 mod scene;
 mod second_look;
 mod soon;

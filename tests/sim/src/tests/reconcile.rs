@@ -91,6 +91,7 @@ fn a_look_tells_everything_and_does_nothing() {
     town.world.gate.take_calls();
     let (report, findings) = town.look();
     expected.insert(Drift::Orphan, 1);
+    expected.insert(Drift::StaleLedger, 1);
     assert_eq!(report.found, expected);
     assert_eq!(report.woken, BTreeMap::new());
     let mut heard = BTreeMap::new();
@@ -171,6 +172,7 @@ fn what_may_be_somebodys_is_left() {
     let as_new = town.make_key(&name(&town, 5, 1));
     let unknown = town.people[6].key.clone();
     town.edit(&town.people[6].account, |account| {
+        account.count_generations();
         account.access.status = Status::Disabled;
         account.access.keys.clear();
     });
@@ -185,6 +187,7 @@ fn what_may_be_somebodys_is_left() {
     // Closed at the time of the backup, and opened since, they may have this one.
     let closed = town.make_key(&name(&town, 4, 3));
     town.edit(&town.people[4].account, |account| {
+        account.count_generations();
         account.access.status = Status::Closed;
         account.access.keys.clear();
     });

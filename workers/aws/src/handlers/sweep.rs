@@ -104,6 +104,7 @@ fn log(report: &DriftReport) {
         orphans = report.orphans,
         replaced = report.replaced,
         unknown_owners = report.unknown_owners,
+        stale = report.stale.len(),
         unreadable = report.unreadable.count,
         parts = report.parts,
         "drift"
@@ -114,6 +115,13 @@ fn log(report: &DriftReport) {
     }
     for lost in &report.stages_lost {
         tracing::error!(%lost, "a usage plan has lost a stage");
+    }
+    if !report.stale.is_empty() {
+        tracing::error!(
+            accounts = report.stale.len(),
+            "the ledger is older than the other systems: was its table restored from a backup? \
+             See `tollgate reconcile --rebuild`"
+        );
     }
     if report.unknown_owners > 0 {
         tracing::error!(

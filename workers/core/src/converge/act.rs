@@ -12,7 +12,7 @@ use crate::decide::{Desired, KeyState};
 use crate::key_name::key_name;
 use crate::ledger::StepTaken;
 use crate::pace::Pace;
-use crate::plan::{Observed, ObservedKey, Step, parts, plan};
+use crate::plan::{Observed, ObservedKey, Step, parts};
 use crate::policy::NEW_KEY_MAY_HIDE;
 use crate::ports::{
     ApiGateway, Class, Clock, Entropy, NewKey, PlanStages, PortError, PortResult, Ports, Service,
@@ -55,8 +55,7 @@ impl<P: Ports> Run<'_, P> {
             Some(observed) => observed,
             None => observed.insert(self.observe(self.attributes_known()).await?),
         };
-        let mut steps = plan(desired, observed);
-        steps.extend(self.make_sure_of_the_intent(desired, observed));
+        let steps = self.steps(desired, observed).await?;
         for part in parts(&steps) {
             self.take(part, observed).await?;
         }
@@ -96,7 +95,11 @@ impl<P: Ports> Run<'_, P> {
     /// A key that was begun and is not shown may be there: API Gateway hides a new one for up
     /// to a minute. Before its intent is forgotten, making it again tells: it is refused when
     /// there is one, and taken away when there was none.
-    fn make_sure_of_the_intent(&self, desired: &Desired, observed: &Observed) -> Vec<Step> {
+    pub(super) fn make_sure_of_the_intent(
+        &self,
+        desired: &Desired,
+        observed: &Observed,
+    ) -> Vec<Step> {
         let forgotten = desired.key == KeyState::Closed && self.account.intent.is_some();
         if forgotten && observed.key.is_none() {
             vec![Step::MintKey, Step::DeleteKey]
@@ -165,6 +168,7 @@ impl<P: Ports> Run<'_, P> {
             }
         };
         self.see_retiring().await?;
+        self.evidence.looked = true;
         self.keep_turn();
         Ok(self.observed(key, attributes))
     }
@@ -402,7 +406,7 @@ impl<P: Ports> Run<'_, P> {
     /// own comparison. Returns its id and whether it is enabled.
     async fn adopt(&mut self, intent: &MintIntent) -> Result<Option<(KeyId, bool)>, Stop> {
         let value = self.worker.deriver.key_value(&self.account.id, intent)?;
-        let keys = self.worker.ports.api_gateway().keys_of(&self.account.id).await?;
+        let keys = self.keys_there().await?;
         let ours = keys
             .into_iter()
             .find(|key| key.value.as_ref().is_some_and(|other| other.expose() == value.expose()));

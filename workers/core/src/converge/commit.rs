@@ -159,6 +159,11 @@ impl<P: Ports> Run<'_, P> {
         if was_refused(&stop) {
             self.account.open = self.is_begun();
         }
+        if matches!(stop, Stop::StaleLedger(_)) && self.steps.is_empty() {
+            // Neither of the two is believed: what was found is judged again, as it was.
+            self.account.open = self.claimed.found_open() || self.in_doubt;
+            self.account.access = self.committed().clone();
+        }
         let after = after.max(SignedDuration::from_secs(1));
         self.account.review_at = self.clock_now().checked_add(after).ok();
         self.close(Outcome::Deferred, Some(stop.to_string()), Vec::new()).await?;

@@ -242,7 +242,7 @@ fn is_behind(subscriptions: &[Subscription], events: &[&Envelope]) -> bool {
 
 /// A subscription that is so stays so.
 /// <https://docs.stripe.com/api/subscriptions/object#subscription_object-status>
-fn is_final(status: &str) -> bool {
+pub(super) fn is_final(status: &str) -> bool {
     matches!(status, "canceled" | "incomplete_expired")
 }
 

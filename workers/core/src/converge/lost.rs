@@ -8,30 +8,47 @@
 //!
 //! A user's own sign-up is not asked about: their `sub` is as new as they are.
 
-use tollgate_events::{Via, cognito};
+use tollgate_events::{Envelope, Via, cognito};
 
 use super::{Run, Stop};
+use crate::decide::stale::says_refused;
 use crate::key_name::key_owner;
-use crate::ports::{ApiGateway, ApiKey, Ports};
+use crate::ports::{ApiKey, Ports};
 
 impl<P: Ports> Run<'_, P> {
     /// Stops where the ledger knows nothing of an account that has a key of ours.
-    pub(super) async fn not_forgotten(&self) -> Result<(), Stop> {
-        let signs_up = self
-            .events
-            .iter()
-            .any(|event| event.kind == cognito::SIGN_UP && event.via == Via::Trigger);
-        // Whoever is opened again had a key, and the ledger knows of it: what another worker's late
-        // call has made since is an orphan.
-        let had_a_key = self.account.generations > 0;
-        if !self.account.is_undecided() || had_a_key || signs_up {
+    pub(super) async fn not_forgotten(&mut self) -> Result<(), Stop> {
+        if !self.is_unknown() || self.signs_up() {
             return Ok(());
         }
         self.afford(1).await?;
-        let keys = self.worker.ports.api_gateway().keys_of(&self.account.id).await?;
+        let keys = self.keys_there().await?;
         let is_ours = |key: &ApiKey| {
             key_owner(&self.worker.stack, &key.name).as_ref() == Some(&self.account.id)
         };
         if keys.iter().any(is_ours) { Err(Stop::LedgerLost) } else { Ok(()) }
+    }
+
+    /// Stops where the ledger knows nothing of an account whose user is told that they are held, or
+    /// closed: somebody has decided that.
+    pub(super) fn not_told_otherwise(&self) -> Result<(), Stop> {
+        let read = self.attributes_read.as_ref();
+        let refused = read.and_then(|read| read.plan.as_deref()).is_some_and(says_refused);
+        // What an operator has said since is no contradiction.
+        let access = &self.account.access;
+        let known = access.hold.is_some() || access.closed.is_some();
+        if refused && !known && self.is_unknown() { Err(Stop::LedgerLost) } else { Ok(()) }
+    }
+
+    /// Whoever is opened again had a key, and the ledger knows of it: what another worker's late
+    /// call has made since is an orphan.
+    fn is_unknown(&self) -> bool {
+        self.account.is_undecided() && self.account.generations == 0
+    }
+
+    /// A user's own sign-up: nobody has decided anything of them before.
+    pub(super) fn signs_up(&self) -> bool {
+        let is = |event: &Envelope| event.kind == cognito::SIGN_UP && event.via == Via::Trigger;
+        self.events.iter().any(is)
     }
 }

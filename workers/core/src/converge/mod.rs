@@ -12,7 +12,8 @@
 //!    where the events give a reason to look. What the ledger knows and a service denies stops
 //!    it here: nothing is decided.
 //! 4. **Decide** and **plan**: pure.
-//! 5. **Apply**: step by step; a conflict is never a verdict, but a reason to observe.
+//! 5. **Apply**: step by step; a conflict is never a verdict, but a reason to observe. What the
+//!    world contradicts is not done: the ledger may be older than it.
 //! 6. **Commit**: state, history and event records in one transaction, if the epoch is
 //!    still ours.
 //!
@@ -28,7 +29,7 @@
 //! # Assumptions
 //! - A call that has not answered within the client's timeout takes effect, if at all,
 //!   before the lease is over. API Gateway has no conditional writes: what lands later
-//!   is drift.
+//!   is drift; and a key that it disables is told as a stale ledger.
 //! - An account that a claim finds open may be anywhere between two plans: it is
 //!   observed in full. One that is closed properly is as the ledger says.
 //!
@@ -61,6 +62,7 @@ mod paid;
 mod person;
 mod preview;
 mod refunds;
+mod stale;
 mod user;
 
 use std::collections::BTreeSet;
@@ -74,6 +76,7 @@ use crate::accounts::{Accounts, Claimed, Lost};
 use crate::binding::{Binding, BindingError};
 use crate::catalog::Catalog;
 use crate::control_plane::{ControlPlane, Room};
+use crate::decide::stale::Stale;
 use crate::decide::{Desired, Facts, decide};
 use crate::derive::{DeriveError, Deriver};
 use crate::error_policy::{Judgement, Verdict, error_policy};
@@ -190,6 +193,11 @@ pub enum Stop {
         "API Gateway has a key of this account, and the ledger knows nothing of it: was the table lost? Rebuild it with `tollgate reconcile --rebuild`"
     )]
     LedgerLost,
+    /// What was to be done is contradicted by API Gateway or by the user's word.
+    #[error(
+        "the ledger may be older than the other systems: {0}, and nothing that the ledger knows says why. Was the table restored from a backup? `tollgate reconcile --rebuild` writes down what is"
+    )]
+    StaleLedger(Stale),
     /// The user's name is the sub of another account's user.
     #[error(
         "the user has chosen the sub of account {other} as their user name, to get what is written to that account's user; delete this user, and have a pre sign-up trigger refuse such names"
@@ -237,7 +245,7 @@ impl Stop {
             Self::Budget { wait: after } => Judgement::of_one(Verdict::Wait(*after)),
             Self::NamedAsSub { .. } => Judgement::of_all(Verdict::Park),
             Self::BetweenPlans => Judgement::of_one(Verdict::GoOn),
-            Self::LedgerLost => Judgement::of_all(Verdict::Wait(LOST_FOR)),
+            Self::LedgerLost | Self::StaleLedger(_) => Judgement::of_all(Verdict::Wait(LOST_FOR)),
             Self::Mismatch(_) => Judgement::of_all(Verdict::Wait(MISMATCH_FOR)),
             Self::Frozen { .. } => Judgement::of_one(Verdict::Wait(FROZEN_FOR)),
             Self::CatalogOutdated => Judgement::of_all(Verdict::Redeliver),
@@ -348,6 +356,8 @@ struct Run<'a, P: Ports> {
     turn: Option<Turn<'a>>,
     /// Room for the key that it may be about to get.
     room: Option<Room<'a>>,
+    /// What tells whether the ledger is older than the world.
+    evidence: stale::Evidence,
     /// The user turned out to be gone: look, whoever woke the account.
     look_at_user: bool,
     /// The attributes, when the user was read.
@@ -386,6 +396,7 @@ impl<'a, P: Ports> Run<'a, P> {
             mint_in_doubt: false,
             turn: None,
             room: None,
+            evidence: stale::Evidence::default(),
             look_at_user: false,
             attributes_read: None,
             email: None,
@@ -422,6 +433,7 @@ impl<'a, P: Ports> Run<'a, P> {
     /// What the facts come to, within the limits; and whether a read seems to lag.
     async fn desired(&mut self) -> Result<(Desired, bool), Stop> {
         let mut facts = self.facts_for_sure().await?;
+        self.not_told_otherwise()?;
         // What was read is younger than the claim, and so is what follows from it.
         self.now = self.clock_now();
         let listed = facts.subscriptions.len();
@@ -437,6 +449,7 @@ impl<'a, P: Ports> Run<'a, P> {
         let lagging = listed < facts.subscriptions.len() || self.read_seems_to_lag(&facts);
         self.account.user = desired.user.clone();
         self.account.renews_at = desired.renews_at(&facts);
+        self.evidence.subscriptions = facts.subscriptions;
         Ok((desired, lagging))
     }
 

@@ -12,7 +12,7 @@ use crate::accounts::Change;
 use crate::decide::Warning;
 use crate::ledger::StackRecord;
 use crate::ops::{OperatorAct, bring_disputes};
-use crate::plan::{Step, plan};
+use crate::plan::Step;
 use crate::ports::{Clock, Ledger, Ports};
 use crate::sweep::wake;
 
@@ -117,12 +117,13 @@ impl<P: Ports> Worker<P> {
             *stack = foretold;
         }
         let (desired, _) = desired?;
-        let observed = run.look(run.attributes_known(), &mut 0).await?;
+        let mut observed = run.look(run.attributes_known(), &mut 0).await?;
+        let steps = run.steps(&desired, &mut observed).await?;
         Ok(Preview {
             account: id.clone(),
             before,
             after: (desired.plan.clone(), desired.status),
-            steps: plan(&desired, &observed),
+            steps,
             reason: desired.reason,
             warnings: desired.warnings,
             retiring: desired.retiring,
@@ -140,6 +141,7 @@ impl<P: Ports> Run<'_, P> {
             bring_disputes(self.ledger(), &act.act, &mut next).await?;
             self.claimed.commit(Change::to(next.clone(), self.now)).await?;
             self.account = next;
+            self.evidence.released = act.act.gives_back();
             if let Some(customer) = act.act.links() {
                 self.join_stuck(customer).await?;
             }

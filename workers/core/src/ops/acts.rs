@@ -75,10 +75,10 @@ impl Act {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Hold => "operator.hold",
-            Self::Release => "operator.release",
+            Self::Release => RELEASED,
             Self::Grant { .. } => "operator.grant",
             Self::RevokeGrant { .. } => "operator.revoke_grant",
-            Self::LiftDispute { .. } => "operator.lift_dispute",
+            Self::LiftDispute { .. } => LIFTED,
             Self::RotateKey { .. } => "operator.rotate_key",
             Self::Close => "operator.close",
             Self::Forget => "operator.forget",
@@ -95,6 +95,11 @@ impl Act {
     /// Whether the account may have less by it.
     pub(super) fn takes(&self) -> bool {
         matches!(self, Self::Close | Self::Unlink { .. } | Self::RevokeGrant { .. })
+    }
+
+    /// Whether it ends what refuses a key.
+    pub(crate) fn gives_back(&self) -> bool {
+        matches!(self, Self::Release | Self::LiftDispute { .. })
     }
 
     /// The customer whom it links.
@@ -116,6 +121,10 @@ impl Act {
 
 /// The type of the event with which an operator's link wakes its account.
 pub(crate) const LINKED: &str = "operator.link";
+
+/// And those with which an act that ends what refuses a key does.
+pub(crate) const RELEASED: &str = "operator.release";
+pub(crate) const LIFTED: &str = "operator.lift_dispute";
 
 /// As history tells it.
 impl fmt::Display for Act {

@@ -11,9 +11,10 @@ use tollgate_events::{CustomerId, DisputeId, SubscriptionId};
 
 use super::Drift;
 use super::keys::KeySeen;
-use crate::account::{Access, Account, KeyRecord, Status, User};
+use crate::account::{Access, Account, KeyId, KeyRecord, Status, User};
 use crate::catalog::Catalog;
 use crate::decide::loss::{Case, Evidence, loss, pays};
+use crate::decide::stale::{Sight, says_refused};
 use crate::decide::{Desired, Facts, UserFact, decide};
 use crate::plan::{Observed, ObservedKey, Step, plan};
 use crate::policy::Policy;
@@ -32,6 +33,8 @@ pub(super) struct Seen {
     /// There are subscriptions of its customers that cannot be read.
     pub(super) has_unreadable: bool,
     pub(super) key: KeySeen,
+    /// Its newest key, where the ledger does not know of it.
+    pub(super) newer: Option<KeyId>,
 }
 
 impl Seen {
@@ -76,7 +79,7 @@ pub(super) fn compare(
     policy: &Policy,
     now: Timestamp,
 ) -> Comparison {
-    let Seen { account, read_at, subscriptions, disputes, has_unreadable, key } = seen;
+    let Seen { account, read_at, subscriptions, disputes, has_unreadable, key, .. } = seen;
     let paying = pays(&account.access, catalog);
     let held = account.lease_until.is_some_and(|until| until > *read_at);
     if held || *has_unreadable || account.catalog_revision > catalog.revision {
@@ -98,7 +101,9 @@ pub(super) fn compare(
     };
     let desired = decide(&facts, catalog, policy, now);
     let observed = observed(account, user, key);
-    let drift = if user.is_some() && account.user == User::Deleted && !account.open {
+    let drift = if user.is_some_and(|user| is_stale(seen, user, (&desired, &observed), catalog)) {
+        Some(Drift::StaleLedger)
+    } else if user.is_some() && account.user == User::Deleted && !account.open {
         Some(Drift::UserIsBack)
     } else {
         drift(account, &desired, &observed, catalog.revision)
@@ -122,6 +127,39 @@ pub(super) fn compare(
     let known = &account.access.disputes;
     let unknown = desired.disputes.keys().find(|id| !known.contains_key(*id)).cloned();
     Comparison { drift, paying, loss, left_alone: false, several, unknown_dispute: unknown }
+}
+
+/// Whether the ledger seems to be older than what is there.
+fn is_stale(
+    seen: &Seen,
+    user: &UserRecord,
+    (desired, observed): (&Desired, &Observed),
+    catalog: &Catalog,
+) -> bool {
+    let Seen { account, subscriptions, key, newer, .. } = seen;
+    if newer.is_some() && !account.is_undecided() {
+        return true;
+    }
+    let word = user.attributes.plan.as_deref();
+    if account.is_undecided() {
+        let access = &account.access;
+        let known = access.hold.is_some() || access.closed.is_some();
+        return word.is_some_and(says_refused) && !known;
+    }
+    let steps = plan(desired, observed);
+    let shown = matches!(key, KeySeen::There { .. });
+    let sight = Sight {
+        ledger: &account.access,
+        desired,
+        subscriptions,
+        steps: &steps,
+        key: observed.key.as_ref().filter(|_| shown),
+        word,
+        released: false,
+        ended: false,
+        catalog,
+    };
+    !account.open && sight.stale().is_some()
 }
 
 fn user_fact(last_seen: &User, user: Option<&UserRecord>) -> UserFact {

@@ -43,6 +43,7 @@ use crate::budget::Caller;
 use crate::catalog::Catalog;
 use crate::converge::DRIFT;
 use crate::decide::loss::{Evidence, is_still};
+use crate::decide::stale::says_refused;
 use crate::key_name::key_owner;
 use crate::ledger::{CustomerLink, KeyCount, StackRecord};
 use crate::policy::Policy;
@@ -432,8 +433,11 @@ impl<'a, P: Ports, Q: Queue> UnderWay<'a, P, Q> {
         // The worker reads what the ledger knows, and what it is told of.
         let object = finding.unknown_dispute.as_ref().map(ToString::to_string);
         let wake = Envelope { object, ..wake };
-        // Deleted is final for a worker.
-        let wake = Some(wake).filter(|_| drift != Drift::UserIsBack);
+        if drift == Drift::StaleLedger {
+            self.report.stale.insert(id.clone());
+        }
+        // Deleted is final for a worker, and what is contradicted is for a rebuild.
+        let wake = Some(wake).filter(|_| !matches!(drift, Drift::UserIsBack | Drift::StaleLedger));
         self.found(drift, About::Account(id), wake).await
     }
 
@@ -485,12 +489,17 @@ impl<'a, P: Ports, Q: Queue> UnderWay<'a, P, Q> {
     }
 
     /// Who may sign in and has no account is woken as a sign-in would. Whoever is not
-    /// confirmed must not get a key; whoever is disabled, or was closed, would not get one.
+    /// confirmed must not get a key, and whoever is disabled would not get one. Whoever is told
+    /// that they are held or closed had an account.
     async fn judge_without_account(&mut self, user: &UserRecord) -> PortResult<()> {
-        if !user.confirmed || !user.enabled || user.attributes.say_closed() {
+        let id = user.id.clone();
+        if user.attributes.plan.as_deref().is_some_and(says_refused) {
+            self.report.stale.insert(id.clone());
+            return self.found(Drift::StaleLedger, About::Account(id), None).await;
+        }
+        if !user.confirmed || !user.enabled {
             return Ok(());
         }
-        let id = user.id.clone();
         let wake = wake(cognito::CATCH_UP, id.clone(), Some(self.run()), self.now());
         self.found(Drift::NoAccount, About::Account(id), Some(wake)).await
     }

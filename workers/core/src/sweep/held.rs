@@ -34,8 +34,9 @@ impl Held {
         self.linked.extend(linked.cloned());
         if self.part.holds(account.id.as_str()) {
             let (subscriptions, disputes, key) = (Vec::new(), Vec::new(), KeySeen::Gone);
-            let has_unreadable = false;
-            let seen = Seen { account, read_at, subscriptions, disputes, has_unreadable, key };
+            let (has_unreadable, newer) = (false, None);
+            let seen =
+                Seen { account, read_at, subscriptions, disputes, has_unreadable, key, newer };
             self.accounts.insert(seen.account.id.clone(), Some(Box::new(seen)));
         }
     }
@@ -55,6 +56,7 @@ impl Held {
         for seen in self.accounts.values_mut().flatten() {
             seen.key = keys.take(seen.account.key());
             keys.take_retiring(&mut seen.account.access.retiring);
+            seen.newer = keys.newer_than(&seen.account);
         }
     }
 

@@ -10,7 +10,7 @@ use tollgate_events::AccountId;
 
 use super::{Drift, Orphan};
 use crate::account::{Account, KeyId, KeyRecord, RetiringKey, Slot, UsagePlanId};
-use crate::key_name::{key_name, key_owner, key_prefix, read_key_name};
+use crate::key_name::{KeyName, key_name, key_owner, key_prefix, read_key_name};
 use crate::policy::NEW_KEY_MAY_HIDE;
 use crate::ports::ApiKey;
 
@@ -29,14 +29,35 @@ struct Key {
 }
 
 /// Who knows whoever a key of ours is named after.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 struct Owner {
+    /// Their newest key, with its generation.
+    there: Option<(u32, KeyId)>,
     in_ledger: bool,
     /// The generation of the key that the ledger names as theirs.
     newest: Option<u32>,
+    /// The newest generation of which the ledger knows.
+    known: u32,
     in_pool: bool,
     /// The ledger has an account of theirs that cannot be read: which keys it names is not known.
     unreadable: bool,
+}
+
+impl Owner {
+    /// What a key of theirs is that no account has taken; `None` where something else tells of it,
+    /// or nothing can be said.
+    fn drift(&self, name: Option<&KeyName>, in_use: bool) -> Option<Drift> {
+        let generation = name.and_then(|name| name.slot.and(name.generation));
+        let is_newer = in_use && generation > Some(self.known);
+        match self {
+            Self { unreadable: true, .. } => None,
+            Self { in_pool: true, in_ledger: false, .. } => Some(Drift::UnknownOwner),
+            // Its account is told as one of which the ledger is stale.
+            Self { in_pool: true, in_ledger: true, .. } if is_newer => None,
+            _ if name.is_some_and(|name| name.is_replaced_by(self.newest)) => Some(Drift::Replaced),
+            _ => Some(Drift::Orphan),
+        }
+    }
 }
 
 /// An account's key, as the listings show it.
@@ -80,8 +101,10 @@ impl Keys {
     pub(super) fn add(&mut self, key: ApiKey) {
         let ApiKey { id, name, enabled, created_at, .. } = key;
         let name = Some(name).filter(|name| name.starts_with(&self.prefix));
-        if let Some(owner) = name.as_ref().and_then(|name| key_owner(&self.stack, name)) {
-            self.owners.entry(owner).or_default();
+        if let Some(read) = name.as_ref().and_then(|name| read_key_name(&self.stack, name)) {
+            let owner = self.owners.entry(read.account).or_default();
+            let this = read.slot.and(read.generation).map(|generation| (generation, id.clone()));
+            owner.there = owner.there.take().max(this);
         }
         self.keys.insert(id, Key { name, enabled, plans: Vec::new(), created_at });
     }
@@ -99,6 +122,7 @@ impl Keys {
         if let Some(owner) = self.owners.get_mut(&account.id) {
             owner.in_ledger |= !account.is_undecided();
             owner.newest = account.key().map(|key| key.generation);
+            owner.known = account.newest_generation();
         }
     }
 
@@ -143,6 +167,14 @@ impl Keys {
         }
     }
 
+    /// The newest key of an account, where the ledger does not know of it and it may be in use: it is
+    /// on a usage plan.
+    pub(super) fn newer_than(&self, account: &Account) -> Option<KeyId> {
+        let (generation, id) = self.owners.get(&account.id)?.there.as_ref()?;
+        let in_use = self.keys.get(id).is_some_and(|key| !key.plans.is_empty());
+        (in_use && *generation > account.newest_generation()).then(|| id.clone())
+    }
+
     /// Of how many owners of keys of ours the ledger or the pool knows something.
     pub(super) fn known_owners(&self) -> usize {
         let known = |owner: &&Owner| owner.in_ledger || owner.in_pool || owner.unreadable;
@@ -154,22 +186,16 @@ impl Keys {
     /// nothing of them.
     pub(super) fn nobodys(self) -> Vec<(Drift, Orphan)> {
         let Self { keys, owners, stack, .. } = self;
-        let of = |name: &str| Some(*owners.get(&key_owner(&stack, name)?)?);
-        let ours = keys.into_iter().filter_map(|(id, key)| Some((id, key.name?, key.created_at)));
-        let ours = ours.filter(|(_, name, _)| !of(name).is_some_and(|owner| owner.unreadable));
-        let mut left: Vec<_> = ours
-            .map(|(id, name, created_at)| {
-                let owner = of(&name).unwrap_or_default();
-                let replaced = read_key_name(&stack, &name)
-                    .is_some_and(|name| name.is_replaced_by(owner.newest));
-                let drift = match owner {
-                    Owner { in_pool: true, in_ledger: false, .. } => Drift::UnknownOwner,
-                    _ if replaced => Drift::Replaced,
-                    _ => Drift::Orphan,
-                };
-                (drift, Orphan { id, name, created_at })
-            })
-            .collect();
+        let nobody = Owner::default();
+        let of = |name: &str| key_owner(&stack, name).and_then(|owner| owners.get(&owner));
+        let ours = keys.into_iter().filter_map(|(id, key)| {
+            let Key { name, plans, created_at, .. } = key;
+            let name = name?;
+            let owner = of(&name).unwrap_or(&nobody);
+            let drift = owner.drift(read_key_name(&stack, &name).as_ref(), !plans.is_empty())?;
+            Some((drift, Orphan { id, name, created_at }))
+        });
+        let mut left: Vec<_> = ours.collect();
         left.sort_by(|(_, a), (_, b)| a.id.cmp(&b.id));
         left
     }

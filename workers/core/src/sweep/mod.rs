@@ -41,6 +41,9 @@ pub(crate) use stages::plans_of_keys;
 /// In what an account, a user or a customer was seen to differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Drift {
+    /// API Gateway or the user's word contradict the ledger, and nothing says why: it may be older
+    /// than they are.
+    StaleLedger,
     /// The account is open and nobody holds it: a convergence was interrupted or parked.
     Interrupted,
     /// An older revision of the catalog decided the account.
@@ -81,6 +84,7 @@ impl Drift {
     /// The word for logs.
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::StaleLedger => "stale_ledger",
             Self::Interrupted => "interrupted",
             Self::OldCatalog => "old_catalog",
             Self::UserGone => "user_gone",
@@ -206,6 +210,9 @@ pub struct DriftReport {
     pub known_owners: usize,
     /// Keys of ours whose owner the pool has, and the ledger knows nothing of.
     pub unknown_owners: usize,
+    /// Accounts of which the ledger seems to be older than the world, all of them: they are for a
+    /// rebuild.
+    pub stale: BTreeSet<AccountId>,
     /// The first [`ORPHANS_LISTED`] orphans.
     pub orphans_listed: Vec<Orphan>,
     /// Usage plans of the catalog that do not cover one of its stages: to their keys it is shut.

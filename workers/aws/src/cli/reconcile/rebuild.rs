@@ -1,12 +1,14 @@
 //! `tollgate reconcile --rebuild`: the ledger, from the other three systems.
 
+use std::collections::BTreeSet;
 use std::io::Result as IoResult;
 
 use serde_json::{Value, json};
 use tollgate_billing::ledger::StackRecord;
 use tollgate_billing::ops::{Doubted, OVERLAP, Rebuild, RebuildReport, Rebuilt, doubts};
-use tollgate_billing::ports::{Clock, Ports};
-use tollgate_billing::sweep::{ACCOUNTS_AT_ONCE, News, Stage};
+use tollgate_billing::ports::{Clock, Ports, Queue};
+use tollgate_billing::sweep::{ACCOUNTS_AT_ONCE, DriftSweep, Finding, News, Stage};
+use tollgate_events::AccountId;
 
 use super::super::confirm::Answer;
 use super::super::on_record::by;
@@ -59,7 +61,18 @@ pub(super) async fn run<C: Clock>(
     let by = by(command.by.clone(), context)?;
     let file = context.catalog(&command.plans).await?;
     let (ports, deriver) = (context.ports().await?, context.proofs().await?);
+    let queue = context.queue().await?;
     let stack = context.settings().await?.need(Setting::Stack)?.to_owned();
+    let (in_use, record) = must_belong(&ports).await?;
+    let comparison = DriftSweep {
+        ports: &ports,
+        queue: &queue,
+        catalog: &file.catalog,
+        policy: &file.policy,
+        stack: &stack,
+        at_once: ACCOUNTS_AT_ONCE,
+    };
+    let stale = stale(&comparison, context, io).await?;
     let rebuild = Rebuild {
         ports: &ports,
         catalog: &file.catalog,
@@ -68,8 +81,8 @@ pub(super) async fn run<C: Clock>(
         stack: &stack,
         by: &by,
         at_once: ACCOUNTS_AT_ONCE,
+        stale: &stale,
     };
-    let (in_use, record) = must_belong(&ports).await?;
     let bound = Some(in_use.binds(&record)).filter(|bound| *bound != record);
     context.progress("Reading API Gateway, Stripe, Cognito and what the ledger has …", io)?;
     let mut noted = Noted { listed, ..Noted::default() };
@@ -86,7 +99,7 @@ pub(super) async fn run<C: Clock>(
             print_bound(bound, io)?;
         }
     }
-    let changes = would.rebuilt + would.again > 0;
+    let changes = would.written() > 0;
     let doubted = if changes { doubts(&would) } else { Vec::new() };
     let belongs_to = bound.map_or(
         Value::Null,
@@ -110,8 +123,7 @@ pub(super) async fn run<C: Clock>(
         Answer::DryRun => (would, Exit::WouldChange),
         Answer::Do => {
             noted = Noted { listed, ..Noted::default() };
-            let total = would.rebuilt + would.again;
-            let report = write(&rebuild, total, &mut noted, context.json, io).await?;
+            let report = write(&rebuild, would.written(), &mut noted, context.json, io).await?;
             if !context.json {
                 writeln!(io.out)?;
                 print(&report, &noted, "Written back", io)?;
@@ -126,6 +138,23 @@ pub(super) async fn run<C: Clock>(
         print_json(&report, &noted, written, &doubted, &belongs_to, io)?;
     }
     Ok(exit)
+}
+
+/// Of whom the ledger is older than the other systems: the comparison knows.
+async fn stale<C: Clock, P: Ports, Q: Queue>(
+    comparison: &DriftSweep<'_, P, Q>,
+    context: &Context<'_, C>,
+    io: &mut Io<'_>,
+) -> Result<BTreeSet<AccountId>, Failure> {
+    context.progress("Comparing Stripe, the ledger, API Gateway and Cognito …", io)?;
+    let mut stages = Stages::begin(context.json, io);
+    let mut told = |news: News<Finding>| {
+        if let News::Through(stage, number) = news {
+            stages.through(stage, number);
+        }
+    };
+    let report = unless_interrupted(comparison.look(&mut told), io).await?;
+    Ok(report.stale)
 }
 
 fn refused(doubted: &[Doubted]) -> Failure {
@@ -178,6 +207,10 @@ fn print(report: &RebuildReport, noted: &Noted, done: &str, io: &mut Io<'_>) -> 
     if report.again > 0 {
         let again = counted(report.again, "account");
         writeln!(io.out, "{done} once more, as a rebuild had guessed at them: {again}")?;
+    }
+    if report.stale > 0 {
+        let stale = counted(report.stale, "account");
+        writeln!(io.out, "{done}, as the ledger was older than the other systems: {stale}")?;
     }
     let kinds: [(usize, &str, &[String]); 4] = [
         (
@@ -239,7 +272,7 @@ fn print(report: &RebuildReport, noted: &Noted, done: &str, io: &mut Io<'_>) -> 
         writeln!(io.out, "\n{count:>6}  {}", io.paint(Colour::Yellow, what))?;
     }
     left_out::print(&report.unreadable, io)?;
-    if report.rebuilt > 0 {
+    if report.rebuilt + report.stale > 0 {
         writeln!(
             io.out,
             "\nNot to be had: history, event records, the reasons of holds and grants, disputes \
@@ -267,6 +300,7 @@ fn print_json(
         "known": report.known,
         "rebuilt": report.rebuilt,
         "again": report.again,
+        "stale": report.stale,
         "paying": report.paying,
         "customers": report.customers,
         "held": report.held,

@@ -41,6 +41,11 @@ impl Findings {
 /// What a kind of drift means, and who mends it.
 fn meaning(drift: Drift) -> &'static str {
     match drift {
+        Drift::StaleLedger => {
+            "the ledger says otherwise than API Gateway and Cognito, and nothing says why: was its \
+             table restored from a backup? Nothing is done for them before \
+             `tollgate reconcile --rebuild`"
+        }
         Drift::Interrupted => "work on the account has begun and not ended",
         Drift::OldCatalog => "an older catalog decided the account",
         Drift::UserGone => "the user is not in the pool any more: an hour later they are closed",

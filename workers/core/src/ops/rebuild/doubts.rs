@@ -73,13 +73,13 @@ impl fmt::Display for Doubted {
 /// What a person must answer for before a rebuild writes: more than half of the whole, or more than
 /// the blast limit lets through.
 pub fn doubts(report: &RebuildReport) -> Vec<Doubted> {
-    let written = report.rebuilt + report.again;
+    let all = report.known + report.written();
     [
         (Doubt::OtherSecrets, report.broken, report.broken + report.proven),
         (Doubt::NobodysKeys, report.keys_without_user, report.owners),
         (Doubt::Unexplained, report.granted, report.on_more),
         (Doubt::Unproven, report.unproven, report.unproven + report.owned),
-        (Doubt::Held, report.held, written),
+        (Doubt::Held, report.held, all),
     ]
     .into_iter()
     .map(|(doubt, count, of)| Doubted { doubt, count, of })

@@ -6,8 +6,9 @@
 //! has decided nothing about, and of whom there is a key of ours, a word in their
 //! attributes or a subscription with our proof, is written back: two writes, and no reads
 //! but pages. So is whoever an earlier rebuild has held or granted something for want of a
-//! reason: there may be one now. What a look has found is to be compared with [`doubts`] before
-//! anything is written.
+//! reason: there may be one now. And so is whoever the comparison has found contradicted by the
+//! other systems ([`crate::decide::stale`]): then the ledger is older than they are. What a look has found is
+//! to be compared with [`doubts`] before anything is written.
 //!
 //! # Guarantees
 //! - It reads and writes nothing from a Stripe account or a pool that is not the stack's. A stack
@@ -16,7 +17,8 @@
 //! - It writes what is, and moves nothing. Where that is not what should be, the
 //!   reconciliation finds it and the worker mends it, within the blast limit.
 //! - What the ledger has decided is not touched, but for the guesses of a rebuild that nobody has
-//!   ended: running it again skips what exists, and what was interrupted goes on.
+//!   ended, and for what is contradicted: running it again skips what exists, and what was
+//!   interrupted goes on.
 //! - What operators have done since the loss stays: closes, holds, grants, unlinks.
 //! - Any worker may decide what it has written, whatever the revision of the file that it went by.
 //! - What cannot be read is not nothing: of an account of which a row cannot be read nothing is
@@ -37,8 +39,8 @@ mod doubts;
 mod portion;
 mod remains;
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{BTreeSet, HashMap};
 
 use jiff::{SignedDuration, Timestamp};
 use tollgate_events::{AccountId, CustomerId, Envelope, EventId, Source, Via};
@@ -88,6 +90,8 @@ pub struct Rebuild<'a, P> {
     pub by: &'a str,
     /// How many accounts are held at once, at least 1.
     pub at_once: usize,
+    /// Accounts of which the ledger is older than the world: [`crate::sweep::DriftReport::stale`].
+    pub stale: &'a BTreeSet<AccountId>,
 }
 
 /// A key of ours, as the listings show it.
@@ -144,7 +148,10 @@ pub struct RebuildReport {
     pub known: usize,
     /// Accounts written back, or that would be.
     pub rebuilt: usize,
-    /// Those of them that have their plan from a subscription.
+    /// Accounts of which the ledger was older than the world: they were, or would be, written as they
+    /// are.
+    pub stale: usize,
+    /// Those written that have their plan from a subscription.
     pub paying: usize,
     /// Those that are held, because their key was disabled.
     pub held: usize,
@@ -152,7 +159,7 @@ pub struct RebuildReport {
     pub granted: usize,
     /// Those that a rebuild had decided, and nobody else: they were, or would be, decided again.
     pub again: usize,
-    /// Those on more than the default plan.
+    /// Accounts on more than the default plan, written or known.
     pub on_more: usize,
     /// Customers linked.
     pub customers: usize,
@@ -239,6 +246,7 @@ impl<P: Ports> Rebuild<'_, P> {
                 (report.proven, report.broken) = marks;
             }
             report.known += portion.known();
+            report.on_more += portion.known_on_more();
             report.unproven += portion.unproven();
             report.owned += portion.owned();
             report.held_at_most = report.held_at_most.max(portion.held_at_most);
@@ -326,10 +334,11 @@ impl<P: Ports> Rebuild<'_, P> {
                 }
             }
             for account in accounts.items {
-                if !is_to_be_written(&account) {
+                let known = (!self.writes(&account)).then(|| self.is_on_more(&account));
+                if known.is_some() {
                     keys.remove(&account.id);
                 }
-                portion.add(account, later);
+                portion.add(account, known, later);
             }
             page = accounts.next;
             if page.is_none() {
@@ -412,6 +421,17 @@ impl<P: Ports> Rebuild<'_, P> {
         Ok(())
     }
 
+    /// Whether an account is to be written: nothing was decided, a rebuild has guessed, or it is
+    /// contradicted.
+    fn writes(&self, account: &Account) -> bool {
+        account.is_undecided() || has_guesses(account) || self.stale.contains(&account.id)
+    }
+
+    fn is_on_more(&self, account: &Account) -> bool {
+        let default = self.catalog.default_plan().map(|plan| &plan.id);
+        account.access.plan.is_some() && account.access.plan.as_ref() != default
+    }
+
     fn boundary(&self) -> Boundary<'_> {
         Boundary { catalog: self.catalog, marks: Marks::Proofs(self.deriver) }
     }
@@ -483,7 +503,8 @@ impl<P: Ports> Rebuild<'_, P> {
         let mut taken = Vec::new();
         loop {
             let now = self.ports.clock().now();
-            let restored = restore(&left.remains(&before), self.catalog, self.policy, now);
+            let remains = left.remains(&before, self.stale.contains(&before.id));
+            let restored = restore(&remains, self.catalog, self.policy, now);
             if let Some(claimed) = &mut claimed {
                 match claimed.commit(self.change(&before, &restored, now)).await? {
                     Answer::Committed { .. } => {}
@@ -495,7 +516,7 @@ impl<P: Ports> Rebuild<'_, P> {
                     Answer::Lost(_) => return Ok(None),
                 }
             }
-            report.count(&before, &restored, left.keys.as_ref(), self.catalog);
+            report.count(self, &before, &restored, left.keys.as_ref());
             report.taken += usize::from(!taken.is_empty());
             return Ok(Some(Rebuilt {
                 account: restored.account.id,
@@ -521,7 +542,7 @@ impl<P: Ports> Rebuild<'_, P> {
         let Ok((account, claimed)) = accounts.claim(id, now, until).await? else {
             return Ok(None);
         };
-        if is_to_be_written(&account) {
+        if self.writes(&account) {
             return Ok(Some((account, claimed)));
         }
         claimed.give_back(account, now).await?;
@@ -558,6 +579,9 @@ impl<P: Ports> Rebuild<'_, P> {
     fn detail(&self, before: &Account, restored: &Restored) -> String {
         let why = match before.is_undecided() {
             true => "the ledger did not have this account; rebuilt",
+            false if self.stale.contains(&before.id) => {
+                "the ledger was older than the other systems; rebuilt"
+            }
             false => "what a rebuild had guessed, rebuilt again",
         };
         let mut why = said(self.by, why);
@@ -575,21 +599,29 @@ impl<P: Ports> Rebuild<'_, P> {
 }
 
 impl RebuildReport {
-    fn count(
+    /// How many accounts were written, or would be.
+    pub fn written(&self) -> usize {
+        self.rebuilt + self.again + self.stale
+    }
+
+    fn count<P: Ports>(
         &mut self,
+        rebuild: &Rebuild<'_, P>,
         before: &Account,
         restored: &Restored,
         keys: Option<&FoundKeys>,
-        catalog: &Catalog,
     ) {
         let access = &restored.account.access;
-        let written = if before.is_undecided() { &mut self.rebuilt } else { &mut self.again };
+        let written = match before.is_undecided() {
+            true => &mut self.rebuilt,
+            false if rebuild.stale.contains(&before.id) => &mut self.stale,
+            false => &mut self.again,
+        };
         *written += 1;
         self.paying += usize::from(access.reason.is_paid());
         self.held += usize::from(restored.held);
         self.granted += usize::from(restored.granted.is_some());
-        let default = catalog.default_plan().map(|plan| &plan.id);
-        self.on_more += usize::from(access.plan.is_some() && access.plan.as_ref() != default);
+        self.on_more += usize::from(rebuild.is_on_more(&restored.account));
         self.customers += access.customers.len();
         self.disowned += restored.disowned.len();
         let older = keys.map_or(0, |keys| keys.older.len());
@@ -600,11 +632,6 @@ impl RebuildReport {
     }
 }
 
-/// Whether nothing was decided of an account, or a rebuild has guessed: that can be done again.
-fn is_to_be_written(account: &Account) -> bool {
-    account.is_undecided() || has_guesses(account)
-}
-
 /// What is left of one account, outside the ledger.
 struct Left<'a> {
     user: &'a UserRecord,
@@ -613,15 +640,17 @@ struct Left<'a> {
 }
 
 impl Left<'_> {
-    fn remains<'b>(&'b self, before: &'b Account) -> Remains<'b> {
+    fn remains<'b>(&'b self, before: &'b Account, stale: bool) -> Remains<'b> {
         let (keys, subscriptions) = (self.keys.as_ref(), &self.subscriptions);
-        Remains { before, user: self.user, keys, subscriptions }
+        Remains { before, stale, user: self.user, keys, subscriptions }
     }
 
     /// Whether what a rebuild has guessed is guessed again.
     fn changes_nothing<P: Ports>(&self, account: &Account, rebuild: &Rebuild<'_, P>) -> bool {
         let now = rebuild.ports.clock().now();
-        let restored = || restore(&self.remains(account), rebuild.catalog, rebuild.policy, now);
+        let stale = rebuild.stale.contains(&account.id);
+        let remains = self.remains(account, stale);
+        let restored = || restore(&remains, rebuild.catalog, rebuild.policy, now);
         !account.is_undecided() && restored().account.access == account.access
     }
 }

@@ -4,7 +4,6 @@ use std::collections::{HashMap, HashSet};
 
 use tollgate_events::{AccountId, CustomerId};
 
-use super::is_to_be_written;
 use crate::account::Account;
 use crate::stripe::Subscription;
 use crate::sweep::Part;
@@ -13,7 +12,8 @@ use crate::sweep::Part;
 pub(super) struct Portion {
     part: Part,
     at_once: usize,
-    known: HashSet<AccountId>,
+    /// Whether each is on more than the default plan.
+    known: HashMap<AccountId, bool>,
     /// Accounts that the ledger has, and that are to be written.
     lost: HashMap<AccountId, Account>,
     /// Customers of the part, as an account is: those that any account is linked to.
@@ -36,7 +36,7 @@ impl Portion {
         Self {
             part,
             at_once: at_once.max(1),
-            known: HashSet::new(),
+            known: HashMap::new(),
             lost: HashMap::new(),
             linked: HashSet::new(),
             waiting: HashMap::new(),
@@ -49,18 +49,19 @@ impl Portion {
         }
     }
 
-    /// Takes note of what belongs to the part.
-    pub(super) fn add(&mut self, account: Account, later: &mut Vec<Part>) {
+    /// Takes note of what belongs to the part: of an account that is to be written, or of one that
+    /// is known, and on more than the default plan or not.
+    pub(super) fn add(&mut self, account: Account, known: Option<bool>, later: &mut Vec<Part>) {
         let customers = &account.access.customers;
         let own = customers.iter().filter(|customer| self.part.holds(customer.as_str()));
         self.linked.extend(own.cloned());
         if self.part.holds(account.id.as_str()) {
-            if is_to_be_written(&account) {
+            if let Some(on_more) = known {
+                self.known.insert(account.id, on_more);
+            } else {
                 let pair = |customer: &CustomerId| (customer.clone(), account.id.clone());
                 self.waiting.extend(customers.iter().map(pair));
                 self.lost.insert(account.id.clone(), account);
-            } else {
-                self.known.insert(account.id);
             }
         }
         self.shrink(later);
@@ -69,7 +70,7 @@ impl Portion {
     /// The ledger has an account, and it cannot be read: it is left as it is.
     pub(super) fn add_unreadable(&mut self, account: AccountId, later: &mut Vec<Part>) {
         if self.part.holds(account.as_str()) {
-            self.known.insert(account);
+            self.known.insert(account, false);
             self.shrink(later);
         }
     }
@@ -91,9 +92,14 @@ impl Portion {
         self.known.len()
     }
 
+    /// How many of them are on more than the default plan.
+    pub(super) fn known_on_more(&self) -> usize {
+        self.known.values().filter(|on_more| **on_more).count()
+    }
+
     /// Whether a user of the part is not known.
     pub(super) fn lacks(&self, id: &AccountId) -> bool {
-        self.part.holds(id.as_str()) && !self.known.contains(id)
+        self.part.holds(id.as_str()) && !self.known.contains_key(id)
     }
 
     /// The account that a customer is linked to or names, where nothing was decided about it.
@@ -163,7 +169,7 @@ impl Portion {
         while self.held() > self.at_once {
             later.push(self.part.halve());
             let part = self.part;
-            self.known.retain(|id| part.holds(id.as_str()));
+            self.known.retain(|id, _| part.holds(id.as_str()));
             self.lost.retain(|id, _| part.holds(id.as_str()));
             self.linked.retain(|customer| part.holds(customer.as_str()));
             self.waiting.retain(|_, id| part.holds(id.as_str()));

@@ -7,7 +7,7 @@ use tollgate_events::CustomerId;
 
 use super::{FoundKey, FoundKeys};
 use crate::account::{
-    Access, Account, Grant, KeyRecord, PlanId, Reason, RetiringKey, Slot, Status, User,
+    Access, Account, DisputeMark, Grant, KeyRecord, PlanId, Reason, RetiringKey, Slot, Status, User,
 };
 use crate::catalog::{Catalog, Plan};
 use crate::decide::{Desired, Facts, UserFact, decide};
@@ -40,8 +40,10 @@ const BEGINS: [&str; 2] = ["checkout.session.completed", "customer.subscription.
 /// What is left of an account.
 #[derive(Debug)]
 pub(super) struct Remains<'a> {
-    /// The ledger's account: undecided, or with guesses of an earlier rebuild.
+    /// The ledger's account: undecided, with guesses of an earlier rebuild, or stale.
     pub(super) before: &'a Account,
+    /// The ledger is older than what is left.
+    pub(super) stale: bool,
     pub(super) user: &'a UserRecord,
     pub(super) keys: Option<&'a FoundKeys>,
     pub(super) subscriptions: &'a [Subscription],
@@ -50,6 +52,11 @@ pub(super) struct Remains<'a> {
 impl Remains<'_> {
     fn newest(&self) -> Option<&FoundKey> {
         self.keys.map(|keys| &keys.newest)
+    }
+
+    /// Whether the ledger does not tell what was last decided.
+    fn is_forgotten(&self) -> bool {
+        self.stale || self.before.is_undecided()
     }
 }
 
@@ -112,6 +119,9 @@ fn as_found(remains: &Remains<'_>, catalog: &Catalog, now: Timestamp) -> Access 
     let mut access = remains.before.access.clone();
     access.grants.retain(|grant| !is_guess(grant));
     access.hold.take_if(|why| why == REBUILT_HOLD);
+    if remains.stale {
+        forget_what_is_contradicted(&mut access, remains, catalog);
+    }
     access.customers.extend(remains.subscriptions.iter().map(|it| it.customer.clone()));
     access.attributes = remains.user.attributes.clone();
     if access.closed.is_none() && remains.user.attributes.say_closed() {
@@ -130,10 +140,42 @@ fn as_found(remains: &Remains<'_>, catalog: &Catalog, now: Timestamp) -> Access 
         None => key.plans.first().cloned(),
     };
     access.plan = plan.map(|plan| plan.id.clone());
-    if remains.before.is_undecided() {
+    if remains.is_forgotten() {
         access.retiring = still_working(key, older, now);
+        for old in &mut access.retiring {
+            let known = remains.before.access.retiring.iter().find(|known| known.id == old.id);
+            old.until = known.map_or(old.until, |known| known.until);
+        }
     }
     access
+}
+
+/// Of whom key and word show that they have a plan, nobody holds, and nobody has closed them, who had
+/// been held or closed by what the ledger remembers; and a grant of more was revoked. What operators
+/// have done since stands in the ledger without having come to anything yet, and stays.
+fn forget_what_is_contradicted(access: &mut Access, remains: &Remains<'_>, catalog: &Catalog) {
+    access.keys.clear();
+    access.retiring.clear();
+    (access.plan, access.usage_plan) = (None, None);
+    let Some(shown) = shown(remains, catalog) else { return };
+    match access.status {
+        Status::Held => {
+            access.hold = None;
+            let holding = access.disputes.values_mut().filter(|it| **it == DisputeMark::Holding);
+            holding.for_each(|mark| *mark = DisputeMark::Lifted);
+        }
+        Status::Closed => access.closed = None,
+        Status::New | Status::Active | Status::Disabled | Status::WaitingForKey => {}
+    }
+    access
+        .grants
+        .retain(|grant| catalog.plan(&grant.plan).is_some_and(|plan| plan.rank <= shown.rank));
+}
+
+/// The plan that key and word agree on.
+fn shown<'a>(remains: &Remains<'_>, catalog: &'a Catalog) -> Option<&'a Plan> {
+    let key = remains.newest().filter(|key| key.enabled)?;
+    told(remains, catalog).filter(|plan| key.plans.contains(&plan.usage_plan))
 }
 
 /// The plan that the user is told.
@@ -190,9 +232,8 @@ fn disowned(
     let more = remains.subscriptions.iter().filter(|it| gives(it) > Some(has));
     let more = more.map(|it| it.customer.clone()).filter(|customer| !begins(customer));
     // Whom a worker has linked may not be doubted any more.
-    let more = more.filter(|it| {
-        remains.before.is_undecided() || !remains.before.access.customers.contains(it)
-    });
+    let more =
+        more.filter(|it| remains.is_forgotten() || !remains.before.access.customers.contains(it));
     let mut more: BTreeSet<_> = more.collect();
     if more.is_empty() {
         return more;
@@ -291,7 +332,10 @@ fn account(
     let waits = before.open || !before.deferred.is_empty() || !desired.grace.is_empty();
     let mut account = Account {
         // What a worker has begun it goes on with.
-        open: before.open && !before.is_undecided(),
+        open: before.open && !remains.is_forgotten(),
+        intent: before.intent.clone().filter(|intent| {
+            remains.newest().is_none_or(|newest| newest.generation < intent.generation)
+        }),
         lease_until: None,
         catalog_revision: before.catalog_revision.max(catalog.revision.min(ANY_WORKERS)),
         review_at: if waits { Some(now) } else { desired.review_at },

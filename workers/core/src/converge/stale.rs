@@ -1,0 +1,185 @@
+//! Before a step: whether the ledger, by which it was planned, is older than the world.
+//!
+//! What it costs: one `GetApiKeys` before a key is made or deleted, before whatever is done to one
+//! who is closed, and before any other step on a key where API Gateway was looked at anyway; one `AdminGetUser` before a key is made or enabled
+//! for whom Stripe alone has woken. A change of plan costs nothing more. A user's own sign-up is
+//! not asked about: their `sub` is as new as they are.
+
+use jiff::Timestamp;
+use tollgate_events::{Envelope, Source, Via};
+
+use super::facts::is_final;
+use super::{Run, Stop};
+use crate::account::{Account, RetiringKey, Slot, Status, User};
+use crate::decide::stale::{Sight, Stale};
+use crate::decide::{Desired, KeyState};
+use crate::key_name::read_key_name;
+use crate::ops::{LIFTED, RELEASED};
+use crate::plan::{Observed, ObservedKey, Step, plan};
+use crate::ports::{ApiGateway, ApiKey, PortResult, Ports, Users};
+use crate::stripe::Subscription;
+
+/// What was read that may contradict the ledger.
+#[derive(Debug, Default)]
+pub(super) struct Evidence {
+    /// API Gateway was looked at.
+    pub(super) looked: bool,
+    /// An operator's act that is only foretold releases the account.
+    pub(super) released: bool,
+    /// The subscriptions that were decided by.
+    pub(super) subscriptions: Vec<Subscription>,
+    /// Keys of which the ledger does not know; nothing, before anybody has asked.
+    newer: Option<Vec<RetiringKey>>,
+    /// The word in the user's attributes, as it was first read.
+    word: Option<Option<String>>,
+}
+
+impl<P: Ports> Run<'_, P> {
+    /// The steps from what is observed to what is desired.
+    ///
+    /// # Errors
+    /// [`Stop::StaleLedger`]: they are contradicted.
+    pub(super) async fn steps(
+        &mut self,
+        desired: &Desired,
+        observed: &mut Observed,
+    ) -> Result<Vec<Step>, Stop> {
+        let mut steps = self.planned(desired, observed);
+        if self.is_first_key() || steps.is_empty() {
+            return Ok(steps);
+        }
+        if self.needs_newer_keys(desired, &steps) && self.evidence.newer.is_none() {
+            self.afford(1).await?;
+            self.keys_there().await?;
+        }
+        if self.needs_word(&steps, observed) {
+            self.read_word(observed).await?;
+            steps = self.planned(desired, observed);
+        }
+        if self.take_newer_along(desired, observed) {
+            steps = self.planned(desired, observed);
+        }
+        match self.stale(desired, observed, &steps) {
+            Some(stale) => Err(Stop::StaleLedger(stale)),
+            None => Ok(steps),
+        }
+    }
+
+    fn planned(&self, desired: &Desired, observed: &Observed) -> Vec<Step> {
+        let mut steps = plan(desired, observed);
+        steps.extend(self.make_sure_of_the_intent(desired, observed));
+        steps
+    }
+
+    /// All keys of the account; those of which the ledger does not know, and that may be in use, are
+    /// noted. What a call has made that came to effect late is on no usage plan, and opens nothing.
+    pub(super) async fn keys_there(&mut self) -> PortResult<Vec<ApiKey>> {
+        let gateway = self.worker.ports.api_gateway();
+        let keys = gateway.keys_of(&self.account.id).await?;
+        let mut in_use = Vec::new();
+        for newer in newer_keys(&self.worker.stack, &self.account, &keys) {
+            if !gateway.plans_of(&newer.id).await?.is_empty() {
+                in_use.push(newer);
+            }
+        }
+        self.evidence.newer = Some(in_use);
+        Ok(keys)
+    }
+
+    /// Whether its user has just signed up, and had no key before.
+    fn is_first_key(&self) -> bool {
+        self.signs_up() && self.claimed.committed().keys.is_empty() && self.account.generations <= 1
+    }
+
+    /// Whoever is closed may have been released since, and what they pay for must not be cancelled.
+    /// Whoever is between two plans is answered 403 meanwhile, and comes first.
+    fn needs_newer_keys(&self, desired: &Desired, steps: &[Step]) -> bool {
+        let closes = desired.key == KeyState::Closed;
+        let looked = self.evidence.looked && !self.is_between_plans();
+        steps.iter().any(|step| match step {
+            Step::MintKey | Step::DeleteKey | Step::RetireKey(_) => true,
+            step => closes || looked && step.is_on_a_key(),
+        })
+    }
+
+    /// Whether the user's word must be known: where access would be given, and where the key is not
+    /// as the ledger says.
+    fn needs_word(&mut self, steps: &[Step], observed: &Observed) -> bool {
+        if self.evidence.word.is_none() {
+            let read = self.attributes_read.as_ref();
+            self.evidence.word = read.map(|read| read.plan.clone());
+        }
+        let access = self.claimed.committed();
+        let is_other = |key: &ObservedKey| {
+            key.enabled != (access.status == Status::Active)
+                || !key.usage_plans.iter().eq(&access.usage_plan)
+        };
+        let gives = steps.iter().any(|step| matches!(step, Step::MintKey | Step::EnableKey));
+        let differs = self.evidence.looked && observed.key.as_ref().is_some_and(is_other);
+        self.evidence.word.is_none() && (gives || differs) && !self.claimed.found_open()
+    }
+
+    async fn read_word(&mut self, observed: &mut Observed) -> Result<(), Stop> {
+        let User::Present { username, .. } = &self.account.user else { return Ok(()) };
+        let holder = self.worker.ports.users().user(username, &self.account.id).await?;
+        let Some(user) = holder.account() else { return Ok(()) };
+        self.evidence.word = Some(user.attributes.plan.clone());
+        observed.attributes = user.attributes.clone();
+        self.attributes_read = Some(user.attributes);
+        Ok(())
+    }
+
+    /// Whose user is gone needs no key: those of which the ledger does not know go too.
+    fn take_newer_along(&mut self, desired: &Desired, observed: &mut Observed) -> bool {
+        let gone = desired.key == KeyState::Closed && desired.user == User::Deleted;
+        let newer = self.evidence.newer.as_mut().filter(|newer| gone && !newer.is_empty());
+        let Some(newer) = newer.map(std::mem::take) else { return false };
+        self.account.access.retiring.extend(newer.iter().cloned());
+        observed.retiring.extend(newer);
+        true
+    }
+
+    fn stale(&self, desired: &Desired, observed: &Observed, steps: &[Step]) -> Option<Stale> {
+        let newer = self.evidence.newer.as_ref().and_then(|newer| newer.last());
+        if let Some(newer) = newer.filter(|_| self.needs_newer_keys(desired, steps)) {
+            return Some(Stale::NewerKey(newer.id.clone()));
+        }
+        if self.claimed.found_open() {
+            return None;
+        }
+        let releases = |event: &Envelope| {
+            event.source == Source::Operator
+                && event.via == Via::Operator
+                && matches!(event.kind.as_str(), RELEASED | LIFTED)
+        };
+        let ended = |event: &Envelope| event.hint.as_ref().is_some_and(|it| is_final(&it.status));
+        let sight = Sight {
+            ledger: self.claimed.committed(),
+            desired,
+            subscriptions: &self.evidence.subscriptions,
+            steps,
+            key: observed.key.as_ref().filter(|_| self.evidence.looked),
+            word: self.evidence.word.as_ref().and_then(Option::as_deref),
+            released: self.evidence.released || self.events.iter().any(releases),
+            ended: self.events.iter().any(ended),
+            catalog: &self.worker.catalog,
+        };
+        sight.stale()
+    }
+}
+
+/// The keys of an account of which its ledger does not know, by their generations: the newest last.
+/// What a late call of an older claim has made is of a generation that it knows.
+fn newer_keys(stack: &str, account: &Account, keys: &[ApiKey]) -> Vec<RetiringKey> {
+    let known = account.newest_generation();
+    let newer = keys.iter().filter_map(|key| {
+        let name = read_key_name(stack, &key.name)?;
+        let ours = name.account == account.id && name.slot == Some(Slot::Primary);
+        let generation = name.generation.filter(|generation| ours && *generation > known)?;
+        let (id, minted_at) = (key.id.clone(), key.created_at);
+        Some(RetiringKey { id, generation, minted_at, usage_plan: None, until: Timestamp::MIN })
+    });
+    let mut newer: Vec<_> = newer.collect();
+    newer.sort_by(|one, other| (one.generation, &one.id).cmp(&(other.generation, &other.id)));
+    newer
+}

@@ -1,0 +1,143 @@
+//! Whether the ledger is older than the world: what it says of one account is contradicted by
+//! API Gateway and by what the user is told. Pure.
+//!
+//! A table that was restored from a backup says nowhere that it was. To whoever trusts it, a key
+//! that was made since is nobody's, a hold that was placed since is drift, a plan that was granted
+//! since is a mistake; and mending these would make a second key, release whom somebody held, or
+//! take away what somebody gave. So before a step that is contradicted nothing is done: the account
+//! is told as stale, and `tollgate reconcile --rebuild` writes down what is.
+//!
+//! One contradiction that cannot be anything else is enough: a newer key, a word that says held or
+//! closed where access would be given, a key that is refused where it would be accepted again. What
+//! people edit by hand is a single one of the others, and healed; where key and word agree
+//! with each other against the ledger, and nothing in Stripe explains it, the ledger is stale.
+//!
+//! Where there is no step to take, there is nothing to get wrong: Stripe, key and word agree, and
+//! what is committed makes the ledger right.
+//!
+//! # Caveats
+//! An account whose convergence was interrupted may be anywhere between two states: of it, only a
+//! newer key is judged. And where the plan of a stale account has changed since, its user's word was
+//! overwritten by that; then what is left of a hold is the disabled key.
+
+use std::fmt;
+
+use super::{Desired, KeyState};
+use crate::account::{Access, KeyId, Reason, Status};
+use crate::catalog::{Catalog, Plan};
+use crate::plan::{ObservedKey, Step};
+use crate::stripe::Subscription;
+
+/// In what the world contradicts the ledger.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Stale {
+    /// API Gateway has a key of the account of a newer generation than the ledger knows.
+    NewerKey(KeyId),
+    /// The user is told that they are held, or closed, and the ledger would give them access.
+    Word(String),
+    /// The key is refused, and the ledger would have it accepted again without a reason.
+    Disabled,
+    /// Key and word agree with each other against the ledger, and nothing explains it.
+    Otherwise(String),
+}
+
+impl fmt::Display for Stale {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NewerKey(key) => write!(f, "it has a newer key, {key}"),
+            Self::Word(word) => write!(f, "its user is told `{word}`"),
+            Self::Disabled => write!(f, "its key is disabled"),
+            Self::Otherwise(word) => write!(f, "its key and its user's attributes say `{word}`"),
+        }
+    }
+}
+
+/// Whether a word in a user's attributes says that they have no access by somebody's will.
+pub fn says_refused(word: &str) -> bool {
+    matches!(word, "held" | "closed")
+}
+
+/// What is known of an account before its next steps.
+#[derive(Debug)]
+pub struct Sight<'a> {
+    /// As the ledger last told it.
+    pub ledger: &'a Access,
+    /// What was decided now.
+    pub desired: &'a Desired,
+    /// The subscriptions that it was decided by.
+    pub subscriptions: &'a [Subscription],
+    /// What would be done.
+    pub steps: &'a [Step],
+    /// The key as API Gateway shows it; `None` where nobody has looked, or there is none.
+    pub key: Option<&'a ObservedKey>,
+    /// `custom:plan` as Cognito shows it; `None` where nobody has looked, or there is none.
+    pub word: Option<&'a str>,
+    /// An operator releases the account.
+    pub released: bool,
+    /// A subscription has ended, as an event says.
+    pub ended: bool,
+    /// The plans.
+    pub catalog: &'a Catalog,
+}
+
+impl Sight<'_> {
+    /// In what the world contradicts the ledger of an account that was closed properly.
+    pub fn stale(&self) -> Option<Stale> {
+        let gives = self.steps.iter().any(gives_access);
+        let word = self.word.filter(|word| self.ledger.attributes.plan.as_deref() != Some(*word));
+        if gives && !self.released {
+            if let Some(word) = word.filter(|word| says_refused(word)) {
+                return Some(Stale::Word(word.to_owned()));
+            }
+            let enables = self.steps.contains(&Step::EnableKey);
+            if enables && self.ledger.status == Status::Active {
+                return Some(Stale::Disabled);
+            }
+        }
+        let shown = self.shown(word?)?;
+        let contradicted = self.is_elsewhere(shown) && self.steps.iter().any(Step::is_on_a_key);
+        let stale = contradicted && !self.is_explained(shown);
+        stale.then(|| Stale::Otherwise(shown.id.to_string()))
+    }
+
+    /// The plan that an accepted key and the user's word agree on.
+    fn shown(&self, word: &str) -> Option<&Plan> {
+        let plan = self.catalog.plans().iter().find(|plan| plan.id.as_str() == word)?;
+        let key = self.key.filter(|key| key.enabled)?;
+        let is_on = key.usage_plans.len() == 1 && key.usage_plans.contains(&plan.usage_plan);
+        is_on.then_some(plan)
+    }
+
+    fn is_elsewhere(&self, shown: &Plan) -> bool {
+        self.desired.key != KeyState::Enabled || self.desired.plan.as_ref() != Some(&shown.id)
+    }
+
+    /// Whether what was decided has a reason that the account with the plan that is shown may not
+    /// have had: then it is what comes next.
+    fn is_explained(&self, shown: &Plan) -> bool {
+        let desired = self.desired;
+        if desired.key != KeyState::Enabled && desired.reason != Reason::NoPlan {
+            // Held for what held it before, and somebody has released it since; or for what is new.
+            return desired.status != Status::Held || self.ledger.reason != desired.reason;
+        }
+        let rank = |plan| self.catalog.plan(plan).map(|plan| plan.rank);
+        if desired.plan.as_ref().and_then(rank) > Some(shown.rank) {
+            // What is paid for now; not what was paid for before as well, and gave less since.
+            let before = self.ledger.given.as_ref().map(|given| &given.by);
+            let by = desired.given.as_ref().map(|given| &given.by);
+            return by.is_some() && by != before;
+        }
+        let sells = |it: &Subscription| {
+            let mut plans = it.sold().filter_map(|price| self.catalog.plan_of(price));
+            plans.any(|plan| plan.rank >= shown.rank)
+        };
+        self.ended || self.subscriptions.iter().any(sells)
+    }
+}
+
+fn gives_access(step: &Step) -> bool {
+    matches!(step, Step::MintKey | Step::EnableKey)
+}
+
+#[cfg(test)]
+mod tests;
