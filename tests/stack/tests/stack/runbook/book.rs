@@ -71,7 +71,9 @@ impl<'a> Responder<'a> {
             line.push(self.plans.display().to_string());
         }
         let line = line.join(" ");
-        let said = self.operator.tollgate_while_it_runs(&line, Input::Typed("yes\n")).await;
+        // Boxed: a chapter's future holds one of each of its commands.
+        let said = self.operator.tollgate_while_it_runs(&line, Input::Typed("yes\n"));
+        let said = Box::pin(said).await;
         said.expect("the stack goes on")
     }
 

@@ -1,6 +1,7 @@
 //! The runbook: each chapter breaks a shop, runs the chapter's commands, and checks that
 //! everybody has what they pay for.
 
+mod backup;
 mod book;
 mod lost;
 mod mistakes;
@@ -118,6 +119,7 @@ fn every_chapter_has_its_test() {
         mistakes::MAPPING,
         mistakes::DEAD_LETTERS,
         lost::TABLE_GONE,
+        backup::RESTORED,
         stripe::LEAKED,
         lost::DERIVATION,
         people::WRONG_PLAN,

@@ -1,0 +1,130 @@
+//! The table as it was at a time, and back to it.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::AttributeValue;
+use tollgate_local::stack::TABLE;
+use tollgate_standin::stripe::When;
+use tollgate_workers::adapters::dynamodb::table::create_table;
+
+use super::book::Responder;
+use super::{an_hour_passes, ends_well, shop};
+use crate::command::{Input, Operator};
+use crate::shop::{Shop, Told, locked, on};
+
+pub(super) const RESTORED: &str = "The table was restored from a backup";
+
+/// Everything that was in the table.
+pub(super) struct Backup(Vec<HashMap<String, AttributeValue>>);
+
+impl Backup {
+    pub(super) async fn of(shop: &Shop) -> anyhow::Result<Self> {
+        let table = Client::new(&shop.stack.sdk);
+        let pages = table.scan().table_name(TABLE).consistent_read(true);
+        let items = pages.into_paginator().items().send();
+        Ok(Self(items.collect::<Result<_, _>>().await?))
+    }
+
+    /// The table is deleted, and made anew as it was.
+    pub(super) async fn restore(&self, shop: &Shop) -> Told {
+        let table = Client::new(&shop.stack.sdk);
+        table.delete_table().table_name(TABLE).send().await?;
+        create_table(&table, TABLE).await?;
+        for item in &self.0 {
+            table.put_item().table_name(TABLE).set_item(Some(item.clone())).send().await?;
+        }
+        Ok(())
+    }
+}
+
+/// Follows the chapter, after a backup of `from` was restored.
+pub(super) async fn follows_the_chapter(shop: &Shop, from: &str) -> Told {
+    let mut responder = Responder::opens(RESTORED, shop)?.knows("FROM", from);
+    responder.does_by_hand("infra/deploy shop");
+    responder.runs("doctor").await;
+    responder.runs("reconcile").await;
+    let rebuilt = responder.runs("reconcile --rebuild").await;
+    anyhow::ensure!(rebuilt.exit == 0, "{rebuilt:?}");
+    shop.settle().await?;
+    let replayed = responder.runs("events replay --from-stripe").await;
+    anyhow::ensure!(replayed.exit == 0, "{replayed:?}");
+    shop.settle().await?;
+    responder.succeeds("reconcile --repair").await;
+    shop.settle().await?;
+    shop.minutes(30).await?;
+    let told = responder.succeeds("reconcile").await;
+    anyhow::ensure!(!told.contains("stale_ledger"), "{told}");
+    responder.ends();
+    Ok(())
+}
+
+#[tokio::test]
+async fn runbook_the_table_was_restored_from_a_backup() -> Told {
+    let shop = shop().await?;
+    let mut ann = shop.sign_up("ann").await?;
+    let mut ben = shop.sign_up("ben").await?;
+    let cid = shop.sign_up("cid").await?;
+    let mut dan = shop.sign_up("dan").await?;
+    for payer in [&mut ann, &mut ben, &mut dan] {
+        payer.buys("pro").await?;
+    }
+    shop.minutes(10).await?;
+    let (backup, from) = (Backup::of(&shop).await?, shop.now().to_string());
+
+    // Since then: a hold, a new key, a grant, a cancellation, and somebody who came.
+    operates(&shop, &format!("account hold {} --why abuse", ann.id)).await?;
+    operates(&shop, &format!("account rotate-key {} --overlap 0s --why leaked", ben.id)).await?;
+    operates(&shop, &format!("account grant {} basic --why friend", cid.id)).await?;
+    let left = dan.subscription()?;
+    shop.stripe().cancel(&left, When::Now)?;
+    let mut eve = shop.sign_up("eve").await?;
+    eve.buys("basic").await?;
+    shop.settle().await?;
+    let key = shop.welcome("ben").await?.key;
+    let before = keys(&shop);
+    backup.restore(&shop).await?;
+
+    // Life goes on, and nobody is released, demoted, or given another key.
+    let (bought, pro) = (eve.subscription()?, shop.price("pro_monthly"));
+    shop.stripe().change_price(&bought, &pro)?;
+    shop.settle().await?;
+    an_hour_passes(&shop).await?;
+    assert_eq!(keys(&shop), before, "nothing was done");
+    let mut responder = Responder::opens(RESTORED, &shop)?;
+    responder.does_by_hand("infra/deploy shop");
+    responder.runs("doctor").await;
+    let told = responder.runs("reconcile").await;
+    assert!(told.exit == 1 && told.out.contains("stale_ledger"), "{told:?}");
+
+    Box::pin(follows_the_chapter(&shop, &from)).await?;
+    assert_eq!(ann.seen().await?, locked("pro", "held"));
+    assert_eq!(shop.seen(&ben.id, Some(&key)).await?, on("pro"));
+    assert_eq!(cid.seen().await?, on("basic"));
+    assert_eq!(dan.seen().await?, on("free"));
+    assert_eq!(eve.seen().await?, on("pro"));
+    // Somebody knows what these were.
+    operates(&shop, &format!("account release {} --why paid", ann.id)).await?;
+    operates(&shop, &format!("account revoke-grant {} basic --why over", cid.id)).await?;
+    assert_eq!(ann.seen().await?, on("pro"));
+    assert_eq!(cid.seen().await?, on("free"));
+    ends_well(&shop, "3").await
+}
+
+async fn operates(shop: &Shop, command: &str) -> Told {
+    let operator = Operator::of(&shop.stack);
+    let line = format!("{command} --by otto --yes");
+    let said = Box::pin(operator.tollgate_while_it_runs(&line, Input::Piped(""))).await?;
+    anyhow::ensure!(said.exit == 0, "{said:?}");
+    shop.settle().await
+}
+
+/// Every key, whether it is accepted, and the usage plans that it is on.
+fn keys(shop: &Shop) -> Vec<(String, bool, Vec<String>)> {
+    shop.stack.world.api_gateway.scene(|model, _| {
+        let key = |key: &tollgate_standin::api_gateway::Key| {
+            (key.id.clone(), key.enabled, key.plans.iter().cloned().collect())
+        };
+        model.keys().map(key).collect()
+    })
+}
