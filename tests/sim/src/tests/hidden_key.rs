@@ -1,7 +1,8 @@
-//! A key that API Gateway does not show yet is not forgotten.
+//! A key that API Gateway does not show yet, or may yet make, is not forgotten.
 
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Waker};
 
 use jiff::SignedDuration;
@@ -9,10 +10,12 @@ use tollgate_billing::account::Status;
 use tollgate_billing::batch::{BatchReport, Message};
 use tollgate_billing::converge::Worker;
 use tollgate_billing::policy::UNFINISHED_REVIEW_AFTER;
+use tollgate_billing::ports::{Class, PortError};
 use tollgate_events::{Envelope, cloudtrail, cognito};
-use tollgate_standin::gate::Fair;
+use tollgate_standin::gate::{Call, Effect, Fair, Weather, failure};
 use tollgate_standin::world::World;
 
+use super::scene::Scene;
 use crate::executor::block_on;
 use crate::run::{dawn, worker_on};
 
@@ -24,6 +27,11 @@ fn batch(envelope: &Envelope) -> [Message; 1] {
 
 /// A worker takes a sign-up and dies with the answer to `CreateApiKey` on the way.
 fn dies_after_minting(world: &World, worker: &Worker<World>) {
+    dies_when(world, worker, |world| world.api_gateway.scene(|model, _| model.keys().count()) > 0);
+}
+
+/// A worker takes a sign-up and dies as soon as this is so.
+fn dies_when(world: &World, worker: &Worker<World>, it_is_so: impl Fn(&World) -> bool) {
     let event = &world.cognito.take_triggers()[0];
     let cognito::Reading::Wake(wake) = cognito::read(event, world.clock.time()).unwrap().reading
     else {
@@ -33,8 +41,8 @@ fn dies_after_minting(world: &World, worker: &Worker<World>) {
     let queue = world.queue();
     let mut task = pin!(worker.handle(&queue, &messages, world.clock.time() + LEASE));
     let mut context = Context::from_waker(Waker::noop());
-    while world.api_gateway.scene(|model, _| model.keys().count()) == 0 {
-        assert!(task.as_mut().poll(&mut context).is_pending(), "it mints before it ends");
+    while !it_is_so(world) {
+        assert!(task.as_mut().poll(&mut context).is_pending(), "it gets there before it ends");
     }
 }
 
@@ -97,4 +105,78 @@ fn a_key_that_shows_up_when_it_is_made_again_is_adopted() {
     let account = world.ledger.accounts().remove(0);
     assert_eq!((account.id.clone(), account.access.status), (ann, Status::Active));
     assert_eq!(shown, [account.key().expect("it was adopted").id.to_string()]);
+}
+
+/// What API Gateway hides is looked for again as long as it may hide it.
+#[test]
+fn a_user_disabled_while_the_new_key_is_hidden_has_none_that_works() {
+    let scene = Scene::new();
+    scene.world.api_gateway.set_read_lag(SignedDuration::from_secs(58));
+    let ann = scene.world.cognito.sign_up_confirmed("ann", "ann@example.com").unwrap();
+    dies_after_minting(&scene.world, &scene.worker);
+    scene.world.cognito.disable_user("ann").unwrap();
+    scene.world.clock.advance(LEASE);
+    assert_eq!(scene.handle(&scene.told_of_the_pool()).failed, [""; 0]);
+    assert_eq!(scene.seen(&ann), ("free".into(), Status::Disabled, "disabled".into()));
+    assert!(scene.account(&ann).key().is_none(), "it is hidden");
+    assert_eq!(enabled(&scene.world), [true], "and it works");
+    assert_eq!(scene.later(SignedDuration::from_mins(1)), 1);
+    assert_eq!(enabled(&scene.world), [false]);
+    assert!(scene.account(&ann).key().is_some(), "it was found");
+}
+
+/// Of each key that there is, shown or not: whether it works.
+fn enabled(world: &World) -> Vec<bool> {
+    world.api_gateway.scene(|model, _| model.keys().map(|key| key.enabled).collect())
+}
+
+/// The next call that makes a key is not answered, and takes effect when it is let.
+#[derive(Default)]
+struct MakesLate {
+    next: AtomicBool,
+    effect: Mutex<Option<Effect>>,
+}
+
+impl MakesLate {
+    fn land(&self) {
+        let effect = self.effect.lock().unwrap().take();
+        effect.expect("a key was to be made")();
+    }
+}
+
+impl Weather for MakesLate {
+    fn late(&self, call: &Call) -> Option<PortError> {
+        let strikes = call.operation == "CreateApiKey" && self.next.swap(false, Ordering::Relaxed);
+        strikes.then(|| failure(call.service, call.operation, Class::Unavailable, "no answer"))
+    }
+
+    fn keep(&self, _call: &Call, effect: Effect) {
+        *self.effect.lock().unwrap() = Some(effect);
+    }
+}
+
+/// An intent is left without a key, and its user is deleted. To be sure, the key is made again: the
+/// first call is not answered, the second makes it. Were it deleted then, the first would make it
+/// once more, and nobody would look.
+#[test]
+fn a_key_is_not_deleted_while_it_may_be_made_once_more() {
+    let weather = Arc::new(MakesLate::default());
+    let scene = Scene::under(weather.clone());
+    let ann = scene.world.cognito.sign_up_confirmed("ann", "ann@example.com").unwrap();
+    dies_when(&scene.world, &scene.worker, |world| {
+        world.ledger.accounts().iter().any(|account| account.intent.is_some())
+    });
+    scene.world.cognito.delete_user("ann").unwrap();
+    let deleted = scene.told_of_the_pool();
+    scene.world.clock.advance(LEASE);
+    weather.next.store(true, Ordering::Relaxed);
+    let handled = scene.handle(&deleted);
+    weather.land();
+    assert_eq!(handled.failed.len(), 1, "it comes again when nothing can land any more");
+    assert_eq!(enabled(&scene.world).len(), 1);
+    scene.world.clock.advance(LEASE * 2);
+    assert_eq!(scene.handle(&deleted).failed, [""; 0]);
+    assert_eq!(enabled(&scene.world), [true; 0]);
+    let account = scene.account(&ann);
+    assert_eq!((account.access.status, account.intent), (Status::Closed, None));
 }
