@@ -327,6 +327,13 @@ pub struct Grant {
     pub why: String,
 }
 
+impl Grant {
+    /// Whether its time has come.
+    pub fn is_over(&self, now: Timestamp) -> bool {
+        self.until.is_some_and(|until| until <= now)
+    }
+}
+
 /// How a dispute stands in the ledger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -551,6 +558,12 @@ impl Account {
     /// Whether an operator closed it, or its user is gone.
     pub fn is_closed(&self) -> bool {
         self.access.closed.is_some() || self.user == User::Deleted
+    }
+
+    /// Whether an operator has opened it again, and no worker has looked at it since.
+    pub fn is_just_opened(&self) -> bool {
+        let access = &self.access;
+        self.catalog_revision > 0 && (access.status, &access.reason) == (Status::New, &Reason::New)
     }
 
     /// Remembers the generations of all keys that are named, before one is forgotten.

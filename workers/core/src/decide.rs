@@ -3,9 +3,9 @@
 //! Nothing here remembers an event. The same facts at the same time give the same
 //! answer, whichever events came, in whatever order, however often.
 //!
-//! Precedence, strongest first: the user is deleted; an operator has closed the account; an
+//! Precedence, strongest first: an operator has closed the account; the user is deleted; an
 //! operator holds it; a dispute holds it; the user is disabled; the best plan of all live
-//! subscription items and grants; the default plan.
+//! subscription items and grants in force; the default plan.
 
 mod given;
 mod grace;
@@ -24,7 +24,7 @@ use self::grace::{Graces, Most};
 pub(crate) use self::refund::is_newest_paid;
 use self::refund::refunded;
 use crate::account::{
-    Access, DisputeMark, Given, PlanId, Reason, RetiringKey, Status, UsagePlanId, User,
+    Access, DisputeMark, Given, Grant, PlanId, Reason, RetiringKey, Status, UsagePlanId, User,
 };
 use crate::catalog::{Catalog, Plan};
 use crate::policy::{MISSING_USER_CONFIRMED_AFTER, PlanThen, Policy, ROOM_REVIEW_AFTER};
@@ -193,8 +193,8 @@ pub struct Desired {
     pub paid_for: BTreeMap<SubscriptionId, Vec<Price>>,
     /// The newest paid invoice of each subscription that does not count for its refund.
     pub refunded: BTreeMap<SubscriptionId, InvoiceId>,
-    /// Whether what operators gave and took goes too: somebody wanted the account to be closed.
-    pub forgets: bool,
+    /// The grants that are in force; those that are over are history's to tell.
+    pub grants: Vec<Grant>,
     /// What a person should look at.
     pub warnings: Vec<Warning>,
 }
@@ -263,7 +263,7 @@ pub fn decide(facts: &Facts, catalog: &Catalog, policy: &Policy, now: Timestamp)
         grace: graces.since,
         paid_for: graces.paid_for,
         refunded,
-        forgets: false,
+        grants: in_force(&facts.access, now),
         warnings: standing.warnings,
     }
 }
@@ -276,13 +276,11 @@ fn several(facts: &Facts, catalog: &Catalog) -> BTreeSet<SubscriptionId> {
     facts.subscriptions.iter().filter(ours).map(|it| it.id.clone()).collect()
 }
 
-/// Why an account is closed, if it is: its user is gone, or an operator has closed it.
+/// Why an account is closed, if it is: an operator has closed it, or its user is gone. Whom a
+/// wrong pool hides stays closed by the operator, and is not taken for one whom the pool has closed.
 fn why_closed(facts: &Facts, user: &User) -> Option<Reason> {
-    if *user == User::Deleted {
-        return Some(Reason::UserDeleted);
-    }
-    let why = facts.access.closed.clone()?;
-    Some(Reason::ClosedByOperator { why })
+    let by_operator = facts.access.closed.clone().map(|why| Reason::ClosedByOperator { why });
+    by_operator.or_else(|| (*user == User::Deleted).then_some(Reason::UserDeleted))
 }
 
 /// Whether somebody wants the account to be closed: it was told that the user was deleted, or an
@@ -336,9 +334,10 @@ fn retiring(
     facts.access.retiring.iter().filter(stays).map(on_plan).collect()
 }
 
-/// No key and no plan; the customers stay, so that a late payment is recognised. Of a user who
-/// is deleted nothing else is kept; one who is there is told. One who is only missing may be in
-/// another pool, and is to find a grant and a hold as they were.
+/// No key and no plan; the customers stay, so that a late payment is recognised. A user who is there
+/// is told. One who is not may be in another pool, and is to find grants and a hold as they were: they
+/// stay, whether the deletion was told or not. They are an operator's words, which history keeps
+/// anyway; only an operator's closing takes them.
 fn closed(
     facts: &Facts,
     (catalog, policy): (&Catalog, &Policy),
@@ -367,7 +366,7 @@ fn closed(
         paid_for: BTreeMap::new(),
         // A user who was only missing may be back, and no event tells of it again.
         refunded: refunded(facts, policy),
-        forgets: closing_is_wanted(facts),
+        grants: in_force(&facts.access, now),
         warnings,
     }
 }
@@ -623,13 +622,18 @@ fn offer_items<'a>(
     !sold.is_empty() && !subscription.has_unreadable_price()
 }
 
+/// The grants that count.
+fn in_force(access: &Access, now: Timestamp) -> Vec<Grant> {
+    access.grants.iter().filter(|grant| !grant.is_over(now)).cloned().collect()
+}
+
 fn offer_grants<'a>(
     standing: &mut Standing<'a>,
     access: &Access,
     catalog: &'a Catalog,
     now: Timestamp,
 ) {
-    for grant in access.grants.iter().filter(|grant| grant.until.is_none_or(|until| until > now)) {
+    for grant in access.grants.iter().filter(|grant| !grant.is_over(now)) {
         standing.review(grant.until, now);
         match catalog.plan(&grant.plan) {
             Some(plan) => {

@@ -39,6 +39,7 @@ mod refunds;
 mod rehearsal;
 mod replay;
 mod restored;
+mod revisions;
 mod scene;
 mod second_look;
 mod soon;

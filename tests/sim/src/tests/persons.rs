@@ -152,7 +152,7 @@ fn who_is_held_and_comes_back_is_held_as_before() {
     scene.operate(&first, Act::Hold);
     leave(&scene, "ann");
     assert_eq!(scene.account(&first).access.status, Status::Closed);
-    assert_eq!(scene.account(&first).access.hold, None, "the tombstone says nothing of it");
+    assert_eq!(scene.account(&first).access.hold.as_deref(), Some("a story"), "it stays");
 
     // By another name, and the same address in other letters.
     let second = sign_up(&scene, "anna", " Ann@EXAMPLE.com");

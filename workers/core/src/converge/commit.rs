@@ -281,6 +281,7 @@ impl<P: Ports> Run<'_, P> {
         access.grace = desired.grace;
         access.paid_for = desired.paid_for;
         access.refunded = desired.refunded;
+        access.grants = desired.grants;
         if let Some(read) = self.attributes_read.take()
             && self.steps.is_empty()
         {
@@ -289,10 +290,6 @@ impl<P: Ports> Run<'_, P> {
         if desired.key == KeyState::Closed {
             access.keys.clear();
             access.usage_plan = None;
-        }
-        if desired.forgets {
-            access.grants.clear();
-            access.hold = None;
         }
         if self.account.user == User::Deleted {
             access.attributes = Attributes::default();

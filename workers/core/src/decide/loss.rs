@@ -10,7 +10,7 @@ use tollgate_events::{Envelope, SubscriptionId};
 
 use super::grace::{ends_grace, never_paid};
 use super::{Desired, Facts, KeyState, closing_is_wanted, giver, is_ended_by_policy};
-use crate::account::{Access, Given, Reason, Status};
+use crate::account::{Access, Given, Grant, Reason, Status};
 use crate::catalog::Catalog;
 use crate::policy::Policy;
 use crate::stripe::{Price, Subscription, SubscriptionStatus};
@@ -85,7 +85,7 @@ impl Case<'_> {
         match loss {
             Loss::Closed if closing_is_wanted(self.facts) => Evidence::Explained,
             Loss::Closed => Evidence::Counted,
-            Loss::Less if self.time_has_come() => Evidence::Explained,
+            Loss::Less if self.time_has_come() || self.grant_has_ended() => Evidence::Explained,
             Loss::Less => self.of_the_giver(),
         }
     }
@@ -97,19 +97,39 @@ impl Case<'_> {
         match self.before.reason {
             Reason::Ending { at, .. } => at <= self.now,
             Reason::Grace { until, .. } => until <= self.now,
-            Reason::Grant { until } => until.is_some_and(|until| until <= self.now),
             _ => false,
         }
     }
 
+    /// Whether the grant that gave the plan counts no more: its time has come, or an operator has
+    /// revoked it. Where a hold or a dispute hides what gave the plan, the grant itself must be there
+    /// and over: what ended before the last decision is not in the ledger any more, and explains
+    /// nothing.
+    fn grant_has_ended(&self) -> bool {
+        let gave = |grant: &&Grant| Some(&grant.plan) == self.before.plan.as_ref();
+        let mut gave = self.before.grants.iter().filter(gave).peekable();
+        let is_over = |grant: &Grant| grant.is_over(self.now);
+        match self.before.reason {
+            Reason::Grant { .. } => gave.all(is_over),
+            Reason::OperatorHold { .. }
+            | Reason::Dispute { .. }
+            | Reason::UserDisabled
+            | Reason::UserMissing => {
+                giver(self.before).is_none() && gave.peek().is_some() && gave.all(is_over)
+            }
+            _ => false,
+        }
+    }
+
+    /// An end that was told is one, whatever a list shows that lags.
     fn of_the_giver(&self) -> Evidence {
         let Some(given) = giver(self.before) else { return Evidence::Counted };
+        if self.events.iter().any(|event| shows_end(event, &given.by)) {
+            return Evidence::Explained;
+        }
         match self.facts.subscriptions.iter().find(|read| read.id == given.by) {
             Some(read) if self.says_so(read, &given) => Evidence::Explained,
             Some(_) => Evidence::Counted,
-            None if self.events.iter().any(|event| shows_end(event, &given.by)) => {
-                Evidence::Explained
-            }
             None => Evidence::Unread(given.by),
         }
     }

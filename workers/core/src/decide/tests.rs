@@ -421,18 +421,22 @@ fn what_else_a_customer_has_bought_goes_on_when_their_account_is_closed() {
     assert_eq!(decided(&user).warnings, [], "nor is it a payment on a closed account");
 }
 
-/// Whoever is only missing may be in another pool: a grant and a hold are kept for them.
+/// Until their time: an account that is closed keeps them like any other.
 #[test]
-fn what_operators_gave_and_took_is_forgotten_when_somebody_wanted_the_closing() {
-    let mut absent = facts(vec![]);
-    absent.last_seen = User::Deleted;
-    assert!(!decided(&absent).forgets);
-    absent.access.closed = Some("asked".into());
-    assert!(decided(&absent).forgets);
-    absent.access.closed = None;
-    absent.user = UserFact::NotFound { delete_seen: true };
-    assert!(decided(&absent).forgets);
-    assert!(!decided(&facts(vec![])).forgets);
+fn grants_are_kept_while_they_are_in_force() {
+    let grant = |plan: &str, until: Option<i64>| Grant {
+        plan: plan_id(plan),
+        until: until.map(at),
+        why: "a friend".into(),
+    };
+    let mut granted = facts(vec![]);
+    granted.access.grants =
+        vec![grant("pro", Some(0)), grant("basic", Some(1)), grant("basic", None)];
+    let kept = vec![grant("basic", Some(1)), grant("basic", None)];
+    assert_eq!(decided(&granted).grants, kept);
+    granted.user = UserFact::NotFound { delete_seen: true };
+    let closed = decided(&granted);
+    assert_eq!((closed.key, closed.grants), (KeyState::Closed, kept));
 }
 
 /// What the limit held back is cancelled later; what is bought after the closing is told.
@@ -846,7 +850,7 @@ fn a_retiring_key_has_the_accounts_plan_until_its_time() {
 }
 
 #[test]
-fn what_an_operator_closes_is_cancelled_and_told_and_a_deletion_comes_first() {
+fn what_an_operator_closes_is_cancelled_and_told_and_stays_theirs() {
     let mut closed = facts(vec![subscription("sub_1", "active", "price_pro")]);
     closed.access.closed = Some("asked".into());
     let desired = decided(&closed);
@@ -860,7 +864,7 @@ fn what_an_operator_closes_is_cancelled_and_told_and_a_deletion_comes_first() {
     assert_eq!((cancel, told), (1, 1), "what is bought later is cancelled, and told");
     closed.user = UserFact::NotFound { delete_seen: true };
     let gone = decided(&closed);
-    assert_eq!((gone.reason, gone.plan_attribute), (Reason::UserDeleted, None));
+    assert_eq!((gone.reason, gone.plan_attribute), (desired.reason, None), "they are gone as well");
 }
 
 #[test]

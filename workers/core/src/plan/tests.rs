@@ -26,7 +26,7 @@ fn desired(plan: &str, key: KeyState) -> Desired {
         grace: BTreeMap::new(),
         paid_for: BTreeMap::new(),
         refunded: BTreeMap::new(),
-        forgets: false,
+        grants: Vec::new(),
         warnings: Vec::new(),
     }
 }

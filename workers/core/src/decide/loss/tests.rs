@@ -1,10 +1,11 @@
-use tollgate_events::{AccountId, CustomerId, Hint, Subject, Via};
+use tollgate_events::{AccountId, CustomerId, DisputeId, Hint, Subject, Via};
 
 use super::super::tests::*;
 use super::*;
 use crate::account::User;
 use crate::decide::{UserFact, decide};
-use crate::stripe::Price;
+use crate::policy::PlanThen;
+use crate::stripe::{InvoiceId, Price};
 use crate::sweep::wake;
 
 /// What an account on pro by `sub_1` loses on these subscriptions, by a catalog of this
@@ -13,6 +14,7 @@ struct Stage {
     facts: Facts,
     catalog: Catalog,
     events: Vec<Envelope>,
+    policy: Policy,
     now: Timestamp,
 }
 
@@ -22,12 +24,12 @@ impl Stage {
         facts.access.plan = Some(plan_id("pro"));
         facts.access.given = Some(given("sub_1", "pro", "price_pro"));
         facts.access.reason = Reason::Subscription { subscription: sub_1() };
-        Self { facts, catalog: catalog(), events: Vec::new(), now: now() }
+        let policy = Policy::default();
+        Self { facts, catalog: catalog(), events: Vec::new(), policy, now: now() }
     }
 
     fn evidence(&self) -> Option<Evidence> {
-        let policy = Policy::default();
-        let desired = decide(&self.facts, &self.catalog, &policy, self.now);
+        let desired = decide(&self.facts, &self.catalog, &self.policy, self.now);
         let before = &self.facts.access;
         let case = Case {
             before,
@@ -36,7 +38,7 @@ impl Stage {
             facts: &self.facts,
             events: &self.events,
             catalog: &self.catalog,
-            policy: &policy,
+            policy: &self.policy,
             now: self.now,
         };
         loss(before, &desired, &self.catalog).map(|loss| case.evidence(loss))
@@ -116,6 +118,28 @@ fn an_item_of_none_explains_that_it_gives_nothing() {
     assert_eq!(stage.evidence(), Some(Evidence::Explained));
 }
 
+type Does<T> = dyn Fn(&mut T);
+
+/// Where the seller has chosen so: what is given back, and what is not asked for any more.
+#[test]
+fn what_ends_by_the_sellers_choice_explains_itself() {
+    let refunded = |stage: &mut Stage| {
+        stage.facts.refunds = [(sub_1(), InvoiceId::parse("in_1").ok())].into();
+    };
+    let paused = |stage: &mut Stage| stage.facts.subscriptions[0].voids_invoices = true;
+    let cases: [(&Does<Stage>, &Does<Policy>); 2] = [
+        (&refunded, &|it: &mut Policy| it.on_full_refund = PlanThen::End),
+        (&paused, &|it: &mut Policy| it.pause_collection_void = PlanThen::End),
+    ];
+    for (change, then_ends) in cases {
+        let mut stage = Stage::on(vec![subscription("sub_1", "active", "price_pro")]);
+        change(&mut stage);
+        assert_eq!(stage.evidence(), None);
+        then_ends(&mut stage.policy);
+        assert_eq!(stage.evidence(), Some(Evidence::Explained));
+    }
+}
+
 #[test]
 fn a_catalog_is_never_explained() {
     let live = || vec![subscription("sub_1", "active", "price_pro")];
@@ -179,6 +203,12 @@ fn a_subscription_that_is_not_listed_is_read_unless_an_event_shows_its_end() {
     }
     stage.events.push(event("sub_1", deleted, "canceled"));
     assert_eq!(stage.evidence(), Some(Evidence::Explained));
+    // A list that lags shows it as it was, and a catalog gives less for that.
+    stage.catalog = demoting();
+    stage.facts.subscriptions = vec![subscription("sub_1", "active", "price_pro")];
+    assert_eq!(stage.evidence(), Some(Evidence::Explained));
+    stage.events.clear();
+    assert_eq!(stage.evidence(), Some(Evidence::Counted));
 }
 
 #[test]
@@ -189,16 +219,71 @@ fn a_time_that_was_known_explains_a_loss_and_not_before() {
         stage.facts.access.reason = reason;
         stage.evidence()
     };
-    let until = |offset| Some(at(offset));
-    assert_eq!(evidence(Reason::Grant { until: until(0) }), Some(Evidence::Explained));
-    assert_eq!(evidence(Reason::Grant { until: until(1) }), Some(Evidence::Counted));
-    assert_eq!(evidence(Reason::Grant { until: None }), Some(Evidence::Counted));
     let ending = |at| Reason::Ending { subscription: sub_1(), at };
     assert_eq!(evidence(ending(now())), Some(Evidence::Explained));
     assert_eq!(evidence(ending(at(1))), Some(Evidence::Unread(sub_1())));
     let grace = |until| Reason::Grace { subscription: sub_1(), until };
     assert_eq!(evidence(grace(now())), Some(Evidence::Explained));
     assert_eq!(evidence(grace(at(1))), Some(Evidence::Unread(sub_1())));
+}
+
+/// A plan, and until when.
+type Granted = (&'static str, Option<i64>);
+
+/// By the grants themselves, whatever hides them: those that are over, or were revoked, are no reason
+/// to wonder; one in force is.
+#[test]
+fn a_grant_that_has_ended_explains_a_loss_and_one_in_force_does_not() {
+    let evidence = |reason: &Reason, grants: &[Granted]| {
+        let mut stage = Stage::on(vec![]);
+        (stage.facts.access.given, stage.facts.access.reason) = (None, reason.clone());
+        // So that it has less even where the grant goes on.
+        stage.facts.access.plan = Some(plan_id("gone"));
+        let grant = |(plan, until): &Granted| Grant {
+            plan: plan_id(plan),
+            until: until.map(at),
+            why: "a friend".into(),
+        };
+        stage.facts.access.grants = grants.iter().map(grant).collect();
+        stage.evidence().expect("the catalog does not have it any more")
+    };
+    let (explained, counted) = (Evidence::Explained, Evidence::Counted);
+    let granted = Reason::Grant { until: Some(at(0)) };
+    let cases: [(&[Granted], &Evidence); 6] = [
+        (&[("gone", Some(0))], &explained),
+        (&[("gone", Some(1))], &counted),
+        (&[("gone", None)], &counted),
+        (&[("gone", Some(0)), ("gone", Some(1))], &counted),
+        (&[("gone", Some(0)), ("basic", None)], &explained),
+        (&[], &explained),
+    ];
+    for (grants, expected) in cases {
+        assert_eq!(evidence(&granted, grants), *expected, "{grants:?}");
+        // What was revoked under a hold is told by nothing.
+        let hidden = if grants.is_empty() { &counted } else { expected };
+        for reason in [
+            Reason::OperatorHold { why: "why".into() },
+            Reason::Dispute { dispute: DisputeId::parse("dp_1").unwrap() },
+            Reason::UserDisabled,
+            Reason::UserMissing,
+        ] {
+            assert_eq!(evidence(&reason, grants), *hidden, "{reason:?} {grants:?}");
+        }
+    }
+}
+
+/// A grant that was over long before gave nothing: the plan came from the subscription.
+#[test]
+fn a_grant_that_was_over_before_explains_nothing() {
+    let over = Grant { plan: plan_id("pro"), until: Some(at(-DAY)), why: "a friend".into() };
+    let live = || Stage::on(vec![subscription("sub_1", "active", "price_pro")]);
+    for reason in [Reason::Subscription { subscription: sub_1() }, Reason::UserDisabled] {
+        let mut stage = Stage { catalog: demoting(), ..live() };
+        (stage.facts.access.grants, stage.facts.access.reason) = (vec![over.clone()], reason);
+        assert_eq!(stage.evidence(), Some(Evidence::Counted));
+        stage.facts.subscriptions = vec![subscription("sub_1", "canceled", "price_pro")];
+        assert_eq!(stage.evidence(), Some(Evidence::Explained), "nor does it hide what does");
+    }
 }
 
 #[test]
@@ -209,6 +294,13 @@ fn a_closing_is_explained_by_whoever_wanted_it() {
         stage.evidence()
     };
     let explained = Some(Evidence::Explained);
+    // Whatever the catalog says of the plan.
+    let mut told = Stage { catalog: demoting(), ..Stage::on(Vec::new()) };
+    told.facts.user = UserFact::NotFound { delete_seen: true };
+    assert_eq!(told.evidence(), explained);
+    told.facts.user = UserFact::NotFound { delete_seen: false };
+    told.facts.last_seen = User::Missing { since: at(-3600), username: None };
+    assert_eq!(told.evidence(), Some(Evidence::Counted), "nobody told of it");
     assert_eq!(evidence(&|f| f.user = UserFact::NotFound { delete_seen: true }), explained);
     assert_eq!(evidence(&|f| f.access.closed = Some("asked".into())), explained);
     assert_eq!(evidence(&|f| f.last_seen = User::Deleted), Some(Evidence::Counted));
