@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
-use tollgate_billing::account::{Account, DisputeMark, Grant, PlanId, Status};
+use tollgate_billing::account::{Account, DisputeMark, Grant, PlanId, Reason, Status};
 use tollgate_billing::ledger::Entry;
 use tollgate_billing::ops::{Act, ActError, Acted, Operate, OperatorAct};
 use tollgate_billing::ports::Ports as _;
@@ -209,7 +209,7 @@ impl Sim {
                 let entry = entries.iter().find(|entry| entry.version == acted.version);
                 match &act.act {
                     // It brings back whom a wrong pool has closed, and what they had: a hold too.
-                    Act::Release if entry.is_some_and(reopens) => {}
+                    Act::Release if is_just_opened(&entries, acted.version) => {}
                     Act::LiftDispute { dispute } if !self.is_of(dispute, entry) => {
                         self.lives.moves.lifted_elsewhere.insert(dispute.clone());
                     }
@@ -264,6 +264,15 @@ pub(crate) fn reopens(entry: &Entry) -> bool {
     entry.before.status == Status::Closed
         && entry.before.closed.is_none()
         && entry.after.status != Status::Closed
+}
+
+/// Whether an account of this version was opened again after its user's absence, and no worker has
+/// looked since: what is done again then lifts nothing.
+fn is_just_opened(entries: &[Entry], version: u64) -> bool {
+    let newest_first = entries.iter().rev().skip_while(|entry| entry.version > version);
+    let is_new =
+        |entry: &&Entry| (entry.after.status, &entry.after.reason) == (Status::New, &Reason::New);
+    newest_first.take_while(is_new).any(reopens)
 }
 
 /// Whether an act that is refused stands: there is nothing left that it could take away.

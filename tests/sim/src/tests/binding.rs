@@ -66,7 +66,7 @@ fn look_at(scene: &Scene, ids: &[AccountId], run: &str) {
     }
 }
 
-fn compare(scene: &Scene, world: &World, acts: bool) -> PortResult<DriftReport> {
+pub(super) fn compare(scene: &Scene, world: &World, acts: bool) -> PortResult<DriftReport> {
     let queue = world.queue();
     let sweep = DriftSweep {
         ports: world,

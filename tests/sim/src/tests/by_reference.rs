@@ -29,7 +29,11 @@ fn handle_all(scene: &Scene) {
 }
 
 /// Somebody follows a payment link with another's id, and pays; who, and for what.
-fn stranger_pays(scene: &Scene, named: &AccountId, lookup_key: &str) -> (CustomerId, String) {
+pub(super) fn stranger_pays(
+    scene: &Scene,
+    named: &AccountId,
+    lookup_key: &str,
+) -> (CustomerId, String) {
     let (customer, subscription) = {
         let mut stripe = scene.world.stripe.account();
         let price = stripe.price_by_lookup_key(lookup_key).expect("it is sold").id.clone();

@@ -48,6 +48,7 @@ mod test_clocks;
 mod upgrades;
 mod waiting;
 mod wrong_key;
+mod wrong_pool;
 
 use jiff::SignedDuration;
 use tollgate_billing::account::{PlanId, Status, UsagePlanId};

@@ -19,7 +19,7 @@ use crate::ports::{Ledger, PortResult};
 pub enum Act {
     /// The key is refused until the account is released.
     Hold,
-    /// The hold ends; an account that an operator closed is open again.
+    /// The hold ends; or an account that was closed is open again, with the hold that it had.
     Release,
     /// The account has a plan that it need not pay for.
     Grant {
@@ -156,19 +156,7 @@ impl OperatorAct {
         let access = &mut account.access;
         match &self.act {
             Act::Hold => access.hold = Some(self.why.clone()),
-            Act::Release => {
-                let gone = account.user == User::Deleted;
-                // Whoever was closed for being absent comes back to what they had, a hold too.
-                access.hold.take_if(|_| !gone);
-                if access.closed.take().is_some() || gone {
-                    // What a closed account does not do, this one does again.
-                    (access.status, access.reason) = (Status::New, Reason::New);
-                }
-                if gone {
-                    // The worker looks for them, and closes the account again if they are.
-                    account.user = User::Unseen;
-                }
-            }
+            Act::Release => release(account),
             Act::Close => {
                 access.closed = Some(self.why.clone());
                 access.hold = None;
@@ -262,6 +250,24 @@ pub(super) fn said(by: &str, why: &str) -> String {
 /// What an operator wrote, its words joined by single spaces.
 pub(super) fn joined(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// A hold ends, or a closed account is open again, with the hold that it had: whoever was closed for
+/// being absent comes back to what was theirs. That is one step: until a worker has looked, it may
+/// be done again, and lifts nothing.
+fn release(account: &mut Account) {
+    let gone = account.user == User::Deleted;
+    if !gone && !account.is_just_opened() {
+        account.access.hold = None;
+    }
+    if account.access.closed.take().is_some() || gone {
+        // What a closed account does not do, this one does again.
+        (account.access.status, account.access.reason) = (Status::New, Reason::New);
+    }
+    if gone {
+        // The worker looks for them, and closes the account again if they are.
+        account.user = User::Unseen;
+    }
 }
 
 /// The key retires; the worker makes the next one. While that is not done, a second rotation is

@@ -101,9 +101,12 @@ pub(super) fn compare(
     };
     let desired = decide(&facts, catalog, policy, now);
     let observed = observed(account, user, key);
+    // Whom an operator has closed as well is closed as they wanted it, and nobody's to release.
+    let is_back =
+        user.is_some() && account.user == User::Deleted && account.access.closed.is_none();
     let drift = if user.is_some_and(|user| is_stale(seen, user, (&desired, &observed), catalog)) {
         Some(Drift::StaleLedger)
-    } else if user.is_some() && account.user == User::Deleted && !account.open {
+    } else if is_back && !account.open {
         Some(Drift::UserIsBack)
     } else {
         drift(account, &desired, &observed, catalog.revision)
@@ -191,6 +194,8 @@ fn observed(account: &Account, user: Option<&UserRecord>, key: &KeySeen) -> Obse
         }),
         KeySeen::Gone => None,
     };
+    // To whoever is gone, by the ledger, nobody writes.
+    let user = user.filter(|_| account.user != User::Deleted);
     let attributes = user.map_or(&access.attributes, |user| &user.attributes).clone();
     Observed { key, retiring: access.retiring.clone(), attributes, ..Observed::default() }
 }
