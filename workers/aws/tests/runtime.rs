@@ -80,7 +80,7 @@ async fn service(
         }
         "DynamoDB_20120810.Query" | "DynamoDB_20120810.Scan" => json!({ "Items": [], "Count": 0 }),
         "/v1/account" => json!({ "id": "acct_1", "object": "account" }),
-        "/v1/subscriptions" => json!({ "data": [], "has_more": false }),
+        "/v1/subscriptions" | "/v1/disputes" => json!({ "data": [], "has_more": false }),
         _ => json!({}),
     };
     Json(answer).into_response()
@@ -296,8 +296,8 @@ async fn the_comparison_reads_all_four_systems() {
     assert_eq!(stack.map(pages), [3, 2]);
     let gateway = ["/apikeys", "/usageplans", "/usageplans/up/keys"];
     assert_eq!(gateway.map(pages), [1, 1, 1]);
-    assert_eq!(["/v1/subscriptions", "/v1/account"].map(pages), [1, 1]);
-    assert_eq!(calls.len(), 27, "and wakes nobody: {calls:?}");
+    assert_eq!(["/v1/subscriptions", "/v1/disputes", "/v1/account"].map(pages), [1, 1, 1]);
+    assert_eq!(calls.len(), 28, "and wakes nobody: {calls:?}");
     let (kind, _, calls) = run(binary, json!({ "sweep": "everything" })).await;
     assert_eq!((kind.as_str(), calls), ("error", Vec::<String>::new()));
 }

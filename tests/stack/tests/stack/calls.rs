@@ -351,8 +351,9 @@ async fn a_user_disabled_and_deleted() -> Told {
         shop.spent(),
         // Whose it is, whether the stack is frozen, when she last clicked to buy (within a day), and
         // how much has been cancelled today; this one is counted, and written down as such before
-        // it is done.
-        "API Gateway DeleteApiKey ×1, Cognito AdminGetUser ×1, DynamoDB GetItem ×4, \
+        // it is done. Whether she has keys of which the ledger does not know is asked before hers goes.
+        "API Gateway DeleteApiKey ×1, API Gateway GetApiKeys ×1, Cognito AdminGetUser ×1, \
+         DynamoDB GetItem ×4, \
          DynamoDB TransactWriteItems ×2, DynamoDB UpdateItem ×2, Stripe DELETE \
          /v1/subscriptions/{id} ×1, Stripe GET /v1/checkout/sessions ×1, Stripe GET \
          /v1/subscriptions ×1"
@@ -412,13 +413,14 @@ async fn drift() -> Told {
         shop.spent(),
         "API Gateway GetApiKeys ×1, API Gateway GetUsagePlanKeys ×3, API Gateway GetUsagePlans \
          ×1, Cognito ListUsers ×1, DynamoDB BatchGetItem ×1, DynamoDB GetItem ×3, DynamoDB \
-         Query ×16, DynamoDB UpdateItem ×2, Stripe GET /v1/account ×1, Stripe GET /v1/subscriptions ×1"
+         Query ×16, DynamoDB UpdateItem ×2, Stripe GET /v1/account ×1, Stripe GET /v1/disputes \
+         ×1, Stripe GET /v1/subscriptions ×1"
     );
     shop.settle().await?;
     assert_eq!(
         shop.spent(),
         "API Gateway CreateUsagePlanKey ×1, API Gateway DeleteUsagePlanKey ×1, API Gateway \
-         GetApiKey ×1, API Gateway GetUsagePlans ×1, Cognito AdminGetUser ×1, DynamoDB \
+         GetApiKey ×1, API Gateway GetApiKeys ×1, API Gateway GetUsagePlans ×1, Cognito AdminGetUser ×1, DynamoDB \
          TransactWriteItems ×1, DynamoDB UpdateItem ×1, Stripe GET /v1/subscriptions ×1"
     );
     assert_eq!(ann.seen().await?, on("basic"));
