@@ -362,6 +362,9 @@ pub struct Given {
 }
 
 /// The part of an account that history tells: each entry has it before and after.
+///
+/// No field is left out when it is empty: the ledger writes each for itself, so that one it is not
+/// told of stays as it was.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Access {
     /// The plan that the account has.
@@ -374,7 +377,7 @@ pub struct Access {
     /// Why.
     pub reason: Reason,
     /// What gave the plan, where a subscription did.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub given: Option<Given>,
     /// The keys, by slot.
     #[serde(default)]
@@ -391,7 +394,7 @@ pub struct Access {
     /// Those of them whom nothing but a payment link's reference has named: what they pay for
     /// counts, and they are shown to nobody while the account has a customer of its own. Not
     /// told in what was written before these were told apart.
-    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    #[serde(default)]
     pub by_reference: BTreeSet<CustomerId>,
     /// Disputes that hold the account, or did until an operator lifted them.
     #[serde(default)]
@@ -401,11 +404,11 @@ pub struct Access {
     pub grace: BTreeMap<SubscriptionId, Timestamp>,
     /// What was last paid for of each past-due subscription, when it was first seen so; nothing,
     /// where nothing ever was. Not told in what was written before grace went by it.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default)]
     pub paid_for: BTreeMap<SubscriptionId, Vec<Price>>,
     /// The newest paid invoice of each subscription whose plan has ended because all that was
     /// charged for that invoice was refunded.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default)]
     pub refunded: BTreeMap<SubscriptionId, InvoiceId>,
     /// An operator's hold, with its reason.
     #[serde(default)]
@@ -418,7 +421,7 @@ pub struct Access {
     pub grants: Vec<Grant>,
     /// Of a closed account: subscriptions that are to be cancelled and are not yet, because nobody
     /// has told of the user's deletion, or as many have been cancelled as may be in a day.
-    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    #[serde(default)]
     pub to_cancel: BTreeSet<SubscriptionId>,
 }
 

@@ -77,6 +77,7 @@ fn update(account: &AccountId, lease_until: Timestamp, claim_id: &str) -> Update
     update.set(ACCOUNTS.hash, items::account_shard(account));
     update.set_first("version", items::number(0));
     update.set_first("catalog_revision", items::number(0));
+    update.set_first(items::ACCESS, items::no_access());
     update
 }
 

@@ -1,8 +1,8 @@
 //! How each of the ledger's items is spelled: keys, attributes, update expressions.
 //!
-//! The attributes of `STATE` are the fields of [`Account`] under their own names, so
-//! that a new field needs no code here, and unknown attributes survive: writes are
-//! updates, never replacements. Times that are compared or sorted are RFC 3339 text
+//! The attributes of `STATE` are the fields of [`Account`] under their own names, and those
+//! of its access in a map, so that a new field needs no code here, and what a newer build has
+//! written beside them survives: writes are updates, of the access too, never replacements. Times that are compared or sorted are RFC 3339 text
 //! of one width (milliseconds, UTC), which DynamoDB orders as time.
 
 use std::collections::{BTreeMap, HashMap};
@@ -11,7 +11,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use tollgate_billing::account::{Account, KeyId};
+use tollgate_billing::account::{Access, Account, KeyId};
 use tollgate_billing::ledger::{Entry, EventRecord, Outcome, RecordBody, StackRecord, StoredEvent};
 use tollgate_billing::person::{Memory, PersonId, Remembered};
 use tollgate_billing::ports::{Counter, UsageSeen};
@@ -93,6 +93,8 @@ impl Key {
 pub(crate) const ENTRY_PREFIX: &str = "ENTRY#";
 /// What the partition key begins with of what an account's owner is buying.
 pub(crate) const BUY: &str = "BUY#";
+/// What history tells of an account, a map.
+pub(crate) const ACCESS: &str = "access";
 /// The account that a link points to.
 pub(crate) const ACCOUNT: &str = "account";
 /// Marks a customer's link that an operator has released; the account is whose it was.
@@ -183,6 +185,18 @@ impl Update {
         self.set.push(format!("{left} = if_not_exists({from}, {otherwise})"));
     }
 
+    /// Sets a field of a map that is there, or removes it.
+    fn put_in(&mut self, map: &str, name: &str, value: Option<AttributeValue>) {
+        let path = format!("{}.{}", self.name(map), self.name(name));
+        match value {
+            Some(value) => {
+                let value = self.value(&format!("{map}_{name}"), value);
+                self.set.push(format!("{path} = {value}"));
+            }
+            None => self.remove.push(path),
+        }
+    }
+
     /// Removes an attribute.
     pub(crate) fn remove(&mut self, name: &str) {
         let name = self.name(name);
@@ -217,8 +231,8 @@ pub(crate) fn stack(stack: &StackRecord) -> Update {
     update
 }
 
-/// A field as an attribute. What is nothing is removed: a field that its type leaves out when it is
-/// empty would stand in the item as it was before.
+/// A field as an attribute. What is nothing is removed; a field that its type leaves out would
+/// stand in the item as it was before.
 fn stored(value: Value) -> Option<AttributeValue> {
     let is_nothing = value.is_null() || value.as_array().is_some_and(Vec::is_empty);
     (!is_nothing).then(|| to_attribute(value))
@@ -286,13 +300,24 @@ pub(crate) fn state(account: &Account) -> Update {
         match name.as_str() {
             "lease_until" => update.put(&name, account.lease_until.map(instant)),
             name if name == DUE.range => update.put(name, account.review_at.map(instant)),
+            ACCESS => {}
             _ => update.put(&name, stored(value)),
         }
+    }
+    // Each field for itself: the account's claim has seen to it that there is a map.
+    for (name, value) in object(&account.access) {
+        update.put_in(ACCESS, &name, stored(value));
     }
     update.put(DUE.hash, account.review_at.map(|_| account_shard(&account.id)));
     update.remove(CLAIM_ID);
     update.remove(WAS_OPEN);
     update
+}
+
+/// The access of an account of which nothing is known yet.
+pub(crate) fn no_access() -> AttributeValue {
+    let fields = object(&Access::default()).into_iter();
+    AttributeValue::M(fields.filter_map(|(name, it)| Some((name, stored(it)?))).collect())
 }
 
 /// The shard of `due` and of `accounts` that an account is in. Stable for ever: it is stored.

@@ -621,23 +621,41 @@ async fn a_foreign_page_token_is_refused() {
     assert_eq!(error.class, Class::Invalid);
 }
 
-/// What the table holds besides what this build knows survives its commits.
+/// What the table holds besides what this build knows survives its commits: of the access too.
 #[tokio::test]
 async fn an_attribute_of_a_newer_build_survives_a_commit() {
     let ledger = ledger().await;
     let account = claimed(&ledger, "a", 0).await;
+    let full = Account { access: full_access(Reason::NoPlan), ..account };
+    assert_eq!(ledger.commit(&release(&full, "c1")).await.unwrap(), CommitResult::Committed);
     let update = ledger.client.update_item().table_name(TABLE);
     update
-        .set_key(Some(Key::state(&account.id).attributes()))
-        .update_expression("SET newer = :yes")
+        .set_key(Some(Key::state(&full.id).attributes()))
+        .update_expression("SET newer = :yes, access.newer = :yes")
         .expression_attribute_values(":yes", AttributeValue::Bool(true))
         .send()
         .await
         .unwrap();
-    assert_eq!(ledger.commit(&release(&account, "c")).await.unwrap(), CommitResult::Committed);
+    let account = claimed(&ledger, "a", 1).await;
+    // All that this build knows is taken away.
+    let account = Account { access: Access::default(), ..account };
+    assert_eq!(ledger.commit(&release(&account, "c2")).await.unwrap(), CommitResult::Committed);
     let item = ledger.get(&Key::state(&account.id)).await.unwrap().unwrap();
-    assert_eq!(item.get("newer"), Some(&AttributeValue::Bool(true)));
+    let yes = AttributeValue::Bool(true);
+    assert_eq!(item.get("newer"), Some(&yes));
     assert!(!item.contains_key("claim_id") && !item.contains_key("was_open"));
+    let access = item.get("access").unwrap().as_m().unwrap();
+    assert_eq!(access.get("newer"), Some(&yes));
+    assert_eq!(ledger.account(&account.id).await.unwrap().unwrap().access, Access::default());
+}
+
+/// Whoever died before their first commit has left what can be read.
+#[tokio::test]
+async fn an_account_that_was_only_claimed_has_nothing() {
+    let ledger = ledger().await;
+    claimed(&ledger, "a", 0).await;
+    let account = ledger.account(&account_id("a")).await.unwrap().unwrap();
+    assert_eq!((account.access, account.version), (Access::default(), 0));
 }
 
 /// Overwrites an attribute with what no build writes.
