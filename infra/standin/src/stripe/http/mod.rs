@@ -158,6 +158,10 @@ fn authorize(given: Option<&str>, operation: &str, settings: &Settings) -> Strip
     let key = key_in(given).unwrap_or_default();
     let may_not_read = operation == routes::ACCOUNT && !settings.restricted_keys_read_account;
     match key {
+        key if settings.expired_keys.contains(&key) => Err(StripeError {
+            code: Some("api_key_expired"),
+            ..StripeError::unauthorized("Expired API Key provided")
+        }),
         key if key.starts_with(secret) => Ok(()),
         key if key.starts_with(restricted) && may_not_read => {
             Err(StripeError::forbidden(&settings.account_id))

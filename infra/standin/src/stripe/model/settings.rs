@@ -24,6 +24,9 @@ pub struct Settings {
     /// The keys that are this account's, where several accounts share an endpoint; the first of
     /// them takes every other key.
     pub keys: Vec<String>,
+    /// Keys that are taken no more: they were rolled, or have expired.
+    /// <https://docs.stripe.com/keys#roll-keys>
+    pub expired_keys: Vec<String>,
     /// Whether restricted keys may read the account. The ports face has such a key.
     pub restricted_keys_read_account: bool,
     /// Live mode instead of test mode.
@@ -52,6 +55,7 @@ impl Default for Settings {
             seed: 0,
             account_id: "acct_1Tollgate0000000".into(),
             keys: Vec::new(),
+            expired_keys: Vec::new(),
             restricted_keys_read_account: true,
             livemode: false,
             base_url: "https://stripe.invalid".into(),

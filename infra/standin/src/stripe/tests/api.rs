@@ -444,6 +444,9 @@ async fn refusals_are_spelled_as_stripe_spells_them() {
     }
     let basic = api.http.get(&url).basic_auth("rk_test_1", Some("")).send().await.unwrap();
     assert_eq!(basic.status(), StatusCode::OK);
+    api.standin.account().settings_mut().expired_keys.push("sk_test_1".to_owned());
+    let expired = error(get, "/v1/customers", vec![]).await;
+    assert_eq!(expired, (401, json!("api_key_expired"), Value::Null));
 }
 
 #[tokio::test]
