@@ -91,7 +91,10 @@ fn every_command_of_the_pages_is_understood() {
         for line in text.lines() {
             fenced ^= line.starts_with("```");
             let command = command_of(line).filter(|_| fenced);
-            let command = command.map(|it| it.replace("--from FROM", "--from 2026-03-01"));
+            let stands_for = [("--from FROM", "--from 2026-03-01"), (" EVENT", " evt_1")];
+            let command = command.map(|it| {
+                stands_for.iter().fold(it.to_owned(), |it, (word, value)| it.replace(word, value))
+            });
             to_run.extend(command.map(|it| (page.display().to_string(), it)));
         }
         // A command's name is none to run; nor is one with something left out.

@@ -15,6 +15,13 @@ pub(super) fn chapters() -> Vec<&'static str> {
     BOOK.lines().filter_map(|line| line.strip_prefix("## ")).collect()
 }
 
+/// A catalog in a file of its own.
+pub(super) fn written(name: &str, text: &str) -> anyhow::Result<PathBuf> {
+    let file = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.toml"));
+    std::fs::write(&file, text)?;
+    Ok(file)
+}
+
 /// Somebody who follows a chapter: every command in it is run, in its order, and no other.
 pub(super) struct Responder<'a> {
     operator: Operator<&'a Stack>,
@@ -48,6 +55,11 @@ impl<'a> Responder<'a> {
         self
     }
 
+    /// Has a Stripe key of their own from now on.
+    pub(super) fn has_key(&mut self, key: &str) {
+        self.operator.environment.insert("STRIPE_SECRET_KEY", key.to_owned());
+    }
+
     /// Has another catalog from now on.
     pub(super) fn writes_plans(&self, text: &str) -> anyhow::Result<()> {
         Ok(std::fs::write(&self.plans, text)?)
@@ -67,7 +79,7 @@ impl<'a> Responder<'a> {
         // Where the operator's own catalog lies.
         if ["reconcile", "events replay"].iter().any(|it| command.starts_with(it)) {
             line.push(format!("--plans {}", self.plans.display()));
-        } else if command.starts_with("doctor") {
+        } else if ["doctor", "plans apply"].iter().any(|it| command.starts_with(it)) {
             line.push(self.plans.display().to_string());
         }
         let line = line.join(" ");

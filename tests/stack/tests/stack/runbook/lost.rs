@@ -1,10 +1,12 @@
 //! What is lost or has leaked: the ledger's table, the key-derivation secret.
 
-use tollgate_local::stack::TABLE;
+use tollgate_local::stack::{OTHER_STRIPE_KEY, TABLE};
 use tollgate_workers::adapters::dynamodb::table::create_table;
 
-use super::book::Responder;
-use super::{an_hour_passes, ends_well, restart, shop};
+use super::book::{Responder, written};
+use super::mistakes::revised;
+use super::{an_hour_passes, deploy, ends_well, restart, shop};
+use crate::command::{Input, Operator};
 use crate::shop::{Shop, Told, locked, on};
 
 pub(super) const TABLE_GONE: &str = "The ledger's table is gone";
@@ -76,4 +78,47 @@ async fn runbook_the_key_derivation_secret_has_leaked() -> Told {
     ben.buys("pro").await?;
     assert_eq!(ben.seen().await?, on("pro"), "new proofs are taken");
     ends_well(&shop, "none").await
+}
+
+/// A rebuild with another account's key, accepted by a careless word, writes down that the stack
+/// belongs to that account: the right key is refused before `stack rebind`.
+#[tokio::test]
+async fn runbook_a_rebuild_with_a_wrong_key_is_done_again() -> Told {
+    let shop = shop().await?;
+    let newer = revised(&shop, 2);
+    deploy(&shop, "TOLLGATE_CATALOG", &newer).await?;
+    let mut ann = shop.sign_up("ann").await?;
+    ann.buys("pro").await?;
+    an_hour_passes(&shop).await?;
+    loses_its_table(&shop).await?;
+
+    let plans = written("lost-wrong-key", &newer)?;
+    let mut operator = Operator::of(&shop.stack);
+    operator.environment.insert("USER", "ops".to_owned());
+    let rebuild = format!("reconcile --rebuild --yes --plans {}", plans.display());
+    operator.environment.insert("STRIPE_SECRET_KEY", OTHER_STRIPE_KEY.to_owned());
+    assert_eq!(operator.tollgate(&rebuild, Input::Piped("")).await.exit, 3);
+    let accepted = format!("{rebuild} --accept");
+    let said = operator.tollgate(&accepted, Input::Piped("")).await;
+    assert!(said.exit == 0 && said.out.contains("granted their plan"), "{said:?}");
+
+    operator.environment.remove("STRIPE_SECRET_KEY");
+    let said = operator.tollgate(&rebuild, Input::Piped("")).await;
+    assert!(said.exit == 3 && said.err.contains("belongs to acct_1Elsewhere"), "{said:?}");
+    let rebind = "stack rebind --why 'it was rebuilt with another key' --yes";
+    assert_eq!(operator.tollgate(rebind, Input::Piped("")).await.exit, 0);
+    deploy(&shop, "TOLLGATE_CATALOG", &newer).await?;
+    let said = operator.tollgate(&rebuild, Input::Piped("")).await;
+    assert!(said.exit == 0 && said.out.contains("as a rebuild had guessed"), "{said:?}");
+    let repair = format!("reconcile --repair --yes --plans {}", plans.display());
+    let said = operator.tollgate(&repair, Input::Piped("")).await;
+    assert!(said.exit == 0 && said.out.contains("old_catalog"), "{said:?}");
+    shop.minutes(30).await?;
+    let look = format!("reconcile --plans {}", plans.display());
+    let said = operator.tollgate(&look, Input::Piped("")).await;
+    assert_eq!(said.exit, 0, "{said:?}");
+    assert_eq!(ann.seen().await?, on("pro"));
+    assert!(ann.account().await?.access.grants.is_empty(), "what was guessed is taken back");
+    // Who bought before has no record of that any more.
+    ends_well(&shop, "3").await
 }

@@ -44,7 +44,7 @@ async fn on_plan(people: &[Person<'_>], plan: &str) -> anyhow::Result<usize> {
 }
 
 /// The shop's catalog with another revision.
-fn revised(shop: &Shop, revision: u64) -> String {
+pub(super) fn revised(shop: &Shop, revision: u64) -> String {
     shop.stack.world.plans_toml.replace("revision = 1", &format!("revision = {revision}"))
 }
 

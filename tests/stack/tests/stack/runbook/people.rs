@@ -5,13 +5,14 @@ use jiff::SignedDuration;
 use tollgate_billing::ports::Service;
 use tollgate_local::faults::{Fault, Faults};
 use tollgate_standin::api_gateway::{Patch, PatchOp};
-use tollgate_standin::stripe::{Card, NewCustomer};
+use tollgate_standin::stripe::{Card, NewCustomer, NewSession, When};
 
 use super::book::Responder;
-use super::{ends_well, shop};
+use super::{an_hour_passes, ends_well, shop};
 use crate::shop::{Shop, Told, Weather, on};
 
 pub(super) const WRONG_PLAN: &str = "A user claims to be on the wrong plan";
+pub(super) const TWICE: &str = "A customer claims to be charged twice";
 pub(super) const THROTTLED: &str = "API Gateway throttles";
 pub(super) const STAGE_LOST: &str = "A stage was made anew";
 
@@ -47,6 +48,55 @@ async fn runbook_a_user_claims_to_be_on_the_wrong_plan() -> Told {
     responder.ends();
     assert_eq!(ann.seen().await?, on("pro"));
     ends_well(&shop, "none").await
+}
+
+#[tokio::test]
+async fn runbook_a_customer_claims_to_be_charged_twice() -> Told {
+    let shop = shop().await?;
+    let mut ann = shop.sign_up("ann").await?;
+    let basic = ann.buys("basic").await?;
+    // Pro came by a session that the seller's own page opened: ours sells no second one.
+    let pro = {
+        let (price, customer) = (shop.price("pro_monthly"), ann.payer());
+        let mut stripe = shop.stripe();
+        let new = NewSession { customer: Some(customer), ..NewSession::for_price(&price) };
+        let session = stripe.open_checkout(new)?;
+        stripe.complete_checkout(&session, Card::Pays)?
+    };
+    an_hour_passes(&shop).await?;
+    assert_eq!(ann.seen().await?, on("pro"), "the best of what she pays for");
+
+    let mut responder = Responder::opens(TWICE, &shop)?
+        .knows("EMAIL", "ann@example.com")
+        .knows("CUSTOMER", ann.payer());
+    let told = responder.succeeds("account show").await;
+    assert!(told.contains("Pays for") && told.contains(&basic) && told.contains(&pro), "{told}");
+    let told = responder.succeeds("account history").await;
+    assert!(told.contains("basic → pro"), "{told}");
+    let told = responder.succeeds("events list").await;
+    assert!(told.matches("evt_").count() > 6, "both purchases: {told}");
+    let told = responder.succeeds("doctor").await;
+    assert!(told.contains("! several-subscriptions"), "{told}");
+    let told = responder.succeeds("reconcile").await;
+    assert!(told.contains("accounts pay for several subscriptions at once"), "{told}");
+
+    // In Stripe: the one that she does not want ends, and what it took is given back.
+    {
+        let mut stripe = shop.stripe();
+        stripe.refund_latest(&basic)?;
+        stripe.cancel(&basic, When::Now)?;
+    }
+    shop.settle().await?;
+    assert_eq!(ann.seen().await?, on("pro"), "the other goes on");
+    an_hour_passes(&shop).await?;
+    let told = responder.succeeds("account show").await;
+    assert!(!told.contains("Pays for"), "{told}");
+    let told = responder.succeeds("doctor").await;
+    assert!(told.contains("✓ several-subscriptions"), "{told}");
+    responder.succeeds("reconcile").await;
+    responder.ends();
+    // Of the refund nothing is sent: the policy asks for no word of it.
+    ends_well(&shop, "3").await
 }
 
 #[tokio::test]

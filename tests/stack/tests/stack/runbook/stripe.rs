@@ -1,15 +1,20 @@
-//! Stripe's side: an endpoint that was down, a signing secret that leaked.
+//! Stripe's side: an endpoint that was down, a signing secret or a key that leaked.
 
 use serde_json::json;
-use tollgate_standin::stripe::When;
+use tollgate_standin::stripe::{Card, When};
 
 use super::book::Responder;
-use super::{ends_well, restart, shop};
-use crate::shop::{Told, on};
+use super::{an_hour_passes, ends_well, restart, shop};
+use crate::command::HIDDEN;
+use crate::shop::{Shop, Told, locked, on};
 
 pub(super) const DOWN: &str = "The webhook endpoint was down for four days";
 pub(super) const UNREADABLE: &str = "A row cannot be read";
 pub(super) const LEAKED: &str = "The webhook's signing secret has leaked";
+pub(super) const KEY_ENDED: &str = "The Stripe key has leaked, or has expired";
+
+/// The functions' key, and the operator's own, before they are rolled.
+const OLD_KEYS: [&str; 2] = ["rk_test_the_functions", "rk_test_the_operators"];
 
 #[tokio::test]
 async fn runbook_the_webhook_endpoint_was_down_for_four_days() -> Told {
@@ -108,6 +113,75 @@ async fn runbook_the_signing_secret_has_leaked() -> Told {
     ann.in_portal("switch", &ann.subscription()?, &shop.price("pro_monthly")).await?;
     assert_eq!(ann.seen().await?, on("pro"), "Stripe's events arrive");
     responder.succeeds("reconcile").await;
+    responder.ends();
+    ends_well(&shop, "none").await
+}
+
+/// The functions have this key.
+async fn has_key(shop: &Shop, key: &str) -> Told {
+    for secret in ["StripeKeySecret", "SweepStripeKeySecret"] {
+        shop.stack.world.secrets.put(secret, key, key)?;
+    }
+    restart(shop).await
+}
+
+#[tokio::test]
+async fn runbook_the_stripe_key_has_leaked_or_has_expired() -> Told {
+    let shop = shop().await?;
+    has_key(&shop, OLD_KEYS[0]).await?;
+    let mut ann = shop.sign_up("ann").await?;
+    let mut ben = shop.sign_up("ben").await?;
+    let mut cid = shop.sign_up("cid").await?;
+    let mut dot = shop.sign_up("dot").await?;
+    ann.buys("basic").await?;
+    ben.buys("pro").await?;
+    dot.buys("basic").await?;
+    an_hour_passes(&shop).await?;
+    let page = cid.opens_checkout("pro").await?;
+
+    // In Stripe it was rolled, and ends at once; somebody had it, and cancelled for Ben.
+    let (switched, cancelled, payer) = (ann.subscription()?, ben.subscription()?, dot.payer());
+    let pro = shop.price("pro_monthly");
+    {
+        let mut stripe = shop.stripe();
+        stripe.settings_mut().expired_keys = OLD_KEYS.map(str::to_owned).to_vec();
+        stripe.cancel(&cancelled, When::Now)?;
+        stripe.change_price(&switched, &pro)?;
+        stripe.complete_checkout(&page, Card::Pays)?;
+        stripe.open_dispute(&payer)?;
+    }
+    shop.hours(2).await?;
+    for (person, plan) in [(&ann, "basic"), (&ben, "pro"), (&cid, "free"), (&dot, "basic")] {
+        assert_eq!(person.seen().await?, on(plan), "nothing is decided");
+    }
+    shop.stack.compare().await.expect_err("Stripe cannot be asked");
+    let refused = cid.asks("POST", "/account/checkout", json!({ "plan": "pro" })).await?;
+    assert_eq!(refused.status, 503, "nothing is sold meanwhile: {}", refused.body);
+
+    let mut responder = Responder::opens(KEY_ENDED, &shop)?;
+    let told = responder.runs("doctor").await;
+    assert!(told.exit == 1 && told.out.contains("✗ stripe-key "), "{told:?}");
+    let told = responder.succeeds("events list").await;
+    assert!(told.contains("deferred") && told.contains("waiting"), "{told}");
+    responder.succeeds("secrets set stripe-key").await;
+    responder.does_by_hand("infra/deploy shop --restart");
+    has_key(&shop, HIDDEN).await?;
+    responder.succeeds("reconcile --repair").await;
+    shop.minutes(5).await?;
+    responder.succeeds("events replay").await;
+    responder.succeeds("queue status").await;
+    responder.succeeds("reconcile").await;
+    for (person, plan) in [(&ann, "pro"), (&ben, "free"), (&cid, "pro")] {
+        assert_eq!(person.seen().await?, on(plan), "nothing was lost");
+    }
+    assert_eq!(dot.seen().await?, locked("basic", "held"));
+
+    // What was done with it.
+    let told = responder.succeeds("events list --from-stripe").await;
+    assert!(told.contains("customer.subscription.deleted"), "{told}");
+    responder.has_key("rk_test_the_operators_new");
+    responder.succeeds("plans apply --dry-run").await;
+    responder.succeeds("webhook apply --dry-run").await;
     responder.ends();
     ends_well(&shop, "none").await
 }
