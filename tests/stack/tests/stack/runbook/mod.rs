@@ -4,6 +4,7 @@
 mod alarms;
 mod backup;
 mod book;
+mod careless;
 mod lost;
 mod mistakes;
 mod people;
