@@ -7,7 +7,7 @@ use tollgate_billing::account_api::AccountApi;
 use tollgate_billing::ledger::Outcome;
 use tollgate_billing::ops::{Act, accept_blast};
 use tollgate_billing::ports::Class;
-use tollgate_events::{AccountId, Envelope, Via};
+use tollgate_events::{AccountId, CustomerId, Envelope, Via};
 use tollgate_standin::stripe::{NewSession, SessionStatus, Status as Subscribed, SubscriptionData};
 
 use super::scene::{Refuses, Scene};
@@ -224,6 +224,58 @@ fn what_the_limit_holds_back_is_cancelled_when_an_operator_accepts() {
     assert_eq!(block_on(accept_blast(&scene.world.ledger, until)), Ok(true));
     scene.later(SignedDuration::from_hours(25));
     assert_eq!((live().len(), scene.account(&ann).access.to_cancel.len()), (0, 0));
+}
+
+/// An operator has linked the customer to another account since: what they pay is that one's.
+#[test]
+fn what_is_another_accounts_since_is_not_cancelled() {
+    let scene = Scene::new();
+    let ann = scene.sign_up("ann");
+    delete_user(&scene, "ann");
+    (0..11).for_each(|_| drop(scene.buy(&ann, "pro_monthly")));
+    deliver(&scene);
+    let waits = scene.account(&ann).access.to_cancel.pop_first().expect("ten a day").to_string();
+    let row = scene.world.stripe.account().subscription(&waits).expect("it was bought").clone();
+    let customer = CustomerId::parse(row.customer).expect("it is an id");
+    let ben = scene.sign_up("ben");
+    scene.operate(&ben, Act::Link { customer });
+    let until = scene.world.clock.time() + SignedDuration::from_hours(48);
+    assert_eq!(block_on(accept_blast(&scene.world.ledger, until)), Ok(true));
+    scene.later(SignedDuration::from_hours(25));
+    assert_eq!(subscribed(&scene, &waits), Subscribed::Active);
+    assert_eq!(scene.account(&ann).access.to_cancel, [].into());
+    assert_eq!(scene.seen(&ben).0, "pro");
+}
+
+/// The worker is killed when it is about to cancel, and the customer is released before it comes
+/// again.
+#[test]
+fn what_is_nobodys_by_an_operators_word_is_not_cancelled() {
+    let late = |crash: Option<usize>| {
+        let scene = crate::scene::Scene::default();
+        let ann = scene.free();
+        scene.operate(&Act::Close);
+        let bought = scene.buy(&ann, "pro");
+        let before = scene.world.gate.count();
+        if let Some(call) = crash {
+            scene.arm(call, Mishap::KilledBefore);
+            scene.meanwhile(|scene| {
+                let customer =
+                    scene.world.stripe.account().customers().next().map(|it| it.id.clone());
+                let customer = CustomerId::parse(customer.expect("one has bought")).expect("an id");
+                scene.operate_watched(&Act::Unlink { customer }, &mut || ());
+            });
+        }
+        scene.come_to_rest();
+        let calls = scene.world.gate.calls_since(before);
+        let cancel = calls.iter().position(|it| it.operation == "DELETE /v1/subscriptions/{id}");
+        let row = scene.world.stripe.account().subscription(&bought.subscription).cloned();
+        (cancel, row.expect("it was bought").status)
+    };
+    let (cancel, fair) = late(None);
+    assert_eq!(fair, Subscribed::Canceled);
+    let call = cancel.expect("it is cancelled") + 1;
+    assert_eq!(late(Some(call)), (None, Subscribed::Active));
 }
 
 /// The same customer has paid for Ben, whose account nobody knows yet.

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use tollgate_events::SubscriptionId;
+use tollgate_events::{CustomerId, SubscriptionId};
 
 use super::{Run, Stop};
 use crate::account::Status;
-use crate::decide::{Desired, Warning};
+use crate::decide::{Desired, Facts, Warning};
+use crate::ledger::CustomerLink;
 use crate::ports::{Class, Ledger, PortResult, Ports, Stripe};
 use crate::stripe::Subscription;
 
@@ -35,19 +36,20 @@ impl<P: Ports> Run<'_, P> {
         Ok(open.map(|it| it.id).collect())
     }
 
-    /// What a run that did not live to tell of it has begun to cancel on a closed account: it is
-    /// cancelled once more, which changes nothing, and told.
-    pub(super) fn go_on_cancelling(&self, desired: &mut Desired) {
+    /// What a run that did not live to tell of it has begun to cancel on a closed account, where that
+    /// is still this account's to do: it is cancelled once more, which changes nothing, and told.
+    pub(super) fn go_on_cancelling(&self, facts: &Facts, desired: &mut Desired) {
         let before = self.committed();
         if [before.status, desired.status] != [Status::Closed; 2] {
             return;
         }
         let known =
             |id: &&SubscriptionId| desired.cancel.contains(id) || before.to_cancel.contains(*id);
-        let begun: Vec<_> = self.account.may_cancel.iter().filter(|id| !known(id)).collect();
-        for id in begun {
-            desired.cancel.push(id.clone());
+        let is_read = |id: &&SubscriptionId| facts.subscriptions.iter().any(|it| it.id == **id);
+        let begun = self.account.may_cancel.iter().filter(is_read).filter(|id| !known(id));
+        for id in begun.cloned().collect::<Vec<_>>() {
             desired.warnings.push(Warning::CancelledOnClosedAccount(id.clone()));
+            desired.cancel.push(id);
         }
     }
 
@@ -64,8 +66,10 @@ impl<P: Ports> Run<'_, P> {
         subscriptions
     }
 
-    /// The subscriptions that still are to be cancelled and were not listed: of customers whom
-    /// nobody links to a closed account.
+    /// The subscriptions that still are to be cancelled, or that a run which came to no end had
+    /// begun to cancel, and that were not listed: of customers whom nobody links to a closed account.
+    /// Of a customer whom an operator has released since, or linked to another account, nothing is
+    /// this account's to end.
     pub(super) async fn left_to_cancel(
         &self,
         listed: &[Subscription],
@@ -74,12 +78,25 @@ impl<P: Ports> Run<'_, P> {
             return Ok(Vec::new());
         }
         let listed: BTreeSet<&SubscriptionId> = listed.iter().map(|it| &it.id).collect();
-        let left = self.account.access.to_cancel.iter().filter(|id| !listed.contains(id));
+        let left = self.account.access.to_cancel.union(&self.account.may_cancel);
         let mut read = Vec::new();
-        for id in left {
+        for id in left.filter(|id| !listed.contains(id)) {
             self.worker.note_stripe_calls(1);
-            read.extend(self.worker.ports.stripe().subscription(id).await?);
+            if let Some(it) = self.worker.ports.stripe().subscription(id).await?
+                && self.may_end_what_is_of(&it.customer).await?
+            {
+                read.push(it);
+            }
         }
         Ok(read)
+    }
+
+    /// Whether a customer is this account's, or nobody's whom an operator has taken from it.
+    async fn may_end_what_is_of(&self, customer: &CustomerId) -> PortResult<bool> {
+        Ok(match self.ledger().link_of(customer).await? {
+            CustomerLink::Account(owner) => owner == self.account.id,
+            CustomerLink::Released { .. } => false,
+            CustomerLink::Nobodys => true,
+        })
     }
 }

@@ -443,7 +443,7 @@ impl<'a, P: Ports> Run<'a, P> {
             desired = self.decide(&facts);
         }
         Box::pin(self.limit_cancellations(&mut desired)).await?;
-        self.go_on_cancelling(&mut desired);
+        self.go_on_cancelling(&facts, &mut desired);
         desired.expire = Box::pin(self.open_sessions(&desired)).await?;
         // A subscription that is there and was not listed.
         let lagging = listed < facts.subscriptions.len() || self.read_seems_to_lag(&facts);
