@@ -77,6 +77,24 @@ fn a_key_that_is_not_shown_yet_is_looked_for_a_few_times() {
     assert_eq!(scene.world.api_gateway.scene(|model, _| model.keys().count()), 1);
 }
 
+/// It was asked for within the minute, and the answer took its time: that the minute is over when it
+/// comes proves nothing.
+#[test]
+fn a_key_that_was_hidden_when_it_was_asked_for_is_not_taken_for_deleted() {
+    let scene = Scene::new();
+    scene.world.api_gateway.set_read_lag(SignedDuration::from_secs(58));
+    let ann = scene.sign_up("ann");
+    let key = scene.account(&ann).key().cloned();
+    scene.world.clock.advance(SignedDuration::from_secs(50));
+    let look = wake(DRIFT, ann.clone(), None, scene.world.clock.time());
+    let report = scene.handle_after("GetApiKey", &[look], || {
+        scene.world.clock.advance(SignedDuration::from_secs(15));
+    });
+    assert_eq!(report.failed, [""; 0]);
+    assert_eq!(scene.account(&ann).key().cloned(), key);
+    assert_eq!(scene.world.api_gateway.scene(|model, _| model.keys().count()), 1);
+}
+
 /// What was mended, and what is known anew, is told as a change; what was found as it should be is
 /// none.
 #[test]

@@ -178,10 +178,11 @@ impl<P: Ports> Run<'_, P> {
         self.account.count_generations();
         let mut there = Vec::new();
         for old in self.account.access.retiring.clone() {
+            let asked_at = self.clock_now();
             if self.worker.ports.api_gateway().key(&old.id).await?.is_some() {
                 let plans = self.managed_plans_of(&old.id, old.usage_plan.clone()).await?;
                 there.push(RetiringKey { usage_plan: plans.first().cloned(), ..old });
-            } else if old.minted_at.is_some_and(|at| self.may_hide(at)) {
+            } else if old.minted_at.is_some_and(|at| may_hide(at, asked_at)) {
                 return Err(Stop::Port(hidden()));
             }
         }
@@ -193,6 +194,7 @@ impl<P: Ports> Run<'_, P> {
     /// made within the last minute and is not shown is there all the same.
     async fn key_as_it_is(&mut self) -> Result<Option<(KeyId, bool)>, Stop> {
         let record = self.account.key().cloned();
+        let asked_at = self.clock_now();
         let found = match (self.account.intent.clone(), &record) {
             (Some(intent), _) => self.adopt(&intent).await?,
             (None, Some(record)) => {
@@ -201,7 +203,7 @@ impl<P: Ports> Run<'_, P> {
             }
             (None, None) => None,
         };
-        if found.is_none() && record.is_some_and(|record| self.may_hide(record.minted_at)) {
+        if found.is_none() && record.is_some_and(|it| may_hide(it.minted_at, asked_at)) {
             return Err(Stop::Port(hidden()));
         }
         Ok(found)
@@ -462,6 +464,12 @@ fn calls_for_a_look(error: &PortError) -> bool {
 /// What was begun and not answered may take effect as long as the lease lasts.
 fn may_land_late(stop: &Stop) -> bool {
     matches!(stop, Stop::Port(error) if error.class == Class::Unavailable)
+}
+
+/// Whether a key that was made then may be there without being shown to who asked then. How long the
+/// answer took does not count.
+fn may_hide(minted_at: Timestamp, asked_at: Timestamp) -> bool {
+    asked_at.duration_since(minted_at) < NEW_KEY_MAY_HIDE
 }
 
 fn hidden() -> PortError {
