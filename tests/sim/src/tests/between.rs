@@ -290,6 +290,27 @@ fn who_is_not_known_by_the_leases_end_is_woken_at_once() {
     assert_eq!(scene.seen(&ann), on_pro());
 }
 
+/// A successor was made and put on its plan, and the worker could not tell its user: what the switch
+/// leaves in between is known all the same, and tried until it is done.
+#[test]
+fn a_successor_that_was_placed_is_not_left_either() {
+    let throttled = Class::Throttled { after: Some(SignedDuration::from_secs(90)) };
+    let untold = Refuses::new(throttled, |call| call.operation == "AdminUpdateUserAttributes");
+    let weather = refuses(throttled, ATTACH, 7);
+    let scene = Scene::under(Arc::new(Both(untold.clone(), weather.clone())));
+    let (ann, bought) = on_basic(&scene);
+    untold.switch(true);
+    scene.operate(&ann, Act::RotateKey { overlap: SignedDuration::ZERO });
+    let placed = scene.account(&ann);
+    assert!(placed.key().is_some_and(|key| key.generation == 2) && placed.intent.is_none());
+    assert!(placed.open && placed.access.usage_plan.is_some());
+    untold.switch(false);
+    change_to_pro(&scene, &bought);
+    weather.switch(true);
+    assert_eq!(scene.handle(&scene.events()).failed, [""; 0]);
+    assert_eq!(scene.seen(&ann), on_pro());
+}
+
 /// Two kinds of weather at once.
 struct Both(Arc<Refuses>, Arc<Refuses>);
 

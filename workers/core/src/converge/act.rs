@@ -126,7 +126,7 @@ impl<P: Ports> Run<'_, P> {
         let access = &self.account.access;
         let key = self.account.key().map(|key| ObservedKey {
             id: Some(key.id.clone()),
-            enabled: access.status == Status::Active,
+            enabled: self.key_enabled.unwrap_or(access.status == Status::Active),
             usage_plans: access.usage_plan.iter().cloned().collect(),
         });
         self.observed(key, attributes)
@@ -164,9 +164,11 @@ impl<P: Ports> Run<'_, P> {
                 let known = self.account.access.usage_plan.clone();
                 let usage_plans = self.managed_plans_of(&id, known).await?;
                 self.account.access.usage_plan = usage_plans.first().cloned();
+                self.note_place();
                 Some(ObservedKey { id: Some(id), enabled, usage_plans })
             }
         };
+        self.key_enabled = key.as_ref().map(|key| key.enabled);
         self.see_retiring().await?;
         self.evidence.looked = true;
         self.keep_turn();
@@ -349,6 +351,7 @@ impl<P: Ports> Run<'_, P> {
     fn note(&mut self, step: &Step, observed: &Observed) {
         let at = self.clock_now();
         self.account.count_generations();
+        self.key_enabled = observed.key.as_ref().map(|key| key.enabled);
         let access = &mut self.account.access;
         access.usage_plan = observed.key.as_ref().and_then(|key| key.usage_plans.first().cloned());
         access.attributes = observed.attributes.clone();
@@ -356,6 +359,7 @@ impl<P: Ports> Run<'_, P> {
             access.keys.clear();
         }
         access.retiring.clone_from(&observed.retiring);
+        self.note_place();
         match step {
             _ if step.attaches() && !self.is_between_plans() => self.turn = None,
             Step::WriteAttributes(_) => {
@@ -369,6 +373,7 @@ impl<P: Ports> Run<'_, P> {
 
     /// Makes the key that the intent names.
     async fn mint(&mut self) -> Result<KeyId, Stop> {
+        self.placed = false;
         let intent = match &self.account.intent {
             Some(intent) => intent.clone(),
             None => self.intend().await?,

@@ -21,7 +21,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Run, Stop};
-use crate::account::{RetiringKey, Status};
+use crate::account::{KeyRecord, RetiringKey, Status};
 use crate::decide::Facts;
 use crate::plan::Step;
 use crate::ports::{Class, Clock, Entropy, PortError, Ports, Service};
@@ -77,13 +77,21 @@ impl<P: Ports> Run<'_, P> {
             || access.status == Status::Active && access.retiring.iter().any(old)
     }
 
-    /// Whether it is the account's own key. A new one that is on no plan yet is its intent's.
+    /// Whether it is the account's own key. A new one that was on no plan yet is its intent's.
     pub(super) fn key_is_between_plans(&self) -> bool {
         let access = &self.account.access;
         access.status == Status::Active
             && access.usage_plan.is_none()
             && self.account.key().is_some()
-            && self.account.intent.is_none()
+            && self.placed
+    }
+
+    /// The account's key was seen on a plan, or put on one.
+    pub(super) fn note_place(&mut self) {
+        let begun = self.account.intent.as_ref().map(|intent| intent.generation);
+        let is_its = |key: &KeyRecord| begun.is_none_or(|begun| begun == key.generation);
+        self.placed |=
+            self.account.key().is_some_and(is_its) && self.account.access.usage_plan.is_some();
     }
 
     /// Whether the key may be on none: it is, or whoever had the account last did not come to an
@@ -94,7 +102,7 @@ impl<P: Ports> Run<'_, P> {
         let unknown = (self.claimed.found_open() || self.in_doubt)
             && access.status == Status::Active
             && self.account.key().is_some()
-            && self.account.intent.is_none();
+            && self.placed;
         unknown || self.is_between_plans()
     }
 

@@ -139,6 +139,7 @@ impl<P: Ports> Run<'_, P> {
         let tomorrow = tomorrow.filter(|_| !matches!(stop, Stop::NamedAsSub { .. }));
         self.account.review_at = known.into_iter().chain(tomorrow).min();
         self.account.deferred.clear();
+        self.fulfil();
         self.close(Outcome::Parked, Some(stop.to_string()), Vec::new()).await?;
         Ok(Outcome::Parked)
     }
@@ -166,8 +167,16 @@ impl<P: Ports> Run<'_, P> {
         }
         let after = after.max(SignedDuration::from_secs(1));
         self.account.review_at = self.clock_now().checked_add(after).ok();
+        self.fulfil();
         self.close(Outcome::Deferred, Some(stop.to_string()), Vec::new()).await?;
         Ok(Outcome::Deferred)
+    }
+
+    /// A key that is named, and has been on a plan, is its intent's no more: whoever finds it on none
+    /// is to know that somebody waits for it.
+    fn fulfil(&mut self) {
+        let placed = self.account.key().filter(|_| self.placed).map(|key| key.generation);
+        self.account.intent.take_if(|intent| Some(intent.generation) == placed);
     }
 
     /// Ends the claim of a run whose messages come again, so that they are not refused for it. Should

@@ -352,6 +352,11 @@ struct Run<'a, P: Ports> {
     in_doubt: bool,
     /// It was the making of a key.
     mint_in_doubt: bool,
+    /// The account's key has been on a plan: its intent, where there is one still, has come that far.
+    placed: bool,
+    /// Whether the account's key is accepted, where this run has seen it or changed it: the ledger
+    /// does not tell yet.
+    key_enabled: Option<bool>,
     /// The key is between two plans, or about to be.
     turn: Option<Turn<'a>>,
     /// Room for the key that it may be about to get.
@@ -394,6 +399,8 @@ impl<'a, P: Ports> Run<'a, P> {
             between_plans: None,
             in_doubt: false,
             mint_in_doubt: false,
+            placed: false,
+            key_enabled: None,
             turn: None,
             room: None,
             evidence: stale::Evidence::default(),
@@ -403,6 +410,8 @@ impl<'a, P: Ports> Run<'a, P> {
             now,
             invocation,
         };
+        run.placed = run.account.key().is_some() && run.account.intent.is_none();
+        run.note_place();
         run.keep_turn();
         run
     }

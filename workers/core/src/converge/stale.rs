@@ -144,7 +144,9 @@ impl<P: Ports> Run<'_, P> {
         if let Some(newer) = newer.filter(|_| self.needs_newer_keys(desired, steps)) {
             return Some(Stale::NewerKey(newer.id.clone()));
         }
-        if self.claimed.found_open() {
+        // What this run itself has disabled, and has decided again, contradicts nothing either.
+        let disabled = Step::DisableKey.to_string();
+        if self.claimed.found_open() || self.steps.iter().any(|taken| taken.step == disabled) {
             return None;
         }
         let releases = |event: &Envelope| {
