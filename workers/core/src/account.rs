@@ -300,6 +300,10 @@ pub enum User {
         since: Timestamp,
         /// The user name, for a last write.
         username: Option<String>,
+        /// They were not allowed to sign in when they were last seen. Not told in what was written
+        /// before that was remembered.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        disabled: bool,
     },
     /// Deleted for certain.
     Deleted,

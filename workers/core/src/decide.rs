@@ -305,10 +305,12 @@ fn user_now(facts: &Facts, now: Timestamp) -> User {
             User::Deleted
         }
         (UserFact::NotFound { .. }, User::Missing { .. }) => last.clone(),
-        (UserFact::NotFound { .. }, User::Present { username, .. }) => {
-            User::Missing { since: now, username: Some(username.clone()) }
+        (UserFact::NotFound { .. }, User::Present { username, enabled }) => {
+            User::Missing { since: now, username: Some(username.clone()), disabled: !enabled }
         }
-        (UserFact::NotFound { .. }, User::Unseen) => User::Missing { since: now, username: None },
+        (UserFact::NotFound { .. }, User::Unseen) => {
+            User::Missing { since: now, username: None, disabled: false }
+        }
     }
 }
 
@@ -464,12 +466,12 @@ fn hold(
         return Some((Status::Held, Reason::Dispute { dispute: dispute.clone() }, "held"));
     }
     match user {
-        User::Present { enabled: false, .. } => {
-            Some((Status::Disabled, Reason::UserDisabled, "disabled"))
-        }
-        // Nothing is made for a user whom nobody has seen; what is there stays.
+        // Nothing is made for a user whom nobody has seen; what is there stays as it is.
         User::Unseen | User::Missing { .. } if !has_key(&facts.access) => {
             Some((Status::New, Reason::UserMissing, "none"))
+        }
+        User::Present { enabled: false, .. } | User::Missing { disabled: true, .. } => {
+            Some((Status::Disabled, Reason::UserDisabled, "disabled"))
         }
         User::Unseen | User::Missing { .. } | User::Present { .. } | User::Deleted => None,
     }

@@ -1,10 +1,13 @@
 //! A user who is gone, and nobody has said so.
 
 use jiff::SignedDuration;
-use tollgate_billing::account::Status;
+use tollgate_billing::account::{Status, User};
 use tollgate_billing::converge::DRIFT;
 use tollgate_billing::ledger::Outcome;
 use tollgate_billing::sweep::wake;
+use tollgate_events::Envelope;
+use tollgate_standin::stripe::{Card, NewCustomer, SubscriptionData};
+use tollgate_standin::world::EVENTS_QUEUE;
 
 use super::scene::Scene;
 
@@ -30,6 +33,51 @@ fn whoever_cannot_be_told_is_looked_for_at_once() {
     assert_eq!(scene.account(&ann).review_at, Some(scene.world.clock.time() + hour));
     scene.later(hour);
     assert_eq!(scene.seen(&ann).1, Status::Closed);
+}
+
+/// An administrator disables a user and deletes them at once, while a worker is at it. Until it is
+/// certain that they are gone, nothing is given back.
+#[test]
+fn whoever_was_disabled_and_is_missing_stays_disabled() {
+    let scene = crate::scene::Scene::default();
+    let ann = scene.free();
+    scene.world.cognito.disable_user("ann").expect("they are there");
+    scene.collect();
+    let enabled = || scene.world.api_gateway.scene(|model, _| model.keys().any(|key| key.enabled));
+    let mut is_gone = false;
+    scene.deliver(EVENTS_QUEUE, &mut || {
+        if !is_gone && !enabled() {
+            scene.world.cognito.delete_user("ann").expect("they are there");
+            is_gone = true;
+        }
+    });
+    assert!(is_gone);
+    let account = scene.world.ledger.accounts().remove(0);
+    assert_eq!((account.id, account.access.status), (ann, Status::Disabled));
+    assert!(matches!(account.user, User::Missing { disabled: true, .. }), "{:?}", account.user);
+    assert!(!enabled());
+}
+
+/// A bank gives in, and the user is gone, while the key is being disabled for the dispute: it is
+/// decided again, by what the key is by now.
+#[test]
+fn what_is_decided_again_goes_by_what_was_done_already() {
+    let scene = crate::scene::Scene::default();
+    let bought = scene.paying("pro");
+    let dispute = scene.world.stripe.account().open_dispute(&bought.customer).expect("it is paid");
+    scene.collect();
+    let enabled = || scene.world.api_gateway.scene(|model, _| model.keys().any(|key| key.enabled));
+    let mut is_gone = false;
+    scene.deliver(EVENTS_QUEUE, &mut || {
+        if !is_gone && !enabled() {
+            scene.world.cognito.delete_user("ann").expect("they are there");
+            scene.world.stripe.account().close_dispute(&dispute, true).expect("it is open");
+            is_gone = true;
+        }
+    });
+    assert!(is_gone);
+    assert_eq!(scene.world.ledger.accounts()[0].access.status, Status::Active);
+    assert!(enabled());
 }
 
 /// A federated user's name is free again after a deletion: what is to be told to whoever had it

@@ -183,7 +183,7 @@ fn what_ends_now_has_ended_and_is_not_looked_at_again() {
         vec![Grant { plan: plan_id("pro"), until: Some(now()), why: "a week".into() }];
     let desired = decided(&over);
     assert_eq!((plan_of(&desired), desired.review_at), ("free", None));
-    let missing = User::Missing { since: at(-3600), username: None };
+    let missing = User::Missing { since: at(-3600), username: None, disabled: false };
     let looked_for = Facts { last_seen: missing, ..facts(vec![]) };
     assert_eq!(decided(&looked_for).review_at, None, "later than now, or none");
 }
@@ -617,7 +617,9 @@ fn any_user() -> impl Strategy<Value = User> {
     prop_oneof![
         Just(User::Unseen),
         any::<bool>().prop_map(|enabled| User::Present { username: "ann".into(), enabled }),
-        (-2 * 3600..0_i64).prop_map(|since| User::Missing { since: at(since), username: None }),
+        (-2 * 3600..0_i64, any::<bool>()).prop_map(|(since, disabled)| {
+            User::Missing { since: at(since), username: None, disabled }
+        }),
         Just(User::Deleted),
     ]
 }

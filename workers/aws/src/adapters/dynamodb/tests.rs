@@ -197,7 +197,8 @@ async fn a_full_account_and_its_history_come_back_as_they_were_written() {
         account.second_looks = 2;
         account.refund_told = true;
         account.several = [SubscriptionId::parse("sub_1").unwrap()].into();
-        account.user = User::Missing { since: at(3), username: Some("someone".into()) };
+        account.user =
+            User::Missing { since: at(3), username: Some("someone".into()), disabled: true };
         account.intent = Some(MintIntent {
             slot: Slot::Primary,
             generation: 4,

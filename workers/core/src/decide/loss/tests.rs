@@ -299,7 +299,7 @@ fn a_closing_is_explained_by_whoever_wanted_it() {
     told.facts.user = UserFact::NotFound { delete_seen: true };
     assert_eq!(told.evidence(), explained);
     told.facts.user = UserFact::NotFound { delete_seen: false };
-    told.facts.last_seen = User::Missing { since: at(-3600), username: None };
+    told.facts.last_seen = User::Missing { since: at(-3600), username: None, disabled: false };
     assert_eq!(told.evidence(), Some(Evidence::Counted), "nobody told of it");
     assert_eq!(evidence(&|f| f.user = UserFact::NotFound { delete_seen: true }), explained);
     assert_eq!(evidence(&|f| f.access.closed = Some("asked".into())), explained);
