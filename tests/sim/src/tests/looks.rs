@@ -8,6 +8,7 @@ use tollgate_billing::catalog::CatalogFile;
 use tollgate_billing::control_plane::ControlPlane;
 use tollgate_billing::converge::DRIFT;
 use tollgate_billing::ledger::Outcome;
+use tollgate_billing::ops::Act;
 use tollgate_billing::policy::Policy;
 use tollgate_billing::ports::Class;
 use tollgate_billing::sweep::wake;
@@ -120,6 +121,25 @@ fn only_what_a_look_changes_is_told_as_a_change() {
     let events = scene.events();
     let report = scene.handle(&events);
     assert_eq!(report.outcomes, [(Outcome::Applied, events.len())].into(), "it ends some day");
+}
+
+/// Somebody has deleted the replaced key: nothing is due when it would have ended.
+#[test]
+fn a_replaced_key_that_is_gone_is_not_looked_for_in_its_time() {
+    let scene = Scene::new();
+    let ann = scene.sign_up("ann");
+    scene.operate(&ann, Act::RotateKey { overlap: SignedDuration::from_hours(24) });
+    let account = scene.account(&ann);
+    let old = account.access.retiring.first().expect("it works on").clone();
+    assert_eq!(account.review_at, Some(old.until));
+    scene.world.api_gateway.scene(|model, now| {
+        model.delete_api_key(old.id.as_str(), now).expect("it is there");
+    });
+    scene.world.clock.advance(SignedDuration::from_mins(5));
+    let now = scene.world.clock.time();
+    assert_eq!(scene.handle(&[wake(DRIFT, ann.clone(), None, now)]).failed, [""; 0]);
+    let account = scene.account(&ann);
+    assert_eq!((account.access.retiring, account.review_at), (Vec::new(), None));
 }
 
 /// A key may be on other plans: the seller's, for other stages. They are left alone; one that an

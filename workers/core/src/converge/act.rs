@@ -117,6 +117,14 @@ impl<P: Ports> Run<'_, P> {
         interrupted && desired.key == KeyState::Disabled && begun.is_some() && begun != held
     }
 
+    /// Whether one of the replaced keys that are to stay turned out to be gone. By when they end it is
+    /// decided when the account is looked at again.
+    pub(super) fn misses_one_of(&self, kept: &[RetiringKey]) -> bool {
+        let is_there =
+            |key: &RetiringKey| self.account.access.retiring.iter().any(|it| it.id == key.id);
+        !kept.iter().all(is_there)
+    }
+
     pub(super) fn attributes_known(&self) -> Attributes {
         self.attributes_read.clone().unwrap_or_else(|| self.account.access.attributes.clone())
     }
@@ -209,11 +217,6 @@ impl<P: Ports> Run<'_, P> {
             return Err(Stop::Port(hidden()));
         }
         Ok(found)
-    }
-
-    /// Whether a key that was made then may be there without being shown.
-    fn may_hide(&self, minted_at: Timestamp) -> bool {
-        self.clock_now().duration_since(minted_at) < NEW_KEY_MAY_HIDE
     }
 
     /// The usage plans that a key is on and that are ours to say: the catalog's, the `known` one that

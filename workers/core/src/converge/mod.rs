@@ -426,6 +426,8 @@ impl<'a, P: Ports> Run<'a, P> {
         loop {
             let (desired, lagging) = self.desired().await?;
             match self.apply(&desired).await {
+                // A replaced key is not there any more: what rests on it is decided anew.
+                Ok(()) if self.misses_one_of(&desired.retiring) => {}
                 Ok(()) => {
                     let lagging = lagging || self.may_have_a_hidden_key(&desired);
                     return self.finish(desired, lagging).await;
