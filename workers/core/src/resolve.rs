@@ -290,12 +290,13 @@ impl<P: Ports> Worker<P> {
         }
     }
 
-    /// Whether an event that nobody was found for tells of a subscription that may be ours. One
-    /// of another deployment's, or of another product, is there too when it has failed too often.
+    /// Whether an event that was not acted on tells of a subscription that may be ours: of one that
+    /// names a closed account, nobody is linked to the customer. One of another deployment's, or of
+    /// another product, is there too when it has failed too often.
     fn may_sell(&self, stuck: &Envelope) -> bool {
         let told = self.boundary().of_event(stuck, false);
         about(&stuck.kind) == About::Subscription
-            && matches!(told, Told::Sold | Told::Untold | Told::BrokenProof)
+            && matches!(told, Told::Account(_) | Told::Sold | Told::Untold | Told::BrokenProof)
     }
 
     /// Notes calls that cannot wait: whose an event is must be known before anybody can wait for

@@ -124,6 +124,36 @@ fn a_payment_on_a_deleted_users_account_is_seen() {
     assert!(told.filter_map(|it| it.detail).all(|it| it.contains("account close WHO")));
 }
 
+/// Nobody is linked to a closed account, and what is disputed was paid on one all the same: it waits
+/// for a person, who may release the account.
+#[test]
+fn a_dispute_of_who_pays_on_a_closed_account_is_not_ignored() {
+    let scene = Scene::new();
+    let ann = scene.sign_up("ann");
+    scene.world.cognito.delete_user("ann").unwrap();
+    assert_eq!(scene.handle(&scene.told_of_the_pool()).failed, [""; 0]);
+    assert_eq!(scene.seen(&ann).1, Status::Closed);
+    let customer = {
+        let mut stripe = scene.world.stripe.account();
+        let customer = stripe.create_customer(NewCustomer::default());
+        stripe.set_card(&customer, Card::Pays).unwrap();
+        let price = stripe.price_by_lookup_key("pro_monthly").unwrap().id.clone();
+        let metadata = scene.worker.deriver.name(&ann).to_metadata();
+        let data = SubscriptionData { metadata, ..SubscriptionData::default() };
+        stripe.subscribe(&customer, &[&price], data).unwrap();
+        customer
+    };
+    assert_eq!(scene.handle(&scene.events()).failed, [""; 0]);
+    scene.world.stripe.account().open_dispute(&customer).unwrap();
+    let events = scene.events();
+    let is_of_it = |event: &&Envelope| event.kind.starts_with("charge.dispute.");
+    let events: Vec<_> = events.iter().filter(is_of_it).cloned().collect();
+    // Longer than what was bought before may not be shown, and than a link is waited for.
+    scene.world.clock.advance(SignedDuration::from_hours(2));
+    let report = scene.handle(&events);
+    assert_eq!(report.outcomes, [(Outcome::Parked, events.len())].into());
+}
+
 /// Cognito's list lags: whoever has just signed up is looked for again in a minute, not in an hour.
 #[test]
 fn who_signs_up_and_is_not_listed_yet_is_looked_for_again_soon() {
