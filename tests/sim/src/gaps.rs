@@ -8,11 +8,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use rand::RngExt;
-use tollgate_billing::account::Status;
+use tollgate_billing::account::{Account, Status};
 use tollgate_billing::ledger::EventRecord;
 use tollgate_standin::api_gateway::Wall;
 use tollgate_standin::world::DEAD_LETTER_QUEUES;
 
+use crate::oracle::is_to_be_accepted;
 use crate::run::{QUEUES, Sim};
 use crate::script::Stream;
 use crate::watch::{Seen, Watch};
@@ -96,7 +97,12 @@ impl Sim {
             }
         }
         for key in long {
-            self.gaps.open.remove(&key);
+            let gap = self.gaps.open.remove(&key);
+            if !self.is_missed(&key) {
+                let waited = Some(SignedDuration::ZERO);
+                self.gaps.open.extend(gap.map(|gap| (key, Gap { waited, ..gap })));
+                continue;
+            }
             self.violate(12, format!("{key} is without a plan for more than {LONGEST:#}"));
         }
     }
@@ -126,12 +132,20 @@ impl Sim {
             .filter(|account| !parked.contains(&account.id))
             .filter_map(|account| account.key().map(|key| key.id.to_string()));
         let allowed = |gap: &Gap| !gap.denied;
-        let left: Vec<_> =
-            keys.filter(|key| self.gaps.open.get(key).is_some_and(allowed)).collect();
+        let left = keys.filter(|key| self.gaps.open.get(key).is_some_and(allowed));
+        let left: Vec<_> = left.filter(|key| self.is_missed(key)).collect();
         for key in left {
             self.gaps.open.remove(&key);
             self.violate(12, format!("{key} is without a plan, and nobody is on the way to it"));
         }
+    }
+
+    /// Whether somebody may use a key: one that is to be refused, or to be deleted, may be refused for
+    /// having no plan until that is done.
+    fn is_missed(&self, key: &str) -> bool {
+        let accounts = self.world.ledger.accounts();
+        let is_its = |it: &&Account| it.key().is_some_and(|its| its.id.as_str() == key);
+        accounts.iter().find(is_its).is_some_and(|account| is_to_be_accepted(self, account))
     }
 
     fn look_for_gaps(&mut self) {

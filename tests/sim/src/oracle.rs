@@ -126,6 +126,15 @@ fn named_as_sub(sim: &Sim, id: &AccountId) -> bool {
     user.is_some_and(|user| user.username != id.as_str() && is_like_a_sub(&user.username))
 }
 
+/// Whether an account's key is to be accepted: its user is there and may sign in, and nothing holds
+/// it.
+pub(crate) fn is_to_be_accepted(sim: &Sim, account: &Account) -> bool {
+    let Some(user) = sim.world.cognito.user_by_id(&account.id) else { return false };
+    let oracle = Oracle::new(sim);
+    !oracle.operated(account).closed
+        && oracle.entitled(account, user.enabled, &mut Vec::new()).enabled
+}
+
 /// Whether somebody wanted an account to be closed: its user's deletion was told, or an
 /// operator closed it. `settled`: and that came through, and stands.
 pub(crate) fn is_wanted_closed(sim: &Sim, id: &AccountId, settled: bool) -> bool {
