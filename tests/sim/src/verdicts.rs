@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use tollgate_billing::account::Access;
 use tollgate_billing::ledger::{EventRecord, Outcome};
 use tollgate_billing::ports::{Queue, QueueName};
+use tollgate_events::stripe::CHARGE_REFUNDED as REFUNDED;
 use tollgate_events::{CustomerId, Envelope, Source, Via, cloudtrail};
 
 use crate::executor::block_on;
@@ -52,6 +53,7 @@ impl Sim {
             return;
         }
         let mut before: BTreeMap<_, _> = before.into_iter().map(|it| (it.id.clone(), it)).collect();
+        let mut found_lost = false;
         for new in oracle::accounts(self) {
             let Some(mut old) = before.remove(&new.id) else {
                 // Somebody whom an event names that is another account's was looked at and left.
@@ -70,6 +72,10 @@ impl Sim {
             if old.access.disputes != new.access.disputes && self.pays_for_several(&new.access) {
                 continue;
             }
+            if self.knows_of_a_lost_refund(&old.access, &new.access) {
+                found_lost = true;
+                continue;
+            }
             let due = old.review_at.is_some_and(|at| at <= self.world.clock.time() && at >= now);
             if old != new && !due {
                 self.violate(5, format!("replay changed\n  {old:?}\n  into\n  {new:?}"));
@@ -78,6 +84,21 @@ impl Sim {
         for lost in before.into_values() {
             self.violate(5, format!("replay lost\n  {lost:?}"));
         }
+        if found_lost {
+            self.judge();
+        }
+    }
+
+    /// Whether a refund is known now whose own event was lost for good: all of an account's refunds
+    /// are asked for when any is told of, and another's was replayed.
+    fn knows_of_a_lost_refund(&self, old: &Access, new: &Access) -> bool {
+        let stripe = self.world.stripe.account();
+        let known = |(id, invoice): &(&_, &_)| old.refunded.get(*id) == Some(*invoice);
+        let new = new.refunded.iter().filter(|it| !known(it));
+        let mut charges =
+            new.filter_map(|(_, invoice)| stripe.invoice(invoice.as_str()).ok()?.charge.as_ref());
+        let tells = |body: &str, charge: &str| body.contains(REFUNDED) && body.contains(charge);
+        charges.any(|charge| self.lost.iter().any(|body| tells(body, charge)))
     }
 
     fn pays_for_several(&self, access: &Access) -> bool {
