@@ -308,7 +308,10 @@ impl<'a> Oracle<'a> {
         // setting was wrong, the customer is told as nobody's.
         let unlinked = |customer: &String| {
             let is_linked = links.keys().any(|id| id.as_str() == customer.as_str());
-            !is_linked && !told.contains(customer) && !self.sim.lives.moves.touched(customer)
+            !is_linked
+                && !told.contains(customer)
+                && !self.sim.lives.moves.touched(customer)
+                && !self.is_unheard_of(&stripe, customer)
         };
         let pays = |owners: &[AccountId]| owners.iter().all(|owner| *owner == account.id);
         let unlinked = self.sim.lives.pays_for.iter().filter(|(it, to)| unlinked(it) && pays(to));
@@ -326,6 +329,14 @@ impl<'a> Oracle<'a> {
         let live = live.filter(|row| !is_told && !waits(row) && !self.is_parked(&row.customer));
         live.map(|row| format!("it is closed, and {} of {} runs on", row.id, row.customer))
             .collect()
+    }
+
+    /// Whether nothing tells of a customer who is linked to nobody: an event of theirs was lost for
+    /// good, and the comparison does not look for what the catalog does not sell.
+    fn is_unheard_of(&self, stripe: &stripe::Stripe, customer: &str) -> bool {
+        let mut rows = stripe.subscriptions_of(customer).into_iter();
+        rows.all(|row| row.status.is_final() || rank(stripe, row, self.sim.edition) == 0)
+            && self.sim.lost.iter().any(|body| body.contains(customer))
     }
 
     /// Whether an event of a customer was given up, and nobody has replayed it yet.
