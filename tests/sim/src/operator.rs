@@ -10,7 +10,7 @@ use tollgate_billing::account::{Account, DisputeMark, Grant, PlanId, Reason, Sta
 use tollgate_billing::ledger::Entry;
 use tollgate_billing::ops::{Act, ActError, Acted, Operate, OperatorAct};
 use tollgate_billing::ports::Ports as _;
-use tollgate_events::{AccountId, CustomerId, DisputeId};
+use tollgate_events::{AccountId, CustomerId, DisputeId, Source};
 use tollgate_standin::world::World;
 
 use crate::executor::block_on;
@@ -235,10 +235,25 @@ impl Sim {
         self.lives.operated.entry(account).or_default().acts.push((version, act));
     }
 
+    /// A release whose process died may stand, as history tells. Done again, it may open an account
+    /// that a wrong pool has closed since, and that releases nothing.
+    fn note_releases(&mut self, account: &AccountId) {
+        let entries = self.world.ledger.entries(account).into_iter().filter(releases);
+        for version in entries.map(|entry| entry.version).collect::<Vec<_>>() {
+            let operated = self.lives.operated.get(account);
+            if !operated.is_some_and(|it| it.acts.iter().any(|(known, _)| *known == version)) {
+                self.note(account.clone(), version, Act::Release);
+            }
+        }
+    }
+
     /// What failed is done again, in its order. What is refused then is so already: it stood the
     /// first time, or there is nothing left that it could change.
     pub(crate) fn finish_operating(&mut self) {
         for (account, operator_act) in std::mem::take(&mut self.undone) {
+            if operator_act.act == Act::Release {
+                self.note_releases(&account);
+            }
             let done = block_on(act(&self.world, &account, &operator_act));
             match &done {
                 Err(ActError::Refused(_)) => {
@@ -257,6 +272,14 @@ impl Sim {
             self.operated(done, account, operator_act);
         }
     }
+}
+
+/// Whether history has an operator's release of what was held, or closed by one.
+fn releases(entry: &Entry) -> bool {
+    let told = Act::Release.to_string();
+    entry.steps.iter().any(|taken| taken.step == told)
+        && entry.cause.iter().any(|event| event.source == Source::Operator)
+        && !reopens(entry)
 }
 
 /// Whether an account that was closed for its user's absence is opened again.
