@@ -193,7 +193,8 @@ pub struct Desired {
     pub paid_for: BTreeMap<SubscriptionId, Vec<Price>>,
     /// The newest paid invoice of each subscription that does not count for its refund.
     pub refunded: BTreeMap<SubscriptionId, InvoiceId>,
-    /// The grants that are in force; those that are over are history's to tell.
+    /// The grants that are in force, and of a closed account all; those that are over are history's to
+    /// tell.
     pub grants: Vec<Grant>,
     /// What a person should look at.
     pub warnings: Vec<Warning>,
@@ -368,7 +369,8 @@ fn closed(
         paid_for: BTreeMap::new(),
         // A user who was only missing may be back, and no event tells of it again.
         refunded: refunded(facts, policy),
-        grants: in_force(&facts.access, now),
+        // Nothing is due in a tombstone: what is over goes when it is released.
+        grants: facts.access.grants.clone(),
         warnings,
     }
 }
