@@ -106,11 +106,19 @@ pub enum Bug {
     BetweenNotWoken,
     /// API Gateway answers 429, and the adapter says that it is not allowed.
     ThrottledIsDenied,
+    /// Of an owner's keys none is found, when they are asked for by their owner.
+    KeysNotAsked,
+    /// What users are told is not read: no word of theirs says that they are held or closed.
+    WordNotRead,
+    /// Whoever repairs names every orphan that is listed.
+    OrphansNamed,
+    /// That something holds losses back is not asked.
+    HaltsNotAsked,
 }
 
 impl Bug {
     /// Every bug, by the invariant that it breaks.
-    pub const ALL: [Self; 47] = [
+    pub const ALL: [Self; 51] = [
         Self::TrustedConflict,
         Self::OpenForgotten,
         Self::TimestampOrdering,
@@ -158,6 +166,10 @@ impl Bug {
         Self::RateNotKept,
         Self::BetweenNotWoken,
         Self::ThrottledIsDenied,
+        Self::KeysNotAsked,
+        Self::WordNotRead,
+        Self::OrphansNamed,
+        Self::HaltsNotAsked,
     ];
 
     /// Its name on a command line.
@@ -210,6 +222,10 @@ impl Bug {
             Self::RateNotKept => "rate-not-kept",
             Self::BetweenNotWoken => "between-not-woken",
             Self::ThrottledIsDenied => "throttled-is-denied",
+            Self::KeysNotAsked => "keys-not-asked",
+            Self::WordNotRead => "word-not-read",
+            Self::OrphansNamed => "orphans-named",
+            Self::HaltsNotAsked => "halts-not-asked",
         }
     }
 
@@ -254,6 +270,7 @@ impl Bug {
             Self::StackNotTold | Self::MetadataOfCustomer => 10,
             Self::PendingNotAsked | Self::PurchaseOverwritten | Self::RateNotKept => 11,
             Self::BetweenNotWoken | Self::ThrottledIsDenied => 12,
+            Self::KeysNotAsked | Self::WordNotRead | Self::OrphansNamed | Self::HaltsNotAsked => 13,
         }
     }
 }

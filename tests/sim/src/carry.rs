@@ -213,6 +213,7 @@ impl Sim {
                 self.cloudtrail.push(record);
             }
             (Label::Operator(act), Done::Operated(done)) => self.operated(done, act.0, act.1),
+            (_, Done::Runbook(told)) => self.through(told),
             (_, Done::Sweep(Ok(report))) if report != SweepReport::default() => {
                 self.tell(&format!("{report:?}"));
             }

@@ -56,7 +56,7 @@ impl Sim {
     /// API has looked at another Stripe account: it did not see what they had.
     pub(crate) fn judge_clicks(&mut self) {
         let problems = std::mem::take(&mut self.lives.clicks.problems);
-        if !self.was_wrong {
+        if !self.was_wrong && self.recovery.is_none() {
             problems.into_iter().for_each(|problem| self.violate(11, problem));
         }
     }

@@ -73,7 +73,7 @@ impl Sim {
         let now = self.world.clock.time();
         let since = now.duration_since(std::mem::replace(&mut self.gaps.looked_at, now));
         let Seen { moved, disturbed, denied } = self.storm.watch(Watch::take_seen);
-        if self.script.lossy || self.was_wrong {
+        if self.script.lossy || self.was_wrong || self.recovery.is_some() {
             return;
         }
         if moved {
@@ -109,7 +109,8 @@ impl Sim {
 
     /// Nothing is under way, and nothing is on any queue: nobody is on the way to anybody.
     pub(crate) fn judge_gaps_at_rest(&mut self) {
-        if self.gaps.open.is_empty() || self.script.lossy || self.was_wrong {
+        let unwatched = self.script.lossy || self.was_wrong || self.recovery.is_some();
+        if self.gaps.open.is_empty() || unwatched {
             return;
         }
         let quiet = self.tasks.is_empty()

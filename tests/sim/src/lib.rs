@@ -36,6 +36,7 @@ pub mod oracle;
 mod payments;
 mod persons;
 mod receipt;
+mod recovery;
 mod region;
 pub mod report;
 pub mod run;

@@ -52,9 +52,29 @@ impl Operated {
         self.acts.iter().any(|(_, act)| *act == Act::Release)
     }
 
+    /// Whether the last thing that came about, as the account's version says, is that its key is to be
+    /// rotated.
+    pub fn rotates_at(&self, version: u64) -> bool {
+        let rotates = |act: &Act| matches!(act, Act::RotateKey { .. });
+        self.acts.iter().any(|(at, act)| *at == version && rotates(act))
+    }
+
+    /// The plans that were ever granted.
+    pub fn granted(&self) -> impl Iterator<Item = &str> {
+        self.acts.iter().filter_map(|(_, act)| match act {
+            Act::Grant { plan, .. } => Some(plan.as_str()),
+            _ => None,
+        })
+    }
+
     /// What all acts come to, in the order in which they were committed.
     pub fn standing(&self) -> Standing {
-        let mut acts: Vec<_> = self.acts.iter().collect();
+        self.standing_since(0)
+    }
+
+    /// What the acts come to that an account's version `since` knows nothing of.
+    pub fn standing_since(&self, since: u64) -> Standing {
+        let mut acts: Vec<_> = self.acts.iter().filter(|(version, _)| *version >= since).collect();
         acts.sort_by_key(|(version, _)| *version);
         let mut standing = Standing::default();
         acts.into_iter().for_each(|(_, act)| standing.note(act));
@@ -178,6 +198,7 @@ impl Sim {
 
     /// From now on the act may stand.
     fn try_to_operate(&mut self, account: &AccountId, act: &Act) {
+        self.tries(account, act);
         let operated = self.lives.operated.entry(account.clone()).or_default();
         operated.rotated |= matches!(act, Act::RotateKey { .. });
         operated.may_be_closed |= *act == Act::Close;
@@ -232,6 +253,7 @@ impl Sim {
     }
 
     fn note(&mut self, account: AccountId, version: u64, act: Act) {
+        let version = self.version_of_all(version);
         self.lives.operated.entry(account).or_default().acts.push((version, act));
     }
 

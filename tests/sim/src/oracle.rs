@@ -9,6 +9,7 @@ mod neighbours;
 mod paid;
 mod persons;
 mod records;
+mod recovery;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -24,8 +25,11 @@ use tollgate_standin::api_gateway::Key;
 use tollgate_standin::stripe;
 use tollgate_standin::world::{BULK_QUEUE, DEAD_LETTER_QUEUES, EVENTS_QUEUE};
 
-pub(crate) use self::entitlement::{GRACE, ends_with_refund, rank, rank_of_plan, steady_since};
+pub(crate) use self::entitlement::{
+    GRACE, ends_with_refund, rank, rank_of, rank_of_plan, steady_since,
+};
 pub(crate) use self::paid::refunded;
+pub use self::recovery::judge_recovery;
 use crate::operator::{Operated, reopens};
 use crate::run::Sim;
 

@@ -39,6 +39,7 @@ use crate::losses::Losses;
 use crate::market::{self, Edition};
 use crate::mistakes::Mistakes;
 use crate::oracle::Violation;
+use crate::recovery::Recovery;
 use crate::report::{Report, Tally};
 use crate::running::Fence;
 use crate::script::{Script, Stream, dice};
@@ -122,6 +123,8 @@ pub struct Sim {
     pub(crate) cloudtrail: Vec<Value>,
     pub(crate) triggers: Vec<Value>,
     pub(crate) mistakes: Mistakes,
+    /// The ledger was lost: what is known of it.
+    pub(crate) recovery: Option<Recovery>,
     transcript: Vec<String>,
     start: Timestamp,
 }
@@ -177,6 +180,7 @@ pub fn run_script(script: &Script) -> Report {
     sim.judge();
     sim.judge_what_is_stuck();
     sim.replay_everything();
+    sim.lose_and_recover();
     sim.report()
 }
 
@@ -253,6 +257,7 @@ impl Sim {
             cloudtrail: Vec::new(),
             triggers: Vec::new(),
             mistakes: Mistakes::default(),
+            recovery: None,
             transcript: Vec::new(),
             start: world.clock.time(),
             world,
@@ -266,6 +271,9 @@ impl Sim {
                 self.values.entry(key.id.clone()).or_insert_with(|| key.value.expose().to_owned());
             }
         });
+        if self.recovery.is_some() {
+            return;
+        }
         let links = self.world.ledger.links();
         for (customer, account) in &links {
             let last = self.links.insert(customer.clone(), account.clone());

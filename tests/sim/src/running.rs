@@ -36,15 +36,21 @@ impl Sim {
         let lease = self.tasks.label_mut(place);
         let (id, deadline, name, late) = (lease.id, lease.deadline, lease.name(), lease.late);
         let begun = std::mem::replace(&mut lease.polled, now);
-        self.storm.watch(|watch| watch.enter(id, deadline));
+        let holds = !matches!(lease.label, Label::Runbook);
+        // A command holds nothing, and asks what it likes.
+        if holds {
+            self.storm.watch(|watch| watch.enter(id, deadline));
+        }
         let ended = self.tasks.poll(place);
         self.storm.watch(crate::watch::Watch::leave);
         self.tell_notes(&name);
         // What a late one does was on the way already: that it begins nothing is watched too.
-        if !late {
-            self.check_holds(id, begun, &self.world.gate.calls_since(before));
+        let calls = self.world.gate.calls_since(before);
+        if !late && holds {
+            self.check_holds(id, begun, &calls);
         }
-        if self.storm.watch(crate::watch::Watch::take_wrote) {
+        self.witness(&calls);
+        if self.storm.watch(crate::watch::Watch::take_wrote) || !holds {
             self.check_fences(Some(id));
         }
         for problem in self.storm.watch(crate::watch::Watch::take_broken) {
@@ -84,7 +90,7 @@ impl Sim {
         }
     }
 
-    fn kill_at(&mut self, place: usize) {
+    pub(crate) fn kill_at(&mut self, place: usize) {
         let lease = self.tasks.kill(place);
         self.storm.watch(|watch| watch.killed(lease.id));
         self.tell(&format!("{} is killed", lease.name()));
@@ -93,7 +99,8 @@ impl Sim {
             // EventBridge tries again; a trigger is called once more at most, and is lost.
             Label::Cloudtrail(record) => self.cloudtrail.push(record),
             Label::Operator(act) => self.undone.push(*act),
-            Label::Worker | Label::Trigger | Label::Sweep | Label::DeadLetters => {}
+            Label::Worker | Label::Trigger | Label::Sweep | Label::DeadLetters | Label::Runbook => {
+            }
         }
     }
 
@@ -149,6 +156,7 @@ impl Sim {
             self.storm.watch(crate::watch::Watch::lands);
             self.tell(&format!("what task {task} had asked for takes effect"));
             self.check_fences(Some(task));
+            self.look_at_keys();
         }
     }
 
@@ -178,7 +186,7 @@ impl Sim {
 
     /// Invariant 6: a commit is made by whoever made the newest claim. And what it takes is
     /// looked at.
-    fn check_fences(&mut self, task: Option<u64>) {
+    pub(crate) fn check_fences(&mut self, task: Option<u64>) {
         for Mark { account, epoch, lease_until, commit } in self.world.ledger.marks() {
             let fence = self.fences.entry(account.clone()).or_default();
             fence.lease_until = lease_until;
@@ -190,7 +198,7 @@ impl Sim {
             if committed && fence.holder != task {
                 self.violate(6, format!("a commit on {account} without the newest claim"));
             }
-            if committed {
+            if committed && self.recovery.is_none() {
                 self.check_losses(&account);
             }
         }

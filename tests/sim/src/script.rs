@@ -14,6 +14,9 @@ use crate::faults::FaultKind;
 /// How many acts a run has: at least, and less than.
 const ACTS: std::ops::Range<usize> = 8..60;
 
+/// How many acts there are more where the ledger is lost: at least, and less than.
+const ACTS_OF_LOSS: std::ops::Range<usize> = 4..16;
+
 /// All that a run follows from. Two runs of one script are the same to the last call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Script {
@@ -30,6 +33,8 @@ pub struct Script {
     /// Whether settings may go wrong, and rows of ours be shown as they are not: what that
     /// leaves behind, the comparison of the systems has to find.
     pub unsettled: bool,
+    /// Whether the ledger is lost when all else has been judged, or restored from a backup.
+    pub loses: bool,
     /// A bug that is planted in the world.
     pub bug: Option<Bug>,
 }
@@ -46,6 +51,7 @@ impl Script {
         let is_big = dice.random_bool(0.02);
         let payers = if is_big { dice.random_range(11..15) } else { 0 };
         let unsettled = is_big || dice.random_bool(0.2);
+        let loses = !lossy && !unsettled && self::dice(seed, Stream::Recovery, 0).random_bool(0.28);
         let allowed = |kind: &FaultKind| !calm && (lossy || !kind.only_when_lossy());
         Self {
             seed,
@@ -54,6 +60,7 @@ impl Script {
             lossy,
             payers,
             unsettled,
+            loses,
             bug: None,
         }
     }
@@ -61,6 +68,17 @@ impl Script {
     /// How many acts the seed has, those that are left out among them.
     pub fn acts(&self) -> usize {
         dice(self.seed, Stream::Script, 1).random_range(ACTS)
+    }
+
+    /// How many acts there are after that in which the ledger is lost.
+    pub fn acts_of_loss(&self) -> usize {
+        let acts = || dice(self.seed, Stream::Recovery, 1).random_range(ACTS_OF_LOSS);
+        if self.loses { acts() } else { 0 }
+    }
+
+    /// The numbers of all acts, those that are left out among them.
+    fn numbers(&self) -> std::ops::Range<usize> {
+        0..self.acts() + self.acts_of_loss()
     }
 
     /// The same without some acts.
@@ -73,7 +91,7 @@ impl Script {
     /// The same with these acts alone.
     #[must_use]
     pub fn with_only_acts(self, acts: &[usize]) -> Self {
-        let others: Vec<_> = (0..self.acts()).filter(|act| !acts.contains(act)).collect();
+        let others: Vec<_> = self.numbers().filter(|act| !acts.contains(act)).collect();
         self.without_acts(others)
     }
 
@@ -93,7 +111,7 @@ impl Script {
 
     /// The acts that happen, by number.
     pub fn kept(&self) -> Vec<usize> {
-        (0..self.acts()).filter(|act| !self.left_out.contains(act)).collect()
+        self.numbers().filter(|act| !self.left_out.contains(act)).collect()
     }
 
     /// What happens now and then beside the acts, in a part of the seeds only, with dice of its
@@ -157,6 +175,8 @@ pub(crate) enum Stream {
     Clicks,
     /// The seller's own deployments.
     Deployments,
+    /// The loss of the ledger, and the way back.
+    Recovery,
 }
 
 /// The dice of a seed for one purpose.

@@ -79,7 +79,7 @@ impl Wrong {
 }
 
 /// The world as it is seen through a wrong setting.
-fn seen_through(world: &World, setting: WrongSetting) -> World {
+pub(crate) fn seen_through(world: &World, setting: WrongSetting) -> World {
     let mut seen = world.clone();
     match setting {
         WrongSetting::StripeKey | WrongSetting::RestrictedKey => {

@@ -12,6 +12,9 @@ use crate::script::{Stream, dice};
 /// days and months can pass.
 const BUSY: u64 = 600;
 
+/// In seconds: nobody waits longer than that while there is a ledger to be recovered.
+const A_DAY: i64 = 86_400;
+
 impl Sim {
     /// Those who pay already: they have signed up and bought while nothing failed.
     pub fn open_shop(&mut self) {
@@ -37,33 +40,38 @@ impl Sim {
     pub fn storm(&mut self) {
         self.set_lags();
         while self.acted < self.script.acts() {
-            self.rng = dice(self.script.seed, Stream::Step, self.steps);
-            self.storm.step(self.steps);
-            self.steps += 1;
-            self.world.clock.advance(SignedDuration::from_millis(self.rng.random_range(0..300)));
-            self.land();
-            self.wake_sleepers();
-            self.mend(false);
-            self.bury();
-            self.watch_gaps();
-            match self.rng.random_range(0..1000) {
-                0..700 if !self.tasks.is_empty() => self.poll(),
-                0..100 => self.let_time_pass(),
-                100..250 => self.receive(),
-                250..700 => {}
-                700..708 => self.kill(),
-                708..760 => self.receive(),
-                760..790 if self.steps % BUSY < BUSY / 2 => self.act(),
-                790..890 => self.carry_webhook(),
-                890..950 => self.carry_pool(),
-                950..956 => self.spawn_sweep(),
-                956..962 => {
-                    self.drain_dead_letters();
-                }
-                962..978 => self.mishap(),
-                978..984 => self.pause(),
-                _ => self.let_time_pass(),
+            self.storm_step();
+        }
+    }
+
+    /// A moment of it.
+    pub(crate) fn storm_step(&mut self) {
+        self.rng = dice(self.script.seed, Stream::Step, self.steps);
+        self.storm.step(self.steps);
+        self.steps += 1;
+        self.world.clock.advance(SignedDuration::from_millis(self.rng.random_range(0..300)));
+        self.land();
+        self.wake_sleepers();
+        self.mend(false);
+        self.bury();
+        self.watch_gaps();
+        match self.rng.random_range(0..1000) {
+            0..700 if !self.tasks.is_empty() => self.poll(),
+            0..100 => self.let_time_pass(),
+            100..250 => self.receive(),
+            250..700 => {}
+            700..708 => self.kill(),
+            708..760 => self.receive(),
+            760..790 if self.steps % BUSY < BUSY / 2 => self.act(),
+            790..890 => self.carry_webhook(),
+            890..950 => self.carry_pool(),
+            950..956 => self.spawn_sweep(),
+            956..962 => {
+                self.drain_dead_letters();
             }
+            962..978 => self.mishap(),
+            978..984 => self.pause(),
+            _ => self.let_time_pass(),
         }
     }
 
@@ -149,13 +157,15 @@ impl Sim {
             // Long enough for a period to end.
             _ => self.rng.random_range(900_000..3_000_000),
         };
+        let seconds = if self.recovery.is_some() { seconds.min(A_DAY) } else { seconds };
         let later = self.world.clock.time() + SignedDuration::from_secs(seconds);
         let accounts = if quiet { self.world.ledger.accounts() } else { Vec::new() };
         let due = accounts.into_iter().filter_map(|account| account.review_at);
         let now = self.world.clock.time();
         // Stripe's events are there for 30 days, and must be fetched in time.
-        let near =
-            |at: &Timestamp| quiet && *at > now && *at < now + SignedDuration::from_hours(20 * 24);
+        let known_for =
+            SignedDuration::from_hours(if self.recovery.is_some() { 24 } else { 20 * 24 });
+        let near = |at: &Timestamp| quiet && *at > now && *at < now + known_for;
         let known = due.min().filter(near);
         let later = known.filter(|_| self.rng.random_bool(0.3)).unwrap_or(later);
         // Stripe's own acts and retries are made in time, not when the seed happens to look;

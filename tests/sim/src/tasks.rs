@@ -11,6 +11,7 @@ use tollgate_events::AccountId;
 use tollgate_standin::stripe::Delivery;
 
 use crate::receipt::Receipt;
+use crate::recovery::Told;
 
 /// What a task is about: enough to know what its death means.
 pub(crate) enum Label {
@@ -21,6 +22,8 @@ pub(crate) enum Label {
     Sweep,
     DeadLetters,
     Operator(Box<(AccountId, OperatorAct)>),
+    /// A step of the runbook's, by whoever recovers the ledger.
+    Runbook,
 }
 
 impl Label {
@@ -33,6 +36,7 @@ impl Label {
             Self::Sweep => "sweep",
             Self::DeadLetters => "dead letters' function",
             Self::Operator(_) => "operator's command",
+            Self::Runbook => "runbook's step",
         }
     }
 }
@@ -64,4 +68,5 @@ pub(crate) enum Done {
     Pool(PoolEvent),
     Sweep(PortResult<SweepReport>),
     Operated(Result<Acted, ActError>),
+    Runbook(Told),
 }

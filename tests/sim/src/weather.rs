@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use jiff::{SignedDuration, Timestamp};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
-use tollgate_billing::ports::{Class, PortError, PortResult};
+use tollgate_billing::ports::{Class, PortError, PortResult, Service};
 use tollgate_standin::clock::VirtualClock;
 use tollgate_standin::gate::{Call, Effect, Weather, failure};
 
@@ -35,6 +35,8 @@ struct State {
     kept: Vec<(Timestamp, u64, Effect)>,
     /// When the next late effect lands.
     lands: Option<(Timestamp, u64)>,
+    /// There is no table.
+    table_gone: bool,
 }
 
 impl fmt::Debug for State {
@@ -57,6 +59,7 @@ impl Storm {
             watch: Watch::default(),
             kept: Vec::new(),
             lands: None,
+            table_gone: false,
         };
         Self { state: Mutex::new(state), clock: OnceLock::new() }
     }
@@ -85,6 +88,11 @@ impl Storm {
     /// From now on nothing goes wrong.
     pub fn end(&self) {
         self.lock().kinds.clear();
+    }
+
+    /// From now on there is no table, or there is one again.
+    pub(crate) fn set_table_gone(&self, gone: bool) {
+        self.lock().table_gone = gone;
     }
 
     /// Whether a kind of fault is to be reckoned with.
@@ -192,6 +200,10 @@ impl Weather for Storm {
 
     fn before(&self, call: &Call) -> PortResult<()> {
         let mut state = self.lock();
+        if state.table_gone && call.service == Service::Ledger {
+            state.watch.ends(call);
+            return Err(failed(call, Class::Invalid, "ResourceNotFoundException"));
+        }
         let kind = state.strikes(call, possible(call)).or_else(|| state.is_crowded(call));
         let Some(kind) = kind else {
             state.watch.takes_effect(call);

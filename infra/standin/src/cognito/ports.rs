@@ -69,7 +69,7 @@ impl Users for CognitoStandin {
         let act = || {
             let (users, next) =
                 self.list(None, PAGE, page).map_err(|error| classified("ListUsers", &error))?;
-            Ok(Page::whole(users.iter().map(record).collect(), next))
+            Ok(Page::whole(users.iter().map(|user| self.listed(user)).collect(), next))
         };
         self.gate.pass(Service::Cognito, "ListUsers", "", act).await
     }
@@ -84,8 +84,18 @@ impl Users for CognitoStandin {
 }
 
 impl CognitoStandin {
+    fn listed(&self, user: &User) -> UserRecord {
+        let mut read = record(user);
+        let word = read.attributes.plan.as_deref();
+        let is_shut = matches!(word, Some("held" | "closed"));
+        if is_shut && self.gate.has(Bug::WordNotRead) {
+            read.attributes.plan = None;
+        }
+        read
+    }
+
     fn read(&self, user: &User) -> UserRecord {
-        let read = record(user);
+        let read = self.listed(user);
         let blind = self.gate.has(Bug::AttributesNotRead);
         if blind { UserRecord { attributes: Attributes::default(), ..read } } else { read }
     }

@@ -83,6 +83,18 @@ impl MemoryLedger {
         self.release_indexes();
     }
 
+    /// Of the accounts, with all that is theirs, only those are left that are kept.
+    pub fn keep_accounts(&self, keep: impl FnMut() -> bool) {
+        self.lock().keep_accounts(keep);
+        self.release_indexes();
+    }
+
+    /// Of all items, only those are left that are kept.
+    pub fn keep_items(&self, keep: impl FnMut() -> bool) {
+        self.lock().keep_items(keep);
+        self.release_indexes();
+    }
+
     /// From now on the indexes answer as of now, until this is called again.
     pub fn hold_indexes(&self) {
         let now = self.lock().clone();

@@ -5,6 +5,7 @@
 //! links, history without overwriting. It says nothing about DynamoDB's limits
 //! (100 items to a transaction, 400 KB to an item): those are the adapter's.
 
+mod loss;
 mod memory;
 mod mistakes;
 mod port;

@@ -2,7 +2,7 @@
 //! that nobody knows. On purpose without `decide`.
 
 use jiff::{SignedDuration, Timestamp};
-use tollgate_billing::account::{Access, Account, DisputeMark, Given};
+use tollgate_billing::account::{Access, Account, DisputeMark, Given, PlanId};
 use tollgate_events::{CustomerId, DisputeId};
 use tollgate_standin::stripe::{self, Stripe};
 
@@ -14,7 +14,7 @@ use crate::operator::{Operated, Standing};
 use crate::run::Sim;
 
 /// The plans, by rank.
-const PLANS: [&str; 3] = ["free", "basic", "pro"];
+pub(super) const PLANS: [&str; 3] = ["free", "basic", "pro"];
 
 /// How long a past-due subscription keeps its plan by default.
 pub(crate) const GRACE: SignedDuration = SignedDuration::from_hours(7 * 24);
@@ -255,6 +255,11 @@ pub(crate) fn rank(stripe: &Stripe, row: &stripe::Subscription, edition: Edition
 pub(crate) fn rank_of_plan(access: &Access) -> usize {
     let plan = access.plan.as_ref();
     PLANS.iter().position(|it| plan.is_some_and(|plan| plan.as_str() == *it)).unwrap_or(0)
+}
+
+/// The rank of a plan.
+pub(crate) fn rank_of(plan: &PlanId) -> Option<usize> {
+    PLANS.iter().position(|it| *it == plan.as_str())
 }
 
 /// Since when a subscription has been as it is, by Stripe's events.

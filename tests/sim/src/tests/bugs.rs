@@ -93,6 +93,11 @@ fn keys_left_without_a_plan_are_caught() {
 }
 
 #[test]
+fn harm_done_by_a_lost_ledger_is_caught() {
+    all_are_caught(13);
+}
+
+#[test]
 fn bugs_have_names_of_their_own() {
     for bug in Bug::ALL {
         assert_eq!(Bug::named(bug.name()), Some(bug));

@@ -1,0 +1,232 @@
+//! The ledger is lost, or restored from a backup, while the world goes on; and the way back.
+//!
+//! It begins where everything else has been judged: a few more acts, in the same storm, and in the midst of
+//! them the table is gone. What comes back is a backup of some days ago, nothing, or half of what there
+//! was. Somebody in a hurry takes the runbook's steps, in any order, twice, with an old file or another
+//! account's key, and is interrupted, while workers and events go on. When the weather is fair,
+//! somebody takes them as they stand in the runbook; and then it is [judged](crate::oracle).
+//!
+//! Only in seeds in which nobody edits by hand and nothing is lost or set wrongly besides: who has
+//! changed a key while the ledger was away could not be told.
+
+mod runbook;
+mod witness;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::{SignedDuration, Timestamp};
+use rand::RngExt;
+use rand_chacha::ChaCha8Rng;
+use tollgate_billing::account::Account;
+use tollgate_events::AccountId;
+use tollgate_standin::ledger::Backup;
+
+pub(crate) use self::runbook::{Listed, Told, is_guessed};
+pub(crate) use self::witness::{Made, opens};
+use crate::operator::Operated;
+use crate::oracle;
+use crate::run::Sim;
+use crate::script::{Stream, dice};
+
+/// The invariant that is judged here.
+pub(crate) const RECOVERY: u8 = 13;
+
+/// Nobody restores an older backup: Stripe lists its events for thirty days.
+const OLDEST: SignedDuration = SignedDuration::from_hours(20 * 24);
+
+/// How long it goes on at most until somebody follows the runbook.
+const UNTIL_THE_RUNBOOK: SignedDuration = SignedDuration::from_hours(5 * 24);
+
+/// What an act's version is raised by when the ledger has been lost since: its accounts may begin
+/// anew.
+pub(crate) const SINCE_THE_LOSS: u64 = 1_000_000;
+
+/// What becomes of the table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Loss {
+    /// It is restored as it was.
+    Restored,
+    /// It is empty.
+    Everything,
+    /// Half of the accounts are gone, with all that is theirs.
+    HalfOfAccounts,
+    /// Half of the items are gone, whatever they are.
+    HalfOfItems,
+}
+
+impl Loss {
+    fn drawn(dice: &mut ChaCha8Rng) -> Self {
+        match dice.random_range(0..10) {
+            0..5 => Self::Restored,
+            5..7 => Self::Everything,
+            7..9 => Self::HalfOfAccounts,
+            _ => Self::HalfOfItems,
+        }
+    }
+}
+
+/// What is known of a loss, and of what there was before.
+pub(crate) struct Recovery {
+    /// When the table was lost.
+    pub(crate) lost_at: Timestamp,
+    /// Since when the ledger knows nothing of what happened.
+    pub(crate) since: Timestamp,
+    /// Every account as it was when it was lost.
+    pub(crate) before: BTreeMap<AccountId, Account>,
+    /// Every key of ours that there was then or since, by its id.
+    pub(crate) keys: BTreeMap<String, Made>,
+    /// Whom an operator had held or closed, and who was not served: until an operator tries to
+    /// release them.
+    pub(crate) shut: BTreeSet<AccountId>,
+    /// On which plan each account's keys opened the API.
+    pub(crate) had: BTreeMap<AccountId, usize>,
+    /// Whose key an operator has tried to rotate since.
+    pub(crate) rotated: BTreeSet<AccountId>,
+    /// What the last comparison told.
+    pub(crate) listed: Listed,
+}
+
+/// The ledger as it was, day by day.
+struct Backups(Vec<(Timestamp, Backup)>);
+
+impl Sim {
+    /// In some seeds: the ledger is lost, and recovered, and that is judged.
+    pub(crate) fn lose_and_recover(&mut self) {
+        let unclear = self.was_wrong || self.lives.takes_subs || !self.violations.is_empty();
+        if !self.script.loses || unclear {
+            return;
+        }
+        let mut dice = dice(self.script.seed, Stream::Recovery, 2);
+        let first = self.script.acts();
+        let all = first + self.script.acts_of_loss();
+        let lost = dice.random_range(first..all);
+        self.set_lags();
+        self.storm.go_on(self.script.faults.clone());
+        self.tell("the storm begins again");
+        let mut backups = Backups(vec![self.backup()]);
+        while self.acted < lost {
+            self.storm_step();
+            if backups.0.len() <= self.acted - first {
+                backups.0.push(self.backup());
+                self.operate_as_well(self.acted);
+            }
+        }
+        self.lose(backups, all, &mut dice);
+        let until = self.world.clock.time() + UNTIL_THE_RUNBOOK;
+        while self.acted < all && self.world.clock.time() < until {
+            let number = self.acted;
+            self.storm_step();
+            if self.acted > number {
+                self.operate_as_well(number);
+                self.take_steps_in_a_hurry(number);
+            }
+        }
+        self.follow_the_runbook();
+        oracle::judge_recovery(self).into_iter().for_each(|violation| self.found(violation));
+    }
+
+    /// What operators do is what a backup does not know.
+    fn operate_as_well(&mut self, act: usize) {
+        let mut dice = dice(self.script.seed, Stream::Recovery, act as u64 + 500);
+        if self.script.left_out.contains(&act) || !dice.random_bool(0.4) {
+            return;
+        }
+        if let Some(told) = self.operate(&mut dice) {
+            self.tell(&format!("[{act}] and {told}"));
+        }
+    }
+
+    fn backup(&self) -> (Timestamp, Backup) {
+        (self.world.clock.time(), self.world.ledger.back_up())
+    }
+
+    /// The table is gone for a while, and then it is as it comes back.
+    fn lose(&mut self, mut backups: Backups, all: usize, dice: &mut ChaCha8Rng) {
+        self.end_what_is_under_way();
+        let now = self.world.clock.time();
+        backups.0.retain(|(at, _)| *at + OLDEST > now);
+        let loss = Loss::drawn(dice);
+        let place = dice.random_range(0..backups.0.len().max(1));
+        let backup = backups.0.into_iter().nth(place).filter(|_| loss == Loss::Restored);
+        let since = backup.as_ref().map_or(now, |(at, _)| *at);
+        self.recovery = Some(self.remember(now, since));
+        self.tell(&format!("the table is gone: {loss:?}, as of {since}"));
+        let ledger = &self.world.ledger;
+        match (loss, &backup) {
+            (Loss::Restored, Some((_, backup))) => ledger.restore(backup),
+            (Loss::Restored | Loss::Everything, _) => ledger.lose_everything(),
+            (Loss::HalfOfAccounts, _) => ledger.keep_accounts(|| dice.random_bool(0.5)),
+            (Loss::HalfOfItems, _) => ledger.keep_items(|| dice.random_bool(0.5)),
+        }
+        self.fences.clear();
+        self.check_fences(None);
+        let until = now + SignedDuration::from_mins(dice.random_range(1..90));
+        self.storm.set_table_gone(true);
+        while self.acted < all && self.world.clock.time() < until {
+            self.storm_step();
+        }
+        self.end_what_is_under_way();
+        self.storm.set_table_gone(false);
+        self.leave_what_is_open();
+        self.tell("there is a table again");
+    }
+
+    /// Whoever was being worked on when the backup was made may be anywhere between two states, and
+    /// whom it has as told that they are held, and by nobody, may be on the way out of it: what
+    /// was said since cannot be told from that.
+    fn leave_what_is_open(&mut self) {
+        let Some(recovery) = &mut self.recovery else { return };
+        for Account { id, open, access, deferred, .. } in &self.world.ledger.accounts() {
+            let told = matches!(access.attributes.plan.as_deref(), Some("held" | "closed"));
+            let waits = *open || !deferred.is_empty();
+            if waits || told && access.hold.is_none() && access.closed.is_none() {
+                recovery.shut.remove(id);
+            }
+        }
+    }
+
+    /// Whatever began before is over: that takes longer than any lease.
+    fn end_what_is_under_way(&mut self) {
+        while !self.tasks.is_empty() {
+            self.kill_at(0);
+        }
+        while let Some(at) = self.storm.next_landing() {
+            self.advance_to(at);
+        }
+    }
+
+    fn remember(&self, lost_at: Timestamp, since: Timestamp) -> Recovery {
+        let accounts = self.world.ledger.accounts().into_iter();
+        let mut recovery = Recovery {
+            lost_at,
+            since,
+            before: accounts.map(|account| (account.id.clone(), account)).collect(),
+            keys: BTreeMap::new(),
+            shut: BTreeSet::new(),
+            had: self.ranks_of_keys(),
+            rotated: BTreeSet::new(),
+            listed: Listed::default(),
+        };
+        recovery.keys.extend(self.keys_made());
+        for (account, operated) in &self.lives.operated {
+            let standing = Operated::standing(operated);
+            if (standing.held || standing.closed) && !recovery.had.contains_key(account) {
+                recovery.shut.insert(account.clone());
+            }
+            // It may be under way.
+            let before = recovery.before.get(account);
+            if before.is_some_and(|before| before.open || operated.rotates_at(before.version)) {
+                recovery.rotated.insert(account.clone());
+            }
+        }
+        for (account, operator_act) in &self.undone {
+            recovery.tries(account, &operator_act.act);
+        }
+        recovery
+    }
+
+    /// A version among all that an account has had, with those that were lost.
+    pub(crate) fn version_of_all(&self, version: u64) -> u64 {
+        version + if self.recovery.is_some() { SINCE_THE_LOSS } else { 0 }
+    }
+}

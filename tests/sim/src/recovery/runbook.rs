@@ -1,0 +1,284 @@
+//! The runbook's steps, as the command `tollgate` takes them.
+
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
+
+use jiff::{SignedDuration, Timestamp};
+use rand::RngExt;
+use rand_chacha::ChaCha8Rng;
+use tollgate_billing::account::KeyId;
+use tollgate_billing::converge::Worker;
+use tollgate_billing::halt::Halt;
+use tollgate_billing::key_name::key_owner;
+use tollgate_billing::ops::{
+    Cursor, Progress, REBUILT_GRANT, Rebuild, Reconcile, Repaired, Replay, Selection, Supply, Word,
+    doubts, excesses,
+};
+use tollgate_billing::ports::PortResult;
+use tollgate_billing::sweep::{About, DriftSweep, Finding, News};
+use tollgate_events::{AccountId, CustomerId};
+use tollgate_standin::bugs::Bug;
+use tollgate_standin::world::World;
+
+use crate::executor::block_on;
+use crate::market;
+use crate::run::Sim;
+use crate::script::{Stream, dice};
+use crate::settings::{WrongSetting, seen_through};
+use crate::tasks::{Done, Label, Lease};
+
+/// How many accounts a command holds at once: all that there are.
+const AT_ONCE: usize = 1_000;
+
+/// For how long somebody lets a step run.
+const PATIENCE: SignedDuration = SignedDuration::from_hours(2);
+
+/// A step of the runbook's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Step {
+    /// `events replay --from-stripe`.
+    Replay,
+    /// `reconcile`.
+    Look,
+    /// `reconcile --rebuild`.
+    Rebuild,
+    /// `reconcile --repair`.
+    Repair,
+}
+
+/// What a comparison has told.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Listed {
+    /// Accounts of which anything was found: themselves, their keys.
+    pub(crate) accounts: BTreeSet<AccountId>,
+    /// Customers of whom anything was found.
+    pub(crate) customers: BTreeSet<CustomerId>,
+    /// Keys that no account names.
+    orphans: BTreeSet<KeyId>,
+    /// What holds losses back.
+    pub(crate) halts: Vec<Halt>,
+}
+
+impl Listed {
+    fn add(&mut self, stack: &str, finding: &Finding) {
+        match &finding.about {
+            About::Account(account) => drop(self.accounts.insert(account.clone())),
+            About::Customer(customer) => drop(self.customers.insert(customer.clone())),
+            About::Key(key) => {
+                self.accounts.extend(key_owner(stack, &key.name));
+                self.orphans.insert(key.id.clone());
+            }
+        }
+    }
+}
+
+/// What a step has told.
+pub(crate) struct Told {
+    line: String,
+    listed: Option<Listed>,
+}
+
+/// The command, with the environment that it has.
+struct Command {
+    worker: Worker<World>,
+    since: Timestamp,
+    run: String,
+    accepts: bool,
+}
+
+impl Command {
+    async fn take(self, step: Step) -> Told {
+        let done = match step {
+            Step::Replay => self.replay().await,
+            Step::Look | Step::Repair => self.reconcile(step == Step::Repair).await,
+            Step::Rebuild => self.rebuild().await,
+        };
+        let (line, listed) = match done {
+            Ok((line, listed)) => (line, listed),
+            Err(error) => (format!("{error}"), None),
+        };
+        Told { line: format!("{step:?}: {line}"), listed }
+    }
+
+    async fn replay(&self) -> PortResult<(String, Option<Listed>)> {
+        let World { ledger, stripe, clock, .. } = &self.worker.ports;
+        let now = clock.time();
+        let selection = Selection::between(self.since, now);
+        let Ok(mut supply) = Supply::listed(ledger, stripe, selection, false, now) else {
+            return Ok(("that is too long ago".to_owned(), None));
+        };
+        let cursor = Cursor::begin(self.run.clone(), self.since);
+        let queue = self.worker.ports.queue();
+        let replay = Replay { ledger, queue: &queue, clock, per_second: 10, cursor };
+        let mut progress = Progress::default();
+        replay.run(&mut supply, &mut progress, |_, _| ControlFlow::Continue(())).await?;
+        Ok((format!("{} events", progress.sent), None))
+    }
+
+    async fn reconcile(&self, repairs: bool) -> PortResult<(String, Option<Listed>)> {
+        let Worker { ports, catalog, policy, stack, .. } = &self.worker;
+        let queue = ports.queue();
+        let sweep = DriftSweep { ports, queue: &queue, catalog, policy, stack, at_once: AT_ONCE };
+        let reconcile = Reconcile { sweep };
+        let mut listed = Listed::default();
+        let mut told = |news| {
+            if let News::Found(finding) = &news {
+                listed.add(stack, finding);
+            }
+        };
+        let report = reconcile.look(&mut told).await?;
+        if !ports.gate.has(Bug::HaltsNotAsked) {
+            listed.halts = reconcile.halts().await?;
+        }
+        let mut line = format!("found {:?}", report.found);
+        if !repairs {
+            return Ok((line, Some(listed)));
+        }
+        let too_much = excesses(&report);
+        if !too_much.is_empty() && !self.accepts {
+            return Ok((format!("{line}, refused: {too_much:?}"), None));
+        }
+        let accepted = self.accepts && (!too_much.is_empty() || !listed.halts.is_empty());
+        if accepted {
+            reconcile.accept().await?;
+        }
+        let named = ports.gate.has(Bug::OrphansNamed);
+        let keys = if named { listed.orphans.clone() } else { BTreeSet::new() };
+        let word = Word { accepted, keys };
+        let mut repaired = Repaired::default();
+        reconcile.repair(&word, &mut repaired, &mut |_| ()).await?;
+        let deleted: Vec<_> = repaired.deleted.iter().map(|key| &key.name).collect();
+        line += &format!(", woken {:?}, deleted {deleted:?}", repaired.report.woken);
+        Ok((line, None))
+    }
+
+    async fn rebuild(&self) -> PortResult<(String, Option<Listed>)> {
+        let Worker { ports, catalog, policy, deriver, stack, .. } = &self.worker;
+        let queue = ports.queue();
+        let sweep = DriftSweep { ports, queue: &queue, catalog, policy, stack, at_once: AT_ONCE };
+        let stale = &sweep.look(&mut |_| ()).await?.stale;
+        let (by, at_once) = ("olga", AT_ONCE);
+        let rebuild = Rebuild { ports, catalog, policy, deriver, stack, stale, by, at_once };
+        let would = rebuild.look(&mut |_| ()).await?;
+        let doubts = doubts(&would);
+        if !doubts.is_empty() && !self.accepts {
+            return Ok((format!("refused: {doubts:?}"), None));
+        }
+        let mut all = Vec::new();
+        let mut heard = |news| {
+            if let News::Found(rebuilt) = news {
+                all.push(rebuilt);
+            }
+        };
+        let report = rebuild.run(&mut heard).await?;
+        let (busy, left) = (report.busy, report.left);
+        Ok((format!("busy {busy}, left {left}, {all:?}"), None))
+    }
+}
+
+impl Sim {
+    /// The command as it is to be.
+    fn command(&self, run: &str) -> Command {
+        let worker = market::worker(&self.world, self.edition, self.secret);
+        let since = self.recovery.as_ref().map_or(Timestamp::MIN, |it| it.since);
+        Command { worker, since, run: run.to_owned(), accepts: true }
+    }
+
+    /// After an act, somebody takes any step, now and then with something wrong in their
+    /// environment, twice, or not to its end.
+    pub(super) fn take_steps_in_a_hurry(&mut self, act: usize) {
+        let mut dice = dice(self.script.seed, Stream::Recovery, act as u64 + 100);
+        if self.script.left_out.contains(&act) || !dice.random_bool(0.6) {
+            return;
+        }
+        let steps = [Step::Replay, Step::Look, Step::Rebuild, Step::Repair, Step::Repair];
+        let step = steps[dice.random_range(0..steps.len())];
+        let (command, wrong) = self.hurried(&mut dice, act);
+        let until = match dice.random_bool(0.3) {
+            true => SignedDuration::from_millis(dice.random_range(1..20_000)),
+            false => PATIENCE,
+        };
+        self.tell(&format!("[{act}] somebody in a hurry takes the step {step:?}{wrong}"));
+        if dice.random_bool(0.2) {
+            let (again, _) = (self.command(&format!("again-{act}")), ());
+            self.begin_step(step, again, PATIENCE);
+        }
+        self.begin_step(step, command, until);
+    }
+
+    /// A command with something wrong in its environment, perhaps. Nobody accepts what looks wrong.
+    fn hurried(&self, dice: &mut ChaCha8Rng, act: usize) -> (Command, String) {
+        let mut command = self.command(&format!("hurried-{act}"));
+        command.accepts = false;
+        let (edition, secret) = (self.edition, self.secret);
+        let wrong = match dice.random_range(0..10) {
+            0 => Some(WrongSetting::StripeKey),
+            1 => Some(WrongSetting::RestrictedKey),
+            2 => Some(WrongSetting::UserPool),
+            _ => None,
+        };
+        let edition = match dice.random_range(0..10) {
+            0 => edition.before(),
+            1 => edition.again(None),
+            _ => edition,
+        };
+        let world = wrong.map_or(self.world.clone(), |wrong| seen_through(&self.world, wrong));
+        command.worker = market::worker(&world, edition, secret);
+        let told = wrong.map(|wrong| format!(", with a wrong {wrong:?}")).unwrap_or_default();
+        let file = match edition == self.edition {
+            true => String::new(),
+            false => format!(", with the file of catalog {}", edition.revision),
+        };
+        (command, told + &file)
+    }
+
+    fn begin_step(&mut self, step: Step, command: Command, patience: SignedDuration) {
+        self.tasks_begun += 1;
+        let now = self.world.clock.time();
+        let lease = Lease {
+            id: self.tasks_begun,
+            label: Label::Runbook,
+            deadline: now + patience,
+            polled: now,
+            asleep_until: None,
+            late: false,
+        };
+        self.tasks.spawn(lease, async move { Done::Runbook(command.take(step).await) });
+    }
+
+    /// A step is through.
+    pub(crate) fn through(&mut self, told: Told) {
+        self.tell(&told.line);
+        let listed = told.listed.zip(self.recovery.as_mut());
+        if let Some((listed, recovery)) = listed {
+            recovery.listed = listed;
+        }
+    }
+
+    /// The weather is fair, and somebody does what the runbook says, twice where it must be.
+    pub(super) fn follow_the_runbook(&mut self) {
+        self.calm_down(1);
+        self.take_step(Step::Replay);
+        for _ in 0..2 {
+            for step in [Step::Look, Step::Rebuild, Step::Repair] {
+                self.take_step(step);
+            }
+            self.replay_what_is_stuck();
+        }
+        self.take_step(Step::Look);
+    }
+
+    fn take_step(&mut self, step: Step) {
+        let before = self.world.gate.count();
+        let run = format!("{step:?}-{}", self.world.clock.time().as_second());
+        let told = block_on(self.command(&run).take(step));
+        self.witness(&self.world.gate.calls_since(before));
+        self.through(told);
+        self.come_to_rest();
+    }
+}
+
+/// Whether a rebuild has told of a grant.
+pub(crate) fn is_guessed(access: &tollgate_billing::account::Access) -> bool {
+    access.grants.iter().any(|grant| grant.why == REBUILT_GRANT)
+}
