@@ -160,10 +160,14 @@ impl<P: Ports> Run<'_, P> {
         if was_refused(&stop) {
             self.account.open = self.is_begun();
         }
-        if matches!(stop, Stop::StaleLedger(_)) && self.steps.is_empty() {
+        if matches!(stop, Stop::StaleLedger(_)) {
             // Neither of the two is believed: what was found is judged again, as it was.
             self.account.open = self.claimed.found_open() || self.in_doubt;
-            self.account.access = self.committed().clone();
+            match self.steps.is_empty() {
+                true => self.account.access = self.committed().clone(),
+                // What was done so far stands; the word that contradicts it is not the ledger's.
+                false => self.account.access.attributes = self.committed().attributes.clone(),
+            }
         }
         let after = after.max(SignedDuration::from_secs(1));
         self.account.review_at = self.clock_now().checked_add(after).ok();
