@@ -76,7 +76,7 @@ impl Act {
         match self {
             Self::Hold => "operator.hold",
             Self::Release => RELEASED,
-            Self::Grant { .. } => "operator.grant",
+            Self::Grant { .. } => GRANTED,
             Self::RevokeGrant { .. } => "operator.revoke_grant",
             Self::LiftDispute { .. } => LIFTED,
             Self::RotateKey { .. } => "operator.rotate_key",
@@ -121,6 +121,9 @@ impl Act {
 
 /// The type of the event with which an operator's link wakes its account.
 pub(crate) const LINKED: &str = "operator.link";
+
+/// And that with which a grant does.
+pub(crate) const GRANTED: &str = "operator.grant";
 
 /// And those with which an act that ends what refuses a key does.
 pub(crate) const RELEASED: &str = "operator.release";

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 use tollgate_events::CustomerId;
 
+use super::super::acts::GRANTED;
 use super::{FoundKey, FoundKeys};
 use crate::account::{
     Access, Account, DisputeMark, Grant, KeyRecord, PlanId, Reason, RetiringKey, Slot, Status, User,
@@ -167,9 +168,11 @@ fn forget_what_is_contradicted(access: &mut Access, remains: &Remains<'_>, catal
         Status::Closed => access.closed = None,
         Status::New | Status::Active | Status::Disabled | Status::WaitingForKey => {}
     }
-    access
-        .grants
-        .retain(|grant| catalog.plan(&grant.plan).is_some_and(|plan| plan.rank <= shown.rank));
+    // One of them waits to come to something: which, nothing says.
+    if !remains.before.deferred.iter().any(|event| event.kind == GRANTED) {
+        let is_had = |plan: &Plan| plan.rank <= shown.rank;
+        access.grants.retain(|grant| catalog.plan(&grant.plan).is_some_and(is_had));
+    }
 }
 
 /// The plan that key and word agree on.
