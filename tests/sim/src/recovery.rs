@@ -150,6 +150,10 @@ impl Sim {
         let backup = backups.0.into_iter().nth(place).filter(|_| loss == Loss::Restored);
         let since = backup.as_ref().map_or(now, |(at, _)| *at);
         self.recovery = Some(self.remember(now, since));
+        // Until now, it would only be in the way.
+        if let Some(bug) = self.script.bug.filter(|bug| bug.invariant() == RECOVERY) {
+            self.world.plant(bug);
+        }
         self.tell(&format!("the table is gone: {loss:?}, as of {since}"));
         let ledger = &self.world.ledger;
         match (loss, &backup) {

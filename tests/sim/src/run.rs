@@ -39,7 +39,7 @@ use crate::losses::Losses;
 use crate::market::{self, Edition};
 use crate::mistakes::Mistakes;
 use crate::oracle::Violation;
-use crate::recovery::Recovery;
+use crate::recovery::{RECOVERY, Recovery};
 use crate::report::{Report, Tally};
 use crate::running::Fence;
 use crate::script::{Script, Stream, dice};
@@ -199,7 +199,7 @@ impl Sim {
         let plans_toml = world.plans_toml.clone() + policy;
         let ledger = world.ledger.clone().with_page_size(3);
         let world = World { ledger, plans_toml, ..world };
-        if let Some(bug) = script.bug {
+        if let Some(bug) = script.bug.filter(|bug| bug.invariant() != RECOVERY) {
             world.plant(bug);
         }
         storm.set_clock(world.clock.clone());

@@ -6,7 +6,6 @@ use std::ops::ControlFlow;
 use jiff::{SignedDuration, Timestamp};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
-use tollgate_billing::account::KeyId;
 use tollgate_billing::converge::Worker;
 use tollgate_billing::halt::Halt;
 use tollgate_billing::key_name::key_owner;
@@ -17,7 +16,6 @@ use tollgate_billing::ops::{
 use tollgate_billing::ports::PortResult;
 use tollgate_billing::sweep::{About, DriftSweep, Finding, News};
 use tollgate_events::{AccountId, CustomerId};
-use tollgate_standin::bugs::Bug;
 use tollgate_standin::world::World;
 
 use crate::executor::block_on;
@@ -53,8 +51,6 @@ pub(crate) struct Listed {
     pub(crate) accounts: BTreeSet<AccountId>,
     /// Customers of whom anything was found.
     pub(crate) customers: BTreeSet<CustomerId>,
-    /// Keys that no account names.
-    orphans: BTreeSet<KeyId>,
     /// What holds losses back.
     pub(crate) halts: Vec<Halt>,
 }
@@ -64,10 +60,7 @@ impl Listed {
         match &finding.about {
             About::Account(account) => drop(self.accounts.insert(account.clone())),
             About::Customer(customer) => drop(self.customers.insert(customer.clone())),
-            About::Key(key) => {
-                self.accounts.extend(key_owner(stack, &key.name));
-                self.orphans.insert(key.id.clone());
-            }
+            About::Key(key) => self.accounts.extend(key_owner(stack, &key.name)),
         }
     }
 }
@@ -127,9 +120,7 @@ impl Command {
             }
         };
         let report = reconcile.look(&mut told).await?;
-        if !ports.gate.has(Bug::HaltsNotAsked) {
-            listed.halts = reconcile.halts().await?;
-        }
+        listed.halts = reconcile.halts().await?;
         let mut line = format!("found {:?}", report.found);
         if !repairs {
             return Ok((line, Some(listed)));
@@ -142,9 +133,7 @@ impl Command {
         if accepted {
             reconcile.accept().await?;
         }
-        let named = ports.gate.has(Bug::OrphansNamed);
-        let keys = if named { listed.orphans.clone() } else { BTreeSet::new() };
-        let word = Word { accepted, keys };
+        let word = Word { accepted, keys: BTreeSet::new() };
         let mut repaired = Repaired::default();
         reconcile.repair(&word, &mut repaired, &mut |_| ()).await?;
         let deleted: Vec<_> = repaired.deleted.iter().map(|key| &key.name).collect();
