@@ -20,6 +20,7 @@ pub(super) fn start(bug: Bug) -> u64 {
         Bug::BlastNotKept => 566,
         Bug::BetweenNotWoken => 1268,
         Bug::OddRowStopsPage => 340,
+        Bug::WordNotRead => 550,
         _ => 0,
     }
 }
