@@ -19,7 +19,7 @@ use tollgate_events::{
     SubscriptionId,
 };
 
-use crate::account::{Account, Attributes, KeyId, UsagePlanId};
+use crate::account::{Account, Attributes, KeyId, UsagePlanId, is_like_a_sub};
 use crate::derive::KeyValue;
 use crate::ledger::{
     Claim, Commit, CommitResult, CustomerLink, Entry, EventRecord, StackRecord, StoredEvent,
@@ -591,6 +591,12 @@ pub struct UserRecord {
 }
 
 impl UserRecord {
+    /// Whether what stands in their attributes was meant for them: what is written to another user
+    /// by their sub lands on whoever has chosen that for a name.
+    pub fn is_meant(&self) -> bool {
+        !is_like_a_sub(&self.username) || self.username == self.id.as_str()
+    }
+
     /// What admin calls are best made with: the sub, which is never given again and is no
     /// personal data; for federated users only the user name works.
     /// <https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_AdminUpdateUserAttributes.html>

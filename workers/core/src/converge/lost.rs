@@ -34,10 +34,11 @@ impl<P: Ports> Run<'_, P> {
     pub(super) fn not_told_otherwise(&self) -> Result<(), Stop> {
         let read = self.attributes_read.as_ref();
         let refused = read.and_then(|read| read.plan.as_deref()).is_some_and(says_refused);
-        // What an operator has said since is no contradiction.
+        // What an operator has said since is no contradiction; and who signs up has no past.
         let access = &self.account.access;
-        let known = access.hold.is_some() || access.closed.is_some();
-        if refused && !known && self.is_unknown() { Err(Stop::LedgerLost) } else { Ok(()) }
+        let known = access.hold.is_some() || access.closed.is_some() || self.signs_up();
+        let lost = refused && self.evidence.is_meant && !known && self.is_unknown();
+        if lost { Err(Stop::LedgerLost) } else { Ok(()) }
     }
 
     /// Whoever is opened again had a key, and the ledger knows of it: what another worker's late

@@ -26,6 +26,8 @@ pub(super) struct Evidence {
     pub(super) looked: bool,
     /// An operator's act that is only foretold releases the account.
     pub(super) released: bool,
+    /// The user's attributes were written to them, and to nobody else.
+    pub(super) is_meant: bool,
     /// The subscriptions that were decided by.
     pub(super) subscriptions: Vec<Subscription>,
     /// Keys of which the ledger does not know; nothing, before anybody has asked.

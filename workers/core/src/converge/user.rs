@@ -33,6 +33,7 @@ impl<P: Ports> Run<'_, P> {
             return Ok(UserFact::NotFound { delete_seen: self.account.deletion_told });
         };
         self.must_be_nobody_elses_sub(&username, &user).await?;
+        self.evidence.is_meant = user.is_meant();
         self.attributes_read = Some(user.attributes);
         self.email = user.email;
         Ok(UserFact::Found { username, enabled: user.enabled })

@@ -493,7 +493,7 @@ impl<'a, P: Ports, Q: Queue> UnderWay<'a, P, Q> {
     /// that they are held or closed had an account.
     async fn judge_without_account(&mut self, user: &UserRecord) -> PortResult<()> {
         let id = user.id.clone();
-        if user.attributes.plan.as_deref().is_some_and(says_refused) {
+        if user.is_meant() && user.attributes.plan.as_deref().is_some_and(says_refused) {
             self.report.stale.insert(id.clone());
             return self.found(Drift::StaleLedger, About::Account(id), None).await;
         }
