@@ -160,7 +160,7 @@ impl<P: Ports> Run<'_, P> {
         if was_refused(&stop) {
             self.account.open = self.is_begun();
         }
-        if matches!(stop, Stop::StaleLedger(_)) {
+        if matches!(stop, Stop::StaleLedger(_) | Stop::LedgerLost) {
             // Neither of the two is believed: what was found is judged again, as it was.
             self.account.open = self.claimed.found_open() || self.in_doubt;
             match self.steps.is_empty() {

@@ -37,7 +37,9 @@ impl<P: Ports> Run<'_, P> {
         // What an operator has said since is no contradiction; and who signs up has no past.
         let access = &self.account.access;
         let known = access.hold.is_some() || access.closed.is_some() || self.signs_up();
-        let lost = refused && self.evidence.is_meant && !known && self.is_unknown();
+        // Nor what was written by a worker that did not live to write it down.
+        let settled = !self.claimed.found_open();
+        let lost = refused && settled && self.evidence.is_meant && !known && self.is_unknown();
         if lost { Err(Stop::LedgerLost) } else { Ok(()) }
     }
 

@@ -147,7 +147,7 @@ fn is_stale(
     if account.is_undecided() {
         let access = &account.access;
         let known = access.hold.is_some() || access.closed.is_some();
-        return word.is_some_and(says_refused) && user.is_meant() && !known;
+        return word.is_some_and(says_refused) && user.is_meant() && !known && !account.open;
     }
     let steps = plan(desired, observed);
     let shown = matches!(key, KeySeen::There { .. });
