@@ -8,12 +8,16 @@
 //!
 //! A user's own sign-up is not asked about: their `sub` is as new as they are.
 
+use jiff::SignedDuration;
 use tollgate_events::{Envelope, Via, cognito};
 
 use super::{Run, Stop};
 use crate::decide::stale::says_refused;
 use crate::key_name::key_owner;
 use crate::ports::{ApiKey, Ports};
+
+/// For how long a sign-up is news.
+const JUST_NOW: SignedDuration = SignedDuration::from_hours(1);
 
 impl<P: Ports> Run<'_, P> {
     /// Stops where the ledger knows nothing of an account that has a key of ours.
@@ -49,9 +53,14 @@ impl<P: Ports> Run<'_, P> {
         self.account.is_undecided() && self.account.generations == 0
     }
 
-    /// A user's own sign-up: nobody has decided anything of them before.
+    /// A user's own sign-up, just now: nobody has decided anything of them before. A message that
+    /// comes late, or again, may be of somebody whom the ledger has forgotten since.
     pub(super) fn signs_up(&self) -> bool {
-        let is = |event: &Envelope| event.kind == cognito::SIGN_UP && event.via == Via::Trigger;
+        let is = |event: &Envelope| {
+            event.kind == cognito::SIGN_UP
+                && event.via == Via::Trigger
+                && self.now.duration_since(event.occurred_at) < JUST_NOW
+        };
         self.events.iter().any(is)
     }
 }

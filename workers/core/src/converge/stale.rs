@@ -146,11 +146,6 @@ impl<P: Ports> Run<'_, P> {
         if let Some(newer) = newer.filter(|_| self.needs_newer_keys(desired, steps)) {
             return Some(Stale::NewerKey(newer.id.clone()));
         }
-        // What this run itself has disabled, and has decided again, contradicts nothing either.
-        let disabled = Step::DisableKey.to_string();
-        if self.claimed.found_open() || self.steps.iter().any(|taken| taken.step == disabled) {
-            return None;
-        }
         let releases = |event: &Envelope| {
             event.source == Source::Operator
                 && event.via == Via::Operator
@@ -168,7 +163,7 @@ impl<P: Ports> Run<'_, P> {
             ended: self.events.iter().any(ended),
             catalog: &self.worker.catalog,
         };
-        sight.stale()
+        if self.claimed.found_open() { sight.is_told_closed() } else { sight.stale() }
     }
 }
 

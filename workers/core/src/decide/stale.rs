@@ -17,7 +17,7 @@
 //!
 //! # Caveats
 //! An account whose convergence was interrupted may be anywhere between two states: of it, only a
-//! newer key is judged. And where the plan of a stale account has changed since, its user's word was
+//! newer key and the word `closed` are judged. And where the plan of a stale account has changed since, its user's word was
 //! overwritten by that; then what is left of a hold is the disabled key.
 
 use std::fmt;
@@ -81,11 +81,27 @@ pub struct Sight<'a> {
 }
 
 impl Sight<'_> {
+    /// What the user is told, and the ledger never wrote.
+    fn other_word(&self) -> Option<&str> {
+        self.word.filter(|word| self.ledger.attributes.plan.as_deref() != Some(*word))
+    }
+
+    /// Whether access would be given.
+    fn gives(&self) -> bool {
+        !self.released && self.steps.iter().any(gives_access)
+    }
+
+    /// In what the world contradicts the ledger of an account that was left in the middle: whoever is
+    /// told that they are closed is opened by an operator alone.
+    pub fn is_told_closed(&self) -> Option<Stale> {
+        let word = self.other_word().filter(|word| *word == "closed" && self.gives())?;
+        Some(Stale::Word(word.to_owned()))
+    }
+
     /// In what the world contradicts the ledger of an account that was closed properly.
     pub fn stale(&self) -> Option<Stale> {
-        let gives = self.steps.iter().any(gives_access);
-        let word = self.word.filter(|word| self.ledger.attributes.plan.as_deref() != Some(*word));
-        if gives && !self.released {
+        let word = self.other_word();
+        if self.gives() {
             if let Some(word) = word.filter(|word| says_refused(word)) {
                 return Some(Stale::Word(word.to_owned()));
             }
