@@ -193,8 +193,8 @@ pub struct Desired {
     pub paid_for: BTreeMap<SubscriptionId, Vec<Price>>,
     /// The newest paid invoice of each subscription that does not count for its refund.
     pub refunded: BTreeMap<SubscriptionId, InvoiceId>,
-    /// The grants that are in force, and of a closed account all; those that are over are history's to
-    /// tell.
+    /// The grants that are in force, or were when the account was closed; those that are over are
+    /// history's to tell.
     pub grants: Vec<Grant>,
     /// What a person should look at.
     pub warnings: Vec<Warning>,
@@ -369,8 +369,11 @@ fn closed(
         paid_for: BTreeMap::new(),
         // A user who was only missing may be back, and no event tells of it again.
         refunded: refunded(facts, policy),
-        // Nothing is due in a tombstone: what is over goes when it is released.
-        grants: facts.access.grants.clone(),
+        // Nothing is due in a tombstone: what ends there goes when it is released.
+        grants: match facts.access.status {
+            Status::Closed => facts.access.grants.clone(),
+            _ => in_force(&facts.access, now),
+        },
         warnings,
     }
 }
