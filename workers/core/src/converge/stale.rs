@@ -151,6 +151,9 @@ impl<P: Ports> Run<'_, P> {
                 && event.via == Via::Operator
                 && matches!(event.kind.as_str(), RELEASED | LIFTED)
         };
+        // What was done just now is no secret: the user has gone meanwhile, and it is decided anew.
+        let disabled = Step::DisableKey.to_string();
+        let by_this_run = self.steps.iter().any(|taken| taken.step == disabled);
         let ended = |event: &Envelope| event.hint.as_ref().is_some_and(|it| is_final(&it.status));
         let sight = Sight {
             ledger: self.claimed.committed(),
@@ -159,7 +162,7 @@ impl<P: Ports> Run<'_, P> {
             steps,
             key: observed.key.as_ref().filter(|_| self.evidence.looked),
             word: self.evidence.word.as_ref().and_then(Option::as_deref),
-            released: self.evidence.released || self.events.iter().any(releases),
+            released: self.evidence.released || by_this_run || self.events.iter().any(releases),
             ended: self.events.iter().any(ended),
             catalog: &self.worker.catalog,
         };

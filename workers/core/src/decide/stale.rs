@@ -72,7 +72,7 @@ pub struct Sight<'a> {
     pub key: Option<&'a ObservedKey>,
     /// `custom:plan` as Cognito shows it; `None` where nobody has looked, or there is none.
     pub word: Option<&'a str>,
-    /// An operator releases the account.
+    /// An operator releases the account, or it is known otherwise why it was refused.
     pub released: bool,
     /// A subscription has ended, as an event says.
     pub ended: bool,
