@@ -86,9 +86,10 @@ impl Sight<'_> {
         self.word.filter(|word| self.ledger.attributes.plan.as_deref() != Some(*word))
     }
 
-    /// Whether access would be given.
+    /// Whether access would be given. A key that is made to be deleted gives none.
     fn gives(&self) -> bool {
-        !self.released && self.steps.iter().any(gives_access)
+        let enabled = self.desired.key == KeyState::Enabled;
+        enabled && !self.released && self.steps.iter().any(gives_access)
     }
 
     /// In what the world contradicts the ledger of an account that was left in the middle: whoever is
