@@ -68,7 +68,7 @@ impl Oracle<'_> {
             }
         }
         if !listed && has > Some(bounds.most) {
-            problems.push(format!("it is to have {bounds:?}, and has {:?}", has));
+            problems.push(format!("it is to have {bounds:?}, and has {has:?}"));
         }
         if !listed {
             let named = |key: &&Key| {
@@ -97,7 +97,7 @@ impl Oracle<'_> {
 
     fn rank_of_key(&self, key: &Key) -> usize {
         let on = |plan: &&str| self.usage_plans.get(*plan).is_some_and(|it| key.plans.contains(it));
-        PLANS.iter().rposition(|plan| on(&plan)).unwrap_or(0)
+        PLANS.iter().rposition(on).unwrap_or(0)
     }
 
     /// Whether the last comparison has told anything of an account.
