@@ -216,6 +216,11 @@ impl Catalog {
         self.plans.iter().find(|plan| plan.id == *id)
     }
 
+    /// The plan that a word in a user's attributes names, if it names one.
+    pub fn told(&self, word: &str) -> Option<&Plan> {
+        self.plans.iter().find(|plan| plan.id.as_str() == word)
+    }
+
     /// What an account has that pays for nothing.
     pub fn default_plan(&self) -> Option<&Plan> {
         self.default_plan.as_ref().and_then(|id| self.plan(id))

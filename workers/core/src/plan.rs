@@ -89,6 +89,11 @@ impl Step {
         }
     }
 
+    /// Whether a key is accepted by it that was not.
+    pub fn gives_access(&self) -> bool {
+        matches!(self, Self::MintKey | Self::EnableKey)
+    }
+
     /// Whether it takes a key off a usage plan.
     pub fn detaches(&self) -> bool {
         matches!(self, Self::DetachPlan(_) | Self::DetachRetiring(..))

@@ -204,6 +204,13 @@ fn what_was_cancelled_and_not_told_is_told() {
     assert!(steps == 1 && parked > 0, "{steps} {parked}");
 }
 
+/// What the limit held back is let through, and a day passes.
+fn an_operator_accepts(scene: &Scene) {
+    let until = scene.world.clock.time() + SignedDuration::from_hours(48);
+    assert_eq!(block_on(accept_blast(&scene.world.ledger, until)), Ok(true));
+    scene.later(SignedDuration::from_hours(25));
+}
+
 /// Nobody is linked to an account whose user is gone, so what the limit holds back is known by
 /// its own id.
 #[test]
@@ -220,9 +227,7 @@ fn what_the_limit_holds_back_is_cancelled_when_an_operator_accepts() {
     let waits = scene.account(&ann).access.to_cancel;
     assert_eq!(live(), waits.iter().map(ToString::to_string).collect::<Vec<_>>());
     assert_eq!(waits.len(), 1, "ten a day");
-    let until = scene.world.clock.time() + SignedDuration::from_hours(48);
-    assert_eq!(block_on(accept_blast(&scene.world.ledger, until)), Ok(true));
-    scene.later(SignedDuration::from_hours(25));
+    an_operator_accepts(&scene);
     assert_eq!((live().len(), scene.account(&ann).access.to_cancel.len()), (0, 0));
 }
 
@@ -239,9 +244,7 @@ fn what_is_another_accounts_since_is_not_cancelled() {
     let customer = CustomerId::parse(row.customer).expect("it is an id");
     let ben = scene.sign_up("ben");
     scene.operate(&ben, Act::Link { customer });
-    let until = scene.world.clock.time() + SignedDuration::from_hours(48);
-    assert_eq!(block_on(accept_blast(&scene.world.ledger, until)), Ok(true));
-    scene.later(SignedDuration::from_hours(25));
+    an_operator_accepts(&scene);
     assert_eq!(subscribed(&scene, &waits), Subscribed::Active);
     assert_eq!(scene.account(&ann).access.to_cancel, [].into());
     assert_eq!(scene.seen(&ben).0, "pro");

@@ -35,6 +35,25 @@ fn whoever_cannot_be_told_is_looked_for_at_once() {
     assert_eq!(scene.seen(&ann).1, Status::Closed);
 }
 
+fn has_enabled_key(scene: &crate::scene::Scene) -> bool {
+    scene.world.api_gateway.scene(|model, _| model.keys().any(|key| key.enabled))
+}
+
+/// The events are delivered. Ann's user is deleted as soon as a worker has disabled her key, and what
+/// is to happen `meanwhile` does.
+fn goes_when_disabled(scene: &crate::scene::Scene, meanwhile: impl Fn()) {
+    scene.collect();
+    let mut is_gone = false;
+    scene.deliver(EVENTS_QUEUE, &mut || {
+        if !is_gone && !has_enabled_key(scene) {
+            scene.world.cognito.delete_user("ann").expect("they are there");
+            meanwhile();
+            is_gone = true;
+        }
+    });
+    assert!(is_gone);
+}
+
 /// An administrator disables a user and deletes them at once, while a worker is at it. Until it is
 /// certain that they are gone, nothing is given back.
 #[test]
@@ -42,20 +61,11 @@ fn whoever_was_disabled_and_is_missing_stays_disabled() {
     let scene = crate::scene::Scene::default();
     let ann = scene.free();
     scene.world.cognito.disable_user("ann").expect("they are there");
-    scene.collect();
-    let enabled = || scene.world.api_gateway.scene(|model, _| model.keys().any(|key| key.enabled));
-    let mut is_gone = false;
-    scene.deliver(EVENTS_QUEUE, &mut || {
-        if !is_gone && !enabled() {
-            scene.world.cognito.delete_user("ann").expect("they are there");
-            is_gone = true;
-        }
-    });
-    assert!(is_gone);
+    goes_when_disabled(&scene, || ());
     let account = scene.world.ledger.accounts().remove(0);
     assert_eq!((account.id, account.access.status), (ann, Status::Disabled));
     assert!(matches!(account.user, User::Missing { disabled: true, .. }), "{:?}", account.user);
-    assert!(!enabled());
+    assert!(!has_enabled_key(&scene));
 }
 
 /// A bank gives in, and the user is gone, while the key is being disabled for the dispute: it is
@@ -65,19 +75,11 @@ fn what_is_decided_again_goes_by_what_was_done_already() {
     let scene = crate::scene::Scene::default();
     let bought = scene.paying("pro");
     let dispute = scene.world.stripe.account().open_dispute(&bought.customer).expect("it is paid");
-    scene.collect();
-    let enabled = || scene.world.api_gateway.scene(|model, _| model.keys().any(|key| key.enabled));
-    let mut is_gone = false;
-    scene.deliver(EVENTS_QUEUE, &mut || {
-        if !is_gone && !enabled() {
-            scene.world.cognito.delete_user("ann").expect("they are there");
-            scene.world.stripe.account().close_dispute(&dispute, true).expect("it is open");
-            is_gone = true;
-        }
+    goes_when_disabled(&scene, || {
+        scene.world.stripe.account().close_dispute(&dispute, true).expect("it is open");
     });
-    assert!(is_gone);
     assert_eq!(scene.world.ledger.accounts()[0].access.status, Status::Active);
-    assert!(enabled());
+    assert!(has_enabled_key(&scene));
 }
 
 /// A federated user's name is free again after a deletion: what is to be told to whoever had it

@@ -12,6 +12,7 @@ use clap::Args;
 use jiff::Timestamp;
 use serde_json::Value;
 use tollgate_billing::account::KeyId;
+use tollgate_billing::catalog::CatalogFile;
 use tollgate_billing::halt::Halt;
 use tollgate_billing::ops::{self, Excess, Repaired, Word, excesses, is_held_back};
 use tollgate_billing::ports::{Clock, PortResult};
@@ -78,6 +79,9 @@ pub(crate) struct Reconcile {
 /// How many of a kind are listed without `--list`.
 const LISTED: usize = 10;
 
+/// What is told when a comparison begins.
+const COMPARING: &str = "Comparing Stripe, the ledger, API Gateway and Cognito …";
+
 /// How often it is looked whether somebody has pressed Ctrl-C.
 const LOOK_AROUND: Duration = Duration::from_millis(200);
 
@@ -93,17 +97,9 @@ pub(super) async fn run<C: Clock>(
     let file = context.catalog(&command.plans).await?;
     let (ports, queue) = (context.ports().await?, context.queue().await?);
     let stack = context.settings().await?.need(Setting::Stack)?.to_owned();
-    let sweep = DriftSweep {
-        ports: &ports,
-        queue: &queue,
-        catalog: &file.catalog,
-        policy: &file.policy,
-        stack: &stack,
-        at_once: ACCOUNTS_AT_ONCE,
-    };
     must_belong(&ports).await?;
-    let reconcile = ops::Reconcile { sweep };
-    context.progress("Comparing Stripe, the ledger, API Gateway and Cognito …", io)?;
+    let reconcile = ops::Reconcile { sweep: comparison(&ports, &queue, &file, &stack) };
+    context.progress(COMPARING, io)?;
     let mut findings = Findings::new(listed);
     let mut stages = Stages::begin(context.json, io);
     let mut unmet: BTreeSet<_> = command.delete.iter().collect();
@@ -141,6 +137,16 @@ pub(super) async fn run<C: Clock>(
         writeln!(io.out, "{json:#}")?;
     }
     exit
+}
+
+fn comparison<'a, P, Q>(
+    ports: &'a P,
+    queue: &'a Q,
+    file: &'a CatalogFile,
+    stack: &'a str,
+) -> DriftSweep<'a, P, Q> {
+    let (catalog, policy) = (&file.catalog, &file.policy);
+    DriftSweep { ports, queue, catalog, policy, stack, at_once: ACCOUNTS_AT_ONCE }
 }
 
 /// What the look has found.

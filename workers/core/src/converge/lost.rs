@@ -12,7 +12,7 @@ use jiff::SignedDuration;
 use tollgate_events::{Envelope, Via, cognito};
 
 use super::{Run, Stop};
-use crate::decide::stale::says_refused;
+use crate::decide::stale::is_forgotten;
 use crate::key_name::key_owner;
 use crate::ports::{ApiKey, Ports};
 
@@ -37,13 +37,13 @@ impl<P: Ports> Run<'_, P> {
     /// closed: somebody has decided that.
     pub(super) fn not_told_otherwise(&self) -> Result<(), Stop> {
         let read = self.attributes_read.as_ref();
-        let refused = read.and_then(|read| read.plan.as_deref()).is_some_and(says_refused);
-        // What an operator has said since is no contradiction; and who signs up has no past.
-        let access = &self.account.access;
-        let known = access.hold.is_some() || access.closed.is_some() || self.signs_up();
-        // Nor what was written by a worker that did not live to write it down.
-        let settled = !self.claimed.found_open();
-        let lost = refused && settled && self.evidence.is_meant && !known && self.is_unknown();
+        let word = read.and_then(|read| read.plan.as_deref());
+        // Who signs up has no past; and a worker may not have lived to write down what it wrote.
+        let is_news = self.signs_up() || self.claimed.found_open();
+        let lost = self.is_unknown()
+            && self.evidence.is_meant
+            && !is_news
+            && is_forgotten(&self.account.access, word);
         if lost { Err(Stop::LedgerLost) } else { Ok(()) }
     }
 

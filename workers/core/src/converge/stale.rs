@@ -1,8 +1,8 @@
 //! Before a step: whether the ledger, by which it was planned, is older than the world.
 //!
 //! What it costs: one `GetApiKeys` before a key is made or deleted, before whatever is done to one
-//! who is closed, and before any other step on a key where API Gateway was looked at anyway; one `AdminGetUser` before a key is made or enabled
-//! for whom Stripe alone has woken. A change of plan costs nothing more. A user's own sign-up is
+//! who is closed, and before any other step on a key where API Gateway was looked at anyway; one
+//! `AdminGetUser` before a key is made or enabled for whom Stripe alone has woken. A change of plan costs nothing more. A user's own sign-up is
 //! not asked about: their `sub` is as new as they are.
 
 use jiff::Timestamp;
@@ -116,7 +116,7 @@ impl<P: Ports> Run<'_, P> {
             key.enabled != (access.status == Status::Active)
                 || !key.usage_plans.iter().eq(&access.usage_plan)
         };
-        let gives = steps.iter().any(|step| matches!(step, Step::MintKey | Step::EnableKey));
+        let gives = steps.iter().any(Step::gives_access);
         let differs = self.evidence.looked && observed.key.as_ref().is_some_and(is_other);
         self.evidence.word.is_none() && (gives || differs) && !self.claimed.found_open()
     }

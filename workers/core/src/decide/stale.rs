@@ -17,8 +17,8 @@
 //!
 //! # Caveats
 //! An account whose convergence was interrupted may be anywhere between two states: of it, only a
-//! newer key and the word `closed` are judged. And where the plan of a stale account has changed since, its user's word was
-//! overwritten by that; then what is left of a hold is the disabled key.
+//! newer key and the word `closed` are judged. And where the plan of a stale account has changed
+//! since, its user's word was overwritten by that; then what is left of a hold is the disabled key.
 
 use std::fmt;
 
@@ -57,6 +57,13 @@ pub fn says_refused(word: &str) -> bool {
     matches!(word, "held" | "closed")
 }
 
+/// Whether the ledger has forgotten an account of which it has decided nothing: its user is told that
+/// they are refused. What an operator has said since is no contradiction.
+pub fn is_forgotten(access: &Access, word: Option<&str>) -> bool {
+    let said_since = access.hold.is_some() || access.closed.is_some();
+    word.is_some_and(says_refused) && !said_since
+}
+
 /// What is known of an account before its next steps.
 #[derive(Debug)]
 pub struct Sight<'a> {
@@ -89,7 +96,7 @@ impl Sight<'_> {
     /// Whether access would be given. A key that is made to be deleted gives none.
     fn gives(&self) -> bool {
         let enabled = self.desired.key == KeyState::Enabled;
-        enabled && !self.released && self.steps.iter().any(gives_access)
+        enabled && !self.released && self.steps.iter().any(Step::gives_access)
     }
 
     /// In what the world contradicts the ledger of an account that was left in the middle: whoever is
@@ -119,7 +126,7 @@ impl Sight<'_> {
 
     /// The plan that an accepted key and the user's word agree on.
     fn shown(&self, word: &str) -> Option<&Plan> {
-        let plan = self.catalog.plans().iter().find(|plan| plan.id.as_str() == word)?;
+        let plan = self.catalog.told(word)?;
         let key = self.key.filter(|key| key.enabled)?;
         let is_on = key.usage_plans.len() == 1 && key.usage_plans.contains(&plan.usage_plan);
         is_on.then_some(plan)
@@ -150,10 +157,6 @@ impl Sight<'_> {
         };
         self.ended || self.subscriptions.iter().any(sells)
     }
-}
-
-fn gives_access(step: &Step) -> bool {
-    matches!(step, Step::MintKey | Step::EnableKey)
 }
 
 #[cfg(test)]

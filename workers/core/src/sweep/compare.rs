@@ -14,7 +14,7 @@ use super::keys::KeySeen;
 use crate::account::{Access, Account, KeyId, KeyRecord, Status, User};
 use crate::catalog::Catalog;
 use crate::decide::loss::{Case, Evidence, loss, pays};
-use crate::decide::stale::{Sight, says_refused};
+use crate::decide::stale::{Sight, is_forgotten};
 use crate::decide::{Desired, Facts, UserFact, decide};
 use crate::plan::{Observed, ObservedKey, Step, plan};
 use crate::policy::Policy;
@@ -145,9 +145,7 @@ fn is_stale(
     }
     let word = user.attributes.plan.as_deref();
     if account.is_undecided() {
-        let access = &account.access;
-        let known = access.hold.is_some() || access.closed.is_some();
-        return word.is_some_and(says_refused) && user.is_meant() && !known && !account.open;
+        return user.is_meant() && !account.open && is_forgotten(&account.access, word);
     }
     let steps = plan(desired, observed);
     let shown = matches!(key, KeySeen::There { .. });

@@ -56,7 +56,7 @@ impl Held {
         for seen in self.accounts.values_mut().flatten() {
             seen.key = keys.take(seen.account.key());
             keys.take_retiring(&mut seen.account.access.retiring);
-            seen.newer = keys.newer_than(&seen.account);
+            seen.newer = keys.newer_of(&seen.account.id);
         }
     }
 

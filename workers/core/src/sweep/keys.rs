@@ -169,10 +169,11 @@ impl Keys {
 
     /// The newest key of an account, where the ledger does not know of it and it may be in use: it is
     /// on a usage plan.
-    pub(super) fn newer_than(&self, account: &Account) -> Option<KeyId> {
-        let (generation, id) = self.owners.get(&account.id)?.there.as_ref()?;
+    pub(super) fn newer_of(&self, account: &AccountId) -> Option<KeyId> {
+        let owner = self.owners.get(account)?;
+        let (generation, id) = owner.there.as_ref()?;
         let in_use = self.keys.get(id).is_some_and(|key| !key.plans.is_empty());
-        (in_use && *generation > account.newest_generation()).then(|| id.clone())
+        (in_use && *generation > owner.known).then(|| id.clone())
     }
 
     /// Of how many owners of keys of ours the ledger or the pool knows something.

@@ -9,8 +9,7 @@ use tollgate_standin::stripe::When;
 use tollgate_workers::adapters::dynamodb::table::create_table;
 
 use super::book::Responder;
-use super::{an_hour_passes, ends_well, shop};
-use crate::command::{Input, Operator};
+use super::{an_hour_passes, does, ends_well, shop};
 use crate::shop::{Shop, Told, locked, on};
 
 pub(super) const RESTORED: &str = "The table was restored from a backup";
@@ -73,9 +72,9 @@ async fn runbook_the_table_was_restored_from_a_backup() -> Told {
     let (backup, from) = (Backup::of(&shop).await?, shop.now().to_string());
 
     // Since then: a hold, a new key, a grant, a cancellation, and somebody who came.
-    operates(&shop, &format!("account hold {} --why abuse", ann.id)).await?;
-    operates(&shop, &format!("account rotate-key {} --overlap 0s --why leaked", ben.id)).await?;
-    operates(&shop, &format!("account grant {} basic --why friend", cid.id)).await?;
+    does(&shop, &format!("account hold {} --why abuse", ann.id)).await?;
+    does(&shop, &format!("account rotate-key {} --overlap 0s --why leaked", ben.id)).await?;
+    does(&shop, &format!("account grant {} basic --why friend", cid.id)).await?;
     let left = dan.subscription()?;
     shop.stripe().cancel(&left, When::Now)?;
     let mut eve = shop.sign_up("eve").await?;
@@ -104,19 +103,12 @@ async fn runbook_the_table_was_restored_from_a_backup() -> Told {
     assert_eq!(dan.seen().await?, on("free"));
     assert_eq!(eve.seen().await?, on("pro"));
     // Somebody knows what these were.
-    operates(&shop, &format!("account release {} --why paid", ann.id)).await?;
-    operates(&shop, &format!("account revoke-grant {} basic --why over", cid.id)).await?;
+    does(&shop, &format!("account release {} --why paid", ann.id)).await?;
+    does(&shop, &format!("account revoke-grant {} basic --why over", cid.id)).await?;
+    shop.settle().await?;
     assert_eq!(ann.seen().await?, on("pro"));
     assert_eq!(cid.seen().await?, on("free"));
     ends_well(&shop, "3").await
-}
-
-async fn operates(shop: &Shop, command: &str) -> Told {
-    let operator = Operator::of(&shop.stack);
-    let line = format!("{command} --by otto --yes");
-    let said = Box::pin(operator.tollgate_while_it_runs(&line, Input::Piped(""))).await?;
-    anyhow::ensure!(said.exit == 0, "{said:?}");
-    shop.settle().await
 }
 
 /// Every key, whether it is accepted, and the usage plans that it is on.

@@ -6,23 +6,9 @@ use tollgate_standin::api_gateway::{Patch, PatchOp};
 
 use super::book::written;
 use super::mistakes::revised;
-use super::{an_hour_passes, deploy, ends_well, restart, shop};
-use crate::command::{Input, Operator, Said};
-use crate::shop::{Shop, Told, on};
-
-/// The operator, who says yes to everything.
-async fn tollgate(shop: &Shop, line: &str) -> anyhow::Result<Said> {
-    let mut operator = Operator::of(&shop.stack);
-    operator.environment.insert("USER", "ops".to_owned());
-    operator.tollgate_while_it_runs(&format!("{line} --yes"), Input::Piped("")).await
-}
-
-/// The same, and it ends well.
-async fn does(shop: &Shop, line: &str) -> anyhow::Result<String> {
-    let said = tollgate(shop, line).await?;
-    anyhow::ensure!(said.exit == 0, "{line}: {said:?}");
-    Ok(said.out)
-}
+use super::{an_hour_passes, deploy, does, ends_well, restart, shop, tollgate};
+use crate::command::{Input, Operator};
+use crate::shop::{Told, on};
 
 #[tokio::test]
 async fn careless_a_key_deleted_by_hand_is_made_anew_with_another_value() -> Told {

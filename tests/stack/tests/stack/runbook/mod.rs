@@ -21,7 +21,7 @@ use tollgate_events::EventRef;
 use tollgate_standin::stripe::{Metadata, NewEndpoint};
 
 use self::book::chapters;
-use crate::command::{Input, Operator};
+use crate::command::{Input, Operator, Said};
 use crate::shop::{Shop, Told};
 
 /// A shop whose webhook endpoint is its own, as `tollgate webhook apply` makes it.
@@ -63,6 +63,22 @@ async fn an_hour_passes(shop: &Shop) -> Told {
     shop.hours(1).await?;
     shop.stack.compare().await?;
     shop.settle().await
+}
+
+/// The operator, who says yes to everything.
+async fn tollgate(shop: &Shop, line: &str) -> anyhow::Result<Said> {
+    let mut operator = Operator::of(&shop.stack);
+    operator.environment.insert("USER", "ops".to_owned());
+    let line = format!("{line} --yes");
+    // Boxed: a test's future holds one of each of its commands.
+    Box::pin(operator.tollgate_while_it_runs(&line, Input::Piped(""))).await
+}
+
+/// The same, and it ends well.
+async fn does(shop: &Shop, line: &str) -> anyhow::Result<String> {
+    let said = tollgate(shop, line).await?;
+    anyhow::ensure!(said.exit == 0, "{line}: {said:?}");
+    Ok(said.out)
 }
 
 /// Every invariant holds but the one of this number; and when everything on record comes once

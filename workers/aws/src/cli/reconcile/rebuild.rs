@@ -16,7 +16,7 @@ use super::super::progress::Stages;
 use super::super::stack_record::must_belong;
 use super::super::table::{counted, number};
 use super::super::{Colour, Context, Exit, Failure, Io, Setting, left_out};
-use super::{Reconcile, unless_interrupted};
+use super::{COMPARING, Reconcile, comparison, unless_interrupted};
 
 /// Those whom a person should look at: no more of them are kept than are listed.
 #[derive(Default)]
@@ -64,15 +64,7 @@ pub(super) async fn run<C: Clock>(
     let queue = context.queue().await?;
     let stack = context.settings().await?.need(Setting::Stack)?.to_owned();
     let (in_use, record) = must_belong(&ports).await?;
-    let comparison = DriftSweep {
-        ports: &ports,
-        queue: &queue,
-        catalog: &file.catalog,
-        policy: &file.policy,
-        stack: &stack,
-        at_once: ACCOUNTS_AT_ONCE,
-    };
-    let stale = stale(&comparison, context, io).await?;
+    let stale = stale(&comparison(&ports, &queue, &file, &stack), context, io).await?;
     let rebuild = Rebuild {
         ports: &ports,
         catalog: &file.catalog,
@@ -146,7 +138,7 @@ async fn stale<C: Clock, P: Ports, Q: Queue>(
     context: &Context<'_, C>,
     io: &mut Io<'_>,
 ) -> Result<BTreeSet<AccountId>, Failure> {
-    context.progress("Comparing Stripe, the ledger, API Gateway and Cognito …", io)?;
+    context.progress(COMPARING, io)?;
     let mut stages = Stages::begin(context.json, io);
     let mut told = |news: News<Finding>| {
         if let News::Through(stage, number) = news {

@@ -183,8 +183,7 @@ fn shown<'a>(remains: &Remains<'_>, catalog: &'a Catalog) -> Option<&'a Plan> {
 
 /// The plan that the user is told.
 fn told<'a>(remains: &Remains<'_>, catalog: &'a Catalog) -> Option<&'a Plan> {
-    let word = remains.user.attributes.plan.as_deref()?;
-    catalog.plans().iter().find(|plan| plan.id.as_str() == word)
+    catalog.told(remains.user.attributes.plan.as_deref()?)
 }
 
 /// The replaced keys that work: whether their time is over stood in the ledger alone.
