@@ -143,7 +143,7 @@ impl Sim {
         let receipts = received.iter().map(Receipt::of).collect();
         let messages = received
             .into_iter()
-            .map(|m| Message { id: m.id, group: m.group, body: m.body })
+            .map(|m| Message { id: m.id, group: m.group, body: m.body, again: m.receive_count > 1 })
             .collect();
         (messages, receipts)
     }
@@ -169,6 +169,7 @@ impl Sim {
                 continue;
             }
             let (messages, receipts) = self.take(received);
+            self.give_up(&messages);
             let world = self.world.clone();
             self.spawn(Label::DeadLetters, async move {
                 let report = park_dead_letters(&world.ledger, &world.clock, &messages).await;

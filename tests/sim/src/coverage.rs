@@ -18,6 +18,7 @@ pub enum Step {
     Facts,
     Observe,
     Intent,
+    Begin,
     MintKey,
     DetachPlan,
     AttachPlan,
@@ -34,13 +35,14 @@ pub enum Step {
 
 impl Step {
     /// Every step.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Resolve,
         Self::Claim,
         Self::Link,
         Self::Facts,
         Self::Observe,
         Self::Intent,
+        Self::Begin,
         Self::MintKey,
         Self::DetachPlan,
         Self::AttachPlan,
@@ -62,6 +64,7 @@ impl Step {
             "UpdateItem" => Self::Claim,
             "TransactWriteItems" if call.subject.ends_with(" link") => Self::Link,
             "TransactWriteItems" if call.subject.ends_with(" intent") => Self::Intent,
+            "TransactWriteItems" if call.subject.ends_with(" begin") => Self::Begin,
             "TransactWriteItems" if call.subject.ends_with(" commit") => Self::Commit,
             "TransactWriteItems" if call.subject.ends_with(" act") => Self::Act,
             "TransactWriteItems" => Self::Record,

@@ -127,8 +127,15 @@ impl FaultKind {
     /// Whether it can strike a call of this step.
     pub fn strikes_at(self, step: Step) -> bool {
         let reads = matches!(step, Step::Resolve | Step::Facts | Step::Observe);
-        let commits =
-            [Step::Claim, Step::Link, Step::Intent, Step::Commit, Step::Act, Step::Record];
+        let commits = [
+            Step::Claim,
+            Step::Link,
+            Step::Intent,
+            Step::Begin,
+            Step::Commit,
+            Step::Act,
+            Step::Record,
+        ];
         match self {
             Self::Conflict => matches!(step, Step::MintKey | Step::AttachPlan),
             Self::TransactionConflict => commits.contains(&step),

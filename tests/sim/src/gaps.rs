@@ -9,7 +9,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 use rand::RngExt;
 use tollgate_billing::account::{Account, Status};
+use tollgate_billing::batch::Message;
 use tollgate_billing::ledger::EventRecord;
+use tollgate_events::{AccountId, Envelope};
 use tollgate_standin::api_gateway::Wall;
 use tollgate_standin::world::DEAD_LETTER_QUEUES;
 
@@ -33,6 +35,8 @@ pub(crate) struct Gaps {
     looked_at: Timestamp,
     /// Until when the seller deploys.
     deploys_until: Option<Timestamp>,
+    /// Accounts whose message was given up: somebody is told of that.
+    given_up: BTreeSet<AccountId>,
 }
 
 /// A key that is on no plan.
@@ -107,6 +111,13 @@ impl Sim {
         }
     }
 
+    /// Messages come to a dead-letter queue: nobody is on the way with them any more.
+    pub(crate) fn give_up(&mut self, messages: &[Message]) {
+        let about = messages.iter().filter_map(|it| Envelope::decode(&it.body).ok());
+        let named = about.filter_map(|envelope| envelope.subject.account);
+        self.gaps.given_up.extend(named.map(|named| named.id));
+    }
+
     /// Nothing is under way, and nothing is on any queue: nobody is on the way to anybody.
     pub(crate) fn judge_gaps_at_rest(&mut self) {
         let unwatched = self.script.lossy || self.was_wrong || self.recovery.is_some();
@@ -131,6 +142,7 @@ impl Sim {
         let accounts = self.world.ledger.accounts().into_iter();
         let keys = accounts
             .filter(|account| !parked.contains(&account.id))
+            .filter(|account| !self.gaps.given_up.contains(&account.id))
             .filter_map(|account| account.key().map(|key| key.id.to_string()));
         let allowed = |gap: &Gap| !gap.denied;
         let left = keys.filter(|key| self.gaps.open.get(key).is_some_and(allowed));

@@ -117,7 +117,11 @@ impl Sim {
     fn pays_steadily(&self, stripe: &Stripe, row: &Subscription, rank: usize) -> bool {
         let now = self.world.clock.time();
         let live = matches!(row.status, Subscribed::Active | Subscribed::Trialing);
-        let refunded = oracle::ends_with_refund(self) && oracle::refunded(stripe, row).is_some();
+        // What was paid a moment ago the convergence did not see, and what was refunded before it did.
+        let paid_at = row.invoices.iter().filter_map(|id| stripe.invoice(id).ok()?.paid_at).max();
+        let just_paid = paid_at.is_some_and(|at| at + A_CONVERGENCE >= now);
+        let refunded = oracle::ends_with_refund(self)
+            && (just_paid || oracle::refunded(stripe, row).is_some());
         let gone = stripe.customer(&row.customer).is_ok_and(|customer| customer.deleted);
         let sold = |edition| oracle::rank(stripe, row, edition) >= rank;
         live && !gone

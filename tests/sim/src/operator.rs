@@ -230,7 +230,9 @@ impl Sim {
                 let entry = entries.iter().find(|entry| entry.version == acted.version);
                 match &act.act {
                     // It brings back whom a wrong pool has closed, and what they had: a hold too.
-                    Act::Release if is_just_opened(&entries, acted.version) => {}
+                    Act::Release
+                        if is_just_opened(&entries, acted.version)
+                            && entry.is_none_or(|entry| entry.after.hold.is_some()) => {}
                     Act::LiftDispute { dispute } if !self.is_of(dispute, entry) => {
                         self.lives.moves.lifted_elsewhere.insert(dispute.clone());
                     }

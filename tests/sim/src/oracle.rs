@@ -125,7 +125,7 @@ pub fn stuck(sim: &Sim) -> Vec<Violation> {
 }
 
 /// Whether an account's user has chosen another's sub for a name.
-fn named_as_sub(sim: &Sim, id: &AccountId) -> bool {
+pub(crate) fn named_as_sub(sim: &Sim, id: &AccountId) -> bool {
     let user = sim.world.cognito.user_by_id(id);
     user.is_some_and(|user| user.username != id.as_str() && is_like_a_sub(&user.username))
 }

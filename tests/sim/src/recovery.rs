@@ -17,8 +17,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
-use tollgate_billing::account::Account;
+use tollgate_billing::account::{Account, Status};
 use tollgate_events::AccountId;
+use tollgate_standin::api_gateway::Key;
+use tollgate_standin::cognito::User;
 use tollgate_standin::ledger::Backup;
 
 pub(crate) use self::runbook::{Listed, Told, is_guessed};
@@ -78,12 +80,21 @@ pub(crate) struct Recovery {
     /// Whom an operator had held or closed, and who was not served: until an operator tries to
     /// release them.
     pub(crate) shut: BTreeSet<AccountId>,
+    /// Whom the ledger holds as of then, and nothing in the world says that somebody has released them
+    /// since: that stood in the ledger alone.
+    pub(crate) held_again: BTreeSet<AccountId>,
     /// On which plan each account's keys opened the API.
     pub(crate) had: BTreeMap<AccountId, usize>,
+    /// What each account's user was told.
+    pub(crate) told: BTreeMap<AccountId, String>,
     /// Whose key an operator has tried to rotate since.
     pub(crate) rotated: BTreeSet<AccountId>,
     /// What the last comparison told.
     pub(crate) listed: Listed,
+}
+
+fn told(user: &User) -> Option<(AccountId, String)> {
+    Some((user.id.clone(), user.attribute("custom:plan")?.to_owned()))
 }
 
 /// The ledger as it was, day by day.
@@ -171,22 +182,40 @@ impl Sim {
         }
         self.end_what_is_under_way();
         self.storm.set_table_gone(false);
-        self.leave_what_is_open();
+        self.leave_what_cannot_be_known();
         self.tell("there is a table again");
     }
 
-    /// Whoever was being worked on when the backup was made may be anywhere between two states, and
-    /// whom it has as told that they are held, and by nobody, may be on the way out of it: what
-    /// was said since cannot be told from that.
-    fn leave_what_is_open(&mut self) {
+    /// Whom an operator has held or closed is to stay out where the ledger says so, or the world does:
+    /// by the word in their attributes, or by their key. What had come to nothing, or to what was there
+    /// already for another reason, stood in the ledger alone. And whoever was being worked on when the
+    /// backup was made may be anywhere between two states.
+    fn leave_what_cannot_be_known(&mut self) {
         let Some(recovery) = &mut self.recovery else { return };
-        for Account { id, open, access, deferred, .. } in &self.world.ledger.accounts() {
-            let told = matches!(access.attributes.plan.as_deref(), Some("held" | "closed"));
+        let accounts = self.world.ledger.accounts().into_iter();
+        let accounts: BTreeMap<_, _> = accounts.map(|it| (it.id.clone(), it)).collect();
+        let is_disabled = |id: &AccountId| {
+            let theirs = |key: &Key| recovery.keys.get(&key.id).is_some_and(|it| it.owner == *id);
+            let disabled = |key: &Key| theirs(key) && !key.enabled;
+            self.world.api_gateway.scene(|model, _| model.keys().any(disabled))
+        };
+        let is_known = |id: &AccountId| {
+            let user = self.world.cognito.user_by_id(id);
+            let word = user.and_then(|user| user.attributes.get("custom:plan").cloned());
+            let word = word.filter(|word| matches!(word.as_str(), "held" | "closed"));
+            let Some(account) = accounts.get(id) else { return word.is_some() || is_disabled(id) };
+            let Account { open, access, deferred, .. } = account;
             let waits = *open || !deferred.is_empty();
-            if waits || told && access.hold.is_none() && access.closed.is_none() {
-                recovery.shut.remove(id);
-            }
-        }
+            let said = access.hold.is_some() || access.closed.is_some();
+            let told = word.is_some() && word != access.attributes.plan;
+            let disabled = access.status == Status::Active && is_disabled(id);
+            !waits && (said || told || disabled)
+        };
+        recovery.shut.retain(is_known);
+        let shows =
+            |it: &Account| it.access.status == Status::Held && recovery.had.contains_key(&it.id);
+        let held = accounts.values().filter(|it| it.access.hold.is_some() && !shows(it));
+        recovery.held_again = held.map(|it| it.id.clone()).collect();
     }
 
     /// Whatever began before is over: that takes longer than any lease.
@@ -207,7 +236,9 @@ impl Sim {
             before: accounts.map(|account| (account.id.clone(), account)).collect(),
             keys: BTreeMap::new(),
             shut: BTreeSet::new(),
+            held_again: BTreeSet::new(),
             had: self.ranks_of_keys(),
+            told: self.world.cognito.users().iter().filter_map(told).collect(),
             rotated: BTreeSet::new(),
             listed: Listed::default(),
         };
@@ -217,9 +248,12 @@ impl Sim {
             if (standing.held || standing.closed) && !recovery.had.contains_key(account) {
                 recovery.shut.insert(account.clone());
             }
-            // It may be under way.
-            let before = recovery.before.get(account);
-            if before.is_some_and(|before| before.open || operated.rotates_at(before.version)) {
+            // It may be under way: the old key is on its way out, and the new one is not there.
+            let is_under_way = |before: &Account| {
+                let waits = before.key().is_none() && !before.access.retiring.is_empty();
+                waits || before.open || operated.rotates_at(before.version)
+            };
+            if recovery.before.get(account).is_some_and(is_under_way) {
                 recovery.rotated.insert(account.clone());
             }
         }

@@ -214,7 +214,12 @@ impl Region {
             self.dead_letters += received.len();
             let messages: Vec<_> = received
                 .iter()
-                .map(|m| Message { id: m.id.clone(), group: m.group.clone(), body: m.body.clone() })
+                .map(|m| Message {
+                    id: m.id.clone(),
+                    group: m.group.clone(),
+                    body: m.body.clone(),
+                    again: m.receive_count > 1,
+                })
                 .collect();
             block_on(park_dead_letters(&world.ledger, &world.clock, &messages));
             for message in received {
@@ -235,7 +240,12 @@ impl Region {
             let receipts = received.iter().map(Receipt::of).collect();
             let messages: Vec<_> = received
                 .into_iter()
-                .map(|m| Message { id: m.id, group: m.group, body: m.body })
+                .map(|m| Message {
+                    id: m.id,
+                    group: m.group,
+                    body: m.body,
+                    again: m.receive_count > 1,
+                })
                 .collect();
             let worker = self.workers[slot.worker];
             let deadline = self.now() + LEASE;

@@ -223,6 +223,7 @@ impl Scene {
             id: m.id.clone(),
             group: m.group.clone(),
             body: m.body.clone(),
+            again: m.receive_count > 1,
         };
         let batch: Vec<_> = received.iter().map(message).collect();
         if batch.is_empty() {

@@ -126,8 +126,10 @@ impl Watch {
         let Some((_, done)) = trace.at.iter_mut().find(|(at, _)| at == call) else { return };
         *done = true;
         let step = Step::of(call);
-        self.wrote |=
-            matches!(step, Step::Claim | Step::Link | Step::Intent | Step::Commit | Step::Act);
+        self.wrote |= matches!(
+            step,
+            Step::Claim | Step::Link | Step::Intent | Step::Begin | Step::Commit | Step::Act
+        );
         self.seen.moved |= step.changes_the_world();
         if step == Step::Claim {
             trace.claimed.insert(account(call).to_owned());

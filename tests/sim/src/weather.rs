@@ -148,7 +148,8 @@ impl State {
     /// Steps that change the world are few among the calls, so they are struck more often.
     fn strikes(&mut self, call: &Call, kinds: &[FaultKind]) -> Option<FaultKind> {
         let step = Step::of(call);
-        let rarely = !step.changes_the_world() && !matches!(step, Step::Link | Step::Intent);
+        let rarely =
+            !step.changes_the_world() && !matches!(step, Step::Link | Step::Intent | Step::Begin);
         let of_a_thousand = self.of_a_thousand * if rarely { 1 } else { 4 };
         let strikes = self.dice.random_range(0..2000) < of_a_thousand;
         let kind = kinds[self.dice.random_range(0..kinds.len())];
@@ -179,9 +180,13 @@ fn possible(call: &Call) -> &'static [FaultKind] {
     match Step::of(call) {
         Step::AttachPlan => &[Conflict, Conflict, Throttled, Unavailable, Denied],
         Step::MintKey => &[Conflict, Throttled, Unavailable, Denied],
-        Step::Claim | Step::Link | Step::Intent | Step::Commit | Step::Act | Step::Record => {
-            &[TransactionConflict, Throttled, Unavailable, Denied]
-        }
+        Step::Claim
+        | Step::Link
+        | Step::Intent
+        | Step::Begin
+        | Step::Commit
+        | Step::Act
+        | Step::Record => &[TransactionConflict, Throttled, Unavailable, Denied],
         _ => &[Throttled, Unavailable, Unavailable, Denied],
     }
 }

@@ -445,8 +445,13 @@ pub struct Account {
     pub id: AccountId,
     /// Raised by every claim; a commit needs the epoch of its own claim.
     pub epoch: u64,
-    /// A convergence began and did not commit: observe before acting.
+    /// Steps were begun, and what came of them was not committed: observe before acting.
     pub open: bool,
+    /// While it is open: the words for its user's attributes towards which steps were begun. Whatever
+    /// else is found there, no worker was about to write. Empty in an account that was opened before
+    /// this was noted: then it may be any.
+    #[serde(default)]
+    pub begun: BTreeSet<String>,
     /// Until when the claim excludes others.
     #[serde(default)]
     pub lease_until: Option<Timestamp>,
@@ -499,6 +504,9 @@ pub struct Account {
     /// show it.
     #[serde(default)]
     pub refund_told: bool,
+    /// An operator has given access back, and no convergence has come to its end since.
+    #[serde(default)]
+    pub released: bool,
     /// The Cognito user as last seen. Not part of the access: a user name may be an
     /// e-mail address, and history is kept for ever.
     #[serde(default)]
@@ -518,6 +526,7 @@ impl Account {
             id,
             epoch: 0,
             open: false,
+            begun: BTreeSet::new(),
             lease_until: None,
             version: 0,
             catalog_revision: 0,
@@ -533,6 +542,7 @@ impl Account {
             renews_at: None,
             deletion_told: false,
             refund_told: false,
+            released: false,
             second_looks: 0,
             user: User::Unseen,
             person: None,
@@ -543,6 +553,33 @@ impl Account {
     /// Whether nothing was ever decided or begun: an event named it that was another account's.
     pub fn is_blank(&self) -> bool {
         self.version == 0 && !self.open && self.access == Access::default()
+    }
+
+    /// Whether somebody who did not come to an end may have told the user this.
+    pub fn may_have_told(&self, word: &str) -> bool {
+        self.open && (self.begun.is_empty() || self.begun.contains(word))
+    }
+
+    /// What was begun is committed, or came to nothing.
+    pub fn end(&mut self) {
+        self.open = false;
+        self.begun.clear();
+    }
+
+    /// Steps towards this word are about to be taken; whether that is news.
+    pub fn begin(&mut self, word: &str) -> bool {
+        // Of one that was opened before words were noted, any may have been told.
+        let is_known = self.may_have_told(word);
+        if !is_known {
+            self.open = true;
+            self.begun.insert(word.to_owned());
+        }
+        !is_known
+    }
+
+    /// Whether it is blank, and whoever claimed it last has given it back: nobody is about to decide.
+    pub fn is_left_blank(&self) -> bool {
+        self.is_blank() && self.lease_until.is_none()
     }
 
     /// Whether nothing was ever decided, by a worker or a rebuild: no catalog has, it has no plan and

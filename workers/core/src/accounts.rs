@@ -176,7 +176,8 @@ impl<L: Ledger, E: Entropy> Claimed<'_, L, E> {
         &self.committed
     }
 
-    /// Whether the claim found the account open: a convergence began and did not end.
+    /// Whether the claim found the account open: steps were begun, and nobody committed what came of
+    /// them.
     pub fn found_open(&self) -> bool {
         self.found_open
     }

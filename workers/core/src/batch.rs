@@ -31,6 +31,8 @@ pub struct Message {
     pub group: String,
     /// The body.
     pub body: String,
+    /// It was received before: whoever had it did not come to an end with it, or could not say so.
+    pub again: bool,
 }
 
 /// What became of a batch.
@@ -79,9 +81,9 @@ impl<P: Ports> Worker<P> {
         messages: &[Message],
         deadline: Timestamp,
     ) -> BatchReport {
-        let invocation = Invocation::until(deadline);
         let mut batch = Batch::new(messages);
         self.sort_all(&mut batch, deadline).await;
+        let invocation = Invocation::until(deadline).with(batch.come_again());
         let mut under_way = Vec::new();
         loop {
             while under_way.len() < AT_ONCE
@@ -257,7 +259,7 @@ impl<P: Ports> Worker<P> {
         }
         if envelope.source == Source::Cloudtrail
             && let Some(named) = &envelope.subject.account
-            && self.ports.ledger().account(&named.id).await?.is_none_or(|it| it.is_blank())
+            && self.ports.ledger().account(&named.id).await?.is_none_or(|it| it.is_left_blank())
         {
             return Ok(Some("the ledger has no such account"));
         }
@@ -342,6 +344,13 @@ impl<'a> Batch<'a> {
             again: BTreeMap::new(),
             report: BatchReport::default(),
         }
+    }
+
+    /// The events whose messages were received before.
+    fn come_again(&self) -> BTreeSet<EventRef> {
+        let events = self.groups.values().flatten();
+        let again = events.filter(|(place, _)| self.messages[*place].again);
+        again.map(|(_, event)| event.event_ref()).collect()
     }
 
     /// The next account, to which nobody sees now: first those that were left between two plans,

@@ -16,7 +16,7 @@
 
 use std::collections::BTreeSet;
 
-use tollgate_events::{AccountId, Envelope, Hint, NamedAccount, Source, SubscriptionId, stripe};
+use tollgate_events::{AccountId, Envelope, NamedAccount, Source, SubscriptionId, stripe};
 
 use crate::catalog::Catalog;
 use crate::derive::{Deriver, Mark};
@@ -90,7 +90,7 @@ impl Boundary<'_> {
     fn by_kind(&self, event: &Envelope, trusts_sessions: bool) -> Told {
         match stripe::about(&event.kind) {
             stripe::About::Subscription => match &event.hint {
-                Some(hint) if self.sells_hinted(hint) => Told::Sold,
+                Some(hint) if self.catalog.hinted(hint).next().is_some() => Told::Sold,
                 Some(hint) if hint.whole => Told::Linked,
                 Some(_) | None => Told::Untold,
             },
@@ -101,15 +101,6 @@ impl Boundary<'_> {
                 Told::Linked
             }
         }
-    }
-
-    fn sells_hinted(&self, hint: &Hint) -> bool {
-        let sells = |plan: &crate::catalog::Plan| {
-            hint.prices.iter().any(|price| plan.prices.contains(price))
-                || hint.lookup_keys.iter().any(|key| plan.lookup_keys.contains(key))
-                || hint.products.iter().any(|product| plan.products.contains(product))
-        };
-        self.catalog.plans().iter().any(sells)
     }
 
     /// Whether something of the catalog is sold.
@@ -161,7 +152,7 @@ mod tests {
 
     use jiff::Timestamp;
     use secrecy::SecretString;
-    use tollgate_events::{CustomerId, PriceId, ProductId, Subject};
+    use tollgate_events::{CustomerId, Hint, PriceId, ProductId, Subject};
 
     use super::*;
     use crate::catalog::CatalogFile;

@@ -9,7 +9,7 @@ mod shape;
 use std::fmt;
 
 use serde::Deserialize;
-use tollgate_events::{PriceId, ProductId, cognito};
+use tollgate_events::{Hint, PriceId, ProductId, cognito};
 
 use crate::account::{PlanId, UsagePlanId};
 use crate::policy::Policy;
@@ -241,6 +241,22 @@ impl Catalog {
                 let product = price.product.as_ref()?;
                 by(&|plan| plan.products.contains(product))
             })
+    }
+
+    /// The plans that something which an event shows sells.
+    pub fn hinted(&self, hint: &Hint) -> impl Iterator<Item = &Plan> {
+        self.plans.iter().filter(|plan| {
+            hint.prices.iter().any(|price| plan.prices.contains(price))
+                || hint.lookup_keys.iter().any(|key| plan.lookup_keys.contains(key))
+                || hint.products.iter().any(|product| plan.products.contains(product))
+        })
+    }
+
+    /// The rank of the best plan that something which an event shows may sell: where not all of it is
+    /// shown, any.
+    pub fn best_hinted(&self, hint: &Hint) -> Option<u32> {
+        let plans = self.plans.iter().filter(|_| !hint.whole);
+        plans.chain(self.hinted(hint)).map(|plan| plan.rank).max()
     }
 
     /// Whether a usage plan is none of the catalog's and covers a stage of it, as one does that was

@@ -208,6 +208,11 @@ impl Desired {
         subscription.current_period_end.filter(|_| subscription.ends_at().is_none())
     }
 
+    /// The word for the user's attributes. Whoever has no user is closed.
+    pub fn word(&self) -> &str {
+        self.plan_attribute.as_deref().unwrap_or("closed")
+    }
+
     /// The live subscriptions of ours, where there are several.
     pub fn several(&self) -> Option<&BTreeSet<SubscriptionId>> {
         self.warnings.iter().find_map(|warning| match warning {
@@ -474,6 +479,12 @@ fn hold(
         // Nothing is made for a user whom nobody has seen; what is there stays as it is.
         User::Unseen | User::Missing { .. } if !has_key(&facts.access) => {
             Some((Status::New, Reason::UserMissing, "none"))
+        }
+        User::Missing { .. } if facts.access.status == Status::Held => {
+            Some((Status::Held, facts.access.reason.clone(), "held"))
+        }
+        User::Missing { .. } if facts.access.status == Status::Disabled => {
+            Some((Status::Disabled, Reason::UserDisabled, "disabled"))
         }
         User::Present { enabled: false, .. } | User::Missing { disabled: true, .. } => {
             Some((Status::Disabled, Reason::UserDisabled, "disabled"))

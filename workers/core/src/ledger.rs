@@ -446,7 +446,7 @@ const BLAST_WINDOW: SignedDuration = SignedDuration::from_hours(24);
 pub enum Claim {
     /// The account is ours until the lease ends.
     Taken {
-        /// The account, already with our epoch; `open` tells whether it was found open.
+        /// The account as it was, already with our epoch and lease.
         account: Box<Account>,
     },
     /// Another invocation holds it.

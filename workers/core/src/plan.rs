@@ -12,7 +12,7 @@ use std::fmt;
 
 use tollgate_events::SubscriptionId;
 
-use crate::account::{Attributes, KeyId, RetiringKey, UsagePlanId};
+use crate::account::{Attributes, KeyId, RetiringKey, UsagePlanId, User};
 use crate::decide::{Desired, KeyState};
 
 /// A key as it is.
@@ -147,6 +147,8 @@ pub fn plan(desired: &Desired, observed: &Observed) -> Vec<Step> {
     match (desired.key, &observed.key) {
         (KeyState::Closed, Some(_)) => steps.push(Step::DeleteKey),
         (KeyState::Closed | KeyState::Disabled, None) => {}
+        // Nothing is made for whom Cognito does not show.
+        (KeyState::Enabled, None) if matches!(desired.user, User::Missing { .. }) => {}
         (KeyState::Enabled, None) => {
             steps.push(Step::MintKey);
             steps.extend(desired.usage_plan.clone().map(Step::AttachPlan));

@@ -726,8 +726,8 @@ impl UsageSeen {
 
 /// The ledger. Reads are strongly consistent, except where an index is named.
 pub trait Ledger: Send + Sync {
-    /// Begins a convergence: raises the epoch, opens the account, takes the lease, and
-    /// returns the account as it was (with our epoch, and `open` as it was found).
+    /// Claims an account: raises the epoch, takes the lease, and returns the account as it was (with
+    /// our epoch and lease).
     /// Makes the account when there is none. Refused while another's lease lives.
     /// Until a commit says otherwise, the account is due
     /// [`UNFINISHED_REVIEW_AFTER`](crate::policy::UNFINISHED_REVIEW_AFTER) the lease: whatever

@@ -292,7 +292,11 @@ fn purpose(commit: &Commit) -> &'static str {
         Commit { by_operator: true, .. } => "act",
         Commit { link, .. } if !link.is_empty() => "link",
         Commit { entry: None, records, .. } if records.is_empty() && commit.account.open => {
-            "intent"
+            if commit.account.intent.is_some() {
+                "intent"
+            } else {
+                "begin"
+            }
         }
         _ => "commit",
     }

@@ -54,7 +54,6 @@ impl Store {
         let before = Account { lease_until: Some(lease_until), ..stored.clone() };
         stored.lease_until = Some(lease_until);
         stored.review_at = Some(lease_until + UNFINISHED_REVIEW_AFTER);
-        stored.open = true;
         Claim::Taken { account: Box::new(before) }
     }
 

@@ -88,16 +88,21 @@ async fn a_claim_is_refused_while_a_lease_lives_and_not_after() {
 }
 
 #[tokio::test]
-async fn a_claim_tells_whether_it_was_found_open_and_stores_it_open() {
+async fn a_claim_tells_whether_it_was_found_open_and_opens_nothing() {
     let ledger = ledger();
     let first = take(&ledger, "a", 0).await;
     assert!(!first.open);
     assert_eq!(first.lease_until, Some(at(60)));
-    assert!(ledger.account(&id("a")).await.unwrap().unwrap().open);
+    assert!(!ledger.account(&id("a")).await.unwrap().unwrap().open);
 
+    let mut begins = closing(&first, "c1");
+    begins.account.begin("pro");
+    ledger.commit(&begins).await.unwrap();
     let second = take(&ledger, "a", 60).await;
-    assert!(second.open, "the first claim did not commit");
-    ledger.commit(&closing(&second, "c1")).await.unwrap();
+    assert!(second.open && second.may_have_told("pro"), "what was begun was not committed");
+    let mut ends = closing(&second, "c2");
+    ends.account.end();
+    ledger.commit(&ends).await.unwrap();
     assert!(!take(&ledger, "a", 61).await.open);
 }
 

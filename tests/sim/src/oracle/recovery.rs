@@ -41,6 +41,13 @@ struct Bounds {
     by: Option<String>,
 }
 
+/// A subscription as it would be with one of everything: whatever it once sold.
+fn whole(row: &stripe::Subscription) -> stripe::Subscription {
+    let mut whole = row.clone();
+    whole.items.iter_mut().for_each(|item| item.quantity = Some(1));
+    whole
+}
+
 impl Oracle<'_> {
     fn recovered(&mut self, recovery: &Recovery, user: &User) {
         let id = &user.id;
@@ -125,8 +132,9 @@ impl Oracle<'_> {
         let before = recovery.before.get(&user.id).and_then(|it| it.access.hold.as_ref());
         let mut holds = access.hold.iter().chain(before);
         let carried_over = holds.any(|why| why.starts_with("as account "));
+        let held_again = access.hold.is_some() && recovery.held_again.contains(&user.id);
         let disputed = self.sim.has_dispute(&user.id) || !access.disputes.is_empty();
-        user.enabled && !shut && !carried_over && !disputed
+        user.enabled && !shut && !carried_over && !held_again && !disputed
     }
 
     /// Whether an account was served when the ledger was lost.
@@ -150,7 +158,7 @@ impl Oracle<'_> {
             let gone = stripe.customer(customer).is_ok_and(|row| row.deleted);
             for row in stripe.subscriptions_of(customer) {
                 let (least, most) = self.sells(&stripe, row);
-                best_sold = best_sold.max(rank(&stripe, row, self.sim.edition));
+                best_sold = best_sold.max(rank(&stripe, &whole(row), self.sim.edition));
                 bounds.most = bounds.most.max(most);
                 if alone && !gone && least > bounds.least {
                     (bounds.least, bounds.by) = (least, Some(row.id.clone()));
@@ -167,7 +175,9 @@ impl Oracle<'_> {
             let rank = rank_of(plan).unwrap_or(0);
             // What had not come about was known to the ledger alone; and what is sold as well, or was,
             // explains itself.
-            let came_about = had.is_some_and(|had| had >= rank) && best_sold < rank;
+            let told =
+                recovery.told.get(id).and_then(|word| PLANS.iter().position(|it| it == word));
+            let came_about = had >= Some(rank) && told >= Some(rank) && best_sold < rank;
             if !came_about && !given_since {
                 continue;
             }

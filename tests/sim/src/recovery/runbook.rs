@@ -6,14 +6,15 @@ use std::ops::ControlFlow;
 use jiff::{SignedDuration, Timestamp};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
+use tollgate_billing::binding::InUse;
 use tollgate_billing::converge::Worker;
 use tollgate_billing::halt::Halt;
 use tollgate_billing::key_name::key_owner;
 use tollgate_billing::ops::{
-    Cursor, Progress, REBUILT_GRANT, Rebuild, Reconcile, Repaired, Replay, Selection, Supply, Word,
-    doubts, excesses,
+    Cursor, OperateStack, Progress, REBUILT_GRANT, Rebuild, Reconcile, Repaired, Replay, Selection,
+    StackAct, Supply, Word, doubts, excesses,
 };
-use tollgate_billing::ports::PortResult;
+use tollgate_billing::ports::{PortResult, Stripe, Users};
 use tollgate_billing::sweep::{About, DriftSweep, Finding, News};
 use tollgate_events::{AccountId, CustomerId};
 use tollgate_standin::world::World;
@@ -247,6 +248,7 @@ impl Sim {
     /// The weather is fair, and somebody does what the runbook says, twice where it must be.
     pub(super) fn follow_the_runbook(&mut self) {
         self.calm_down(1);
+        self.let_it_belong_to_what_is_in_use();
         self.take_step(Step::Replay);
         for _ in 0..2 {
             for step in [Step::Look, Step::Rebuild, Step::Repair] {
@@ -255,6 +257,24 @@ impl Sim {
             self.replay_what_is_stuck();
         }
         self.take_step(Step::Look);
+    }
+
+    /// `stack rebind`, where somebody in a hurry had the key of another account, or another pool, when
+    /// the table was empty.
+    fn let_it_belong_to_what_is_in_use(&mut self) {
+        let World { ledger, stripe, cognito, clock, entropy, .. } = &self.world;
+        let stripe_account = block_on(stripe.account_id()).expect("the weather is fair");
+        let in_use = InUse { stripe_account, pool: Some(cognito.pool_id()) };
+        let act = StackAct::Rebind(in_use);
+        let stack = ledger.stored_stack();
+        let bound = stack.stripe_account.is_some() || stack.pool.is_some();
+        if bound && act.change(&stack, "") != stack {
+            let operate = OperateStack { ledger, clock, entropy };
+            block_on(operate.act(&act, "olga", "it belongs to these"))
+                .expect("the weather is fair");
+            self.tell("the stack is let belong to what is in use");
+            self.come_to_rest();
+        }
     }
 
     fn take_step(&mut self, step: Step) {

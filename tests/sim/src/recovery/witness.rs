@@ -1,7 +1,7 @@
 //! What must not be at any time while the ledger is recovered: that a key in use is deleted, that one is
 //! made beside it, or that somebody is let in whom an operator has shut out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use tollgate_billing::account::Status;
@@ -74,6 +74,14 @@ impl Sim {
         })
     }
 
+    /// The keys that are on a usage plan, whether they are accepted or not.
+    fn keys_on_plans(&self) -> BTreeSet<String> {
+        self.world.api_gateway.scene(|model, _| {
+            let placed = model.keys().filter(|key| !key.plans.is_empty());
+            placed.map(|key| key.id.clone()).collect()
+        })
+    }
+
     /// The plan on which each account's keys open the API, by its rank.
     pub(super) fn ranks_of_keys(&self) -> BTreeMap<AccountId, usize> {
         let catalog = &self.api.worker.catalog;
@@ -126,10 +134,12 @@ impl Sim {
         let Some(mut recovery) = self.recovery.take() else { return };
         let there = self.keys_made();
         let mut problems = Vec::new();
+        let placed = self.keys_on_plans();
         for (id, made) in &there {
             let known = recovery.keys.contains_key(id);
             let newest = recovery.keys.iter().any(|(other, it)| {
                 it.owner == made.owner
+                    && placed.contains(other)
                     && it.generation >= made.generation
                     && recovery.is_known(other, it)
             });

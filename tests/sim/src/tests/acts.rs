@@ -617,8 +617,7 @@ fn who_was_left_open_is_seen_to_whosever_the_events_are() {
     };
     let key = scene.account(&ann).key().unwrap().id.clone();
     let lease = SignedDuration::from_secs(27);
-    let now = scene.world.clock.time();
-    block_on(scene.world.ledger.claim(&ann, now, now + lease)).unwrap();
+    scene.left_begun(&ann, "held", lease);
     scene.world.api_gateway.scene(|model, now| {
         let patch = KeyPatch { enabled: Some(false), ..KeyPatch::default() };
         model.update_api_key(key.as_str(), patch, now).map(drop).unwrap();

@@ -59,6 +59,7 @@ fn what_is_no_envelope_is_on_record_as_what_it_names() {
             id: format!("message-{place}"),
             group: "g".into(),
             body: body.into(),
+            again: false,
         })
         .collect();
     let deadline = scene.world.clock.time() + SignedDuration::from_secs(27);
@@ -80,7 +81,12 @@ fn dead_letters_are_parked_and_lose_nothing() {
     let events = [scene.events().swap_remove(0), scene.wakes().swap_remove(0)];
     let batch: Vec<_> = events
         .iter()
-        .map(|event| Message { id: "m".into(), group: "g".into(), body: event.encode() })
+        .map(|event| Message {
+            id: "m".into(),
+            group: "g".into(),
+            body: event.encode(),
+            again: false,
+        })
         .collect();
     let (ledger, clock) = (&scene.world.ledger, &scene.world.clock);
     let report = block_on(park_dead_letters(ledger, clock, &batch));
@@ -96,7 +102,7 @@ fn dead_letters_are_parked_and_lose_nothing() {
 }
 
 fn message(body: String) -> Message {
-    Message { id: "m".into(), group: "g".into(), body }
+    Message { id: "m".into(), group: "g".into(), body, again: false }
 }
 
 /// What a copy of an event came to that was handled after this one was sent: that stays, and calls

@@ -90,9 +90,8 @@ fn a_wrong_catalog_takes_ten_plans_and_then_waits_for_an_operator() {
     assert!(!scene.account(held_back).open);
 
     // Work that was begun and not ended stays so.
-    let now = scene.world.clock.time();
-    let claim = scene.world.ledger.claim(held_back, now, now + SignedDuration::from_secs(1));
-    block_on(claim).expect("the weather is fair");
+    scene.left_begun(held_back, "pro", SignedDuration::from_millis(1));
+    scene.world.clock.advance(SignedDuration::from_secs(1));
     assert_eq!(look_at_all(&scene, &drift(&scene, std::slice::from_ref(held_back), "open")), 1);
     assert!(scene.account(held_back).open);
 

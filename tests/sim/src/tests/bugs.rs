@@ -16,9 +16,8 @@ pub(super) const LIMIT: u64 = 200;
 /// seed that has come to tell of something else only makes the hunt longer.
 pub(super) fn start(bug: Bug) -> u64 {
     match bug {
-        Bug::NoFence => 122,
         Bug::BlastNotKept => 566,
-        Bug::BetweenNotWoken => 2498,
+        Bug::BetweenNotWoken => 263,
         Bug::OddRowStopsPage => 340,
         Bug::WordNotRead => 550,
         _ => 0,

@@ -227,6 +227,7 @@ impl Town {
                     id: message.id.clone(),
                     group: message.group.clone(),
                     body: message.body.clone(),
+                    again: false,
                 })
                 .collect();
             let deadline = self.world.clock.time() + SignedDuration::from_secs(30);

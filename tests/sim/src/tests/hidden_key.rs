@@ -22,7 +22,7 @@ use crate::run::{dawn, worker_on};
 const LEASE: SignedDuration = SignedDuration::from_secs(25);
 
 fn batch(envelope: &Envelope) -> [Message; 1] {
-    [Message { id: "1".into(), group: "g".into(), body: envelope.encode() }]
+    [Message { id: "1".into(), group: "g".into(), body: envelope.encode(), again: false }]
 }
 
 /// A worker takes a sign-up and dies with the answer to `CreateApiKey` on the way.

@@ -25,7 +25,7 @@ fn after_sleeping(falls_asleep: impl Fn(&Call) -> bool) -> Vec<Call> {
     else {
         panic!("a sign-up wakes");
     };
-    let batch = [Message { id: "1".into(), group: "g".into(), body: wake.encode() }];
+    let batch = [Message { id: "1".into(), group: "g".into(), body: wake.encode(), again: false }];
     let queue = world.queue();
     let mut task = pin!(worker.handle(&queue, &batch, now + SignedDuration::from_secs(25)));
     let mut context = Context::from_waker(Waker::noop());

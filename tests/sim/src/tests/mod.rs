@@ -24,6 +24,7 @@ mod lease;
 mod legacy_ids;
 mod looks;
 mod lost_table;
+mod midway;
 mod namesake;
 mod odd_rows;
 mod page;

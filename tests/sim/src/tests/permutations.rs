@@ -171,7 +171,7 @@ impl Lived {
             let woken = world.sqs.receive("tollgate-bulk.fifo", 10).expect("it is there");
             let messages = woken
                 .into_iter()
-                .map(|m| Message { id: m.id, group: m.group, body: m.body })
+                .map(|m| Message { id: m.id, group: m.group, body: m.body, again: false })
                 .collect::<Vec<_>>();
             self.handle(&messages);
         }
@@ -219,7 +219,12 @@ impl Lived {
 }
 
 fn message(place: usize, event: &Envelope) -> Message {
-    Message { id: format!("m{place}"), group: event.group().into_owned(), body: event.encode() }
+    Message {
+        id: format!("m{place}"),
+        group: event.group().into_owned(),
+        body: event.encode(),
+        again: false,
+    }
 }
 
 #[test]

@@ -9,8 +9,9 @@ use jiff::{SignedDuration, Timestamp};
 use tollgate_billing::account::{Account, Status};
 use tollgate_billing::batch::{BatchReport, Message};
 use tollgate_billing::converge::Worker;
+use tollgate_billing::ledger::{Claim, Commit};
 use tollgate_billing::ops::{Act, ActError, Acted, OperatorAct};
-use tollgate_billing::ports::{Class, PortResult};
+use tollgate_billing::ports::{Class, Ledger as _, PortResult};
 use tollgate_billing::sweep::sweep;
 use tollgate_events::stripe::{Reading, read};
 use tollgate_events::{AccountId, Envelope, cloudtrail, cognito};
@@ -60,6 +61,7 @@ fn messages(events: &[Envelope]) -> Vec<Message> {
         id: place.to_string(),
         group: event.group().into_owned(),
         body: event.encode(),
+        again: false,
     };
     events.iter().enumerate().map(message).collect()
 }
@@ -215,6 +217,16 @@ impl Scene {
                 self.world.sqs.delete(BULK_QUEUE, &message.receipt).expect("it is in flight");
             }
         }
+    }
+
+    /// A worker claims the account for so long, begins steps towards a word, and dies.
+    pub(super) fn left_begun(&self, id: &AccountId, word: &str, lease: SignedDuration) {
+        let (ledger, now) = (&self.world.ledger, self.world.clock.time());
+        let claim = block_on(ledger.claim(id, now, now + lease)).expect("the weather is fair");
+        let Claim::Taken { account: mut begun } = claim else { panic!("{id} is leased") };
+        begun.begin(word);
+        begun.commit_id = Some(format!("begun-{}", begun.epoch));
+        block_on(ledger.commit(&Commit::of(*begun))).expect("the weather is fair");
     }
 
     pub(super) fn account(&self, id: &AccountId) -> Account {

@@ -18,8 +18,12 @@ use crate::executor::block_on;
 use crate::run::{dawn, worker_on};
 
 fn handle(worker: &Worker<World>, bodies: Vec<String>) {
-    let message =
-        |(place, body): (usize, String)| Message { id: place.to_string(), group: "g".into(), body };
+    let message = |(place, body): (usize, String)| Message {
+        id: place.to_string(),
+        group: "g".into(),
+        body,
+        again: false,
+    };
     let batch: Vec<_> = bodies.into_iter().enumerate().map(message).collect();
     let deadline = worker.ports.clock.time() + SignedDuration::from_secs(30);
     let report = block_on(worker.handle(&worker.ports.queue(), &batch, deadline));

@@ -14,9 +14,9 @@ use tollgate_standin::world::POOL_ID;
 
 use crate::shop::{Person, Shop, Told, on};
 
-/// A switch of a linked account's plan: claim, read, switch, tell, commit.
+/// A switch of a linked account's plan: claim, read, begin, switch, tell, commit.
 const SWITCH: &str = "API Gateway CreateUsagePlanKey ×1, API Gateway DeleteUsagePlanKey ×1, \
-    Cognito AdminUpdateUserAttributes ×1, DynamoDB TransactWriteItems ×1, \
+    Cognito AdminUpdateUserAttributes ×1, DynamoDB TransactWriteItems ×2, \
     DynamoDB UpdateItem ×1, Stripe GET /v1/subscriptions ×1";
 
 impl Shop {
@@ -89,7 +89,7 @@ async fn a_sign_up_and_a_first_purchase() -> Told {
     assert_eq!(
         shop.spent(),
         "API Gateway CreateUsagePlanKey ×1, API Gateway DeleteUsagePlanKey ×1, Cognito \
-         AdminUpdateUserAttributes ×1, DynamoDB Query ×1, DynamoDB TransactWriteItems ×2, \
+         AdminUpdateUserAttributes ×1, DynamoDB Query ×1, DynamoDB TransactWriteItems ×3, \
          DynamoDB UpdateItem ×1, Stripe GET /v1/subscriptions ×1"
     );
     Ok(())
@@ -188,9 +188,10 @@ fn downgrade() -> String {
     SWITCH.replace("DynamoDB Trans", "DynamoDB GetItem ×1, DynamoDB Trans")
 }
 
-/// The promise of the design: one claim, one read, the switch, one transaction.
+/// One claim, one read, the switch, one transaction; and before the switch one write, so that
+/// whoever comes after a worker that died knows what it was about.
 #[tokio::test]
-async fn an_upgrade_costs_one_claim_one_read_the_switch_and_one_commit() -> Told {
+async fn an_upgrade_costs_one_claim_one_read_the_switch_and_what_frames_it() -> Told {
     let shop = in_operation().await?;
     let ann = in_a_quiet_hour(&shop, "basic").await?;
     let (subscription, pro) = (ann.subscription()?, shop.price("pro_monthly"));
@@ -310,17 +311,20 @@ async fn a_dispute_opened_and_won() -> Told {
     assert_eq!(
         shop.spent(),
         "API Gateway UpdateApiKey ×1, Cognito AdminGetUser ×1, Cognito AdminUpdateUserAttributes \
-         ×1, DynamoDB GetItem ×2, DynamoDB TransactWriteItems ×1, DynamoDB UpdateItem ×1, Stripe \
+         ×1, DynamoDB GetItem ×2, DynamoDB TransactWriteItems ×2, DynamoDB UpdateItem ×1, Stripe \
          GET /v1/charges/{id} ×1, Stripe GET /v1/checkout/sessions ×1, Stripe GET \
          /v1/disputes/{id} ×1, Stripe GET /v1/subscriptions ×1",
         "opened"
     );
     shop.stripe().close_dispute(&dispute, true)?;
     shop.settle().await?;
+    // A key that is refused is looked at before it is accepted again, and so is whether there is a
+    // newer one.
     assert_eq!(
         shop.spent(),
-        "API Gateway UpdateApiKey ×1, Cognito AdminGetUser ×1, Cognito AdminUpdateUserAttributes \
-         ×1, DynamoDB GetItem ×1, DynamoDB TransactWriteItems ×1, DynamoDB UpdateItem ×1, Stripe \
+        "API Gateway GetApiKey ×1, API Gateway GetApiKeys ×1, API Gateway GetUsagePlans ×1, API \
+         Gateway UpdateApiKey ×1, Cognito AdminGetUser ×1, Cognito AdminUpdateUserAttributes \
+         ×1, DynamoDB GetItem ×1, DynamoDB TransactWriteItems ×2, DynamoDB UpdateItem ×1, Stripe \
          GET /v1/charges/{id} ×1, Stripe GET /v1/disputes/{id} ×1, Stripe GET \
          /v1/subscriptions ×1",
         "won"
@@ -341,7 +345,7 @@ async fn a_user_disabled_and_deleted() -> Told {
         shop.spent(),
         "API Gateway UpdateApiKey ×1, Cognito AdminGetUser ×1, \
          Cognito AdminUpdateUserAttributes ×1, DynamoDB GetItem ×1, \
-         DynamoDB TransactWriteItems ×1, DynamoDB UpdateItem ×1, Stripe GET /v1/subscriptions ×1"
+         DynamoDB TransactWriteItems ×2, DynamoDB UpdateItem ×1, Stripe GET /v1/subscriptions ×1"
     );
     shop.administrator("AdminDeleteUser", ann.name).await?;
     // Not yet the webhook of the cancellation that follows.
@@ -354,7 +358,7 @@ async fn a_user_disabled_and_deleted() -> Told {
         // it is done. Whether she has keys of which the ledger does not know is asked before hers goes.
         "API Gateway DeleteApiKey ×1, API Gateway GetApiKeys ×1, Cognito AdminGetUser ×1, \
          DynamoDB GetItem ×4, \
-         DynamoDB TransactWriteItems ×2, DynamoDB UpdateItem ×2, Stripe DELETE \
+         DynamoDB TransactWriteItems ×3, DynamoDB UpdateItem ×2, Stripe DELETE \
          /v1/subscriptions/{id} ×1, Stripe GET /v1/checkout/sessions ×1, Stripe GET \
          /v1/subscriptions ×1"
     );
@@ -382,7 +386,7 @@ async fn a_due_account() -> Told {
         shop.spent(),
         "API Gateway CreateUsagePlanKey ×1, API Gateway DeleteUsagePlanKey ×1, Cognito \
          AdminGetUser ×1, Cognito AdminUpdateUserAttributes ×1, DynamoDB GetItem ×1, DynamoDB \
-         TransactWriteItems ×1, DynamoDB UpdateItem ×1, Stripe GET /v1/subscriptions ×1"
+         TransactWriteItems ×2, DynamoDB UpdateItem ×1, Stripe GET /v1/subscriptions ×1"
     );
     Ok(())
 }
@@ -421,7 +425,7 @@ async fn drift() -> Told {
         shop.spent(),
         "API Gateway CreateUsagePlanKey ×1, API Gateway DeleteUsagePlanKey ×1, API Gateway \
          GetApiKey ×1, API Gateway GetApiKeys ×1, API Gateway GetUsagePlans ×1, Cognito AdminGetUser ×1, DynamoDB \
-         TransactWriteItems ×1, DynamoDB UpdateItem ×1, Stripe GET /v1/subscriptions ×1"
+         TransactWriteItems ×2, DynamoDB UpdateItem ×1, Stripe GET /v1/subscriptions ×1"
     );
     assert_eq!(ann.seen().await?, on("basic"));
     assert_eq!(shop.stack.compare().await?.wakes(), 0);

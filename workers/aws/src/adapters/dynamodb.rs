@@ -56,7 +56,7 @@ pub(crate) fn operation(name: &'static str) -> Operation {
 /// # Lost answers
 /// A claim writes a random id into the item. Repeated by the SDK after a lost answer,
 /// it fails on its own lease, finds its own id in the item that DynamoDB returns with
-/// the failure, and is taken after all; `open` as it was before is kept beside it.
+/// the failure, and is taken after all.
 ///
 /// A commit carries `commit_id` as its `ClientRequestToken`, which DynamoDB remembers
 /// for ten minutes, and in `STATE`, which it refuses to write twice with the same id:

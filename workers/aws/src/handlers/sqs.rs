@@ -56,15 +56,17 @@ pub async fn dead_letters<L: Ledger, C: Clock>(
 type Receipts = BTreeMap<String, (String, String)>;
 
 fn receipts(event: &SqsEvent) -> Receipts {
-    let is_first = |record: &&SqsMessage| {
-        let count = record.attributes.get("ApproximateReceiveCount");
-        count.is_some_and(|count| count == "1")
-    };
-    let first = event.records.iter().filter(is_first).filter_map(|record| {
+    let first = event.records.iter().filter(|record| is_first(record)).filter_map(|record| {
         let (arn, receipt) = (record.event_source_arn.clone()?, record.receipt_handle.clone()?);
         Some((record.message_id.clone()?, (arn, receipt)))
     });
     first.collect()
+}
+
+/// Whether a message was received for the first time.
+fn is_first(record: &SqsMessage) -> bool {
+    let count = record.attributes.get("ApproximateReceiveCount");
+    count.is_some_and(|count| count == "1")
 }
 
 /// A partial batch response leaves a failed message to its visibility timeout, three minutes. What
@@ -84,9 +86,10 @@ async fn show_again(queue: &SqsQueue, receipts: &Receipts, report: &BatchReport)
 /// fails the whole batch anyway: say so at once.
 fn messages(event: SqsEvent) -> Result<Vec<Message>, Diagnostic> {
     let read = event.records.into_iter().map(|record| {
+        let again = !is_first(&record);
         let id = record.message_id.filter(|id| !id.is_empty())?;
         let group = record.attributes.get("MessageGroupId").cloned().unwrap_or_default();
-        Some(Message { id, group, body: record.body.unwrap_or_default() })
+        Some(Message { id, group, body: record.body.unwrap_or_default(), again })
     });
     read.collect::<Option<_>>()
         .ok_or_else(|| diagnostic("MessageWithoutId", "a message of the batch has no id"))

@@ -55,11 +55,23 @@ impl<P: Ports> Run<'_, P> {
             Some(observed) => observed,
             None => observed.insert(self.observe(self.attributes_known()).await?),
         };
-        let steps = self.steps(desired, observed).await?;
+        let mut steps = self.steps(desired, observed).await?;
+        let changes = desired.key != KeyState::Closed && !steps.is_empty();
+        if changes && self.is_refused_unseen() {
+            *observed = self.observe(self.attributes_known()).await?;
+            steps = self.steps(desired, observed).await?;
+        }
         for part in parts(&steps) {
-            self.take(part, observed).await?;
+            self.take(part, desired, observed).await?;
         }
         Ok(())
+    }
+
+    /// Whether the key is refused by what the ledger says alone. Nobody waits for a change of it, and one
+    /// that is accepted may have been released since a backup.
+    fn is_refused_unseen(&self) -> bool {
+        let refused = matches!(self.committed().status, Status::Held | Status::Disabled);
+        refused && !self.evidence.looked
     }
 
     /// Waits a little where another attempt may do better, and forgets what it cannot be sure of.
@@ -282,12 +294,23 @@ impl<P: Ports> Run<'_, P> {
     }
 
     /// Takes steps in order; no step starts after the lease.
-    async fn take(&mut self, steps: &[Step], observed: &mut Observed) -> Result<(), Stop> {
+    async fn take(
+        &mut self,
+        steps: &[Step],
+        desired: &Desired,
+        observed: &mut Observed,
+    ) -> Result<(), Stop> {
         let calls = steps.iter().filter(|step| step.is_on_a_key()).count();
         self.wait_for_turn(steps).await?;
         let in_stripe = steps.iter().filter(|step| step.is_in_stripe()).count();
         self.afford_stripe(in_stripe).await?;
         self.afford(u32::try_from(calls).unwrap_or(u32::MAX)).await?;
+        // Whoever comes next observes, should this run not live to commit what it did. With a new
+        // intent that is written anyway.
+        let intends = steps.first() == Some(&Step::MintKey) && self.account.intent.is_none();
+        if self.account.begin(desired.word()) && !intends {
+            self.save().await?;
+        }
         for step in steps {
             self.in_time()?;
             if *step == Step::DeleteKey && self.mint_in_doubt {
@@ -328,7 +351,7 @@ impl<P: Ports> Run<'_, P> {
             (Step::CancelSubscription(id), _) => {
                 self.worker.ports.stripe().cancel_subscription(id).await
             }
-            (Step::DetachPlan(plan), Some(key)) => gone_is_done(gateway.detach(plan, key).await),
+            (Step::DetachPlan(plan), Some(key)) => self.as_known(gateway.detach(plan, key).await),
             (Step::DetachRetiring(key, plan), _) => gone_is_done(gateway.detach(plan, key).await),
             (Step::AttachRetiring(key, plan), _) => gateway.attach(plan, key).await,
             (Step::RetireKey(key), _) => gone_is_done(gateway.delete_key(key).await),
@@ -347,6 +370,12 @@ impl<P: Ports> Run<'_, P> {
         };
         result?;
         Ok(None)
+    }
+
+    /// What API Gateway was seen to have and has not any more need not be taken away. Where the
+    /// ledger alone told of it, the ledger is wrong: only a look tells by how much.
+    fn as_known(&self, result: PortResult<()>) -> PortResult<()> {
+        if self.evidence.looked { gone_is_done(result) } else { result }
     }
 
     /// Keeps the account in step with the world, so that even a parked commit tells what
@@ -440,12 +469,7 @@ impl<P: Ports> Run<'_, P> {
         // the name: without a look in this run it could land on whoever has the name now.
         let sure = self.attributes_read.is_some() || username == self.account.id.as_str();
         if !sure && users.user(username, &self.account.id).await?.account().is_none() {
-            return Err(Stop::Port(PortError {
-                service: Service::Cognito,
-                operation: "AdminGetUser",
-                class: Class::NotFound,
-                detail: "the user is gone, or the name is another user's by now".into(),
-            }));
+            return Err(Stop::Port(user_is_not_there()));
         }
         // So did looking.
         self.in_time()?;
@@ -478,6 +502,16 @@ fn may_land_late(stop: &Stop) -> bool {
 /// answer took does not count.
 fn may_hide(minted_at: Timestamp, asked_at: Timestamp) -> bool {
     asked_at.duration_since(minted_at) < NEW_KEY_MAY_HIDE
+}
+
+/// Somebody has deleted the user meanwhile: it is decided anew, knowing that.
+pub(super) fn user_is_not_there() -> PortError {
+    PortError {
+        service: Service::Cognito,
+        operation: "AdminGetUser",
+        class: Class::NotFound,
+        detail: "the user is gone, or the name is another user's by now".into(),
+    }
 }
 
 fn hidden() -> PortError {

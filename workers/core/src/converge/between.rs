@@ -16,9 +16,11 @@
 //! # Caveats
 //! What kills the worker inside leaves it to the redelivery, or the sweep.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use jiff::{SignedDuration, Timestamp};
+use tollgate_events::EventRef;
 
 use super::{Run, Stop};
 use crate::account::{KeyRecord, RetiringKey, Status};
@@ -34,6 +36,8 @@ const TRIES_APART: [i64; 2] = [300, 1_000];
 pub struct Invocation {
     /// No step starts after it, and leases end with it.
     pub deadline: Timestamp,
+    /// Events whose message was received before.
+    again: BTreeSet<EventRef>,
     /// How many accounts are between two plans: while one is, no other's key is taken off its
     /// plan.
     between: AtomicUsize,
@@ -46,7 +50,18 @@ pub(super) struct Turn<'a>(&'a AtomicUsize);
 impl Invocation {
     /// An invocation that ends then.
     pub fn until(deadline: Timestamp) -> Self {
-        Self { deadline, between: AtomicUsize::new(0) }
+        Self { deadline, again: BTreeSet::new(), between: AtomicUsize::new(0) }
+    }
+
+    /// The same, in which these events' messages were received before.
+    #[must_use]
+    pub fn with(self, again: BTreeSet<EventRef>) -> Self {
+        Self { again, ..self }
+    }
+
+    /// Whether an event's message was received before.
+    pub(super) fn comes_again(&self, event: &EventRef) -> bool {
+        self.again.contains(event)
     }
 
     /// Another account is between two plans, whoever else is.

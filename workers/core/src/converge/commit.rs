@@ -1,9 +1,9 @@
 //! The commit: state, history and event records, all or nothing.
 
 use jiff::{SignedDuration, Timestamp};
-use tollgate_events::Envelope;
+use tollgate_events::{Envelope, Source};
 
-use super::{Run, Stop};
+use super::{DRIFT, Run, Stop};
 use crate::account::{Access, Account, Attributes, Status, User};
 use crate::accounts::{Answer, Change};
 use crate::decide::{Desired, KeyState, Warning};
@@ -35,19 +35,14 @@ const ANOTHERS: &str = "its customer is another account's";
 const RELEASED: &str = "an operator has unlinked its customer; `tollgate account link WHO CUSTOMER --why TEXT` links \
      the customer again";
 
-/// Whether it stopped before a call, or by one that was refused for its rate.
+/// Whether it stopped by a call that was refused for its rate.
 fn was_refused(stop: &Stop) -> bool {
-    match stop {
-        Stop::Budget { .. } => true,
-        Stop::Port(error) => matches!(error.class, Class::Throttled { .. }),
-        _ => false,
-    }
+    matches!(stop, Stop::Port(error) if matches!(error.class, Class::Throttled { .. }))
 }
 
 impl<P: Ports> Run<'_, P> {
-    /// Commits the intent, still open. The access stays as history last told it: what
-    /// this run has found and done so far gets its entry at the end, and when the run
-    /// does not live to see that, whoever comes next observes.
+    /// Commits the account in the middle of a run. The access stays as history last told it: what
+    /// this run has found and done so far gets its entry at the end.
     pub(super) async fn save(&mut self) -> Result<(), Stop> {
         let account = self.unfinished(self.committed().clone());
         self.write(Change::to(account, self.clock_now())).await
@@ -56,7 +51,16 @@ impl<P: Ports> Run<'_, P> {
     /// The account as it is written in the middle of a run: due as the claim left it.
     pub(super) fn unfinished(&self, access: Access) -> Account {
         let review_at = self.invocation.deadline.checked_add(UNFINISHED_REVIEW_AFTER).ok();
-        Account { access, review_at, ..self.account.clone() }
+        Account { access, review_at, user: self.user_so_far(), ..self.account.clone() }
+    }
+
+    /// The user as to be noted where the account is not closed yet: that they are gone for good is
+    /// concluded by the closing, unless somebody told. Until then they may turn out to be there.
+    fn user_so_far(&self) -> User {
+        match &self.account.user {
+            User::Deleted if !self.account.deletion_told => self.found_user.clone(),
+            user => user.clone(),
+        }
     }
 
     /// Commits what was desired and is now so.
@@ -79,8 +83,9 @@ impl<P: Ports> Run<'_, P> {
         let desired_key = desired.key;
         let memories = self.memories(&desired);
         self.settle(desired);
-        self.account.open = false;
-        self.account.deferred.clear();
+        self.account.end();
+        self.account.released = false;
+        self.account.deferred = self.looked_for(desired_key);
         self.account.let_through = None;
         self.account.may_cancel.clear();
         let fulfilled = self.account.key().map(|key| key.generation);
@@ -95,6 +100,19 @@ impl<P: Ports> Run<'_, P> {
         };
         self.close(outcome, detail, memories).await?;
         Ok(outcome)
+    }
+
+    /// What was bought on a closed account, and is not listed yet. Nobody is linked to it, so the second
+    /// looks know of the customer by the event alone.
+    fn looked_for(&self, key: KeyState) -> Vec<Envelope> {
+        let customers = &self.account.access.customers;
+        let is_strange = |event: &&Envelope| {
+            let customer = event.subject.customer.as_ref();
+            event.source == Source::Stripe && customer.is_some_and(|it| !customers.contains(it))
+        };
+        let looks = key == KeyState::Closed && self.account.second_looks > 0;
+        let events = self.events.iter().filter(|_| looks).filter(is_strange);
+        events.take(MOST_DEFERRED).cloned().collect()
     }
 
     /// Logs what has an alarm of its own.
@@ -118,21 +136,21 @@ impl<P: Ports> Run<'_, P> {
 
     /// Closes the account as it was found: nothing was about it.
     pub(super) async fn leave(&mut self) -> Result<Outcome, Stop> {
-        self.account.open = false;
         self.close(Outcome::Unchanged, None, Vec::new()).await?;
         Ok(Outcome::Unchanged)
     }
 
-    /// Commits what was achieved; the account stays open, the events are parked. It is
-    /// looked at again in a day, or when it would have been anyway.
+    /// Commits what was achieved; the events are parked. The account is looked at again in a day, or
+    /// when it would have been anyway.
     pub(super) async fn park(&mut self, stop: &Stop) -> Result<Outcome, Stop> {
         if matches!(stop, Stop::BlastLimit) {
             tracing::error!(account = %self.account.id, "the blast limit holds");
-            // Where nothing was begun, what the next look finds is no unfinished work.
-            self.account.open = self.claimed.found_open() || !self.steps.is_empty();
         }
-        // Nothing is ever begun for it.
-        self.account.open &= !matches!(stop, Stop::NamedAsSub { .. });
+        if matches!(stop, Stop::NamedAsSub { .. }) {
+            // Nothing of what was begun stays.
+            self.account.end();
+        }
+        self.account.user = self.user_so_far();
         let tomorrow = self.now.checked_add(PARKED_REVIEW_AFTER).ok();
         let known = self.account.review_at.filter(|at| *at > self.now);
         // A name never changes: only the other account's end does, and the comparison sees that.
@@ -144,25 +162,32 @@ impl<P: Ports> Run<'_, P> {
         Ok(Outcome::Parked)
     }
 
-    /// Commits what was achieved; the account stays open and is due when the wait is over,
-    /// and its events wait in it. The messages are done with: waiting costs no receive.
+    /// Commits what was achieved; the account is due when the wait is over, and its events wait in it.
+    /// The messages are done with: waiting costs no receive.
     pub(super) async fn defer(
         &mut self,
         after: SignedDuration,
         stop: Stop,
     ) -> Result<Outcome, Stop> {
-        let waiting = self.events.iter().filter(|event| !is_wake(event));
+        let contradicted = matches!(stop, Stop::StaleLedger(_) | Stop::LedgerLost);
+        // A due account is woken anyway; that somebody is to look at all of it is not forgotten, but
+        // where that has found what a person is called for.
+        let looks = |event: &Envelope| event.kind == DRIFT && !contradicted;
+        let waiting = self.events.iter().filter(|event| !is_wake(event) || looks(event));
         let waiting: Vec<_> = waiting.cloned().collect();
         if waiting.len() > MOST_DEFERRED {
             return Err(stop);
         }
         self.account.deferred = waiting;
-        if was_refused(&stop) {
-            self.account.open = self.is_begun();
+        self.account.user = self.user_so_far();
+        let refused = was_refused(&stop) && self.steps.is_empty();
+        if (refused || contradicted) && !self.in_doubt && !self.claimed.found_open() {
+            // What was refused for its rate had no effect; what is contradicted is judged again, as
+            // it was found.
+            self.account.end();
         }
-        if matches!(stop, Stop::StaleLedger(_) | Stop::LedgerLost) {
-            // Neither of the two is believed: what was found is judged again, as it was.
-            self.account.open = self.claimed.found_open() || self.in_doubt;
+        if contradicted {
+            // Neither of the two is believed.
             match self.steps.is_empty() {
                 true => self.account.access = self.committed().clone(),
                 // What was done so far stands; the word that contradicts it is not the ledger's.
@@ -195,8 +220,7 @@ impl<P: Ports> Run<'_, P> {
         if is_over || self.in_doubt {
             return;
         }
-        let open = self.is_begun();
-        let left = Account { open, lease_until: None, ..self.unfinished(self.committed().clone()) };
+        let left = Account { lease_until: None, ..self.unfinished(self.committed().clone()) };
         if let Err(error) = self.write(Change::to(left, self.clock_now())).await {
             tracing::debug!(account = %self.account.id, %error, "the claim was not given back");
         }
@@ -205,16 +229,6 @@ impl<P: Ports> Run<'_, P> {
     /// What was begun and not answered may still take effect, and must not meet another claim.
     fn lease_left(&self) -> Option<Timestamp> {
         self.in_doubt.then_some(self.invocation.deadline)
-    }
-
-    /// Whether there may be something that only a look shows. Where nothing was begun, the next
-    /// may trust the ledger.
-    fn is_begun(&self) -> bool {
-        self.claimed.found_open()
-            || self.must_observe()
-            || self.account.is_undecided()
-            || self.in_doubt
-            || !self.steps.is_empty()
     }
 
     fn changed(&self) -> bool {

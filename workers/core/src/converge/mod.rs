@@ -71,7 +71,7 @@ use std::pin::Pin;
 use jiff::{SignedDuration, Timestamp};
 use tollgate_events::{AccountId, CustomerId, Envelope, EventRef, Source, Via};
 
-use crate::account::{Access, Account};
+use crate::account::{Access, Account, User};
 use crate::accounts::{Accounts, Claimed, Lost};
 use crate::binding::{Binding, BindingError};
 use crate::catalog::Catalog;
@@ -332,6 +332,8 @@ struct Run<'a, P: Ports> {
     worker: &'a Worker<P>,
     /// The account as it will be committed; changes with every step that is done.
     account: Account,
+    /// The user as the claim found them in it.
+    found_user: User,
     /// What it is committed by; a preview holds none.
     claimed: Claimed<'a, P::Ledger, P::Entropy>,
     /// What a preview counts by instead of the ledger's item: the stack as the previews before it
@@ -389,7 +391,8 @@ impl<'a, P: Ports> Run<'a, P> {
             worker,
             claimed,
             foretold: None,
-            account: Account { open: true, ..account },
+            found_user: account.user.clone(),
+            account,
             events,
             strays: Vec::new(),
             waits: Vec::new(),
@@ -444,7 +447,7 @@ impl<'a, P: Ports> Run<'a, P> {
     /// What the facts come to, within the limits; and whether a read seems to lag.
     async fn desired(&mut self) -> Result<(Desired, bool), Stop> {
         let mut facts = self.facts_for_sure().await?;
-        self.not_told_otherwise()?;
+        self.not_told_otherwise().await?;
         // What was read is younger than the claim, and so is what follows from it.
         self.now = self.clock_now();
         let listed = facts.subscriptions.len();
@@ -537,6 +540,7 @@ impl<'a, P: Ports> Run<'a, P> {
     fn must_observe(&self) -> bool {
         (self.claimed.found_open() && !self.is_between_plans())
             || self.account.intent.is_some()
+            || self.is_told_otherwise()
             || self.events.iter().any(|event| {
                 event.via == Via::Replay || event.source == Source::Operator || event.kind == DRIFT
             })

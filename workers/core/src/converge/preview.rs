@@ -136,12 +136,11 @@ impl<P: Ports> Worker<P> {
 impl<P: Ports> Run<'_, P> {
     /// An operator's act, as the operator finds the account. What is refused changes nothing.
     async fn foretell(&mut self, act: &OperatorAct) -> Result<(), Stop> {
-        let mut next = Account { open: self.claimed.found_open(), ..self.account.clone() };
+        let mut next = self.account.clone();
         if act.change(&mut next, self.now).is_ok() {
             bring_disputes(self.ledger(), &act.act, &mut next).await?;
             self.claimed.commit(Change::to(next.clone(), self.now)).await?;
             self.account = next;
-            self.evidence.released = act.act.gives_back();
             if let Some(customer) = act.act.links() {
                 self.join_stuck(customer).await?;
             }

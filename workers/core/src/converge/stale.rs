@@ -6,17 +6,17 @@
 //! not asked about: their `sub` is as new as they are.
 
 use jiff::Timestamp;
-use tollgate_events::{Envelope, Source, Via};
 
+use super::act::user_is_not_there;
 use super::facts::is_final;
 use super::{Run, Stop};
 use crate::account::{Account, RetiringKey, Slot, Status, User};
 use crate::decide::stale::{Sight, Stale};
 use crate::decide::{Desired, KeyState};
 use crate::key_name::read_key_name;
-use crate::ops::{LIFTED, RELEASED};
 use crate::plan::{Observed, ObservedKey, Step, plan};
 use crate::ports::{ApiGateway, ApiKey, PortResult, Ports, Users};
+
 use crate::stripe::Subscription;
 
 /// What was read that may contradict the ledger.
@@ -24,14 +24,14 @@ use crate::stripe::Subscription;
 pub(super) struct Evidence {
     /// API Gateway was looked at.
     pub(super) looked: bool,
-    /// An operator's act that is only foretold releases the account.
-    pub(super) released: bool,
     /// The user's attributes were written to them, and to nobody else.
     pub(super) is_meant: bool,
     /// The subscriptions that were decided by.
     pub(super) subscriptions: Vec<Subscription>,
-    /// Keys of which the ledger does not know; nothing, before anybody has asked.
+    /// Keys that are newer than the ledger knows, and may be in use; nothing, before anybody has asked.
     newer: Option<Vec<RetiringKey>>,
+    /// Keys that the ledger does not name.
+    unnamed: Vec<RetiringKey>,
     /// The word in the user's attributes, as it was first read.
     word: Option<Option<String>>,
 }
@@ -47,10 +47,14 @@ impl<P: Ports> Run<'_, P> {
         observed: &mut Observed,
     ) -> Result<Vec<Step>, Stop> {
         let mut steps = self.planned(desired, observed);
-        if self.is_first_key() || steps.is_empty() {
+        // Nobody comes back to it, and what an interrupted convergence made may be named nowhere.
+        let gone = desired.key == KeyState::Closed && desired.user == User::Deleted;
+        let is_last_look = gone && self.claimed.found_open();
+        if self.is_first_key() || steps.is_empty() && !is_last_look {
             return Ok(steps);
         }
-        if self.needs_newer_keys(desired, &steps) && self.evidence.newer.is_none() {
+        let asks = is_last_look || self.needs_newer_keys(desired, &steps);
+        if asks && self.evidence.newer.is_none() {
             self.afford(1).await?;
             self.keys_there().await?;
         }
@@ -58,7 +62,7 @@ impl<P: Ports> Run<'_, P> {
             self.read_word(observed).await?;
             steps = self.planned(desired, observed);
         }
-        if self.take_newer_along(desired, observed) {
+        if gone && self.take_unnamed_along(observed) {
             steps = self.planned(desired, observed);
         }
         match self.stale(desired, observed, &steps) {
@@ -78,14 +82,26 @@ impl<P: Ports> Run<'_, P> {
     pub(super) async fn keys_there(&mut self) -> PortResult<Vec<ApiKey>> {
         let gateway = self.worker.ports.api_gateway();
         let keys = gateway.keys_of(&self.account.id).await?;
+        let known = self.account.newest_generation();
+        self.evidence.unnamed = unnamed_keys(&self.worker.stack, &self.account, &keys);
         let mut in_use = Vec::new();
-        for newer in newer_keys(&self.worker.stack, &self.account, &keys) {
+        for newer in self.evidence.unnamed.iter().filter(|key| key.generation > known) {
+            // What a late call of an older claim has made is of a generation that is known.
             if !gateway.plans_of(&newer.id).await?.is_empty() {
-                in_use.push(newer);
+                in_use.push(newer.clone());
             }
         }
         self.evidence.newer = Some(in_use);
         Ok(keys)
+    }
+
+    /// Whether the user is told what no worker wrote, or was about to: what the key says of it is looked
+    /// at before that is overwritten.
+    pub(super) fn is_told_otherwise(&self) -> bool {
+        let read = self.attributes_read.as_ref().filter(|_| self.evidence.is_meant);
+        let told = read.and_then(|read| read.plan.as_deref());
+        let wrote = |word| self.committed().attributes.plan.as_deref() == Some(word);
+        told.is_some_and(|word| !wrote(word) && !self.account.may_have_told(word))
     }
 
     /// Whether its user has just signed up, and had no key before.
@@ -118,27 +134,31 @@ impl<P: Ports> Run<'_, P> {
         };
         let gives = steps.iter().any(Step::gives_access);
         let differs = self.evidence.looked && observed.key.as_ref().is_some_and(is_other);
-        self.evidence.word.is_none() && (gives || differs) && !self.claimed.found_open()
+        self.evidence.word.is_none() && (gives || differs)
     }
 
     async fn read_word(&mut self, observed: &mut Observed) -> Result<(), Stop> {
         let User::Present { username, .. } = &self.account.user else { return Ok(()) };
         let holder = self.worker.ports.users().user(username, &self.account.id).await?;
-        let Some(user) = holder.account() else { return Ok(()) };
+        let Some(user) = holder.account() else { return Err(Stop::Port(user_is_not_there())) };
         self.evidence.word = Some(user.attributes.plan.clone());
+        self.evidence.is_meant = user.is_meant();
         observed.attributes = user.attributes.clone();
         self.attributes_read = Some(user.attributes);
         Ok(())
     }
 
     /// Whose user is gone needs no key: those of which the ledger does not know go too.
-    fn take_newer_along(&mut self, desired: &Desired, observed: &mut Observed) -> bool {
-        let gone = desired.key == KeyState::Closed && desired.user == User::Deleted;
-        let newer = self.evidence.newer.as_mut().filter(|newer| gone && !newer.is_empty());
-        let Some(newer) = newer.map(std::mem::take) else { return false };
-        self.account.access.retiring.extend(newer.iter().cloned());
-        observed.retiring.extend(newer);
-        true
+    fn take_unnamed_along(&mut self, observed: &mut Observed) -> bool {
+        let seen = observed.key.as_ref().and_then(|key| key.id.clone());
+        let mut unnamed = std::mem::take(&mut self.evidence.unnamed);
+        unnamed.retain(|key| Some(&key.id) != seen.as_ref());
+        if let Some(newer) = &mut self.evidence.newer {
+            newer.clear();
+        }
+        self.account.access.retiring.extend(unnamed.iter().cloned());
+        observed.retiring.extend(unnamed.iter().cloned());
+        !unnamed.is_empty()
     }
 
     fn stale(&self, desired: &Desired, observed: &Observed, steps: &[Step]) -> Option<Stale> {
@@ -146,42 +166,38 @@ impl<P: Ports> Run<'_, P> {
         if let Some(newer) = newer.filter(|_| self.needs_newer_keys(desired, steps)) {
             return Some(Stale::NewerKey(newer.id.clone()));
         }
-        let releases = |event: &Envelope| {
-            event.source == Source::Operator
-                && event.via == Via::Operator
-                && matches!(event.kind.as_str(), RELEASED | LIFTED)
-        };
-        // What was done just now is no secret: the user has gone meanwhile, and it is decided anew.
-        let disabled = Step::DisableKey.to_string();
-        let by_this_run = self.steps.iter().any(|taken| taken.step == disabled);
-        let ended = |event: &Envelope| event.hint.as_ref().is_some_and(|it| is_final(&it.status));
+        let hints = self.events.iter().filter_map(|event| event.hint.as_ref());
+        let ended = hints.filter(|hint| is_final(&hint.status));
+        let ended = ended.filter_map(|hint| self.worker.catalog.best_hinted(hint)).max();
+        let is_meant = self.evidence.is_meant;
         let sight = Sight {
+            account: &self.account,
             ledger: self.claimed.committed(),
             desired,
             subscriptions: &self.evidence.subscriptions,
             steps,
             key: observed.key.as_ref().filter(|_| self.evidence.looked),
-            word: self.evidence.word.as_ref().and_then(Option::as_deref),
-            released: self.evidence.released || by_this_run || self.events.iter().any(releases),
-            ended: self.events.iter().any(ended),
+            retiring: &observed.retiring,
+            word: self.evidence.word.as_ref().and_then(Option::as_deref).filter(|_| is_meant),
+            ended,
             catalog: &self.worker.catalog,
         };
-        if self.claimed.found_open() { sight.is_told_closed() } else { sight.stale() }
+        sight.stale()
     }
 }
 
-/// The keys of an account of which its ledger does not know, by their generations: the newest last.
-/// What a late call of an older claim has made is of a generation that it knows.
-fn newer_keys(stack: &str, account: &Account, keys: &[ApiKey]) -> Vec<RetiringKey> {
-    let known = account.newest_generation();
-    let newer = keys.iter().filter_map(|key| {
+/// The keys of an account that its ledger does not name, by their generations: the newest last.
+fn unnamed_keys(stack: &str, account: &Account, keys: &[ApiKey]) -> Vec<RetiringKey> {
+    let own = account.access.keys.values().map(|key| &key.id);
+    let named: Vec<_> = own.chain(account.access.retiring.iter().map(|key| &key.id)).collect();
+    let unnamed = keys.iter().filter(|key| !named.contains(&&key.id)).filter_map(|key| {
         let name = read_key_name(stack, &key.name)?;
         let ours = name.account == account.id && name.slot == Some(Slot::Primary);
-        let generation = name.generation.filter(|generation| ours && *generation > known)?;
+        let generation = name.generation.filter(|_| ours)?;
         let (id, minted_at) = (key.id.clone(), key.created_at);
         Some(RetiringKey { id, generation, minted_at, usage_plan: None, until: Timestamp::MIN })
     });
-    let mut newer: Vec<_> = newer.collect();
-    newer.sort_by(|one, other| (one.generation, &one.id).cmp(&(other.generation, &other.id)));
-    newer
+    let mut unnamed: Vec<_> = unnamed.collect();
+    unnamed.sort_by(|one, other| (one.generation, &one.id).cmp(&(other.generation, &other.id)));
+    unnamed
 }

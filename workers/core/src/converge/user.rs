@@ -5,6 +5,7 @@ use tollgate_events::{AccountId, cloudtrail};
 use super::{DRIFT, Run, Stop};
 use crate::account::{Attributes, User, is_like_a_sub};
 use crate::decide::UserFact;
+use crate::decide::stale::says_refused;
 use crate::ports::{Ledger, NameHolder, Ports, UserRecord, Users};
 use crate::sweep::wake;
 
@@ -57,6 +58,7 @@ impl<P: Ports> Run<'_, P> {
             match users.user(name, id).await? {
                 NameHolder::Account(user) => return Ok(Some((name.to_owned(), user))),
                 NameHolder::Namesake(other) if name != id.as_str() => {
+                    self.take_back_what_landed(name, &other).await?;
                     self.look_at_namesake(&other).await?;
                 }
                 NameHolder::Namesake(_) | NameHolder::Nobody => {}
@@ -89,6 +91,22 @@ impl<P: Ports> Run<'_, P> {
         self.worker.converge_boxed(other, vec![look], self.invocation).await
     }
 
+    /// That they are held, or closed, was perhaps written to whoever has the name by now. Whose
+    /// account was never decided would look like one that the ledger has forgotten.
+    async fn take_back_what_landed(&self, name: &str, other: &AccountId) -> Result<(), Stop> {
+        let access = self.committed();
+        let told = access.attributes.plan.as_deref().is_some_and(says_refused);
+        let refused = told || access.hold.is_some() || access.closed.is_some() || self.account.open;
+        if !refused || !self.claimed.is_held() {
+            return Ok(());
+        }
+        if self.ledger().account(other).await?.is_none_or(|it| it.is_undecided()) {
+            self.in_time()?;
+            self.worker.ports.users().write_attributes(name, &Attributes::default()).await?;
+        }
+        Ok(())
+    }
+
     /// Stops where the user has chosen another account's sub as their name: whatever is written
     /// to that account's user by its sub would land here. That account is looked at first, and
     /// known by its user's own name from then on; and nothing that has landed here stays. Whoever
@@ -104,7 +122,7 @@ impl<P: Ports> Run<'_, P> {
         }
         let Ok(other) = AccountId::parse(&user.username) else { return Ok(()) };
         let known = self.ledger().account(&other).await?;
-        if known.is_none_or(|it| it.is_blank() || it.is_closed()) {
+        if known.is_none_or(|it| it.is_left_blank() || it.is_closed()) {
             return Ok(());
         }
         self.look_at_namesake(&other).await?;

@@ -16,14 +16,14 @@
 //! what is committed makes the ledger right.
 //!
 //! # Caveats
-//! An account whose convergence was interrupted may be anywhere between two states: of it, only a
-//! newer key and the word `closed` are judged. And where the plan of a stale account has changed
-//! since, its user's word was overwritten by that; then what is left of a hold is the disabled key.
+//! Where a convergence was interrupted, what it was about may be there, and is no contradiction
+//! ([`Account::begun`]). And where the plan of a stale account has changed since, its user's word was
+//! overwritten by that; then what is left of a hold is the disabled key.
 
 use std::fmt;
 
 use super::{Desired, KeyState};
-use crate::account::{Access, KeyId, Reason, Status};
+use crate::account::{Access, Account, KeyId, Reason, RetiringKey, Slot, Status};
 use crate::catalog::{Catalog, Plan};
 use crate::plan::{ObservedKey, Step};
 use crate::stripe::Subscription;
@@ -67,7 +67,9 @@ pub fn is_forgotten(access: &Access, word: Option<&str>) -> bool {
 /// What is known of an account before its next steps.
 #[derive(Debug)]
 pub struct Sight<'a> {
-    /// As the ledger last told it.
+    /// As it stands in the ledger, open or not.
+    pub account: &'a Account,
+    /// As history last told it.
     pub ledger: &'a Access,
     /// What was decided now.
     pub desired: &'a Desired,
@@ -77,44 +79,50 @@ pub struct Sight<'a> {
     pub steps: &'a [Step],
     /// The key as API Gateway shows it; `None` where nobody has looked, or there is none.
     pub key: Option<&'a ObservedKey>,
+    /// The replaced keys as API Gateway shows them. The newest stands for the account's own as long as
+    /// the next one is not made.
+    pub retiring: &'a [RetiringKey],
     /// `custom:plan` as Cognito shows it; `None` where nobody has looked, or there is none.
     pub word: Option<&'a str>,
-    /// An operator releases the account, or it is known otherwise why it was refused.
-    pub released: bool,
-    /// A subscription has ended, as an event says.
-    pub ended: bool,
+    /// A subscription has ended, as an event says: the rank of the best plan that it may have sold.
+    pub ended: Option<u32>,
     /// The plans.
     pub catalog: &'a Catalog,
 }
 
 impl Sight<'_> {
-    /// What the user is told, and the ledger never wrote.
+    /// What the user is told, and no worker wrote, or was about to.
     fn other_word(&self) -> Option<&str> {
-        self.word.filter(|word| self.ledger.attributes.plan.as_deref() != Some(*word))
+        let wrote = |word: &str| self.ledger.attributes.plan.as_deref() == Some(word);
+        self.word.filter(|word| !wrote(word) && !self.account.may_have_told(word))
     }
 
-    /// Whether access would be given. A key that is made to be deleted gives none.
-    fn gives(&self) -> bool {
-        let enabled = self.desired.key == KeyState::Enabled;
-        enabled && !self.released && self.steps.iter().any(Step::gives_access)
+    /// Whether an interrupted convergence may have disabled the key: only a plan is for enabled ones.
+    fn may_be_disabled(&self) -> bool {
+        let Account { open, begun, .. } = self.account;
+        *open && (begun.is_empty() || begun.iter().any(|word| self.catalog.told(word).is_none()))
     }
 
-    /// In what the world contradicts the ledger of an account that was left in the middle: whoever is
-    /// told that they are closed is opened by an operator alone.
-    pub fn is_told_closed(&self) -> Option<Stale> {
-        let word = self.other_word().filter(|word| *word == "closed" && self.gives())?;
-        Some(Stale::Word(word.to_owned()))
+    /// Whether history has told of the key: of one that is being made it says nothing yet.
+    fn is_the_ledgers_key(&self) -> bool {
+        let told = self.ledger.keys.get(&Slot::Primary).map(|key| &key.id);
+        self.key.is_some_and(|key| key.id.as_ref() == told)
     }
 
-    /// In what the world contradicts the ledger of an account that was closed properly.
+    /// In what the world contradicts the ledger.
     pub fn stale(&self) -> Option<Stale> {
         let word = self.other_word();
-        if self.gives() {
-            if let Some(word) = word.filter(|word| says_refused(word)) {
+        // A key that is made to be deleted gives no access.
+        if self.desired.key == KeyState::Enabled && !self.account.released {
+            // Before access is given, or somebody whose key is not accepted is told of it.
+            let is_refused = self.key.is_none_or(|key| !key.enabled);
+            let tells = |step: &Step| is_refused && matches!(step, Step::WriteAttributes(_));
+            let gives = self.steps.iter().any(|step| step.gives_access() || tells(step));
+            if let Some(word) = word.filter(|word| gives && says_refused(word)) {
                 return Some(Stale::Word(word.to_owned()));
             }
-            let enables = self.steps.contains(&Step::EnableKey);
-            if enables && self.ledger.status == Status::Active {
+            let enables = self.steps.contains(&Step::EnableKey) && !self.may_be_disabled();
+            if enables && self.ledger.status == Status::Active && self.is_the_ledgers_key() {
                 return Some(Stale::Disabled);
             }
         }
@@ -127,9 +135,19 @@ impl Sight<'_> {
     /// The plan that an accepted key and the user's word agree on.
     fn shown(&self, word: &str) -> Option<&Plan> {
         let plan = self.catalog.told(word)?;
-        let key = self.key.filter(|key| key.enabled)?;
-        let is_on = key.usage_plans.len() == 1 && key.usage_plans.contains(&plan.usage_plan);
+        let is_on = match self.key {
+            Some(key) => key.enabled && key.usage_plans.iter().eq([&plan.usage_plan]),
+            None => {
+                self.replaced().is_some_and(|it| it.usage_plan.as_ref() == Some(&plan.usage_plan))
+            }
+        };
         is_on.then_some(plan)
+    }
+
+    fn replaced(&self) -> Option<&RetiringKey> {
+        let is_being_replaced =
+            self.account.key().is_none() && self.ledger.status == Status::Active;
+        self.retiring.iter().filter(|_| is_being_replaced).max_by_key(|key| key.generation)
     }
 
     fn is_elsewhere(&self, shown: &Plan) -> bool {
@@ -155,7 +173,7 @@ impl Sight<'_> {
             let mut plans = it.sold().filter_map(|price| self.catalog.plan_of(price));
             plans.any(|plan| plan.rank >= shown.rank)
         };
-        self.ended || self.subscriptions.iter().any(sells)
+        self.ended >= Some(shown.rank) || self.subscriptions.iter().any(sells)
     }
 }
 

@@ -801,6 +801,7 @@ proptest! {
     fn a_plan_leads_where_it_should(facts in any_facts(), observed in any_observed()) {
         let desired = decided(&facts);
         let mut world = observed;
+        let is_missing = matches!(desired.user, User::Missing { .. });
         let steps = plan(&desired, &world);
         for step in &steps {
             world.note(step);
@@ -809,6 +810,8 @@ proptest! {
             }
         }
         prop_assert_eq!(plan(&desired, &world), []);
+        let mints = steps.contains(&Step::MintKey);
+        prop_assert!(!(is_missing && mints), "nothing is made for whom Cognito does not show");
         if let (KeyState::Enabled, Some(key)) = (desired.key, &world.key) {
             prop_assert!(key.enabled);
             let usage_plan = &desired.usage_plan;

@@ -98,7 +98,7 @@ impl Act {
     }
 
     /// Whether it ends what refuses a key.
-    pub(crate) fn gives_back(&self) -> bool {
+    fn gives_back(&self) -> bool {
         matches!(self, Self::Release | Self::LiftDispute { .. })
     }
 
@@ -192,6 +192,8 @@ impl OperatorAct {
                 access.by_reference.remove(customer);
             }
         }
+        let refuses = matches!(self.act, Act::Hold | Act::Close);
+        account.released = self.act.gives_back() || account.released && !refuses;
         Ok(())
     }
 
@@ -257,10 +259,13 @@ pub(super) fn joined(text: &str) -> String {
 
 /// A hold ends, or a closed account is open again, with the hold that it had: whoever was closed for
 /// being absent comes back to what was theirs. That is one step: until a worker has looked, it may
-/// be done again, and lifts nothing.
+/// be done again, and lifts nothing, but for a hold that was placed since.
 fn release(account: &mut Account) {
     let gone = account.user == User::Deleted;
-    if !gone && !account.is_just_opened() {
+    // Whose closing has not come to its end is held as before.
+    let comes_back = gone && account.access.status == Status::Closed;
+    let is_told_again = account.is_just_opened() && account.released;
+    if !comes_back && !is_told_again {
         account.access.hold = None;
     }
     if account.access.closed.take().is_some() || gone {

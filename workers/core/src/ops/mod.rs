@@ -19,8 +19,8 @@ mod rehearsal;
 mod replay;
 mod stack;
 
+pub(crate) use acts::LINKED;
 pub use acts::{Act, OperatorAct, accept_blast};
-pub(crate) use acts::{LIFTED, LINKED, RELEASED};
 pub use aftermath::{Aftermath, State, aftermath};
 pub use backlog::{Backlog, Stock, Trouble, backlog, troubles};
 pub use dismiss::{Dismissed, dismiss};

@@ -143,24 +143,26 @@ fn is_stale(
     if newer.is_some() && !account.is_undecided() {
         return true;
     }
-    let word = user.attributes.plan.as_deref();
+    let word = user.attributes.plan.as_deref().filter(|_| user.is_meant());
     if account.is_undecided() {
-        return user.is_meant() && !account.open && is_forgotten(&account.access, word);
+        let word = word.filter(|word| !account.may_have_told(word));
+        return is_forgotten(&account.access, word);
     }
     let steps = plan(desired, observed);
     let shown = matches!(key, KeySeen::There { .. });
     let sight = Sight {
+        account,
         ledger: &account.access,
         desired,
         subscriptions,
         steps: &steps,
         key: observed.key.as_ref().filter(|_| shown),
+        retiring: &observed.retiring,
         word,
-        released: false,
-        ended: false,
+        ended: None,
         catalog,
     };
-    !account.open && sight.stale().is_some()
+    sight.stale().is_some()
 }
 
 fn user_fact(last_seen: &User, user: Option<&UserRecord>) -> UserFact {

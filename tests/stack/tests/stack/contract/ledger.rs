@@ -151,7 +151,7 @@ pub(super) async fn a_claim_makes_the_account<F: Face>(stand: Stand<F>) {
     let new = Account { epoch: 1, lease_until: Some(at(60)), ..Account::new(account("a")) };
     assert_eq!(claimed, new);
     let review_at = Some(at(60) + UNFINISHED_REVIEW_AFTER);
-    assert_eq!(stand.stored("a").await, Some(Account { open: true, review_at, ..new }));
+    assert_eq!(stand.stored("a").await, Some(Account { review_at, ..new }));
 }
 
 pub(super) async fn whoever_does_not_commit_is_due_after_the_lease<F: Face>(stand: Stand<F>) {
@@ -239,11 +239,18 @@ pub(super) async fn what_was_used_has_one_writer_at_a_time<F: Face>(stand: Stand
 }
 
 pub(super) async fn a_claim_tells_whether_it_found_the_account_open<F: Face>(stand: Stand<F>) {
-    assert!(!stand.claimed("a", 0).await.open);
+    let mut begins = closing(&stand.claimed("a", 0).await, "c1");
+    begins.account.begin("pro");
+    assert_eq!(stand.commit(&begins).await, CommitResult::Committed);
     let second = stand.claimed("a", 60).await;
-    assert!(second.open, "the first claim did not commit");
-    assert_eq!(stand.commit(&closing(&second, "c1")).await, CommitResult::Committed);
-    assert!(!stand.claimed("a", 61).await.open);
+    assert!(second.open && second.may_have_told("pro"), "what was begun was not committed");
+    assert!(!second.may_have_told("held"));
+    let mut ends = closing(&second, "c2");
+    ends.account.end();
+    assert_eq!(stand.commit(&ends).await, CommitResult::Committed);
+    let third = stand.claimed("a", 61).await;
+    assert!(!third.open && third.begun.is_empty());
+    assert!(!stand.claimed("a", 121).await.open, "a claim alone begins nothing");
 }
 
 pub(super) async fn the_epoch_fences_a_commit<F: Face>(stand: Stand<F>) {
@@ -254,7 +261,7 @@ pub(super) async fn the_epoch_fences_a_commit<F: Face>(stand: Stand<F>) {
     late.records.push(record("evt_1", "cus_1", Outcome::Applied, 61));
     assert_eq!(stand.commit(&late).await, CommitResult::Fenced);
     let review_at = fresh.lease_until.map(|until| until + UNFINISHED_REVIEW_AFTER);
-    assert_eq!(stand.stored("a").await, Some(Account { open: true, review_at, ..fresh.clone() }));
+    assert_eq!(stand.stored("a").await, Some(Account { review_at, ..fresh.clone() }));
     assert!(stand.history("a", 10).await.is_empty());
     assert_eq!(stand.recorded("evt_1").await, None);
     assert_eq!(stand.ports.ledger().account_of(&customer("cus_1")).await.unwrap(), None);
@@ -386,9 +393,10 @@ pub(super) async fn a_lost_response_is_recognised_by_commit_id<F: Face>(stand: S
         assert_eq!(stand.commit(&commit).await, CommitResult::Committed);
     }
     assert_eq!(stand.recorded("evt_1").await.unwrap().attempts, 1, "written once");
-    stand.claimed("a", 1).await;
+    let claimed = stand.claimed("a", 1).await;
     assert_eq!(stand.commit(&commit).await, CommitResult::Committed, "after another claim too");
-    assert!(stand.stored("a").await.unwrap().open, "and it undoes nothing");
+    let stored = stand.stored("a").await.unwrap();
+    assert_eq!(stored.lease_until, claimed.lease_until, "and it undoes nothing");
 }
 
 pub(super) async fn a_newer_catalog_is_not_overruled<F: Face>(stand: Stand<F>) {
@@ -625,10 +633,10 @@ pub(super) async fn all_accounts_come_in_pages_as_last_written<F: Face>(stand: S
         expected.insert(commit.account.id.clone(), commit.account);
     }
     // Claimed and never committed: it is an account nevertheless.
-    let claimed = stand.claimed("sub-open", 0).await;
+    let claimed = stand.claimed("sub-left", 0).await;
     let review_at = claimed.lease_until.map(|until| until + UNFINISHED_REVIEW_AFTER);
-    let open = Account { open: true, review_at, ..claimed };
-    expected.insert(open.id.clone(), open);
+    let left = Account { review_at, ..claimed };
+    expected.insert(left.id.clone(), left);
     stand.record(&[record("evt_1", "cus_1", Outcome::Parked, 0)]).await;
     let (mut found, mut page) = (Vec::new(), None);
     loop {

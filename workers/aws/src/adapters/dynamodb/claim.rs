@@ -9,7 +9,7 @@ use tollgate_billing::policy::UNFINISHED_REVIEW_AFTER;
 use tollgate_billing::ports::{Entropy, PortResult};
 use tollgate_events::AccountId;
 
-use super::items::{self, CLAIM_ID, Key, Update, WAS_OPEN};
+use super::items::{self, CLAIM_ID, Key, Update};
 use super::json::Item;
 use super::table::{ACCOUNTS, DUE};
 use super::{DynamoLedger, operation, read_account, unreadable};
@@ -59,14 +59,12 @@ pub(super) async fn claim_as(
     }
 }
 
-/// Raises the epoch, opens the account, takes the lease. What a commit's condition
+/// Raises the epoch, takes the lease. What a commit's condition
 /// needs is there from the first claim on, and so is the account's place in `accounts`.
 fn update(account: &AccountId, lease_until: Timestamp, claim_id: &str) -> Update {
     let mut update = Update::default();
     update.set("id", items::text(account.as_str()));
     update.raise("epoch", 1);
-    update.copy(WAS_OPEN, "open", AttributeValue::Bool(false));
-    update.set("open", AttributeValue::Bool(true));
     update.set("lease_until", items::instant(lease_until));
     // Due until a commit says otherwise: the sweep finds what nobody finished.
     let review_at = lease_until.saturating_add(UNFINISHED_REVIEW_AFTER);
@@ -75,6 +73,7 @@ fn update(account: &AccountId, lease_until: Timestamp, claim_id: &str) -> Update
     update.set(DUE.hash, items::account_shard(account));
     update.set(CLAIM_ID, items::text(claim_id));
     update.set(ACCOUNTS.hash, items::account_shard(account));
+    update.set_first("open", AttributeValue::Bool(false));
     update.set_first("version", items::number(0));
     update.set_first("catalog_revision", items::number(0));
     update.set_first(items::ACCESS, items::no_access());
@@ -97,9 +96,7 @@ fn taken(before: Account, lease_until: Timestamp) -> Claim {
 /// The lease lives: another's, or our own from an attempt whose answer was lost.
 fn refused(item: &Item, claim_id: &str) -> PortResult<Claim> {
     if items::text_of(item, CLAIM_ID) == Some(claim_id) {
-        let open = matches!(item.get(WAS_OPEN), Some(AttributeValue::Bool(true)));
-        let account = Account { open, ..read_account(item)? };
-        return Ok(Claim::Taken { account: Box::new(account) });
+        return Ok(Claim::Taken { account: Box::new(read_account(item)?) });
     }
     let until = items::instant_of(item, "lease_until");
     Ok(Claim::Leased { until: until.ok_or_else(|| unreadable(item, "no lease_until"))? })

@@ -101,8 +101,6 @@ pub(crate) const ACCOUNT: &str = "account";
 pub(crate) const RELEASED: &str = "released";
 /// The claim that holds the lease: recognises our own claim after a lost answer.
 pub(crate) const CLAIM_ID: &str = "claim_id";
-/// `open` as the claim found it.
-pub(crate) const WAS_OPEN: &str = "was_open";
 
 /// A text attribute.
 pub(crate) fn text(value: impl Into<String>) -> AttributeValue {
@@ -176,13 +174,6 @@ impl Update {
         let (left, right) = (self.name(name), self.value(name, number(by)));
         let zero = self.value("zero", number(0));
         self.set.push(format!("{left} = if_not_exists({left}, {zero}) + {right}"));
-    }
-
-    /// Sets an attribute to what another one is before this update.
-    pub(crate) fn copy(&mut self, name: &str, from: &str, otherwise: AttributeValue) {
-        let (left, from) = (self.name(name), self.name(from));
-        let otherwise = self.value(name, otherwise);
-        self.set.push(format!("{left} = if_not_exists({from}, {otherwise})"));
     }
 
     /// Sets a field of a map that is there, or removes it.
@@ -310,7 +301,6 @@ pub(crate) fn state(account: &Account) -> Update {
     }
     update.put(DUE.hash, account.review_at.map(|_| account_shard(&account.id)));
     update.remove(CLAIM_ID);
-    update.remove(WAS_OPEN);
     update
 }
 

@@ -1,6 +1,8 @@
+use tollgate_events::AccountId;
+
 use super::super::tests::*;
 use super::*;
-use crate::account::{Attributes, Grant, KeyRecord, Slot, UsagePlanId, User};
+use crate::account::{Account, Attributes, Grant, KeyRecord, Slot, UsagePlanId, User};
 use crate::decide::{Facts, UserFact, decide};
 use crate::plan::{Observed, plan};
 use crate::policy::Policy;
@@ -12,7 +14,9 @@ struct Stage {
     key: Option<(bool, &'static str)>,
     word: &'static str,
     released: bool,
-    ended: bool,
+    /// Towards which words an interrupted convergence went.
+    begun: &'static [&'static str],
+    ended: Option<u32>,
 }
 
 impl Stage {
@@ -30,7 +34,7 @@ impl Stage {
         access.attributes = Attributes { api_id: Some(key.clone()), plan: Some(id.to_owned()) };
         let record = KeyRecord { id: key, generation: 1, minted_at: at(-DAY) };
         access.keys.insert(Slot::Primary, record);
-        Self { facts, key: Some((true, id)), word: id, released: false, ended: false }
+        Self { facts, key: Some((true, id)), word: id, released: false, begun: &[], ended: None }
     }
 
     fn held(mut self) -> Self {
@@ -70,14 +74,19 @@ impl Stage {
         let attributes = Attributes { api_id, plan: Some(self.word.to_owned()) };
         let observed = Observed { key, attributes, ..Observed::default() };
         let steps = plan(&desired, &observed);
+        let mut account = Account::new(AccountId::parse("sub-1").unwrap());
+        account.open = !self.begun.is_empty();
+        account.begun = self.begun.iter().map(|word| (*word).to_owned()).collect();
+        account.released = self.released;
         let sight = Sight {
+            account: &account,
             ledger,
             desired: &desired,
             subscriptions: &self.facts.subscriptions,
             steps: &steps,
             key: observed.key.as_ref(),
+            retiring: &[],
             word: Some(self.word),
-            released: self.released,
             ended: self.ended,
             catalog: &catalog,
         };
@@ -138,7 +147,12 @@ fn nobody_is_given_access_whom_a_word_or_a_disabled_key_refuses() {
 fn what_key_and_word_agree_on_is_not_undone_without_a_reason() {
     let pro = || Stage::on("free", vec![]).shows(true, "pro", "pro");
     assert_eq!(pro().stale(), otherwise("pro"), "granted since");
-    assert_eq!(Stage { ended: true, ..pro() }.stale(), None, "bought since, and cancelled");
+    assert_eq!(
+        Stage { ended: Some(u32::MAX), ..pro() }.stale(),
+        None,
+        "bought since, and cancelled"
+    );
+    assert_eq!(Stage { ended: Some(1), ..pro() }.stale(), otherwise("pro"), "what ended was basic");
     let unpaid = vec![subscription("sub_1", "unpaid", "price_pro")];
     let unpaid = Stage::on("free", unpaid).shows(true, "pro", "pro");
     assert_eq!(unpaid.stale(), None, "bought since, and not paid any more");
@@ -156,4 +170,20 @@ fn what_key_and_word_agree_on_is_not_undone_without_a_reason() {
     let mut held_anew = Stage::on("free", vec![]).held().shows(true, "free", "free");
     held_anew.facts.access.hold = Some("another story".into());
     assert_eq!(held_anew.stale(), None, "the hold is newer than the reason");
+}
+
+#[test]
+fn what_was_begun_is_no_contradiction_and_what_was_not_is() {
+    let refused = |word: &'static str| Stage::on("free", vec![]).shows(false, "free", word);
+    let begun = |stage: Stage, begun| Stage { begun, ..stage }.stale();
+    assert_eq!(begun(refused("held"), &["held"]), None);
+    assert_eq!(begun(refused("free"), &["held"]), None, "disabled, and nobody told of it");
+    assert_eq!(begun(refused("held"), &["pro"]), Some(Stale::Word("held".into())));
+    assert_eq!(begun(refused("free"), &["pro"]), Some(Stale::Disabled));
+    assert_eq!(begun(refused("closed"), &["held"]), Some(Stale::Word("closed".into())));
+    assert_eq!(begun(refused("closed"), &["held", "closed"]), None, "twice interrupted");
+
+    let pro = || Stage::on("free", vec![]).shows(true, "pro", "pro");
+    assert_eq!(begun(pro(), &["pro"]), None, "a grant that was over before it was committed");
+    assert_eq!(begun(pro(), &["basic"]), otherwise("pro"));
 }
