@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use crate::wakes::{BETWEEN_PLANS, OLD_KEY_BETWEEN_PLANS};
 use crate::{AccountId, ChargeId, CustomerId, EventId, PriceId, ProductId, word_for};
 
 /// The version this build writes, and the newest one that it reads.
@@ -308,9 +309,14 @@ impl Envelope {
     }
 
     /// The SQS message group: the account when the payload names it, else the
-    /// customer, else the charge, else the event alone; a word, whatever these are.
+    /// customer, else the charge, else the event alone; a word, whatever these are. The wake for an
+    /// account that was left between two plans stands alone: behind messages of the account that have
+    /// failed it would wait until these come again.
     pub fn group(&self) -> Cow<'_, str> {
-        word_for(self.whom())
+        match self.kind.as_str() {
+            BETWEEN_PLANS | OLD_KEY_BETWEEN_PLANS => word_for(self.id.as_str()),
+            _ => word_for(self.whom()),
+        }
     }
 
     fn whom(&self) -> &str {
@@ -417,6 +423,9 @@ mod tests {
         assert_eq!(envelope.group(), "cus_1");
         envelope.subject.account = Some(NamedAccount::trusted(AccountId::parse("sub-1").unwrap()));
         assert_eq!(envelope.group(), "sub-1");
+        envelope.id = EventId::of_wake(BETWEEN_PLANS, "sub-1");
+        envelope.kind = BETWEEN_PLANS.into();
+        assert_eq!(envelope.group(), "between-plans:sub-1", "it waits behind nothing");
     }
 
     #[test]

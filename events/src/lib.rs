@@ -20,6 +20,7 @@ mod id;
 pub mod stripe;
 #[cfg(test)]
 mod versions;
+pub mod wakes;
 
 pub use envelope::{
     ENVELOPE_VERSION, Envelope, EnvelopeError, EventRef, Hint, MAX_ENVELOPE_BYTES, NamedAccount,

@@ -90,18 +90,7 @@ use crate::text::one_line;
 pub use between::Invocation;
 use between::Turn;
 pub use preview::Preview;
-
-/// The `type` of a sweep's wake for an account whose time has come.
-pub const DUE: &str = "due";
-
-/// The `type` of a sweep's wake for an account that was seen to differ.
-pub const DRIFT: &str = "drift";
-
-/// The `type` of a worker's wake for an account that it had to leave between two plans.
-pub const BETWEEN_PLANS: &str = "between-plans";
-
-/// The same, where it is a replaced key alone: its successor works.
-pub const OLD_KEY_BETWEEN_PLANS: &str = "old-key-between-plans";
+pub use tollgate_events::wakes::{BETWEEN_PLANS, DRIFT, DUE, OLD_KEY_BETWEEN_PLANS};
 
 /// A worker: the ports, and what it decides by. Built once.
 #[derive(Debug)]
