@@ -500,8 +500,8 @@ pub struct Account {
     /// stays so, whatever a lagging read shows.
     #[serde(default)]
     pub deletion_told: bool,
-    /// An event has told of a refund, and what it is of was not seen yet: a lagging read may not
-    /// show it.
+    /// A refund may have been told of that was not seen yet: an event has, and a lagging read may
+    /// not show it; or a customer was linked, and nobody knows what was refunded before.
     #[serde(default)]
     pub refund_told: bool,
     /// An operator has given access back, and no convergence has come to its end since.

@@ -3,7 +3,7 @@
 use jiff::SignedDuration;
 use tollgate_billing::account::Status;
 use tollgate_billing::ops::Act;
-use tollgate_billing::policy::PlanThen;
+use tollgate_billing::policy::{LAG_AT_MOST, PlanThen};
 use tollgate_events::{AccountId, CustomerId};
 use tollgate_standin::stripe::{Card, DRAFT_TIME, NewRefund};
 
@@ -161,4 +161,21 @@ fn a_refund_goes_with_its_customer() {
     scene.operate(&ben, Act::Link { customer });
     assert_eq!(plan_of(&scene, &ben), "free");
     assert_eq!(scene.account(&ben).access.refunded.len(), 1);
+}
+
+/// Told of before anybody knew whose customer it is: the link asks.
+#[test]
+fn a_refund_that_was_nobodys_is_found_with_the_purchase() {
+    let mut scene = Scene::new();
+    scene.worker.policy.on_full_refund = PlanThen::End;
+    let ann = scene.sign_up("ann");
+    let id = scene.buy(&ann, "pro_monthly");
+    refund(&scene, &id);
+    let (refunds, purchase): (Vec<_>, Vec<_>) =
+        scene.events().into_iter().partition(|event| event.kind == "charge.refunded");
+    scene.later(LAG_AT_MOST);
+    assert_eq!(scene.handle(&refunds).failed, [""; 0]);
+    assert_eq!(scene.handle(&purchase).failed, [""; 0]);
+    scene.later(SignedDuration::ZERO);
+    assert_eq!((plan_of(&scene, &ann).as_str(), asked(&scene)), ("free", 1));
 }

@@ -99,7 +99,7 @@ impl<P: Ports> Run<'_, P> {
         if !self.is_proven(&customer) && self.worker.comes_by_reference(&customer).await? {
             access.by_reference.insert(customer.clone());
         }
-        let account = self.unfinished(access.clone());
+        let account = Account { refund_told: true, ..self.unfinished(access.clone()) };
         let at = self.clock_now();
         let about = |event: &&Envelope| event.subject.customer.as_ref() == Some(&customer);
         let change = Change {
@@ -111,6 +111,7 @@ impl<P: Ports> Run<'_, P> {
         match self.claimed.commit(change).await? {
             Answer::Committed { .. } => {
                 self.account.access = access;
+                self.account.refund_told = true;
                 self.join_stuck(&customer).await?;
             }
             Answer::LinkTaken { owner, .. } => self.leave_to(&owner, &customer),

@@ -2,8 +2,8 @@
 //!
 //! An event tells that a charge was refunded in full, and since Basil (2025-03-31) a charge does
 //! not tell what it paid. So each subscription's newest paid invoice is asked about, once for
-//! each such event, or when an operator links a customer. What is found stands in the account until
-//! something newer is paid; nothing is asked of accounts that no refund was told of.
+//! each such event, and once when a customer is linked: a refund that was told of before was nobody's.
+//! What is found stands in the account until something newer is paid; nothing else is asked.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,7 +12,6 @@ use tollgate_events::{Envelope, SubscriptionId};
 
 use super::Run;
 use crate::decide::{is_newest_paid, is_ours};
-use crate::ops::LINKED;
 use crate::policy::PlanThen;
 use crate::ports::{PortResult, Ports, Stripe};
 use crate::stripe::{InvoiceId, Subscription};
@@ -29,9 +28,7 @@ impl<P: Ports> Run<'_, P> {
         if self.worker.policy.on_full_refund == PlanThen::Keep {
             return Ok(refunds);
         }
-        // Of a customer whom an operator links, nobody knows what was refunded before.
-        let unknown = self.woken_by(LINKED);
-        self.account.refund_told |= unknown || self.events.iter().any(tells_of_refund);
+        self.account.refund_told |= self.events.iter().any(tells_of_refund);
         let (access, catalog) = (&self.account.access, &self.worker.catalog);
         let ours = |it: &&Subscription| it.is_live() && is_ours(it, proven, access, catalog);
         let asked = subscriptions.iter().filter(ours).filter(|it| self.is_to_be_asked(it));

@@ -168,6 +168,7 @@ impl<L: Ledger, Q: Queue, C: Clock, E: Entropy> Operate<'_, L, Q, C, E> {
         let at = self.clock.now();
         next.lease_until = None;
         next.review_at = Some(at);
+        next.refund_told |= act.act.links().is_some();
         // What an operator did explains what the account loses by it, whoever wakes it.
         if act.act.takes() {
             next.let_through = Some(next.catalog_revision);

@@ -342,6 +342,8 @@ fn account(
         catalog_revision: before.catalog_revision.max(catalog.revision.min(ANY_WORKERS)),
         review_at: if waits { Some(now) } else { desired.review_at },
         user: desired.user.clone(),
+        // What was refunded stood in the ledger alone.
+        refund_told: before.refund_told || !access.customers.is_empty(),
         access,
         ..before.clone()
     };
