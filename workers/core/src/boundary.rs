@@ -51,6 +51,14 @@ impl Marks<'_> {
             },
         }
     }
+
+    /// Whether it bears this deployment's name, with whatever proof.
+    fn bears_our_name(&self, named: &NamedAccount) -> bool {
+        match self {
+            Self::Proofs(_) => matches!(self.read(named), Mark::Ours | Mark::Broken),
+            Self::Name(stack) => named.stack.as_deref() == Some(*stack),
+        }
+    }
 }
 
 /// Whose an event is, as far as the event itself tells.
@@ -111,6 +119,13 @@ impl Boundary<'_> {
     /// Whether somebody pays this deployment for a plan: also where nobody knows whose it is.
     pub fn is_sold(&self, subscription: &Subscription) -> bool {
         !self.is_anothers(subscription.named.as_ref()) && self.sells(subscription)
+    }
+
+    /// The same, or it bears this deployment's name: whatever it is for now, a checkout of ours made
+    /// it, and its account has to answer for it.
+    pub fn may_be_ours(&self, subscription: &Subscription) -> bool {
+        let named = subscription.named.as_ref();
+        self.is_sold(subscription) || named.is_some_and(|named| self.marks.bears_our_name(named))
     }
 
     /// Whether an object was made by another deployment.

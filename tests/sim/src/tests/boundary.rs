@@ -13,6 +13,7 @@ use tollgate_billing::ledger::{EventRecord, Outcome};
 use tollgate_billing::ops::Act;
 use tollgate_billing::policy::LAG_AT_MOST;
 use tollgate_billing::ports::{Ledger as _, Service};
+use tollgate_billing::sweep::Drift;
 use tollgate_events::{AccountId, CustomerId};
 use tollgate_standin::stripe::{
     Card, Interval, Metadata, NewCustomer, NewPrice, NewSession, SessionStatus,
@@ -448,4 +449,28 @@ fn a_trusted_reference_counts_only_with_what_the_catalog_sells() {
     pay(&pro);
     assert_eq!(scene.handle(&scene.events()).failed, [""; 0]);
     assert_eq!(scene.seen(&ann).0, "pro");
+}
+
+/// Nobody has heard of the purchase, and what was bought has been changed to something else since: it
+/// was sold by this stack, and whoever it names has to answer for it.
+#[test]
+fn what_our_checkout_sold_is_found_whatever_it_is_for_now() {
+    let scene = crate::scene::Scene::default();
+    let ann = scene.free();
+    let bought = scene.buy(&ann, "pro");
+    {
+        let mut stripe = scene.world.stripe.account();
+        let product = stripe.create_product("Newsletter", BTreeMap::new());
+        let price = stripe.create_price(NewPrice::new(&product, Interval::Month, 300)).unwrap();
+        stripe.change_price(&bought.subscription, &price).unwrap();
+        drop(stripe.take_pending());
+    }
+    scene.stranger("pro");
+    drop(scene.world.stripe.account().take_pending());
+    assert_eq!(scene.look().found, BTreeMap::from([(Drift::Unlinked, 2)]));
+    scene.repair();
+    scene.come_to_rest();
+    assert_eq!(scene.look().found, BTreeMap::from([(Drift::Unlinked, 1)]), "nobody's stays so");
+    let access = scene.world.ledger.stored(&ann).unwrap().access;
+    assert!(access.customers.iter().any(|it| it.as_str() == bought.customer));
 }

@@ -362,14 +362,15 @@ impl<'a, P: Ports, Q: Queue> UnderWay<'a, P, Q> {
         Ok(())
     }
 
-    /// Whether a plan of the catalog is paid for by a customer of this part whom no account
-    /// is linked to. What else the seller sells is not ours to see.
+    /// Whether a plan of the catalog, or something that this deployment has sold, is paid for by a
+    /// customer of this part whom no account is linked to. What else the seller sells is not ours to
+    /// see.
     fn is_nobodys(&self, subscription: &Subscription, held: &Held) -> bool {
         let customer = &subscription.customer;
         subscription.is_live()
             && held.part.holds(customer.as_str())
             && !held.linked.contains(customer)
-            && self.sweep.boundary().is_sold(subscription)
+            && self.sweep.boundary().may_be_ours(subscription)
     }
 
     /// Whether a customer may be linked to an account that cannot be read: then the link itself
