@@ -78,22 +78,31 @@ impl Sim {
         self.come_to_rest();
     }
 
-    /// Whom the comparison lists as stale in a world where the ledger was never lost.
-    fn release_whom_nobody_holds(&mut self) {
+    /// Whom the comparison lists as stale in a world where the ledger was never lost: an operator knows
+    /// that it is right. Whom a release does not help is held first, so that key and word are as the
+    /// ledger has them.
+    fn settle_by_the_ledger(&mut self, again: bool) {
         let worker = self.workers.last().expect("one is deployed").clone();
-        if let Ok(report) = compare(&worker, 3) {
-            self.release(report.stale);
+        let Ok(report) = compare(&worker, 3) else { return };
+        if again {
+            self.act_on(&report.stale, &Act::Hold);
+            while self.round() {}
         }
+        self.release(report.stale);
     }
 
     /// Somebody has disabled their keys by hand, or a late call has; an operator knows that nobody
     /// holds them.
     fn release(&mut self, accounts: BTreeSet<AccountId>) {
+        self.act_on(&accounts, &Act::Release);
+    }
+
+    fn act_on(&mut self, accounts: &BTreeSet<AccountId>, act: &Act) {
         for account in accounts {
-            let (act, by) = (Act::Release, "otto".to_owned());
-            let act = OperatorAct { act, by, why: "nobody holds them".to_owned() };
-            let done = block_on(operator::act(&self.world, &account, &act));
-            self.tell(&format!("{account} is released: {done:?}"));
+            let (act, by) = (act.clone(), "otto".to_owned());
+            let act = OperatorAct { act, by, why: "nobody has restored the ledger".to_owned() };
+            let done = block_on(operator::act(&self.world, account, &act));
+            self.tell(&format!("{:?} of {account}: {done:?}", act.act));
         }
     }
 
@@ -119,7 +128,7 @@ impl Sim {
         for round in 0..400 {
             // Somebody hears the alarm.
             if self.script.lossy && round % 100 == 99 {
-                self.release_whom_nobody_holds();
+                self.settle_by_the_ledger(round > 100);
             }
             // Who waits for a ledger that is rebuilt waits for ever.
             if self.recovery.is_some() && self.world.clock.time() > begun + SOON {

@@ -11,6 +11,7 @@ use rand::RngExt;
 use tollgate_billing::account::{Account, Status};
 use tollgate_billing::batch::Message;
 use tollgate_billing::ledger::EventRecord;
+use tollgate_billing::policy::UNFINISHED_REVIEW_AFTER;
 use tollgate_events::{AccountId, Envelope};
 use tollgate_standin::api_gateway::Wall;
 use tollgate_standin::world::DEAD_LETTER_QUEUES;
@@ -139,8 +140,15 @@ impl Sim {
         let parked = self.world.ledger.events().into_iter().map(|event| event.record);
         let parked: BTreeSet<_> =
             parked.filter(|record| record.outcome.is_stuck()).filter_map(owner).collect();
+        // Who was led to it by another account's message, and has died there, has left a claim: the
+        // sweep, which runs every minute, finds that.
+        let soon = self.world.clock.time() + UNFINISHED_REVIEW_AFTER;
+        let has_died_there = |account: &Account| {
+            account.lease_until.is_some() && account.review_at.is_some_and(|at| at <= soon)
+        };
         let accounts = self.world.ledger.accounts().into_iter();
         let keys = accounts
+            .filter(|account| !has_died_there(account))
             .filter(|account| !parked.contains(&account.id))
             .filter(|account| !self.gaps.given_up.contains(&account.id))
             .filter_map(|account| account.key().map(|key| key.id.to_string()));

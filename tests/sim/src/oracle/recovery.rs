@@ -167,6 +167,8 @@ impl Oracle<'_> {
         }
         let operated = self.sim.lives.operated.get(id);
         let had = recovery.had.get(id).copied();
+        let sold = recovery.before.get(id).and_then(|it| rank_of(&it.access.given.as_ref()?.plan));
+        best_sold = best_sold.max(sold.unwrap_or(0));
         let since = operated.map(|it| it.standing_since(SINCE_THE_LOSS)).unwrap_or_default();
         let all = operated.map(Operated::standing).unwrap_or_default();
         // One that was given since covers what there was.

@@ -10,6 +10,7 @@ use tollgate_events::{AccountId, Envelope, Source, cognito};
 use tollgate_standin::world::EVENTS_QUEUE;
 
 use super::rebuild::operators_act as operate;
+use super::restored::rest;
 use crate::executor::block_on;
 use crate::scene::Scene;
 
@@ -20,12 +21,6 @@ fn ann(plan: &str) -> (Scene, AccountId) {
     let (ann, _) = scene.payer("ann", plan);
     rest(&scene);
     (scene, ann)
-}
-
-fn rest(scene: &Scene) {
-    scene.come_to_rest();
-    scene.pass(SignedDuration::from_hours(1));
-    scene.come_to_rest();
 }
 
 fn keys_of(scene: &Scene, account: &AccountId) -> usize {

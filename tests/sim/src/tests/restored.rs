@@ -33,7 +33,7 @@ fn ann() -> (Scene, AccountId, Bought) {
     (scene, ann, bought)
 }
 
-fn rest(scene: &Scene) {
+pub(super) fn rest(scene: &Scene) {
     scene.come_to_rest();
     scene.pass(HOUR);
     scene.come_to_rest();
@@ -450,6 +450,52 @@ fn what_is_edited_by_hand_is_healed() {
             assert_eq!(scene.outside(), before);
         }
     }
+}
+
+/// Held at the backup, released since: an operator replaces the key, which is in use, and gets the
+/// overlap that they asked for as soon as the ledger knows.
+#[test]
+fn a_key_in_use_is_not_deleted_by_a_rotation_of_whom_the_ledger_refuses() {
+    let (scene, ann, _) = ann();
+    operate(&scene, &ann, Act::Hold);
+    rest(&scene);
+    let backup = scene.world.ledger.back_up();
+    operate(&scene, &ann, Act::Release);
+    rest(&scene);
+    let key = access(&scene, &ann).keys.into_values().next().unwrap().id;
+    scene.world.ledger.restore(&backup);
+    operate(&scene, &ann, Act::RotateKey { overlap: HOUR * 24 });
+    is_told_and_left(&scene, &ann);
+    is_rebuilt(&scene);
+    let is_accepted = scene
+        .world
+        .api_gateway
+        .scene(|model, _| model.keys().any(|it| it.id == key.as_str() && it.enabled));
+    assert!(is_accepted);
+    assert_eq!(access(&scene, &ann).status, Status::Active);
+}
+
+/// Edited in both places alike it is told; who knows that the ledger is right goes by it.
+#[test]
+fn a_hold_and_a_release_go_by_the_ledger() {
+    let (scene, ann, _) = ann();
+    let before = scene.outside();
+    let key = access(&scene, &ann).keys.into_values().next().unwrap().id;
+    let usage_plan =
+        |id| scene.worker.catalog.plan(&plan(id)).unwrap().usage_plan.as_str().to_owned();
+    scene.world.api_gateway.scene(|model, now| {
+        model.delete_usage_plan_key(&usage_plan("pro"), key.as_str(), now).unwrap();
+        model.create_usage_plan_key(&usage_plan("basic"), key.as_str(), now).unwrap();
+    });
+    let word = [("custom:plan".to_owned(), "basic".to_owned())].into();
+    scene.world.cognito.write("ann", word).unwrap();
+    is_told_and_left(&scene, &ann);
+    operate(&scene, &ann, Act::Hold);
+    rest(&scene);
+    operate(&scene, &ann, Act::Release);
+    rest(&scene);
+    assert_eq!(scene.outside(), before);
+    assert_eq!(scene.look().found, BTreeMap::new());
 }
 
 /// Her user is gone, whatever the ledger remembers: the keys that it does not know go as well.

@@ -5,12 +5,14 @@
 //! `AdminGetUser` before a key is made or enabled for whom Stripe alone has woken. A change of plan costs nothing more. A user's own sign-up is
 //! not asked about: their `sub` is as new as they are.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 
 use super::act::user_is_not_there;
 use super::facts::is_final;
 use super::{Run, Stop};
-use crate::account::{Account, RetiringKey, Slot, Status, User};
+use crate::account::{Account, KeyId, RetiringKey, Slot, Status, User};
 use crate::decide::stale::{Sight, Stale};
 use crate::decide::{Desired, KeyState};
 use crate::key_name::read_key_name;
@@ -32,6 +34,8 @@ pub(super) struct Evidence {
     newer: Option<Vec<RetiringKey>>,
     /// Keys that the ledger does not name.
     unnamed: Vec<RetiringKey>,
+    /// Those that API Gateway accepts, of all that were listed.
+    accepted: BTreeSet<KeyId>,
     /// The word in the user's attributes, as it was first read.
     word: Option<Option<String>>,
 }
@@ -84,6 +88,8 @@ impl<P: Ports> Run<'_, P> {
         let keys = gateway.keys_of(&self.account.id).await?;
         let known = self.account.newest_generation();
         self.evidence.unnamed = unnamed_keys(&self.worker.stack, &self.account, &keys);
+        let accepted = keys.iter().filter(|key| key.enabled).map(|key| key.id.clone());
+        self.evidence.accepted = accepted.collect();
         let mut in_use = Vec::new();
         for newer in self.evidence.unnamed.iter().filter(|key| key.generation > known) {
             // What a late call of an older claim has made is of a generation that is known.
@@ -134,7 +140,10 @@ impl<P: Ports> Run<'_, P> {
         };
         let gives = steps.iter().any(Step::gives_access);
         let differs = self.evidence.looked && observed.key.as_ref().is_some_and(is_other);
-        self.evidence.word.is_none() && (gives || differs)
+        let is_accepted = |key: &RetiringKey| self.evidence.accepted.contains(&key.id);
+        let is_refused = observed.key.is_none() && access.status != Status::Active;
+        let accepts = is_refused && observed.retiring.iter().any(is_accepted);
+        self.evidence.word.is_none() && (gives || differs || accepts)
     }
 
     async fn read_word(&mut self, observed: &mut Observed) -> Result<(), Stop> {
@@ -178,6 +187,7 @@ impl<P: Ports> Run<'_, P> {
             steps,
             key: observed.key.as_ref().filter(|_| self.evidence.looked),
             retiring: &observed.retiring,
+            accepted: &self.evidence.accepted,
             word: self.evidence.word.as_ref().and_then(Option::as_deref).filter(|_| is_meant),
             ended,
             catalog: &self.worker.catalog,

@@ -20,6 +20,7 @@
 //! ([`Account::begun`]). And where the plan of a stale account has changed since, its user's word was
 //! overwritten by that; then what is left of a hold is the disabled key.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use super::{Desired, KeyState};
@@ -82,6 +83,8 @@ pub struct Sight<'a> {
     /// The replaced keys as API Gateway shows them. The newest stands for the account's own as long as
     /// the next one is not made.
     pub retiring: &'a [RetiringKey],
+    /// Keys that API Gateway accepts, as far as anybody has asked for all of the account's.
+    pub accepted: &'a BTreeSet<KeyId>,
     /// `custom:plan` as Cognito shows it; `None` where nobody has looked, or there is none.
     pub word: Option<&'a str>,
     /// A subscription has ended, as an event says: the rank of the best plan that it may have sold.
@@ -145,9 +148,11 @@ impl Sight<'_> {
     }
 
     fn replaced(&self) -> Option<&RetiringKey> {
-        let is_being_replaced =
-            self.account.key().is_none() && self.ledger.status == Status::Active;
-        self.retiring.iter().filter(|_| is_being_replaced).max_by_key(|key| key.generation)
+        let is_accepted = |key: &&RetiringKey| {
+            self.ledger.status == Status::Active || self.accepted.contains(&key.id)
+        };
+        let newest = self.retiring.iter().max_by_key(|key| key.generation);
+        newest.filter(|_| self.account.key().is_none()).filter(is_accepted)
     }
 
     fn is_elsewhere(&self, shown: &Plan) -> bool {

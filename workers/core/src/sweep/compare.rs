@@ -33,6 +33,8 @@ pub(super) struct Seen {
     /// There are subscriptions of its customers that cannot be read.
     pub(super) has_unreadable: bool,
     pub(super) key: KeySeen,
+    /// Which of its replaced keys are accepted.
+    pub(super) accepted: BTreeSet<KeyId>,
     /// Its newest key, where the ledger does not know of it.
     pub(super) newer: Option<KeyId>,
 }
@@ -139,7 +141,7 @@ fn is_stale(
     (desired, observed): (&Desired, &Observed),
     catalog: &Catalog,
 ) -> bool {
-    let Seen { account, subscriptions, key, newer, .. } = seen;
+    let Seen { account, subscriptions, key, accepted, newer, .. } = seen;
     if newer.is_some() && !account.is_undecided() {
         return true;
     }
@@ -158,6 +160,7 @@ fn is_stale(
         steps: &steps,
         key: observed.key.as_ref().filter(|_| shown),
         retiring: &observed.retiring,
+        accepted,
         word,
         ended: None,
         catalog,

@@ -1,6 +1,6 @@
 //! The accounts that are held in memory at once, and what is needed to match them.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use jiff::Timestamp;
 use tollgate_events::{AccountId, CustomerId};
@@ -33,10 +33,16 @@ impl Held {
         let linked = customers.filter(|customer| self.part.holds(customer.as_str()));
         self.linked.extend(linked.cloned());
         if self.part.holds(account.id.as_str()) {
-            let (subscriptions, disputes, key) = (Vec::new(), Vec::new(), KeySeen::Gone);
-            let (has_unreadable, newer) = (false, None);
-            let seen =
-                Seen { account, read_at, subscriptions, disputes, has_unreadable, key, newer };
+            let seen = Seen {
+                account,
+                read_at,
+                subscriptions: Vec::new(),
+                disputes: Vec::new(),
+                has_unreadable: false,
+                key: KeySeen::Gone,
+                accepted: BTreeSet::new(),
+                newer: None,
+            };
             self.accounts.insert(seen.account.id.clone(), Some(Box::new(seen)));
         }
     }
@@ -55,7 +61,7 @@ impl Held {
     pub(super) fn take_keys(&mut self, keys: &mut Keys) {
         for seen in self.accounts.values_mut().flatten() {
             seen.key = keys.take(seen.account.key());
-            keys.take_retiring(&mut seen.account.access.retiring);
+            seen.accepted = keys.take_retiring(&mut seen.account.access.retiring);
             seen.newer = keys.newer_of(&seen.account.id);
         }
     }

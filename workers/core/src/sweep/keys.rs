@@ -3,7 +3,7 @@
 //! AWS allows 10,000 keys in an account and Region, and does not raise that: this is as
 //! much as is ever held. <https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html>
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use jiff::Timestamp;
 use tollgate_events::AccountId;
@@ -157,14 +157,18 @@ impl Keys {
         }
     }
 
-    /// Takes the keys that an account has replaced, and notes which plan each is on. Of one that is
-    /// not shown nothing is said: it is new, or somebody has deleted what was to be deleted.
-    pub(super) fn take_retiring(&mut self, retiring: &mut [RetiringKey]) {
+    /// Takes the keys that an account has replaced, notes which plan each is on, and tells which are
+    /// accepted. Of one that is not shown nothing is said: it is new, or somebody has deleted what was
+    /// to be deleted.
+    pub(super) fn take_retiring(&mut self, retiring: &mut [RetiringKey]) -> BTreeSet<KeyId> {
+        let mut accepted = BTreeSet::new();
         for old in retiring {
             if let Some(key) = self.keys.remove(&old.id) {
                 old.usage_plan = key.plans.first().cloned();
+                accepted.extend(key.enabled.then(|| old.id.clone()));
             }
         }
+        accepted
     }
 
     /// The newest key of an account, where the ledger does not know of it and it may be in use: it is

@@ -86,6 +86,7 @@ impl Stage {
             steps: &steps,
             key: observed.key.as_ref(),
             retiring: &[],
+            accepted: &BTreeSet::new(),
             word: Some(self.word),
             ended: self.ended,
             catalog: &catalog,
