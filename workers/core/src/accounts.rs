@@ -8,7 +8,8 @@
 //! # Guarantees
 //! - History has no gap and no fork: the version, an entry's `before` and a commit's id are
 //!   given here and nowhere else. An entry is written when the access differs from what was
-//!   committed last, or when steps were taken.
+//!   committed last, or when steps were taken. Where a part of the table was lost, and entries are left
+//!   of which the account's item does not know, the next one comes after the newest of them.
 //! - A commit carries the epoch of its own claim, whatever its holder made of the copy.
 //!
 //! # Caveats
@@ -189,11 +190,10 @@ impl<L: Ledger, E: Entropy> Claimed<'_, L, E> {
     pub async fn commit(&mut self, change: Change) -> PortResult<Answer> {
         let tells = change.account.access != self.committed || !change.steps.is_empty();
         let Some(epoch) = self.epoch else { return self.foretell(change, tells).await };
-        let version = self.version + u64::from(tells);
-        let commit_id = Some(self.accounts.entropy.hex());
-        let account = Account { epoch, version, commit_id, ..change.account };
+        let account = Account { epoch, ..change.account };
         let entry = tells.then(|| Entry {
-            version,
+            // Given when it is written.
+            version: 0,
             at: change.at,
             before: self.committed.clone(),
             after: account.access.clone(),
@@ -201,13 +201,8 @@ impl<L: Ledger, E: Entropy> Claimed<'_, L, E> {
             reason: account.access.reason.clone(),
             steps: change.steps,
         });
-        let of_it = |record: &EventRecord| record.account.as_ref() == Some(&account.id);
-        let versioned = |record: EventRecord| match of_it(&record) {
-            true => EventRecord { version: Some(version), ..record },
-            false => record,
-        };
-        let commit = Commit {
-            records: change.records.into_iter().map(versioned).collect(),
+        let mut commit = Commit {
+            records: change.records,
             entry,
             link: change.link,
             unlink: change.unlink,
@@ -215,19 +210,40 @@ impl<L: Ledger, E: Entropy> Claimed<'_, L, E> {
             memories: change.memories,
             account,
         };
-        // Boxed: it stands at the end of chains of calls, and its type is deep.
-        Ok(match Box::pin(self.accounts.ledger.commit(&commit)).await? {
+        let mut result = self.write(&mut commit).await?;
+        if result == CommitResult::HistoryAhead {
+            let newest = self.accounts.ledger.history(&commit.account.id, 1).await?;
+            self.version = newest.first().map_or(self.version, |entry| entry.version);
+            result = self.write(&mut commit).await?;
+        }
+        Ok(match result {
             CommitResult::Committed => {
-                (self.version, self.committed) = (version, commit.account.access);
+                (self.version, self.committed) = (commit.account.version, commit.account.access);
                 Answer::Committed { entry: tells }
             }
             CommitResult::LinkTaken { customer, account: owner } => {
                 Answer::LinkTaken { customer, owner }
             }
             CommitResult::LinkReleased { customer } => Answer::LinkReleased { customer },
-            CommitResult::Fenced => Answer::Lost(Lost::Fenced),
+            CommitResult::Fenced | CommitResult::HistoryAhead => Answer::Lost(Lost::Fenced),
             CommitResult::CatalogOutdated => Answer::Lost(Lost::CatalogOutdated),
         })
+    }
+
+    /// Writes a commit as the next version.
+    async fn write(&self, commit: &mut Commit) -> PortResult<CommitResult> {
+        let version = self.version + u64::from(commit.entry.is_some());
+        commit.account.version = version;
+        commit.account.commit_id = Some(self.accounts.entropy.hex());
+        if let Some(entry) = &mut commit.entry {
+            entry.version = version;
+        }
+        let id = Some(&commit.account.id);
+        for record in commit.records.iter_mut().filter(|it| it.account.as_ref() == id) {
+            record.version = Some(version);
+        }
+        // Boxed: it stands at the end of chains of calls, and its type is deep.
+        Box::pin(self.accounts.ledger.commit(commit)).await
     }
 
     /// What a commit would come to, as far as can be read; what follows goes by that.

@@ -291,6 +291,9 @@ pub enum CommitResult {
     Committed,
     /// Another claim has been made since: nothing was written, start over.
     Fenced,
+    /// A history entry of that version stands already, of a time that the account's own item does
+    /// not know: a part of the table was lost. Nothing was written.
+    HistoryAhead,
     /// A customer is linked to another account: nothing was written.
     LinkTaken {
         /// Which customer.

@@ -20,12 +20,9 @@ impl Store {
         self.usage.retain(|id, _| !lost.contains(id));
     }
 
-    /// Of all items, only those are left that are kept; the history of an account that is gone goes
-    /// with it.
+    /// Of all items, only those are left that are kept: an account may be gone and its history there.
     pub(super) fn keep_items(&mut self, mut keep: impl FnMut() -> bool) {
         self.accounts.retain(|_, _| keep());
-        let accounts = &self.accounts;
-        self.entries.retain(|id, _| accounts.contains_key(id));
         self.entries.values_mut().for_each(|entries| entries.retain(|_, _| keep()));
         self.links.retain(|_, _| keep());
         self.released.retain(|_, _| keep());

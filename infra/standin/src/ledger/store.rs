@@ -111,9 +111,11 @@ impl Store {
         if stored.catalog_revision > commit.account.catalog_revision {
             return Err(CommitResult::CatalogOutdated);
         }
-        let fenced = stored.epoch != commit.account.epoch || self.overwrites_history(commit);
-        if fenced && !planted(Bug::NoFence) {
+        if stored.epoch != commit.account.epoch && !planted(Bug::NoFence) {
             return Err(CommitResult::Fenced);
+        }
+        if self.overwrites_history(commit) && !planted(Bug::NoFence) {
+            return Err(CommitResult::HistoryAhead);
         }
         let mut changed = commit.link.iter().chain(&commit.unlink);
         let taken = changed.find_map(|customer| {

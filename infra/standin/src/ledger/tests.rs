@@ -151,7 +151,7 @@ async fn history_is_never_overwritten() {
     ledger.commit(&write(&account, "c1", 1)).await.unwrap();
     let account = take(&ledger, "a", 1).await;
     let result = ledger.commit(&write(&account, "c2", 1)).await.unwrap();
-    assert_eq!(result, CommitResult::Fenced);
+    assert_eq!(result, CommitResult::HistoryAhead);
     ledger.commit(&write(&account, "c2", 2)).await.unwrap();
     let newest: Vec<u64> =
         ledger.history(&id("a"), 1).await.unwrap().iter().map(|entry| entry.version).collect();

@@ -431,3 +431,30 @@ fn a_key_on_a_plan_that_was_replaced_is_moved() {
     assert_eq!(plans[&key], [free.to_string()]);
     assert_eq!(scene.look().found, BTreeMap::new());
 }
+
+/// The accounts' own items are gone, and their history is there: it goes on after the newest entry, by
+/// a rebuild, an operator's act or a worker, and nothing of it is written over.
+#[test]
+fn a_history_that_is_left_goes_on() {
+    let (scene, payers) = eight();
+    let (held, _) = &payers[0];
+    let before = scene.world.ledger.entries(held);
+    let mut items = 0;
+    scene.world.ledger.keep_items(|| {
+        items += 1;
+        items > payers.len() + 2
+    });
+    assert!(scene.world.ledger.stored(held).is_none());
+    Command::of(&scene).rebuild(&scene, true);
+    operate(&scene, held, Act::Hold);
+    scene.repair();
+    scene.come_to_rest();
+    assert_eq!(scene.look().found, BTreeMap::new());
+    for (payer, _) in &payers {
+        let (status, is_held) = (access(&scene, payer).status, payer == held);
+        assert_eq!(status, if is_held { Status::Held } else { Status::Active });
+    }
+    let after = scene.world.ledger.entries(held);
+    assert_eq!(after[..before.len()], before[..]);
+    assert!(after.len() > before.len());
+}

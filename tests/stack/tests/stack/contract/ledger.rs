@@ -426,7 +426,7 @@ pub(super) async fn history_is_never_overwritten<F: Face>(stand: Stand<F>) {
     let mut fork = changing(&stand.claimed("a", 1).await, "c2");
     fork.account.version = 1;
     fork.entry.as_mut().unwrap().version = 1;
-    assert_eq!(stand.commit(&fork).await, CommitResult::Fenced);
+    assert_eq!(stand.commit(&fork).await, CommitResult::HistoryAhead);
     assert_eq!(stand.history("a", 10).await, [1]);
 }
 

@@ -210,7 +210,7 @@ fn verdict(
         let item = reason.item().unwrap_or(&nothing);
         return match target {
             Target::State => Ok(state_verdict(account, item)),
-            Target::Entry => Ok(CommitResult::Fenced),
+            Target::Entry => Ok(CommitResult::HistoryAhead),
             Target::Customer(customer) => link_verdict(customer, item),
             Target::Unconditional => Err(failure(operation(OPERATION), reasons)),
         };

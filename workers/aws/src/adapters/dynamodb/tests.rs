@@ -331,7 +331,7 @@ async fn a_history_entry_is_never_overwritten() {
     let account = claimed(&ledger, "a", 1).await;
     let mut fork = release(&account, "two");
     fork.entry = Some(entry(1, Access::default(), full_access(Reason::NoPlan)));
-    assert_eq!(ledger.commit(&fork).await.unwrap(), CommitResult::Fenced);
+    assert_eq!(ledger.commit(&fork).await.unwrap(), CommitResult::HistoryAhead);
     assert_eq!(ledger.history(&account.id, 9).await.unwrap(), [commit.entry.unwrap()]);
 }
 
