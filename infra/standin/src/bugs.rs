@@ -110,11 +110,13 @@ pub enum Bug {
     KeysNotAsked,
     /// What users are told is not read: no word of theirs says that they are held or closed.
     WordNotRead,
+    /// The command compares, and does not look at what holds losses back.
+    HaltsNotTold,
 }
 
 impl Bug {
     /// Every bug, by the invariant that it breaks.
-    pub const ALL: [Self; 49] = [
+    pub const ALL: [Self; 50] = [
         Self::TrustedConflict,
         Self::OpenForgotten,
         Self::TimestampOrdering,
@@ -164,6 +166,7 @@ impl Bug {
         Self::ThrottledIsDenied,
         Self::KeysNotAsked,
         Self::WordNotRead,
+        Self::HaltsNotTold,
     ];
 
     /// Its name on a command line.
@@ -218,6 +221,7 @@ impl Bug {
             Self::ThrottledIsDenied => "throttled-is-denied",
             Self::KeysNotAsked => "keys-not-asked",
             Self::WordNotRead => "word-not-read",
+            Self::HaltsNotTold => "halts-not-told",
         }
     }
 
@@ -262,7 +266,7 @@ impl Bug {
             Self::StackNotTold | Self::MetadataOfCustomer => 10,
             Self::PendingNotAsked | Self::PurchaseOverwritten | Self::RateNotKept => 11,
             Self::BetweenNotWoken | Self::ThrottledIsDenied => 12,
-            Self::KeysNotAsked | Self::WordNotRead => 13,
+            Self::KeysNotAsked | Self::WordNotRead | Self::HaltsNotTold => 13,
         }
     }
 }

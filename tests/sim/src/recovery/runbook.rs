@@ -17,6 +17,7 @@ use tollgate_billing::ops::{
 use tollgate_billing::ports::{PortResult, Stripe, Users};
 use tollgate_billing::sweep::{About, DriftSweep, Finding, News};
 use tollgate_events::{AccountId, CustomerId};
+use tollgate_standin::bugs::Bug;
 use tollgate_standin::world::World;
 
 use crate::executor::block_on;
@@ -121,7 +122,10 @@ impl Command {
             }
         };
         let report = reconcile.look(&mut told).await?;
-        listed.halts = reconcile.halts().await?;
+        listed.halts = match ports.gate.has(Bug::HaltsNotTold) {
+            true => Vec::new(),
+            false => reconcile.halts().await?,
+        };
         let mut line = format!("found {:?}", report.found);
         if !repairs {
             return Ok((line, Some(listed)));
@@ -194,6 +198,16 @@ impl Sim {
             self.begin_step(step, again, PATIENCE);
         }
         self.begin_step(step, command, until);
+        if dice.random_bool(0.2) {
+            self.act_on_stack(&StackAct::Freeze);
+        }
+    }
+
+    /// As far as there is a table.
+    fn act_on_stack(&mut self, act: &StackAct) {
+        let World { ledger, clock, entropy, .. } = &self.world;
+        let done = block_on(OperateStack { ledger, clock, entropy }.act(act, "olga", "recovery"));
+        self.tell(&format!("{act:?}: {}", if done.is_ok() { "done" } else { "refused" }));
     }
 
     /// A command with something wrong in its environment, perhaps. Nobody accepts what looks wrong.
@@ -262,17 +276,14 @@ impl Sim {
     /// `stack rebind`, where somebody in a hurry had the key of another account, or another pool, when
     /// the table was empty.
     fn let_it_belong_to_what_is_in_use(&mut self) {
-        let World { ledger, stripe, cognito, clock, entropy, .. } = &self.world;
+        let World { ledger, stripe, cognito, .. } = &self.world;
         let stripe_account = block_on(stripe.account_id()).expect("the weather is fair");
         let in_use = InUse { stripe_account, pool: Some(cognito.pool_id()) };
         let act = StackAct::Rebind(in_use);
         let stack = ledger.stored_stack();
         let bound = stack.stripe_account.is_some() || stack.pool.is_some();
         if bound && act.change(&stack, "") != stack {
-            let operate = OperateStack { ledger, clock, entropy };
-            block_on(operate.act(&act, "olga", "it belongs to these"))
-                .expect("the weather is fair");
-            self.tell("the stack is let belong to what is in use");
+            self.act_on_stack(&act);
             self.come_to_rest();
         }
     }
@@ -284,7 +295,15 @@ impl Sim {
         self.witness(&self.world.gate.calls_since(before));
         self.through(told);
         self.come_to_rest();
+        let listed = self.recovery.as_ref().map(|it| it.listed.halts.as_slice());
+        if step == Step::Look && listed.is_some_and(|it| it.iter().any(is_frozen)) {
+            self.act_on_stack(&StackAct::Unfreeze);
+        }
     }
+}
+
+fn is_frozen(halt: &Halt) -> bool {
+    matches!(halt, Halt::Frozen { .. })
 }
 
 /// Whether a rebuild has told of a grant.
