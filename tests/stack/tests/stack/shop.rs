@@ -282,6 +282,11 @@ pub(crate) fn gone() -> Seen {
     Seen { status: Status::Closed, attribute: String::new(), opens: false, ..on("none") }
 }
 
+/// Closed by an operator; `custom:plan` says so.
+pub(crate) fn closed() -> Seen {
+    Seen { attribute: "closed".to_owned(), ..gone() }
+}
+
 /// Somebody with an account and a key.
 pub(crate) struct Person<'a> {
     pub(crate) shop: &'a Shop,

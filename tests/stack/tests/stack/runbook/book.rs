@@ -26,6 +26,8 @@ pub(super) fn written(name: &str, text: &str) -> anyhow::Result<PathBuf> {
 pub(super) struct Responder<'a> {
     operator: Operator<&'a Stack>,
     commands: VecDeque<&'static str>,
+    /// How many there were.
+    length: usize,
     /// What stands for a word of the book in capitals.
     words: BTreeMap<&'static str, String>,
     /// The catalog that the operator has.
@@ -35,18 +37,30 @@ pub(super) struct Responder<'a> {
 impl<'a> Responder<'a> {
     /// Opens the chapter of this title.
     pub(super) fn opens(title: &str, shop: &'a Shop) -> anyhow::Result<Self> {
+        let name = shop.stack.urls.aws.replace(['/', ':'], "-");
+        let plans = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("runbook-{name}.toml"));
+        let mut operator = Operator::of(&shop.stack);
+        operator.environment.insert("USER", "ops".to_owned());
+        let responder = Self::at(title, operator, plans);
+        responder.writes_plans(&shop.stack.world.plans_toml)?;
+        Ok(responder)
+    }
+
+    /// Turns to another chapter, with the same environment and the same catalog.
+    pub(super) fn turns_to(&self, title: &str) -> Self {
+        let mut operator = Operator::of(self.operator.stack);
+        operator.environment.clone_from(&self.operator.environment);
+        Self::at(title, operator, self.plans.clone())
+    }
+
+    fn at(title: &str, operator: Operator<&'a Stack>, plans: PathBuf) -> Self {
         let chapter = BOOK.split("\n## ").find(|chapter| chapter.lines().next() == Some(title));
         let chapter = chapter.unwrap_or_else(|| panic!("there is no chapter `{title}`"));
         let commands: VecDeque<_> =
             chapter.lines().filter_map(|line| line.strip_prefix("$ ")).collect();
         assert!(!commands.is_empty(), "`{title}` has no commands");
-        let name = shop.stack.urls.aws.replace(['/', ':'], "-");
-        let plans = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("runbook-{name}.toml"));
-        let mut operator = Operator::of(&shop.stack);
-        operator.environment.insert("USER", "ops".to_owned());
-        let responder = Self { operator, commands, words: BTreeMap::new(), plans };
-        responder.writes_plans(&shop.stack.world.plans_toml)?;
-        Ok(responder)
+        let (length, words) = (commands.len(), BTreeMap::new());
+        Self { operator, commands, length, words, plans }
     }
 
     /// Knows what a word in capitals stands for.
@@ -99,6 +113,12 @@ impl<'a> Responder<'a> {
     /// The next line of the chapter is no command of Tollgate's; the test does what it does.
     pub(super) fn does_by_hand(&mut self, line: &str) {
         assert_eq!(self.commands.pop_front(), Some(line));
+    }
+
+    /// Some of the chapter's commands have been run, and some have not.
+    pub(super) fn is_in_the_middle(&self) {
+        let left = self.commands.len();
+        assert!(left > 0 && left < self.length, "{left} of {} are left", self.length);
     }
 
     /// The chapter is at its end.

@@ -3,9 +3,11 @@
 use tollgate_local::stack::{OTHER_STRIPE_KEY, TABLE};
 use tollgate_workers::adapters::dynamodb::table::create_table;
 
+use super::backup::keys;
 use super::book::{Responder, written};
 use super::mistakes::revised;
-use super::{an_hour_passes, deploy, ends_well, restart, shop};
+use super::play::Play;
+use super::{an_hour_passes, deploy, restart, shop};
 use crate::command::{Input, Operator};
 use crate::shop::{Shop, Told, locked, on};
 
@@ -18,8 +20,7 @@ async fn loses_its_table(shop: &Shop) -> Told {
     Ok(create_table(&table, TABLE).await?)
 }
 
-#[tokio::test]
-async fn runbook_the_ledgers_table_is_gone() -> Told {
+pub(super) async fn runbook_the_ledgers_table_is_gone(play: &mut Play) -> Told {
     let shop = shop().await?;
     let ann = shop.sign_up("ann").await?;
     let mut ben = shop.sign_up("ben").await?;
@@ -29,6 +30,8 @@ async fn runbook_the_ledgers_table_is_gone() -> Told {
     shop.administrator("AdminDisableUser", "ann").await?;
     shop.settle().await?;
     assert_eq!(ann.seen().await?, locked("free", "disabled"));
+    play.backs_up_and_lives_on(&shop).await?;
+    let made = keys(&shop).len();
     loses_its_table(&shop).await?;
 
     // Life goes on: nobody's plan moves, and no key is made anew.
@@ -36,15 +39,17 @@ async fn runbook_the_ledgers_table_is_gone() -> Told {
     shop.stripe().change_price(&bought, &pro)?;
     shop.settle().await?;
     an_hour_passes(&shop).await?;
-    let made = shop.stack.world.api_gateway.scene(|model, _| model.keys().count());
-    assert_eq!(made, 3, "one key each");
+    assert_eq!(keys(&shop).len(), made, "one key each");
 
     let mut responder = Responder::opens(TABLE_GONE, &shop)?;
     responder.does_by_hand("infra/deploy shop");
     let told = responder.runs("reconcile").await;
     assert!(told.exit == 1 && told.out.contains("--rebuild"), "{told:?}");
     responder.succeeds("reconcile --rebuild").await;
-    responder.succeeds("reconcile --repair").await;
+    // Somebody has found a backup after all.
+    play.is_interrupted(&shop, &responder).await?;
+    let told = responder.succeeds("reconcile --repair").await;
+    play.finds_it_done(&told, "Nothing differs.");
     shop.settle().await?;
     shop.minutes(30).await?;
     responder.succeeds("reconcile").await;
@@ -52,17 +57,16 @@ async fn runbook_the_ledgers_table_is_gone() -> Told {
     assert_eq!(ann.seen().await?, locked("free", "disabled"));
     assert_eq!(ben.seen().await?, on("pro"));
     assert_eq!(cid.seen().await?, on("pro"));
-    let made = shop.stack.world.api_gateway.scene(|model, _| model.keys().count());
-    assert_eq!(made, 3, "and nobody has another key");
+    assert_eq!(keys(&shop).len(), made, "and nobody has another key");
     // Who bought before has no record of that any more.
-    ends_well(&shop, "3").await
+    play.ends_well(&shop, "3").await
 }
 
-#[tokio::test]
-async fn runbook_the_key_derivation_secret_has_leaked() -> Told {
+pub(super) async fn runbook_the_key_derivation_secret_has_leaked(play: &mut Play) -> Told {
     let shop = shop().await?;
     let mut ann = shop.sign_up("ann").await?;
     ann.buys("basic").await?;
+    play.backs_up_and_lives_on(&shop).await?;
 
     let mut responder = Responder::opens(DERIVATION, &shop)?.knows("SUB", ann.id.to_string());
     responder.succeeds("secrets rotate").await;
@@ -72,26 +76,31 @@ async fn runbook_the_key_derivation_secret_has_leaked() -> Told {
     assert!(!shop.seen(&ann.id, Some(&ann.key)).await?.opens, "the old key is refused");
     let ann = shop.welcome("ann").await?;
     assert_eq!(ann.seen().await?, on("basic"), "the new one is not");
+    play.is_interrupted(&shop, &responder).await?;
     responder.succeeds("reconcile").await;
     responder.ends();
     let mut ben = shop.sign_up("ben").await?;
     ben.buys("pro").await?;
     assert_eq!(ben.seen().await?, on("pro"), "new proofs are taken");
-    ends_well(&shop, "none").await
+    play.ends_well(&shop, "none").await
 }
 
 /// A rebuild with another account's key, accepted by a careless word, writes down that the stack
 /// belongs to that account: the right key is refused before `stack rebind`.
-#[tokio::test]
-async fn runbook_a_rebuild_with_a_wrong_key_is_done_again() -> Told {
+pub(super) async fn runbook_a_rebuild_with_a_wrong_key_is_done_again(play: &mut Play) -> Told {
     let shop = shop().await?;
     let newer = revised(&shop, 2);
     deploy(&shop, "TOLLGATE_CATALOG", &newer).await?;
     let mut ann = shop.sign_up("ann").await?;
     ann.buys("pro").await?;
     an_hour_passes(&shop).await?;
+    play.backs_up_and_lives_on(&shop).await?;
     loses_its_table(&shop).await?;
 
+    let mut responder = Responder::opens(TABLE_GONE, &shop)?;
+    responder.writes_plans(&newer)?;
+    responder.does_by_hand("infra/deploy shop");
+    responder.runs("reconcile").await;
     let plans = written("lost-wrong-key", &newer)?;
     let mut operator = Operator::of(&shop.stack);
     operator.environment.insert("USER", "ops".to_owned());
@@ -103,16 +112,22 @@ async fn runbook_a_rebuild_with_a_wrong_key_is_done_again() -> Told {
     assert!(said.exit == 0 && said.out.contains("granted their plan"), "{said:?}");
 
     operator.environment.remove("STRIPE_SECRET_KEY");
+    play.is_interrupted(&shop, &responder).await?;
+    // A backup is of before, and belongs where it did: nothing is left to be undone.
+    let wrong = play.either(true, false);
     let said = operator.tollgate(&rebuild, Input::Piped("")).await;
-    assert!(said.exit == 3 && said.err.contains("belongs to acct_1Elsewhere"), "{said:?}");
+    assert_eq!(said.exit, play.either(3, 0), "{said:?}");
+    assert_eq!(said.err.contains("belongs to acct_1Elsewhere"), wrong, "{said:?}");
     let rebind = "stack rebind --why 'it was rebuilt with another key' --yes";
     assert_eq!(operator.tollgate(rebind, Input::Piped("")).await.exit, 0);
     deploy(&shop, "TOLLGATE_CATALOG", &newer).await?;
     let said = operator.tollgate(&rebuild, Input::Piped("")).await;
-    assert!(said.exit == 0 && said.out.contains("as a rebuild had guessed"), "{said:?}");
+    assert_eq!(said.exit, 0, "{said:?}");
+    assert_eq!(said.out.contains("as a rebuild had guessed"), wrong, "{said:?}");
     let repair = format!("reconcile --repair --yes --plans {}", plans.display());
     let said = operator.tollgate(&repair, Input::Piped("")).await;
-    assert!(said.exit == 0 && said.out.contains("old_catalog"), "{said:?}");
+    assert_eq!(said.exit, 0, "{said:?}");
+    assert_eq!(said.out.contains("old_catalog"), wrong, "{said:?}");
     shop.minutes(30).await?;
     let look = format!("reconcile --plans {}", plans.display());
     let said = operator.tollgate(&look, Input::Piped("")).await;
@@ -120,5 +135,5 @@ async fn runbook_a_rebuild_with_a_wrong_key_is_done_again() -> Told {
     assert_eq!(ann.seen().await?, on("pro"));
     assert!(ann.account().await?.access.grants.is_empty(), "what was guessed is taken back");
     // Who bought before has no record of that any more.
-    ends_well(&shop, "3").await
+    play.ends_well(&shop, "3").await
 }

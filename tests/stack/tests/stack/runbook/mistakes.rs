@@ -1,6 +1,7 @@
 //! What was deployed and should not have been: a wrong mapping, an old catalog, another pool, a
 //! key of another account.
 
+use jiff::SignedDuration;
 use tollgate_billing::account::Access;
 use tollgate_billing::ledger::Blast;
 use tollgate_billing::ports::Ledger as _;
@@ -8,9 +9,10 @@ use tollgate_local::stack::{OTHER_POOL_ID, OTHER_STRIPE_KEY};
 use tollgate_standin::stripe::When;
 
 use super::book::Responder;
-use super::{an_hour_passes, deploy, ends_well, restart, shop};
+use super::play::Play;
+use super::{an_hour_passes, deploy, does, paces_itself, restart, shop};
 use crate::command::{HIDDEN, Input, Operator};
-use crate::shop::{Person, Shop, Told, on};
+use crate::shop::{Person, Shop, Told, locked, on};
 
 pub(super) const MAPPING: &str = "A wrong plan mapping was deployed";
 pub(super) const DEAD_LETTERS: &str = "A dead-letter queue has filled";
@@ -48,10 +50,10 @@ pub(super) fn revised(shop: &Shop, revision: u64) -> String {
     shop.stack.world.plans_toml.replace("revision = 1", &format!("revision = {revision}"))
 }
 
-#[tokio::test]
-async fn runbook_a_wrong_plan_mapping_was_deployed() -> Told {
+pub(super) async fn runbook_a_wrong_plan_mapping_was_deployed(play: &mut Play) -> Told {
     let shop = shop().await?;
     let people = customers(&shop).await?;
+    play.backs_up(&shop).await?;
     let wrong = revised(&shop, 2)
         .replace("basic_monthly", "x")
         .replace("pro_monthly", "basic_monthly")
@@ -59,8 +61,11 @@ async fn runbook_a_wrong_plan_mapping_was_deployed() -> Told {
     deploy(&shop, "TOLLGATE_CATALOG", &wrong).await?;
     an_hour_passes(&shop).await?;
     shop.hours(1).await?;
-    assert_eq!(on_plan(&people, "basic").await?, 10, "the blast limit holds");
-    assert_eq!(on_plan(&people, "pro").await?, NAMES.len() - 10);
+    paces_itself(&shop).await?;
+    let moved = on_plan(&people, "basic").await?;
+    // In the other play, Rob may be one of the ten.
+    assert!((play.either(10, 9)..=10).contains(&moved), "the blast limit holds: {moved}");
+    assert_eq!(on_plan(&people, "pro").await?, NAMES.len() - moved);
 
     // Nothing ends well while the limit has stopped.
     let operator = Operator::of(&shop.stack);
@@ -68,6 +73,7 @@ async fn runbook_a_wrong_plan_mapping_was_deployed() -> Told {
     let said = operator.tollgate_while_it_runs(line, Input::Piped("")).await?;
     assert_eq!(said.exit, 3, "{said:?}");
     assert!(said.err.contains("parked again; the blast limit has stopped since"), "{said:?}");
+    play.lives_on(&shop).await?;
 
     let mut responder = Responder::opens(MAPPING, &shop)?;
     let right = revised(&shop, 3);
@@ -75,28 +81,37 @@ async fn runbook_a_wrong_plan_mapping_was_deployed() -> Told {
     responder.does_by_hand("infra/deploy shop");
     deploy(&shop, "TOLLGATE_CATALOG", &right).await?;
     let told = responder.runs("reconcile").await;
-    assert_eq!(told.exit, 1, "{told:?}");
+    // In the other play Oda has gained by the wrong file, and would lose that now.
+    assert_eq!(told.exit, play.either(1, 3), "{told:?}");
     assert!(told.out.contains("the blast limit has stopped since"), "{told:?}");
-    responder.succeeds("reconcile --repair").await;
-    // The control plane has its pace: who has no room waits for the next sweep.
-    for _ in 0..3 {
-        shop.minutes(5).await?;
+    play.expects("oda", locked("pro", "held"))?;
+    play.is_interrupted(&shop, &responder).await?;
+    if play.either(false, true) {
+        // What a wrong file gave looks like an operator's grant, and is listed as one.
+        let (account, revoke) = ("oda@example.com", "pro --why 'the file was wrong'");
+        does(&shop, &format!("account revoke-grant {account} {revoke}")).await?;
+        play.expects("oda", locked("basic", "held"))?;
     }
+    let told = responder.succeeds("reconcile --repair").await;
+    play.finds_it_done(&told, "Nothing differs.");
+    paces_itself(&shop).await?;
     assert_eq!(on_plan(&people, "pro").await?, NAMES.len());
     responder.succeeds("reconcile --accept").await;
-    responder.succeeds("events replay").await;
+    let told = responder.succeeds("events replay").await;
+    play.finds_it_done(&told, "Nothing to replay.");
     responder.succeeds("queue status").await;
     responder.succeeds("reconcile").await;
     responder.ends();
-    ends_well(&shop, "none").await
+    play.ends_well(&shop, "none").await
 }
 
-#[tokio::test]
-async fn runbook_a_dead_letter_queue_has_filled() -> Told {
+pub(super) async fn runbook_a_dead_letter_queue_has_filled(play: &mut Play) -> Told {
     let shop = shop().await?;
     let mut ann = shop.sign_up("ann").await?;
+    play.backs_up(&shop).await?;
     let newer = revised(&shop, 2);
     deploy(&shop, "TOLLGATE_CATALOG", &newer).await?;
+    play.lives_on(&shop).await?;
     an_hour_passes(&shop).await?;
     // Rolled back: what a newer catalog has decided, the old one must not touch.
     restart(&shop).await?;
@@ -110,21 +125,29 @@ async fn runbook_a_dead_letter_queue_has_filled() -> Told {
     assert_eq!(told.exit, 1, "{told:?}");
     let told = responder.succeeds("events list").await;
     assert!(told.contains("parked"), "{told}");
+    play.restores(&shop, &responder).await?;
     responder.writes_plans(&newer)?;
     responder.does_by_hand("infra/deploy shop");
     deploy(&shop, "TOLLGATE_CATALOG", &newer).await?;
-    responder.succeeds("events replay").await;
+    play.follows(&shop, &responder).await?;
+    let told = responder.succeeds("events replay").await;
+    play.finds_it_done(&told, "Nothing to replay.");
     assert_eq!(ann.seen().await?, on("pro"));
     responder.succeeds("queue status").await;
     responder.succeeds("reconcile").await;
     responder.ends();
-    ends_well(&shop, "none").await
+    play.ends_well(&shop, "none").await
 }
 
 /// A shop after a month: in the next hours everybody renews.
-async fn before_the_renewals(shop: &Shop) -> anyhow::Result<Vec<Person<'_>>> {
+async fn before_the_renewals<'a>(
+    shop: &'a Shop,
+    play: &mut Play,
+) -> anyhow::Result<Vec<Person<'a>>> {
     let people = customers(shop).await?;
     let first = people[0].row()?.period.end;
+    shop.until_just_before(first - SignedDuration::from_hours(2)).await?;
+    play.backs_up_and_lives_on(shop).await?;
     shop.until_just_before(first).await?;
     Ok(people)
 }
@@ -155,10 +178,9 @@ async fn accesses(people: &[Person<'_>]) -> anyhow::Result<Vec<Access>> {
     Ok(all)
 }
 
-#[tokio::test]
-async fn runbook_a_wrong_user_pool_was_deployed() -> Told {
+pub(super) async fn runbook_a_wrong_user_pool_was_deployed(play: &mut Play) -> Told {
     let shop = shop().await?;
-    let people = before_the_renewals(&shop).await?;
+    let people = before_the_renewals(&shop, play).await?;
     deploy(&shop, "TOLLGATE_USER_POOL_ID", OTHER_POOL_ID).await?;
     everybody_renews_in_vain(&shop, &people).await?;
 
@@ -167,20 +189,22 @@ async fn runbook_a_wrong_user_pool_was_deployed() -> Told {
     assert!(told.exit == 1 && told.out.contains("✗ pool-of-stack"), "{told:?}");
     let told = responder.runs("stack show").await;
     assert!(told.exit == 1 && told.out.contains(OTHER_POOL_ID), "{told:?}");
+    play.restores(&shop, &responder).await?;
+    play.cannot_rebuild(&responder, 3, "the user pool is us-east-1_Elsewhere").await;
     responder.does_by_hand("infra/deploy shop");
     restart(&shop).await?;
+    play.follows(&shop, &responder).await?;
     responder.succeeds("reconcile --repair").await;
     shop.minutes(5).await?;
     responder.succeeds("reconcile").await;
     responder.ends();
     assert_eq!(on_plan(&people, "pro").await?, NAMES.len());
-    ends_well(&shop, "none").await
+    play.ends_well(&shop, "none").await
 }
 
-#[tokio::test]
-async fn runbook_a_stripe_key_of_another_account_was_stored() -> Told {
+pub(super) async fn runbook_a_stripe_key_of_another_account_was_stored(play: &mut Play) -> Told {
     let shop = shop().await?;
-    let people = before_the_renewals(&shop).await?;
+    let people = before_the_renewals(&shop, play).await?;
     shop.stack.world.secrets.put("StripeKeySecret", OTHER_STRIPE_KEY, OTHER_STRIPE_KEY)?;
     shop.stack.world.secrets.put("SweepStripeKeySecret", OTHER_STRIPE_KEY, OTHER_STRIPE_KEY)?;
     restart(&shop).await?;
@@ -196,15 +220,19 @@ async fn runbook_a_stripe_key_of_another_account_was_stored() -> Told {
     assert!(told.exit == 1 && told.out.contains("✗ stripe-account-of-stack"), "{told:?}");
     let told = responder.runs("stack show").await;
     assert!(told.exit == 1 && told.out.contains("acct_1Elsewhere"), "{told:?}");
+    play.restores(&shop, &responder).await?;
+    play.cannot_rebuild(&responder, 3, "the Stripe key is one of account acct_1Elsewhere").await;
     responder.succeeds("secrets set stripe-key").await;
     shop.stack.world.secrets.put("SweepStripeKeySecret", HIDDEN, HIDDEN)?;
     responder.does_by_hand("infra/deploy shop --restart");
     restart(&shop).await?;
-    responder.succeeds("reconcile --repair").await;
+    play.follows(&shop, &responder).await?;
+    let told = responder.succeeds("reconcile --repair").await;
+    play.finds_it_done(&told, "Nothing differs.");
     shop.minutes(5).await?;
     responder.succeeds("reconcile").await;
     responder.ends();
     assert_eq!(on_plan(&people, "pro").await?, NAMES.len() - 1);
     assert_eq!(people[0].seen().await?, on("free"));
-    ends_well(&shop, "none").await
+    play.ends_well(&shop, "none").await
 }

@@ -8,7 +8,8 @@ use tollgate_standin::api_gateway::{Patch, PatchOp};
 use tollgate_standin::stripe::{Card, NewCustomer, NewSession, When};
 
 use super::book::Responder;
-use super::{an_hour_passes, ends_well, shop};
+use super::play::Play;
+use super::{an_hour_passes, does, shop};
 use crate::shop::{Shop, Told, Weather, on};
 
 pub(super) const WRONG_PLAN: &str = "A user claims to be on the wrong plan";
@@ -16,10 +17,10 @@ pub(super) const TWICE: &str = "A customer claims to be charged twice";
 pub(super) const THROTTLED: &str = "API Gateway throttles";
 pub(super) const STAGE_LOST: &str = "A stage was made anew";
 
-#[tokio::test]
-async fn runbook_a_user_claims_to_be_on_the_wrong_plan() -> Told {
+pub(super) async fn runbook_a_user_claims_to_be_on_the_wrong_plan(play: &mut Play) -> Told {
     let shop = shop().await?;
     let ann = shop.sign_up("ann").await?;
+    play.backs_up_and_lives_on(&shop).await?;
     // Somebody sent her a payment link that names nobody.
     let payer = {
         let price = shop.price("pro_monthly");
@@ -35,7 +36,7 @@ async fn runbook_a_user_claims_to_be_on_the_wrong_plan() -> Told {
 
     let mut responder = Responder::opens(WRONG_PLAN, &shop)?
         .knows("EMAIL", "ann@example.com")
-        .knows("CUSTOMER", payer);
+        .knows("CUSTOMER", payer.clone());
     let told = responder.succeeds("account show").await;
     assert!(told.contains("free"), "{told}");
     let told = responder.succeeds("account history").await;
@@ -43,18 +44,29 @@ async fn runbook_a_user_claims_to_be_on_the_wrong_plan() -> Told {
     let told = responder.succeeds("events list").await;
     assert!(told.contains("parked"), "{told}");
     responder.succeeds("account link").await;
+    play.restores(&shop, &responder).await?;
+    // The link is gone, and not what it gave.
+    play.follows_but(&shop, &responder, Some("1  unlinked")).await?;
     let told = responder.succeeds("account show").await;
     assert!(told.contains("pro"), "{told}");
     responder.ends();
+    let granted = ann.account().await?.access.grants.len();
+    assert_eq!(granted, play.either(0, 1), "until somebody links them again");
+    if granted > 0 {
+        does(&shop, &format!("account link {} {payer} --why again", ann.id)).await?;
+        does(&shop, &format!("account revoke-grant {} pro --why linked", ann.id)).await?;
+        shop.settle().await?;
+        does(&shop, "reconcile").await?;
+    }
     assert_eq!(ann.seen().await?, on("pro"));
-    ends_well(&shop, "none").await
+    play.ends_well(&shop, "none").await
 }
 
-#[tokio::test]
-async fn runbook_a_customer_claims_to_be_charged_twice() -> Told {
+pub(super) async fn runbook_a_customer_claims_to_be_charged_twice(play: &mut Play) -> Told {
     let shop = shop().await?;
     let mut ann = shop.sign_up("ann").await?;
     let basic = ann.buys("basic").await?;
+    play.backs_up_and_lives_on(&shop).await?;
     // Pro came by a session that the seller's own page opened: ours sells no second one.
     let pro = {
         let (price, customer) = (shop.price("pro_monthly"), ann.payer());
@@ -89,6 +101,7 @@ async fn runbook_a_customer_claims_to_be_charged_twice() -> Told {
     shop.settle().await?;
     assert_eq!(ann.seen().await?, on("pro"), "the other goes on");
     an_hour_passes(&shop).await?;
+    play.is_interrupted(&shop, &responder).await?;
     let told = responder.succeeds("account show").await;
     assert!(!told.contains("Pays for"), "{told}");
     let told = responder.succeeds("doctor").await;
@@ -96,13 +109,13 @@ async fn runbook_a_customer_claims_to_be_charged_twice() -> Told {
     responder.succeeds("reconcile").await;
     responder.ends();
     // Of the refund nothing is sent: the policy asks for no word of it.
-    ends_well(&shop, "3").await
+    play.ends_well(&shop, "3").await
 }
 
-#[tokio::test]
-async fn runbook_a_stage_was_made_anew() -> Told {
+pub(super) async fn runbook_a_stage_was_made_anew(play: &mut Play) -> Told {
     let shop = shop().await?;
     let ann = shop.sign_up("ann").await?;
+    play.backs_up_and_lives_on(&shop).await?;
     let gateway = &shop.stack.world.api_gateway;
     let stage = shop.stack.world.stage();
     gateway.scene(|model, _| {
@@ -113,6 +126,7 @@ async fn runbook_a_stage_was_made_anew() -> Told {
     let mut responder = Responder::opens(STAGE_LOST, &shop)?;
     let told = responder.runs("doctor").await;
     assert_eq!(told.exit, 1, "{told:?}");
+    play.restores(&shop, &responder).await?;
     responder.does_by_hand(
         "aws apigateway update-usage-plan --usage-plan-id USAGE_PLAN --patch-operations \
          op=add,path=/apiStages,value=STAGE",
@@ -127,17 +141,18 @@ async fn runbook_a_stage_was_made_anew() -> Told {
         let patch = Patch { op: PatchOp::Add, path: "/apiStages".to_owned(), value };
         gateway.scene(|model, _| model.update_usage_plan(plan, &[patch]))?;
     }
+    play.follows(&shop, &responder).await?;
     responder.succeeds("reconcile").await;
     responder.ends();
     assert_eq!(ann.seen().await?, on("free"));
-    ends_well(&shop, "none").await
+    play.ends_well(&shop, "none").await
 }
 
-#[tokio::test]
-async fn runbook_api_gateway_throttles() -> Told {
+pub(super) async fn runbook_api_gateway_throttles(play: &mut Play) -> Told {
     let faults = Faults::default();
     let shop = Shop::open_in(&Weather::Foul(faults.clone())).await?;
     let mut ann = shop.sign_up("ann").await?;
+    play.backs_up_and_lives_on(&shop).await?;
     ann.customer.sign_in().await?;
     ann.customer.buy("basic").await?;
     // Somebody's deployment takes all that there is.
@@ -150,10 +165,11 @@ async fn runbook_api_gateway_throttles() -> Told {
     assert!(told.contains("Parked       0 events"), "nothing needs a person: {told}");
     let told = responder.succeeds("account show").await;
     assert!(told.contains("Deferred") && told.contains("Next look"), "{told}");
+    play.is_interrupted(&shop, &responder).await?;
     shop.stack.advance(SignedDuration::from_mins(10)).await?;
     shop.settle().await?;
     responder.succeeds("reconcile").await;
     responder.ends();
     assert_eq!(ann.seen().await?, on("basic"));
-    ends_well(&shop, "none").await
+    play.ends_well(&shop, "none").await
 }
