@@ -364,12 +364,14 @@ impl<'a> Oracle<'a> {
             let customer = stripe.subscription(&id).map(|row| row.customer.clone());
             drop(stripe);
             let customer = customer.unwrap_or_default();
-            // Whoever had the customer, at any time.
+            // Whoever had the customer, at any time; or was closed, which links nobody.
             let had = |account: &&Account| {
                 let entries = self.sim.world.ledger.entries(&account.id);
-                entries.iter().any(|entry| {
-                    entry.after.customers.iter().any(|other| other.as_str() == customer)
-                }) || account.access.status == Status::Closed
+                let mut after = entries.iter().map(|entry| &entry.after);
+                after.any(|it| {
+                    it.status == Status::Closed
+                        || it.customers.iter().any(|other| other.as_str() == customer)
+                })
             };
             let wanted =
                 accounts.iter().filter(had).any(|it| is_wanted_closed(self.sim, &it.id, false));

@@ -11,7 +11,7 @@ use std::fmt;
 use serde::Deserialize;
 use tollgate_events::{Hint, PriceId, ProductId, cognito};
 
-use crate::account::{PlanId, UsagePlanId};
+use crate::account::{Account, PlanId, UsagePlanId};
 use crate::policy::Policy;
 use crate::ports::PlanStages;
 use crate::stripe::Price;
@@ -219,6 +219,13 @@ impl Catalog {
     /// The plan that a word in a user's attributes names, if it names one.
     pub fn told(&self, word: &str) -> Option<&Plan> {
         self.plans.iter().find(|plan| plan.id.as_str() == word)
+    }
+
+    /// Whether somebody who did not come to an end may have had an account's key refused: of all that
+    /// its user may have been told, only a plan is for a key that is accepted.
+    pub fn may_be_disabled(&self, account: &Account) -> bool {
+        let Account { open, begun, .. } = account;
+        *open && (begun.is_empty() || begun.iter().any(|word| self.told(word).is_none()))
     }
 
     /// What an account has that pays for nothing.

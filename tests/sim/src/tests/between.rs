@@ -11,6 +11,7 @@ use tollgate_billing::ops::Act;
 use tollgate_billing::ports::{Class, PortResult, Service};
 use tollgate_billing::sweep::wake;
 use tollgate_events::{AccountId, Envelope};
+use tollgate_standin::api_gateway::Key;
 use tollgate_standin::gate::{Call, Weather, failure};
 
 use super::scene::{Refuses, Scene};
@@ -288,6 +289,33 @@ fn who_is_not_known_by_the_leases_end_is_woken_at_once() {
     assert_eq!(wakes.iter().map(|it| it.kind.as_str()).collect::<Vec<_>>(), [BETWEEN_PLANS]);
     assert_eq!(scene.handle(&wakes).failed, [""; 0]);
     assert_eq!(scene.seen(&ann), on_pro());
+}
+
+/// Its user was disabled together with the switch, and enabled while the key was on no plan: nobody
+/// had written down that the key is refused, and whoever goes on does not take the ledger's word.
+#[test]
+fn a_key_that_was_refused_in_between_is_accepted_again() {
+    let throttled = Class::Throttled { after: None };
+    let weather = refuses(throttled, ATTACH, usize::MAX);
+    let scene = Scene::under(weather.clone());
+    let ann = upgrading(&scene);
+    let disabled = |scene: &Scene| {
+        let key = scene.account(&ann).key().expect("it has one").id.clone();
+        let refused = |it: &Key| it.id == key.as_str() && !it.enabled;
+        scene.world.api_gateway.scene(|model, _| model.keys().any(refused))
+    };
+    scene.world.cognito.disable_user("ann").expect("there is one");
+    weather.switch(true);
+    let events = [scene.told_of_the_pool(), scene.events()].concat();
+    let report = scene.handle(&events);
+    assert_eq!(report.outcomes.get(&Outcome::Deferred), Some(&events.len()));
+    assert!(disabled(&scene) && scene.account(&ann).access.status == Status::Active);
+    weather.switch(false);
+    scene.world.cognito.enable_user("ann").expect("there is one");
+    scene.wakes();
+    assert_eq!(scene.handle(&scene.told_of_the_pool()).failed, [""; 0]);
+    assert_eq!(scene.seen(&ann), on_pro());
+    assert!(!disabled(&scene));
 }
 
 /// A successor was made and put on its plan, and the worker could not tell its user: what the switch

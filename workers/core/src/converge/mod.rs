@@ -525,9 +525,12 @@ impl<'a, P: Ports> Run<'a, P> {
     }
 
     /// Whether the ledger may not be trusted about API Gateway. That an account was left between
-    /// two plans it tells rightly, and if not, the Attach that follows meets a conflict.
+    /// two plans it tells rightly, and if not, the Attach that follows meets a conflict; whether its
+    /// key is accepted it tells only where nobody was about to have it refused.
     fn must_observe(&self) -> bool {
-        (self.claimed.found_open() && !self.is_between_plans())
+        let goes_on =
+            self.is_between_plans() && !self.worker.catalog.may_be_disabled(&self.account);
+        (self.claimed.found_open() && !goes_on)
             || self.account.intent.is_some()
             || self.is_told_otherwise()
             || self.events.iter().any(|event| {

@@ -100,12 +100,6 @@ impl Sight<'_> {
         self.word.filter(|word| !wrote(word) && !self.account.may_have_told(word))
     }
 
-    /// Whether an interrupted convergence may have disabled the key: only a plan is for enabled ones.
-    fn may_be_disabled(&self) -> bool {
-        let Account { open, begun, .. } = self.account;
-        *open && (begun.is_empty() || begun.iter().any(|word| self.catalog.told(word).is_none()))
-    }
-
     /// Whether history has told of the key: of one that is being made it says nothing yet.
     fn is_the_ledgers_key(&self) -> bool {
         let told = self.ledger.keys.get(&Slot::Primary).map(|key| &key.id);
@@ -124,7 +118,8 @@ impl Sight<'_> {
             if let Some(word) = word.filter(|word| gives && says_refused(word)) {
                 return Some(Stale::Word(word.to_owned()));
             }
-            let enables = self.steps.contains(&Step::EnableKey) && !self.may_be_disabled();
+            let enables = self.steps.contains(&Step::EnableKey)
+                && !self.catalog.may_be_disabled(self.account);
             if enables && self.ledger.status == Status::Active && self.is_the_ledgers_key() {
                 return Some(Stale::Disabled);
             }
