@@ -145,6 +145,24 @@ fn leave(scene: &Scene, name: &str) {
     scene.handle(&scene.told_of_the_pool());
 }
 
+/// They were back before the first account's end was told of: what is remembered of the second one,
+/// which is held for as long as it is there, is not given the end of the first.
+#[test]
+fn the_end_of_an_older_account_ends_no_memory_of_a_newer() {
+    let scene = Scene::new();
+    let first = sign_up(&scene, "ann", ADDRESS);
+    scene.operate(&first, Act::Hold);
+    scene.world.cognito.delete_self("ann").unwrap();
+    let second = sign_up(&scene, "anna", ADDRESS);
+    assert_eq!(scene.account(&second).access.status, Status::Held);
+    scene.handle(&scene.told_of_the_pool());
+    assert_eq!(scene.account(&first).access.status, Status::Closed);
+    scene.later(SignedDuration::from_hours(366 * 24));
+    scene.world.cognito.delete_self("anna").unwrap();
+    let third = sign_up(&scene, "ann", ADDRESS);
+    assert_eq!(scene.seen(&third), ("free".into(), Status::Held, "held".into()));
+}
+
 #[test]
 fn who_is_held_and_comes_back_is_held_as_before() {
     let scene = Scene::new();

@@ -81,7 +81,7 @@ impl<P: Ports> Run<'_, P> {
         // It is looked for as long as there are second looks.
         self.account.refund_told &= desired.refunded.is_empty() && self.account.second_looks > 0;
         let desired_key = desired.key;
-        let memories = self.memories(&desired);
+        let memories = self.memories(&desired).await?;
         self.settle(desired);
         self.account.end();
         self.account.released = false;

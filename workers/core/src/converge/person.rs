@@ -4,7 +4,7 @@ use super::{Run, Stop};
 use crate::account::Status;
 use crate::decide::Desired;
 use crate::person::{Memory, PersonId, Remembered, carried_over};
-use crate::ports::{Ledger, Ports};
+use crate::ports::{Ledger, PortResult, Ports};
 
 impl<P: Ports> Run<'_, P> {
     /// Holds the account as another was that its person had, before it is first served. Whoever is
@@ -30,8 +30,10 @@ impl<P: Ports> Run<'_, P> {
     }
 
     /// What is remembered from now on, and what is not any more. An address is known while its
-    /// user is there; what was written then is given an end when the account is closed.
-    pub(super) fn memories(&mut self, desired: &Desired) -> Vec<Memory> {
+    /// user is there; what was written then is given an end when the account is closed. What is
+    /// remembered of another account of the same person is not shortened, nor forgotten for a new
+    /// address: only whoever releases one forgives all.
+    pub(super) async fn memories(&mut self, desired: &Desired) -> PortResult<Vec<Memory>> {
         let kept_for = self.worker.policy.remembered_for();
         let known = self.account.person.clone();
         let (person, until) = match (desired.status, kept_for) {
@@ -44,12 +46,32 @@ impl<P: Ports> Run<'_, P> {
         let is_new = person != known || desired.status != self.committed().status;
         let forgotten = known.filter(|known| Some(known) != person.as_ref());
         self.account.person.clone_from(&person);
-        let keep = person.filter(|_| is_new).map(|person| {
-            let (account, why) = (self.account.id.clone(), self.why_held(desired));
-            Memory { person, keep: Some(Remembered { account, why, until }), at: self.now }
-        });
-        let forget = forgotten.map(|person| Memory { person, keep: None, at: self.now });
-        keep.into_iter().chain(forget).collect()
+        let (account, at) = (self.account.id.clone(), self.now);
+        let mut memories = Vec::new();
+        if let Some(person) = person.filter(|_| is_new) {
+            let anothers = match until {
+                Some(_) => self.anothers(&person).await?,
+                None => None,
+            };
+            let lasts = |it: &Remembered| it.until.is_none_or(|at| Some(at) > until);
+            if !anothers.as_ref().is_some_and(lasts) {
+                let keep = Remembered { account, why: self.why_held(desired), until };
+                memories.push(Memory { person, keep: Some(keep), at });
+            }
+        }
+        if let Some(person) = forgotten {
+            let moved = desired.status == Status::Held;
+            if !moved || self.anothers(&person).await?.is_none() {
+                memories.push(Memory { person, keep: None, at });
+            }
+        }
+        Ok(memories)
+    }
+
+    /// What is remembered of a person for the sake of another account.
+    async fn anothers(&self, person: &PersonId) -> PortResult<Option<Remembered>> {
+        let remembered = self.ledger().remembered(person).await?;
+        Ok(remembered.filter(|it| it.account != self.account.id))
     }
 
     /// What the user's person is remembered under. What stands already is kept as long as its
