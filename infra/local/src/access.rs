@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method};
 use serde_json::Value;
-use tollgate_workers::adapters::dynamodb::table::PK;
+use tollgate_functions::adapters::dynamodb::table::PK;
 
 /// The Region of the local stack.
 pub const REGION: &str = "us-east-1";

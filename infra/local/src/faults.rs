@@ -18,7 +18,7 @@ use axum::extract::{Request, State};
 use axum::http::Method;
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
-use tollgate_billing::ports::Service;
+use tollgate_core::ports::Service;
 
 use self::forecast::Forecast;
 use crate::front::{MAX_REQUEST_BYTES, operation_of, service_of};

@@ -12,7 +12,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use jiff::fmt::rfc2822::DateTimePrinter;
 use serde_json::json;
-use tollgate_billing::ports::Service;
+use tollgate_core::ports::Service;
 use tollgate_standin::clock::VirtualClock;
 use tollgate_standin::gate::Gate;
 use tollgate_standin::secrets_manager::{self, SecretsManagerStandin};

@@ -16,20 +16,20 @@ use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use serde_json::{Value, json};
-use tollgate_billing::account_api::AccountApi;
-use tollgate_billing::converge::Worker;
-use tollgate_billing::ingress::{PoolIngress, Webhook};
-use tollgate_standin::clock::VirtualClock;
-use tollgate_standin::cognito::{CognitoStandin, TriggerFuture, Triggers};
-use tollgate_workers::adapters::AwsPorts;
-use tollgate_workers::adapters::dynamodb::DynamoLedger;
-use tollgate_workers::adapters::sqs::SqsQueue;
-use tollgate_workers::config::{
+use tollgate_core::account_api::AccountApi;
+use tollgate_core::converge::Worker;
+use tollgate_core::ingress::{PoolIngress, Webhook};
+use tollgate_functions::adapters::AwsPorts;
+use tollgate_functions::adapters::dynamodb::DynamoLedger;
+use tollgate_functions::adapters::sqs::SqsQueue;
+use tollgate_functions::config::{
     AccountConfig, ConfigError, DeadLetterConfig, Secret, Settings, SweepConfig, TriggerConfig,
     WebhookConfig, WorkerFunctionConfig,
 };
-use tollgate_workers::handlers::sweep::Sweep;
-use tollgate_workers::{handlers, setup};
+use tollgate_functions::handlers::sweep::Sweep;
+use tollgate_functions::{handlers, setup};
+use tollgate_standin::clock::VirtualClock;
+use tollgate_standin::cognito::{CognitoStandin, TriggerFuture, Triggers};
 
 /// The ports that the functions run on.
 pub type LocalPorts = AwsPorts<VirtualClock>;

@@ -6,11 +6,11 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use tollgate_billing::account::{Account, PlanId, Status, UsagePlanId};
-use tollgate_billing::catalog::Catalog;
-use tollgate_billing::ledger::Entry;
-use tollgate_billing::ports::Ledger;
-use tollgate_billing::stripe::Price;
+use tollgate_core::account::{Account, PlanId, Status, UsagePlanId};
+use tollgate_core::catalog::Catalog;
+use tollgate_core::ledger::Entry;
+use tollgate_core::ports::Ledger;
+use tollgate_core::stripe::Price;
 use tollgate_events::{AccountId, EventId, EventRef, PriceId, Source};
 use tollgate_standin::stripe::Status as Subscribed;
 use tollgate_standin::world::{BULK_QUEUE, DEAD_LETTER_QUEUES, EVENTS_QUEUE};

@@ -9,7 +9,7 @@ use std::io::Write;
 use std::time::Duration;
 
 use jiff::SignedDuration;
-use tollgate_billing::ports::Clock;
+use tollgate_core::ports::Clock;
 use tollgate_standin::api_gateway::Wall;
 use tollgate_standin::clock::VirtualClock;
 

@@ -26,7 +26,10 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
-use tollgate_billing::sweep::DriftReport;
+use tollgate_core::sweep::DriftReport;
+use tollgate_functions::adapters::dynamodb::DynamoLedger;
+use tollgate_functions::adapters::dynamodb::table::create_table;
+use tollgate_functions::handlers::{self, sweep::Swept};
 use tollgate_standin::clock::VirtualClock;
 use tollgate_standin::cognito::{self, CognitoStandin, PoolConfig};
 use tollgate_standin::gate::Fair;
@@ -35,9 +38,6 @@ use tollgate_standin::stripe::{NewEndpoint, Settings, StripeStandin};
 use tollgate_standin::world::{
     BULK_QUEUE, DEAD_LETTER_QUEUES, EVENTS_QUEUE, MAX_RECEIVES, POOL_ID, World,
 };
-use tollgate_workers::adapters::dynamodb::DynamoLedger;
-use tollgate_workers::adapters::dynamodb::table::create_table;
-use tollgate_workers::handlers::{self, sweep::Swept};
 use tower_http::cors::{Any, CorsLayer};
 
 use crate::access::Access;

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 
 use jiff::{SignedDuration, Timestamp};
-use tollgate_billing::ledger::{Entry, StoredEvent};
-use tollgate_billing::ports::{Ledger, Service};
+use tollgate_core::ledger::{Entry, StoredEvent};
+use tollgate_core::ports::{Ledger, Service};
 use tollgate_events::{AccountId, EventRef};
 use tollgate_standin::gate::Call;
 

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 
 use jiff::{SignedDuration, Timestamp};
-use tollgate_billing::ports::Clock;
+use tollgate_core::ports::Clock;
 
 use crate::gate::Yield;
 

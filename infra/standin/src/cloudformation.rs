@@ -9,7 +9,7 @@ use axum::Router;
 use axum::extract::{Form, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use tollgate_billing::ports::Service;
+use tollgate_core::ports::Service;
 
 use crate::gate::Gate;
 

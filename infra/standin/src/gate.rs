@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::{Context, Poll};
 
-use tollgate_billing::ports::{PortError, PortResult, Service};
+use tollgate_core::ports::{PortError, PortResult, Service};
 
 use crate::bugs::Bug;
 
@@ -180,7 +180,7 @@ impl Gate {
 pub fn failure(
     service: Service,
     operation: &'static str,
-    class: tollgate_billing::ports::Class,
+    class: tollgate_core::ports::Class,
     detail: impl Into<String>,
 ) -> PortError {
     PortError { service, operation, class, detail: detail.into() }

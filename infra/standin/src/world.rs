@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use jiff::{SignedDuration, Timestamp};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use tollgate_billing::catalog::CatalogFile;
-use tollgate_billing::ports::{Entropy, Ports};
+use tollgate_core::catalog::CatalogFile;
+use tollgate_core::ports::{Entropy, Ports};
 
 use crate::api_gateway::{self, ApiGatewayStandin, ApiStage, NewPlan, Quota, Throttle};
 use crate::bugs::Bug;

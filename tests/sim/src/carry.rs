@@ -3,9 +3,9 @@
 
 use jiff::SignedDuration;
 use rand::RngExt;
-use tollgate_billing::batch::{Message, park_dead_letters};
-use tollgate_billing::ingress::{self, PoolEvent};
-use tollgate_billing::sweep::{SweepReport, sweep};
+use tollgate_core::batch::{Message, park_dead_letters};
+use tollgate_core::ingress::{self, PoolEvent};
+use tollgate_core::sweep::{SweepReport, sweep};
 use tollgate_events::Envelope;
 use tollgate_events::stripe::SignatureError;
 use tollgate_standin::bugs::Bug;

@@ -11,8 +11,8 @@ use std::task::{Context, Poll, Waker};
 
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
-use tollgate_billing::account_api::Refusal;
-use tollgate_billing::ports::Request;
+use tollgate_core::account_api::Refusal;
+use tollgate_core::ports::Request;
 use tollgate_events::AccountId;
 use tollgate_standin::stripe::Card;
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use tollgate_billing::ports::Service;
+use tollgate_core::ports::Service;
 use tollgate_standin::gate::Call;
 
 use crate::faults::FaultKind;

@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
-use tollgate_billing::account::Account;
-use tollgate_billing::converge::{DUE, Worker};
-use tollgate_billing::ledger::Outcome;
-use tollgate_billing::ops::{Act, OperatorAct};
-use tollgate_billing::ports::{PortResult, Queue, QueueName};
-use tollgate_billing::sweep::{DriftReport, DriftSweep, wake};
+use tollgate_core::account::Account;
+use tollgate_core::converge::{DUE, Worker};
+use tollgate_core::ledger::Outcome;
+use tollgate_core::ops::{Act, OperatorAct};
+use tollgate_core::ports::{PortResult, Queue, QueueName};
+use tollgate_core::sweep::{DriftReport, DriftSweep, wake};
 use tollgate_events::AccountId;
 use tollgate_standin::world::{DEAD_LETTER_QUEUES, World};
 

@@ -4,8 +4,8 @@
 //! seller's own deployments take their part.
 
 use jiff::{SignedDuration, Timestamp};
-use tollgate_billing::account::{KeyId, PlanId};
-use tollgate_billing::ports::{ApiGateway, Class, Service};
+use tollgate_core::account::{KeyId, PlanId};
+use tollgate_core::ports::{ApiGateway, Class, Service};
 use tollgate_standin::api_gateway::Wall;
 use tollgate_standin::gate::Call;
 use tollgate_standin::world::World;

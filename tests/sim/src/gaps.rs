@@ -8,10 +8,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use rand::RngExt;
-use tollgate_billing::account::{Account, Status};
-use tollgate_billing::batch::Message;
-use tollgate_billing::ledger::EventRecord;
-use tollgate_billing::policy::UNFINISHED_REVIEW_AFTER;
+use tollgate_core::account::{Account, Status};
+use tollgate_core::batch::Message;
+use tollgate_core::ledger::EventRecord;
+use tollgate_core::policy::UNFINISHED_REVIEW_AFTER;
 use tollgate_events::{AccountId, Envelope};
 use tollgate_standin::api_gateway::Wall;
 use tollgate_standin::world::DEAD_LETTER_QUEUES;

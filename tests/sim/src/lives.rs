@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use jiff::SignedDuration;
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
-use tollgate_billing::account_api::AccountApi;
+use tollgate_core::account_api::AccountApi;
 use tollgate_events::{AccountId, NamedAccount};
 use tollgate_standin::api_gateway::NewApiKey;
 use tollgate_standin::stripe::{

@@ -4,9 +4,9 @@
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
-use tollgate_billing::account::{Access, Account, RetiringKey, Status};
-use tollgate_billing::ledger::{Entry, blast_limit};
-use tollgate_billing::plan::Step;
+use tollgate_core::account::{Access, Account, RetiringKey, Status};
+use tollgate_core::ledger::{Entry, blast_limit};
+use tollgate_core::plan::Step;
 use tollgate_events::{AccountId, Source};
 use tollgate_standin::stripe::{Status as Subscribed, Stripe, Subscription};
 

@@ -6,10 +6,10 @@ use std::rc::Rc;
 use jiff::SignedDuration;
 use rand::RngExt;
 use secrecy::SecretString;
-use tollgate_billing::account_api::AccountApi;
-use tollgate_billing::catalog::{Catalog, CatalogFile};
-use tollgate_billing::converge::Worker;
-use tollgate_billing::derive::Deriver;
+use tollgate_core::account_api::AccountApi;
+use tollgate_core::catalog::{Catalog, CatalogFile};
+use tollgate_core::converge::Worker;
+use tollgate_core::derive::Deriver;
 use tollgate_events::AccountId;
 use tollgate_standin::stripe::{
     Card, Interval, NewCustomer, NewPrice, NewSession, SubscriptionData,

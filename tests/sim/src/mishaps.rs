@@ -3,7 +3,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use rand::RngExt;
-use tollgate_billing::ports::{Queue, QueueName};
+use tollgate_core::ports::{Queue, QueueName};
 use tollgate_events::{Envelope, Via};
 use tollgate_standin::api_gateway::{KeyPatch, Quotas};
 use tollgate_standin::stripe::Answer;

@@ -4,9 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use tollgate_billing::converge::Worker;
-use tollgate_billing::ledger::{EventRecord, Outcome, is_wake};
-use tollgate_billing::ports::Ledger;
+use tollgate_core::converge::Worker;
+use tollgate_core::ledger::{EventRecord, Outcome, is_wake};
+use tollgate_core::ports::Ledger;
 use tollgate_events::{Envelope, Source};
 use tollgate_standin::bugs::Bug;
 use tollgate_standin::sqs::Message;

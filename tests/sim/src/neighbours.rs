@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rand::RngExt;
 use secrecy::SecretString;
-use tollgate_billing::derive::Deriver;
-use tollgate_billing::storefront::METADATA_STACK;
+use tollgate_core::derive::Deriver;
+use tollgate_core::storefront::METADATA_STACK;
 use tollgate_events::AccountId;
 use tollgate_standin::stripe::{
     Card, Metadata, NewCustomer, NewSession, Stripe, SubscriptionData, When,

@@ -6,10 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
-use tollgate_billing::account::{Account, DisputeMark, Grant, PlanId, Reason, Status};
-use tollgate_billing::ledger::Entry;
-use tollgate_billing::ops::{Act, ActError, Acted, Operate, OperatorAct};
-use tollgate_billing::ports::Ports as _;
+use tollgate_core::account::{Account, DisputeMark, Grant, PlanId, Reason, Status};
+use tollgate_core::ledger::Entry;
+use tollgate_core::ops::{Act, ActError, Acted, Operate, OperatorAct};
+use tollgate_core::ports::Ports as _;
 use tollgate_events::{AccountId, CustomerId, DisputeId, Source};
 use tollgate_standin::world::World;
 

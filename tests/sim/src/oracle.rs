@@ -15,11 +15,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use jiff::{SignedDuration, Timestamp};
-use tollgate_billing::account::{
+use tollgate_core::account::{
     Access, Account, KeyId, KeyRecord, PlanId, RetiringKey, Status, UsagePlanId, User,
     is_like_a_sub,
 };
-use tollgate_billing::ledger::{Entry, Outcome, StoredEvent};
+use tollgate_core::ledger::{Entry, Outcome, StoredEvent};
 use tollgate_events::{AccountId, CustomerId, cloudtrail};
 use tollgate_standin::api_gateway::Key;
 use tollgate_standin::stripe;

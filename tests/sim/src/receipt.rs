@@ -1,6 +1,6 @@
 //! What becomes of a message when its batch is done: Lambda's part of it, and the handler's.
 
-use tollgate_billing::batch::BatchReport;
+use tollgate_core::batch::BatchReport;
 use tollgate_standin::sqs::Message;
 use tollgate_standin::world::World;
 

@@ -17,7 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
-use tollgate_billing::account::{Account, Status};
+use tollgate_core::account::{Account, Status};
 use tollgate_events::AccountId;
 use tollgate_standin::api_gateway::Key;
 use tollgate_standin::cognito::User;

@@ -7,13 +7,13 @@
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
-use tollgate_billing::account::Access;
-use tollgate_billing::batch::{BatchReport, Message, park_dead_letters};
-use tollgate_billing::control_plane::ControlPlane;
-use tollgate_billing::converge::Worker;
-use tollgate_billing::ledger::Outcome;
-use tollgate_billing::ports::{Ledger, Queue, QueueName};
-use tollgate_billing::sweep::sweep;
+use tollgate_core::account::Access;
+use tollgate_core::batch::{BatchReport, Message, park_dead_letters};
+use tollgate_core::control_plane::ControlPlane;
+use tollgate_core::converge::Worker;
+use tollgate_core::ledger::Outcome;
+use tollgate_core::ports::{Ledger, Queue, QueueName};
+use tollgate_core::sweep::sweep;
 use tollgate_events::stripe::{Reading, read};
 use tollgate_events::{AccountId, cognito};
 use tollgate_standin::clock::VirtualClock;

@@ -18,11 +18,11 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use jiff::{SignedDuration, Timestamp};
-use tollgate_billing::batch::Message;
-use tollgate_billing::converge::Worker;
-use tollgate_billing::ledger::Outcome;
-use tollgate_billing::ops::{Act, ActError, OperatorAct};
-use tollgate_billing::sweep::sweep;
+use tollgate_core::batch::Message;
+use tollgate_core::converge::Worker;
+use tollgate_core::ledger::Outcome;
+use tollgate_core::ops::{Act, ActError, OperatorAct};
+use tollgate_core::sweep::sweep;
 use tollgate_events::stripe::ACTED_ON;
 use tollgate_events::{Envelope, EventRef, Source, cloudtrail, cognito, stripe};
 use tollgate_standin::sqs::Outgoing;

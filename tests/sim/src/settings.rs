@@ -4,10 +4,10 @@
 use jiff::{SignedDuration, Timestamp};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
-use tollgate_billing::account::Status;
-use tollgate_billing::converge::DUE;
-use tollgate_billing::converge::Worker;
-use tollgate_billing::ops::{Act, OperatorAct, accept_blast};
+use tollgate_core::account::Status;
+use tollgate_core::converge::DUE;
+use tollgate_core::converge::Worker;
+use tollgate_core::ops::{Act, OperatorAct, accept_blast};
 use tollgate_events::AccountId;
 use tollgate_standin::cognito::{CognitoStandin, PoolConfig};
 use tollgate_standin::stripe::{Settings, StripeStandin};

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tollgate_billing::ports::{PortError, PortResult, Service};
+use tollgate_core::ports::{PortError, PortResult, Service};
 use tollgate_standin::gate::{Call, Effect, Weather};
 
 use crate::report::Report;

@@ -2,11 +2,11 @@
 
 use jiff::Timestamp;
 use serde_json::Value;
-use tollgate_billing::batch::BatchReport;
-use tollgate_billing::ingress::{self, PoolEvent};
-use tollgate_billing::ops::{ActError, Acted, OperatorAct};
-use tollgate_billing::ports::PortResult;
-use tollgate_billing::sweep::SweepReport;
+use tollgate_core::batch::BatchReport;
+use tollgate_core::ingress::{self, PoolEvent};
+use tollgate_core::ops::{ActError, Acted, OperatorAct};
+use tollgate_core::ports::PortResult;
+use tollgate_core::sweep::SweepReport;
 use tollgate_events::AccountId;
 use tollgate_standin::stripe::Delivery;
 

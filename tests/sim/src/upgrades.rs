@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use jiff::{SignedDuration, Timestamp};
-use tollgate_billing::account_api::AccountApi;
-use tollgate_billing::ports::Service;
+use tollgate_core::account_api::AccountApi;
+use tollgate_core::ports::Service;
 use tollgate_events::AccountId;
 use tollgate_standin::api_gateway::Wall;
 use tollgate_standin::world::World;

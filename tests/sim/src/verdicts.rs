@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use tollgate_billing::account::{Access, Status};
-use tollgate_billing::ledger::{EventRecord, Outcome};
-use tollgate_billing::ports::{Queue, QueueName};
+use tollgate_core::account::{Access, Status};
+use tollgate_core::ledger::{EventRecord, Outcome};
+use tollgate_core::ports::{Queue, QueueName};
 use tollgate_events::stripe::CHARGE_REFUNDED as REFUNDED;
 use tollgate_events::{CustomerId, Envelope, Source, Via, cloudtrail};
 

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use tollgate_billing::ports::Service;
+use tollgate_core::ports::Service;
 use tollgate_standin::gate::Call;
 
 use crate::coverage::{Coverage, Point, Step};

@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use jiff::{SignedDuration, Timestamp};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
-use tollgate_billing::ports::{Class, PortError, PortResult, Service};
+use tollgate_core::ports::{Class, PortError, PortResult, Service};
 use tollgate_standin::clock::VirtualClock;
 use tollgate_standin::gate::{Call, Effect, Weather, failure};
 

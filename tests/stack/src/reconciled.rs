@@ -15,14 +15,14 @@ use anyhow::Context;
 use jiff::SignedDuration;
 use serde_json::Value;
 use tokio::time::Instant;
-use tollgate_billing::account::Slot;
-use tollgate_billing::key_name::key_name;
-use tollgate_billing::ports::Service;
+use tollgate_core::account::Slot;
+use tollgate_core::key_name::key_name;
+use tollgate_core::ports::Service;
 use tollgate_events::AccountId;
+use tollgate_functions::cli::{Io, Surroundings, run};
 use tollgate_local::stack::{Options, Stack};
 use tollgate_standin::api_gateway::{NewApiKey, Quotas};
 use tollgate_standin::stripe::{Card, NewCustomer, SubscriptionData};
-use tollgate_workers::cli::{Io, Surroundings, run};
 
 /// What AWS allows in an account and Region; whoever comes later waits for a key.
 const KEYS: usize = 10_000;

@@ -1,6 +1,6 @@
 //! What Tollgate needs of the world, one trait for each system.
 //!
-//! Two implementations each: the adapters in `tollgate-workers` (the real
+//! Two implementations each: the adapters in `tollgate-functions` (the real
 //! services) and the stand-ins in `tollgate-standin`; one contract suite keeps
 //! them honest. Every failure is classified ([`Class`]), so that the one error
 //! policy can match on it exhaustively.

@@ -8,8 +8,8 @@ use std::io::{Write, stdout};
 use std::process::ExitCode;
 
 use clap::Parser;
+use tollgate_functions::adapters::system::SystemClock;
 use tollgate_local::{guide, serve, why_it_ended};
-use tollgate_workers::adapters::system::SystemClock;
 
 /// Serves Tollgate, and stand-ins for Stripe and AWS, on 127.0.0.1 until Ctrl-C.
 ///
@@ -21,7 +21,7 @@ struct Arguments {
     #[arg(long, default_value_t = 8700)]
     port: u16,
 
-    /// What to log: `info`, `warn`, `tollgate_billing=debug`, …
+    /// What to log: `info`, `warn`, `tollgate_core=debug`, …
     #[arg(long, default_value = "warn")]
     log: String,
 }
@@ -29,7 +29,7 @@ struct Arguments {
 #[tokio::main]
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    tollgate_workers::telemetry::init(&arguments.log);
+    tollgate_functions::telemetry::init(&arguments.log);
     match run(arguments.port).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => why_it_ended("cargo local failed", &error),

@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use futures_util::future::ready;
 use futures_util::stream;
 use serde_json::{Value, json};
-use tollgate_billing::ports::Service;
+use tollgate_core::ports::Service;
 
 /// How long API Gateway and Stripe ask to be left alone, in seconds.
 pub(super) const RETRY_AFTER: &str = "2";

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use tollgate_billing::ports::Service;
+use tollgate_core::ports::Service;
 
 use super::{Asked, Fault};
 

@@ -3,7 +3,7 @@
 //! <https://docs.aws.amazon.com/apigateway/latest/api/API_CreateUsagePlanKey.html#API_CreateUsagePlanKey_Errors>
 
 use jiff::SignedDuration;
-use tollgate_billing::ports::Class;
+use tollgate_core::ports::Class;
 
 /// Which exception.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -12,7 +12,7 @@ use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use tollgate_billing::ports::Service;
+use tollgate_core::ports::Service;
 
 use super::ApiGatewayStandin;
 use super::error::{Exception, Refusal};

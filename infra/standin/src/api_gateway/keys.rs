@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use tollgate_billing::derive::KeyValue;
+use tollgate_core::derive::KeyValue;
 
 use super::error::{Exception, Refusal};
 use super::model::{Listing, Model, PageOf};

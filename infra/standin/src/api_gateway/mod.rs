@@ -1,5 +1,5 @@
 //! API Gateway (REST): keys, usage plans and who is on which, and a data plane that
-//! enforces them. Two faces over one model: the port ([`tollgate_billing::ports::ApiGateway`])
+//! enforces them. Two faces over one model: the port ([`tollgate_core::ports::ApiGateway`])
 //! and the REST-JSON protocol that the real SDK speaks.
 //!
 //! Strict where Tollgate relies on it: every documented conflict, missing resource,

@@ -1,9 +1,9 @@
 //! The ports face: what Tollgate's worker calls, through the gate, page by page.
 
 use jiff::Timestamp;
-use tollgate_billing::account::{KeyId, UsagePlanId};
-use tollgate_billing::derive::KeyValue;
-use tollgate_billing::ports::{
+use tollgate_core::account::{KeyId, UsagePlanId};
+use tollgate_core::derive::KeyValue;
+use tollgate_core::ports::{
     ApiGateway, ApiKey, Class, NewKey, Page, PlanStages, PortResult, Service, Usage,
 };
 use tollgate_events::AccountId;

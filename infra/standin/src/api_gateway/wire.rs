@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tollgate_billing::derive::KeyValue;
+use tollgate_core::derive::KeyValue;
 
 use super::apis::Resource;
 use super::error::{Exception, Refusal};

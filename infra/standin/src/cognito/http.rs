@@ -12,7 +12,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use serde_json::{Value, json};
-use tollgate_billing::ports::Service;
+use tollgate_core::ports::Service;
 
 use super::CognitoStandin;
 use super::error::{Code, CognitoError};

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use tollgate_billing::account::{Attributes, KeyId};
-use tollgate_billing::person::VerifiedEmail;
-use tollgate_billing::ports::{
+use tollgate_core::account::{Attributes, KeyId};
+use tollgate_core::person::VerifiedEmail;
+use tollgate_core::ports::{
     Class, NameHolder, Page, PortError, PortResult, Service, UserRecord, Users,
 };
 use tollgate_events::AccountId;

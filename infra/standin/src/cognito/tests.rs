@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
-use tollgate_billing::account::{Attributes, KeyId};
-use tollgate_billing::ports::{Class, NameHolder, Service, Users};
+use tollgate_core::account::{Attributes, KeyId};
+use tollgate_core::ports::{Class, NameHolder, Service, Users};
 use tollgate_events::AccountId;
 
 use super::*;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use tollgate_billing::ledger::StackRecord;
+use tollgate_core::ledger::StackRecord;
 
 use super::store::Store;
 

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
-use tollgate_billing::account::{Account, KeyId};
-use tollgate_billing::ledger::{Entry, StackRecord, StoredEvent};
-use tollgate_billing::person::{PersonId, Remembered};
+use tollgate_core::account::{Account, KeyId};
+use tollgate_core::ledger::{Entry, StackRecord, StoredEvent};
+use tollgate_core::person::{PersonId, Remembered};
 use tollgate_events::{AccountId, CustomerId};
 
 use super::store::Store;

@@ -2,8 +2,8 @@
 //! make them who left out one of the table's conditions.
 
 use jiff::{SignedDuration, Timestamp};
-use tollgate_billing::account::{Access, Account};
-use tollgate_billing::ledger::{Claim, Commit, CommitResult, Entry};
+use tollgate_core::account::{Access, Account};
+use tollgate_core::ledger::{Claim, Commit, CommitResult, Entry};
 use tollgate_events::AccountId;
 
 use super::MemoryLedger;

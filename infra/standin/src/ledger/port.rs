@@ -5,13 +5,13 @@ use std::ops::Bound;
 use jiff::Timestamp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tollgate_billing::account::{Account, KeyId};
-use tollgate_billing::ledger::{
+use tollgate_core::account::{Account, KeyId};
+use tollgate_core::ledger::{
     Blast, Claim, Commit, CommitResult, CustomerLink, Entry, EventRecord, StackRecord, StoredEvent,
 };
-use tollgate_billing::person::{PersonId, Remembered};
-use tollgate_billing::ports::{Class, Counter, Ledger, Page, PortResult, Service, UsageSeen};
-use tollgate_billing::purchase::Purchase;
+use tollgate_core::person::{PersonId, Remembered};
+use tollgate_core::ports::{Class, Counter, Ledger, Page, PortResult, Service, UsageSeen};
+use tollgate_core::purchase::Purchase;
 use tollgate_events::{AccountId, CustomerId, EventRef};
 
 use super::MemoryLedger;

@@ -4,15 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde::Serialize;
-use tollgate_billing::account::{Account, KeyId, Status};
-use tollgate_billing::ledger::{
+use tollgate_core::account::{Account, KeyId, Status};
+use tollgate_core::ledger::{
     Claim, Commit, CommitResult, CustomerLink, Entry, EventRecord, RecordBody, StackRecord,
     StoredEvent,
 };
-use tollgate_billing::person::{PersonId, Remembered};
-use tollgate_billing::policy::UNFINISHED_REVIEW_AFTER;
-use tollgate_billing::ports::{Counter, UsageSeen};
-use tollgate_billing::purchase::Purchase;
+use tollgate_core::person::{PersonId, Remembered};
+use tollgate_core::policy::UNFINISHED_REVIEW_AFTER;
+use tollgate_core::ports::{Counter, UsageSeen};
+use tollgate_core::purchase::Purchase;
 use tollgate_events::{AccountId, CustomerId, EventRef, Source};
 
 use crate::bugs::Bug;

@@ -1,7 +1,7 @@
 use jiff::{SignedDuration, Timestamp};
-use tollgate_billing::account::{Account, KeyId, KeyRecord, Reason, Slot};
-use tollgate_billing::ledger::{Claim, Commit, CommitResult, Entry, EventRecord, Outcome};
-use tollgate_billing::ports::{Class, Ledger};
+use tollgate_core::account::{Account, KeyId, KeyRecord, Reason, Slot};
+use tollgate_core::ledger::{Claim, Commit, CommitResult, Entry, EventRecord, Outcome};
+use tollgate_core::ports::{Class, Ledger};
 use tollgate_events::{
     AccountId, CustomerId, ENVELOPE_VERSION, Envelope, EventId, EventRef, Source, Subject, Via,
 };

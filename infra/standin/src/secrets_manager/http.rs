@@ -9,7 +9,7 @@ use secrecy::ExposeSecret;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use tollgate_billing::ports::Service;
+use tollgate_core::ports::Service;
 
 use super::{Secret, SecretsManagerError, SecretsManagerStandin, find};
 

@@ -3,7 +3,7 @@
 //!
 //! <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html#API_SendMessage_Errors>
 
-use tollgate_billing::ports::Class;
+use tollgate_core::ports::Class;
 
 /// An operation that was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -12,7 +12,7 @@ use axum::routing::post;
 use jiff::{SignedDuration, Timestamp};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
-use tollgate_billing::ports::Service;
+use tollgate_core::ports::Service;
 
 use super::SqsStandin;
 use super::error::SqsError;

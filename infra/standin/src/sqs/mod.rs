@@ -1,6 +1,6 @@
 //! SQS FIFO queues: groups, deduplication, visibility, retention and dead letters,
 //! on the virtual clock. Two faces over one model: the port
-//! ([`tollgate_billing::ports::Queue`]) and the JSON protocol that the real SDK speaks.
+//! ([`tollgate_core::ports::Queue`]) and the JSON protocol that the real SDK speaks.
 //!
 //! Deliberately FIFO only, and nothing ever waits: `WaitTimeSeconds` is read and
 //! answered at once. Whatever is not modelled (standard queues, delays, message

@@ -1,7 +1,7 @@
 //! The ports face: sending envelopes, through the gate.
 
-use tollgate_billing::converge::BETWEEN_PLANS;
-use tollgate_billing::ports::{PortResult, Queue, QueueName, Service};
+use tollgate_core::converge::BETWEEN_PLANS;
+use tollgate_core::ports::{PortResult, Queue, QueueName, Service};
 use tollgate_events::Envelope;
 
 use super::SqsStandin;

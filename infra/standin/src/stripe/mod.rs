@@ -4,7 +4,7 @@
 //! [`Stripe`] is the account: pure synchronous state, scripted by its methods, with a
 //! time of its own. [`StripeStandin`] shares it and keeps it at the clock's time:
 //! whoever looks finds everything done that has fallen due. Its two faces are the port
-//! [`Stripe`](tollgate_billing::ports::Stripe) and HTTP ([`http`]).
+//! [`Stripe`](tollgate_core::ports::Stripe) and HTTP ([`http`]).
 //!
 //! Not modelled: tax, coupons, quantities beyond multiplication, refunds that fail or wait, one-off
 //! invoices, Connect, what is metered and its meters (a metered price costs nothing), payment

@@ -9,7 +9,7 @@ use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::get;
 use serde::Deserialize;
-use tollgate_billing::ports::Service;
+use tollgate_core::ports::Service;
 
 use super::StripeStandin;
 use super::changes::When;

@@ -2,11 +2,11 @@
 
 use jiff::Timestamp;
 use serde_json::json;
-use tollgate_billing::ports::{
+use tollgate_core::ports::{
     Bought, ChargeSeen, CheckoutRecord, Class, CustomerRecord, CustomerSeen, NewCheckout, Page,
     PortError, PortResult, RecentCheckout, Service, Unreadable,
 };
-use tollgate_billing::stripe as seen;
+use tollgate_core::stripe as seen;
 use tollgate_events::stripe::{ACTED_ON, METADATA_PRICE};
 use tollgate_events::{
     ChargeId, CustomerId, DisputeId, EventId, NamedAccount, PriceId, ProductId, SubscriptionId,
@@ -253,7 +253,7 @@ fn session_for(checkout: &NewCheckout) -> NewSession {
     }
 }
 
-impl tollgate_billing::ports::Stripe for StripeStandin {
+impl tollgate_core::ports::Stripe for StripeStandin {
     async fn account_id(&self) -> PortResult<Option<String>> {
         self.call("GET /v1/account", "", |stripe| {
             let settings = stripe.settings_mut();

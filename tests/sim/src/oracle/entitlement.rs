@@ -2,7 +2,7 @@
 //! that nobody knows. On purpose without `decide`.
 
 use jiff::{SignedDuration, Timestamp};
-use tollgate_billing::account::{Access, Account, DisputeMark, Given, PlanId};
+use tollgate_core::account::{Access, Account, DisputeMark, Given, PlanId};
 use tollgate_events::{CustomerId, DisputeId};
 use tollgate_standin::stripe::{self, Stripe};
 

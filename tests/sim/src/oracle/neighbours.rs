@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use tollgate_billing::ledger::{EventRecord, Outcome};
+use tollgate_core::ledger::{EventRecord, Outcome};
 use tollgate_events::ChargeId;
 
 use super::Oracle;

@@ -1,7 +1,7 @@
 //! What was paid for, by Stripe's own invoices. On purpose without `decide`.
 
 use jiff::Timestamp;
-use tollgate_billing::stripe::Price;
+use tollgate_core::stripe::Price;
 use tollgate_standin::stripe::{Invoice, InvoiceStatus, Stripe, Subscription};
 
 use crate::market::Edition;

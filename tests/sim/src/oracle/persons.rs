@@ -1,8 +1,8 @@
 //! Who is held and comes back is held as before, and nobody else.
 
-use tollgate_billing::account::{Account, Status};
-use tollgate_billing::ledger::Entry;
-use tollgate_billing::person::{Remembered, VerifiedEmail};
+use tollgate_core::account::{Account, Status};
+use tollgate_core::ledger::Entry;
+use tollgate_core::person::{Remembered, VerifiedEmail};
 use tollgate_events::AccountId;
 
 use super::{A_CONVERGENCE, Oracle};

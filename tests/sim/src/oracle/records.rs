@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use tollgate_billing::account::{Access, Account};
-use tollgate_billing::ledger::is_wake;
+use tollgate_core::account::{Access, Account};
+use tollgate_core::ledger::is_wake;
 use tollgate_events::Envelope;
 
 use super::Oracle;

@@ -2,8 +2,8 @@
 //! lifted disputes, links by hand) some is gone: whoever has other than they should stands in the list
 //! of the last comparison, or has what a rebuild has listed.
 
-use tollgate_billing::account::Access;
-use tollgate_billing::ops::REBUILT_HOLD;
+use tollgate_core::account::Access;
+use tollgate_core::ops::REBUILT_HOLD;
 use tollgate_events::{AccountId, CustomerId};
 use tollgate_standin::api_gateway::Key;
 use tollgate_standin::cognito::User;
@@ -139,7 +139,7 @@ impl Oracle<'_> {
 
     /// Whether an account was served when the ledger was lost.
     fn was_served(&self, recovery: &Recovery, id: &AccountId) -> bool {
-        use tollgate_billing::account::Status::Active;
+        use tollgate_core::account::Status::Active;
         recovery.before.get(id).is_some_and(|it| it.access.status == Active && it.key().is_some())
     }
 

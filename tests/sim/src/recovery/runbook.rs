@@ -6,16 +6,16 @@ use std::ops::ControlFlow;
 use jiff::{SignedDuration, Timestamp};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
-use tollgate_billing::binding::InUse;
-use tollgate_billing::converge::Worker;
-use tollgate_billing::halt::Halt;
-use tollgate_billing::key_name::key_owner;
-use tollgate_billing::ops::{
+use tollgate_core::binding::InUse;
+use tollgate_core::converge::Worker;
+use tollgate_core::halt::Halt;
+use tollgate_core::key_name::key_owner;
+use tollgate_core::ops::{
     Cursor, OperateStack, Progress, REBUILT_GRANT, Rebuild, Reconcile, Repaired, Replay, Selection,
     StackAct, Supply, Word, doubts, excesses,
 };
-use tollgate_billing::ports::{PortResult, Stripe, Users};
-use tollgate_billing::sweep::{About, DriftSweep, Finding, News};
+use tollgate_core::ports::{PortResult, Stripe, Users};
+use tollgate_core::sweep::{About, DriftSweep, Finding, News};
 use tollgate_events::{AccountId, CustomerId};
 use tollgate_standin::bugs::Bug;
 use tollgate_standin::world::World;
@@ -307,6 +307,6 @@ fn is_frozen(halt: &Halt) -> bool {
 }
 
 /// Whether a rebuild has told of a grant.
-pub(crate) fn is_guessed(access: &tollgate_billing::account::Access) -> bool {
+pub(crate) fn is_guessed(access: &tollgate_core::account::Access) -> bool {
     access.grants.iter().any(|grant| grant.why == REBUILT_GRANT)
 }

@@ -4,9 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
-use tollgate_billing::account::Status;
-use tollgate_billing::catalog::Plan;
-use tollgate_billing::ops::{Act, OVERLAP};
+use tollgate_core::account::Status;
+use tollgate_core::catalog::Plan;
+use tollgate_core::ops::{Act, OVERLAP};
 use tollgate_events::AccountId;
 use tollgate_standin::api_gateway::Key;
 use tollgate_standin::gate::Call;

@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use tollgate_billing::ports::{Class, PortResult};
+use tollgate_core::ports::{Class, PortResult};
 use tollgate_standin::gate::{Call, Weather, failure};
 
 /// What happens at one call.

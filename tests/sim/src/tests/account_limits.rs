@@ -1,8 +1,8 @@
 //! What one owner may ask of the account API, and all together.
 
 use jiff::SignedDuration;
-use tollgate_billing::account_api::{AccountApi, Refusal};
-use tollgate_billing::ports::{Class, Request};
+use tollgate_core::account_api::{AccountApi, Refusal};
+use tollgate_core::ports::{Class, Request};
 use tollgate_standin::world::World;
 
 use super::scene::{Refuses, Scene};

@@ -5,12 +5,12 @@ use std::pin::pin;
 use std::task::{Context, Waker};
 
 use jiff::SignedDuration;
-use tollgate_billing::account::{KeyId, PlanId, RetiringKey, Status};
-use tollgate_billing::converge::DRIFT;
-use tollgate_billing::ledger::{CustomerLink, Entry, Outcome, StoredEvent};
-use tollgate_billing::ops::{Act, ActError, OperatorAct};
-use tollgate_billing::ports::{Class, Ledger, Ports, Service};
-use tollgate_billing::sweep::wake;
+use tollgate_core::account::{KeyId, PlanId, RetiringKey, Status};
+use tollgate_core::converge::DRIFT;
+use tollgate_core::ledger::{CustomerLink, Entry, Outcome, StoredEvent};
+use tollgate_core::ops::{Act, ActError, OperatorAct};
+use tollgate_core::ports::{Class, Ledger, Ports, Service};
+use tollgate_core::sweep::wake;
 use tollgate_events::{AccountId, CustomerId, DisputeId, Envelope, EventId, Subject, Via};
 use tollgate_standin::api_gateway::{KeyPatch, NewApiKey};
 use tollgate_standin::stripe::{Card, Metadata, NewCustomer, SubscriptionData, When};
@@ -27,7 +27,7 @@ fn refusal(scene: &Scene, account: &AccountId, act: Act) -> String {
         Err(ActError::Refused(why)) => why,
         other => panic!("{other:?}"),
     };
-    let access = |account: Option<tollgate_billing::account::Account>| account.map(|a| a.access);
+    let access = |account: Option<tollgate_core::account::Account>| account.map(|a| a.access);
     assert_eq!(access(scene.world.ledger.stored(account)), access(before));
     assert!(scene.wakes().is_empty());
     refused
@@ -813,8 +813,8 @@ fn what_an_operator_takes_is_not_held_back_by_the_blast_limit() {
     let scene = Scene::new();
     let ann = paying(&scene, "ann");
     let stack = block_on(scene.world.ledger().stack()).unwrap();
-    let blast = tollgate_billing::ledger::Blast { stopped: true, ..Default::default() };
-    let full = tollgate_billing::ledger::StackRecord { blast, ..stack };
+    let blast = tollgate_core::ledger::Blast { stopped: true, ..Default::default() };
+    let full = tollgate_core::ledger::StackRecord { blast, ..stack };
     assert!(block_on(scene.world.ledger().put_stack(&full)).unwrap());
     scene.act(&ann, Act::Close).unwrap();
     drop(scene.wakes());

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use jiff::{SignedDuration, Timestamp};
-use tollgate_billing::account::Status;
-use tollgate_billing::batch::BatchReport;
+use tollgate_core::account::Status;
+use tollgate_core::batch::BatchReport;
 use tollgate_events::{AccountId, Envelope};
 use tollgate_standin::clock::VirtualClock;
 use tollgate_standin::gate::{Call, Weather};

@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use jiff::SignedDuration;
-use tollgate_billing::account::Status;
-use tollgate_billing::batch::{Message, park_dead_letters};
-use tollgate_billing::ledger::{EventRecord, Outcome};
-use tollgate_billing::ops::Act;
-use tollgate_billing::ports::{Ledger, PortResult};
+use tollgate_core::account::Status;
+use tollgate_core::batch::{Message, park_dead_letters};
+use tollgate_core::ledger::{EventRecord, Outcome};
+use tollgate_core::ops::Act;
+use tollgate_core::ports::{Ledger, PortResult};
 use tollgate_events::{CustomerId, Envelope};
 use tollgate_standin::gate::{Call, Weather};
 use tollgate_standin::stripe::{Card, NewCustomer, SubscriptionData};

@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use jiff::SignedDuration;
-use tollgate_billing::account::{KeyId, Status};
-use tollgate_billing::converge::{BETWEEN_PLANS, DUE, OLD_KEY_BETWEEN_PLANS};
-use tollgate_billing::ledger::Outcome;
-use tollgate_billing::ops::Act;
-use tollgate_billing::ports::{Class, PortResult, Service};
-use tollgate_billing::sweep::wake;
+use tollgate_core::account::{KeyId, Status};
+use tollgate_core::converge::{BETWEEN_PLANS, DUE, OLD_KEY_BETWEEN_PLANS};
+use tollgate_core::ledger::Outcome;
+use tollgate_core::ops::Act;
+use tollgate_core::ports::{Class, PortResult, Service};
+use tollgate_core::sweep::wake;
 use tollgate_events::{AccountId, Envelope};
 use tollgate_standin::api_gateway::Key;
 use tollgate_standin::gate::{Call, Weather, failure};

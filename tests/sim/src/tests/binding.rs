@@ -4,12 +4,12 @@
 use std::collections::BTreeSet;
 
 use jiff::SignedDuration;
-use tollgate_billing::account::Status;
-use tollgate_billing::converge::DRIFT;
-use tollgate_billing::ledger::{Outcome, StackRecord};
-use tollgate_billing::ops::{Rebuild, RebuildReport};
-use tollgate_billing::ports::{Class, Ledger, PortResult, Service};
-use tollgate_billing::sweep::{ACCOUNTS_AT_ONCE, DriftReport, DriftSweep, wake};
+use tollgate_core::account::Status;
+use tollgate_core::converge::DRIFT;
+use tollgate_core::ledger::{Outcome, StackRecord};
+use tollgate_core::ops::{Rebuild, RebuildReport};
+use tollgate_core::ports::{Class, Ledger, PortResult, Service};
+use tollgate_core::sweep::{ACCOUNTS_AT_ONCE, DriftReport, DriftSweep, wake};
 use tollgate_events::AccountId;
 use tollgate_standin::cognito::{CognitoStandin, PoolConfig};
 use tollgate_standin::ledger::MemoryLedger;

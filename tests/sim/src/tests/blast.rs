@@ -2,13 +2,13 @@
 //! person; what an event, a time or an operator explains goes on.
 
 use jiff::SignedDuration;
-use tollgate_billing::account::{PlanId, Status};
-use tollgate_billing::catalog::{Catalog, CatalogFile};
-use tollgate_billing::converge::{DRIFT, Worker};
-use tollgate_billing::ledger::{Blast, KeyCount, Outcome, StackRecord};
-use tollgate_billing::ops::{Act, accept_blast};
-use tollgate_billing::ports::{Class, Ledger, Service};
-use tollgate_billing::sweep::wake;
+use tollgate_core::account::{PlanId, Status};
+use tollgate_core::catalog::{Catalog, CatalogFile};
+use tollgate_core::converge::{DRIFT, Worker};
+use tollgate_core::ledger::{Blast, KeyCount, Outcome, StackRecord};
+use tollgate_core::ops::{Act, accept_blast};
+use tollgate_core::ports::{Class, Ledger, Service};
+use tollgate_core::sweep::wake;
 use tollgate_events::{AccountId, Envelope};
 use tollgate_standin::stripe::{Card, When};
 use tollgate_standin::world::World;

@@ -5,15 +5,15 @@ use std::collections::BTreeMap;
 
 use jiff::SignedDuration;
 use secrecy::SecretString;
-use tollgate_billing::account_api::AccountApi;
-use tollgate_billing::catalog::CatalogFile;
-use tollgate_billing::converge::Worker;
-use tollgate_billing::derive::Deriver;
-use tollgate_billing::ledger::{EventRecord, Outcome};
-use tollgate_billing::ops::Act;
-use tollgate_billing::policy::LAG_AT_MOST;
-use tollgate_billing::ports::{Ledger as _, Service};
-use tollgate_billing::sweep::Drift;
+use tollgate_core::account_api::AccountApi;
+use tollgate_core::catalog::CatalogFile;
+use tollgate_core::converge::Worker;
+use tollgate_core::derive::Deriver;
+use tollgate_core::ledger::{EventRecord, Outcome};
+use tollgate_core::ops::Act;
+use tollgate_core::policy::LAG_AT_MOST;
+use tollgate_core::ports::{Ledger as _, Service};
+use tollgate_core::sweep::Drift;
 use tollgate_events::{AccountId, CustomerId};
 use tollgate_standin::stripe::{
     Card, Interval, Metadata, NewCustomer, NewPrice, NewSession, SessionStatus,
@@ -86,7 +86,7 @@ fn what_other_products_customers_do_is_ignored_and_costs_a_read_and_a_record() {
     assert_eq!(scene.handle(&events[1..]).failed, [""; 0]);
     days(&scene, 31);
     assert_eq!(outcomes(&scene).into_keys().collect::<Vec<_>>(), [Outcome::Ignored]);
-    let kept = |it: tollgate_billing::ledger::StoredEvent| it.record.expires_at(None).is_some();
+    let kept = |it: tollgate_core::ledger::StoredEvent| it.record.expires_at(None).is_some();
     assert!(scene.world.ledger.events().into_iter().all(kept), "and not for ever");
 }
 
@@ -276,7 +276,7 @@ fn a_plan_that_is_taken_out_of_the_catalog_counts() {
     scene.worker.catalog = CatalogFile::parse(&text).expect("it is a catalog").catalog;
     assert_eq!(scene.handle(&drift(&scene, std::slice::from_ref(&ann), "1")).failed, [""; 0]);
     assert_eq!(scene.seen(&ann).0, "free");
-    let stack = block_on(tollgate_billing::ports::Ledger::stack(&scene.world.ledger)).unwrap();
+    let stack = block_on(tollgate_core::ports::Ledger::stack(&scene.world.ledger)).unwrap();
     assert_eq!(stack.blast.count, 1);
     let told = scene.world.ledger.events().into_iter().filter_map(|it| it.record.detail);
     assert!(told.into_iter().any(|it| it.contains("so it gives no plan")));

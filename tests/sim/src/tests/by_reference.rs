@@ -1,9 +1,9 @@
 //! A payment link whose visitor names somebody, where the seller trusts his links: it pays for
 //! whom it names, and does nothing else to them.
 
-use tollgate_billing::account::Status;
-use tollgate_billing::account_api::{AccountApi, Refusal};
-use tollgate_billing::ops::Act;
+use tollgate_core::account::Status;
+use tollgate_core::account_api::{AccountApi, Refusal};
+use tollgate_core::ops::Act;
 use tollgate_events::{AccountId, CustomerId};
 use tollgate_standin::stripe::{Card, NewCustomer, SubscriptionData, When};
 use tollgate_standin::world::World;

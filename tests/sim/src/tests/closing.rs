@@ -2,11 +2,11 @@
 //! same is cancelled and told.
 
 use jiff::SignedDuration;
-use tollgate_billing::account::Status;
-use tollgate_billing::account_api::AccountApi;
-use tollgate_billing::ledger::Outcome;
-use tollgate_billing::ops::{Act, accept_blast};
-use tollgate_billing::ports::Class;
+use tollgate_core::account::Status;
+use tollgate_core::account_api::AccountApi;
+use tollgate_core::ledger::Outcome;
+use tollgate_core::ops::{Act, accept_blast};
+use tollgate_core::ports::Class;
 use tollgate_events::{AccountId, CustomerId, Envelope, Via};
 use tollgate_standin::stripe::{NewSession, SessionStatus, Status as Subscribed, SubscriptionData};
 

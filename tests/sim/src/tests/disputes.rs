@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use jiff::SignedDuration;
-use tollgate_billing::account::{DisputeMark, Status};
-use tollgate_billing::sweep::{DISPUTES_OF, Drift};
+use tollgate_core::account::{DisputeMark, Status};
+use tollgate_core::sweep::{DISPUTES_OF, Drift};
 use tollgate_events::{AccountId, DisputeId};
 
 use super::rebuild::operators_act;
@@ -69,7 +69,7 @@ fn an_old_one_on_record_is_read_by_itself() {
     }
     scene.come_to_rest();
     let lifted = DisputeId::parse(disputes[1].clone()).unwrap();
-    operators_act(&scene, &ben, tollgate_billing::ops::Act::LiftDispute { dispute: lifted });
+    operators_act(&scene, &ben, tollgate_core::ops::Act::LiftDispute { dispute: lifted });
     scene.come_to_rest();
     assert_eq!((status(&scene, &ann), status(&scene, &ben)), (Status::Held, Status::Active));
     for _ in 0..8 {

@@ -6,17 +6,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use jiff::SignedDuration;
-use tollgate_billing::account::{
+use tollgate_core::account::{
     Access, Account, Attributes, Grant, KeyId, KeyRecord, MintIntent, Reason, Slot, Status, User,
 };
-use tollgate_billing::batch::Message;
-use tollgate_billing::control_plane::ControlPlane;
-use tollgate_billing::converge::Worker;
-use tollgate_billing::key_name::key_name;
-use tollgate_billing::ledger::{Claim, Commit, CommitResult, StoredEvent};
-use tollgate_billing::policy::Policy;
-use tollgate_billing::ports::{Class, Ledger, PortError, PortResult, Service};
-use tollgate_billing::sweep::{ACCOUNTS_AT_ONCE, Drift, DriftReport};
+use tollgate_core::batch::Message;
+use tollgate_core::control_plane::ControlPlane;
+use tollgate_core::converge::Worker;
+use tollgate_core::key_name::key_name;
+use tollgate_core::ledger::{Claim, Commit, CommitResult, StoredEvent};
+use tollgate_core::policy::Policy;
+use tollgate_core::ports::{Class, Ledger, PortError, PortResult, Service};
+use tollgate_core::sweep::{ACCOUNTS_AT_ONCE, Drift, DriftReport};
 use tollgate_events::{AccountId, CustomerId, Envelope, SubscriptionId};
 use tollgate_standin::api_gateway::{KeyPatch, NewApiKey, Patch, PatchOp, Quotas, Wall};
 use tollgate_standin::gate::{Call, Fair, Weather};

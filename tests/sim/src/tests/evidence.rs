@@ -2,11 +2,11 @@
 //! that was told, an operator and a time that was known go on. Cancelling has a limit of its own.
 
 use jiff::SignedDuration;
-use tollgate_billing::account::Status;
-use tollgate_billing::catalog::CatalogFile;
-use tollgate_billing::ledger::{Outcome, StackRecord};
-use tollgate_billing::ops::{Act, accept_blast};
-use tollgate_billing::ports::Ledger;
+use tollgate_core::account::Status;
+use tollgate_core::catalog::CatalogFile;
+use tollgate_core::ledger::{Outcome, StackRecord};
+use tollgate_core::ops::{Act, accept_blast};
+use tollgate_core::ports::Ledger;
 use tollgate_events::{AccountId, Envelope, Via};
 use tollgate_standin::stripe::{Card, Status as Subscribed, When};
 

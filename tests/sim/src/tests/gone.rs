@@ -1,10 +1,10 @@
 //! A user who is gone, and nobody has said so.
 
 use jiff::SignedDuration;
-use tollgate_billing::account::{Status, User};
-use tollgate_billing::converge::DRIFT;
-use tollgate_billing::ledger::Outcome;
-use tollgate_billing::sweep::wake;
+use tollgate_core::account::{Status, User};
+use tollgate_core::converge::DRIFT;
+use tollgate_core::ledger::Outcome;
+use tollgate_core::sweep::wake;
 use tollgate_events::Envelope;
 use tollgate_standin::stripe::{Card, NewCustomer, SubscriptionData};
 use tollgate_standin::world::EVENTS_QUEUE;

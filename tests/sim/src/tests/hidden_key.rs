@@ -6,11 +6,11 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Waker};
 
 use jiff::SignedDuration;
-use tollgate_billing::account::Status;
-use tollgate_billing::batch::{BatchReport, Message};
-use tollgate_billing::converge::Worker;
-use tollgate_billing::policy::UNFINISHED_REVIEW_AFTER;
-use tollgate_billing::ports::{Class, PortError};
+use tollgate_core::account::Status;
+use tollgate_core::batch::{BatchReport, Message};
+use tollgate_core::converge::Worker;
+use tollgate_core::policy::UNFINISHED_REVIEW_AFTER;
+use tollgate_core::ports::{Class, PortError};
 use tollgate_events::{Envelope, cloudtrail, cognito};
 use tollgate_standin::gate::{Call, Effect, Fair, Weather, failure};
 use tollgate_standin::world::World;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::task::{Context, Waker};
 
 use jiff::SignedDuration;
-use tollgate_billing::batch::Message;
+use tollgate_core::batch::Message;
 use tollgate_events::cognito;
 use tollgate_standin::gate::{Call, Fair};
 use tollgate_standin::world::World;

@@ -4,9 +4,9 @@
 use std::collections::BTreeSet;
 
 use jiff::SignedDuration;
-use tollgate_billing::catalog::CatalogFile;
-use tollgate_billing::ledger::Outcome;
-use tollgate_billing::sweep::{ACCOUNTS_AT_ONCE, Drift};
+use tollgate_core::catalog::CatalogFile;
+use tollgate_core::ledger::Outcome;
+use tollgate_core::sweep::{ACCOUNTS_AT_ONCE, Drift};
 use tollgate_events::{AccountId, Envelope, Source, Via};
 use tollgate_standin::stripe::{
     Card, Interval, NewCustomer, NewPrice, NewSession, SubscriptionData,
@@ -156,7 +156,7 @@ fn a_ledger_that_was_lost_is_rebuilt_with_odd_ids() {
     scene.world.ledger.lose_everything();
     let (report, _) = scene.rebuild(ACCOUNTS_AT_ONCE, true);
     assert_eq!((report.rebuilt, report.unproven), (odd_ids().len() + 1, 0));
-    let customers = |access: &tollgate_billing::account::Access| access.customers.clone();
+    let customers = |access: &tollgate_core::account::Access| access.customers.clone();
     for (account, access) in scene.accounts() {
         let was = &before[&account];
         assert_eq!((&access.plan, customers(&access)), (&was.plan, customers(was)), "{account}");

@@ -3,15 +3,15 @@
 use std::collections::BTreeSet;
 
 use jiff::SignedDuration;
-use tollgate_billing::account::{Slot, Status};
-use tollgate_billing::catalog::CatalogFile;
-use tollgate_billing::control_plane::ControlPlane;
-use tollgate_billing::converge::DRIFT;
-use tollgate_billing::ledger::Outcome;
-use tollgate_billing::ops::Act;
-use tollgate_billing::policy::Policy;
-use tollgate_billing::ports::Class;
-use tollgate_billing::sweep::wake;
+use tollgate_core::account::{Slot, Status};
+use tollgate_core::catalog::CatalogFile;
+use tollgate_core::control_plane::ControlPlane;
+use tollgate_core::converge::DRIFT;
+use tollgate_core::ledger::Outcome;
+use tollgate_core::ops::Act;
+use tollgate_core::policy::Policy;
+use tollgate_core::ports::Class;
+use tollgate_core::sweep::wake;
 use tollgate_events::{Envelope, Via};
 use tollgate_standin::api_gateway::{ApiStage, NewPlan};
 use tollgate_standin::stripe::When;

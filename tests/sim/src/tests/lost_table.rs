@@ -6,14 +6,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::SignedDuration;
 use secrecy::SecretString;
-use tollgate_billing::account::{Access, KeyId, PlanId, Status, UsagePlanId};
-use tollgate_billing::catalog::Catalog;
-use tollgate_billing::derive::Deriver;
-use tollgate_billing::ledger::Outcome;
-use tollgate_billing::ops::{
+use tollgate_core::account::{Access, KeyId, PlanId, Status, UsagePlanId};
+use tollgate_core::catalog::Catalog;
+use tollgate_core::derive::Deriver;
+use tollgate_core::ledger::Outcome;
+use tollgate_core::ops::{
     Act, Doubt, Doubted, REBUILT_CLOSED, Rebuild, RebuildReport, Rebuilt, doubts,
 };
-use tollgate_billing::sweep::{ACCOUNTS_AT_ONCE, News};
+use tollgate_core::sweep::{ACCOUNTS_AT_ONCE, News};
 use tollgate_events::{AccountId, CustomerId};
 use tollgate_standin::api_gateway::{NewApiKey, NewPlan};
 use tollgate_standin::cognito::{CognitoStandin, PoolConfig};
@@ -180,7 +180,7 @@ fn what_only_a_rebuild_has_decided_is_decided_again() {
         let before = scene.world.ledger.accounts();
         let (again, all) = right.rebuild(&scene, true);
         assert_eq!((again.again, again.known, all), (0, 10, vec![]), "and then it is done");
-        let epochs = |accounts: &[tollgate_billing::account::Account]| -> Vec<_> {
+        let epochs = |accounts: &[tollgate_core::account::Account]| -> Vec<_> {
             accounts.iter().map(|account| (account.version, account.epoch)).collect()
         };
         assert_eq!(epochs(&scene.world.ledger.accounts()), epochs(&before), "nobody is claimed");
@@ -404,7 +404,7 @@ fn a_key_on_a_plan_that_was_replaced_is_moved() {
     });
     let text = scene.world.plans_toml.replace(pro.as_str(), &replaced);
     let text = text.replace("revision = 1", "revision = 2");
-    scene.worker.catalog = tollgate_billing::catalog::CatalogFile::parse(&text).unwrap().catalog;
+    scene.worker.catalog = tollgate_core::catalog::CatalogFile::parse(&text).unwrap().catalog;
     scene.world.ledger.lose_everything();
     let (report, all) = Command::of(&scene).rebuild(&scene, true);
     assert_eq!((report.rebuilt, report.granted), (2, 0));

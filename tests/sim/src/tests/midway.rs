@@ -2,10 +2,10 @@
 //! acts that the ledger has forgotten arrive.
 
 use jiff::SignedDuration;
-use tollgate_billing::account::{PlanId, Status};
-use tollgate_billing::batch::Message;
-use tollgate_billing::ledger::Outcome;
-use tollgate_billing::ops::Act;
+use tollgate_core::account::{PlanId, Status};
+use tollgate_core::batch::Message;
+use tollgate_core::ledger::Outcome;
+use tollgate_core::ops::Act;
 use tollgate_events::{AccountId, Envelope, Source, cognito};
 use tollgate_standin::world::EVENTS_QUEUE;
 
@@ -49,7 +49,7 @@ fn a_worker_that_has_died_before_its_first_step_excuses_nothing() {
     scene.world.ledger.restore(&backup);
     let now = scene.world.clock.time();
     let ledger = &scene.world.ledger;
-    block_on(tollgate_billing::ports::Ledger::claim(ledger, &ann, now, now + LEASE)).unwrap();
+    block_on(tollgate_core::ports::Ledger::claim(ledger, &ann, now, now + LEASE)).unwrap();
     scene.pass(LEASE);
     stays(&scene, || {
         let replayed = scene.accepted().into_values().rfind(|it| it.source == Source::Stripe);

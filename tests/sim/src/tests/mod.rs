@@ -52,8 +52,8 @@ mod wrong_key;
 mod wrong_pool;
 
 use jiff::SignedDuration;
-use tollgate_billing::account::{PlanId, Status, UsagePlanId};
-use tollgate_billing::ops::{Act, OperatorAct};
+use tollgate_core::account::{PlanId, Status, UsagePlanId};
+use tollgate_core::ops::{Act, OperatorAct};
 use tollgate_standin::api_gateway::NewApiKey;
 use tollgate_standin::world::{BULK_QUEUE, EVENTS_QUEUE};
 

@@ -1,6 +1,6 @@
 //! A user name is free again after its user's deletion, and somebody else may have it.
 
-use tollgate_billing::ports::{NameHolder, Ports, Users};
+use tollgate_core::ports::{NameHolder, Ports, Users};
 use tollgate_events::cloudtrail;
 use tollgate_standin::world::EVENTS_QUEUE;
 

@@ -4,10 +4,10 @@
 use std::collections::BTreeMap;
 
 use jiff::SignedDuration;
-use tollgate_billing::account::{Access, PlanId, Status};
-use tollgate_billing::ledger::Outcome;
-use tollgate_billing::ports::Class;
-use tollgate_billing::sweep::{ACCOUNTS_AT_ONCE, Drift, wake};
+use tollgate_core::account::{Access, PlanId, Status};
+use tollgate_core::ledger::Outcome;
+use tollgate_core::ports::Class;
+use tollgate_core::sweep::{ACCOUNTS_AT_ONCE, Drift, wake};
 use tollgate_events::{AccountId, CustomerId, Envelope, Source, Subject};
 use tollgate_standin::stripe::{Card, Interval, NewCustomer, NewPrice, SubscriptionData, When};
 

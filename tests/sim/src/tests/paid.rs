@@ -1,9 +1,9 @@
 //! What was paid decides, and not the status alone.
 
 use jiff::{SignedDuration, Timestamp};
-use tollgate_billing::account::Status;
-use tollgate_billing::catalog::CatalogFile;
-use tollgate_billing::policy::PlanThen;
+use tollgate_core::account::Status;
+use tollgate_core::catalog::CatalogFile;
+use tollgate_core::policy::PlanThen;
 use tollgate_events::{AccountId, ChargeId};
 use tollgate_standin::stripe::{
     BillingReason, Card, DRAFT_TIME, Interval, InvoiceStatus, NewCustomer, NewPrice, PauseBehavior,

@@ -1,12 +1,12 @@
 //! Users are persons: they choose names, come back, and ask again and again.
 
 use jiff::SignedDuration;
-use tollgate_billing::account::Status;
-use tollgate_billing::catalog::CatalogFile;
-use tollgate_billing::converge::DRIFT;
-use tollgate_billing::ledger::Outcome;
-use tollgate_billing::ops::Act;
-use tollgate_billing::sweep::wake;
+use tollgate_core::account::Status;
+use tollgate_core::catalog::CatalogFile;
+use tollgate_core::converge::DRIFT;
+use tollgate_core::ledger::Outcome;
+use tollgate_core::ops::Act;
+use tollgate_core::sweep::wake;
 use tollgate_events::{AccountId, cognito};
 
 use super::scene::Scene;

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use tollgate_billing::account_api::{AccountApi, Refusal};
-use tollgate_billing::catalog::CatalogFile;
-use tollgate_billing::ops::Act;
-use tollgate_billing::ports::Class;
+use tollgate_core::account_api::{AccountApi, Refusal};
+use tollgate_core::catalog::CatalogFile;
+use tollgate_core::ops::Act;
+use tollgate_core::ports::Class;
 use tollgate_events::{AccountId, CustomerId};
 use tollgate_standin::stripe::{
     Card, Interval, Metadata, NewPrice, SessionStatus, SubscriptionData, When,

@@ -1,9 +1,9 @@
 //! What a preview tells is what the convergence then does.
 
 use jiff::SignedDuration;
-use tollgate_billing::account::{PlanId, Status};
-use tollgate_billing::converge::{Preview, Stop};
-use tollgate_billing::ops::{Act, OperatorAct};
+use tollgate_core::account::{PlanId, Status};
+use tollgate_core::converge::{Preview, Stop};
+use tollgate_core::ops::{Act, OperatorAct};
 use tollgate_events::AccountId;
 use tollgate_standin::stripe::SubscriptionData;
 

@@ -4,14 +4,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::SignedDuration;
-use tollgate_billing::account::{Access, Account, KeyId, PlanId, Reason, Status};
-use tollgate_billing::ledger::{Claim, Commit, CommitResult, Outcome};
-use tollgate_billing::ops::{
+use tollgate_core::account::{Access, Account, KeyId, PlanId, Reason, Status};
+use tollgate_core::ledger::{Claim, Commit, CommitResult, Outcome};
+use tollgate_core::ops::{
     Act, OVERLAP, OperatorAct, REBUILD, REBUILT_CLOSED, REBUILT_GRANT, REBUILT_HOLD, Rebuild,
     RebuildReport, Rebuilt, Reconcile, Repaired, Word, excesses,
 };
-use tollgate_billing::ports::{Ledger, PortResult, Service};
-use tollgate_billing::sweep::{ACCOUNTS_AT_ONCE, Drift, DriftReport, DriftSweep, News};
+use tollgate_core::ports::{Ledger, PortResult, Service};
+use tollgate_core::sweep::{ACCOUNTS_AT_ONCE, Drift, DriftReport, DriftSweep, News};
 use tollgate_events::{AccountId, CustomerId, Source};
 use tollgate_standin::api_gateway::Key;
 use tollgate_standin::stripe::{Card, NewCustomer, SubscriptionData, When};

@@ -4,10 +4,10 @@
 use std::collections::BTreeMap;
 
 use jiff::SignedDuration;
-use tollgate_billing::account::{KeyId, MintIntent, Slot, Status};
-use tollgate_billing::key_name::key_name;
-use tollgate_billing::ops::{Excess, Reconcile, Repaired, TooMany, Word, excesses};
-use tollgate_billing::sweep::{
+use tollgate_core::account::{KeyId, MintIntent, Slot, Status};
+use tollgate_core::key_name::key_name;
+use tollgate_core::ops::{Excess, Reconcile, Repaired, TooMany, Word, excesses};
+use tollgate_core::sweep::{
     ACCOUNTS_AT_ONCE, About, Drift, DriftReport, DriftSweep, Finding, News, Stage,
 };
 use tollgate_events::AccountId;

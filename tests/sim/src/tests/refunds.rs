@@ -1,9 +1,9 @@
 //! What was paid is given back: the plan stays, or ends where the seller says so.
 
 use jiff::SignedDuration;
-use tollgate_billing::account::Status;
-use tollgate_billing::ops::Act;
-use tollgate_billing::policy::{LAG_AT_MOST, PlanThen};
+use tollgate_core::account::Status;
+use tollgate_core::ops::Act;
+use tollgate_core::policy::{LAG_AT_MOST, PlanThen};
 use tollgate_events::{AccountId, CustomerId};
 use tollgate_standin::stripe::{Card, DRAFT_TIME, NewRefund};
 

@@ -4,11 +4,11 @@
 use std::ops::ControlFlow;
 
 use jiff::{SignedDuration, Timestamp};
-use tollgate_billing::account::Status;
-use tollgate_billing::converge::Preview;
-use tollgate_billing::ledger::{EventRecord, Outcome};
-use tollgate_billing::ops::{Held, Rehearsal, Rehearsed, Selection, Step, Supply, What};
-use tollgate_billing::ports::{Class, Ledger, Service};
+use tollgate_core::account::Status;
+use tollgate_core::converge::Preview;
+use tollgate_core::ledger::{EventRecord, Outcome};
+use tollgate_core::ops::{Held, Rehearsal, Rehearsed, Selection, Step, Supply, What};
+use tollgate_core::ports::{Class, Ledger, Service};
 use tollgate_events::{Envelope, EventId, Via};
 use tollgate_standin::stripe::When;
 

@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
 use jiff::{SignedDuration, Timestamp};
-use tollgate_billing::account::PlanId;
-use tollgate_billing::converge::Preview;
-use tollgate_billing::ledger::{Outcome, StoredEvent};
-use tollgate_billing::ops::{
+use tollgate_core::account::PlanId;
+use tollgate_core::converge::Preview;
+use tollgate_core::ledger::{Outcome, StoredEvent};
+use tollgate_core::ops::{
     About, Act, Cursor, LISTED_FOR, Progress, Rehearsal, Rehearsed, Replay, Selection, Sent, Step,
     Supply, count,
 };
-use tollgate_billing::ports::PortResult;
+use tollgate_core::ports::PortResult;
 use tollgate_events::stripe::ACTED_ON;
 use tollgate_events::{AccountId, CustomerId, Envelope, EventId, EventRef, Source, Via};
 use tollgate_standin::ledger::MemoryLedger;

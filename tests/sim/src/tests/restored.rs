@@ -5,12 +5,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::SignedDuration;
-use tollgate_billing::account::{Access, PlanId, Status};
-use tollgate_billing::converge::{Invocation, Stop};
-use tollgate_billing::decide::stale::Stale;
-use tollgate_billing::ledger::Outcome;
-use tollgate_billing::ops::{Act, REBUILT_GRANT, REBUILT_HOLD, RebuildReport};
-use tollgate_billing::sweep::{ACCOUNTS_AT_ONCE, Drift, sweep};
+use tollgate_core::account::{Access, PlanId, Status};
+use tollgate_core::converge::{Invocation, Stop};
+use tollgate_core::decide::stale::Stale;
+use tollgate_core::ledger::Outcome;
+use tollgate_core::ops::{Act, REBUILT_GRANT, REBUILT_HOLD, RebuildReport};
+use tollgate_core::sweep::{ACCOUNTS_AT_ONCE, Drift, sweep};
 use tollgate_events::{AccountId, CustomerId, DisputeId};
 use tollgate_standin::ledger::Backup;
 use tollgate_standin::stripe::When;

@@ -2,10 +2,10 @@
 //! an account's own is never the catalog's.
 
 use jiff::SignedDuration;
-use tollgate_billing::account::{Access, PlanId, Status};
-use tollgate_billing::converge::Worker;
-use tollgate_billing::ledger::Outcome;
-use tollgate_billing::ops::{Act, changes};
+use tollgate_core::account::{Access, PlanId, Status};
+use tollgate_core::converge::Worker;
+use tollgate_core::ledger::Outcome;
+use tollgate_core::ops::{Act, changes};
 use tollgate_events::{AccountId, Envelope};
 use tollgate_standin::stripe::{Status as Subscribed, When};
 

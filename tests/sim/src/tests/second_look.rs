@@ -2,10 +2,10 @@
 //! later, three times, and no more.
 
 use jiff::{SignedDuration, Timestamp};
-use tollgate_billing::batch::Message;
-use tollgate_billing::converge::Worker;
-use tollgate_billing::ports::Ports;
-use tollgate_billing::sweep::sweep;
+use tollgate_core::batch::Message;
+use tollgate_core::converge::Worker;
+use tollgate_core::ports::Ports;
+use tollgate_core::sweep::sweep;
 use tollgate_events::{
     AccountId, CustomerId, ENVELOPE_VERSION, Envelope, EventId, Hint, PriceId, Source, Subject,
     Via, cognito,

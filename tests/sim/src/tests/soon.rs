@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use jiff::SignedDuration;
-use tollgate_billing::account::Status;
-use tollgate_billing::ports::{Class, Ledger, Service};
+use tollgate_core::account::Status;
+use tollgate_core::ports::{Class, Ledger, Service};
 use tollgate_events::AccountId;
 use tollgate_standin::gate::Call;
 use tollgate_standin::world::{EVENTS_QUEUE, VISIBILITY};

@@ -1,9 +1,9 @@
 //! Customers on Stripe's test clocks, whose subscriptions are in no list of everybody.
 
 use jiff::SignedDuration;
-use tollgate_billing::account::{PlanId, Reason};
-use tollgate_billing::ops::Act;
-use tollgate_billing::sweep::ACCOUNTS_AT_ONCE;
+use tollgate_core::account::{PlanId, Reason};
+use tollgate_core::ops::Act;
+use tollgate_core::sweep::ACCOUNTS_AT_ONCE;
 use tollgate_events::AccountId;
 use tollgate_standin::stripe::NewCustomer;
 

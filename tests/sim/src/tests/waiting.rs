@@ -1,14 +1,14 @@
 //! What takes its time is waited for in the ledger, and costs no message its life.
 
 use jiff::SignedDuration;
-use tollgate_billing::account::Status;
-use tollgate_billing::control_plane::ControlPlane;
-use tollgate_billing::converge::DRIFT;
-use tollgate_billing::ledger::{KeyCount, Outcome, StackRecord};
-use tollgate_billing::ops::Act;
-use tollgate_billing::policy::{MOST_DEFERRED, PARKED_REVIEW_AFTER, Policy};
-use tollgate_billing::ports::{Class, Ledger, Service};
-use tollgate_billing::sweep::wake;
+use tollgate_core::account::Status;
+use tollgate_core::control_plane::ControlPlane;
+use tollgate_core::converge::DRIFT;
+use tollgate_core::ledger::{KeyCount, Outcome, StackRecord};
+use tollgate_core::ops::Act;
+use tollgate_core::policy::{MOST_DEFERRED, PARKED_REVIEW_AFTER, Policy};
+use tollgate_core::ports::{Class, Ledger, Service};
+use tollgate_core::sweep::wake;
 use tollgate_events::{AccountId, Envelope, EventId};
 use tollgate_standin::api_gateway::KeyPatch;
 use tollgate_standin::stripe::When;
@@ -404,7 +404,7 @@ fn an_operators_acts_are_on_record_with_who_and_why() {
         assert!(scene.operate(&ann, act).changed);
         scene.seen(&ann)
     };
-    let pro = || tollgate_billing::account::PlanId::parse("pro").expect("it is an id");
+    let pro = || tollgate_core::account::PlanId::parse("pro").expect("it is an id");
     let active = |plan: &str| (plan.to_owned(), Status::Active, plan.to_owned());
     let held = |plan: &str| (plan.to_owned(), Status::Held, "held".to_owned());
     assert_eq!(act(Act::Hold), held("free"));

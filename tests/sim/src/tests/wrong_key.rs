@@ -2,13 +2,13 @@
 //! right: to it, every customer is missing. Nothing is decided, and it heals with the key.
 
 use jiff::SignedDuration;
-use tollgate_billing::account::Status;
-use tollgate_billing::batch::BatchReport;
-use tollgate_billing::converge::{DRIFT, Worker};
-use tollgate_billing::ledger::{Blast, Outcome};
-use tollgate_billing::ops::Act;
-use tollgate_billing::ports::Ledger;
-use tollgate_billing::sweep::wake;
+use tollgate_core::account::Status;
+use tollgate_core::batch::BatchReport;
+use tollgate_core::converge::{DRIFT, Worker};
+use tollgate_core::ledger::{Blast, Outcome};
+use tollgate_core::ops::Act;
+use tollgate_core::ports::Ledger;
+use tollgate_core::sweep::wake;
 use tollgate_events::{AccountId, CustomerId, DisputeId, Envelope, Via};
 use tollgate_standin::stripe::{
     Card, NewCustomer, Settings, StripeStandin, SubscriptionData, When,

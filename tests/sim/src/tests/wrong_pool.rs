@@ -2,10 +2,10 @@
 //! back by a release, as they were. The runbook's chapter promises it.
 
 use jiff::SignedDuration;
-use tollgate_billing::account::{Access, PlanId, Status};
-use tollgate_billing::ops::Act;
-use tollgate_billing::policy::PlanThen;
-use tollgate_billing::sweep::Drift;
+use tollgate_core::account::{Access, PlanId, Status};
+use tollgate_core::ops::Act;
+use tollgate_core::policy::PlanThen;
+use tollgate_core::sweep::Drift;
 use tollgate_events::{AccountId, CustomerId};
 
 use super::binding::compare;

@@ -5,11 +5,11 @@
 
 use anyhow::bail;
 use serde_json::{Value, json};
-use tollgate_billing::ports::Clock;
+use tollgate_core::ports::Clock;
 use tollgate_events::stripe::{SigningSecret, sign};
+use tollgate_functions::adapters::system::SystemClock;
 use tollgate_local::secrets::arns;
 use tollgate_standin::world::{BULK_QUEUE, EVENTS_QUEUE, POOL_ID};
-use tollgate_workers::adapters::system::SystemClock;
 
 /// What Secrets Manager has for the webhook.
 pub(super) const WEBHOOK_SECRET: &str = "whsec_bench";

@@ -2,7 +2,7 @@
 //! reads the catalog.
 
 use anyhow::{Context, bail, ensure};
-use tollgate_billing::catalog::CatalogFile;
+use tollgate_core::catalog::CatalogFile;
 
 use super::deploy::{Deployment, STACK, summary};
 use super::shop::Shop;

@@ -29,7 +29,7 @@ pub fn build(profile: &str) -> anyhow::Result<Vec<Built>> {
     // What tests build anyway is not built again with other features.
     let selection: &[&str] = match profile {
         "dev" => &["--workspace", "--all-targets"],
-        _ => &["--package", "tollgate-workers", "--bins"],
+        _ => &["--package", "tollgate-functions", "--bins"],
     };
     let output = cargo.args(selection).current_dir(root()).stderr(Stdio::inherit()).output();
     let output = output.context("cargo does not start")?;

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use tollgate_billing::catalog::CatalogFile;
+use tollgate_core::catalog::CatalogFile;
 
 use super::command::Command;
 

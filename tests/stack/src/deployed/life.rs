@@ -7,8 +7,8 @@
 use anyhow::{Context, ensure};
 use reqwest::Method;
 use serde_json::{Value, json};
-use tollgate_billing::ports::Clock;
-use tollgate_workers::adapters::system::SystemClock;
+use tollgate_core::ports::Clock;
+use tollgate_functions::adapters::system::SystemClock;
 
 use super::customer::{Customer, World, call_api};
 use super::shop::Shop;

@@ -36,8 +36,8 @@ pub mod wait;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use tollgate_billing::ports::Clock;
-use tollgate_workers::adapters::system::SystemClock;
+use tollgate_core::ports::Clock;
+use tollgate_functions::adapters::system::SystemClock;
 
 use self::aws::Aws;
 use self::build::Built;

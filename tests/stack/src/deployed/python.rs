@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, bail, ensure};
-use tollgate_workers::config::environment;
+use tollgate_functions::config::environment;
 
 /// What is installed.
 const REQUIREMENTS: &str =

@@ -12,11 +12,11 @@ use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
-use tollgate_billing::ports::Clock;
+use tollgate_core::ports::Clock;
+use tollgate_functions::adapters::system::SystemClock;
 use tollgate_standin::clock::VirtualClock;
 use tollgate_standin::gate::Gate;
 use tollgate_standin::stripe::{Answer, Settings, StripeStandin, router};
-use tollgate_workers::adapters::system::SystemClock;
 
 use super::http;
 

@@ -5,9 +5,9 @@ use anyhow::{Context, ensure};
 use jiff::Timestamp;
 use reqwest::Method;
 use serde_json::{Value, json};
-use tollgate_billing::ports::Clock;
+use tollgate_core::ports::Clock;
+use tollgate_functions::adapters::system::SystemClock;
 use tollgate_standin::stripe::SubscriptionData;
-use tollgate_workers::adapters::system::SystemClock;
 
 use super::customer::{World, call_api};
 use super::life::{Lived, subscription_of, token_shows, told};

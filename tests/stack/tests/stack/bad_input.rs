@@ -3,8 +3,8 @@
 
 use jiff::SignedDuration;
 use serde_json::{Value, json};
-use tollgate_billing::ledger::RecordBody;
-use tollgate_billing::ports::Ledger;
+use tollgate_core::ledger::RecordBody;
+use tollgate_core::ports::Ledger;
 use tollgate_events::{EventId, EventRef, Source};
 use tollgate_standin::sqs::Outgoing;
 use tollgate_standin::stripe::{Delivery, NewCustomer, NewEndpoint};

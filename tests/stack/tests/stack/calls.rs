@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use tollgate_billing::ledger::StackRecord;
-use tollgate_billing::ports::{Ledger, Queue, QueueName, Service};
-use tollgate_billing::sweep::Drift;
+use tollgate_core::ledger::StackRecord;
+use tollgate_core::ports::{Ledger, Queue, QueueName, Service};
+use tollgate_core::sweep::Drift;
 use tollgate_events::{Envelope, Via};
 use tollgate_local::customer::Customer;
 use tollgate_local::timeline::is_tollgates;

@@ -6,11 +6,11 @@ use std::time::Duration;
 use anyhow::{Context, ensure};
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
-use tollgate_billing::ports::{Clock, Ledger};
+use tollgate_core::ports::{Clock, Ledger};
+use tollgate_functions::adapters::system::SystemClock;
 use tollgate_local::customer::Customer;
 use tollgate_local::stack::Stack;
 use tollgate_local::{guide, serve};
-use tollgate_workers::adapters::system::SystemClock;
 
 /// Runs the stack as `cargo local` does, as long as somebody lives on it.
 async fn meanwhile(

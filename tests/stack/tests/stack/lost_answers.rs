@@ -1,8 +1,8 @@
 //! What is done though its answer is lost, when the client itself repeats the request.
 
 use jiff::SignedDuration;
-use tollgate_billing::ledger::{Claim, Commit, CommitResult};
-use tollgate_billing::ports::{Ledger, Service};
+use tollgate_core::ledger::{Claim, Commit, CommitResult};
+use tollgate_core::ports::{Ledger, Service};
 use tollgate_events::AccountId;
 use tollgate_local::faults::{Fault, Faults};
 

@@ -6,10 +6,11 @@ use std::sync::MutexGuard;
 use anyhow::Context;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
-use tollgate_billing::account::{Account, Status};
-use tollgate_billing::ledger::StoredEvent;
-use tollgate_billing::ports::{Ledger, Service};
+use tollgate_core::account::{Account, Status};
+use tollgate_core::ledger::StoredEvent;
+use tollgate_core::ports::{Ledger, Service};
 use tollgate_events::{AccountId, EventId, EventRef, Source};
+use tollgate_functions::handlers;
 use tollgate_local::customer::{Answer, Customer};
 use tollgate_local::faults::Faults;
 use tollgate_local::invariants::check;
@@ -18,7 +19,6 @@ use tollgate_standin::stripe::{
     Answer as Answered, Card, Delivery, Stripe, Subscription, SubscriptionData,
 };
 use tollgate_standin::world::POOL_ID;
-use tollgate_workers::handlers;
 
 pub(crate) type Told = anyhow::Result<()>;
 

@@ -1,7 +1,7 @@
 use reqwest::StatusCode;
 use serde_json::{Value, json};
-use tollgate_billing::account::{KeyId, UsagePlanId};
-use tollgate_billing::ports::{ApiGateway, Class, NewKey, Service};
+use tollgate_core::account::{KeyId, UsagePlanId};
+use tollgate_core::ports::{ApiGateway, Class, NewKey, Service};
 use tollgate_events::AccountId;
 
 use super::*;

@@ -7,7 +7,7 @@ mod plans;
 mod wall;
 
 use jiff::{SignedDuration, Timestamp};
-use tollgate_billing::derive::KeyValue;
+use tollgate_core::derive::KeyValue;
 
 use super::*;
 

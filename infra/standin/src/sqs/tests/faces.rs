@@ -1,5 +1,5 @@
 use serde_json::{Value, json};
-use tollgate_billing::ports::{Class, Queue as _, QueueName, Service};
+use tollgate_core::ports::{Class, Queue as _, QueueName, Service};
 use tollgate_events::{CustomerId, ENVELOPE_VERSION, Envelope, EventId, Source, Subject, Via};
 
 use super::*;

@@ -22,7 +22,7 @@ use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
-use tollgate_billing::ports::Service;
+use tollgate_core::ports::Service;
 
 pub use deliver::{DeliveryReport, webhook_client};
 

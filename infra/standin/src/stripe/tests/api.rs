@@ -2,9 +2,7 @@
 
 use reqwest::{Client, Method, StatusCode};
 use serde_json::{Value, json};
-use tollgate_billing::ports::{
-    ChargeSeen, CustomerRecord, CustomerSeen, NewCheckout, Stripe as Port,
-};
+use tollgate_core::ports::{ChargeSeen, CustomerRecord, CustomerSeen, NewCheckout, Stripe as Port};
 use tollgate_events::{AccountId, CustomerId, NamedAccount, PriceId, SubscriptionId};
 
 use super::webhooks::serve;

@@ -7,7 +7,7 @@ mod table;
 mod webhooks;
 
 use jiff::{SignedDuration, Timestamp};
-use tollgate_billing::ports::Clock as _;
+use tollgate_core::ports::Clock as _;
 
 use super::*;
 

@@ -1,8 +1,8 @@
 //! Metered prices, and objects that are shown otherwise than they are.
 
 use serde_json::{Value, json};
-use tollgate_billing::ports::Stripe as _;
-use tollgate_billing::stripe::SubscriptionStatus;
+use tollgate_core::ports::Stripe as _;
+use tollgate_core::stripe::SubscriptionStatus;
 use tollgate_events::{CustomerId, SubscriptionId};
 
 use super::*;

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json, to_value};
-use tollgate_billing::account::{Access, Account};
-use tollgate_billing::ledger::{Entry, EventRecord, StoredEvent, is_wake};
+use tollgate_core::account::{Access, Account};
+use tollgate_core::ledger::{Entry, EventRecord, StoredEvent, is_wake};
 use tollgate_events::Source;
 use tollgate_standin::api_gateway::Key;
 use tollgate_standin::world::{BULK_QUEUE, DEAD_LETTER_QUEUES, EVENTS_QUEUE};

@@ -1,11 +1,11 @@
 //! The flows: everything that Tollgate is there for, once.
 
 use jiff::{SignedDuration, Timestamp};
-use tollgate_billing::account::PlanId;
-use tollgate_billing::account_api::AccountApi;
-use tollgate_billing::converge::DRIFT;
-use tollgate_billing::ops::Act;
-use tollgate_billing::sweep::wake;
+use tollgate_core::account::PlanId;
+use tollgate_core::account_api::AccountApi;
+use tollgate_core::converge::DRIFT;
+use tollgate_core::ops::Act;
+use tollgate_core::sweep::wake;
 use tollgate_events::{AccountId, CustomerId, DisputeId, Envelope, Source, Via};
 use tollgate_standin::stripe::Card;
 use tollgate_standin::world::{BULK_QUEUE, EVENTS_QUEUE};

@@ -6,11 +6,11 @@ mod flows;
 mod steps;
 
 use serde_json::Value;
-use tollgate_billing::converge::DRIFT;
-use tollgate_billing::error_policy::{Verdict, error_policy};
-use tollgate_billing::ops::Act;
-use tollgate_billing::ports::{Class, Service};
-use tollgate_billing::sweep::wake;
+use tollgate_core::converge::DRIFT;
+use tollgate_core::error_policy::{Verdict, error_policy};
+use tollgate_core::ops::Act;
+use tollgate_core::ports::{Class, Service};
+use tollgate_core::sweep::wake;
 use tollgate_standin::gate::{Call, failure};
 use tollgate_standin::world::BULK_QUEUE;
 

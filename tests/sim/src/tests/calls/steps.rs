@@ -3,8 +3,8 @@
 
 use std::collections::BTreeSet;
 
-use tollgate_billing::account::{KeyId, UsagePlanId};
-use tollgate_billing::plan::Step;
+use tollgate_core::account::{KeyId, UsagePlanId};
+use tollgate_core::plan::Step;
 use tollgate_events::SubscriptionId;
 use tollgate_standin::stripe::SessionStatus;
 

@@ -65,11 +65,26 @@ const NAMESPACE: &str = "Tollgate/${AWS::StackName}";
 
 /// The code that logs what filters look for.
 const SOURCES: [&str; 10] = [
-    include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../workers/aws/src/handlers/account.rs")),
-    include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../workers/aws/src/handlers/sqs.rs")),
-    include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../workers/aws/src/handlers/sweep.rs")),
-    include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../workers/aws/src/handlers/trigger.rs")),
-    include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../workers/aws/src/handlers/webhook.rs")),
+    include_str!(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../workers/functions/src/handlers/account.rs"
+    )),
+    include_str!(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../workers/functions/src/handlers/sqs.rs"
+    )),
+    include_str!(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../workers/functions/src/handlers/sweep.rs"
+    )),
+    include_str!(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../workers/functions/src/handlers/trigger.rs"
+    )),
+    include_str!(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../workers/functions/src/handlers/webhook.rs"
+    )),
     include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../workers/core/src/batch.rs")),
     include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../workers/core/src/converge/blast.rs")),
     include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../workers/core/src/converge/commit.rs")),

@@ -2,7 +2,7 @@
 //! the same names, and right in everything that the assertions ask.
 
 use serde_json::{Map, Value, json};
-use tollgate_workers::adapters::dynamodb::table::{EXPIRES_AT, INDEXES};
+use tollgate_functions::adapters::dynamodb::table::{EXPIRES_AT, INDEXES};
 
 /// The form of `infra/template.yaml`.
 pub(super) fn main() -> Value {

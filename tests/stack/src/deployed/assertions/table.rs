@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use tollgate_workers::adapters::dynamodb::table::{EXPIRES_AT, INDEXES, Index, PK, SK};
+use tollgate_functions::adapters::dynamodb::table::{EXPIRES_AT, INDEXES, Index, PK, SK};
 
 use super::view::{Resource, list, resources};
 use super::{Assertion, GONE, Mistake, Verdict, verdict};

@@ -2,9 +2,9 @@
 
 use jiff::SignedDuration;
 use serde_json::{Value, json};
-use tollgate_billing::account::{Account, Grant, PlanId, Reason};
-use tollgate_billing::ledger::{Claim, Commit};
-use tollgate_billing::ports::{Clock, Ledger};
+use tollgate_core::account::{Account, Grant, PlanId, Reason};
+use tollgate_core::ledger::{Claim, Commit};
+use tollgate_core::ports::{Clock, Ledger};
 use tollgate_events::AccountId;
 use tollgate_local::customer::Customer;
 use tollgate_standin::stripe::{Card, NewCustomer, SubscriptionData};

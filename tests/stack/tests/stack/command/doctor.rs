@@ -11,11 +11,13 @@ use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
-use tollgate_billing::doctor::NEWEST_API_VERSION;
-use tollgate_billing::ledger::{KeyCount, StackRecord};
-use tollgate_billing::policy::Policy;
-use tollgate_billing::ports::Ledger;
-use tollgate_billing::storefront::{METADATA_SECRET, METADATA_STACK};
+use tollgate_core::doctor::NEWEST_API_VERSION;
+use tollgate_core::ledger::{KeyCount, StackRecord};
+use tollgate_core::policy::Policy;
+use tollgate_core::ports::Ledger;
+use tollgate_core::storefront::{METADATA_SECRET, METADATA_STACK};
+use tollgate_functions::adapters::stripe::API_VERSION;
+use tollgate_functions::cli::{Io, Surroundings, run};
 use tollgate_local::stack::{Options, Stack, TABLE};
 use tollgate_standin::api_gateway::{KeySource, NewApiKey, Patch, PatchOp};
 use tollgate_standin::clock::VirtualClock;
@@ -25,8 +27,6 @@ use tollgate_standin::stripe::{
     Card, EndpointUpdate, Metadata, NewCustomer, NewEndpoint, Stripe, SubscriptionData,
 };
 use tollgate_standin::world::{API_ID, BULK_QUEUE, DEAD_LETTER_QUEUES, EVENTS_QUEUE, POOL_ID};
-use tollgate_workers::adapters::stripe::API_VERSION;
-use tollgate_workers::cli::{Io, Surroundings, run};
 
 use super::CommandClock;
 use super::screens::assert_shows;

@@ -2,9 +2,9 @@
 
 use jiff::SignedDuration;
 use serde_json::Value;
-use tollgate_billing::account::PlanId;
-use tollgate_billing::ledger::StoredEvent;
-use tollgate_billing::ports::{Ledger as _, Service};
+use tollgate_core::account::PlanId;
+use tollgate_core::ledger::StoredEvent;
+use tollgate_core::ports::{Ledger as _, Service};
 use tollgate_events::AccountId;
 use tollgate_local::customer::Customer;
 use tollgate_standin::stripe::{Answer, Card, NewCustomer, SubscriptionData};

@@ -2,12 +2,12 @@
 
 use anyhow::Context;
 use serde_json::Value;
-use tollgate_billing::ports::Ledger;
+use tollgate_core::ports::Ledger;
+use tollgate_functions::cli::definition;
 use tollgate_local::customer::Customer;
 use tollgate_local::stack::{Options, Stack};
 use tollgate_standin::stripe::NewCustomer;
 use tollgate_standin::world::EVENTS_QUEUE;
-use tollgate_workers::cli::definition;
 
 use super::{Input, Operator};
 

@@ -23,11 +23,11 @@ use std::ffi::OsString;
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{mpsc, oneshot};
-use tollgate_billing::ports::{Clock, Service};
+use tollgate_core::ports::{Clock, Service};
+use tollgate_functions::cli::{Io, Surroundings, run};
 use tollgate_local::stack::{Options, Stack};
 use tollgate_standin::clock::VirtualClock;
 use tollgate_standin::stripe::Stripe;
-use tollgate_workers::cli::{Io, Surroundings, run};
 
 /// A stack, and somebody who operates it.
 pub(crate) struct Operator<S = Stack> {

@@ -2,7 +2,7 @@
 
 use jiff::SignedDuration;
 use serde_json::{Value, json};
-use tollgate_billing::ports::{Clock, Ledger};
+use tollgate_core::ports::{Clock, Ledger};
 use tollgate_local::customer::Customer;
 use tollgate_standin::stripe::{Card, NewCustomer};
 use tollgate_standin::world::{DEAD_LETTER_QUEUES, EVENTS_QUEUE};

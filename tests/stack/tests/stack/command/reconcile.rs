@@ -3,9 +3,9 @@
 use anyhow::Context;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
-use tollgate_billing::account::Slot;
-use tollgate_billing::key_name::key_name;
-use tollgate_billing::ports::{Ledger, Service};
+use tollgate_core::account::Slot;
+use tollgate_core::key_name::key_name;
+use tollgate_core::ports::{Ledger, Service};
 use tollgate_events::{AccountId, SubscriptionId};
 use tollgate_local::customer::Customer;
 use tollgate_local::stack::TABLE;

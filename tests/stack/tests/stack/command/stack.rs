@@ -1,9 +1,9 @@
 //! `tollgate stack`: what the stack belongs to, shown, and changed on record.
 
 use serde_json::{Value, json};
-use tollgate_billing::ledger::Outcome;
-use tollgate_billing::ops::REBIND;
-use tollgate_billing::ports::Ledger;
+use tollgate_core::ledger::Outcome;
+use tollgate_core::ops::REBIND;
+use tollgate_core::ports::Ledger;
 use tollgate_events::{EventId, EventRef, Source};
 use tollgate_local::customer::Customer;
 use tollgate_local::stack::OTHER_STRIPE_KEY;

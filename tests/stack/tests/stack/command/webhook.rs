@@ -6,7 +6,7 @@ use axum::http::{Method, StatusCode};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse as _, Response};
 use jiff::SignedDuration;
-use tollgate_billing::policy::{PlanThen, Policy};
+use tollgate_core::policy::{PlanThen, Policy};
 use tollgate_events::stripe::{CHARGE_REFUNDED, SigningSecret, verify};
 use tollgate_standin::stripe::http::router;
 use tollgate_standin::stripe::{EndpointUpdate, NewCustomer, NewEndpoint};

@@ -1,9 +1,9 @@
 //! API Gateway's keys, usage plans and their conflicts.
 
 use jiff::SignedDuration;
-use tollgate_billing::account::{KeyId, PlanId, UsagePlanId};
-use tollgate_billing::derive::KeyValue;
-use tollgate_billing::ports::{ApiGateway as _, Class, NewKey, PortResult, Ports as _, Usage};
+use tollgate_core::account::{KeyId, PlanId, UsagePlanId};
+use tollgate_core::derive::KeyValue;
+use tollgate_core::ports::{ApiGateway as _, Class, NewKey, PortResult, Ports as _, Usage};
 use tollgate_events::AccountId;
 use tollgate_standin::api_gateway::{ApiStage, NewApiKey, NewPlan, Quotas, Wall};
 use tollgate_standin::world::API_ID;

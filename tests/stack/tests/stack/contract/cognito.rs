@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use jiff::SignedDuration;
-use tollgate_billing::account::{Attributes, KeyId};
-use tollgate_billing::person::VerifiedEmail;
-use tollgate_billing::ports::{Class, NameHolder, Ports as _, UserRecord, Users as _};
+use tollgate_core::account::{Attributes, KeyId};
+use tollgate_core::person::VerifiedEmail;
+use tollgate_core::ports::{Class, NameHolder, Ports as _, UserRecord, Users as _};
 use tollgate_events::AccountId;
 use tollgate_standin::cognito::{CognitoStandin, CustomAttribute, PoolConfig};
 use tollgate_standin::world::POOL_ID;

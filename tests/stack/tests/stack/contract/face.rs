@@ -10,7 +10,13 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
 use axum::Router;
 use jiff::Timestamp;
-use tollgate_billing::ports::{Ports, Queue};
+use tollgate_core::ports::{Ports, Queue};
+use tollgate_functions::adapters::AwsPorts;
+use tollgate_functions::adapters::api_gateway::ControlPlane;
+use tollgate_functions::adapters::dynamodb::table;
+use tollgate_functions::adapters::sqs::SqsQueue;
+use tollgate_functions::config::{QueueConfig, WorkerConfig};
+use tollgate_functions::setup;
 use tollgate_local::access::Access;
 use tollgate_local::faults::Faults;
 use tollgate_local::front::{self, Front};
@@ -19,12 +25,6 @@ use tollgate_standin::gate::Fair;
 use tollgate_standin::sqs::SqsPort;
 use tollgate_standin::stripe;
 use tollgate_standin::world::{BULK_QUEUE, EVENTS_QUEUE, POOL_ID, World};
-use tollgate_workers::adapters::AwsPorts;
-use tollgate_workers::adapters::api_gateway::ControlPlane;
-use tollgate_workers::adapters::dynamodb::table;
-use tollgate_workers::adapters::sqs::SqsQueue;
-use tollgate_workers::config::{QueueConfig, WorkerConfig};
-use tollgate_workers::setup;
 
 /// The ledger's table.
 const TABLE: &str = "tollgate";

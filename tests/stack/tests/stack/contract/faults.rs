@@ -4,10 +4,10 @@
 //! fault is seen.
 
 use jiff::SignedDuration;
-use tollgate_billing::account::{Account, Attributes};
-use tollgate_billing::derive::KeyValue;
-use tollgate_billing::ledger::CommitResult;
-use tollgate_billing::ports::{
+use tollgate_core::account::{Account, Attributes};
+use tollgate_core::derive::KeyValue;
+use tollgate_core::ledger::CommitResult;
+use tollgate_core::ports::{
     ApiGateway as _, Class, Ledger as _, NewKey, PortResult, Ports as _, Queue as _, QueueName,
     Service, Stripe as _, Users as _,
 };

@@ -3,16 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use tollgate_billing::account::{
+use tollgate_core::account::{
     Access, Account, KeyId, KeyRecord, PlanId, Reason, Slot, Status, UsagePlanId,
 };
-use tollgate_billing::ledger::{
+use tollgate_core::ledger::{
     Blast, Claim, Commit, CommitResult, CustomerLink, Entry, EventRecord, KeyCount, Outcome,
     RecordBody, StackRecord, StepTaken, StoredEvent,
 };
-use tollgate_billing::policy::UNFINISHED_REVIEW_AFTER;
-use tollgate_billing::ports::{Class, Counter, Ledger as _, Ports as _, Request, UsageSeen};
-use tollgate_billing::purchase::Purchase;
+use tollgate_core::policy::UNFINISHED_REVIEW_AFTER;
+use tollgate_core::ports::{Class, Counter, Ledger as _, Ports as _, Request, UsageSeen};
+use tollgate_core::purchase::Purchase;
 use tollgate_events::{AccountId, CustomerId, Envelope, EventId, EventRef, Source, Subject, Via};
 
 use super::face::{Face, Stand};

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use jiff::SignedDuration;
-use tollgate_billing::ports::{Class, Queue as _, QueueName};
+use tollgate_core::ports::{Class, Queue as _, QueueName};
 use tollgate_events::{Envelope, EventId, Source, Subject, Via};
 use tollgate_standin::sqs::{Message, SqsStandin};
 use tollgate_standin::world::{

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
-use tollgate_billing::ports::{
+use tollgate_core::ports::{
     ChargeSeen, CheckoutRecord, Class, CustomerRecord, CustomerSeen, NewCheckout, Ports as _,
     Stripe as _,
 };
-use tollgate_billing::stripe::{
+use tollgate_core::stripe::{
     DisputeStatus, InvoiceId, ListedEvent, PaidInvoice, Subscription, SubscriptionStatus,
 };
 use tollgate_events::stripe::ACTED_ON;
@@ -707,7 +707,7 @@ pub(super) async fn a_row_that_cannot_be_read_costs_that_row<F: Face>(stand: Sta
         // Whoever asks for it says what need not be said again, and learns what is not.
         let theirs = stripe.subscriptions(&customers[1]).await.map(|rows| rows.unwrap().remove(0));
         let by_id = stripe.subscription(&made[1]).await.map(Option::unwrap);
-        let unreadable = |read: tollgate_billing::ports::PortResult<Subscription>| match read {
+        let unreadable = |read: tollgate_core::ports::PortResult<Subscription>| match read {
             Ok(read) => {
                 (read.customer == customers[1], read.status == SubscriptionStatus::Unreadable)
             }

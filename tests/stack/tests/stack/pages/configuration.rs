@@ -3,10 +3,10 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
-use tollgate_billing::catalog::CatalogFile;
-use tollgate_billing::policy::Policy;
+use tollgate_core::catalog::CatalogFile;
+use tollgate_core::policy::Policy;
 use tollgate_events::stripe::ACTED_ON;
-use tollgate_workers::config::{
+use tollgate_functions::config::{
     AccountConfig, ConfigError, DeadLetterConfig, SweepConfig, TriggerConfig, WebhookConfig,
     WorkerFunctionConfig,
 };

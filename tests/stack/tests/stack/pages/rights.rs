@@ -6,14 +6,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::Context as _;
 
 use jiff::SignedDuration;
-use tollgate_billing::ledger::StackRecord;
-use tollgate_billing::ports::Ledger;
+use tollgate_core::ledger::StackRecord;
+use tollgate_core::ports::Ledger;
+use tollgate_functions::adapters::dynamodb::table::create_table;
 use tollgate_local::access::{Asked, Need};
 use tollgate_local::secrets::arns;
 use tollgate_local::stack::{Stack, TABLE};
 use tollgate_standin::api_gateway::{Key, NewApiKey};
 use tollgate_standin::world::{BULK_QUEUE, DEAD_LETTER_QUEUES, EVENTS_QUEUE};
-use tollgate_workers::adapters::dynamodb::table::create_table;
 
 use super::{chapter, rows, text};
 use crate::command::{Input, filled, input, prepared};

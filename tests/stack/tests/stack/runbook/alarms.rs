@@ -1,7 +1,7 @@
 //! Alarms that have more than one cause: `systemic`, `unreadable`.
 
 use anyhow::Context;
-use tollgate_billing::ports::Ledger as _;
+use tollgate_core::ports::Ledger as _;
 use tollgate_local::customer::Customer;
 use tollgate_standin::api_gateway::{NewApiKey, Quotas};
 use tollgate_standin::world::EVENTS_QUEUE;

@@ -4,10 +4,10 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
+use tollgate_functions::adapters::dynamodb::table::create_table;
 use tollgate_local::stack::TABLE;
 use tollgate_standin::api_gateway::Key;
 use tollgate_standin::stripe::When;
-use tollgate_workers::adapters::dynamodb::table::create_table;
 
 use super::book::Responder;
 use super::play::Play;

@@ -1,7 +1,7 @@
 //! What is lost or has leaked: the ledger's table, the key-derivation secret.
 
+use tollgate_functions::adapters::dynamodb::table::create_table;
 use tollgate_local::stack::{OTHER_STRIPE_KEY, TABLE};
-use tollgate_workers::adapters::dynamodb::table::create_table;
 
 use super::backup::keys;
 use super::book::{Responder, written};

@@ -2,9 +2,9 @@
 //! key of another account.
 
 use jiff::SignedDuration;
-use tollgate_billing::account::Access;
-use tollgate_billing::ledger::Blast;
-use tollgate_billing::ports::Ledger as _;
+use tollgate_core::account::Access;
+use tollgate_core::ledger::Blast;
+use tollgate_core::ports::Ledger as _;
 use tollgate_local::stack::{OTHER_POOL_ID, OTHER_STRIPE_KEY};
 use tollgate_standin::stripe::When;
 

@@ -17,8 +17,8 @@ use std::collections::BTreeMap;
 
 use anyhow::Context;
 use serde_json::{Value, json};
-use tollgate_billing::policy::Policy;
-use tollgate_billing::ports::Ledger as _;
+use tollgate_core::policy::Policy;
+use tollgate_core::ports::Ledger as _;
 use tollgate_events::EventRef;
 use tollgate_standin::stripe::{Metadata, NewEndpoint};
 

@@ -2,7 +2,7 @@
 
 use anyhow::Context;
 use jiff::SignedDuration;
-use tollgate_billing::ports::Service;
+use tollgate_core::ports::Service;
 use tollgate_local::faults::{Fault, Faults};
 use tollgate_standin::api_gateway::{Patch, PatchOp};
 use tollgate_standin::stripe::{Card, NewCustomer, NewSession, When};

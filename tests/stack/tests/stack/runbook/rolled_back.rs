@@ -2,8 +2,8 @@
 
 use anyhow::Context;
 use aws_sdk_dynamodb::types::AttributeValue;
-use tollgate_billing::ledger::{Outcome, RecordBody};
-use tollgate_billing::ports::Ledger as _;
+use tollgate_core::ledger::{Outcome, RecordBody};
+use tollgate_core::ports::Ledger as _;
 use tollgate_events::{AccountId, EventId, EventRef, Source};
 use tollgate_local::stack::TABLE;
 use tollgate_standin::world::EVENTS_QUEUE;

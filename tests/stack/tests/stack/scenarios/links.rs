@@ -1,6 +1,6 @@
 //! Whose customer is it? Links, and the events that wait for one.
 
-use tollgate_billing::ledger::Outcome;
+use tollgate_core::ledger::Outcome;
 use tollgate_standin::stripe::{Card, NewCustomer, NewSession, When};
 
 use crate::shop::{Shop, Told, Weather, on};

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use tokio::sync::OnceCell;
-use tollgate_billing::ports::Service;
+use tollgate_core::ports::Service;
 use tollgate_local::faults::{Fault, Faults, Tally};
 
 use crate::shop::{Told, Weather};
