@@ -19,4 +19,5 @@ pub mod ledger;
 pub mod secrets_manager;
 pub mod sqs;
 pub mod stripe;
+pub mod stub;
 pub mod world;

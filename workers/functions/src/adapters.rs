@@ -7,15 +7,25 @@ pub mod api_gateway;
 pub mod clients;
 pub mod cognito;
 pub mod dynamodb;
-pub(crate) mod error;
-pub(crate) mod hindrance;
+pub mod error;
+pub mod hindrance;
 mod ports;
-pub mod secrets;
 pub mod sqs;
 pub mod stripe;
-#[cfg(test)]
-pub(crate) mod stub;
 pub mod system;
-pub mod usage_plans;
 
 pub use ports::AwsPorts;
+
+/// An SDK's configuration for a stub's address, without retries.
+#[cfg(test)]
+pub(crate) fn stubbed(url: &str) -> aws_config::SdkConfig {
+    use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
+    let credentials = Credentials::new("test", "test", None, None, "test");
+    aws_config::SdkConfig::builder()
+        .behavior_version(aws_config::BehaviorVersion::latest())
+        .region(aws_config::Region::new("eu-central-1"))
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
+        .retry_config(aws_config::retry::RetryConfig::disabled())
+        .endpoint_url(url)
+        .build()
+}

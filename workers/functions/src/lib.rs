@@ -2,9 +2,7 @@
 #![warn(missing_docs)]
 
 pub mod adapters;
-pub mod cli;
 pub mod config;
-pub mod doctor;
 pub mod handlers;
 pub mod setup;
 pub mod telemetry;

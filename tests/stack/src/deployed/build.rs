@@ -24,19 +24,34 @@ pub struct Built {
 /// # Errors
 /// Cargo fails, or does not build one of them.
 pub fn build(profile: &str) -> anyhow::Result<Vec<Built>> {
+    // What tests build anyway is not built again with other features.
+    let paths = cargo_build(
+        profile,
+        match profile {
+            "dev" => &["--workspace", "--all-targets"],
+            _ => &["--package", "tollgate-functions", "--bins"],
+        },
+    )?;
+    FUNCTIONS.iter().map(|function| built(function, &paths)).collect()
+}
+
+/// Builds the operator's command beside them, with the same profile.
+///
+/// # Errors
+/// Cargo fails.
+pub fn build_command(profile: &str) -> anyhow::Result<()> {
+    cargo_build(profile, &["--package", "tollgate", "--bins"]).map(drop)
+}
+
+/// The executables that cargo has built.
+fn cargo_build(profile: &str, selection: &[&str]) -> anyhow::Result<Vec<PathBuf>> {
     let mut cargo = Command::new("cargo");
     cargo.args(["build", "--locked", "--message-format", "json", "--profile", profile]);
-    // What tests build anyway is not built again with other features.
-    let selection: &[&str] = match profile {
-        "dev" => &["--workspace", "--all-targets"],
-        _ => &["--package", "tollgate-functions", "--bins"],
-    };
     let output = cargo.args(selection).current_dir(root()).stderr(Stdio::inherit()).output();
     let output = output.context("cargo does not start")?;
     ensure!(output.status.success(), "cargo build --profile {profile} failed");
     let messages = String::from_utf8(output.stdout)?;
-    let paths: Vec<_> = messages.lines().filter_map(executable).collect();
-    FUNCTIONS.iter().map(|function| built(function, &paths)).collect()
+    Ok(messages.lines().filter_map(executable).collect())
 }
 
 /// The functions' binaries in a folder, built by whomever.

@@ -80,10 +80,14 @@ pub async fn run(options: &Options) -> anyhow::Result<()> {
     let building = async {
         match &options.binaries {
             Some(folder) => build::found(folder),
-            None => build::build(&options.profile),
+            None => {
+                let binaries = build::build(&options.profile)?;
+                build::build_command(&options.profile)?;
+                Ok(binaries)
+            }
         }
     };
-    let binaries = step("build", "the functions' binaries", building).await?;
+    let binaries = step("build", "the functions' binaries, and the command", building).await?;
     deployed(options, &dir, &python.venv, templates, &binaries).await
 }
 

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeSet;
 
+use tollgate_events::ProductId;
+
 use super::model::{
     Change, Diff, Note, Observed, ObservedPlan, ObservedPrice, Obstacle, Owner, PriceTerms,
     UsageSettings,
 };
 use crate::account::UsagePlanId;
 use crate::catalog::{CatalogDraft, Offer, Plan};
-use tollgate_events::ProductId;
 
 type DraftPlan = Plan<Option<UsagePlanId>>;
 

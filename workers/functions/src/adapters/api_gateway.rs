@@ -328,12 +328,13 @@ mod tests {
 
     use jiff::SignedDuration;
     use serde_json::json;
+    use tollgate_standin::stub::{Answer, Stub};
 
     use super::*;
-    use crate::adapters::stub::{Answer, Stub};
+    use crate::adapters::stubbed;
 
     fn plane(stub: &Stub) -> ControlPlane {
-        ControlPlane::new(Client::new(&stub.aws()))
+        ControlPlane::new(Client::new(&stubbed(&stub.url)))
     }
 
     fn account(id: &str) -> AccountId {

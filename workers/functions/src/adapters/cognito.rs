@@ -205,12 +205,13 @@ fn read(
 #[cfg(test)]
 mod tests {
     use serde_json::json;
+    use tollgate_standin::stub::{Answer, Stub};
 
     use super::*;
-    use crate::adapters::stub::{Answer, Stub};
+    use crate::adapters::stubbed;
 
     fn pool(stub: &Stub) -> UserPool {
-        UserPool::new(Client::new(&stub.aws()), "pool-1")
+        UserPool::new(Client::new(&stubbed(&stub.url)), "pool-1")
     }
 
     fn account(id: &str) -> AccountId {

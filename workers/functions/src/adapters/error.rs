@@ -15,19 +15,21 @@ use super::hindrance;
 
 /// One operation of one service: what every error of an adapter begins with.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Operation {
-    pub(crate) service: Service,
-    pub(crate) name: &'static str,
+pub struct Operation {
+    /// The service that is called.
+    pub service: Service,
+    /// The operation's name, as the service has it.
+    pub name: &'static str,
 }
 
 impl Operation {
     /// An error of this operation.
-    pub(crate) fn error(self, class: Class, detail: impl Into<String>) -> PortError {
+    pub fn error(self, class: Class, detail: impl Into<String>) -> PortError {
         PortError { service: self.service, operation: self.name, class, detail: detail.into() }
     }
 
     /// A row of this operation's answer that could not be read.
-    pub(crate) fn left_out(
+    pub fn left_out(
         self,
         id: Option<&str>,
         owner: Option<String>,
@@ -37,7 +39,7 @@ impl Operation {
     }
 
     /// Classifies what an AWS SDK returned.
-    pub(crate) fn sdk<E>(self, error: &SdkError<E, HttpResponse>) -> PortError
+    pub fn sdk<E>(self, error: &SdkError<E, HttpResponse>) -> PortError
     where
         E: ProvideErrorMetadata + Error + 'static,
     {
@@ -62,7 +64,7 @@ impl Operation {
     }
 
     /// What kept a request from being sent, in a line, where that is known.
-    pub(crate) fn hindered(self, error: &(dyn Error + 'static)) -> Option<PortError> {
+    pub fn hindered(self, error: &(dyn Error + 'static)) -> Option<PortError> {
         hindrance::of(error).map(|(class, detail)| self.error(class, detail))
     }
 }
@@ -74,7 +76,7 @@ fn not_sent(error: &(dyn Error + 'static)) -> String {
 }
 
 /// The rows of a listing that were read; what was left out is told in the log.
-pub(crate) fn readable<T>(page: Page<T>) -> Vec<T> {
+pub fn readable<T>(page: Page<T>) -> Vec<T> {
     for row in &page.unreadable {
         tracing::warn!(%row, "a row that cannot be read was left out");
     }

@@ -108,9 +108,10 @@ fn refused(entry: &BatchResultErrorEntry) -> PortResult<()> {
 #[cfg(test)]
 mod tests {
     use serde_json::json;
+    use tollgate_standin::stub::{Answer, Stub};
 
     use super::*;
-    use crate::adapters::stub::{Answer, Stub};
+    use crate::adapters::stubbed;
 
     const ENVELOPE: &str = r#"{"v":1,"source":"stripe","id":"evt_1","type":"t","subject":{"customer":"cus_1"},"occurred_at":1,"received_at":2,"via":"replay","run":"r1"}"#;
 
@@ -123,8 +124,11 @@ mod tests {
             Answer::new(503, "busy"),
         ])
         .await;
-        let queue =
-            SqsQueue::new(Client::new(&stub.aws()), "https://sqs/events", "https://sqs/bulk");
+        let queue = SqsQueue::new(
+            Client::new(&stubbed(&stub.url)),
+            "https://sqs/events",
+            "https://sqs/bulk",
+        );
         let envelope = Envelope::decode(ENVELOPE).unwrap();
         queue.send(QueueName::Bulk, &envelope).await.unwrap();
         let body: serde_json::Value = serde_json::from_str(&stub.asked()[0].body).unwrap();
@@ -144,7 +148,7 @@ mod tests {
     async fn a_message_comes_again_when_it_is_told_to() {
         let stub = Stub::answering([Answer::new(200, json!({}))]).await;
         let queue = SqsQueue::new(
-            Client::new(&stub.aws()),
+            Client::new(&stubbed(&stub.url)),
             "https://sqs/1/s-events",
             "https://sqs/1/s-bulk",
         );
@@ -167,8 +171,11 @@ mod tests {
             Answer::new(200, json!({ "Successful": [], "Failed": refused })),
         ])
         .await;
-        let queue =
-            SqsQueue::new(Client::new(&stub.aws()), "https://sqs/events", "https://sqs/bulk");
+        let queue = SqsQueue::new(
+            Client::new(&stubbed(&stub.url)),
+            "https://sqs/events",
+            "https://sqs/bulk",
+        );
         let envelopes = vec![Envelope::decode(ENVELOPE).unwrap(); 11];
         let failed = queue.send_all(QueueName::Bulk, &envelopes).await.unwrap_err();
         assert_eq!(failed.class, Class::Unavailable);

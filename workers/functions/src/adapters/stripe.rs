@@ -5,15 +5,13 @@
 //! find out. A read that failed for a moment is tried three times, not one that was refused for its
 //! rate or took all its time. An answer is read field by field; of a listing, a row that cannot be read is left out and told.
 
-mod answer;
-mod call;
+pub mod answer;
+pub mod call;
 mod client;
-mod doctor;
 mod events;
-mod operator;
 mod refusal;
 mod signing;
-mod views;
+pub mod views;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -36,7 +34,6 @@ use self::answer::{Answer, Object, Odd};
 use self::call::{Call, operation, segment};
 pub use self::client::StripeApiError;
 use self::client::{CallError, Client};
-pub use self::operator::AboutCustomer;
 use self::refusal::Refusal;
 pub use self::signing::{fingerprint, signing_secrets};
 use self::views::{ItemView, SubscriptionView};
@@ -49,7 +46,7 @@ use crate::config::StripeEndpoint;
 /// <https://docs.stripe.com/api/versioning>
 pub const API_VERSION: &str = "2026-09-30.endive";
 /// The largest page that Stripe gives.
-const PAGE: u32 = 100;
+pub const PAGE: u32 = 100;
 /// How many of a customer's sessions are recent.
 const RECENT: u32 = 20;
 /// The code of a refusal: another request with the same idempotency key is still at work.
@@ -96,7 +93,11 @@ impl StripeApi {
         price
     }
 
-    async fn send(&self, call: Call) -> PortResult<Answer> {
+    /// Sends a request.
+    ///
+    /// # Errors
+    /// It was refused, or not answered.
+    pub async fn send(&self, call: Call) -> PortResult<Answer> {
         let mut tries = if call.is_read() { READS } else { 1 };
         loop {
             let (request, key) = call.build();
@@ -134,7 +135,10 @@ impl StripeApi {
     }
 
     /// Every row of a list, page by page.
-    async fn list<T>(
+    ///
+    /// # Errors
+    /// A call failed.
+    pub async fn list<T>(
         &self,
         name: &'static str,
         path: &str,
@@ -199,7 +203,10 @@ impl StripeApi {
 
 /// Reads the rows of a page, each for itself. The next page begins after the last row that has
 /// an id, readable or not; rows behind that one come again there.
-fn read_page<T>(
+///
+/// # Errors
+/// The list goes on, and says not where.
+pub fn read_page<T>(
     operation: Operation,
     rows: &[&str],
     goes_on: bool,
@@ -238,7 +245,10 @@ fn left_out(known: &Subscription, error: &PortError) -> Unreadable {
 }
 
 /// The rows of a listing that decides for somebody: one that cannot be read is not nothing.
-fn every_row<T>(operation: Operation, page: Page<T>) -> PortResult<Vec<T>> {
+///
+/// # Errors
+/// One cannot be read.
+pub fn every_row<T>(operation: Operation, page: Page<T>) -> PortResult<Vec<T>> {
     match page.unreadable.first() {
         None => Ok(page.items),
         Some(Unreadable { row, why, .. }) => {
@@ -486,7 +496,11 @@ fn metadata(account: &NamedAccount) -> Value {
     json!(account.to_metadata())
 }
 
-fn unless_not_found<T>(answer: PortResult<T>) -> PortResult<Option<T>> {
+/// What was asked for, if it is there.
+///
+/// # Errors
+/// The call failed; not: there is no such thing.
+pub fn unless_not_found<T>(answer: PortResult<T>) -> PortResult<Option<T>> {
     match answer {
         Ok(found) => Ok(Some(found)),
         Err(error) if error.class == Class::NotFound => Ok(None),

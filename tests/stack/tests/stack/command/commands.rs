@@ -5,7 +5,7 @@ use std::fs::read_to_string;
 use std::path::{Path, PathBuf};
 
 use clap::error::ErrorKind;
-use tollgate_functions::cli::definition;
+use tollgate::cli::definition;
 
 use super::{Said, words};
 

@@ -2,8 +2,8 @@
 
 use anyhow::Context;
 use serde_json::Value;
+use tollgate::cli::definition;
 use tollgate_core::ports::Ledger;
-use tollgate_functions::cli::definition;
 use tollgate_local::customer::Customer;
 use tollgate_local::stack::{Options, Stack};
 use tollgate_standin::stripe::NewCustomer;

@@ -23,8 +23,8 @@ use std::ffi::OsString;
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{mpsc, oneshot};
+use tollgate::cli::{Io, Surroundings, run};
 use tollgate_core::ports::{Clock, Service};
-use tollgate_functions::cli::{Io, Surroundings, run};
 use tollgate_local::stack::{Options, Stack};
 use tollgate_standin::clock::VirtualClock;
 use tollgate_standin::stripe::Stripe;

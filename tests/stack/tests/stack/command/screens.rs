@@ -5,7 +5,7 @@
 
 use anyhow::Context;
 use serde_json::Value;
-use tollgate_functions::cli::definition;
+use tollgate::cli::definition;
 
 use super::habits::leaves;
 use super::{Input, filled, prepared};

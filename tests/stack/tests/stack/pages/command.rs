@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use tollgate_functions::cli::{Exit, definition};
+use tollgate::cli::{Exit, definition};
 
 use super::{chapter, quoted, rows, text};
 

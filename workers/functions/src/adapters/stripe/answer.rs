@@ -21,20 +21,21 @@ use crate::adapters::error::Operation;
 /// Why an object cannot be read: a field that it must have, and what is wrong with it.
 #[derive(Debug, thiserror::Error)]
 #[error("{field}: {why}")]
-pub(super) struct Odd {
+pub struct Odd {
     field: &'static str,
     why: String,
 }
 
 impl Odd {
-    pub(super) fn new(field: &'static str, why: impl Into<String>) -> Self {
+    /// Of this field.
+    pub fn new(field: &'static str, why: impl Into<String>) -> Self {
         Self { field, why: why.into() }
     }
 }
 
 /// The body of an answer.
 #[derive(Debug)]
-pub(super) struct Answer {
+pub struct Answer {
     operation: Operation,
     body: String,
     replayed: bool,
@@ -46,22 +47,25 @@ impl Answer {
     }
 
     /// Whether it is what an earlier request with the same idempotency key was answered.
-    pub(super) fn is_replayed(&self) -> bool {
+    pub fn is_replayed(&self) -> bool {
         self.replayed
     }
 
     /// The object that was answered. What is no object is none of Stripe's: it may have been
     /// cut off, or be of a machine before Stripe's.
-    pub(super) fn object(&self) -> PortResult<Object<'_>> {
+    ///
+    /// # Errors
+    /// It is none.
+    pub fn object(&self) -> PortResult<Object<'_>> {
         let lost = || self.operation.error(Class::Unavailable, "the answer is no object");
         Object::read(&self.body).ok_or_else(lost)
     }
 
     /// The object that was answered, read.
-    pub(super) fn read<T>(
-        &self,
-        read: impl FnOnce(&Object<'_>) -> Result<T, Odd>,
-    ) -> PortResult<T> {
+    ///
+    /// # Errors
+    /// It is none, or lacks what it must say.
+    pub fn read<T>(&self, read: impl FnOnce(&Object<'_>) -> Result<T, Odd>) -> PortResult<T> {
         let object = self.object()?;
         let invalid =
             |odd: Odd| self.operation.error(Class::Invalid, format!("in the answer: {odd}"));
@@ -70,7 +74,10 @@ impl Answer {
 
     /// The rows of the list that was answered, and whether it goes on.
     /// <https://docs.stripe.com/api/pagination>
-    pub(super) fn list(&self) -> PortResult<(Vec<&str>, bool)> {
+    ///
+    /// # Errors
+    /// It is none.
+    pub fn list(&self) -> PortResult<(Vec<&str>, bool)> {
         let list = self.object()?;
         let lost = || self.operation.error(Class::Unavailable, "the answer is no list");
         let rows = list.rows("data").ok_or_else(lost)?;
@@ -80,19 +87,19 @@ impl Answer {
 
 /// A JSON object, its fields not looked into yet.
 #[derive(Debug)]
-pub(super) struct Object<'a> {
+pub struct Object<'a> {
     raw: &'a str,
     fields: BTreeMap<String, &'a RawValue>,
 }
 
 impl<'a> Object<'a> {
     /// Reads an object; `None` when it is something else.
-    pub(super) fn read(raw: &'a str) -> Option<Self> {
+    pub fn read(raw: &'a str) -> Option<Self> {
         Some(Self { raw, fields: serde_json::from_str(raw).ok()? })
     }
 
     /// The object as it was sent.
-    pub(super) fn raw(&self) -> &'a str {
+    pub fn raw(&self) -> &'a str {
         self.raw
     }
 
@@ -101,62 +108,72 @@ impl<'a> Object<'a> {
     }
 
     /// Whether a field says anything at all.
-    pub(super) fn says(&self, name: &str) -> bool {
+    pub fn says(&self, name: &str) -> bool {
         self.fields.get(name).is_some_and(|raw| raw.get() != "null")
     }
 
-    pub(super) fn text(&self, name: &str) -> Option<String> {
+    /// A text.
+    pub fn text(&self, name: &str) -> Option<String> {
         self.field(name)
     }
 
-    pub(super) fn flag(&self, name: &str) -> Option<bool> {
+    /// A boolean.
+    pub fn flag(&self, name: &str) -> Option<bool> {
         self.field(name)
     }
 
-    pub(super) fn whole(&self, name: &str) -> Option<i64> {
+    /// A whole number.
+    pub fn whole(&self, name: &str) -> Option<i64> {
         self.field(name).map(|Whole(number)| number)
     }
 
     /// A time, given in seconds.
-    pub(super) fn time(&self, name: &str) -> Option<Timestamp> {
+    pub fn time(&self, name: &str) -> Option<Timestamp> {
         Timestamp::from_second(self.whole(name)?).ok()
     }
 
-    pub(super) fn object(&self, name: &str) -> Option<Self> {
+    /// An object in this one.
+    pub fn object(&self, name: &str) -> Option<Self> {
         Self::read(self.fields.get(name)?.get())
     }
 
     /// An id, or that of the object that it was expanded into.
     /// <https://docs.stripe.com/expand>
-    pub(super) fn id_in(&self, name: &str) -> Option<String> {
+    pub fn id_in(&self, name: &str) -> Option<String> {
         self.text(name).or_else(|| self.object(name)?.text("id"))
     }
 
     /// The values of an array.
-    pub(super) fn rows(&self, name: &str) -> Option<Vec<&'a str>> {
+    pub fn rows(&self, name: &str) -> Option<Vec<&'a str>> {
         let rows: Vec<&RawValue> = self.field(name)?;
         Some(rows.into_iter().map(RawValue::get).collect())
     }
 
     /// The texts of an array.
-    pub(super) fn texts(&self, name: &str) -> Vec<String> {
+    pub fn texts(&self, name: &str) -> Vec<String> {
         let rows = self.rows(name).unwrap_or_default();
         rows.into_iter().filter_map(|raw| serde_json::from_str(raw).ok()).collect()
     }
 
     /// All fields that are texts.
-    pub(super) fn all_texts(&self) -> BTreeMap<String, String> {
+    pub fn all_texts(&self) -> BTreeMap<String, String> {
         let text = |name: &String| Some((name.clone(), self.text(name)?));
         self.fields.keys().filter_map(text).collect()
     }
 
     /// A text that must be there.
-    pub(super) fn need(&self, name: &'static str) -> Result<String, Odd> {
+    ///
+    /// # Errors
+    /// It is not.
+    pub fn need(&self, name: &'static str) -> Result<String, Odd> {
         self.text(name).ok_or_else(|| Odd::new(name, "missing, or no text"))
     }
 
     /// An id that must be there: the field itself, or the object that it was expanded into.
-    pub(super) fn need_id<T>(
+    ///
+    /// # Errors
+    /// It is not, or is no id.
+    pub fn need_id<T>(
         &self,
         name: &'static str,
         parse: impl FnOnce(String) -> Result<T, IdError>,
@@ -166,11 +183,7 @@ impl<'a> Object<'a> {
     }
 
     /// An id, if there is one.
-    pub(super) fn id<T>(
-        &self,
-        name: &str,
-        parse: impl FnOnce(String) -> Result<T, IdError>,
-    ) -> Option<T> {
+    pub fn id<T>(&self, name: &str, parse: impl FnOnce(String) -> Result<T, IdError>) -> Option<T> {
         parse(self.id_in(name)?).ok()
     }
 }

@@ -7,7 +7,7 @@ use tollgate_core::ports::{Class, PortResult, Service};
 use crate::adapters::error::Operation;
 
 /// One request.
-pub(super) struct Call {
+pub struct Call {
     pub(super) operation: Operation,
     method: StripeMethod,
     path: String,
@@ -22,27 +22,38 @@ impl Call {
         Self { operation, method, path: path.into(), query: None, form: None, key: None }
     }
 
-    pub(super) fn get(name: &'static str, path: impl Into<String>) -> Self {
+    /// Reads.
+    pub fn get(name: &'static str, path: impl Into<String>) -> Self {
         Self::new(name, StripeMethod::Get, path)
     }
 
-    pub(super) fn post(name: &'static str, path: impl Into<String>) -> Self {
+    /// Makes or changes something.
+    pub fn post(name: &'static str, path: impl Into<String>) -> Self {
         Self::new(name, StripeMethod::Post, path)
     }
 
-    pub(super) fn delete(name: &'static str, path: impl Into<String>) -> Self {
+    /// Deletes something.
+    pub fn delete(name: &'static str, path: impl Into<String>) -> Self {
         Self::new(name, StripeMethod::Delete, path)
     }
 
-    pub(super) fn query(self, query: Value) -> Self {
+    /// With these parameters in its URL.
+    #[must_use]
+    pub fn query(self, query: Value) -> Self {
         Self { query: Some(query), ..self }
     }
 
-    pub(super) fn form(self, form: Value) -> Self {
+    /// With this form for a body.
+    #[must_use]
+    pub fn form(self, form: Value) -> Self {
         Self { form: Some(form), ..self }
     }
 
-    pub(super) fn idempotent(self, key: &str) -> PortResult<Self> {
+    /// As the same request as every other with this key.
+    ///
+    /// # Errors
+    /// Stripe takes no such key.
+    pub fn idempotent(self, key: &str) -> PortResult<Self> {
         let invalid =
             |error: IdempotentKeyError| self.operation.error(Class::Invalid, error.to_string());
         Ok(Self { key: Some(IdempotencyKey::new(key).map_err(invalid)?), ..self })
@@ -67,12 +78,12 @@ impl Call {
 }
 
 /// An operation of Stripe's, by the name of its request.
-pub(super) fn operation(name: &'static str) -> Operation {
+pub fn operation(name: &'static str) -> Operation {
     Operation { service: Service::Stripe, name }
 }
 
 /// An id as one segment of a path: whatever an id holds, it stays a segment.
-pub(super) fn segment(id: &str) -> String {
+pub fn segment(id: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
     id.bytes()
         .map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })

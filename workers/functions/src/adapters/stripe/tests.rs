@@ -1,8 +1,8 @@
 use tollgate_core::stripe::SubscriptionStatus;
 use tollgate_events::AccountId;
+use tollgate_standin::stub::{Answer, Stub};
 
 use super::*;
-use crate::adapters::stub::{Answer, Stub};
 
 fn api(stub: &Stub) -> StripeApi {
     at(&stub.url)
@@ -433,36 +433,4 @@ async fn a_failure_is_classified_tried_once_and_says_nothing_personal() {
     }
     let failed = at("http://127.0.0.1:1").customer(&customer()).await.unwrap_err();
     assert_eq!(failed.class, Class::Unavailable);
-}
-
-#[tokio::test]
-async fn prices_are_asked_for_ten_lookup_keys_at_a_time_and_odd_ones_have_no_terms() {
-    let price = |scheme: &str, recurring: Value| {
-        json!({
-            "id": "price_1", "lookup_key": "k", "product": "prod_1", "active": true,
-            "unit_amount": 100, "currency": "usd", "billing_scheme": scheme,
-            "recurring": recurring, "metadata": { "tollgate_stack": "shop", "tollgate_plan": "pro" },
-        })
-    };
-    let monthly = json!({ "interval": "month", "interval_count": 1, "usage_type": "licensed" });
-    let metered = json!({ "interval": "month", "interval_count": 1, "usage_type": "metered" });
-    let prices = [
-        price("per_unit", monthly.clone()),
-        price("tiered", monthly),
-        price("per_unit", metered),
-        price("per_unit", Value::Null),
-    ];
-    let stub = Stub::answering([
-        Answer::new(200, json!({ "data": prices, "has_more": false })),
-        Answer::new(200, json!({ "data": [], "has_more": false })),
-    ])
-    .await;
-    let keys: Vec<_> = (0..11).map(|n| format!("k{n}")).collect();
-    let found = api(&stub).prices_of(&keys).await.unwrap();
-    let plain: Vec<_> = found.iter().map(|price| price.terms.is_some()).collect();
-    assert_eq!(plain, [true, false, false, false]);
-    assert!(found.iter().all(|price| price.owner.as_ref().is_some_and(|it| it.plan == "pro")));
-    let lines: Vec<_> = stub.lines().iter().map(|line| unescape(line)).collect();
-    assert!(lines[0].contains("lookup_keys[9]=k9") && !lines[0].contains("k10"), "{lines:?}");
-    assert!(lines[1].contains("lookup_keys[0]=k10"), "{lines:?}");
 }

@@ -119,7 +119,7 @@ pub(super) fn price(object: &Object<'_>) -> Result<(PriceId, bool), Odd> {
 }
 
 /// <https://docs.stripe.com/api/prices/object#price_object-recurring-usage_type>
-pub(super) fn is_metered(price: &Object<'_>) -> bool {
+pub fn is_metered(price: &Object<'_>) -> bool {
     let recurring = price.object("recurring");
     recurring.and_then(|it| it.text("usage_type")).as_deref() == Some("metered")
 }
@@ -266,12 +266,12 @@ pub(super) fn charge(object: &Object<'_>) -> Result<Option<CustomerId>, Odd> {
 }
 
 /// Any object, of which only the id matters.
-pub(super) fn id(object: &Object<'_>) -> Result<String, Odd> {
+pub fn id(object: &Object<'_>) -> Result<String, Odd> {
     object.need("id")
 }
 
 /// The texts of an object's metadata. <https://docs.stripe.com/api/metadata>
-pub(super) fn metadata(object: &Object<'_>) -> BTreeMap<String, String> {
+pub fn metadata(object: &Object<'_>) -> BTreeMap<String, String> {
     object.object("metadata").map(|metadata| metadata.all_texts()).unwrap_or_default()
 }
 

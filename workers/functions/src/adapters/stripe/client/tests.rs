@@ -4,10 +4,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tollgate_core::ports::{Class, Stripe as _};
 use tollgate_events::CustomerId;
+use tollgate_standin::stub::{Answer, Stub};
 
 use super::*;
 use crate::adapters::stripe::StripeApi;
-use crate::adapters::stub::{Answer, Stub};
 
 const CUSTOMER: &str = r#"{"id": "cus_1"}"#;
 

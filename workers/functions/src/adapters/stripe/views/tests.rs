@@ -1,5 +1,4 @@
 use serde_json::{Value, json};
-
 use tollgate_events::AccountId;
 
 use super::*;
