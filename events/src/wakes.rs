@@ -11,3 +11,6 @@ pub const BETWEEN_PLANS: &str = "between-plans";
 
 /// The same, where it is a replaced key alone: its successor works.
 pub const OLD_KEY_BETWEEN_PLANS: &str = "old-key-between-plans";
+
+/// The kind of the event with which an operator's link of a customer wakes its account.
+pub const LINKED: &str = "operator.link";

@@ -6,10 +6,10 @@ use jiff::{SignedDuration, Timestamp};
 use tollgate_core::account::Account;
 use tollgate_core::converge::{DUE, Worker};
 use tollgate_core::ledger::Outcome;
-use tollgate_core::ops::{Act, OperatorAct};
 use tollgate_core::ports::{PortResult, Queue, QueueName};
 use tollgate_core::sweep::{DriftReport, DriftSweep, wake};
 use tollgate_events::AccountId;
+use tollgate_operator::{Act, OperatorAct};
 use tollgate_standin::world::{DEAD_LETTER_QUEUES, World};
 
 use crate::executor::block_on;

@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use rand::RngExt;
 use secrecy::SecretString;
 use tollgate_core::derive::Deriver;
-use tollgate_core::storefront::METADATA_STACK;
 use tollgate_events::AccountId;
+use tollgate_operator::storefront::METADATA_STACK;
 use tollgate_standin::stripe::{
     Card, Metadata, NewCustomer, NewSession, Stripe, SubscriptionData, When,
 };

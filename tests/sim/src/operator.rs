@@ -8,9 +8,9 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use tollgate_core::account::{Account, DisputeMark, Grant, PlanId, Reason, Status};
 use tollgate_core::ledger::Entry;
-use tollgate_core::ops::{Act, ActError, Acted, Operate, OperatorAct};
 use tollgate_core::ports::Ports as _;
 use tollgate_events::{AccountId, CustomerId, DisputeId, Source};
+use tollgate_operator::{Act, ActError, Acted, Operate, OperatorAct};
 use tollgate_standin::world::World;
 
 use crate::executor::block_on;

@@ -6,7 +6,7 @@
 //! Region's to say, and so is how long the data plane takes to learn of a change.
 
 use jiff::SignedDuration;
-use tollgate_core::ops::Act;
+use tollgate_operator::Act;
 use tollgate_standin::world::EVENTS_QUEUE;
 
 use crate::scene::{Mishap, Scene};

@@ -4,10 +4,10 @@ use jiff::Timestamp;
 use serde_json::Value;
 use tollgate_core::batch::BatchReport;
 use tollgate_core::ingress::{self, PoolEvent};
-use tollgate_core::ops::{ActError, Acted, OperatorAct};
 use tollgate_core::ports::PortResult;
 use tollgate_core::sweep::SweepReport;
 use tollgate_events::AccountId;
+use tollgate_operator::{ActError, Acted, OperatorAct};
 use tollgate_standin::stripe::Delivery;
 
 use crate::receipt::Receipt;

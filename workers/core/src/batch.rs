@@ -250,7 +250,10 @@ impl<P: Ports> Worker<P> {
     /// Why an event is not for this deployment, if it is not. A user's own `DeleteUser`
     /// names no pool, so CloudTrail tells of users of every pool in the account: those
     /// that the ledger has never seen are other pools'.
-    pub(crate) async fn not_ours(&self, envelope: &Envelope) -> PortResult<Option<&'static str>> {
+    ///
+    /// # Errors
+    /// A call failed.
+    pub async fn not_ours(&self, envelope: &Envelope) -> PortResult<Option<&'static str>> {
         if envelope.connect_account.is_some() {
             return Ok(Some("it is of a connected account (Stripe Connect)"));
         }

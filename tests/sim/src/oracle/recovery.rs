@@ -3,8 +3,8 @@
 //! of the last comparison, or has what a rebuild has listed.
 
 use tollgate_core::account::Access;
-use tollgate_core::ops::REBUILT_HOLD;
 use tollgate_events::{AccountId, CustomerId};
+use tollgate_operator::REBUILT_HOLD;
 use tollgate_standin::api_gateway::Key;
 use tollgate_standin::cognito::User;
 use tollgate_standin::stripe;

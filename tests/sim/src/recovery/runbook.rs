@@ -10,13 +10,13 @@ use tollgate_core::binding::InUse;
 use tollgate_core::converge::Worker;
 use tollgate_core::halt::Halt;
 use tollgate_core::key_name::key_owner;
-use tollgate_core::ops::{
-    Cursor, OperateStack, Progress, REBUILT_GRANT, Rebuild, Reconcile, Repaired, Replay, Selection,
-    StackAct, Supply, Word, doubts, excesses,
-};
 use tollgate_core::ports::{PortResult, Stripe, Users};
 use tollgate_core::sweep::{About, DriftSweep, Finding, News};
 use tollgate_events::{AccountId, CustomerId};
+use tollgate_operator::{
+    Cursor, OperateStack, Progress, REBUILT_GRANT, Rebuild, Reconcile, Repaired, Replay, Selection,
+    StackAct, Supply, Word, doubts, excesses,
+};
 use tollgate_standin::bugs::Bug;
 use tollgate_standin::world::World;
 

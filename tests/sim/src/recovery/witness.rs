@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 use tollgate_core::account::Status;
 use tollgate_core::catalog::Plan;
-use tollgate_core::ops::{Act, OVERLAP};
 use tollgate_events::AccountId;
+use tollgate_operator::{Act, OVERLAP};
 use tollgate_standin::api_gateway::Key;
 use tollgate_standin::gate::Call;
 

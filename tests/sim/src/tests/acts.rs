@@ -8,10 +8,10 @@ use jiff::SignedDuration;
 use tollgate_core::account::{KeyId, PlanId, RetiringKey, Status};
 use tollgate_core::converge::DRIFT;
 use tollgate_core::ledger::{CustomerLink, Entry, Outcome, StoredEvent};
-use tollgate_core::ops::{Act, ActError, OperatorAct};
 use tollgate_core::ports::{Class, Ledger, Ports, Service};
 use tollgate_core::sweep::wake;
 use tollgate_events::{AccountId, CustomerId, DisputeId, Envelope, EventId, Subject, Via};
+use tollgate_operator::{Act, ActError, OperatorAct};
 use tollgate_standin::api_gateway::{KeyPatch, NewApiKey};
 use tollgate_standin::stripe::{Card, Metadata, NewCustomer, SubscriptionData, When};
 
@@ -732,7 +732,7 @@ fn a_link_that_is_replayed_after_the_unlink_links_nobody() {
 fn links_as_foreseen(scene: &Scene, account: &AccountId, customer: &CustomerId) {
     let link = || Act::Link { customer: customer.clone() };
     let act = OperatorAct { act: link(), by: "otto".into(), why: "a story".into() };
-    let foreseen = block_on(scene.worker.preview(account, Vec::new(), Some(&act))).unwrap();
+    let foreseen = block_on(act.preview(&scene.worker, account)).unwrap();
     scene.operate(account, link());
     let access = scene.account(account).access;
     assert_eq!((access.plan, access.status), foreseen.after);

@@ -7,9 +7,9 @@ use jiff::SignedDuration;
 use tollgate_core::account::Status;
 use tollgate_core::batch::{Message, park_dead_letters};
 use tollgate_core::ledger::{EventRecord, Outcome};
-use tollgate_core::ops::Act;
 use tollgate_core::ports::{Ledger, PortResult};
 use tollgate_events::{CustomerId, Envelope};
+use tollgate_operator::Act;
 use tollgate_standin::gate::{Call, Weather};
 use tollgate_standin::stripe::{Card, NewCustomer, SubscriptionData};
 

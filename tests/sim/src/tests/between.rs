@@ -7,10 +7,10 @@ use jiff::SignedDuration;
 use tollgate_core::account::{KeyId, Status};
 use tollgate_core::converge::{BETWEEN_PLANS, DUE, OLD_KEY_BETWEEN_PLANS};
 use tollgate_core::ledger::Outcome;
-use tollgate_core::ops::Act;
 use tollgate_core::ports::{Class, PortResult, Service};
 use tollgate_core::sweep::wake;
 use tollgate_events::{AccountId, Envelope};
+use tollgate_operator::Act;
 use tollgate_standin::api_gateway::Key;
 use tollgate_standin::gate::{Call, Weather, failure};
 

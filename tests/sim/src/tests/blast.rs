@@ -6,10 +6,10 @@ use tollgate_core::account::{PlanId, Status};
 use tollgate_core::catalog::{Catalog, CatalogFile};
 use tollgate_core::converge::{DRIFT, Worker};
 use tollgate_core::ledger::{Blast, KeyCount, Outcome, StackRecord};
-use tollgate_core::ops::{Act, accept_blast};
 use tollgate_core::ports::{Class, Ledger, Service};
 use tollgate_core::sweep::wake;
 use tollgate_events::{AccountId, Envelope};
+use tollgate_operator::{Act, accept_blast};
 use tollgate_standin::stripe::{Card, When};
 use tollgate_standin::world::World;
 

@@ -10,11 +10,11 @@ use tollgate_core::catalog::CatalogFile;
 use tollgate_core::converge::Worker;
 use tollgate_core::derive::Deriver;
 use tollgate_core::ledger::{EventRecord, Outcome};
-use tollgate_core::ops::Act;
 use tollgate_core::policy::LAG_AT_MOST;
 use tollgate_core::ports::{Ledger as _, Service};
 use tollgate_core::sweep::Drift;
 use tollgate_events::{AccountId, CustomerId};
+use tollgate_operator::Act;
 use tollgate_standin::stripe::{
     Card, Interval, Metadata, NewCustomer, NewPrice, NewSession, SessionStatus,
     Status as Subscribed, SubscriptionData,

@@ -3,8 +3,8 @@
 
 use tollgate_core::account::Status;
 use tollgate_core::account_api::{AccountApi, Refusal};
-use tollgate_core::ops::Act;
 use tollgate_events::{AccountId, CustomerId};
+use tollgate_operator::Act;
 use tollgate_standin::stripe::{Card, NewCustomer, SubscriptionData, When};
 use tollgate_standin::world::World;
 

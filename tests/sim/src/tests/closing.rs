@@ -5,9 +5,9 @@ use jiff::SignedDuration;
 use tollgate_core::account::Status;
 use tollgate_core::account_api::AccountApi;
 use tollgate_core::ledger::Outcome;
-use tollgate_core::ops::{Act, accept_blast};
 use tollgate_core::ports::Class;
 use tollgate_events::{AccountId, CustomerId, Envelope, Via};
+use tollgate_operator::{Act, accept_blast};
 use tollgate_standin::stripe::{NewSession, SessionStatus, Status as Subscribed, SubscriptionData};
 
 use super::scene::{Refuses, Scene};

@@ -69,7 +69,7 @@ fn an_old_one_on_record_is_read_by_itself() {
     }
     scene.come_to_rest();
     let lifted = DisputeId::parse(disputes[1].clone()).unwrap();
-    operators_act(&scene, &ben, tollgate_core::ops::Act::LiftDispute { dispute: lifted });
+    operators_act(&scene, &ben, tollgate_operator::Act::LiftDispute { dispute: lifted });
     scene.come_to_rest();
     assert_eq!((status(&scene, &ann), status(&scene, &ben)), (Status::Held, Status::Active));
     for _ in 0..8 {

@@ -5,9 +5,9 @@ use jiff::SignedDuration;
 use tollgate_core::account::Status;
 use tollgate_core::catalog::CatalogFile;
 use tollgate_core::ledger::{Outcome, StackRecord};
-use tollgate_core::ops::{Act, accept_blast};
 use tollgate_core::ports::Ledger;
 use tollgate_events::{AccountId, Envelope, Via};
+use tollgate_operator::{Act, accept_blast};
 use tollgate_standin::stripe::{Card, Status as Subscribed, When};
 
 use super::blast::{drift, fourteen, handle_all, look_at_all, lost, on_pro, passes};

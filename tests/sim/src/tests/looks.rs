@@ -8,11 +8,11 @@ use tollgate_core::catalog::CatalogFile;
 use tollgate_core::control_plane::ControlPlane;
 use tollgate_core::converge::DRIFT;
 use tollgate_core::ledger::Outcome;
-use tollgate_core::ops::Act;
 use tollgate_core::policy::Policy;
 use tollgate_core::ports::Class;
 use tollgate_core::sweep::wake;
 use tollgate_events::{Envelope, Via};
+use tollgate_operator::Act;
 use tollgate_standin::api_gateway::{ApiStage, NewPlan};
 use tollgate_standin::stripe::When;
 

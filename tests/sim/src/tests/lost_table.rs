@@ -10,11 +10,11 @@ use tollgate_core::account::{Access, KeyId, PlanId, Status, UsagePlanId};
 use tollgate_core::catalog::Catalog;
 use tollgate_core::derive::Deriver;
 use tollgate_core::ledger::Outcome;
-use tollgate_core::ops::{
-    Act, Doubt, Doubted, REBUILT_CLOSED, Rebuild, RebuildReport, Rebuilt, doubts,
-};
 use tollgate_core::sweep::{ACCOUNTS_AT_ONCE, News};
 use tollgate_events::{AccountId, CustomerId};
+use tollgate_operator::{
+    Act, Doubt, Doubted, REBUILT_CLOSED, Rebuild, RebuildReport, Rebuilt, doubts,
+};
 use tollgate_standin::api_gateway::{NewApiKey, NewPlan};
 use tollgate_standin::cognito::{CognitoStandin, PoolConfig};
 use tollgate_standin::stripe::When;

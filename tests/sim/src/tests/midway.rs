@@ -5,8 +5,8 @@ use jiff::SignedDuration;
 use tollgate_core::account::{PlanId, Status};
 use tollgate_core::batch::Message;
 use tollgate_core::ledger::Outcome;
-use tollgate_core::ops::Act;
 use tollgate_events::{AccountId, Envelope, Source, cognito};
+use tollgate_operator::Act;
 use tollgate_standin::world::EVENTS_QUEUE;
 
 use super::rebuild::operators_act as operate;

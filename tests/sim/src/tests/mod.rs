@@ -53,7 +53,7 @@ mod wrong_pool;
 
 use jiff::SignedDuration;
 use tollgate_core::account::{PlanId, Status, UsagePlanId};
-use tollgate_core::ops::{Act, OperatorAct};
+use tollgate_operator::{Act, OperatorAct};
 use tollgate_standin::api_gateway::NewApiKey;
 use tollgate_standin::world::{BULK_QUEUE, EVENTS_QUEUE};
 

@@ -5,9 +5,9 @@ use tollgate_core::account::Status;
 use tollgate_core::catalog::CatalogFile;
 use tollgate_core::converge::DRIFT;
 use tollgate_core::ledger::Outcome;
-use tollgate_core::ops::Act;
 use tollgate_core::sweep::wake;
 use tollgate_events::{AccountId, cognito};
+use tollgate_operator::Act;
 
 use super::scene::Scene;
 use crate::fair::compare;

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use tollgate_core::account_api::{AccountApi, Refusal};
 use tollgate_core::catalog::CatalogFile;
-use tollgate_core::ops::Act;
 use tollgate_core::ports::Class;
 use tollgate_events::{AccountId, CustomerId};
+use tollgate_operator::Act;
 use tollgate_standin::stripe::{
     Card, Interval, Metadata, NewPrice, SessionStatus, SubscriptionData, When,
 };

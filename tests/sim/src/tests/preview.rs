@@ -3,8 +3,8 @@
 use jiff::SignedDuration;
 use tollgate_core::account::{PlanId, Status};
 use tollgate_core::converge::{Preview, Stop};
-use tollgate_core::ops::{Act, OperatorAct};
 use tollgate_events::AccountId;
+use tollgate_operator::{Act, OperatorAct};
 use tollgate_standin::stripe::SubscriptionData;
 
 use crate::executor::block_on;
@@ -17,7 +17,11 @@ const READS: [&str; 6] = ["Get", "List", "Query", "Scan", "AdminGet", "BatchGet"
 /// Previews, and makes sure that nothing was written.
 fn preview(scene: &Scene, account: &AccountId, act: Option<&OperatorAct>) -> Preview {
     scene.world.gate.take_calls();
-    let preview = block_on(scene.worker.preview(account, Vec::new(), act)).unwrap();
+    let preview = match act {
+        Some(act) => block_on(act.preview(&scene.worker, account)),
+        None => block_on(scene.worker.preview(account, Vec::new())),
+    };
+    let preview = preview.unwrap();
     for call in scene.world.gate.take_calls() {
         let reads = READS.iter().any(|read| call.operation.starts_with(read))
             || call.operation.starts_with("GET ");
@@ -102,7 +106,7 @@ fn a_key_that_is_not_shown_yet_is_waited_for() {
         scene.world.api_gateway.set_read_lag(SignedDuration::from_secs(lag));
         let ann = scene.sign_up("ann");
         scene.world.gate.take_calls();
-        let foreseen = block_on(scene.worker.preview(&ann, Vec::new(), None));
+        let foreseen = block_on(scene.worker.preview(&ann, Vec::new()));
         let looks = scene.world.gate.take_calls().into_iter();
         let looks = looks.filter(|call| call.operation == "GetApiKey").count();
         match foreseen {
@@ -124,7 +128,7 @@ fn an_event_is_foreseen_for_whom_it_concerns() {
     scene.world.stripe.account().open_dispute(customer.as_str()).unwrap();
     let events = scene.events();
     let after = |account| {
-        let preview = scene.worker.preview(account, events.clone(), None);
+        let preview = scene.worker.preview(account, events.clone());
         block_on(preview).unwrap().after.1
     };
     assert_eq!((after(&ann), after(&bob)), (Status::Active, Status::Held));
@@ -146,7 +150,7 @@ fn a_closed_account_is_not_warned_of_what_others_pay() {
     drop(stripe);
     let events = scene.events();
     assert_eq!(scene.handle(&events).failed, [""; 0]);
-    let foreseen = block_on(scene.worker.preview(&ann, events, None)).unwrap();
+    let foreseen = block_on(scene.worker.preview(&ann, events)).unwrap();
     assert_eq!((foreseen.after.1, foreseen.warnings), (Status::Closed, Vec::new()));
     assert_eq!(foreseen.steps, [], "nor is it cancelled");
 }
@@ -163,7 +167,7 @@ fn what_has_landed_on_a_namesake_is_left_there() {
     assert_eq!(scene.handle(&scene.events()).failed, [""; 0]);
     let told = || scene.told_plan(&thief);
     assert_eq!(told().as_deref(), Some("pro"), "it has landed on them");
-    let refused = block_on(scene.worker.preview(&thief, Vec::new(), None)).unwrap_err();
+    let refused = block_on(scene.worker.preview(&thief, Vec::new())).unwrap_err();
     assert!(matches!(refused, Stop::NamedAsSub { .. }), "{refused}");
     assert_eq!(told().as_deref(), Some("pro"));
 }

@@ -6,13 +6,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::SignedDuration;
 use tollgate_core::account::{Access, Account, KeyId, PlanId, Reason, Status};
 use tollgate_core::ledger::{Claim, Commit, CommitResult, Outcome};
-use tollgate_core::ops::{
-    Act, OVERLAP, OperatorAct, REBUILD, REBUILT_CLOSED, REBUILT_GRANT, REBUILT_HOLD, Rebuild,
-    RebuildReport, Rebuilt, Reconcile, Repaired, Word, excesses,
-};
 use tollgate_core::ports::{Ledger, PortResult, Service};
 use tollgate_core::sweep::{ACCOUNTS_AT_ONCE, Drift, DriftReport, DriftSweep, News};
 use tollgate_events::{AccountId, CustomerId, Source};
+use tollgate_operator::{
+    Act, OVERLAP, OperatorAct, REBUILD, REBUILT_CLOSED, REBUILT_GRANT, REBUILT_HOLD, Rebuild,
+    RebuildReport, Rebuilt, Reconcile, Repaired, Word, excesses,
+};
 use tollgate_standin::api_gateway::Key;
 use tollgate_standin::stripe::{Card, NewCustomer, SubscriptionData, When};
 use tollgate_standin::world::{BULK_QUEUE, EVENTS_QUEUE};

@@ -6,11 +6,11 @@ use std::collections::BTreeMap;
 use jiff::SignedDuration;
 use tollgate_core::account::{KeyId, MintIntent, Slot, Status};
 use tollgate_core::key_name::key_name;
-use tollgate_core::ops::{Excess, Reconcile, Repaired, TooMany, Word, excesses};
 use tollgate_core::sweep::{
     ACCOUNTS_AT_ONCE, About, Drift, DriftReport, DriftSweep, Finding, News, Stage,
 };
 use tollgate_events::AccountId;
+use tollgate_operator::{Excess, Reconcile, Repaired, TooMany, Word, excesses};
 use tollgate_standin::api_gateway::NewApiKey;
 use tollgate_standin::cognito::{CognitoStandin, PoolConfig};
 use tollgate_standin::sqs::SqsPort;

@@ -2,9 +2,9 @@
 
 use jiff::SignedDuration;
 use tollgate_core::account::Status;
-use tollgate_core::ops::Act;
 use tollgate_core::policy::{LAG_AT_MOST, PlanThen};
 use tollgate_events::{AccountId, CustomerId};
+use tollgate_operator::Act;
 use tollgate_standin::stripe::{Card, DRAFT_TIME, NewRefund};
 
 use super::scene::Scene;

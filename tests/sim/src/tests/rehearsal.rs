@@ -7,9 +7,9 @@ use jiff::{SignedDuration, Timestamp};
 use tollgate_core::account::Status;
 use tollgate_core::converge::Preview;
 use tollgate_core::ledger::{EventRecord, Outcome};
-use tollgate_core::ops::{Held, Rehearsal, Rehearsed, Selection, Step, Supply, What};
 use tollgate_core::ports::{Class, Ledger, Service};
 use tollgate_events::{Envelope, EventId, Via};
+use tollgate_operator::{Held, Rehearsal, Rehearsed, Selection, Step, Supply, What};
 use tollgate_standin::stripe::When;
 
 use super::blast::{demoting, fourteen, handle_all, look_at_all, on_pro};

@@ -7,13 +7,13 @@ use jiff::{SignedDuration, Timestamp};
 use tollgate_core::account::PlanId;
 use tollgate_core::converge::Preview;
 use tollgate_core::ledger::{Outcome, StoredEvent};
-use tollgate_core::ops::{
-    About, Act, Cursor, LISTED_FOR, Progress, Rehearsal, Rehearsed, Replay, Selection, Sent, Step,
-    Supply, count,
-};
 use tollgate_core::ports::PortResult;
 use tollgate_events::stripe::ACTED_ON;
 use tollgate_events::{AccountId, CustomerId, Envelope, EventId, EventRef, Source, Via};
+use tollgate_operator::{
+    About, Act, Cursor, LISTED_FOR, Progress, Rehearsal, Rehearsed, Replay, Selection, Sent, Step,
+    Supply, count,
+};
 use tollgate_standin::ledger::MemoryLedger;
 use tollgate_standin::stripe::{Answer, StripeStandin};
 use tollgate_standin::world::{BULK_QUEUE, World};

@@ -9,9 +9,9 @@ use tollgate_core::account::{Access, PlanId, Status};
 use tollgate_core::converge::{Invocation, Stop};
 use tollgate_core::decide::stale::Stale;
 use tollgate_core::ledger::Outcome;
-use tollgate_core::ops::{Act, REBUILT_GRANT, REBUILT_HOLD, RebuildReport};
 use tollgate_core::sweep::{ACCOUNTS_AT_ONCE, Drift, sweep};
 use tollgate_events::{AccountId, CustomerId, DisputeId};
+use tollgate_operator::{Act, REBUILT_GRANT, REBUILT_HOLD, RebuildReport};
 use tollgate_standin::ledger::Backup;
 use tollgate_standin::stripe::When;
 
@@ -67,7 +67,7 @@ fn differs(scene: &Scene) -> BTreeMap<Drift, usize> {
 /// does nothing.
 fn stops(scene: &Scene, account: &AccountId) -> Option<Stale> {
     let before = scene.outside();
-    let preview = block_on(scene.worker.preview(account, Vec::new(), None));
+    let preview = block_on(scene.worker.preview(account, Vec::new()));
     let event = scene
         .accepted()
         .into_values()

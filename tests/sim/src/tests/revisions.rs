@@ -5,8 +5,8 @@ use jiff::SignedDuration;
 use tollgate_core::account::{Access, PlanId, Status};
 use tollgate_core::converge::Worker;
 use tollgate_core::ledger::Outcome;
-use tollgate_core::ops::{Act, changes};
 use tollgate_events::{AccountId, Envelope};
+use tollgate_operator::{Act, changes};
 use tollgate_standin::stripe::{Status as Subscribed, When};
 
 use super::blast::{demoting, drift, fourteen, look_at_all, on_pro, passes};

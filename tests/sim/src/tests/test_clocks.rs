@@ -2,9 +2,9 @@
 
 use jiff::SignedDuration;
 use tollgate_core::account::{PlanId, Reason};
-use tollgate_core::ops::Act;
 use tollgate_core::sweep::ACCOUNTS_AT_ONCE;
 use tollgate_events::AccountId;
+use tollgate_operator::Act;
 use tollgate_standin::stripe::NewCustomer;
 
 use crate::scene::{Bought, Scene};

@@ -5,11 +5,11 @@ use tollgate_core::account::Status;
 use tollgate_core::control_plane::ControlPlane;
 use tollgate_core::converge::DRIFT;
 use tollgate_core::ledger::{KeyCount, Outcome, StackRecord};
-use tollgate_core::ops::Act;
 use tollgate_core::policy::{MOST_DEFERRED, PARKED_REVIEW_AFTER, Policy};
 use tollgate_core::ports::{Class, Ledger, Service};
 use tollgate_core::sweep::wake;
 use tollgate_events::{AccountId, Envelope, EventId};
+use tollgate_operator::Act;
 use tollgate_standin::api_gateway::KeyPatch;
 use tollgate_standin::stripe::When;
 

@@ -6,10 +6,10 @@ use tollgate_core::account::Status;
 use tollgate_core::batch::BatchReport;
 use tollgate_core::converge::{DRIFT, Worker};
 use tollgate_core::ledger::{Blast, Outcome};
-use tollgate_core::ops::Act;
 use tollgate_core::ports::Ledger;
 use tollgate_core::sweep::wake;
 use tollgate_events::{AccountId, CustomerId, DisputeId, Envelope, Via};
+use tollgate_operator::Act;
 use tollgate_standin::stripe::{
     Card, NewCustomer, Settings, StripeStandin, SubscriptionData, When,
 };

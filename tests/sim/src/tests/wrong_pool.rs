@@ -3,10 +3,10 @@
 
 use jiff::SignedDuration;
 use tollgate_core::account::{Access, PlanId, Status};
-use tollgate_core::ops::Act;
 use tollgate_core::policy::PlanThen;
 use tollgate_core::sweep::Drift;
 use tollgate_events::{AccountId, CustomerId};
+use tollgate_operator::Act;
 
 use super::binding::compare;
 use super::blast::{drift, handle_all, look_at_all, passes};

@@ -9,8 +9,8 @@ use aws_sdk_apigateway::types::{
 use tollgate_core::account::{PlanId, UsagePlanId};
 use tollgate_core::catalog::{Period, Quota, Throttle};
 use tollgate_core::ports::{Class, Page, PortResult, Service};
-use tollgate_core::storefront::{ObservedPlan, Owner, TAG_PLAN, TAG_STACK, UsageSettings};
 use tollgate_functions::adapters::error::{Operation, readable};
+use tollgate_operator::storefront::{ObservedPlan, Owner, TAG_PLAN, TAG_STACK, UsageSettings};
 
 /// The largest page that API Gateway gives.
 const PAGE: i32 = 500;

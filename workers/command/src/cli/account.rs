@@ -9,9 +9,9 @@ mod show;
 use clap::{Args, Subcommand};
 use jiff::{SignedDuration, Timestamp};
 use tollgate_core::account::PlanId;
-use tollgate_core::ops::Act;
 use tollgate_core::ports::Clock;
 use tollgate_events::{CustomerId, DisputeId};
+use tollgate_operator::Act;
 
 use super::on_record::OnRecord;
 use super::stack::PlansOption;

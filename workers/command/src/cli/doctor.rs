@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use clap::Args;
 use secrecy::SecretString;
 use tollgate_core::catalog::CatalogFile;
-use tollgate_core::doctor::{Expected, Look, Unseen, Verdict, examine};
 use tollgate_core::ports::Clock;
 use tollgate_functions::adapters::dynamodb::table::EXPIRES_AT;
 use tollgate_functions::config::StripeEndpoint;
+use tollgate_operator::doctor::{Expected, Look, Unseen, Verdict, examine};
 
 use super::stack::PlansOption;
 use super::{Colour, Context, Exit, Failure, Io, Setting, StackSettings};

@@ -4,10 +4,10 @@ use clap::{Args, Subcommand};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use tollgate_core::ledger::KeyCount;
-use tollgate_core::ops::{
+use tollgate_core::ports::{Clock, Ledger};
+use tollgate_operator::{
     Forecast, KeyStock, Minted, Pace, Reached, count_keys, forecast as foresee, minted,
 };
-use tollgate_core::ports::{Clock, Ledger};
 
 use super::stack::PlansOption;
 use super::table::{fields, table_with_red};

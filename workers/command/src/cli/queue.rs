@@ -3,10 +3,10 @@
 use clap::Subcommand;
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use tollgate_core::doctor::{Look, Messages, QueuePair, Unseen};
 use tollgate_core::ledger::StackRecord;
-use tollgate_core::ops::{Backlog, Stock, Trouble, backlog, troubles};
 use tollgate_core::ports::{Clock, Ledger};
+use tollgate_operator::doctor::{Look, Messages, QueuePair, Unseen};
+use tollgate_operator::{Backlog, Stock, Trouble, backlog, troubles};
 
 use super::table::{fields_with_red, table_with_red};
 use super::{Colour, Context, Exit, Failure, Io, doctor, left_out};
@@ -61,7 +61,7 @@ impl Seen {
     /// Each queue, its dead letters below it.
     fn messages(&self) -> impl Iterator<Item = (String, Look<Messages>)> {
         self.queues.iter().flat_map(|pair| {
-            let seen = |it: &Look<tollgate_core::doctor::Queue>| match it {
+            let seen = |it: &Look<tollgate_operator::doctor::Queue>| match it {
                 Ok(queue) => Ok(queue.messages),
                 Err(unseen) => Err(unseen.clone()),
             };

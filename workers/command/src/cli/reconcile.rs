@@ -14,11 +14,11 @@ use serde_json::Value;
 use tollgate_core::account::KeyId;
 use tollgate_core::catalog::CatalogFile;
 use tollgate_core::halt::Halt;
-use tollgate_core::ops::{self, Excess, Repaired, Word, excesses, is_held_back};
 use tollgate_core::ports::{Clock, PortResult};
 use tollgate_core::sweep::{
     ACCOUNTS_AT_ONCE, About, Drift, DriftReport, DriftSweep, Finding, News,
 };
+use tollgate_operator::{Excess, Repaired, Word, excesses, is_held_back};
 
 use self::report::{Findings, sentence};
 use super::confirm::{Answer, Consent};
@@ -98,7 +98,7 @@ pub(super) async fn run<C: Clock>(
     let (ports, queue) = (context.ports().await?, context.queue().await?);
     let stack = context.settings().await?.need(Setting::Stack)?.to_owned();
     must_belong(&ports).await?;
-    let reconcile = ops::Reconcile { sweep: comparison(&ports, &queue, &file, &stack) };
+    let reconcile = tollgate_operator::Reconcile { sweep: comparison(&ports, &queue, &file, &stack) };
     context.progress(COMPARING, io)?;
     let mut findings = Findings::new(listed);
     let mut stages = Stages::begin(context.json, io);
@@ -181,7 +181,7 @@ struct Acted {
 
 async fn act<C, P, Q>(
     command: &Reconcile,
-    reconcile: &ops::Reconcile<'_, P, Q>,
+    reconcile: &tollgate_operator::Reconcile<'_, P, Q>,
     looked: &Looked<'_>,
     acted: &mut Acted,
     context: &Context<'_, C>,

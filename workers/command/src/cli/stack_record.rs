@@ -7,10 +7,10 @@ use serde_json::{Value, json};
 use tollgate_core::binding::InUse;
 use tollgate_core::ledger::StackRecord;
 use tollgate_core::mismatch::Mismatch;
-use tollgate_core::ops::{OperateStack, StackAct};
 use tollgate_core::ports::{Clock, Ledger, Ports};
 use tollgate_core::text::one_line;
 use tollgate_functions::adapters::system::SystemEntropy;
+use tollgate_operator::{OperateStack, StackAct};
 
 use super::confirm::Answer;
 use super::on_record::{OnRecord, by};

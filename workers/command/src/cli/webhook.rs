@@ -4,10 +4,10 @@ use clap::{Args, Subcommand};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 use tollgate_core::ports::Clock;
-use tollgate_core::storefront::{
+use tollgate_functions::adapters::stripe::{API_VERSION, fingerprint, signing_secrets};
+use tollgate_operator::storefront::{
     EndpointChange, EndpointDiff, EndpointNote, EndpointObstacle, Wanted, Wish, diff_endpoints,
 };
-use tollgate_functions::adapters::stripe::{API_VERSION, fingerprint, signing_secrets};
 
 use super::confirm::{Answer, Consent};
 use super::stack::PlansOption;

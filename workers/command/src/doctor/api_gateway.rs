@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use aws_config::SdkConfig;
 use aws_sdk_apigateway::Client;
-use tollgate_core::doctor::{Api, Look};
 use tollgate_core::ports::Service;
-use tollgate_core::storefront::ObservedPlan;
 use tollgate_functions::adapters::error::Operation;
+use tollgate_operator::doctor::{Api, Look};
+use tollgate_operator::storefront::ObservedPlan;
 
 use super::unseen::{aws, port};
 use crate::adapters::usage_plans::UsagePlans;

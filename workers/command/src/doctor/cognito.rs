@@ -5,11 +5,11 @@ use aws_sdk_cognitoidentityprovider::Client;
 use aws_sdk_cognitoidentityprovider::types::{
     LambdaConfigType, PreTokenGenerationVersionConfigType, SchemaAttributeType, UserPoolClientType,
 };
-use tollgate_core::doctor::{
-    AppClient, CustomAttribute, Expected, Look, Triggers, Unseen, UserPool,
-};
 use tollgate_core::ports::Service;
 use tollgate_functions::adapters::error::Operation;
+use tollgate_operator::doctor::{
+    AppClient, CustomAttribute, Expected, Look, Triggers, Unseen, UserPool,
+};
 
 use super::unseen::aws;
 

@@ -12,11 +12,11 @@ use aws_sdk_dynamodb::types::{
     PointInTimeRecoveryStatus, ProjectionType, TableDescription, TimeToLiveStatus,
 };
 use jiff::{SignedDuration, Timestamp};
-use tollgate_core::doctor::{BelongsTo, IndexShape, Look, Table, TableShape, Unseen};
 use tollgate_core::ports::{Clock, Ledger as _, Service};
 use tollgate_functions::adapters::dynamodb::DynamoLedger;
 use tollgate_functions::adapters::dynamodb::table::{INDEXES, PK, SK};
 use tollgate_functions::adapters::error::Operation;
+use tollgate_operator::doctor::{BelongsTo, IndexShape, Look, Table, TableShape, Unseen};
 
 use super::unseen::{aws, port};
 

@@ -1,9 +1,9 @@
 //! What `tollgate doctor` sees: one module for each system, all of them asked at once.
 //!
 //! Everything here reads; nothing is changed. What fails becomes an
-//! [`Unseen`](tollgate_core::doctor::Unseen) of its check, never the end of the look.
+//! [`Unseen`](tollgate_operator::doctor::Unseen) of its check, never the end of the look.
 //! A secret's value is judged where it was read and goes no further; a key's value is never
-//! asked for. What is made of it all is [`tollgate_core::doctor`]'s business.
+//! asked for. What is made of it all is [`tollgate_operator::doctor`]'s business.
 
 mod api_gateway;
 mod cognito;
@@ -18,9 +18,9 @@ use std::collections::BTreeSet;
 
 use aws_config::SdkConfig;
 use secrecy::SecretString;
-use tollgate_core::doctor::{Expected, Look, Observed};
 use tollgate_core::ports::Clock;
 use tollgate_functions::config::StripeEndpoint;
+use tollgate_operator::doctor::{Expected, Look, Observed};
 
 pub use self::dynamodb::table_shape;
 pub use self::report::{json, text};
@@ -64,7 +64,7 @@ pub enum SecretPlace {
     /// Here.
     Value(SecretString),
     /// Nobody knows.
-    Unknown(tollgate_core::doctor::Unseen),
+    Unknown(tollgate_operator::doctor::Unseen),
 }
 
 /// Looks at everything.

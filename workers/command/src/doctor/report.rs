@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use serde_json::{Value, json};
-use tollgate_core::doctor::{Finding, Findings, Verdict};
+use tollgate_operator::doctor::{Finding, Findings, Verdict};
 
 /// One line for each check, grouped by system; problems and their mends below it. `paint`
 /// colours a mark.

@@ -3,9 +3,9 @@
 
 use aws_config::SdkConfig;
 use secrecy::{ExposeSecret, SecretString};
-use tollgate_core::doctor::{Expected, Look, Secret, SecretValue, Secrets, Unseen};
 use tollgate_functions::adapters::stripe::{fingerprint, signing_secrets};
 use tollgate_functions::config::secret_fault;
+use tollgate_operator::doctor::{Expected, Look, Secret, SecretValue, Secrets, Unseen};
 
 use super::unseen::port;
 use super::{Place, SecretPlace};

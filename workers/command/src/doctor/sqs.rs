@@ -7,9 +7,9 @@ use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::QueueAttributeName as Name;
 use jiff::SignedDuration;
 use serde_json::Value;
-use tollgate_core::doctor::{Look, Messages, Queue, QueuePair, Redrive, Unseen};
 use tollgate_core::ports::Service;
 use tollgate_functions::adapters::error::Operation;
+use tollgate_operator::doctor::{Look, Messages, Queue, QueuePair, Redrive, Unseen};
 
 use super::QueuePlace;
 use super::unseen::aws;

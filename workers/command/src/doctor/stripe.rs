@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use jiff::{SignedDuration, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
 use tollgate_core::catalog::Plan;
-use tollgate_core::doctor::{Expected, Look, Product, SeenPrice, Stripe, StripeKey, Unseen};
 use tollgate_core::ports::{Page, PortResult, Stripe as _, Unreadable};
+use tollgate_operator::doctor::{Expected, Look, Product, SeenPrice, Stripe, StripeKey, Unseen};
 
 use super::Place;
 use super::unseen::port;

@@ -2,9 +2,9 @@
 
 use aws_sdk_dynamodb::config::http::HttpResponse;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
-use tollgate_core::doctor::Unseen;
 use tollgate_core::ports::{Class, PortError};
 use tollgate_functions::adapters::error::Operation;
+use tollgate_operator::doctor::Unseen;
 
 use crate::mend;
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use tollgate_events::wakes::LINKED;
 use tollgate_events::{
     AccountId, CustomerId, DisputeId, Envelope, Hint, Source, Via, cloudtrail, cognito,
 };
@@ -12,7 +13,6 @@ use crate::account::{Account, User};
 use crate::accounts::{Answer, Change};
 use crate::decide::{Facts, UserFact};
 use crate::ledger::{CustomerLink, StepTaken};
-use crate::ops::LINKED;
 use crate::policy::LAG_AT_MOST;
 use crate::ports::{Ledger, PortResult, Ports};
 use crate::stripe::Subscription;

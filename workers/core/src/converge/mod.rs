@@ -89,7 +89,7 @@ use crate::text::one_line;
 
 pub use between::Invocation;
 use between::Turn;
-pub use preview::Preview;
+pub use preview::{Preview, Supposed};
 pub use tollgate_events::wakes::{BETWEEN_PLANS, DRIFT, DUE, OLD_KEY_BETWEEN_PLANS};
 
 /// A worker: the ports, and what it decides by. Built once.

@@ -4,14 +4,13 @@
 use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
-use tollgate_events::{AccountId, Envelope, SubscriptionId};
+use tollgate_events::{AccountId, CustomerId, Envelope, SubscriptionId};
 
 use super::{DRIFT, Invocation, Run, Stop, Worker};
 use crate::account::{Account, PlanId, Reason, RetiringKey, Status};
 use crate::accounts::Change;
 use crate::decide::Warning;
 use crate::ledger::StackRecord;
-use crate::ops::{OperatorAct, bring_disputes};
 use crate::plan::Step;
 use crate::ports::{Clock, Ledger, Ports};
 use crate::sweep::wake;
@@ -60,22 +59,28 @@ impl Preview {
     }
 }
 
+/// An account as somebody's act would leave it: what a preview of that act begins with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Supposed {
+    /// As it was found.
+    pub found: Account,
+    /// As it would be left.
+    pub left: Account,
+    /// The customer whom the act links.
+    pub links: Option<CustomerId>,
+}
+
 impl<P: Ports> Worker<P> {
-    /// Reads what a convergence on behalf of `events`, after an operator's act if there is
-    /// one, would read, and tells what it would do. Claims nothing: a worker may be at it at the
-    /// same time, and then the preview tells of a state that is about to pass.
+    /// Reads what a convergence on behalf of `events` would read, and tells what it would do.
+    /// Claims nothing: a worker may be at it at the same time, and then the preview tells of a state
+    /// that is about to pass.
     ///
     /// # Errors
     /// [`Stop`]: as a convergence would stop; or the control plane had no room for two reads in a
     /// minute.
-    pub async fn preview(
-        &self,
-        id: &AccountId,
-        events: Vec<Envelope>,
-        act: Option<&OperatorAct>,
-    ) -> Result<Preview, Stop> {
+    pub async fn preview(&self, id: &AccountId, events: Vec<Envelope>) -> Result<Preview, Stop> {
         let mut stack = self.ports.ledger().stack().await?;
-        self.preview_within(id, events, act, &mut stack).await
+        self.preview_within(id, events, &mut stack).await
     }
 
     /// The same, of one of several: what the limits leave is counted in `stack`.
@@ -86,12 +91,31 @@ impl<P: Ports> Worker<P> {
         &self,
         id: &AccountId,
         events: Vec<Envelope>,
-        act: Option<&OperatorAct>,
         stack: &mut StackRecord,
     ) -> Result<Preview, Stop> {
-        let now = self.ports.clock().now();
-        let account = self.ports.ledger().account(id).await?;
-        let account = account.unwrap_or_else(|| Account::new(id.clone()));
+        let found = self.ports.ledger().account(id).await?;
+        let found = found.unwrap_or_else(|| Account::new(id.clone()));
+        self.foresee(found, None, events, stack).await
+    }
+
+    /// The same after somebody's act, which wakes the account.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn preview_after(&self, supposed: Supposed) -> Result<Preview, Stop> {
+        let mut stack = self.ports.ledger().stack().await?;
+        let Supposed { found, left, links } = supposed;
+        self.foresee(found, Some((left, links)), Vec::new(), &mut stack).await
+    }
+
+    async fn foresee(
+        &self,
+        account: Account,
+        act: Option<(Account, Option<CustomerId>)>,
+        events: Vec<Envelope>,
+        stack: &mut StackRecord,
+    ) -> Result<Preview, Stop> {
+        let (now, id) = (self.ports.clock().now(), account.id.clone());
         if account.catalog_revision > self.catalog.revision {
             return Err(Stop::CatalogOutdated);
         }
@@ -101,8 +125,8 @@ impl<P: Ports> Worker<P> {
         let mut run = Run::new(self, account, unclaimed, events, now, &invocation);
         run.foretold = Some(stack.clone());
         let before = (run.committed().plan.clone(), run.committed().status);
-        if let Some(act) = act {
-            run.foretell(act).await?;
+        if let Some((left, links)) = act {
+            run.suppose(left, links.as_ref()).await?;
         }
         run.link().await?;
         if is_woken && run.events.is_empty() && !run.claimed.found_open() {
@@ -120,7 +144,7 @@ impl<P: Ports> Worker<P> {
         let mut observed = run.look(run.attributes_known(), &mut 0).await?;
         let steps = run.steps(&desired, &mut observed).await?;
         Ok(Preview {
-            account: id.clone(),
+            account: id,
             before,
             after: (desired.plan.clone(), desired.status),
             steps,
@@ -134,16 +158,15 @@ impl<P: Ports> Worker<P> {
 }
 
 impl<P: Ports> Run<'_, P> {
-    /// An operator's act, as the operator finds the account. What is refused changes nothing.
-    async fn foretell(&mut self, act: &OperatorAct) -> Result<(), Stop> {
-        let mut next = self.account.clone();
-        if act.change(&mut next, self.now).is_ok() {
-            bring_disputes(self.ledger(), &act.act, &mut next).await?;
-            self.claimed.commit(Change::to(next.clone(), self.now)).await?;
-            self.account = next;
-            if let Some(customer) = act.act.links() {
-                self.join_stuck(customer).await?;
-            }
+    /// Begins with the account as an act would leave it.
+    async fn suppose(&mut self, left: Account, links: Option<&CustomerId>) -> Result<(), Stop> {
+        if left == self.account && links.is_none() {
+            return Ok(());
+        }
+        self.claimed.commit(Change::to(left.clone(), self.now)).await?;
+        self.account = left;
+        if let Some(customer) = links {
+            self.join_stuck(customer).await?;
         }
         Ok(())
     }

@@ -59,7 +59,7 @@ pub const ACCOUNTS_AT_ONCE: usize = 5_200;
 
 /// Between two calls of Stripe or Cognito. Stripe wants bulk work below 15/s; Cognito
 /// allows 30/s of `ListUsers`.
-pub(crate) const GAP: SignedDuration = SignedDuration::from_millis(100);
+pub const GAP: SignedDuration = SignedDuration::from_millis(100);
 /// How often the note of what was counted is tried.
 const NOTE_ROUNDS: u32 = 3;
 /// What `SendMessageBatch` takes.
@@ -593,7 +593,8 @@ impl<'a, P: Ports, Q: Queue> UnderWay<'a, P, Q> {
 }
 
 /// The pages of a listing, each after a pause.
-pub(crate) struct Pages<'a, C> {
+#[derive(Debug)]
+pub struct Pages<'a, C> {
     clock: &'a C,
     gap: SignedDuration,
     next: Option<Option<String>>,
@@ -601,18 +602,19 @@ pub(crate) struct Pages<'a, C> {
 
 impl<'a, C: Clock> Pages<'a, C> {
     /// None was read yet.
-    pub(crate) fn new(clock: &'a C, gap: SignedDuration) -> Self {
+    pub fn new(clock: &'a C, gap: SignedDuration) -> Self {
         Self { clock, gap, next: Some(None) }
     }
 
     /// Where the next page begins (`None` on the first); `None` after the last.
-    pub(crate) async fn turn(&mut self) -> Option<Option<String>> {
+    pub async fn turn(&mut self) -> Option<Option<String>> {
         let page = self.next.take()?;
         self.clock.sleep(self.gap).await;
         Some(page)
     }
 
-    pub(crate) fn go_on(&mut self, next: Option<String>) {
+    /// Where the next page begins, if there is one.
+    pub fn go_on(&mut self, next: Option<String>) {
         self.next = next.map(Some);
     }
 }

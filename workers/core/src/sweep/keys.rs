@@ -208,7 +208,7 @@ impl Keys {
 
 /// Whether an account names a key: by its id, by an intent that has just made it, or as one
 /// that it has replaced.
-pub(crate) fn names(stack: &str, account: &Account, key: &Orphan) -> bool {
+pub fn names(stack: &str, account: &Account, key: &Orphan) -> bool {
     let by_intent = account.intent.as_ref().is_some_and(|intent| {
         key.name == key_name(stack, &account.id, intent.slot, intent.generation)
     });

@@ -29,14 +29,11 @@ use crate::account::KeyId;
 use crate::ports::LeftOut;
 
 pub use disputes::DISPUTES_OF;
-pub use drift::{ACCOUNTS_AT_ONCE, DriftSweep};
-pub(crate) use drift::{GAP, Pages};
+pub use drift::{ACCOUNTS_AT_ONCE, DriftSweep, GAP, Pages};
 pub use due::{SweepReport, sweep};
-pub use keys::ORPHANS_LISTED;
-pub(crate) use keys::names;
-pub(crate) use part::Part;
-pub use stages::StageLost;
-pub(crate) use stages::plans_of_keys;
+pub use keys::{ORPHANS_LISTED, names};
+pub use part::Part;
+pub use stages::{StageLost, plans_of_keys};
 
 /// In what an account, a user or a customer was seen to differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

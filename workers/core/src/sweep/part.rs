@@ -9,26 +9,26 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 /// The ids whose hash leaves `rest` when it is divided by `of`. Hashes are those of this
 /// process: nothing of them is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Part {
+pub struct Part {
     rest: u64,
     of: u64,
 }
 
 impl Part {
     /// All ids.
-    pub(crate) fn all() -> Self {
+    pub fn all() -> Self {
         Self { rest: 0, of: 1 }
     }
 
     /// Whether an id belongs to it.
-    pub(crate) fn holds(self, id: &str) -> bool {
+    pub fn holds(self, id: &str) -> bool {
         let mut hasher = DefaultHasher::new();
         id.hash(&mut hasher);
         hasher.finish() % self.of == self.rest
     }
 
     /// Makes it half of what it was; returns the other half.
-    pub(crate) fn halve(&mut self) -> Self {
+    pub fn halve(&mut self) -> Self {
         let (rest, of) = (self.rest, self.of);
         self.of = of * 2;
         Self { rest: rest + of, of: of * 2 }

@@ -24,7 +24,7 @@ pub struct StageLost {
 ///
 /// # Errors
 /// A call failed.
-pub(crate) async fn plans_of_keys<P: Ports>(
+pub async fn plans_of_keys<P: Ports>(
     ports: &P,
     catalog: &Catalog,
     gap: SignedDuration,

@@ -4,9 +4,9 @@ use jiff::{SignedDuration, Timestamp};
 use tollgate_core::account::PlanId;
 use tollgate_core::account_api::AccountApi;
 use tollgate_core::converge::DRIFT;
-use tollgate_core::ops::Act;
 use tollgate_core::sweep::wake;
 use tollgate_events::{AccountId, CustomerId, DisputeId, Envelope, Source, Via};
+use tollgate_operator::Act;
 use tollgate_standin::stripe::Card;
 use tollgate_standin::world::{BULK_QUEUE, EVENTS_QUEUE};
 

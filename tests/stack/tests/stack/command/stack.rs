@@ -2,11 +2,11 @@
 
 use serde_json::{Value, json};
 use tollgate_core::ledger::Outcome;
-use tollgate_core::ops::REBIND;
 use tollgate_core::ports::Ledger;
 use tollgate_events::{EventId, EventRef, Source};
 use tollgate_local::customer::Customer;
 use tollgate_local::stack::OTHER_STRIPE_KEY;
+use tollgate_operator::REBIND;
 use tollgate_standin::world::POOL_ID;
 
 use super::{Input, Operator, Said};

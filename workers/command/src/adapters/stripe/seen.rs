@@ -2,14 +2,14 @@
 
 use jiff::Timestamp;
 use serde_json::json;
-use tollgate_core::doctor::{CheckoutCustomer, Endpoint, Product, SeenPrice};
 use tollgate_core::ports::{Class, Page, PortResult};
-use tollgate_core::storefront::{METADATA_SECRET, METADATA_STACK};
 use tollgate_events::stripe::ACTED_ON;
 use tollgate_functions::adapters::stripe::answer::{Object, Odd};
 use tollgate_functions::adapters::stripe::call::{Call, operation, segment};
 use tollgate_functions::adapters::stripe::views::{is_metered, metadata};
 use tollgate_functions::adapters::stripe::{PAGE, read_page, unless_not_found};
+use tollgate_operator::doctor::{CheckoutCustomer, Endpoint, Product, SeenPrice};
+use tollgate_operator::storefront::{METADATA_SECRET, METADATA_STACK};
 
 use super::{LOOKUP_KEYS, OperatorStripe};
 

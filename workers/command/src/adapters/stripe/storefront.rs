@@ -6,15 +6,15 @@ use serde_json::{Value, json};
 use tollgate_core::account::PlanId;
 use tollgate_core::catalog::{Interval, Offer};
 use tollgate_core::ports::PortResult;
-use tollgate_core::storefront::{
-    Endpoint, METADATA_PLAN, METADATA_SECRET, METADATA_STACK, ObservedPrice, ObservedProduct,
-    Owner, PriceTerms,
-};
 use tollgate_events::{CustomerId, PriceId, ProductId};
 use tollgate_functions::adapters::stripe::answer::{Object, Odd};
 use tollgate_functions::adapters::stripe::call::{Call, operation, segment};
 use tollgate_functions::adapters::stripe::views::metadata;
 use tollgate_functions::adapters::stripe::{API_VERSION, every_row, unless_not_found};
+use tollgate_operator::storefront::{
+    Endpoint, METADATA_PLAN, METADATA_SECRET, METADATA_STACK, ObservedPrice, ObservedProduct,
+    Owner, PriceTerms,
+};
 
 use super::{LOOKUP_KEYS, OperatorStripe};
 

@@ -5,12 +5,12 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use tollgate_core::account::{PlanId, RetiringKey};
 use tollgate_core::converge::Preview;
-use tollgate_core::ops::{Act, ActError, Acted, Aftermath, Operate, OperatorAct, State, aftermath};
 use tollgate_core::ports::Clock;
 use tollgate_events::AccountId;
 use tollgate_functions::adapters::dynamodb::DynamoLedger;
 use tollgate_functions::adapters::sqs::SqsQueue;
 use tollgate_functions::adapters::system::SystemEntropy;
+use tollgate_operator::{Act, ActError, Acted, Aftermath, Operate, OperatorAct, State, aftermath};
 
 use super::{Doing, customer};
 use crate::cli::confirm::Answer;
@@ -124,7 +124,7 @@ impl<C: Clock> Doer<'_, '_, C> {
         io: &mut Io<'_>,
     ) -> Result<Exit, Failure> {
         let worker = self.context.worker(plans).await?;
-        let preview = Box::pin(worker.preview(self.id, Vec::new(), Some(self.act))).await?;
+        let preview = Box::pin(self.act.preview(&worker, self.id)).await?;
         let changes = changes || preview.changes();
         if self.context.json {
             writeln!(io.out, "{:#}", foreseen(&preview, changes))?;

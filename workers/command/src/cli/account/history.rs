@@ -1,8 +1,8 @@
 //! `tollgate account history`: each change, and what was behind it.
 
 use serde_json::{Value, json};
-use tollgate_core::ops::{Cause, Change, changes, history};
 use tollgate_core::ports::Clock;
+use tollgate_operator::{Cause, Change, changes, history};
 
 use crate::cli::table::fields;
 use crate::cli::{Context, Exit, Failure, Io, who};

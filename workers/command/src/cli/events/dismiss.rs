@@ -2,9 +2,9 @@
 
 use clap::Args;
 use serde_json::json;
-use tollgate_core::ops::{Dismissed, dismiss};
 use tollgate_core::ports::{Clock, Ledger};
 use tollgate_events::EventRef;
+use tollgate_operator::{Dismissed, dismiss};
 
 use super::name::{event, short};
 use crate::cli::confirm::Answer;

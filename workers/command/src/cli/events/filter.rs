@@ -4,12 +4,12 @@ use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use jiff::{SignedDuration, Timestamp};
 use tollgate_core::ledger::Outcome;
-use tollgate_core::ops::{About, LISTED_FOR, Selection, Supply};
 use tollgate_core::ports::{Clock, Ledger, Stripe};
 use tollgate_core::shell::quoted;
 use tollgate_events::{CustomerId, EventRef};
 use tollgate_functions::adapters::dynamodb::DynamoLedger;
 use tollgate_functions::adapters::stripe::StripeApi;
+use tollgate_operator::{About, LISTED_FOR, Selection, Supply};
 
 use super::name::{event, short};
 use crate::cli::time::{duration, time};

@@ -5,8 +5,8 @@ use std::collections::VecDeque;
 use clap::Args;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
-use tollgate_core::ops::{Found, Selection, look_up};
 use tollgate_core::ports::{Clock, Ledger, Stripe};
+use tollgate_operator::{Found, Selection, look_up};
 
 use super::filter::{Filter, Place, clients};
 use super::print;

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use tollgate_core::ledger::{Entry, StoredEvent};
-use tollgate_core::ops::{Found, Tally};
+use tollgate_operator::{Found, Tally};
 
 use super::filter::second;
 use super::name::short;

@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use tollgate_core::account::{PlanId, Status};
 use tollgate_core::converge::Preview;
 use tollgate_core::halt::Halt;
-use tollgate_core::ops::{Held, Rehearsal, Rehearsed, Step, What};
 use tollgate_core::ports::{Clock, Ledger, Ports};
+use tollgate_operator::{Held, Rehearsal, Rehearsed, Step, What};
 
 use super::filter::{Filter, Place};
 use super::replay::Replay;

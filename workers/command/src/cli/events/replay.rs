@@ -7,12 +7,12 @@ use jiff::SignedDuration;
 use serde_json::json;
 use tollgate_core::halt::Halt;
 use tollgate_core::ledger::Outcome;
-use tollgate_core::ops::{self, Cursor, Progress, Selection, Sent, count, new_run};
 use tollgate_core::ports::{Class, Clock, Entropy as _, Ledger as _, PortError};
 use tollgate_functions::adapters::dynamodb::DynamoLedger;
 use tollgate_functions::adapters::sqs::SqsQueue;
 use tollgate_functions::adapters::stripe::StripeApi;
 use tollgate_functions::adapters::system::SystemEntropy;
+use tollgate_operator::{Cursor, Progress, Selection, Sent, count, new_run};
 
 use super::filter::{Filter, Place, clients, second};
 use super::print::{tally, tally_as_json};
@@ -174,7 +174,7 @@ impl<C: Clock> Replaying<'_, C> {
     /// Sends them; it was stopped, if that breaks.
     async fn send(&mut self, io: &Io<'_>) -> Result<ControlFlow<()>, Failure> {
         let mut supply = self.options.filter.supply(self.selection.clone(), &self.place)?;
-        let replay = ops::Replay {
+        let replay = tollgate_operator::Replay {
             ledger: self.place.ledger,
             queue: &self.queue,
             clock: &self.context.clock,
@@ -184,7 +184,7 @@ impl<C: Clock> Replaying<'_, C> {
         let total = self.total.sent;
         let bar = Bar::begin("events sent", Some(total as u64), self.context.json, io);
         let (sent, wait) = (&mut self.sent, self.options.wait);
-        let told = |progress: &Progress, some: &[ops::Found]| {
+        let told = |progress: &Progress, some: &[tollgate_operator::Found]| {
             bar.at(progress.sent);
             if wait {
                 sent.add(some);

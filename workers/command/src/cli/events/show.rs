@@ -3,10 +3,10 @@
 use clap::Args;
 use serde_json::json;
 use tollgate_core::ledger::{Entry, StoredEvent};
-use tollgate_core::ops::Found;
 use tollgate_core::ports::{Clock, Ledger};
 use tollgate_events::{EventRef, Source};
 use tollgate_functions::adapters::dynamodb::DynamoLedger;
+use tollgate_operator::Found;
 
 use super::filter::second;
 use super::name::{event, short};

@@ -11,9 +11,9 @@ use jiff::SignedDuration;
 use tollgate_core::account::PlanId;
 use tollgate_core::catalog::{CatalogDraft, Offer};
 use tollgate_core::ports::{Class, Clock, Entropy as _, PortResult};
-use tollgate_core::storefront::{Change, Diff, Observed, diff};
 use tollgate_events::{PriceId, ProductId};
 use tollgate_functions::adapters::system::SystemEntropy;
+use tollgate_operator::storefront::{Change, Diff, Observed, diff};
 
 use super::file::PlansFile;
 use super::{Apply, print, to_apply};

@@ -5,7 +5,7 @@ use std::io::Result;
 use serde_json::{Value, json};
 use tollgate_core::account::UsagePlanId;
 use tollgate_core::catalog::{CatalogDraft, Offer, Plan};
-use tollgate_core::storefront::{Change, Diff, Note, Obstacle, PriceTerms, UsageSettings};
+use tollgate_operator::storefront::{Change, Diff, Note, Obstacle, PriceTerms, UsageSettings};
 
 use crate::cli::table::fields;
 use crate::cli::{Colour, Io};

@@ -5,10 +5,10 @@ use std::io::Result as IoResult;
 
 use serde_json::{Value, json};
 use tollgate_core::ledger::StackRecord;
-use tollgate_core::ops::{Doubted, OVERLAP, Rebuild, RebuildReport, Rebuilt, doubts};
 use tollgate_core::ports::{Clock, Ports, Queue};
 use tollgate_core::sweep::{ACCOUNTS_AT_ONCE, DriftSweep, Finding, News, Stage};
 use tollgate_events::AccountId;
+use tollgate_operator::{Doubted, OVERLAP, Rebuild, RebuildReport, Rebuilt, doubts};
 
 use super::super::confirm::Answer;
 use super::super::on_record::by;

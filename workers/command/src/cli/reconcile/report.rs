@@ -5,8 +5,8 @@ use std::io::Result;
 
 use indicatif::HumanCount;
 use serde_json::{Value, json};
-use tollgate_core::ops::{Excess, Repaired, TooMany};
 use tollgate_core::sweep::{About, Drift, DriftReport, Finding};
+use tollgate_operator::{Excess, Repaired, TooMany};
 
 use super::super::table::{counted, number};
 use super::super::{Colour, Io, left_out};

@@ -1,0 +1,91 @@
+//! What is still to be done, and what nobody will do without a person.
+
+use jiff::Timestamp;
+use tollgate_core::ledger::{Outcome, StackRecord};
+use tollgate_core::ports::{Ledger, LeftOut, PortResult};
+
+/// How many there are, and since when.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Stock {
+    /// How many.
+    pub count: u64,
+    /// Since when the oldest of them is.
+    pub oldest: Option<Timestamp>,
+}
+
+impl Stock {
+    fn add(&mut self, since: Timestamp) {
+        self.count += 1;
+        self.oldest = Some(self.oldest.map_or(since, |oldest| oldest.min(since)));
+    }
+}
+
+/// What the ledger has to do.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Backlog {
+    /// Accounts whose time has come: the next sweep wakes them.
+    pub due: Stock,
+    /// Events whose customer is linked to nobody yet.
+    pub waiting: Stock,
+    /// Events that need a person.
+    pub parked: Stock,
+    /// Accounts and events that cannot be read, and are in none of these.
+    pub unreadable: LeftOut,
+}
+
+/// Counts them all, page by page (indexes; may lag).
+///
+/// # Errors
+/// The ledger failed.
+pub async fn backlog<L: Ledger>(ledger: &L, now: Timestamp) -> PortResult<Backlog> {
+    let mut backlog = Backlog::default();
+    let mut page = None;
+    loop {
+        let due = ledger.due(now, page.as_deref()).await?;
+        backlog.unreadable.add(&due.unreadable);
+        due.items.iter().for_each(|(_, since)| backlog.due.add(*since));
+        page = due.next;
+        if page.is_none() {
+            break;
+        }
+    }
+    loop {
+        let stuck = ledger.stuck(page.as_deref()).await?;
+        backlog.unreadable.add(&stuck.unreadable);
+        for event in &stuck.items {
+            match event.record.outcome {
+                Outcome::Waiting => backlog.waiting.add(event.first_at),
+                Outcome::Parked => backlog.parked.add(event.first_at),
+                Outcome::Applied | Outcome::Unchanged | Outcome::Ignored | Outcome::Deferred => {}
+            }
+        }
+        page = stuck.next;
+        if page.is_none() {
+            return Ok(backlog);
+        }
+    }
+}
+
+/// What does not end by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trouble {
+    /// Messages that nobody could handle, and that are not on record yet.
+    DeadLetters(u64),
+    /// Parked events.
+    Parked(u64),
+    /// The blast limit holds demotions back.
+    BlastLimit,
+}
+
+/// What a person has to see to.
+pub fn troubles(dead_letters: u64, backlog: &Backlog, stack: &StackRecord) -> Vec<Trouble> {
+    let parked = backlog.parked.count;
+    [
+        (dead_letters > 0).then_some(Trouble::DeadLetters(dead_letters)),
+        (parked > 0).then_some(Trouble::Parked(parked)),
+        stack.blast.stopped.then_some(Trouble::BlastLimit),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}

@@ -1,0 +1,656 @@
+//! The way back when the ledger is lost: rebuilt from the other three systems.
+//!
+//! # Expected flow
+//! API Gateway's keys and who is on which plan are read once. Then, for each part of the
+//! accounts: the ledger's accounts, all subscriptions, all users. Every user whom the ledger
+//! has decided nothing about, and of whom there is a key of ours, a word in their
+//! attributes or a subscription with our proof, is written back: two writes, and no reads
+//! but pages. So is whoever an earlier rebuild has held or granted something for want of a
+//! reason: there may be one now. And so is whoever the comparison has found contradicted by the
+//! other systems ([`tollgate_core::decide::stale`]): then the ledger is older than they are. What a look has found is
+//! to be compared with [`doubts`] before anything is written.
+//!
+//! # Guarantees
+//! - It reads and writes nothing from a Stripe account or a pool that is not the stack's. A stack
+//!   that belongs to none, because its table was lost, belongs to those from then on: an operator
+//!   has seen them.
+//! - It writes what is, and moves nothing. Where that is not what should be, the
+//!   reconciliation finds it and the worker mends it, within the blast limit.
+//! - What the ledger has decided is not touched, but for the guesses of a rebuild that nobody has
+//!   ended, and for what is contradicted: running it again skips what exists, and what was
+//!   interrupted goes on.
+//! - What operators have done since the loss stays: closes, holds, grants, unlinks.
+//! - Any worker may decide what it has written, whatever the revision of the file that it went by.
+//! - What cannot be read is not nothing: of an account of which a row cannot be read nothing is
+//!   written, and it is told.
+//! - Nobody is released and nobody is demoted by what was forgotten: a disabled key that
+//!   nothing explains gets an operator's hold, a plan that nothing explains a grant. Both
+//!   are told, and are for a person to end.
+//! - Nobody's customer is given back to whom an operator may have taken them from: see
+//!   [`Rebuilt::disowned`].
+//! - A replaced key works on, as it may until the end of its overlap: [`OVERLAP`].
+//!
+//! # Caveats
+//! Not to be had from anywhere: history, event records, the reasons of holds and grants,
+//! disputes, refunds, customers on Stripe's test clocks whom no event has linked again, links of
+//! customers without our proof, accounts that were closed, when a grace period began.
+
+mod doubts;
+mod portion;
+mod remains;
+
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeSet, HashMap};
+
+use jiff::{SignedDuration, Timestamp};
+use tollgate_core::account::{Account, KeyId, PlanId, Slot, Status, UsagePlanId};
+use tollgate_core::accounts::{Accounts, Answer, Change, Claimed};
+use tollgate_core::binding::{Binding, Met};
+use tollgate_core::boundary::{Boundary, Marks};
+use tollgate_core::budget::Caller;
+use tollgate_core::catalog::Catalog;
+use tollgate_core::derive::{Deriver, Mark};
+use tollgate_core::key_name::read_key_name;
+use tollgate_core::ledger::{EventRecord, Outcome, StepTaken};
+use tollgate_core::policy::Policy;
+use tollgate_core::ports::{
+    ApiGateway, ApiKey, Class, Clock, Entropy, Ledger, LeftOut, Page, PlanStages, PortResult,
+    Ports, Stripe, UserRecord, Users,
+};
+use tollgate_core::stripe::Subscription;
+use tollgate_core::sweep::{GAP, News, Pages, Part, Stage, plans_of_keys, wake};
+use tollgate_events::{AccountId, CustomerId, Envelope, EventId, Source, Via};
+
+pub use self::doubts::{Doubt, Doubted, doubts};
+use self::portion::Portion;
+pub use self::remains::{OVERLAP, REBUILT_CLOSED, REBUILT_GRANT, REBUILT_HOLD};
+use self::remains::{Remains, Restored, has_guesses, restore};
+use super::acts::said;
+
+/// The type of the event that stands in the history of a rebuilt account.
+pub const REBUILD: &str = "operator.rebuild";
+
+/// For how long an account is held while it is written.
+const LEASE: SignedDuration = SignedDuration::from_secs(30);
+
+/// A rebuild.
+#[derive(Debug)]
+pub struct Rebuild<'a, P> {
+    /// The world; only the ledger is written to.
+    pub ports: &'a P,
+    /// The plans.
+    pub catalog: &'a Catalog,
+    /// The seller's choices.
+    pub policy: &'a Policy,
+    /// Which subscriptions name their account with our proof.
+    pub deriver: &'a Deriver,
+    /// The deployment's name, part of every key's name.
+    pub stack: &'a str,
+    /// Who does it.
+    pub by: &'a str,
+    /// How many accounts are held at once, at least 1.
+    pub at_once: usize,
+    /// Accounts of which the ledger is older than the world: [`tollgate_core::sweep::DriftReport::stale`].
+    pub stale: &'a BTreeSet<AccountId>,
+}
+
+/// A key of ours, as the listings show it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct FoundKey {
+    id: KeyId,
+    generation: u32,
+    enabled: bool,
+    created_at: Option<Timestamp>,
+    plans: Vec<UsagePlanId>,
+}
+
+/// The keys of one owner.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct FoundKeys {
+    newest: FoundKey,
+    older: Vec<FoundKey>,
+}
+
+impl FoundKeys {
+    fn add(&mut self, mut key: FoundKey) {
+        if (key.generation, &key.id) > (self.newest.generation, &self.newest.id) {
+            std::mem::swap(&mut self.newest, &mut key);
+        }
+        self.older.push(key);
+    }
+}
+
+/// An account that was written back, or would be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rebuilt {
+    /// Which one.
+    pub account: AccountId,
+    /// The plan that its key is on.
+    pub plan: Option<PlanId>,
+    /// Where it stands.
+    pub status: Status,
+    /// Its key was disabled and nothing says why: it is held until an operator releases it.
+    pub held: bool,
+    /// Its plan, where nothing explains it: granted until an operator revokes that.
+    pub granted: Option<PlanId>,
+    /// Customers with our proof whom the ledger has linked to somebody else, or an operator has
+    /// released.
+    pub taken: Vec<CustomerId>,
+    /// Customers with our proof who pay for more than the account has, by its key and by its user's
+    /// word: released, for a person to link.
+    pub disowned: Vec<CustomerId>,
+}
+
+/// What a rebuild came to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RebuildReport {
+    /// Accounts that the ledger knows: they were left as they are.
+    pub known: usize,
+    /// Accounts written back, or that would be.
+    pub rebuilt: usize,
+    /// Accounts of which the ledger was older than the world: they were, or would be, written as they
+    /// are.
+    pub stale: usize,
+    /// Those written that have their plan from a subscription.
+    pub paying: usize,
+    /// Those that are held, because their key was disabled.
+    pub held: usize,
+    /// Those that have a grant, because nothing explains their plan.
+    pub granted: usize,
+    /// Those that a rebuild had decided, and nobody else: they were, or would be, decided again.
+    pub again: usize,
+    /// Accounts on more than the default plan, written or known.
+    pub on_more: usize,
+    /// Customers linked.
+    pub customers: usize,
+    /// Live subscriptions whose owner by our proof has less, by their key and by their user's word,
+    /// and owes it to no later purchase: an operator may have released their customer. They are
+    /// released, and not linked.
+    pub disowned: usize,
+    /// Those with a customer whom the ledger has linked to somebody else, or an operator has
+    /// released. Only writing tells.
+    pub taken: usize,
+    /// Accounts that somebody was at: run it again.
+    pub busy: usize,
+    /// Accounts that were not written back, because a row of theirs cannot be read: what it says
+    /// is not known, and that is not nothing. Their events wait, and their keys stay as they are.
+    pub left: usize,
+    /// Rows of any of the four systems that cannot be read. Whose they are is left, as far as
+    /// that can be read.
+    pub unreadable: LeftOut,
+    /// Replaced keys that still work, until the longest overlap of a rotation is over.
+    pub retiring: usize,
+    /// Since when the oldest of them does.
+    pub retiring_since: Option<Timestamp>,
+    /// Other keys of ours besides an account's newest.
+    pub other_keys: usize,
+    /// Owners of keys of ours whom the ledger does not know.
+    pub owners: usize,
+    /// Keys of ours whose owner is not in the pool.
+    pub keys_without_user: usize,
+    /// Customers who pay for a plan of the catalog, whom no account of the ledger has, and
+    /// whose subscriptions do not name their account with our proof.
+    pub unproven: usize,
+    /// Live subscriptions that name their account with our proof.
+    pub proven: usize,
+    /// Live subscriptions that bear this stack's name, and a proof that the secrets did not make.
+    pub broken: usize,
+    /// Customers who pay for a plan of the catalog, and whose account is known.
+    pub owned: usize,
+    /// The parts in which the accounts were looked at.
+    pub parts: usize,
+    /// The most accounts and subscriptions held in memory at once.
+    pub held_at_most: usize,
+}
+
+/// Hears how far it is, and of each account as it is written.
+pub type Heard<'a> = &'a mut (dyn FnMut(News<Rebuilt>) + Send);
+
+type Keys = HashMap<AccountId, FoundKeys>;
+
+impl<P: Ports> Rebuild<'_, P> {
+    /// Tells what would be written back. Nothing is written.
+    ///
+    /// # Errors
+    /// A call failed.
+    pub async fn look(&self, heard: Heard<'_>) -> PortResult<RebuildReport> {
+        self.go_through(false, heard).await
+    }
+
+    /// Writes back what the ledger does not have.
+    ///
+    /// # Errors
+    /// A call failed. What was written stays: run it again.
+    pub async fn run(&self, heard: Heard<'_>) -> PortResult<RebuildReport> {
+        self.go_through(true, heard).await
+    }
+
+    async fn go_through(&self, writes: bool, heard: Heard<'_>) -> PortResult<RebuildReport> {
+        let binding = if writes { Binding::that_binds() } else { Binding::that_compares() };
+        binding.check(self.ports).await?;
+        // An operator has seen both.
+        binding.met(self.ports, Met { in_stripe: true, in_pool: true }).await?;
+        let mut report = RebuildReport::default();
+        let mut keys = self.keys(&mut report, heard).await?;
+        let mut parts = vec![Part::all()];
+        while let Some(part) = parts.pop() {
+            // In later parts the same rows come again.
+            let mut unreadable = LeftOut::default();
+            let mut portion =
+                self.accounts(part, &mut parts, &mut keys, &mut unreadable, heard).await?;
+            let marks =
+                self.subscriptions(&mut portion, &mut parts, &mut unreadable, heard).await?;
+            report.parts += 1;
+            let first = report.parts == 1;
+            if first {
+                (report.proven, report.broken) = marks;
+            }
+            report.known += portion.known();
+            report.on_more += portion.known_on_more();
+            report.unproven += portion.unproven();
+            report.owned += portion.owned();
+            report.held_at_most = report.held_at_most.max(portion.held_at_most);
+            self.users(portion, &mut keys, writes, &mut report, heard).await?;
+            if first {
+                report.unreadable.join(&unreadable);
+            }
+        }
+        report.keys_without_user = keys.len();
+        report.owners += keys.len();
+        Ok(report)
+    }
+
+    /// The keys of each owner, with the plans that they are on: the catalog's, and any other that
+    /// covers a stage of the catalog, which a key must be taken off first.
+    async fn keys(&self, report: &mut RebuildReport, heard: Heard<'_>) -> PortResult<Keys> {
+        let gateway = self.ports.api_gateway();
+        let mut keys = HashMap::new();
+        let gap = Caller::Command.per_call(self.policy);
+        let mut pages = Pages::new(self.ports.clock(), gap);
+        while let Some(position) = pages.turn().await {
+            let page = gateway.all_keys(position.as_deref()).await?;
+            heard(News::Through(Stage::Keys, page.items.len()));
+            report.unreadable.add(&page.unreadable);
+            keys.extend(page.items.into_iter().filter_map(|key| self.read(key)));
+            pages.go_on(page.next);
+        }
+        let unreadable = &mut report.unreadable;
+        let seen = |page: &Page<PlanStages>| unreadable.add(&page.unreadable);
+        for plan in plans_of_keys(self.ports, self.catalog, gap, seen).await? {
+            let mut pages = Pages::new(self.ports.clock(), gap);
+            while let Some(position) = pages.turn().await {
+                let page = gateway.keys_on(&plan, position.as_deref()).await?;
+                heard(News::Through(Stage::KeysOnPlans, page.items.len()));
+                report.unreadable.add(&page.unreadable);
+                for id in &page.items {
+                    if let Some((_, key)) = keys.get_mut(id) {
+                        key.plans.push(plan.clone());
+                    }
+                }
+                pages.go_on(page.next);
+            }
+        }
+        let mut of_owners: Keys = HashMap::new();
+        for (owner, key) in keys.into_values() {
+            match of_owners.entry(owner) {
+                Entry::Occupied(mut found) => found.get_mut().add(key),
+                Entry::Vacant(place) => {
+                    place.insert(FoundKeys { newest: key, older: Vec::new() });
+                }
+            }
+        }
+        Ok(of_owners)
+    }
+
+    /// A long-lived key of ours, by its id.
+    fn read(&self, key: ApiKey) -> Option<(KeyId, (AccountId, FoundKey))> {
+        let name = read_key_name(self.stack, &key.name)?;
+        name.slot.filter(|slot| *slot == Slot::Primary)?;
+        let ApiKey { id, enabled, created_at, .. } = key;
+        let (generation, plans) = (name.generation?, Vec::new());
+        let found = FoundKey { id: id.clone(), generation, enabled, created_at, plans };
+        Some((id, (name.account, found)))
+    }
+
+    /// What the ledger has of a part.
+    async fn accounts(
+        &self,
+        part: Part,
+        later: &mut Vec<Part>,
+        keys: &mut Keys,
+        unreadable: &mut LeftOut,
+        heard: Heard<'_>,
+    ) -> PortResult<Portion> {
+        let mut portion = Portion::new(part, self.at_once);
+        let mut page = None;
+        loop {
+            let accounts = self.ports.ledger().accounts(page.as_deref()).await?;
+            heard(News::Through(Stage::Accounts, accounts.items.len()));
+            unreadable.add(&accounts.unreadable);
+            for owner in accounts.unreadable.into_iter().filter_map(|row| row.owner) {
+                if let Ok(id) = AccountId::parse(owner) {
+                    keys.remove(&id);
+                    portion.add_unreadable(id, later);
+                }
+            }
+            for account in accounts.items {
+                let known = (!self.writes(&account)).then(|| self.is_on_more(&account));
+                if known.is_some() {
+                    keys.remove(&account.id);
+                }
+                portion.add(account, known, later);
+            }
+            page = accounts.next;
+            if page.is_none() {
+                return Ok(portion);
+            }
+        }
+    }
+
+    /// The subscriptions of accounts to be rebuilt. Returns how many live ones name their account
+    /// with our proof, and how many with one that the secrets did not make.
+    async fn subscriptions(
+        &self,
+        portion: &mut Portion,
+        later: &mut Vec<Part>,
+        unreadable: &mut LeftOut,
+        heard: Heard<'_>,
+    ) -> PortResult<(usize, usize)> {
+        let boundary = self.boundary();
+        let proven = |it: &Subscription| boundary.made_for(it.named.as_ref()).cloned();
+        let (mut ours, mut broken) = (0, 0);
+        // One proof is enough for all that a customer pays, and may stand on any page.
+        let mut pages = Pages::new(self.ports.clock(), GAP);
+        while let Some(position) = pages.turn().await {
+            let page = self.ports.stripe().all_subscriptions(position.as_deref()).await?;
+            heard(News::Through(Stage::Subscriptions, page.items.len()));
+            unreadable.add(&page.unreadable);
+            for row in &page.unreadable {
+                let owner = boundary.made_for(row.named.as_ref()).cloned();
+                owner.into_iter().for_each(|owner| portion.leave(owner));
+            }
+            for subscription in &page.items {
+                let mark = subscription.named.as_ref().map(|named| self.deriver.reads(named));
+                ours += usize::from(subscription.is_live() && mark == Some(Mark::Ours));
+                broken += usize::from(subscription.is_live() && mark == Some(Mark::Broken));
+                if let Some(owner) = proven(subscription) {
+                    portion.names(subscription.customer.clone(), owner);
+                }
+            }
+            pages.go_on(page.next);
+        }
+        let mut pages = Pages::new(self.ports.clock(), GAP);
+        while let Some(position) = pages.turn().await {
+            let page = self.ports.stripe().all_subscriptions(position.as_deref()).await?;
+            for owner in page.unreadable.into_iter().filter_map(|row| row.owner) {
+                let owner = CustomerId::parse(owner).ok().and_then(|id| portion.linked_to(&id));
+                owner.into_iter().for_each(|owner| portion.leave(owner));
+            }
+            for subscription in boundary.own(page.items) {
+                let owner =
+                    proven(&subscription).or_else(|| portion.linked_to(&subscription.customer));
+                if subscription.is_live() && boundary.is_sold(&subscription) {
+                    portion.pays(&subscription.customer, owner.is_some(), later);
+                }
+                if let Some(owner) = owner {
+                    portion.give(owner, subscription, later);
+                }
+            }
+            pages.go_on(page.next);
+        }
+        self.unlisted(portion, later).await?;
+        Ok((ours, broken))
+    }
+
+    /// The list of everybody's subscriptions leaves out those on test clocks. A customer who is
+    /// linked, and of whom nothing is listed, is asked about.
+    async fn unlisted(&self, portion: &mut Portion, later: &mut Vec<Part>) -> PortResult<()> {
+        for (customer, owner) in portion.unlisted() {
+            self.ports.clock().sleep(GAP).await;
+            let listed = match self.ports.stripe().subscriptions(&customer).await {
+                Err(error) if error.class == Class::Invalid => {
+                    portion.leave(owner);
+                    continue;
+                }
+                listed => listed?.unwrap_or_default(),
+            };
+            for subscription in self.boundary().own(listed) {
+                portion.give(owner.clone(), subscription, later);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether an account is to be written: nothing was decided, a rebuild has guessed, or it is
+    /// contradicted.
+    fn writes(&self, account: &Account) -> bool {
+        account.is_undecided() || has_guesses(account) || self.stale.contains(&account.id)
+    }
+
+    fn is_on_more(&self, account: &Account) -> bool {
+        let default = self.catalog.default_plan().map(|plan| &plan.id);
+        account.access.plan.is_some() && account.access.plan.as_ref() != default
+    }
+
+    fn boundary(&self) -> Boundary<'_> {
+        Boundary { catalog: self.catalog, marks: Marks::Proofs(self.deriver) }
+    }
+
+    /// Writes back every user of the part whom the ledger does not know.
+    async fn users(
+        &self,
+        mut portion: Portion,
+        keys: &mut Keys,
+        writes: bool,
+        report: &mut RebuildReport,
+        heard: Heard<'_>,
+    ) -> PortResult<()> {
+        let mut pages = Pages::new(self.ports.clock(), GAP);
+        while let Some(position) = pages.turn().await {
+            let page = self.ports.users().all_users(position.as_deref()).await?;
+            heard(News::Through(Stage::Users, page.items.len()));
+            if report.parts == 1 {
+                report.unreadable.add(&page.unreadable);
+            }
+            for user in &page.items {
+                if !portion.lacks(&user.id) {
+                    continue;
+                }
+                let keys = keys.remove(&user.id);
+                report.owners += usize::from(keys.is_some());
+                if portion.leaves(&user.id) {
+                    report.left += 1;
+                    continue;
+                }
+                let (account, subscriptions) = portion.take(&user.id);
+                let told = user.attributes.plan.is_some();
+                if keys.is_none() && subscriptions.is_empty() && !told {
+                    // Nobody ever decided anything: their next sign-in begins.
+                    continue;
+                }
+                let account = account.unwrap_or_else(|| Account::new(user.id.clone()));
+                let left = Left { user, keys, subscriptions };
+                if left.changes_nothing(&account, self) {
+                    report.known += 1;
+                    continue;
+                }
+                match Box::pin(self.write_back(left, account, writes, report)).await? {
+                    Some(rebuilt) => heard(News::Found(rebuilt)),
+                    None => report.busy += 1,
+                }
+            }
+            pages.go_on(page.next);
+        }
+        Ok(())
+    }
+
+    /// Writes one account; `None` when somebody else is at it.
+    async fn write_back(
+        &self,
+        mut left: Left<'_>,
+        read: Account,
+        writes: bool,
+        report: &mut RebuildReport,
+    ) -> PortResult<Option<Rebuilt>> {
+        let (before, mut claimed) = if writes {
+            match self.claim(&left.user.id).await? {
+                Some((account, claimed)) => (account, Some(claimed)),
+                None => return Ok(None),
+            }
+        } else {
+            (read, None)
+        };
+        let mut taken = Vec::new();
+        loop {
+            let now = self.ports.clock().now();
+            let remains = left.remains(&before, self.stale.contains(&before.id));
+            let restored = restore(&remains, self.catalog, self.policy, now);
+            if let Some(claimed) = &mut claimed {
+                match claimed.commit(self.change(&before, &restored, now)).await? {
+                    Answer::Committed { .. } => {}
+                    Answer::LinkTaken { customer, .. } | Answer::LinkReleased { customer } => {
+                        left.subscriptions.retain(|it| it.customer != customer);
+                        taken.push(customer);
+                        continue;
+                    }
+                    Answer::Lost(_) => return Ok(None),
+                }
+            }
+            report.count(self, &before, &restored, left.keys.as_ref());
+            report.taken += usize::from(!taken.is_empty());
+            return Ok(Some(Rebuilt {
+                account: restored.account.id,
+                plan: restored.account.access.plan,
+                status: restored.account.access.status,
+                held: restored.held,
+                granted: restored.granted,
+                taken,
+                disowned: restored.disowned.into_iter().collect(),
+            }));
+        }
+    }
+
+    /// Claims an account that is to be written; one that somebody has written since it was listed
+    /// is given back as it was.
+    async fn claim(
+        &self,
+        id: &AccountId,
+    ) -> PortResult<Option<(Account, Claimed<'_, P::Ledger, P::Entropy>)>> {
+        let now = self.ports.clock().now();
+        let until = now.saturating_add(LEASE).expect("a duration has no calendar");
+        let accounts = Accounts { ledger: self.ports.ledger(), entropy: self.ports.entropy() };
+        let Ok((account, claimed)) = accounts.claim(id, now, until).await? else {
+            return Ok(None);
+        };
+        if self.writes(&account) {
+            return Ok(Some((account, claimed)));
+        }
+        claimed.give_back(account, now).await?;
+        Ok(None)
+    }
+
+    /// State, history, links and the event's record.
+    fn change(&self, before: &Account, restored: &Restored, at: Timestamp) -> Change {
+        let account = restored.account.clone();
+        let id = EventId::parse(format!("op_{}", self.ports.entropy().hex()));
+        let event = Envelope {
+            source: Source::Operator,
+            id: id.expect("it is letters and digits"),
+            via: Via::Operator,
+            ..wake(REBUILD, account.id.clone(), None, at)
+        };
+        let step = "rebuild from API Gateway, Cognito and Stripe".to_owned();
+        let record = EventRecord {
+            detail: Some(self.detail(before, restored)),
+            account: Some(account.id.clone()),
+            ..EventRecord::of(event.clone(), Outcome::Applied, at)
+        };
+        Change {
+            causes: vec![event.event_ref()],
+            steps: vec![StepTaken { step, at }],
+            link: account.access.customers.iter().cloned().collect(),
+            unlink: restored.disowned.iter().cloned().collect(),
+            records: vec![record],
+            ..Change::to(account, at)
+        }
+    }
+
+    /// Who and why, for the event's record.
+    fn detail(&self, before: &Account, restored: &Restored) -> String {
+        let why = match before.is_undecided() {
+            true => "the ledger did not have this account; rebuilt",
+            false if self.stale.contains(&before.id) => {
+                "the ledger was older than the other systems; rebuilt"
+            }
+            false => "what a rebuild had guessed, rebuilt again",
+        };
+        let mut why = said(self.by, why);
+        if restored.held {
+            why += "; held, because its key was disabled";
+        }
+        if let Some(plan) = &restored.granted {
+            why += &format!("; granted {plan}, because nothing said why its key was on it");
+        }
+        for customer in &restored.disowned {
+            why += &format!("; {customer} pays for more than it had, and was not linked");
+        }
+        why
+    }
+}
+
+impl RebuildReport {
+    /// How many accounts were written, or would be.
+    pub fn written(&self) -> usize {
+        self.rebuilt + self.again + self.stale
+    }
+
+    fn count<P: Ports>(
+        &mut self,
+        rebuild: &Rebuild<'_, P>,
+        before: &Account,
+        restored: &Restored,
+        keys: Option<&FoundKeys>,
+    ) {
+        let access = &restored.account.access;
+        let written = match before.is_undecided() {
+            true => &mut self.rebuilt,
+            false if rebuild.stale.contains(&before.id) => &mut self.stale,
+            false => &mut self.again,
+        };
+        *written += 1;
+        self.paying += usize::from(access.reason.is_paid());
+        self.held += usize::from(restored.held);
+        self.granted += usize::from(restored.granted.is_some());
+        self.on_more += usize::from(rebuild.is_on_more(&restored.account));
+        self.customers += access.customers.len();
+        self.disowned += restored.disowned.len();
+        let older = keys.map_or(0, |keys| keys.older.len());
+        self.retiring += access.retiring.len();
+        self.other_keys += older.saturating_sub(access.retiring.len());
+        let since = access.retiring.iter().filter_map(|key| key.minted_at);
+        self.retiring_since = self.retiring_since.into_iter().chain(since).min();
+    }
+}
+
+/// What is left of one account, outside the ledger.
+struct Left<'a> {
+    user: &'a UserRecord,
+    keys: Option<FoundKeys>,
+    subscriptions: Vec<Subscription>,
+}
+
+impl Left<'_> {
+    fn remains<'b>(&'b self, before: &'b Account, stale: bool) -> Remains<'b> {
+        let (keys, subscriptions) = (self.keys.as_ref(), &self.subscriptions);
+        Remains { before, stale, user: self.user, keys, subscriptions }
+    }
+
+    /// Whether what a rebuild has guessed is guessed again.
+    fn changes_nothing<P: Ports>(&self, account: &Account, rebuild: &Rebuild<'_, P>) -> bool {
+        let now = rebuild.ports.clock().now();
+        let stale = rebuild.stale.contains(&account.id);
+        let remains = self.remains(account, stale);
+        let restored = || restore(&remains, rebuild.catalog, rebuild.policy, now);
+        !account.is_undecided() && restored().account.access == account.access
+    }
+}
