@@ -5,6 +5,11 @@
 //! into the one thing that travels on the queue, the [`Envelope`]. It is pure:
 //! no clock, no network, no AWS.
 //!
+//! What an event comes to is decided in `tollgate_core`, and how it gets here is the functions'
+//! business: this crate is given bytes, and gives back an envelope or says why there is none.
+//!
+//! Begin with [`Envelope`], then [`stripe::read`], [`cognito::read`] and [`cloudtrail::read`].
+//!
 //! **Architecture invariant:** nothing here decides who may use the API, and no
 //! payload or personal data gets past this crate.
 #![warn(missing_docs)]

@@ -1,4 +1,10 @@
-//! The whole product in one process on the stand-ins.
+//! The whole product in one process, on the stand-ins: `cargo demo` and `cargo local`.
+//!
+//! The functions are the real ones, with the real SDKs over HTTP, and the table is an embedded
+//! DynamoDB; AWS and Stripe are the stand-ins. Nothing here is deployed, and nothing of the product
+//! is written anew for it.
+//!
+//! Begin with [`stack::Stack`]; a customer who signs up, buys and calls is in [`customer`].
 
 pub mod access;
 pub mod customer;

@@ -13,7 +13,10 @@
 //! in fair weather and while others use the control plane too; and the [`flood`]: thousands of
 //! sign-ups against the control plane's limits.
 //!
-//! Not in the seeds: the reserve of keys, which has stories of its own.
+//! Not in the seeds: the reserve of keys, which has stories of its own. No SDK, no HTTP and no DynamoDB
+//! either: those are `tollgate_stack`'s.
+//!
+//! Begin with [`run`], which lives one seed.
 
 mod carry;
 mod clicks;

@@ -1,6 +1,11 @@
-//! What is measured and tested of the deployed product: the deployed stack, cold starts,
-//! sizes, reconciliations. The scenarios, the contract suite and the call counts are this
-//! package's tests.
+//! What is measured and tested of the whole product: the deployed stack, cold starts, sizes,
+//! reconciliations, each with a binary of its own.
+//!
+//! The stories, the contract of the stand-ins, faults on the wire, the command and the runbook are
+//! this package's tests, in `tests/stack`. What can go wrong in one process is simulated in
+//! `tollgate_sim` and not told here again.
+//!
+//! Begin with `tests/stack/scenarios`.
 
 pub mod coldstart;
 pub mod deployed;

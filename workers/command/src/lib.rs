@@ -1,10 +1,11 @@
 //! The operator's command `tollgate`.
 //!
-//! It parses, calls and prints, and nothing more: what is decided is decided in `tollgate_core`, what is
-//! called on AWS and Stripe is in `tollgate_functions::adapters`. It is no Lambda function and none
-//! of its dependencies are built into one.
+//! It parses, calls and prints, and nothing more: what an operator does is in `tollgate_operator`,
+//! and most of what is called on AWS and Stripe in `tollgate_functions::adapters`. No function is
+//! built with it.
 //!
-//! Begin with [`cli`]; what `tollgate doctor` gathers is in [`doctor`].
+//! Begin with [`cli`]; what `tollgate doctor` gathers is in [`doctor`], what only the command calls
+//! in [`adapters`].
 #![warn(missing_docs)]
 
 pub mod adapters;

@@ -1,10 +1,16 @@
-//! All meaning of Tollgate, and no AWS.
+//! The engine: what an event comes to, and no AWS.
 //!
 //! An event wakes, state decides: the worker claims the account, loads the facts
 //! ([`ports`]), [`decide`](decide::decide)s the desired access with a pure function,
 //! [`plan`](plan::plan)s the steps from what is observed, applies them and commits
 //! ([`converge`]). Webhook, sign-up, schedule, replay and operator all enter by
 //! this path.
+//!
+//! What an operator does beside that is in `tollgate_operator`; what calls AWS and Stripe is in
+//! `tollgate_functions`.
+//!
+//! Begin with [`Worker::converge`](converge::Worker::converge), and with [`batch`] for the way
+//! from a queue's message to it.
 //!
 //! **Architecture invariant:** `decide` and `plan` are total, deterministic and
 //! free of IO; neither sees [`ports`].

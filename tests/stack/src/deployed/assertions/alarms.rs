@@ -88,7 +88,7 @@ const SOURCES: [&str; 10] = [
     include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../workers/core/src/batch.rs")),
     include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../workers/core/src/converge/blast.rs")),
     include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../workers/core/src/converge/commit.rs")),
-    include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../workers/core/src/converge/mod.rs")),
+    include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../workers/core/src/converge.rs")),
     include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../workers/core/src/ingress.rs")),
 ];
 

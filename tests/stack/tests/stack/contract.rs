@@ -50,7 +50,7 @@ macro_rules! contract {
 /// The document lists exactly the cases that there are.
 #[test]
 fn the_document_names_every_case() {
-    let document = include_str!("../../../../../docs/contract.md");
+    let document = include_str!("../../../../docs/contract.md");
     let named: BTreeSet<&str> = document
         .lines()
         .filter_map(|line| line.strip_suffix("` |")?.rsplit_once("| `"))
