@@ -5,12 +5,15 @@
 
 use jiff::Timestamp;
 
-use super::event::CHARGE_REFUNDED;
 use super::lenient::{Lenient, Text};
 use super::view::{Item, Metadata, ObjectView, PriceFields, PriceView};
 use super::whole::Whole;
 use crate::envelope::json;
 use crate::{Hint, NamedAccount, PriceId, ProductId, check_word};
+
+/// The type of the event that tells of a refund, of all or a part of a charge. It shows the charge.
+/// <https://docs.stripe.com/api/events/types#event_types-charge.refunded>
+pub const CHARGE_REFUNDED: &str = "charge.refunded";
 
 /// What kind of object an event shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -8,17 +8,13 @@
 
 use jiff::Timestamp;
 
-use super::about::{About, about, sells_subscription};
+use super::about::{About, CHARGE_REFUNDED, about, sells_subscription};
 use super::lenient::{Lenient, Text};
 use super::view::{EventView, ObjectView};
 use super::whole::Whole;
 use crate::{
     ChargeId, CustomerId, Envelope, EventId, Source, Subject, Via, check_opaque, check_word,
 };
-
-/// The type of the event that tells of a refund, of all or a part of a charge. It shows the charge.
-/// <https://docs.stripe.com/api/events/types#event_types-charge.refunded>
-pub const CHARGE_REFUNDED: &str = "charge.refunded";
 
 /// The event types that Tollgate acts on: as many as a list of events can be asked for.
 /// <https://docs.stripe.com/api/events/types>, <https://docs.stripe.com/api/events/list>

@@ -7,6 +7,7 @@
 //! Begin with [`stack::Stack`]; a customer who signs up, buys and calls is in [`customer`].
 
 pub mod access;
+mod addresses;
 pub mod customer;
 pub mod demo;
 pub mod faults;

@@ -2,8 +2,8 @@
 
 use tollgate_standin::world::{API_ID, BULK_QUEUE, DEAD_LETTER_QUEUES, EVENTS_QUEUE, STAGE, World};
 
+use crate::addresses::{TABLE, Urls, queue_url};
 use crate::secrets::arns;
-use crate::stack::{TABLE, Urls, queue_url};
 
 /// The stack's name.
 pub const STACK: &str = "local";

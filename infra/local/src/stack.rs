@@ -41,14 +41,13 @@ use tollgate_standin::world::{
 use tower_http::cors::{Any, CorsLayer};
 
 use crate::access::Access;
+use crate::addresses::queue_url;
+pub use crate::addresses::{TABLE, Urls};
 use crate::faults::Faults;
 use crate::front::{self, Front};
 use crate::functions::{self, Deployed, Functions, Given, TriggerFunction};
 use crate::outputs;
 use crate::secrets::{self, arns};
-
-/// The ledger's table.
-pub const TABLE: &str = "tollgate-ledger";
 
 /// A user pool of the same account that is not the product's, and has no users.
 pub const OTHER_POOL_ID: &str = "us-east-1_Elsewhere";
@@ -59,19 +58,6 @@ pub const OTHER_STRIPE_KEY: &str = "sk_test_elsewhere";
 /// Clients repeat a request after a few milliseconds of real time: the clock of the
 /// stand-ins does not move while they wait.
 const BACKOFF: Duration = Duration::from_millis(2);
-
-/// Where the stack is reached.
-#[derive(Debug, Clone)]
-pub struct Urls {
-    /// Tollgate's own endpoints: `/webhook`, `/account`, …
-    pub tollgate: String,
-    /// The protected API: `/prod/hello`.
-    pub api: String,
-    /// The Stripe stand-in: its API, its checkout and portal pages.
-    pub stripe: String,
-    /// All of AWS: `AWS_ENDPOINT_URL`.
-    pub aws: String,
-}
 
 /// A function that can be broken on purpose, to show that it would be noticed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -494,10 +480,6 @@ fn noted(access: &Access, endpoint: Router) -> Router {
         access.note_stripe(request.headers(), request.method(), request.uri().path());
         next.run(request)
     }))
-}
-
-pub(crate) fn queue_url(urls: &Urls, queue: &str) -> String {
-    format!("{}/000000000000/{queue}", urls.aws)
 }
 
 /// Registers the webhook endpoint for every type, and returns its signing secret.

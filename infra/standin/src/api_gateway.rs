@@ -15,6 +15,7 @@ mod http;
 mod keys;
 mod limits;
 mod model;
+mod objects;
 mod patches;
 mod plan_keys;
 mod plans;
@@ -28,15 +29,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
 
-pub use apis::{KeySource, Resource, RestApi};
-pub use data_plane::{DataPlaneAnswer, DataPlaneCall};
+pub use data_plane::DataPlaneAnswer;
 pub use error::{Exception, Refusal};
-pub use keys::{Key, KeyPatch, KeyQuery, NewApiKey};
+pub use keys::{KeyPatch, KeyQuery, NewApiKey};
 pub use limits::Wall;
 pub use model::{Listing, Model, PageOf, Quotas};
+pub use objects::{
+    ApiStage, DataPlaneCall, Key, KeySource, Period, Plan, Quota, Resource, RestApi, Throttle,
+};
 pub use patches::{Patch, PatchOp};
-pub use plans::{ApiStage, NewPlan, Plan, Throttle};
-pub use usage::{DayUsage, Period, Quota};
+pub use plans::NewPlan;
+pub use usage::DayUsage;
 
 use crate::clock::VirtualClock;
 use crate::gate::Gate;

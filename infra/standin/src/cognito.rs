@@ -10,6 +10,7 @@ mod changes;
 mod cloudtrail;
 mod directory;
 mod error;
+mod hook;
 mod http;
 mod listing;
 mod model;
@@ -18,19 +19,22 @@ mod ports;
 mod requests;
 mod schema;
 mod session;
+mod signing;
 mod standin;
 mod tokens;
 mod triggers;
+mod user;
 mod views;
 
 pub use error::{Code, CognitoError};
+pub use hook::{TriggerFuture, Triggers};
 pub use http::router;
-pub use model::{User, UserStatus};
 pub use schema::{AppClient, CustomAttribute, PoolConfig, TokenEvent, TriggerConfig};
 pub use session::SignIn;
+pub use signing::TokenError;
 pub use standin::CognitoStandin;
-pub use tokens::{Claims, TokenError, Tokens};
-pub use triggers::{TriggerFuture, Triggers};
+pub use tokens::{Claims, Tokens};
+pub use user::{User, UserStatus};
 
 #[cfg(test)]
 mod tests;

@@ -49,15 +49,16 @@ pub use changes::When;
 pub use checkout::{NewSession, SESSION_LIFETIME};
 pub use clockwork::DRAFT_TIME;
 pub use customers::NewCustomer;
-pub use delivery::{Answer, Delivery, Endpoint, EndpointUpdate, NewEndpoint, RETRY_FOR};
+pub use delivery::{Answer, Delivery, EndpointUpdate, NewEndpoint, RETRY_FOR};
 pub use error::{ErrorKind, StripeError, StripeResult};
-pub use events::{Event, RETENTION};
+pub use events::RETENTION;
 
 pub use http::{DeliveryReport, router, router_of, webhook_client};
 pub use model::{
-    BillingReason, Card, Charge, Customer, Dispute, Interval, Invoice, InvoiceStatus, Item, Line,
-    Metadata, MissingPaymentMethod, PauseBehavior, Period, Portal, Price, Product, Refund, Session,
-    SessionStatus, Settings, Subscription, SubscriptionData, Warning, WhenExhausted,
+    BillingReason, Card, Charge, Customer, Dispute, Endpoint, Event, Interval, Invoice,
+    InvoiceStatus, Item, Line, Metadata, MissingPaymentMethod, PauseBehavior, Period, Portal,
+    Price, Product, Refund, Session, SessionStatus, Settings, Subscription, SubscriptionData,
+    Warning, WhenExhausted,
 };
 pub use objects::API_VERSION;
 pub use refunds::NewRefund;

@@ -106,7 +106,7 @@ async fn dispatch<C: Clock>(
         Command::Queue(queue::Queue::Status) => queue::status(context, io).await,
         Command::Stack(command) => stack_record::run(command, context, io).await,
         Command::Keys(keys::Keys::Forecast(options)) => keys::forecast(options, context, io).await,
-        Command::Completions { shell } => completions::print(shell, context.json, io),
+        Command::Completions { shell } => completions::print(definition(), shell, context.json, io),
     }
 }
 

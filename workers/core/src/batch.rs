@@ -272,7 +272,7 @@ impl<P: Ports> Worker<P> {
     async fn put_on_record(&self, record: EventRecord, batch: &mut Batch<'_>) -> PortResult<()> {
         let outcome = record.outcome;
         // Boxed: it stands at the end of a chain of calls, and its type is deep.
-        let record = Box::pin(record.with_who(self.ports.ledger())).await?;
+        let record = Box::pin(self.with_who(record)).await?;
         self.ports.ledger().record(&[record]).await?;
         batch.count(outcome, 1);
         Ok(())

@@ -7,10 +7,7 @@
 
 use jiff::SignedDuration;
 
-use crate::policy::Policy;
-
-/// What AWS allows everybody in an account and Region together, in calls a second.
-pub const LIMIT: u32 = 10;
+use crate::policy::{LIMIT, Policy};
 
 /// How many callers have a share.
 const CALLERS: u32 = 4;

@@ -1,7 +1,7 @@
 //! What the ledger keeps besides the account: history, event records, commits.
 //!
 //! The ledger is one DynamoDB table; these types say what goes in and out of it,
-//! the [`Ledger`] port says how.
+//! the port [`Ledger`](crate::ports::Ledger) says how.
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -12,7 +12,6 @@ use tollgate_events::{
 use crate::account::{Access, Account, Reason};
 use crate::person::Memory;
 use crate::policy::{BLAST_AT_LEAST, BLAST_PERCENT};
-use crate::ports::{Ledger, PortResult};
 
 /// What became of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -123,16 +122,18 @@ impl EventRecord {
         }
     }
 
-    /// The same, with the first line that is on record of an operator's act: who, and why.
-    pub(crate) async fn with_who<L: Ledger>(mut self, ledger: &L) -> PortResult<Self> {
-        if self.event.source != Source::Operator {
-            return Ok(self);
-        }
-        let stored = ledger.event(&self.event).await?.and_then(|it| it.record.detail);
-        let who = stored.as_deref().and_then(|detail| detail.lines().next()).map(str::to_owned);
+    /// Whether it tells of an operator's act: then who did it and why is on record already.
+    pub(crate) fn is_of_an_act(&self) -> bool {
+        self.event.source == Source::Operator
+    }
+
+    /// The same, with the first line of what is on record of an operator's act: who, and why.
+    pub(crate) fn with_who(mut self, stored: Option<&StoredEvent>) -> Self {
+        let stored = stored.and_then(|it| it.record.detail.as_deref());
+        let who = stored.and_then(|detail| detail.lines().next()).map(str::to_owned);
         let lines: Vec<_> = who.into_iter().chain(self.detail).collect();
         self.detail = (!lines.is_empty()).then(|| lines.join("\n"));
-        Ok(self)
+        self
     }
 
     /// The envelope, if it could be read.

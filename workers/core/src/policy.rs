@@ -5,7 +5,10 @@ use serde::de::Error;
 use serde::{Deserialize, Deserializer};
 use tollgate_events::stripe::{ACTED_ON, CHARGE_REFUNDED};
 
-use crate::budget::LIMIT;
+/// What AWS allows everybody in an account and Region together to call API Gateway's control plane, in
+/// calls a second, and does not raise.
+/// <https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html>
+pub const LIMIT: u32 = 10;
 
 /// What becomes of a plan.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]

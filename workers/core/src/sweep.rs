@@ -14,6 +14,7 @@ mod drift;
 mod due;
 mod held;
 mod keys;
+mod pages;
 mod part;
 mod stages;
 
@@ -29,9 +30,10 @@ use crate::account::KeyId;
 use crate::ports::LeftOut;
 
 pub use disputes::DISPUTES_OF;
-pub use drift::{ACCOUNTS_AT_ONCE, DriftSweep, GAP, Pages};
+pub use drift::{ACCOUNTS_AT_ONCE, DriftSweep};
 pub use due::{SweepReport, sweep};
 pub use keys::{ORPHANS_LISTED, names};
+pub use pages::{GAP, Pages};
 pub use part::Part;
 pub use stages::{StageLost, plans_of_keys};
 

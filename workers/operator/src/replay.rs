@@ -35,9 +35,9 @@ use tollgate_events::{Envelope, EventRef, Via};
 
 pub use cursor::{Cursor, NoCursor, new_run};
 pub use follow::Sent;
-pub use listed::LISTED_FOR;
+pub use listed::{Few, LISTED_FOR, TooOld};
 pub use selection::{About, Found, Selection};
-pub use supply::{Few, Supply, TooOld, look_up};
+pub use supply::{Supply, look_up};
 
 /// What `SendMessageBatch` takes.
 const EVENTS_TO_A_CALL: usize = 10;

@@ -6,46 +6,7 @@ use std::collections::BTreeMap;
 
 use super::error::{Exception, Refusal};
 use super::model::{Listing, Model, PageOf};
-
-/// Where an API takes its keys from.
-/// <https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-api-key-source.html>
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum KeySource {
-    /// The header `X-API-Key`.
-    #[default]
-    Header,
-    /// A Lambda authorizer's answer.
-    Authorizer,
-}
-
-impl KeySource {
-    pub(super) fn as_str(self) -> &'static str {
-        match self {
-            Self::Header => "HEADER",
-            Self::Authorizer => "AUTHORIZER",
-        }
-    }
-}
-
-/// A REST API.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct RestApi {
-    /// Where it takes its keys from.
-    pub key_source: KeySource,
-    /// Its resources, by id.
-    pub resources: BTreeMap<String, Resource>,
-}
-
-/// A resource of an API.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Resource {
-    /// Its id.
-    pub id: String,
-    /// `/hello`
-    pub path: String,
-    /// Its methods, by HTTP method, each with whether it requires a key.
-    pub methods: BTreeMap<String, bool>,
-}
+use super::objects::{Resource, RestApi};
 
 impl Model {
     /// Makes an API with these methods: path, HTTP method, whether it requires a key.

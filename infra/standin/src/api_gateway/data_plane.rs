@@ -4,8 +4,6 @@
 //! is counted. It sees keys and their plans with the propagation lag; a plan's own
 //! settings at once. Real quotas and throttles are best effort, these are exact.
 
-use std::collections::BTreeSet;
-
 use axum::Router;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
@@ -16,7 +14,7 @@ use jiff::Timestamp;
 use super::ApiGatewayStandin;
 use super::limits::Bucket;
 use super::model::Model;
-use super::plans::ApiStage;
+use super::objects::{ApiStage, DataPlaneCall, Known, View};
 use super::usage::day_of;
 
 /// What the protected API answers.
@@ -26,36 +24,6 @@ pub struct DataPlaneAnswer {
     pub status: u16,
     /// The JSON body.
     pub body: &'static str,
-}
-
-/// One request to the protected API, as it was answered.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DataPlaneCall {
-    /// When.
-    pub at: Timestamp,
-    /// To which stage.
-    pub stage: ApiStage,
-    /// To what there: `GET /hello`.
-    pub resource: String,
-    /// The key's id, where its value was known.
-    pub key_id: Option<String>,
-    /// The HTTP status.
-    pub status: u16,
-}
-
-/// What the data plane knows of a value from some time on.
-#[derive(Debug, Clone)]
-pub(super) struct View {
-    from: Timestamp,
-    /// `None` once the key is deleted.
-    key: Option<Known>,
-}
-
-#[derive(Debug, Clone)]
-struct Known {
-    id: String,
-    enabled: bool,
-    plans: BTreeSet<String>,
 }
 
 const HELLO: DataPlaneAnswer = answer(200, r#"{"message":"hello"}"#);

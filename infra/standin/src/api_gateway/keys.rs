@@ -7,31 +7,7 @@ use tollgate_core::derive::KeyValue;
 
 use super::error::{Exception, Refusal};
 use super::model::{Listing, Model, PageOf};
-
-/// An API key.
-#[derive(Debug, Clone)]
-pub struct Key {
-    /// Its id.
-    pub id: String,
-    /// Its value, which nobody can change.
-    pub value: KeyValue,
-    /// Its name; not unique.
-    pub name: Option<String>,
-    /// For people.
-    pub description: Option<String>,
-    /// Whose it is.
-    pub customer_id: Option<String>,
-    /// Whether the data plane accepts it.
-    pub enabled: bool,
-    /// Tags, kept and returned.
-    pub tags: BTreeMap<String, String>,
-    /// When it was made.
-    pub created: Timestamp,
-    /// When it was last changed.
-    pub updated: Timestamp,
-    /// The usage plans that it is on.
-    pub plans: BTreeSet<String>,
-}
+use super::objects::Key;
 
 /// What `CreateApiKey` takes.
 #[derive(Debug, Clone, Default)]

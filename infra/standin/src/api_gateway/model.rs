@@ -6,13 +6,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::SignedDuration;
 
-use super::apis::RestApi;
-use super::data_plane::{DataPlaneCall, View};
 use super::error::{Exception, Refusal};
-use super::keys::Key;
 use super::limits::Bucket;
-use super::plans::{ApiStage, Plan};
-use super::usage::Counter;
+use super::objects::{ApiStage, Counter, DataPlaneCall, Key, Plan, RestApi, View};
 
 /// The account's fixed quotas.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,8 +1,7 @@
 //! What `UpdateUsagePlan` patches.
 
 use super::error::{Exception, Refusal};
-use super::plans::{ApiStage, Plan, Throttle};
-use super::usage::{Period, Quota};
+use super::objects::{ApiStage, Period, Plan, Quota, Throttle};
 
 /// What a patch does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

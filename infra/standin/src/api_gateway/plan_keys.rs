@@ -3,9 +3,10 @@
 use jiff::Timestamp;
 
 use super::error::{Exception, Refusal};
-use super::keys::{Key, no_such_key};
+use super::keys::no_such_key;
 use super::model::{Listing, Model, PageOf};
-use super::plans::{Plan, no_such_plan};
+use super::objects::{Key, Plan};
+use super::plans::no_such_plan;
 
 impl Model {
     /// `CreateUsagePlanKey`.

@@ -6,47 +6,8 @@ use jiff::Timestamp;
 
 use super::error::{Exception, Refusal};
 use super::model::{Listing, Model, PageOf};
+use super::objects::{ApiStage, Plan, Quota, Throttle};
 use super::patches::Patch;
-use super::usage::Quota;
-
-/// A stage of an API: what a plan sells.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ApiStage {
-    /// The API's id.
-    pub api_id: String,
-    /// The stage's name.
-    pub stage: String,
-}
-
-/// A plan's throttle: a token bucket for each key on the plan.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Throttle {
-    /// Requests a second.
-    pub rate: f64,
-    /// Requests at once.
-    pub burst: u32,
-}
-
-/// A usage plan.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Plan {
-    /// Its id.
-    pub id: String,
-    /// Its name; not unique.
-    pub name: String,
-    /// For people.
-    pub description: Option<String>,
-    /// What it sells.
-    pub stages: BTreeSet<ApiStage>,
-    /// How fast.
-    pub throttle: Option<Throttle>,
-    /// How much.
-    pub quota: Option<Quota>,
-    /// Tags, kept and returned.
-    pub tags: BTreeMap<String, String>,
-    /// The keys on it, each with the time it was put there.
-    pub keys: BTreeMap<String, Timestamp>,
-}
 
 /// What `CreateUsagePlan` takes.
 #[derive(Debug, Clone, Default)]
@@ -63,20 +24,6 @@ pub struct NewPlan {
     pub quota: Option<Quota>,
     /// Tags.
     pub tags: BTreeMap<String, String>,
-}
-
-impl ApiStage {
-    /// The stage `stage` of the API `api_id`.
-    pub fn new(api_id: impl Into<String>, stage: impl Into<String>) -> Self {
-        Self { api_id: api_id.into(), stage: stage.into() }
-    }
-
-    pub(super) fn parse(text: &str) -> Result<Self, Refusal> {
-        let (api_id, stage) = text
-            .split_once(':')
-            .ok_or_else(|| Exception::BadRequest.because("Invalid API Stage specified"))?;
-        Ok(Self::new(api_id, stage))
-    }
 }
 
 impl Model {

@@ -10,9 +10,9 @@ use tollgate_events::AccountId;
 
 use super::ApiGatewayStandin;
 use super::error::Refusal;
-use super::keys::{Key, KeyPatch, KeyQuery, NewApiKey, no_such_key};
+use super::keys::{KeyPatch, KeyQuery, NewApiKey, no_such_key};
 use super::model::{Listing, Model};
-use super::plans::Plan;
+use super::objects::{Key, Plan};
 use crate::bugs::Bug;
 use crate::gate::failure;
 

@@ -12,30 +12,7 @@ use jiff::{Timestamp, ToSpan};
 
 use super::error::{Exception, Refusal};
 use super::model::Model;
-use super::plans::Plan;
-
-/// How often a quota begins again, in UTC.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Period {
-    /// Every day.
-    Day,
-    /// Every Monday (AWS does not say which day).
-    Week,
-    /// Every 1st.
-    Month,
-}
-
-/// A plan's quota: so many requests in each period, for each key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Quota {
-    /// Requests in a period.
-    pub limit: i64,
-    /// Requests less in a key's first period. A number of requests, not of days; still AWS
-    /// takes only 0 with `DAY`, at most 6 with `WEEK` and at most 27 with `MONTH`.
-    pub offset: i64,
-    /// How often it begins again.
-    pub period: Period,
-}
+use super::objects::{Counter, Plan, Quota};
 
 /// One day of one key, as `GetUsage` tells it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,102 +21,6 @@ pub struct DayUsage {
     pub used: i64,
     /// Requests left in the period at the end of that day.
     pub remaining: i64,
-}
-
-/// What a key has used of a plan.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Counter {
-    days: BTreeMap<Date, i64>,
-    /// What `UpdateUsage` added to a period's limit, by the period's first day.
-    adjusted: BTreeMap<Date, i64>,
-    /// The first day that the key was used on the plan.
-    first: Option<Date>,
-}
-
-impl Period {
-    /// Reads `DAY`, `WEEK` or `MONTH`.
-    ///
-    /// # Errors
-    /// `BadRequestException` for anything else.
-    pub fn parse(text: &str) -> Result<Self, Refusal> {
-        match text {
-            "DAY" => Ok(Self::Day),
-            "WEEK" => Ok(Self::Week),
-            "MONTH" => Ok(Self::Month),
-            _ => {
-                Err(Exception::BadRequest.because("Quota period must be one of [DAY, WEEK, MONTH]"))
-            }
-        }
-    }
-
-    /// Its name on the wire.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Day => "DAY",
-            Self::Week => "WEEK",
-            Self::Month => "MONTH",
-        }
-    }
-
-    fn first_day(self, day: Date) -> Date {
-        match self {
-            Self::Day => day,
-            Self::Week => {
-                day.saturating_sub(i64::from(day.weekday().to_monday_zero_offset()).days())
-            }
-            Self::Month => day.first_of_month(),
-        }
-    }
-}
-
-impl Quota {
-    pub(super) fn check(&self) -> Result<(), Refusal> {
-        let most = match self.period {
-            Period::Day => 0,
-            Period::Week => 6,
-            Period::Month => 27,
-        };
-        if self.limit < 0 {
-            return Err(
-                Exception::BadRequest.because("Usage Plan quota limit must not be negative")
-            );
-        }
-        if !(0..=most).contains(&self.offset) {
-            return Err(Exception::BadRequest.because(format!(
-                "Usage Plan quota offset must be between 0 and {most} in the {} period",
-                self.period.as_str()
-            )));
-        }
-        Ok(())
-    }
-}
-
-impl Counter {
-    pub(super) fn count(&mut self, day: Date) {
-        self.first.get_or_insert(day);
-        *self.days.entry(day).or_default() += 1;
-    }
-
-    /// What is left of the quota at the end of `day`.
-    pub(super) fn remaining(&self, quota: &Quota, day: Date) -> i64 {
-        let begin = quota.period.first_day(day);
-        let used: i64 = self.days.range(begin..=day).map(|(_, used)| used).sum();
-        let is_first = self.first.is_none_or(|first| quota.period.first_day(first) == begin);
-        let offset = if is_first { quota.offset } else { 0 };
-        let adjusted = self.adjusted.get(&begin).copied().unwrap_or_default();
-        (quota.limit - offset + adjusted - used).max(0)
-    }
-
-    fn set_remaining(&mut self, quota: &Quota, day: Date, remaining: i64) {
-        let begin = quota.period.first_day(day);
-        let used: i64 = self.days.range(begin..=day).map(|(_, used)| used).sum();
-        let offset = match self.first {
-            Some(first) if quota.period.first_day(first) != begin => 0,
-            _ => quota.offset,
-        };
-        self.first.get_or_insert(day);
-        self.adjusted.insert(begin, remaining - (quota.limit - offset - used));
-    }
 }
 
 /// The UTC day of a time.

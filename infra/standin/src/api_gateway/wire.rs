@@ -9,13 +9,13 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tollgate_core::derive::KeyValue;
 
-use super::apis::Resource;
 use super::error::{Exception, Refusal};
-use super::keys::{Key, KeyPatch, NewApiKey};
+use super::keys::{KeyPatch, NewApiKey};
 use super::model::PageOf;
+use super::objects::{ApiStage, Key, Period, Plan, Quota, Resource, Throttle};
 use super::patches::{Patch, PatchOp};
-use super::plans::{ApiStage, NewPlan, Plan, Throttle};
-use super::usage::{DayUsage, Period, Quota};
+use super::plans::NewPlan;
+use super::usage::DayUsage;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

@@ -12,8 +12,8 @@ use super::CognitoStandin;
 use super::changes::disabled;
 use super::cloudtrail::Act;
 use super::error::CognitoError;
-use super::model::{User, UserStatus};
 use super::triggers::{Occasion, Token};
+use super::user::{User, UserStatus};
 
 /// The client named in triggers that no app client caused.
 const BY_ADMINISTRATOR: &str = "CLIENT_ID_NOT_APPLICABLE";

@@ -9,8 +9,9 @@ use tollgate_events::AccountId;
 use super::CognitoStandin;
 use super::cloudtrail::Act;
 use super::error::{Code, CognitoError};
-use super::model::{State, User, UserStatus};
+use super::model::State;
 use super::schema::AppClient;
+use super::user::{User, UserStatus};
 
 type Attributes = BTreeMap<String, String>;
 type Result<T> = std::result::Result<T, CognitoError>;

@@ -9,8 +9,9 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::CognitoStandin;
-use super::model::{State, User};
+use super::model::State;
 use super::schema::{ACCOUNT, PoolConfig};
+use super::user::User;
 
 const HIDDEN: &str = "HIDDEN_DUE_TO_SECURITY_REASONS";
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::model::User;
+use super::user::User;
 
 fn is_local(user: &&User) -> bool {
     !user.is_federated()

@@ -9,7 +9,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 
 use super::CognitoStandin;
 use super::error::CognitoError;
-use super::model::User;
+use super::user::User;
 
 /// The most users to a page, and the default.
 pub(super) const PAGE: usize = 60;

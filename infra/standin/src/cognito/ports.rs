@@ -12,7 +12,7 @@ use tollgate_events::AccountId;
 use super::CognitoStandin;
 use super::error::{Code, CognitoError};
 use super::listing::PAGE;
-use super::model::{User, UserStatus};
+use super::user::{User, UserStatus};
 use crate::bugs::Bug;
 use crate::gate::failure;
 

@@ -10,9 +10,10 @@ use secrecy::{ExposeSecret, SecretString};
 use super::CognitoStandin;
 use super::changes::check_password;
 use super::error::CognitoError;
-use super::model::{Session, User, UserStatus};
+use super::model::Session;
 use super::tokens::{REFRESH_LIFE, Tokens};
 use super::triggers::{Occasion, Token};
+use super::user::{User, UserStatus};
 
 /// What a sign-in came to.
 #[derive(Debug)]

@@ -5,10 +5,10 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 use jiff::SignedDuration;
 
 use super::error::CognitoError;
+use super::hook::Triggers;
 use super::model::State;
 use super::schema::PoolConfig;
-use super::tokens::SigningKey;
-use super::triggers::Triggers;
+use super::signing::SigningKey;
 use crate::clock::VirtualClock;
 use crate::gate::Gate;
 

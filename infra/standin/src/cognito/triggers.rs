@@ -3,28 +3,17 @@
 //! <https://docs.aws.amazon.com/cognito/latest/developerguide/cognito-user-pools-working-with-lambda-triggers.html>
 
 use std::collections::BTreeMap;
-use std::future::Future;
-use std::pin::Pin;
 
 use serde_json::{Value, json};
 
 use super::CognitoStandin;
 use super::error::{Code, CognitoError};
-use super::model::User;
+use super::hook::Triggers;
 use super::schema::{PoolConfig, TokenEvent};
+use super::user::User;
 
 /// How often Cognito calls a function that does not answer.
 const TRIES: usize = 3;
-
-/// What a trigger's function comes to: its answer, or its error message.
-pub type TriggerFuture<'a> = Pin<Box<dyn Future<Output = Result<Value, String>> + Send + 'a>>;
-
-/// The functions behind the triggers.
-pub trait Triggers: Send + Sync {
-    /// Calls the function of a trigger (`PostConfirmation`, `PostAuthentication`,
-    /// `PreTokenGeneration`) with an event.
-    fn invoke<'a>(&'a self, trigger: &'a str, event: Value) -> TriggerFuture<'a>;
-}
 
 /// An occasion on which Cognito calls a function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

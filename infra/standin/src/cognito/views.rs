@@ -3,10 +3,10 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use super::model::User;
 use super::schema::{PoolConfig, STANDARD, TokenEvent};
 use super::session::SignIn;
 use super::tokens::Tokens;
+use super::user::User;
 
 pub(super) fn by_mail() -> Value {
     json!({ "AttributeName": "email", "DeliveryMedium": "EMAIL", "Destination": "***" })

@@ -13,11 +13,11 @@
 
 use serde_json::{Value, json};
 
-use super::clockwork::Due;
 use super::error::{StripeError, StripeResult};
 use super::lines::total;
 use super::model::{
-    BillingReason, Card, Charge, Invoice, InvoiceStatus, Line, PauseBehavior, Period, WhenExhausted,
+    BillingReason, Card, Charge, Due, Invoice, InvoiceStatus, Line, PauseBehavior, Period,
+    WhenExhausted,
 };
 use super::state::Stripe;
 use super::transitions::{Action, Refusal, Status};

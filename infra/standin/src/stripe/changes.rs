@@ -5,10 +5,9 @@
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::clockwork::Due;
 use super::customers::merge;
 use super::error::{StripeError, StripeResult};
-use super::model::{BillingReason, Item, Line, Metadata, PauseBehavior, Period, Subscription};
+use super::model::{BillingReason, Due, Item, Line, Metadata, PauseBehavior, Period, Subscription};
 use super::state::{Stripe, whole_seconds};
 use super::subscriptions::period_after;
 use super::transitions::{Action, Cell, Status, cell};

@@ -5,10 +5,9 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::clockwork::Due;
 use super::customers::NewCustomer;
 use super::error::{StripeError, StripeResult};
-use super::model::{Card, Metadata, Portal, Session, SessionStatus, SubscriptionData};
+use super::model::{Card, Due, Metadata, Portal, Session, SessionStatus, SubscriptionData};
 use super::state::Stripe;
 use super::subscriptions::FirstPayment;
 

@@ -10,7 +10,9 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
-use super::model::{BillingReason, InvoiceStatus, MissingPaymentMethod, Period, SessionStatus};
+use super::model::{
+    BillingReason, Due, InvoiceStatus, MissingPaymentMethod, Period, SessionStatus,
+};
 use super::state::{Stripe, whole_seconds};
 use super::subscriptions::{TRIAL_NOTICE, period_after};
 use super::transitions::{Action, Cell, Status, cell};
@@ -18,23 +20,6 @@ use super::transitions::{Action, Cell, Status, cell};
 /// How long a renewal's invoice stays a draft.
 /// <https://docs.stripe.com/billing/invoices/subscription#subscription-lifecycle-event>
 pub const DRAFT_TIME: SignedDuration = SignedDuration::from_hours(1);
-
-/// What is due. At the same time the earlier kinds go first: a subscription that is
-/// cancelled with its period is not renewed.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Due {
-    CancelAt(String),
-    FirstPaymentExpiry(String),
-    CollectionResumes(String),
-    TrialWillEnd(String),
-    TrialEnd(String),
-    Upcoming(String),
-    PeriodEnd(String),
-    Finalize(String),
-    Retry(String),
-    Overdue(String),
-    SessionExpiry(String),
-}
 
 impl Stripe {
     /// Lets time pass up to `to`; never back.

@@ -13,7 +13,7 @@ use sha2::Sha256;
 use super::customers::merge;
 use super::error::{StripeError, StripeResult};
 use super::legacy;
-use super::model::Metadata;
+use super::model::{Attempts, Endpoint, Metadata};
 use super::objects::API_VERSION;
 use super::state::Stripe;
 
@@ -60,27 +60,6 @@ impl NewEndpoint {
     }
 }
 
-/// A webhook endpoint.
-#[derive(Clone)]
-pub struct Endpoint {
-    /// `we_…`
-    pub id: String,
-    /// When it was made.
-    pub created: Timestamp,
-    /// Where events are posted.
-    pub url: String,
-    /// Which types; `*` stands for all.
-    pub enabled_events: Vec<String>,
-    /// The shape of its events, fixed when it was made.
-    pub api_version: Option<String>,
-    /// Whether events are sent to it.
-    pub enabled: bool,
-    /// Its metadata.
-    pub metadata: Metadata,
-    /// Its signing secrets, newest first; an old one has an end.
-    secrets: Vec<(String, Option<Timestamp>)>,
-}
-
 impl std::fmt::Debug for Endpoint {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Endpoint").field("id", &self.id).field("url", &self.url).finish()
@@ -108,15 +87,6 @@ impl Endpoint {
             "url": self.url,
         })
     }
-}
-
-/// How the deliveries of one event to one endpoint fare.
-#[derive(Debug, Clone)]
-pub(super) struct Attempts {
-    pub(super) endpoint: String,
-    pub(super) made: u32,
-    pub(super) succeeded: bool,
-    pub(super) next: Option<Timestamp>,
 }
 
 /// One delivery, ready to be sent, as often as one likes.

@@ -4,35 +4,15 @@
 //! shape; [`legacy`](super::legacy) rewrites it for older endpoints.
 //! <https://docs.stripe.com/api/events/object>, <https://docs.stripe.com/api/events/types>
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use serde_json::{Map, Value, json};
 
-use super::delivery::Attempts;
+use super::model::Event;
 use super::objects::API_VERSION;
-use super::state::{RequestInfo, Stripe};
+use super::state::Stripe;
 
 /// How long the Events API shows an event. <https://docs.stripe.com/api/events>
 pub const RETENTION: SignedDuration = SignedDuration::from_hours(24 * 30);
-
-/// An event and how its deliveries fared.
-#[derive(Debug, Clone)]
-pub struct Event {
-    /// `evt_…`
-    pub id: String,
-    /// Where it stands in the order of all events.
-    pub number: u64,
-    /// When it was made.
-    pub created: Timestamp,
-    /// Its type.
-    pub kind: &'static str,
-    /// The object after the change.
-    pub object: Value,
-    /// What changed, on `*.updated`.
-    pub previous: Option<Value>,
-    pub(super) request: Option<RequestInfo>,
-    pub(super) livemode: bool,
-    pub(super) deliveries: Vec<Attempts>,
-}
 
 impl Event {
     /// As the Events API shows it.

@@ -9,6 +9,7 @@ pub(super) mod page;
 mod parameters;
 mod payments;
 mod routes;
+mod shown;
 mod test_clocks;
 mod webhooks;
 
@@ -28,7 +29,8 @@ pub use deliver::{DeliveryReport, webhook_client};
 
 use self::form::Form;
 use super::error::{StripeError, StripeResult};
-use super::state::{RequestInfo, Stripe};
+use super::model::RequestInfo;
+use super::state::Stripe;
 use super::{Settings, StripeStandin, objects, pages};
 
 /// Stripe's API under `/v1`, the checkout page under `/pay/{session}` and the billing

@@ -3,20 +3,11 @@
 //! Only the ports face lags, only where it is told to, and never back and forth: what was
 //! shown once stays shown.
 
-use std::collections::BTreeMap;
-
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 
 use super::StripeStandin;
 use super::model::Subscription;
 use super::state::Stripe;
-
-/// How subscriptions were: each as its events told it, since when.
-#[derive(Debug, Default)]
-pub(super) struct Past {
-    lag: SignedDuration,
-    told: BTreeMap<String, Vec<(Timestamp, Subscription)>>,
-}
 
 impl Stripe {
     /// A subscription's event is made: this is how it is from now on.

@@ -5,15 +5,9 @@
 //! as it is; an oddity is laid over an object wherever it is shown, by itself, in a list,
 //! expanded, or in an event.
 
-use std::collections::BTreeMap;
-
 use serde_json::Value;
 
 use super::state::Stripe;
-
-/// Laid over objects: by id, at a JSON pointer, whatever text.
-#[derive(Debug, Default)]
-pub(super) struct Oddities(BTreeMap<String, BTreeMap<String, String>>);
 
 impl Stripe {
     /// From now on an object is shown with this text at a JSON pointer (RFC 6901; the empty one

@@ -17,11 +17,10 @@ use super::changes::When;
 use super::checkout::NewSession;
 use super::customers::NewCustomer;
 use super::error::{ErrorKind, StripeError, StripeResult};
-use super::events::Event;
 use super::http::page::Paging;
 use super::model::{
-    Dispute, Invoice, InvoiceStatus, Item, Line, Metadata, PauseBehavior, Session, SessionStatus,
-    Subscription, SubscriptionData,
+    Dispute, Event, Invoice, InvoiceStatus, Item, Line, Metadata, PauseBehavior, Session,
+    SessionStatus, Subscription, SubscriptionData,
 };
 use super::state::Stripe;
 use super::transitions::Status;

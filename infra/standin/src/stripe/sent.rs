@@ -9,8 +9,8 @@
 
 use jiff::SignedDuration;
 
-use super::clockwork::{DRAFT_TIME, Due};
-use super::model::{BillingReason, InvoiceStatus, Period};
+use super::clockwork::DRAFT_TIME;
+use super::model::{BillingReason, Due, InvoiceStatus, Period};
 use super::state::Stripe;
 use super::transitions::Action;
 

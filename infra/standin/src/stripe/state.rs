@@ -5,17 +5,11 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
-use super::clockwork::Due;
-use super::delivery::Endpoint;
 use super::error::{StripeError, StripeResult};
-use super::events::Event;
-use super::lag::Past;
 use super::model::{
-    Charge, Customer, Dispute, Invoice, Portal, Price, Product, Refund, Session, Settings,
-    Subscription, Table, Warning,
+    Charge, Customer, Dispute, Due, Endpoint, Event, Invoice, Oddities, Past, Portal, Price,
+    Product, Refund, RequestInfo, Session, Settings, Subscription, Table, TestClock, Warning,
 };
-use super::oddities::Oddities;
-use super::test_clocks::TestClock;
 
 /// One Stripe account, as pure synchronous state. Its methods are the scripting
 /// interface; the HTTP and ports faces call them too.
@@ -69,13 +63,6 @@ pub(super) struct Reply {
 /// For how long an answer is kept for certain; Stripe may forget it afterwards, so the
 /// stand-in does. <https://docs.stripe.com/api/idempotent_requests>
 pub const KEY_LIFETIME: SignedDuration = SignedDuration::from_hours(24);
-
-/// The API request that caused an event.
-#[derive(Debug, Clone)]
-pub(super) struct RequestInfo {
-    pub(super) id: String,
-    pub(super) idempotency_key: Option<String>,
-}
 
 impl Stripe {
     /// An empty account at `now`.

@@ -11,11 +11,11 @@
 
 use jiff::{SignedDuration, Span, Timestamp, tz::TimeZone};
 
-use super::clockwork::Due;
 use super::error::{StripeError, StripeResult};
 use super::lines::total;
 use super::model::{
-    BillingReason, Interval, InvoiceStatus, Item, Period, Price, Subscription, SubscriptionData,
+    BillingReason, Due, Interval, InvoiceStatus, Item, Period, Price, Subscription,
+    SubscriptionData,
 };
 use super::state::Stripe;
 use super::transitions::{Action, Cell, Status, cell};

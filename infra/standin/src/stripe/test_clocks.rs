@@ -13,19 +13,9 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::clockwork::Due;
 use super::error::{StripeError, StripeResult};
+use super::model::TestClock;
 use super::state::{Stripe, whole_seconds};
-
-/// A test clock.
-#[derive(Debug, Clone)]
-pub(super) struct TestClock {
-    id: String,
-    created: Timestamp,
-    frozen_time: Timestamp,
-    name: Option<String>,
-    agenda: BTreeSet<(Timestamp, Due)>,
-}
 
 impl Stripe {
     /// `POST /v1/test_helpers/test_clocks`. Events: `test_helpers.test_clock.created`.

@@ -78,9 +78,15 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Keys(super::keys::Keys),
     /// Prints what makes a shell complete this command.
-    #[command(after_help = super::completions::EXAMPLES)]
+    #[command(after_help = COMPLETIONS)]
     Completions {
         /// Which shell.
         shell: clap_complete::Shell,
     },
 }
+
+const COMPLETIONS: &str = "\
+Examples:
+  tollgate completions bash > ~/.local/share/bash-completion/completions/tollgate
+  tollgate completions zsh > ~/.zfunc/_tollgate
+  tollgate completions fish > ~/.config/fish/completions/tollgate.fish";

@@ -11,7 +11,7 @@ use tollgate_core::ports::Clock;
 
 use self::file::PlansFile;
 use super::confirm::Consent;
-use super::stack::PlansOption;
+use super::stack::{DEFAULT_FILE, PlansOption};
 use super::{Context, Exit, Failure, Io};
 
 /// What to do with the plans.
@@ -32,8 +32,6 @@ pub(crate) enum Plans {
     #[command(after_help = APPLY_EXAMPLES)]
     Apply(Apply),
 }
-
-pub(super) const DEFAULT_FILE: &str = "infra/plans/plans.toml";
 
 const SHOW_EXAMPLES: &str = "\
 Examples:

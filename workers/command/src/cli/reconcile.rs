@@ -98,7 +98,8 @@ pub(super) async fn run<C: Clock>(
     let (ports, queue) = (context.ports().await?, context.queue().await?);
     let stack = context.settings().await?.need(Setting::Stack)?.to_owned();
     must_belong(&ports).await?;
-    let reconcile = tollgate_operator::Reconcile { sweep: comparison(&ports, &queue, &file, &stack) };
+    let reconcile =
+        tollgate_operator::Reconcile { sweep: comparison(&ports, &queue, &file, &stack) };
     context.progress(COMPARING, io)?;
     let mut findings = Findings::new(listed);
     let mut stages = Stages::begin(context.json, io);

@@ -27,6 +27,9 @@ use tollgate_functions::setup;
 
 use super::{Context, Failure, Setting};
 
+/// Where the catalog lies in a clone.
+pub(super) const DEFAULT_FILE: &str = "infra/plans/plans.toml";
+
 /// The catalog, where a command decides as the worker does.
 #[derive(Debug, Args)]
 pub(crate) struct PlansOption {
@@ -167,7 +170,7 @@ impl<C: Clock> Context<'_, C> {
             return read(file);
         }
         match self.settings().await?.get(Setting::Catalog) {
-            None => read(Path::new(super::plans::DEFAULT_FILE)),
+            None => read(Path::new(DEFAULT_FILE)),
             // As the functions read their variable: a path has no line and no `=`.
             Some(file) if !file.contains(['\n', '=']) => read(Path::new(file)),
             Some(text) => {

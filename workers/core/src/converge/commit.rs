@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use tollgate_events::{Envelope, Source};
 
-use super::{DRIFT, Run, Stop};
+use super::{DRIFT, Run, Stop, Worker};
 use crate::account::{Access, Account, Attributes, Status, User};
 use crate::accounts::{Answer, Change};
 use crate::decide::{Desired, KeyState, Warning};
@@ -12,7 +12,7 @@ use crate::person::Memory;
 use crate::policy::{
     MOST_DEFERRED, PARKED_REVIEW_AFTER, SECOND_LOOK_AFTER, SECOND_LOOKS, UNFINISHED_REVIEW_AFTER,
 };
-use crate::ports::{Class, Ports, Service};
+use crate::ports::{Class, Ledger as _, PortResult, Ports, Service};
 
 /// How long to wait when other instances keep writing the same item first.
 pub(super) const OUTRUN_FOR: SignedDuration = SignedDuration::from_secs(5);
@@ -38,6 +38,17 @@ const RELEASED: &str = "an operator has unlinked its customer; `tollgate account
 /// Whether it stopped by a call that was refused for its rate.
 fn was_refused(stop: &Stop) -> bool {
     matches!(stop, Stop::Port(error) if matches!(error.class, Class::Throttled { .. }))
+}
+
+impl<P: Ports> Worker<P> {
+    /// A record, with who did it and why where it tells of an operator's act.
+    pub(crate) async fn with_who(&self, record: EventRecord) -> PortResult<EventRecord> {
+        if !record.is_of_an_act() {
+            return Ok(record);
+        }
+        let stored = self.ports.ledger().event(&record.event).await?;
+        Ok(record.with_who(stored.as_ref()))
+    }
 }
 
 impl<P: Ports> Run<'_, P> {
@@ -245,7 +256,7 @@ impl<P: Ports> Run<'_, P> {
         self.account.lease_until = self.lease_left();
         let mut records = Vec::new();
         for record in self.records(outcome, detail.as_deref(), at) {
-            records.push(Box::pin(record.with_who(self.ledger())).await?);
+            records.push(Box::pin(self.worker.with_who(record)).await?);
         }
         let causes = self.events.iter().map(Envelope::event_ref).collect();
         let steps = self.steps.clone();

@@ -13,7 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 use tollgate_events::{CustomerId, DisputeId};
 
 use super::compare::Seen;
-use super::drift::{GAP, Pages};
+use super::pages::{GAP, Pages};
 use super::{DriftReport, News, Stage, Told};
 use crate::account::DisputeMark;
 use crate::ports::{Class, Clock, PortResult, Ports, Stripe};

@@ -30,6 +30,7 @@ use super::compare::{Comparison, Seen, compare};
 use super::disputes::Disputes;
 use super::held::Held;
 use super::keys::{Keys, ORPHANS_LISTED, names};
+use super::pages::{GAP, Pages};
 use super::part::Part;
 use super::stages::{plans_of_keys, stages_lost};
 use super::{
@@ -57,9 +58,6 @@ use crate::stripe::{Subscription, SubscriptionStatus};
 /// than half of the keys that a Region may have: as many accounts are compared in two parts.
 pub const ACCOUNTS_AT_ONCE: usize = 5_200;
 
-/// Between two calls of Stripe or Cognito. Stripe wants bulk work below 15/s; Cognito
-/// allows 30/s of `ListUsers`.
-pub const GAP: SignedDuration = SignedDuration::from_millis(100);
 /// How often the note of what was counted is tried.
 const NOTE_ROUNDS: u32 = 3;
 /// What `SendMessageBatch` takes.
@@ -589,33 +587,6 @@ impl<'a, P: Ports, Q: Queue> UnderWay<'a, P, Q> {
 
     fn pages(&self, gap: SignedDuration) -> Pages<'a, P::Clock> {
         Pages::new(self.sweep.ports.clock(), gap)
-    }
-}
-
-/// The pages of a listing, each after a pause.
-#[derive(Debug)]
-pub struct Pages<'a, C> {
-    clock: &'a C,
-    gap: SignedDuration,
-    next: Option<Option<String>>,
-}
-
-impl<'a, C: Clock> Pages<'a, C> {
-    /// None was read yet.
-    pub fn new(clock: &'a C, gap: SignedDuration) -> Self {
-        Self { clock, gap, next: Some(None) }
-    }
-
-    /// Where the next page begins (`None` on the first); `None` after the last.
-    pub async fn turn(&mut self) -> Option<Option<String>> {
-        let page = self.next.take()?;
-        self.clock.sleep(self.gap).await;
-        Some(page)
-    }
-
-    /// Where the next page begins, if there is one.
-    pub fn go_on(&mut self, next: Option<String>) {
-        self.next = next.map(Some);
     }
 }
 

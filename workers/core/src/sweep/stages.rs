@@ -2,7 +2,7 @@
 
 use jiff::SignedDuration;
 
-use super::Pages;
+use super::pages::Pages;
 use crate::account::{PlanId, UsagePlanId};
 use crate::catalog::Catalog;
 use crate::ports::{ApiGateway, Page, PlanStages, PortResult, Ports};

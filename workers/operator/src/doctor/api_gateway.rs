@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use tollgate_core::budget::{LIMIT, left_to_the_seller};
+use tollgate_core::budget::left_to_the_seller;
 use tollgate_core::catalog::{CatalogFile, Plan, Quota, Throttle};
+use tollgate_core::policy::LIMIT;
 
 use super::expected::Expected;
 use super::finding::{Finding, System};

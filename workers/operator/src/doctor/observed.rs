@@ -7,7 +7,6 @@ use tollgate_core::halt::Halt;
 use tollgate_core::ports::Unreadable;
 use tollgate_events::AccountId;
 
-use super::stripe::mode_name;
 use crate::storefront::ObservedPlan;
 
 /// Why something was not seen.
@@ -374,4 +373,9 @@ pub struct Table {
     pub on_demand: bool,
     /// Whether it cannot be deleted by accident.
     pub deletion_protection: bool,
+}
+
+/// What a mode is called.
+pub(super) fn mode_name(livemode: bool) -> &'static str {
+    if livemode { "real payments" } else { "a sandbox" }
 }

@@ -7,7 +7,7 @@ use tollgate_core::catalog::Plan;
 use super::binding;
 use super::expected::Expected;
 use super::finding::{Finding, System};
-use super::observed::{Observed, SeenPrice, Unseen};
+use super::observed::{Observed, SeenPrice, Unseen, mode_name};
 
 pub(super) fn examine(observed: &Observed, expected: &Expected) -> Vec<Finding> {
     vec![
@@ -91,10 +91,6 @@ fn mode(observed: &Observed, expected: &Expected) -> Finding {
             );
         }
     })
-}
-
-pub(super) fn mode_name(livemode: bool) -> &'static str {
-    if livemode { "real payments" } else { "a sandbox" }
 }
 
 /// <https://docs.stripe.com/keys/restricted-api-keys>

@@ -10,10 +10,9 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use tollgate_core::ports::{ChargeSeen, PortResult, Stripe};
 use tollgate_core::stripe::ListedEvent;
-use tollgate_events::{ChargeId, CustomerId, Envelope, EventRef};
+use tollgate_events::{ChargeId, CustomerId, Envelope, EventRef, Source};
 
 use super::selection::{Found, Selection};
-use super::supply::{Few, TooOld, is_stripes};
 
 /// How far back Stripe's list goes. <https://docs.stripe.com/api/events>
 pub const LISTED_FOR: SignedDuration = SignedDuration::from_hours(30 * 24);
@@ -23,6 +22,30 @@ const MOST: usize = 1000;
 const SECOND: SignedDuration = SignedDuration::from_secs(1);
 const FIRST: SignedDuration = SignedDuration::from_hours(1);
 const LONGEST: SignedDuration = SignedDuration::from_hours(24);
+
+/// The next few events.
+#[derive(Debug, Default)]
+pub struct Few {
+    /// Those that were selected, oldest first.
+    pub found: Vec<Found>,
+    /// How many were looked at.
+    pub looked_at: usize,
+    /// How many cannot be read: Stripe's that are not what Stripe sends, and the ledger's that
+    /// are no events of this build's.
+    pub unreadable: usize,
+    /// All that are older than this have been looked at.
+    pub until: Option<Timestamp>,
+}
+
+/// Stripe's list does not go back as far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("Stripe lists the events of the last 30 days, not from {from} on")]
+pub struct TooOld {
+    /// What was asked for.
+    pub from: Timestamp,
+    /// The oldest time that can be asked for.
+    pub oldest: Timestamp,
+}
 
 /// Where the reading stands.
 #[derive(Debug)]
@@ -168,4 +191,9 @@ fn later(time: Timestamp, by: SignedDuration) -> Timestamp {
 
 pub(super) fn whole(time: Timestamp) -> Timestamp {
     Timestamp::from_second(time.as_second()).unwrap_or(time)
+}
+
+/// Whether Stripe can be asked for an event of this name.
+fn is_stripes(name: &EventRef) -> bool {
+    name.source == Source::Stripe
 }

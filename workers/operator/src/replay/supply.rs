@@ -8,27 +8,13 @@ use std::vec::IntoIter;
 use futures_util::future::try_join_all;
 use jiff::Timestamp;
 use tollgate_core::ports::{Ledger, PortResult, Stripe};
-use tollgate_events::{EventRef, Source};
+use tollgate_events::EventRef;
 
-use super::listed::{Windows, by_id, whole};
+use super::listed::{Few, TooOld, Windows, by_id, whole};
 use super::selection::{Found, Selection};
 
 /// How many records are read at once.
 const AT_ONCE: usize = 10;
-
-/// The next few events.
-#[derive(Debug, Default)]
-pub struct Few {
-    /// Those that were selected, oldest first.
-    pub found: Vec<Found>,
-    /// How many were looked at.
-    pub looked_at: usize,
-    /// How many cannot be read: Stripe's that are not what Stripe sends, and the ledger's that
-    /// are no events of this build's.
-    pub unreadable: usize,
-    /// All that are older than this have been looked at.
-    pub until: Option<Timestamp>,
-}
 
 /// The selected events, in the order of time.
 #[derive(Debug)]
@@ -182,16 +168,6 @@ impl<'a, L: Ledger, S: Stripe> Supply<'a, L, S> {
     }
 }
 
-/// Stripe's list does not go back as far.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("Stripe lists the events of the last 30 days, not from {from} on")]
-pub struct TooOld {
-    /// What was asked for.
-    pub from: Timestamp,
-    /// The oldest time that can be asked for.
-    pub oldest: Timestamp,
-}
-
 /// Adds to Stripe's events how the ledger has them, where it has them.
 ///
 /// # Errors
@@ -205,9 +181,4 @@ pub async fn look_up<L: Ledger>(ledger: &L, events: &mut [Found]) -> PortResult<
         }
     }
     Ok(())
-}
-
-/// Whether Stripe can be asked for an event of this name.
-pub(super) fn is_stripes(name: &EventRef) -> bool {
-    name.source == Source::Stripe
 }

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::form::Form;
 use super::page::{Created, Paging};
-use super::routes::shown;
+use super::shown::shown;
 use crate::stripe::changes::When;
 use crate::stripe::checkout::NewSession;
 use crate::stripe::error::StripeError;

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::form::Form;
 use super::page::{Created, Paging};
-use super::routes::shown;
+use super::shown::shown;
 use crate::stripe::error::{StripeError, StripeResult};
 use crate::stripe::objects::list;
 use crate::stripe::refunds::NewRefund;

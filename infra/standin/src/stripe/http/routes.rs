@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::form::Form;
 use super::{billing, catalog, parameters, payments, test_clocks, webhooks};
-use crate::stripe::error::{StripeError, StripeResult};
+use crate::stripe::error::StripeResult;
 use crate::stripe::state::Stripe;
 
 /// Answers one request: the account, the id in the path, the parameters.
@@ -99,11 +99,6 @@ fn decoded(part: &str) -> Option<String> {
         });
     }
     String::from_utf8(plain).ok()
-}
-
-/// The object that an operation has just made or changed.
-pub(super) fn shown(stripe: &Stripe, id: &str) -> StripeResult<Value> {
-    stripe.object(id).ok_or_else(|| StripeError::missing("object", id))
 }
 
 #[cfg(test)]

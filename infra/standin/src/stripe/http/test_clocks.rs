@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::form::Form;
-use super::routes::shown;
+use super::shown::shown;
 use crate::stripe::error::{StripeError, StripeResult};
 use crate::stripe::state::Stripe;
 

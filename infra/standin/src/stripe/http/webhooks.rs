@@ -7,7 +7,7 @@ use super::page::{Created, Paging};
 use crate::stripe::delivery::{EndpointUpdate, NewEndpoint};
 use crate::stripe::error::StripeError;
 use crate::stripe::error::StripeResult;
-use crate::stripe::events::Event;
+use crate::stripe::model::Event;
 use crate::stripe::objects::list;
 use crate::stripe::state::Stripe;
 

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{Metadata, Period};
+use super::{Line, Metadata, Period};
 
 /// An invoice's status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,21 +52,6 @@ impl BillingReason {
             Self::Update => "subscription_update",
         }
     }
-}
-
-/// What one line of an invoice is for.
-#[derive(Debug, Clone)]
-pub struct Line {
-    /// The subscription's item, `si_…`.
-    pub item: String,
-    /// Its price.
-    pub price: String,
-    /// How many.
-    pub quantity: Option<i64>,
-    /// In the currency's smallest unit; below zero for a credit.
-    pub amount: i64,
-    /// Whether it is for a part of a period.
-    pub proration: bool,
 }
 
 /// An invoice of a subscription.

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{Line, Metadata};
+use super::{Line, Metadata, Period};
 use crate::stripe::transitions::Status;
 
 /// What happens at a trial's end without a payment method.
@@ -31,15 +31,6 @@ impl MissingPaymentMethod {
     pub fn parse(text: &str) -> Option<Self> {
         [Self::Cancel, Self::Pause, Self::CreateInvoice].into_iter().find(|m| m.as_str() == text)
     }
-}
-
-/// A billing period.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Period {
-    /// Its beginning.
-    pub start: Timestamp,
-    /// Its end.
-    pub end: Timestamp,
 }
 
 /// One thing that a subscription sells.

@@ -12,23 +12,23 @@ use tollgate_core::ports::{Clock, Ledger, Ports};
 use tollgate_operator::{Held, Rehearsal, Rehearsed, Step, What};
 
 use super::filter::{Filter, Place};
-use super::replay::Replay;
 use crate::cli::progress::Progress as Bar;
+use crate::cli::stack::PlansOption;
 use crate::cli::table::counted;
 use crate::cli::{Colour, Context, Exit, Failure, Io, halts};
 
 pub(super) async fn run<C: Clock>(
-    options: &Replay,
+    (plans, per_second): (&PlansOption, u32),
     filter: &Filter,
     context: &Context<'_, C>,
     now: Timestamp,
     io: &mut Io<'_>,
 ) -> Result<Exit, Failure> {
-    let worker = context.worker(&options.plans).await?;
+    let worker = context.worker(plans).await?;
     let (ledger, stripe) = (worker.ports.ledger(), Some(worker.ports.stripe()));
     let selection = filter.selection(None, now, context, ledger).await?;
     let mut supply = filter.supply(selection, &Place { ledger, stripe, now })?;
-    let rehearsal = Rehearsal { worker: &worker, per_second: options.rate };
+    let rehearsal = Rehearsal { worker: &worker, per_second };
     let (mut telling, interrupted) = (Telling::begin(context.json, io), io.interrupted);
     let told = |step: Step<'_>| {
         telling.hear(&step, io);

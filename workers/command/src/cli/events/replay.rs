@@ -37,7 +37,7 @@ pub(crate) struct Replay {
     filter: Filter,
     /// Events a second, at most 10: each costs calls of Stripe and of API Gateway.
     #[arg(long, value_name = "N", default_value_t = RATE, value_parser = clap::value_parser!(u32).range(1..=10))]
-    pub(super) rate: u32,
+    rate: u32,
     #[command(flatten)]
     consent: Consent,
     /// Wait until all were handled again, and tell what became of them.
@@ -50,7 +50,7 @@ pub(crate) struct Replay {
     #[arg(long, value_name = "CURSOR", conflicts_with_all = ["from", "since", "dry_run"])]
     resume: Option<Cursor>,
     #[command(flatten)]
-    pub(super) plans: PlansOption,
+    plans: PlansOption,
 }
 
 pub(super) async fn run<C: Clock>(
@@ -60,7 +60,8 @@ pub(super) async fn run<C: Clock>(
 ) -> Result<Exit, Failure> {
     let now = context.clock.now();
     if options.consent.dry_run {
-        return rehearse::run(options, &options.filter, context, now, io).await;
+        return rehearse::run((&options.plans, options.rate), &options.filter, context, now, io)
+            .await;
     }
     let (ledger, stripe) = clients(&options.filter, context).await?;
     let resumed = options.resume.as_ref().map(|cursor| cursor.from);

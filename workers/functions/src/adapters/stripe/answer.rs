@@ -8,6 +8,7 @@
 
 use std::collections::BTreeMap;
 
+use hyper::body::Bytes;
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -15,7 +16,6 @@ use tollgate_core::ports::{Class, PortResult};
 use tollgate_events::IdError;
 use tollgate_events::stripe::Whole;
 
-use super::client::Reply;
 use crate::adapters::error::Operation;
 
 /// Why an object cannot be read: a field that it must have, and what is wrong with it.
@@ -31,6 +31,14 @@ impl Odd {
     pub fn new(field: &'static str, why: impl Into<String>) -> Self {
         Self { field, why: why.into() }
     }
+}
+
+/// An answer to be read.
+#[derive(Debug)]
+pub(super) struct Reply {
+    pub(super) body: Bytes,
+    /// It is what an earlier request with the same idempotency key was answered.
+    pub(super) replayed: bool,
 }
 
 /// The body of an answer.

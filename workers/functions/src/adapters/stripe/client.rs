@@ -34,6 +34,7 @@ use rustls::{ClientConfig, RootCertStore};
 use secrecy::{ExposeSecret, SecretString};
 use stripe_client_core::{IdempotencyKey, RequestBuilder, StripeMethod, VERSION};
 
+use super::answer::Reply;
 use super::refusal::Refusal;
 use crate::adapters::error::whole_seconds;
 use crate::adapters::hindrance;
@@ -91,14 +92,6 @@ impl CallError {
         let causes = successors(Some(error), |&error| error.source());
         Self::Lost(causes.map(ToString::to_string).collect::<Vec<_>>().join(": "))
     }
-}
-
-/// An answer to be read.
-#[derive(Debug)]
-pub(super) struct Reply {
-    pub(super) body: Bytes,
-    /// It is what an earlier request with the same idempotency key was answered.
-    pub(super) replayed: bool,
 }
 
 /// The client; every clone has the same connections.
