@@ -71,7 +71,7 @@ impl Sim {
                 let orphans = report.orphans_listed.iter().map(|key| key.id.to_string());
                 self.reported.extend(orphans);
                 self.tell(&format!("all systems are compared, and woken are {:?}", report.woken));
-                self.release(report.stale);
+                self.release(&report.stale);
             }
             Err(error) => self.violate(1, format!("a comparison fails in fair weather: {error}")),
         }
@@ -88,13 +88,13 @@ impl Sim {
             self.act_on(&report.stale, &Act::Hold);
             while self.round() {}
         }
-        self.release(report.stale);
+        self.release(&report.stale);
     }
 
     /// Somebody has disabled their keys by hand, or a late call has; an operator knows that nobody
     /// holds them.
-    fn release(&mut self, accounts: BTreeSet<AccountId>) {
-        self.act_on(&accounts, &Act::Release);
+    fn release(&mut self, accounts: &BTreeSet<AccountId>) {
+        self.act_on(accounts, &Act::Release);
     }
 
     fn act_on(&mut self, accounts: &BTreeSet<AccountId>, act: &Act) {
