@@ -178,8 +178,8 @@ impl Lives {
         let row = stripe.subscription(&id).ok()?;
         let reaches_ours = !self.neighbours.customers.contains(&row.customer);
         // Without its metadata nothing tells any more whose it is that sells what we sell.
-        let is_nobodys = is_other_stacks(&row.metadata) && pointer == "/metadata";
-        if is_nobodys || reaches_ours && !self.neighbours.reach_ours {
+        let is_unlinked = is_other_stacks(&row.metadata) && pointer == "/metadata";
+        if is_unlinked || reaches_ours && !self.neighbours.reach_ours {
             return None;
         }
         stripe.make_odd(&id, pointer, raw);

@@ -10,7 +10,7 @@ use tollgate_core::account::{Account, DisputeMark, Grant, PlanId, Reason, Status
 use tollgate_core::ledger::Entry;
 use tollgate_core::ports::Ports as _;
 use tollgate_events::{AccountId, CustomerId, DisputeId, Source};
-use tollgate_operator::{Act, ActError, Acted, Operate, OperatorAct};
+use tollgate_operator::{Act, ActError, ActReceipt, Operate, OperatorAct};
 use tollgate_standin::world::World;
 
 use crate::executor::block_on;
@@ -134,7 +134,7 @@ pub(crate) async fn act(
     world: &World,
     account: &AccountId,
     act: &OperatorAct,
-) -> Result<Acted, ActError> {
+) -> Result<ActReceipt, ActError> {
     let (queue, ledger) = (world.queue(), &world.ledger);
     let operate = Operate { ledger, queue: &queue, clock: &world.clock, entropy: world.entropy() };
     operate.act(account, act).await
@@ -219,7 +219,7 @@ impl Sim {
     /// An act has come to its end.
     pub(crate) fn operated(
         &mut self,
-        done: Result<Acted, ActError>,
+        done: Result<ActReceipt, ActError>,
         account: AccountId,
         act: OperatorAct,
     ) {

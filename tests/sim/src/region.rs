@@ -9,10 +9,10 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use tollgate_core::account::Access;
 use tollgate_core::batch::{BatchReport, Message, park_dead_letters};
-use tollgate_core::control_plane::ControlPlane;
 use tollgate_core::converge::Worker;
 use tollgate_core::ledger::Outcome;
 use tollgate_core::ports::{Ledger, Queue, QueueName};
+use tollgate_core::share::Share;
 use tollgate_core::sweep::sweep;
 use tollgate_events::stripe::{Reading, read};
 use tollgate_events::{AccountId, cognito};
@@ -87,7 +87,7 @@ impl Region {
         let share = u32::try_from(idle.len()).expect("it is four");
         let worker = || {
             let worker = worker_on(&world);
-            let control_plane = ControlPlane::share(&worker.policy, share);
+            let control_plane = Share::share(&worker.policy, share);
             // Lives as long as the process, as in Lambda.
             &*Box::leak(Box::new(Worker { control_plane, ..worker }))
         };

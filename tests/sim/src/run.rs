@@ -18,11 +18,11 @@ use secrecy::SecretString;
 use serde_json::Value;
 use tollgate_core::account_api::AccountApi;
 use tollgate_core::binding::Binding;
-use tollgate_core::control_plane::ControlPlane;
 use tollgate_core::converge::Worker;
 use tollgate_core::derive::Deriver;
 use tollgate_core::ingress::{DEFAULT_TOLERANCE, PoolIngress, Webhook};
 use tollgate_core::ledger::StackRecord;
+use tollgate_core::share::Share;
 use tollgate_events::stripe::{ACTED_ON, SigningSecret};
 use tollgate_events::{AccountId, CustomerId, Envelope, EventRef};
 use tollgate_operator::OperatorAct;
@@ -145,7 +145,7 @@ pub fn worker_on(world: &World) -> Worker<World> {
         deriver: Deriver::new("sim", BTreeMap::from([(1, secret)])).expect("it is long enough"),
         stack: "sim".into(),
         livemode: false,
-        control_plane: ControlPlane::share(&file.policy, 4),
+        control_plane: Share::share(&file.policy, 4),
         binding: Binding::that_binds(),
     }
 }

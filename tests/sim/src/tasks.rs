@@ -7,7 +7,7 @@ use tollgate_core::ingress::{self, PoolEvent};
 use tollgate_core::ports::PortResult;
 use tollgate_core::sweep::SweepReport;
 use tollgate_events::AccountId;
-use tollgate_operator::{ActError, Acted, OperatorAct};
+use tollgate_operator::{ActError, ActReceipt, OperatorAct};
 use tollgate_standin::stripe::Delivery;
 
 use crate::receipt::Receipt;
@@ -67,6 +67,6 @@ pub(crate) enum Done {
     Webhook(ingress::Delivery),
     Pool(PoolEvent),
     Sweep(PortResult<SweepReport>),
-    Operated(Result<Acted, ActError>),
+    Operated(Result<ActReceipt, ActError>),
     Runbook(Told),
 }

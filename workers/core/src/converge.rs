@@ -50,7 +50,7 @@
 //! [`Stop`] tells why the events must stay on the queue. What can never succeed is no
 //! error here: it is committed as parked.
 
-mod act;
+mod apply;
 mod between;
 mod blast;
 mod bound;
@@ -75,7 +75,6 @@ use crate::account::{Access, Account, User};
 use crate::accounts::{Accounts, Claimed, Lost};
 use crate::binding::{Binding, BindingError};
 use crate::catalog::Catalog;
-use crate::control_plane::{ControlPlane, Room};
 use crate::decide::stale::Stale;
 use crate::decide::{Desired, Facts, decide};
 use crate::derive::{DeriveError, Deriver};
@@ -85,6 +84,7 @@ use crate::mismatch::Mismatch;
 use crate::person::VerifiedEmail;
 use crate::policy::Policy;
 use crate::ports::{Class, Clock, PortError, Ports, Service};
+use crate::share::{Room, Share};
 use crate::text::one_line;
 
 pub use between::Invocation;
@@ -108,7 +108,7 @@ pub struct Worker<P> {
     /// Stripe's `livemode` of this deployment; other events are ignored.
     pub livemode: bool,
     /// This instance's share of API Gateway's control plane.
-    pub control_plane: ControlPlane,
+    pub control_plane: Share,
     /// Whether the Stripe account and the pool are the stack's.
     pub binding: Binding,
 }

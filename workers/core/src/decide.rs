@@ -232,12 +232,12 @@ pub fn decide(facts: &Facts, catalog: &Catalog, policy: &Policy, now: Timestamp)
     let disputes = disputes_now(facts, policy);
     let mut standing = best_plan(facts, catalog, (policy, &refunded), &graces, now);
     standing.review(user_confirmed_at(&user), now);
-    let hold = hold(facts, &disputes, &user);
+    let disabled_by = disabled_by(facts, &disputes, &user);
     let several = several(facts, catalog);
     standing.warnings.extend((several.len() > 1).then_some(Warning::SeveralSubscriptions(several)));
 
     let plan = standing.plan.map(|plan| plan.id.clone());
-    let (key, status, reason, word) = match (hold, &plan) {
+    let (key, status, reason, word) = match (disabled_by, &plan) {
         (Some((status, reason, word)), _) => (KeyState::Disabled, status, reason, word.to_owned()),
         (None, Some(_)) if waits_for_key(facts, &standing) => {
             standing.review(now.checked_add(ROOM_REVIEW_AFTER).ok(), now);
@@ -463,7 +463,7 @@ fn disputes_now(facts: &Facts, policy: &Policy) -> BTreeMap<DisputeId, DisputeMa
 }
 
 /// What disables the key, whatever the plan: status, reason, and the word that users see.
-fn hold(
+fn disabled_by(
     facts: &Facts,
     disputes: &BTreeMap<DisputeId, DisputeMark>,
     user: &User,

@@ -265,7 +265,7 @@ impl Commit {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CustomerLink {
     /// Nobody's yet.
-    Nobodys,
+    Unlinked,
     /// An account's.
     Account(AccountId),
     /// Nobody's any more: an operator has released it, and only an operator links it again.
@@ -280,7 +280,7 @@ impl CustomerLink {
     pub fn account(self) -> Option<AccountId> {
         match self {
             Self::Account(account) => Some(account),
-            Self::Nobodys | Self::Released { .. } => None,
+            Self::Unlinked | Self::Released { .. } => None,
         }
     }
 }

@@ -53,7 +53,7 @@ pub struct Resolutions {
 #[derive(Debug, Clone)]
 enum Whose {
     Account(AccountId),
-    Nobodys,
+    Unlinked,
     /// Stripe has no such customer.
     Missing,
 }
@@ -105,10 +105,10 @@ impl<P: Ports> Worker<P> {
             _ if told == Told::Linked => return Ok(Resolved::Elsewhere(NOT_SOLD)),
             // Whatever Stripe says: an operator knows better.
             CustomerLink::Released { .. } => return Ok(Resolved::Unlinked(customer)),
-            CustomerLink::Nobodys if told == Told::BrokenProof => {
+            CustomerLink::Unlinked if told == Told::BrokenProof => {
                 return Ok(Resolved::BrokenProof);
             }
-            CustomerLink::Nobodys => {}
+            CustomerLink::Unlinked => {}
         }
         if !known.accounts.contains_key(&customer) {
             let whose = self.whose(&customer).await?;
@@ -125,7 +125,7 @@ impl<P: Ports> Worker<P> {
                     false => Ok(Resolved::Elsewhere(NOT_SOLD)),
                 }
             }
-            Some(Whose::Missing | Whose::Nobodys) | None => Ok(Resolved::Unlinked(customer)),
+            Some(Whose::Missing | Whose::Unlinked) | None => Ok(Resolved::Unlinked(customer)),
         }
     }
 
@@ -155,10 +155,10 @@ impl<P: Ports> Worker<P> {
         let links = envelope.source != Source::Operator;
         let owner = match self.link_of(&customer, known).await? {
             CustomerLink::Account(owner) => owner,
-            CustomerLink::Nobodys if links => {
+            CustomerLink::Unlinked if links => {
                 known.claimed.entry(customer).or_insert_with(|| named.clone()).clone()
             }
-            CustomerLink::Nobodys | CustomerLink::Released { .. } => return Ok(resolved),
+            CustomerLink::Unlinked | CustomerLink::Released { .. } => return Ok(resolved),
         };
         Ok(Resolved::Account(owner))
     }
@@ -227,7 +227,7 @@ impl<P: Ports> Worker<P> {
             Some(account) => Some(account.clone()),
             None => self.trusted_reference(&checkouts).await?,
         };
-        Ok(account.map_or(Whose::Nobodys, Whose::Account))
+        Ok(account.map_or(Whose::Unlinked, Whose::Account))
     }
 
     /// Whether nothing but a payment link's reference names a customer's account: neither their

@@ -12,11 +12,11 @@ mod compare;
 mod disputes;
 mod drift;
 mod due;
-mod held;
 mod keys;
 mod pages;
 mod part;
 mod stages;
+mod window;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -157,16 +157,15 @@ pub enum Stage {
 
 /// What is told of long work while it goes on.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum News<T> {
+pub enum Progress<T> {
     /// So many more things were gone through: a page, mostly.
     Through(Stage, usize),
     /// Something came of it.
     Found(T),
 }
 
-/// Hears how far a comparison is, and of each finding as it is made, so that nobody must hold
-/// them all.
-pub type Told<'a> = &'a mut (dyn FnMut(News<Finding>) + Send);
+/// Hears how far long work is, and what comes of it as it is made, so that nobody must hold it all.
+pub type ProgressSink<'a, T> = &'a mut (dyn FnMut(Progress<T>) + Send);
 
 /// What a comparison of all four systems found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

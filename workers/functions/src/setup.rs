@@ -6,10 +6,10 @@
 use aws_config::SdkConfig;
 use tollgate_core::account_api::AccountApi;
 use tollgate_core::binding::Binding;
-use tollgate_core::control_plane::ControlPlane;
 use tollgate_core::converge::Worker;
 use tollgate_core::ingress::{DEFAULT_TOLERANCE, PoolIngress, Webhook};
 use tollgate_core::ports::Clock;
+use tollgate_core::share::Share;
 
 use crate::adapters::AwsPorts;
 use crate::adapters::dynamodb::DynamoLedger;
@@ -58,7 +58,7 @@ pub fn worker<C: Clock>(
 ) -> Result<Worker<AwsPorts<C>>, StripeApiError> {
     Ok(Worker {
         ports: AwsPorts::new(&config, sdk, clock)?,
-        control_plane: ControlPlane::share(&config.catalog.policy, config.instances),
+        control_plane: Share::share(&config.catalog.policy, config.instances),
         catalog: config.catalog.catalog,
         policy: config.catalog.policy,
         deriver: config.deriver,

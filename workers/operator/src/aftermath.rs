@@ -6,7 +6,7 @@ use tollgate_core::ledger::{Outcome, StepTaken};
 use tollgate_core::ports::{Ledger, PortResult};
 use tollgate_events::AccountId;
 
-use super::Acted;
+use super::ActReceipt;
 
 /// How far it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,7 +50,7 @@ const MOST_ENTRIES: usize = 10;
 pub async fn aftermath<L: Ledger>(
     ledger: &L,
     id: &AccountId,
-    acted: &Acted,
+    acted: &ActReceipt,
 ) -> PortResult<Aftermath> {
     let account = ledger.account(id).await?.unwrap_or_else(|| Account::new(id.clone()));
     let state = state(ledger, &account, acted).await?;
@@ -62,7 +62,7 @@ pub async fn aftermath<L: Ledger>(
 }
 
 /// The act's event stands in the account until the worker has seen to it.
-async fn state<L: Ledger>(ledger: &L, account: &Account, acted: &Acted) -> PortResult<State> {
+async fn state<L: Ledger>(ledger: &L, account: &Account, acted: &ActReceipt) -> PortResult<State> {
     let is_it = |event: &tollgate_events::Envelope| event.event_ref() == acted.event;
     let waits = account.open || account.deferred.iter().any(is_it);
     let Some(stored) = ledger.event(&acted.event).await? else { return Ok(State::Pending) };

@@ -6,14 +6,14 @@ use tollgate_core::ports::{Ledger, LeftOut, PortResult};
 
 /// How many there are, and since when.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Stock {
+pub struct Count {
     /// How many.
     pub count: u64,
     /// Since when the oldest of them is.
     pub oldest: Option<Timestamp>,
 }
 
-impl Stock {
+impl Count {
     fn add(&mut self, since: Timestamp) {
         self.count += 1;
         self.oldest = Some(self.oldest.map_or(since, |oldest| oldest.min(since)));
@@ -24,11 +24,11 @@ impl Stock {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Backlog {
     /// Accounts whose time has come: the next sweep wakes them.
-    pub due: Stock,
+    pub due: Count,
     /// Events whose customer is linked to nobody yet.
-    pub waiting: Stock,
+    pub waiting: Count,
     /// Events that need a person.
-    pub parked: Stock,
+    pub parked: Count,
     /// Accounts and events that cannot be read, and are in none of these.
     pub unreadable: LeftOut,
 }

@@ -30,21 +30,21 @@ pub mod storefront;
 
 pub use acts::{Act, OperatorAct, accept_blast};
 pub use aftermath::{Aftermath, State, aftermath};
-pub use backlog::{Backlog, Stock, Trouble, backlog, troubles};
+pub use backlog::{Backlog, Count, Trouble, backlog, troubles};
 pub use dismiss::{Dismissed, dismiss};
 pub use explain::{Cause, Change, changes, history};
 pub use forecast::{Forecast, KeyStock, Live, Minted, Pace, Reached, count_keys, forecast, minted};
-pub use operate::{ActError, Acted, Operate};
+pub use operate::{ActError, ActReceipt, Operate};
 pub use rebuild::{
-    Doubt, Doubted, Heard, OVERLAP, REBUILD, REBUILT_CLOSED, REBUILT_GRANT, REBUILT_HOLD, Rebuild,
+    Doubt, Doubted, OVERLAP, REBUILD, REBUILT_CLOSED, REBUILT_GRANT, REBUILT_HOLD, Rebuild,
     RebuildReport, Rebuilt, doubts,
 };
 pub use reconcile::{
     ACCEPTED_FOR, Excess, Reconcile, Repaired, TooMany, Word, excesses, is_held_back,
 };
-pub use rehearsal::{Held, Rehearsal, Rehearsed, Step, What};
+pub use rehearsal::{PutOff, Rehearsal, Rehearsed, Step, What};
 pub use replay::{
-    About, Cursor, Few, Found, LISTED_FOR, NoCursor, Progress, Replay, Selection, Sent, Supply,
-    Tally, TooOld, count, look_up, new_run,
+    About, Cursor, EventPage, EventSource, LISTED_FOR, NoCursor, Replay, ReplayProgress, Selected,
+    Selection, Sent, Tally, TooOld, count, look_up, new_run,
 };
 pub use stack::{OperateStack, REBIND, StackAct};

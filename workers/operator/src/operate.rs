@@ -49,7 +49,7 @@ pub struct Operate<'a, L, Q, C, E> {
 
 /// An act that stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Acted {
+pub struct ActReceipt {
     /// The act's event: what follows from it is on its record.
     pub event: EventRef,
     /// The account's version: of the act's history entry, or as it was when nothing changed.
@@ -86,7 +86,11 @@ impl<L: Ledger, Q: Queue, C: Clock, E: Entropy> Operate<'_, L, Q, C, E> {
     ///
     /// # Errors
     /// [`ActError`]: nothing was done. The act can be repeated as it is.
-    pub async fn act(&self, account: &AccountId, act: &OperatorAct) -> Result<Acted, ActError> {
+    pub async fn act(
+        &self,
+        account: &AccountId,
+        act: &OperatorAct,
+    ) -> Result<ActReceipt, ActError> {
         self.check(account, act).await?;
         let now = self.clock.now();
         let lease_until = now.checked_add(LEASE).unwrap_or(Timestamp::MAX);
@@ -111,7 +115,7 @@ impl<L: Ledger, Q: Queue, C: Clock, E: Entropy> Operate<'_, L, Q, C, E> {
         if let Err(error) = &sent {
             tracing::warn!(%account, %error, "the act stands; the next sweep wakes the account");
         }
-        Ok(Acted {
+        Ok(ActReceipt {
             event: event.event_ref(),
             version: claimed.version(),
             changed,

@@ -58,7 +58,7 @@ use tollgate_core::ports::{
     Ports, Stripe, UserRecord, Users,
 };
 use tollgate_core::stripe::Subscription;
-use tollgate_core::sweep::{GAP, News, Pages, Part, Stage, plans_of_keys, wake};
+use tollgate_core::sweep::{GAP, Pages, Part, Progress, ProgressSink, Stage, plans_of_keys, wake};
 use tollgate_events::{AccountId, CustomerId, Envelope, EventId, Source, Via};
 
 pub use self::doubts::{Doubt, Doubted, doubts};
@@ -203,9 +203,6 @@ pub struct RebuildReport {
     pub held_at_most: usize,
 }
 
-/// Hears how far it is, and of each account as it is written.
-pub type Heard<'a> = &'a mut (dyn FnMut(News<Rebuilt>) + Send);
-
 type Keys = HashMap<AccountId, FoundKeys>;
 
 impl<P: Ports> Rebuild<'_, P> {
@@ -213,33 +210,36 @@ impl<P: Ports> Rebuild<'_, P> {
     ///
     /// # Errors
     /// A call failed.
-    pub async fn look(&self, heard: Heard<'_>) -> PortResult<RebuildReport> {
-        self.go_through(false, heard).await
+    pub async fn look(&self, sink: ProgressSink<'_, Rebuilt>) -> PortResult<RebuildReport> {
+        self.go_through(false, sink).await
     }
 
     /// Writes back what the ledger does not have.
     ///
     /// # Errors
     /// A call failed. What was written stays: run it again.
-    pub async fn run(&self, heard: Heard<'_>) -> PortResult<RebuildReport> {
-        self.go_through(true, heard).await
+    pub async fn run(&self, sink: ProgressSink<'_, Rebuilt>) -> PortResult<RebuildReport> {
+        self.go_through(true, sink).await
     }
 
-    async fn go_through(&self, writes: bool, heard: Heard<'_>) -> PortResult<RebuildReport> {
+    async fn go_through(
+        &self,
+        writes: bool,
+        sink: ProgressSink<'_, Rebuilt>,
+    ) -> PortResult<RebuildReport> {
         let binding = if writes { Binding::that_binds() } else { Binding::that_compares() };
         binding.check(self.ports).await?;
         // An operator has seen both.
         binding.met(self.ports, Met { in_stripe: true, in_pool: true }).await?;
         let mut report = RebuildReport::default();
-        let mut keys = self.keys(&mut report, heard).await?;
+        let mut keys = self.keys(&mut report, sink).await?;
         let mut parts = vec![Part::all()];
         while let Some(part) = parts.pop() {
             // In later parts the same rows come again.
             let mut unreadable = LeftOut::default();
             let mut portion =
-                self.accounts(part, &mut parts, &mut keys, &mut unreadable, heard).await?;
-            let marks =
-                self.subscriptions(&mut portion, &mut parts, &mut unreadable, heard).await?;
+                self.accounts(part, &mut parts, &mut keys, &mut unreadable, sink).await?;
+            let marks = self.subscriptions(&mut portion, &mut parts, &mut unreadable, sink).await?;
             report.parts += 1;
             let first = report.parts == 1;
             if first {
@@ -250,7 +250,7 @@ impl<P: Ports> Rebuild<'_, P> {
             report.unproven += portion.unproven();
             report.owned += portion.owned();
             report.held_at_most = report.held_at_most.max(portion.held_at_most);
-            self.users(portion, &mut keys, writes, &mut report, heard).await?;
+            self.users(portion, &mut keys, writes, &mut report, sink).await?;
             if first {
                 report.unreadable.join(&unreadable);
             }
@@ -262,14 +262,18 @@ impl<P: Ports> Rebuild<'_, P> {
 
     /// The keys of each owner, with the plans that they are on: the catalog's, and any other that
     /// covers a stage of the catalog, which a key must be taken off first.
-    async fn keys(&self, report: &mut RebuildReport, heard: Heard<'_>) -> PortResult<Keys> {
+    async fn keys(
+        &self,
+        report: &mut RebuildReport,
+        sink: ProgressSink<'_, Rebuilt>,
+    ) -> PortResult<Keys> {
         let gateway = self.ports.api_gateway();
         let mut keys = HashMap::new();
         let gap = Caller::Command.per_call(self.policy);
         let mut pages = Pages::new(self.ports.clock(), gap);
         while let Some(position) = pages.turn().await {
             let page = gateway.all_keys(position.as_deref()).await?;
-            heard(News::Through(Stage::Keys, page.items.len()));
+            sink(Progress::Through(Stage::Keys, page.items.len()));
             report.unreadable.add(&page.unreadable);
             keys.extend(page.items.into_iter().filter_map(|key| self.read(key)));
             pages.go_on(page.next);
@@ -280,7 +284,7 @@ impl<P: Ports> Rebuild<'_, P> {
             let mut pages = Pages::new(self.ports.clock(), gap);
             while let Some(position) = pages.turn().await {
                 let page = gateway.keys_on(&plan, position.as_deref()).await?;
-                heard(News::Through(Stage::KeysOnPlans, page.items.len()));
+                sink(Progress::Through(Stage::KeysOnPlans, page.items.len()));
                 report.unreadable.add(&page.unreadable);
                 for id in &page.items {
                     if let Some((_, key)) = keys.get_mut(id) {
@@ -319,13 +323,13 @@ impl<P: Ports> Rebuild<'_, P> {
         later: &mut Vec<Part>,
         keys: &mut Keys,
         unreadable: &mut LeftOut,
-        heard: Heard<'_>,
+        sink: ProgressSink<'_, Rebuilt>,
     ) -> PortResult<Portion> {
         let mut portion = Portion::new(part, self.at_once);
         let mut page = None;
         loop {
             let accounts = self.ports.ledger().accounts(page.as_deref()).await?;
-            heard(News::Through(Stage::Accounts, accounts.items.len()));
+            sink(Progress::Through(Stage::Accounts, accounts.items.len()));
             unreadable.add(&accounts.unreadable);
             for owner in accounts.unreadable.into_iter().filter_map(|row| row.owner) {
                 if let Ok(id) = AccountId::parse(owner) {
@@ -354,7 +358,7 @@ impl<P: Ports> Rebuild<'_, P> {
         portion: &mut Portion,
         later: &mut Vec<Part>,
         unreadable: &mut LeftOut,
-        heard: Heard<'_>,
+        sink: ProgressSink<'_, Rebuilt>,
     ) -> PortResult<(usize, usize)> {
         let boundary = self.boundary();
         let proven = |it: &Subscription| boundary.made_for(it.named.as_ref()).cloned();
@@ -363,7 +367,7 @@ impl<P: Ports> Rebuild<'_, P> {
         let mut pages = Pages::new(self.ports.clock(), GAP);
         while let Some(position) = pages.turn().await {
             let page = self.ports.stripe().all_subscriptions(position.as_deref()).await?;
-            heard(News::Through(Stage::Subscriptions, page.items.len()));
+            sink(Progress::Through(Stage::Subscriptions, page.items.len()));
             unreadable.add(&page.unreadable);
             for row in &page.unreadable {
                 let owner = boundary.made_for(row.named.as_ref()).cloned();
@@ -443,12 +447,12 @@ impl<P: Ports> Rebuild<'_, P> {
         keys: &mut Keys,
         writes: bool,
         report: &mut RebuildReport,
-        heard: Heard<'_>,
+        sink: ProgressSink<'_, Rebuilt>,
     ) -> PortResult<()> {
         let mut pages = Pages::new(self.ports.clock(), GAP);
         while let Some(position) = pages.turn().await {
             let page = self.ports.users().all_users(position.as_deref()).await?;
-            heard(News::Through(Stage::Users, page.items.len()));
+            sink(Progress::Through(Stage::Users, page.items.len()));
             if report.parts == 1 {
                 report.unreadable.add(&page.unreadable);
             }
@@ -475,7 +479,7 @@ impl<P: Ports> Rebuild<'_, P> {
                     continue;
                 }
                 match Box::pin(self.write_back(left, account, writes, report)).await? {
-                    Some(rebuilt) => heard(News::Found(rebuilt)),
+                    Some(rebuilt) => sink(Progress::Found(rebuilt)),
                     None => report.busy += 1,
                 }
             }

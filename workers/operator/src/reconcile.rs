@@ -31,7 +31,7 @@ use tollgate_core::ports::{
     ApiGateway, Class, Clock, Ledger, PortError, PortResult, Ports, Queue, Service, Users,
 };
 use tollgate_core::sweep::{
-    About, Drift, DriftReport, DriftSweep, Finding, News, Orphan, Stage, Told, names,
+    About, Drift, DriftReport, DriftSweep, Finding, Orphan, Progress, ProgressSink, Stage, names,
 };
 use tollgate_events::AccountId;
 
@@ -69,7 +69,7 @@ pub enum TooMany {
     /// Keys that would be deleted.
     Deleting,
     /// Keys whose owners neither the ledger nor the pool knows, where there are no others.
-    Nobodys,
+    Unlinked,
 }
 
 /// More than may be done before a person has accepted it.
@@ -104,7 +104,7 @@ pub fn excesses(report: &DriftReport) -> Vec<Excess> {
         (TooMany::Losing, report.would_lose, blast_limit(count(report.paying))),
         (TooMany::Closing, gone, blast_limit(of_closing)),
         (TooMany::Deleting, report.replaced, blast_limit(count(report.keys_of_ours))),
-        (TooMany::Nobodys, nobodys, 0),
+        (TooMany::Unlinked, nobodys, 0),
     ]
     .into_iter()
     .map(|(what, number, limit)| Excess { of: what, count: count(number), limit })
@@ -136,7 +136,7 @@ impl<P: Ports, Q: Queue> Reconcile<'_, P, Q> {
     ///
     /// # Errors
     /// A call failed.
-    pub async fn look(&self, told: Told<'_>) -> PortResult<DriftReport> {
+    pub async fn look(&self, told: ProgressSink<'_, Finding>) -> PortResult<DriftReport> {
         self.sweep.look(told).await
     }
 
@@ -171,11 +171,11 @@ impl<P: Ports, Q: Queue> Reconcile<'_, P, Q> {
         &self,
         word: &Word,
         repaired: &mut Repaired,
-        told: Told<'_>,
+        told: ProgressSink<'_, Finding>,
     ) -> PortResult<()> {
         let mut orphans = Vec::new();
-        let mut hear = |news: News<Finding>| {
-            if let News::Found(Finding { drift, about: About::Key(key) }) = &news
+        let mut hear = |news: Progress<Finding>| {
+            if let Progress::Found(Finding { drift, about: About::Key(key) }) = &news
                 && matches!(drift, Drift::Orphan | Drift::Replaced)
             {
                 orphans.push(key.clone());
@@ -184,7 +184,7 @@ impl<P: Ports, Q: Queue> Reconcile<'_, P, Q> {
         };
         repaired.report = self.sweep.run_told(&mut hear).await?;
         let excesses = excesses(&repaired.report);
-        let limits = [TooMany::Deleting, TooMany::Nobodys];
+        let limits = [TooMany::Deleting, TooMany::Unlinked];
         if !word.accepted && excesses.iter().any(|excess| limits.contains(&excess.of)) {
             let why = "there are more than the limit";
             repaired.left = orphans.into_iter().map(|key| (key, why)).collect();
@@ -200,7 +200,7 @@ impl<P: Ports, Q: Queue> Reconcile<'_, P, Q> {
                     repaired.deleted.push(key);
                 }
             }
-            told(News::Through(Stage::Orphans, 1));
+            told(Progress::Through(Stage::Orphans, 1));
         }
         Ok(())
     }

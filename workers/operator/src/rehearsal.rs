@@ -15,7 +15,7 @@ use tollgate_core::ports::{Clock, Ledger, PortResult, Ports, Stripe};
 use tollgate_core::resolve::{Resolutions, Resolved};
 use tollgate_events::{AccountId, Envelope, EventRef};
 
-use super::replay::Supply;
+use super::replay::EventSource;
 
 /// How often it is tried what fails at first.
 const TRIES: u32 = 3;
@@ -66,12 +66,12 @@ pub enum Step<'a> {
     /// An account was previewed.
     Previewed(&'a Rehearsed, &'a Preview),
     /// This would wait, or be parked, and why.
-    Held(&'a Rehearsed, &'a Held),
+    PutOff(&'a Rehearsed, &'a PutOff),
 }
 
 /// What would stay as it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Held {
+pub struct PutOff {
     /// Of what.
     pub what: What,
     /// A person must see to it: it would be parked.
@@ -108,11 +108,11 @@ impl<P: Ports> Rehearsal<'_, P> {
     /// The events could not be listed, or the ledger does not tell how the limits stand.
     pub async fn run<S: Stripe>(
         &self,
-        supply: &mut Supply<'_, P::Ledger, S>,
+        source: &mut EventSource<'_, P::Ledger, S>,
         mut told: impl FnMut(Step<'_>) -> ControlFlow<()>,
     ) -> PortResult<Rehearsed> {
         let mut rehearsed = Rehearsed::default();
-        let accounts = self.assign(supply, &mut rehearsed, &mut told).await?;
+        let accounts = self.assign(source, &mut rehearsed, &mut told).await?;
         // What each takes, the next has less of.
         let mut stack = self.worker.ports.ledger().stack().await?;
         let mut accounts = accounts.into_iter();
@@ -126,9 +126,9 @@ impl<P: Ports> Rehearsal<'_, P> {
                     told(Step::Previewed(&rehearsed, &preview))
                 }
                 Err(stop) => {
-                    let held = Held::of(What::Account(account), &stop);
+                    let held = PutOff::of(What::Account(account), &stop);
                     rehearsed.hold(&held, &stop);
-                    told(Step::Held(&rehearsed, &held))
+                    told(Step::PutOff(&rehearsed, &held))
                 }
             };
             rehearsed.stopped = flow.is_break();
@@ -139,12 +139,12 @@ impl<P: Ports> Rehearsal<'_, P> {
 
     async fn assign<S: Stripe>(
         &self,
-        supply: &mut Supply<'_, P::Ledger, S>,
+        source: &mut EventSource<'_, P::Ledger, S>,
         rehearsed: &mut Rehearsed,
         told: &mut impl FnMut(Step<'_>) -> ControlFlow<()>,
     ) -> PortResult<Accounts> {
         let (mut accounts, mut known) = (Accounts::new(), Resolutions::default());
-        while let Some(few) = supply.next().await? {
+        while let Some(few) = source.next().await? {
             rehearsed.parked += few.unreadable;
             for event in few.found {
                 let Some(mut envelope) = event.envelope().cloned() else {
@@ -159,12 +159,12 @@ impl<P: Ports> Rehearsal<'_, P> {
                     Ok(Resolved::Elsewhere(_) | Resolved::Stack) => rehearsed.ignored += 1,
                     Err(stop) => {
                         let what = What::Event(envelope.event_ref());
-                        let held = Held::of(what, &stop);
+                        let held = PutOff::of(what, &stop);
                         match held.parked {
                             true => rehearsed.parked += 1,
                             false => rehearsed.untold += 1,
                         }
-                        rehearsed.stopped |= told(Step::Held(rehearsed, &held)).is_break();
+                        rehearsed.stopped |= told(Step::PutOff(rehearsed, &held)).is_break();
                     }
                 }
             }
@@ -233,7 +233,7 @@ impl<P: Ports> Rehearsal<'_, P> {
     }
 }
 
-impl Held {
+impl PutOff {
     fn of(what: What, stop: &Stop) -> Self {
         Self { what, parked: stop.judge().verdict == Verdict::Park, why: stop.to_string() }
     }
@@ -252,7 +252,7 @@ impl Rehearsed {
         self.disabled += usize::from(preview.disables());
     }
 
-    fn hold(&mut self, held: &Held, stop: &Stop) {
+    fn hold(&mut self, held: &PutOff, stop: &Stop) {
         self.over_the_limit += usize::from(matches!(stop, Stop::BlastLimit));
         match held.parked {
             true => self.held_back += 1,

@@ -5,7 +5,7 @@
 //! of times and in any order; with nothing to mend, nothing but its record changes.
 //!
 //! # Expected flow
-//! A [`Supply`] finds the events, oldest first: in the ledger's records of any age, or in
+//! A [`EventSource`] finds the events, oldest first: in the ledger's records of any age, or in
 //! Stripe's own list of 30 days. They are sent a second's worth to a call, ten at most, and
 //! never faster than the rate. After each call the caller is told how far it got, and may stop
 //! it there; a later replay goes on from the [`Cursor`]. [`Sent`] then follows what becomes of
@@ -23,7 +23,7 @@ mod cursor;
 mod follow;
 mod listed;
 mod selection;
-mod supply;
+mod source;
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -35,9 +35,9 @@ use tollgate_events::{Envelope, EventRef, Via};
 
 pub use cursor::{Cursor, NoCursor, new_run};
 pub use follow::Sent;
-pub use listed::{Few, LISTED_FOR, TooOld};
-pub use selection::{About, Found, Selection};
-pub use supply::{Supply, look_up};
+pub use listed::{EventPage, LISTED_FOR, TooOld};
+pub use selection::{About, Selected, Selection};
+pub use source::{EventSource, look_up};
 
 /// What `SendMessageBatch` takes.
 const EVENTS_TO_A_CALL: usize = 10;
@@ -47,7 +47,7 @@ pub type Tally = BTreeMap<Option<Outcome>, usize>;
 
 /// How far it got.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Progress {
+pub struct ReplayProgress {
     /// Events looked at.
     pub looked_at: usize,
     /// Events put on the queue, or, where they are only counted, that would be.
@@ -90,11 +90,11 @@ impl<L: Ledger, Q: Queue, C: Clock> Replay<'_, L, Q, C> {
     /// A call failed. What `told` heard of is on the queue; sending it again is harmless.
     pub async fn run<S: Stripe>(
         &self,
-        supply: &mut Supply<'_, L, S>,
-        progress: &mut Progress,
-        mut told: impl FnMut(&Progress, &[Found]) -> ControlFlow<()>,
+        source: &mut EventSource<'_, L, S>,
+        progress: &mut ReplayProgress,
+        mut told: impl FnMut(&ReplayProgress, &[Selected]) -> ControlFlow<()>,
     ) -> PortResult<()> {
-        while let Some(mut few) = supply.next().await? {
+        while let Some(mut few) = source.next().await? {
             let mut found = progress.take(&mut few);
             for some in found.chunks_mut(self.at_once()) {
                 self.see_before(some).await?;
@@ -116,7 +116,7 @@ impl<L: Ledger, Q: Queue, C: Clock> Replay<'_, L, Q, C> {
 
     /// How they stand before it: those of Stripe's list are looked up on the way, and what an
     /// earlier part has sent is counted from then.
-    async fn see_before(&self, events: &mut [Found]) -> PortResult<()> {
+    async fn see_before(&self, events: &mut [Selected]) -> PortResult<()> {
         if events.iter().any(|event| event.listed.is_some()) {
             look_up(self.ledger, events).await?;
         }
@@ -126,9 +126,9 @@ impl<L: Ledger, Q: Queue, C: Clock> Replay<'_, L, Q, C> {
         Ok(())
     }
 
-    async fn send(&self, events: &[Found]) -> PortResult<()> {
+    async fn send(&self, events: &[Selected]) -> PortResult<()> {
         let now = self.clock.now();
-        let envelopes = events.iter().filter_map(Found::envelope);
+        let envelopes = events.iter().filter_map(Selected::envelope);
         let envelopes: Vec<_> = envelopes.map(|envelope| self.again(envelope, now)).collect();
         self.queue.send_all(QueueName::Bulk, &envelopes).await
     }
@@ -160,11 +160,11 @@ impl<L: Ledger, Q: Queue, C: Clock> Replay<'_, L, Q, C> {
 /// # Errors
 /// A call failed.
 pub async fn count<L: Ledger, S: Stripe>(
-    supply: &mut Supply<'_, L, S>,
-    mut told: impl FnMut(&Progress) -> ControlFlow<()>,
-) -> PortResult<Progress> {
-    let mut progress = Progress::default();
-    while let Some(mut few) = supply.next().await? {
+    source: &mut EventSource<'_, L, S>,
+    mut told: impl FnMut(&ReplayProgress) -> ControlFlow<()>,
+) -> PortResult<ReplayProgress> {
+    let mut progress = ReplayProgress::default();
+    while let Some(mut few) = source.next().await? {
         let found = progress.take(&mut few);
         progress.count(&found);
         if told(&progress).is_break() {
@@ -174,9 +174,9 @@ pub async fn count<L: Ledger, S: Stripe>(
     Ok(progress)
 }
 
-impl Progress {
+impl ReplayProgress {
     /// Notes what was looked at; what of it can be sent.
-    fn take(&mut self, few: &mut Few) -> Vec<Found> {
+    fn take(&mut self, few: &mut EventPage) -> Vec<Selected> {
         let (found, unreadable): (Vec<_>, Vec<_>) = std::mem::take(&mut few.found)
             .into_iter()
             .partition(|event| event.envelope().is_some());
@@ -185,7 +185,7 @@ impl Progress {
         found
     }
 
-    fn count(&mut self, events: &[Found]) {
+    fn count(&mut self, events: &[Selected]) {
         self.sent += events.len();
         for event in events {
             *self.known.entry(event.outcome()).or_default() += 1;
@@ -194,7 +194,7 @@ impl Progress {
     }
 
     /// A call whose answer is lost may have sent them.
-    fn begin(&mut self, events: &[Found]) {
+    fn begin(&mut self, events: &[Selected]) {
         let these = events.iter().map(|event| (event.name(), (event.at, event.attempts())));
         self.again.extend(these);
     }

@@ -136,7 +136,7 @@ impl Store {
         match (self.links.get(customer), self.released.get(customer)) {
             (Some(account), _) => CustomerLink::Account(account.clone()),
             (None, Some(from)) => CustomerLink::Released { from: from.clone() },
-            (None, None) => CustomerLink::Nobodys,
+            (None, None) => CustomerLink::Unlinked,
         }
     }
 

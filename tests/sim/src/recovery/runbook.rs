@@ -11,11 +11,11 @@ use tollgate_core::converge::Worker;
 use tollgate_core::halt::Halt;
 use tollgate_core::key_name::key_owner;
 use tollgate_core::ports::{PortResult, Stripe, Users};
-use tollgate_core::sweep::{About, DriftSweep, Finding, News};
+use tollgate_core::sweep::{About, DriftSweep, Finding, Progress};
 use tollgate_events::{AccountId, CustomerId};
 use tollgate_operator::{
-    Cursor, OperateStack, Progress, REBUILT_GRANT, Rebuild, Reconcile, Repaired, Replay, Selection,
-    StackAct, Supply, Word, doubts, excesses,
+    Cursor, EventSource, OperateStack, REBUILT_GRANT, Rebuild, Reconcile, Repaired, Replay,
+    ReplayProgress, Selection, StackAct, Word, doubts, excesses,
 };
 use tollgate_standin::bugs::Bug;
 use tollgate_standin::world::World;
@@ -99,14 +99,14 @@ impl Command {
         let World { ledger, stripe, clock, .. } = &self.worker.ports;
         let now = clock.time();
         let selection = Selection::between(self.since, now);
-        let Ok(mut supply) = Supply::listed(ledger, stripe, selection, false, now) else {
+        let Ok(mut source) = EventSource::listed(ledger, stripe, selection, false, now) else {
             return Ok(("that is too long ago".to_owned(), None));
         };
         let cursor = Cursor::begin(self.run.clone(), self.since);
         let queue = self.worker.ports.queue();
         let replay = Replay { ledger, queue: &queue, clock, per_second: 10, cursor };
-        let mut progress = Progress::default();
-        replay.run(&mut supply, &mut progress, |_, _| ControlFlow::Continue(())).await?;
+        let mut progress = ReplayProgress::default();
+        replay.run(&mut source, &mut progress, |_, _| ControlFlow::Continue(())).await?;
         Ok((format!("{} events", progress.sent), None))
     }
 
@@ -117,7 +117,7 @@ impl Command {
         let reconcile = Reconcile { sweep };
         let mut listed = Listed::default();
         let mut told = |news| {
-            if let News::Found(finding) = &news {
+            if let Progress::Found(finding) = &news {
                 listed.add(stack, finding);
             }
         };
@@ -160,7 +160,7 @@ impl Command {
         }
         let mut all = Vec::new();
         let mut heard = |news| {
-            if let News::Found(rebuilt) = news {
+            if let Progress::Found(rebuilt) = news {
                 all.push(rebuilt);
             }
         };

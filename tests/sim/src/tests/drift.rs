@@ -10,12 +10,12 @@ use tollgate_core::account::{
     Access, Account, Attributes, Grant, KeyId, KeyRecord, MintIntent, Reason, Slot, Status, User,
 };
 use tollgate_core::batch::Message;
-use tollgate_core::control_plane::ControlPlane;
 use tollgate_core::converge::Worker;
 use tollgate_core::key_name::key_name;
 use tollgate_core::ledger::{Claim, Commit, CommitResult, StoredEvent};
 use tollgate_core::policy::Policy;
 use tollgate_core::ports::{Class, Ledger, PortError, PortResult, Service};
+use tollgate_core::share::Share;
 use tollgate_core::sweep::{ACCOUNTS_AT_ONCE, Drift, DriftReport};
 use tollgate_events::{AccountId, CustomerId, Envelope, SubscriptionId};
 use tollgate_standin::api_gateway::{KeyPatch, NewApiKey, Patch, PatchOp, Quotas, Wall};
@@ -75,7 +75,7 @@ impl Town {
         let mut worker = worker_on(&world);
         // Some keys are too new to be missed for a minute, which pacing would use up.
         let policy = Policy { control_plane_calls_per_second: 10, ..Policy::default() };
-        worker.control_plane = ControlPlane::share(&policy, 1);
+        worker.control_plane = Share::share(&policy, 1);
         Self { world, worker, people: Vec::new() }
     }
 

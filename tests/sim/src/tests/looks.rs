@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 use jiff::SignedDuration;
 use tollgate_core::account::{Slot, Status};
 use tollgate_core::catalog::CatalogFile;
-use tollgate_core::control_plane::ControlPlane;
 use tollgate_core::converge::DRIFT;
 use tollgate_core::ledger::Outcome;
 use tollgate_core::policy::Policy;
 use tollgate_core::ports::Class;
+use tollgate_core::share::Share;
 use tollgate_core::sweep::wake;
 use tollgate_events::{Envelope, Via};
 use tollgate_operator::Act;
@@ -40,7 +40,7 @@ fn a_conflict_is_looked_at_and_tried_again_a_few_times() {
     let mut scene = Scene::under(weather.clone());
     // No other wait shall count.
     let policy = Policy { control_plane_calls_per_second: 10, ..Policy::default() };
-    scene.worker.control_plane = ControlPlane::share(&policy, 1);
+    scene.worker.control_plane = Share::share(&policy, 1);
     let ann = scene.world.cognito.sign_up_confirmed("ann", "a@example.com").expect("free");
     let events = scene.events();
     weather.switch(true);

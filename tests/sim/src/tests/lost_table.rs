@@ -10,7 +10,7 @@ use tollgate_core::account::{Access, KeyId, PlanId, Status, UsagePlanId};
 use tollgate_core::catalog::Catalog;
 use tollgate_core::derive::Deriver;
 use tollgate_core::ledger::Outcome;
-use tollgate_core::sweep::{ACCOUNTS_AT_ONCE, News};
+use tollgate_core::sweep::{ACCOUNTS_AT_ONCE, Progress};
 use tollgate_events::{AccountId, CustomerId};
 use tollgate_operator::{
     Act, Doubt, Doubted, REBUILT_CLOSED, Rebuild, RebuildReport, Rebuilt, doubts,
@@ -55,7 +55,7 @@ impl Command {
         };
         let mut all = Vec::new();
         let mut heard = |news| {
-            if let News::Found(rebuilt) = news {
+            if let Progress::Found(rebuilt) = news {
                 all.push(rebuilt);
             }
         };

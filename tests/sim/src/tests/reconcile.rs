@@ -7,7 +7,7 @@ use jiff::SignedDuration;
 use tollgate_core::account::{KeyId, MintIntent, Slot, Status};
 use tollgate_core::key_name::key_name;
 use tollgate_core::sweep::{
-    ACCOUNTS_AT_ONCE, About, Drift, DriftReport, DriftSweep, Finding, News, Stage,
+    ACCOUNTS_AT_ONCE, About, Drift, DriftReport, DriftSweep, Finding, Progress, Stage,
 };
 use tollgate_events::AccountId;
 use tollgate_operator::{Excess, Reconcile, Repaired, TooMany, Word, excesses};
@@ -37,7 +37,7 @@ impl Town {
     fn look(&self) -> (DriftReport, Vec<Finding>) {
         let mut findings = Vec::new();
         let mut told = |news| {
-            if let News::Found(finding) = news {
+            if let Progress::Found(finding) = news {
                 findings.push(finding);
             }
         };
@@ -114,7 +114,7 @@ fn it_tells_how_far_it_is() {
     town.world.clock.advance(SignedDuration::from_mins(5));
     let mut through = BTreeMap::new();
     let mut told = |news| {
-        if let News::Through(stage, number) = news {
+        if let Progress::Through(stage, number) = news {
             *through.entry(stage).or_insert(0) += number;
         }
     };
@@ -242,7 +242,7 @@ fn where_nobody_is_known_nothing_is_deleted() {
     town.world.cognito = CognitoStandin::new(clock, gate, elsewhere).unwrap();
     let (report, findings) = town.look();
     assert_eq!((report.orphans, report.known_owners), (8, 0));
-    assert_eq!(excesses(&report), [Excess { of: TooMany::Nobodys, count: 8, limit: 0 }]);
+    assert_eq!(excesses(&report), [Excess { of: TooMany::Unlinked, count: 8, limit: 0 }]);
     let orphans = findings.iter().filter_map(|finding| match &finding.about {
         About::Key(key) => Some(key.id.to_string()),
         _ => None,

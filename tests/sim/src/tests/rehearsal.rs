@@ -9,7 +9,7 @@ use tollgate_core::converge::Preview;
 use tollgate_core::ledger::{EventRecord, Outcome};
 use tollgate_core::ports::{Class, Ledger, Service};
 use tollgate_events::{Envelope, EventId, Via};
-use tollgate_operator::{Held, Rehearsal, Rehearsed, Selection, Step, Supply, What};
+use tollgate_operator::{EventSource, PutOff, Rehearsal, Rehearsed, Selection, Step, What};
 use tollgate_standin::stripe::When;
 
 use super::blast::{demoting, fourteen, handle_all, look_at_all, on_pro};
@@ -17,27 +17,31 @@ use super::scene::{Refuses, Scene};
 use crate::executor::block_on;
 
 /// Of the ledger's records, or of Stripe's list, as far as they are of these kinds.
-fn rehearse(scene: &Scene, from_stripe: bool, kind: &str) -> (Rehearsed, Vec<Preview>, Vec<Held>) {
+fn rehearse(
+    scene: &Scene,
+    from_stripe: bool,
+    kind: &str,
+) -> (Rehearsed, Vec<Preview>, Vec<PutOff>) {
     let (ledger, stripe) = (&scene.world.ledger, &scene.world.stripe);
     let now = scene.world.clock.time();
     let from = if from_stripe { now - SignedDuration::from_hours(48) } else { Timestamp::MIN };
     let kinds = vec![kind.to_owned()];
     let selection = Selection { kinds, ..Selection::between(from, now) };
-    let mut supply = match from_stripe {
-        true => Supply::listed(ledger, stripe, selection, false, now).unwrap(),
-        false => Supply::recorded(ledger, selection, now),
+    let mut source = match from_stripe {
+        true => EventSource::listed(ledger, stripe, selection, false, now).unwrap(),
+        false => EventSource::recorded(ledger, selection, now),
     };
     let (mut previews, mut held) = (Vec::new(), Vec::new());
     let told = |step: Step<'_>| {
         match step {
             Step::Previewed(_, preview) => previews.push(preview.clone()),
-            Step::Held(_, one) => held.push(one.clone()),
+            Step::PutOff(_, one) => held.push(one.clone()),
             Step::Assigned(_) => {}
         }
         ControlFlow::Continue(())
     };
     let rehearsal = Rehearsal { worker: &scene.worker, per_second: 10 };
-    (block_on(rehearsal.run(&mut supply, told)).unwrap(), previews, held)
+    (block_on(rehearsal.run(&mut source, told)).unwrap(), previews, held)
 }
 
 /// They are on record, and wait.

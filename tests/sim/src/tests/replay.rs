@@ -11,8 +11,8 @@ use tollgate_core::ports::PortResult;
 use tollgate_events::stripe::ACTED_ON;
 use tollgate_events::{AccountId, CustomerId, Envelope, EventId, EventRef, Source, Via};
 use tollgate_operator::{
-    About, Act, Cursor, LISTED_FOR, Progress, Rehearsal, Rehearsed, Replay, Selection, Sent, Step,
-    Supply, count,
+    About, Act, Cursor, EventSource, LISTED_FOR, Rehearsal, Rehearsed, Replay, ReplayProgress,
+    Selection, Sent, Step, count,
 };
 use tollgate_standin::ledger::MemoryLedger;
 use tollgate_standin::stripe::{Answer, StripeStandin};
@@ -21,7 +21,7 @@ use tollgate_standin::world::{BULK_QUEUE, World};
 use crate::executor::block_on;
 use crate::scene::{Mishap, Scene};
 
-type Events<'a> = Supply<'a, MemoryLedger, StripeStandin>;
+type Events<'a> = EventSource<'a, MemoryLedger, StripeStandin>;
 
 /// Where the events are taken from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,13 +31,13 @@ enum From {
     Undelivered,
 }
 
-fn supply<'a>(scene: &'a Scene, from: From, selection: &Selection) -> Events<'a> {
+fn source<'a>(scene: &'a Scene, from: From, selection: &Selection) -> Events<'a> {
     let World { ledger, stripe, clock, .. } = &scene.world;
     let (selection, now) = (selection.clone(), clock.time());
     match from {
-        From::Ledger => Supply::recorded(ledger, selection, now),
-        From::Stripe => Supply::listed(ledger, stripe, selection, false, now).unwrap(),
-        From::Undelivered => Supply::listed(ledger, stripe, selection, true, now).unwrap(),
+        From::Ledger => EventSource::recorded(ledger, selection, now),
+        From::Stripe => EventSource::listed(ledger, stripe, selection, false, now).unwrap(),
+        From::Undelivered => EventSource::listed(ledger, stripe, selection, true, now).unwrap(),
     }
 }
 
@@ -45,11 +45,11 @@ fn supply<'a>(scene: &'a Scene, from: From, selection: &Selection) -> Events<'a>
 fn replay_from(
     scene: &Scene,
     run: &str,
-    supply: Events<'_>,
+    source: Events<'_>,
     stop_after: Option<usize>,
-) -> (Progress, Sent, usize) {
+) -> (ReplayProgress, Sent, usize) {
     let cursor = Cursor::begin(run.to_owned(), Timestamp::MIN);
-    let (done, progress, sent, calls) = replay_by(scene, &cursor, supply, stop_after);
+    let (done, progress, sent, calls) = replay_by(scene, &cursor, source, stop_after);
     done.unwrap();
     (progress, sent, calls)
 }
@@ -57,13 +57,13 @@ fn replay_from(
 fn replay_by(
     scene: &Scene,
     cursor: &Cursor,
-    mut supply: Events<'_>,
+    mut source: Events<'_>,
     stop_after: Option<usize>,
-) -> (PortResult<()>, Progress, Sent, usize) {
+) -> (PortResult<()>, ReplayProgress, Sent, usize) {
     let (ledger, clock, queue) = (&scene.world.ledger, &scene.world.clock, scene.world.queue());
     let replay = Replay { ledger, queue: &queue, clock, per_second: 10, cursor: cursor.clone() };
     let (mut calls, mut sent) = (0, Sent::default());
-    let told = |_: &Progress, some: &[_]| {
+    let told = |_: &ReplayProgress, some: &[_]| {
         calls += 1;
         sent.add(some);
         if stop_after.is_some_and(|most| calls >= most) {
@@ -72,14 +72,14 @@ fn replay_by(
             ControlFlow::Continue(())
         }
     };
-    let mut progress = Progress::default();
-    let done = block_on(replay.run(&mut supply, &mut progress, told));
+    let mut progress = ReplayProgress::default();
+    let done = block_on(replay.run(&mut source, &mut progress, told));
     (done, progress, sent, calls)
 }
 
 /// Replays from the ledger into the queue.
-fn replay(scene: &Scene, run: &str, selection: &Selection) -> Progress {
-    replay_from(scene, run, supply(scene, From::Ledger, selection), None).0
+fn replay(scene: &Scene, run: &str, selection: &Selection) -> ReplayProgress {
+    replay_from(scene, run, source(scene, From::Ledger, selection), None).0
 }
 
 fn everything(scene: &Scene) -> Selection {
@@ -176,7 +176,7 @@ fn a_replay_takes_what_is_asked_for_and_says_what_it_is() {
     assert!(sent.iter().all(|it| it.run == run && it.source == Source::Stripe));
     for (from, run, all) in [(From::Ledger, "r2", &all), (From::Stripe, "r3", &listed(&scene))] {
         let invoices = Selection { kinds: vec!["invoice.*".into()], ..all.clone() };
-        replay_from(&scene, run, supply(&scene, from, &invoices), None);
+        replay_from(&scene, run, source(&scene, from, &invoices), None);
         let kinds: BTreeSet<String> = queued(&scene).into_iter().map(|it| it.kind).collect();
         assert_eq!(kinds, ["invoice.paid".to_owned()].into());
     }
@@ -199,7 +199,7 @@ fn an_accounts_events_are_its_customers_events() {
     let about = block_on(About::account(&scene.world.ledger, ann)).unwrap();
     let of = |from, about: &About| {
         let selection = Selection { about: Some(about.clone()), ..listed(&scene) };
-        replay_from(&scene, "r", supply(&scene, from, &selection), None);
+        replay_from(&scene, "r", source(&scene, from, &selection), None);
         let sent = queued(&scene);
         scene.pass(SignedDuration::from_mins(6));
         sent
@@ -227,17 +227,17 @@ fn a_replay_that_was_stopped_goes_on_where_it_stopped() {
         envelopes.into_iter().map(|it| it.event_ref()).collect()
     };
     for (from, all) in [(From::Ledger, everything(&scene)), (From::Stripe, listed(&scene))] {
-        let (_, _, calls) = replay_from(&scene, "whole", supply(&scene, from, &all), None);
+        let (_, _, calls) = replay_from(&scene, "whole", source(&scene, from, &all), None);
         let mut whole = ids(queued(&scene));
         whole.sort();
         assert!(calls >= 4 && whole.len() > 20, "{from:?}: {calls}");
         for stop in 1..calls {
             let begun = Cursor::begin(format!("begun{stop}"), all.from);
-            let (_, done, ..) = replay_by(&scene, &begun, supply(&scene, from, &all), Some(stop));
+            let (_, done, ..) = replay_by(&scene, &begun, source(&scene, from, &all), Some(stop));
             let cursor: Cursor = begun.after(&done).to_string().parse().unwrap();
             assert_eq!(cursor, begun.after(&done));
             let rest = Selection { from: cursor.from, ..all.clone() };
-            replay_by(&scene, &cursor, supply(&scene, from, &rest), None).0.unwrap();
+            replay_by(&scene, &cursor, source(&scene, from, &rest), None).0.unwrap();
             let mut sent = ids(queued(&scene));
             sent.sort();
             assert_eq!(sent, whole, "{from:?} stopped after {stop}");
@@ -258,7 +258,7 @@ fn what_was_handled_before_a_replay_goes_on_is_not_waited_for() {
         let mut parts = 0;
         loop {
             let rest = Selection { from: cursor.from, ..all.clone() };
-            let events = supply(&scene, from, &rest);
+            let events = source(&scene, from, &rest);
             // Every second part is stopped, and of the others an answer is lost.
             let stop_after = if parts % 2 == 0 { 1 } else { usize::MAX };
             scene.world.gate.take_calls();
@@ -299,7 +299,7 @@ fn stripes_list_is_read_oldest_first_and_whole() {
     scene.pass(SignedDuration::from_hours(5 * 24));
     scene.stranger("basic");
     let all = listed(&scene);
-    let (progress, ..) = replay_from(&scene, "r", supply(&scene, From::Stripe, &all), None);
+    let (progress, ..) = replay_from(&scene, "r", source(&scene, From::Stripe, &all), None);
     let sent = queued(&scene);
     assert!(sent.is_sorted_by_key(|it| it.occurred_at), "in the order of time");
     let sent: BTreeSet<_> = sent.into_iter().map(|it| it.id.to_string()).collect();
@@ -317,7 +317,7 @@ fn stripes_list_goes_back_thirty_days() {
     let now = clock.time();
     let from = now - LISTED_FOR - SignedDuration::from_secs(1);
     let selection = Selection::between(from, now);
-    let refused = Supply::listed(ledger, stripe, selection, false, now).map(drop).unwrap_err();
+    let refused = EventSource::listed(ledger, stripe, selection, false, now).map(drop).unwrap_err();
     assert_eq!((refused.from, refused.oldest), (from, now - LISTED_FOR));
 }
 
@@ -338,7 +338,7 @@ fn what_the_endpoint_missed_is_replayed_from_stripe() {
     let missed = miss(&scene);
     let selection = listed(&scene);
     let (progress, mut sent, _) =
-        replay_from(&scene, "r", supply(&scene, From::Undelivered, &selection), None);
+        replay_from(&scene, "r", source(&scene, From::Undelivered, &selection), None);
     assert_eq!((progress.sent, progress.known), (missed.len(), [(None, missed.len())].into()));
     while scene.deliver(BULK_QUEUE, &mut || ()) {}
     let account = scene.world.ledger.accounts().remove(0);
@@ -370,10 +370,10 @@ fn events_are_replayed_by_name_without_reading_others() {
     for from in [From::Ledger, From::Stripe] {
         scene.world.gate.take_calls();
         let selection = Selection { ids: ids.clone(), ..everything(&scene) };
-        let mut supply = supply(&scene, from, &selection);
-        let counted = block_on(count(&mut supply, |_| ControlFlow::Continue(()))).unwrap();
+        let mut source = source(&scene, from, &selection);
+        let counted = block_on(count(&mut source, |_| ControlFlow::Continue(()))).unwrap();
         assert_eq!(counted.sent, some.len(), "{from:?}");
-        assert_eq!(supply.missing(), [name("evt_unknown")]);
+        assert_eq!(source.missing(), [name("evt_unknown")]);
         assert_eq!(lists(&scene), Vec::<String>::new(), "{from:?}");
     }
 }
@@ -399,7 +399,7 @@ fn what_is_stuck_is_found_in_its_index() {
 }
 
 fn rehearse(scene: &Scene, from: From) -> (Rehearsed, Vec<Preview>) {
-    let mut supply = supply(scene, from, &listed(scene));
+    let mut source = source(scene, from, &listed(scene));
     let rehearsal = Rehearsal { worker: &scene.worker, per_second: 5 };
     let mut previews = Vec::new();
     let told = |step: Step<'_>| {
@@ -408,7 +408,7 @@ fn rehearse(scene: &Scene, from: From) -> (Rehearsed, Vec<Preview>) {
         }
         ControlFlow::Continue(())
     };
-    let rehearsed = block_on(rehearsal.run(&mut supply, told)).unwrap();
+    let rehearsed = block_on(rehearsal.run(&mut source, told)).unwrap();
     (rehearsed, previews)
 }
 
@@ -452,7 +452,7 @@ fn a_replay_does_what_its_rehearsal_told() {
         assert!(reads, "a rehearsal calls {}", call.operation);
     }
     assert_eq!(standing(&scene.world), before);
-    replay_from(&scene, "r", supply(&scene, From::Stripe, &listed(&scene)), None);
+    replay_from(&scene, "r", source(&scene, From::Stripe, &listed(&scene)), None);
     while scene.deliver(BULK_QUEUE, &mut || ()) {}
     let account = scene.world.ledger.accounts().remove(0);
     assert_eq!((account.access.plan.clone(), account.access.status), previews[0].after);
@@ -467,13 +467,13 @@ fn a_replay_sends_a_second_of_its_rate_at_once() {
     let replay = Replay { ledger, queue: &queue, clock, per_second: 4, cursor };
     let begun = clock.time();
     let mut most = 0;
-    let told = |_: &Progress, some: &[_]| {
+    let told = |_: &ReplayProgress, some: &[_]| {
         most = most.max(some.len());
         ControlFlow::Continue(())
     };
-    let mut supply = supply(&scene, From::Ledger, &everything(&scene));
-    let mut progress = Progress::default();
-    block_on(replay.run(&mut supply, &mut progress, told)).unwrap();
+    let mut source = source(&scene, From::Ledger, &everything(&scene));
+    let mut progress = ReplayProgress::default();
+    block_on(replay.run(&mut source, &mut progress, told)).unwrap();
     let sent = progress.sent;
     assert_eq!(most, 4);
     let took = clock.time().duration_since(begun).as_millis();

@@ -14,7 +14,7 @@ use tollgate_core::ports::{Class, Ledger as _, PortResult};
 use tollgate_core::sweep::sweep;
 use tollgate_events::stripe::{Reading, read};
 use tollgate_events::{AccountId, Envelope, cloudtrail, cognito};
-use tollgate_operator::{Act, ActError, Acted, OperatorAct};
+use tollgate_operator::{Act, ActError, ActReceipt, OperatorAct};
 use tollgate_standin::clock::VirtualClock;
 use tollgate_standin::gate::{Call, Fair, Weather, failure};
 use tollgate_standin::stripe::NewEndpoint;
@@ -178,7 +178,7 @@ impl Scene {
     }
 
     /// An operator acts; the wake is on its way.
-    pub(super) fn act(&self, account: &AccountId, act: Act) -> Result<Acted, ActError> {
+    pub(super) fn act(&self, account: &AccountId, act: Act) -> Result<ActReceipt, ActError> {
         let act = OperatorAct { act, by: "otto".into(), why: "a story".into() };
         block_on(operator::act(&self.world, account, &act))
     }
@@ -194,7 +194,7 @@ impl Scene {
     }
 
     /// An operator acts, and the worker does what follows.
-    pub(super) fn operate(&self, account: &AccountId, act: Act) -> Acted {
+    pub(super) fn operate(&self, account: &AccountId, act: Act) -> ActReceipt {
         let acted = self.act(account, act).expect("the weather is fair");
         assert_eq!(self.handle(&self.wakes()).failed, [""; 0]);
         acted

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tollgate_core::ledger::StackRecord;
 use tollgate_core::ports::{Clock, Ledger};
 use tollgate_operator::doctor::{Look, Messages, QueuePair, Unseen};
-use tollgate_operator::{Backlog, Stock, Trouble, backlog, troubles};
+use tollgate_operator::{Backlog, Count, Trouble, backlog, troubles};
 
 use super::table::{fields_with_red, table_with_red};
 use super::{Colour, Context, Exit, Failure, Io, doctor, left_out};
@@ -131,7 +131,7 @@ impl Seen {
             }),
             Err(unseen) => json!({ "queue": name, "not_seen": why(&unseen) }),
         });
-        let stock = |it: &Stock| json!({ "count": it.count, "oldest": it.oldest });
+        let stock = |it: &Count| json!({ "count": it.count, "oldest": it.oldest });
         let blast = &self.stack.blast;
         json!({
             "queues": queues.collect::<Vec<_>>(),
@@ -172,7 +172,7 @@ fn why(unseen: &Unseen) -> String {
     }
 }
 
-fn told(stock: &Stock, what: &str) -> String {
+fn told(stock: &Count, what: &str) -> String {
     let plural = if stock.count == 1 { "" } else { "s" };
     let count = format!("{} {what}{plural}", stock.count);
     match stock.oldest {

@@ -16,7 +16,7 @@ use tollgate_core::catalog::CatalogFile;
 use tollgate_core::halt::Halt;
 use tollgate_core::ports::{Clock, PortResult};
 use tollgate_core::sweep::{
-    ACCOUNTS_AT_ONCE, About, Drift, DriftReport, DriftSweep, Finding, News,
+    ACCOUNTS_AT_ONCE, About, Drift, DriftReport, DriftSweep, Finding, Progress,
 };
 use tollgate_operator::{Excess, Repaired, Word, excesses, is_held_back};
 
@@ -104,9 +104,9 @@ pub(super) async fn run<C: Clock>(
     let mut findings = Findings::new(listed);
     let mut stages = Stages::begin(context.json, io);
     let mut unmet: BTreeSet<_> = command.delete.iter().collect();
-    let mut told = |news: News<Finding>| match news {
-        News::Through(stage, number) => stages.through(stage, number),
-        News::Found(finding) => {
+    let mut told = |news: Progress<Finding>| match news {
+        Progress::Through(stage, number) => stages.through(stage, number),
+        Progress::Found(finding) => {
             if let (Drift::Orphan | Drift::Replaced, About::Key(key)) =
                 (finding.drift, &finding.about)
             {
@@ -223,7 +223,7 @@ where
         context.progress("Looking again, and waking what differs …", io)?;
         let mut stages = Stages::begin(context.json, io);
         let mut told = |news| {
-            if let News::Through(stage, number) = news {
+            if let Progress::Through(stage, number) = news {
                 stages.through(stage, number);
             }
         };

@@ -174,7 +174,7 @@ impl<P: Ports> AccountApi<P> {
             }
             // An operator may have given them to somebody else, or to nobody.
             match self.worker.ports.ledger().link_of(&known).await? {
-                CustomerLink::Nobodys => return Ok(known),
+                CustomerLink::Unlinked => return Ok(known),
                 CustomerLink::Account(owner) if owner == account.id => return Ok(known),
                 CustomerLink::Account(_) | CustomerLink::Released { .. } => {
                     self.give_up(buying, known).await?;

@@ -96,7 +96,7 @@ impl<P: Ports> Run<'_, P> {
         Ok(match self.ledger().link_of(customer).await? {
             CustomerLink::Account(owner) => owner == self.account.id,
             CustomerLink::Released { .. } => false,
-            CustomerLink::Nobodys => true,
+            CustomerLink::Unlinked => true,
         })
     }
 }

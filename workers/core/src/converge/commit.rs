@@ -20,7 +20,7 @@ pub(super) const OUTRUN_FOR: SignedDuration = SignedDuration::from_secs(5);
 /// What a person must be told of an event, whatever becomes of the account: an early
 /// fraud warning closes nobody, but the charge should be refunded before it is disputed.
 /// <https://docs.stripe.com/api/radar/early_fraud_warnings>
-fn alarm(event: &Envelope) -> Option<&'static str> {
+fn fraud_warning(event: &Envelope) -> Option<&'static str> {
     let warns = event.kind == "radar.early_fraud_warning.created";
     warns.then(|| {
         tracing::error!(event = %event.id, "early fraud warning");
@@ -29,7 +29,7 @@ fn alarm(event: &Envelope) -> Option<&'static str> {
 }
 
 /// What is told of an event whose customer has been linked to another account meanwhile.
-const ANOTHERS: &str = "its customer is another account's";
+const LINKED_ELSEWHERE: &str = "its customer is another account's";
 
 /// What is told of an event whose customer an operator has released.
 const RELEASED: &str = "an operator has unlinked its customer; `tollgate account link WHO CUSTOMER --why TEXT` links \
@@ -266,7 +266,7 @@ impl<P: Ports> Run<'_, P> {
 
     /// What a person is told of an event: what went wrong, what to look at.
     fn detail(&self, event: &Envelope, detail: Option<&str>) -> Option<String> {
-        let parts = detail.or_else(|| alarm(event)).into_iter();
+        let parts = detail.or_else(|| fraud_warning(event)).into_iter();
         let parts: Vec<_> = parts.chain(self.is_released(event).then_some(RELEASED)).collect();
         (!parts.is_empty()).then(|| parts.join("; "))
     }
@@ -283,7 +283,7 @@ impl<P: Ports> Run<'_, P> {
         let nothing_to_tell = matches!(outcome, Outcome::Unchanged | Outcome::Deferred);
         let silent = |event: &&Envelope| is_wake(event) && !comes_again(event) && nothing_to_tell;
         let waits = self.waits.iter().map(|event| {
-            let why = if self.is_released(event) { RELEASED } else { ANOTHERS };
+            let why = if self.is_released(event) { RELEASED } else { LINKED_ELSEWHERE };
             let record = EventRecord::of(event.clone(), Outcome::Waiting, at);
             EventRecord { detail: Some(why.to_owned()), ..record }
         });

@@ -48,7 +48,7 @@ impl<P: Ports> Run<'_, P> {
             match self.ledger().link_of(&customer).await? {
                 CustomerLink::Account(owner) => self.leave_to(&owner, &customer),
                 CustomerLink::Released { .. } => self.leave_to_nobody(customer),
-                CustomerLink::Nobodys => {}
+                CustomerLink::Unlinked => {}
             }
         }
         Ok(())

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use super::act::user_is_not_there;
+use super::apply::user_is_not_there;
 use super::facts::is_final;
 use super::{Run, Stop};
 use crate::account::{Account, KeyId, RetiringKey, Slot, Status, User};

@@ -14,7 +14,7 @@ use tollgate_events::{CustomerId, DisputeId};
 
 use super::compare::Seen;
 use super::pages::{GAP, Pages};
-use super::{DriftReport, News, Stage, Told};
+use super::{DriftReport, Finding, Progress, ProgressSink, Stage};
 use crate::account::DisputeMark;
 use crate::ports::{Class, Clock, PortResult, Ports, Stripe};
 use crate::stripe::Dispute;
@@ -39,7 +39,7 @@ impl Disputes {
         ports: &P,
         now: Timestamp,
         report: &mut DriftReport,
-        told: Told<'_>,
+        told: ProgressSink<'_, Finding>,
     ) -> PortResult<Self> {
         let from = now.saturating_sub(DISPUTES_OF).expect("a duration has no calendar");
         let mut listed = Self::default();
@@ -53,7 +53,7 @@ impl Disputes {
                 }
                 page => page?,
             };
-            told(News::Through(Stage::Disputes, page.items.len()));
+            told(Progress::Through(Stage::Disputes, page.items.len()));
             report.disputes += page.items.len();
             report.unreadable.add(&page.unreadable);
             page.items.into_iter().for_each(|dispute| listed.add(dispute));

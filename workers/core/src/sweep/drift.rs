@@ -28,14 +28,14 @@ use tollgate_events::{AccountId, CustomerId, Envelope, cognito};
 
 use super::compare::{Comparison, Seen, compare};
 use super::disputes::Disputes;
-use super::held::Held;
 use super::keys::{Keys, ORPHANS_LISTED, names};
 use super::pages::{GAP, Pages};
 use super::part::Part;
 use super::stages::{plans_of_keys, stages_lost};
+use super::window::Window;
 use super::{
-    About, Drift, DriftReport, Finding, News, Orphan, SEVERAL_LISTED, Stage, Told, wake,
-    wake_customer,
+    About, Drift, DriftReport, Finding, Orphan, Progress, ProgressSink, SEVERAL_LISTED, Stage,
+    wake, wake_customer,
 };
 use crate::account::{UsagePlanId, User};
 use crate::binding::{Binding, Met};
@@ -95,7 +95,7 @@ impl<P: Ports, Q: Queue> DriftSweep<'_, P, Q> {
     ///
     /// # Errors
     /// As there.
-    pub async fn run_told(&self, told: Told<'_>) -> PortResult<DriftReport> {
+    pub async fn run_told(&self, told: ProgressSink<'_, Finding>) -> PortResult<DriftReport> {
         self.under_way(true, told).compare().await
     }
 
@@ -104,7 +104,7 @@ impl<P: Ports, Q: Queue> DriftSweep<'_, P, Q> {
     ///
     /// # Errors
     /// A call failed.
-    pub async fn look(&self, told: Told<'_>) -> PortResult<DriftReport> {
+    pub async fn look(&self, told: ProgressSink<'_, Finding>) -> PortResult<DriftReport> {
         self.under_way(false, told).compare().await
     }
 
@@ -112,7 +112,7 @@ impl<P: Ports, Q: Queue> DriftSweep<'_, P, Q> {
         Boundary { catalog: self.catalog, marks: Marks::Name(self.stack) }
     }
 
-    fn under_way<'a>(&'a self, acts: bool, told: Told<'a>) -> UnderWay<'a, P, Q> {
+    fn under_way<'a>(&'a self, acts: bool, told: ProgressSink<'a, Finding>) -> UnderWay<'a, P, Q> {
         UnderWay {
             sweep: self,
             begun: self.ports.clock().now(),
@@ -132,7 +132,7 @@ struct UnderWay<'a, P, Q> {
     begun: Timestamp,
     /// Whether it wakes and takes notes, or only tells.
     acts: bool,
-    told: Told<'a>,
+    told: ProgressSink<'a, Finding>,
     report: DriftReport,
     wakes: Vec<Envelope>,
     known: Known,
@@ -251,10 +251,10 @@ impl<'a, P: Ports, Q: Queue> UnderWay<'a, P, Q> {
         part: Part,
         later: &mut Vec<Part>,
         keys: &mut Keys,
-    ) -> PortResult<Held> {
+    ) -> PortResult<Window> {
         self.report.parts += 1;
         let ledger = self.sweep.ports.ledger();
-        let mut held = Held::new(part);
+        let mut held = Window::new(part);
         let mut page = None;
         loop {
             let read_at = self.now();
@@ -283,7 +283,7 @@ impl<'a, P: Ports, Q: Queue> UnderWay<'a, P, Q> {
     }
 
     /// Gives every account its subscriptions; wakes customers who pay and are nobody's.
-    async fn subscriptions(&mut self, held: &mut Held) -> PortResult<()> {
+    async fn subscriptions(&mut self, held: &mut Window) -> PortResult<()> {
         let by_customer = held.by_customer();
         let first = self.is_first_part();
         let mut pages = self.pages(GAP);
@@ -306,7 +306,7 @@ impl<'a, P: Ports, Q: Queue> UnderWay<'a, P, Q> {
                     self.known.subscriptions += 1;
                     let own = self.sweep.boundary().own(vec![subscription]);
                     seen.subscriptions.extend(own);
-                } else if self.is_nobodys(&subscription, held) {
+                } else if self.is_unlinked(&subscription, held) {
                     held.linked.insert(subscription.customer.clone());
                     if !self.is_of_unreadable(&subscription.customer, held).await? {
                         self.wake_unlinked(subscription.customer).await?;
@@ -321,7 +321,7 @@ impl<'a, P: Ports, Q: Queue> UnderWay<'a, P, Q> {
     /// The list of everybody's subscriptions leaves out those on test clocks, and a customer's does
     /// not. So whoever is known to have one that is not listed is asked by their customers before
     /// anything is said of them.
-    async fn unlisted(&mut self, held: &mut Held) -> PortResult<()> {
+    async fn unlisted(&mut self, held: &mut Window) -> PortResult<()> {
         let sweep = self.sweep;
         let seen = held.accounts.values_mut().flatten();
         let mut lacking: Vec<_> = seen.filter(|seen| seen.lacks_one()).collect();
@@ -345,7 +345,7 @@ impl<'a, P: Ports, Q: Queue> UnderWay<'a, P, Q> {
     }
 
     /// Gives every account its disputes.
-    async fn disputes(&mut self, held: &mut Held) -> PortResult<()> {
+    async fn disputes(&mut self, held: &mut Window) -> PortResult<()> {
         let (ports, begun) = (self.sweep.ports, self.begun);
         let disputes = match self.disputes.take() {
             Some(disputes) => disputes,
@@ -363,7 +363,7 @@ impl<'a, P: Ports, Q: Queue> UnderWay<'a, P, Q> {
     /// Whether a plan of the catalog, or something that this deployment has sold, is paid for by a
     /// customer of this part whom no account is linked to. What else the seller sells is not ours to
     /// see.
-    fn is_nobodys(&self, subscription: &Subscription, held: &Held) -> bool {
+    fn is_unlinked(&self, subscription: &Subscription, held: &Window) -> bool {
         let customer = &subscription.customer;
         subscription.is_live()
             && held.part.holds(customer.as_str())
@@ -373,7 +373,7 @@ impl<'a, P: Ports, Q: Queue> UnderWay<'a, P, Q> {
 
     /// Whether a customer may be linked to an account that cannot be read: then the link itself
     /// is asked.
-    async fn is_of_unreadable(&self, customer: &CustomerId, held: &Held) -> PortResult<bool> {
+    async fn is_of_unreadable(&self, customer: &CustomerId, held: &Window) -> PortResult<bool> {
         if held.unreadable.is_empty() {
             return Ok(false);
         }
@@ -382,7 +382,7 @@ impl<'a, P: Ports, Q: Queue> UnderWay<'a, P, Q> {
     }
 
     /// Compares every account of the part: as soon as its user is seen, else in the end.
-    async fn users(&mut self, mut held: Held, keys: &mut Keys) -> PortResult<()> {
+    async fn users(&mut self, mut held: Window, keys: &mut Keys) -> PortResult<()> {
         let mut pages = self.pages(GAP);
         while let Some(position) = pages.turn().await {
             let page = self.sweep.ports.users().all_users(position.as_deref()).await?;
@@ -551,7 +551,7 @@ impl<'a, P: Ports, Q: Queue> UnderWay<'a, P, Q> {
     }
 
     fn through(&mut self, stage: Stage, number: usize) {
-        (self.told)(News::Through(stage, number));
+        (self.told)(Progress::Through(stage, number));
     }
 
     async fn found(
@@ -561,7 +561,7 @@ impl<'a, P: Ports, Q: Queue> UnderWay<'a, P, Q> {
         wake: Option<Envelope>,
     ) -> PortResult<()> {
         *self.report.found.entry(drift).or_default() += 1;
-        (self.told)(News::Found(Finding { drift, about }));
+        (self.told)(Progress::Found(Finding { drift, about }));
         let Some(wake) = wake.filter(|_| self.acts) else { return Ok(()) };
         tracing::debug!(drift = drift.as_str(), wake = %wake.id, "drift");
         *self.report.woken.entry(drift).or_default() += 1;

@@ -261,7 +261,7 @@ impl Ledger for DynamoLedger {
 
     async fn link_of(&self, customer: &CustomerId) -> PortResult<CustomerLink> {
         let item = self.get(&Key::customer(customer)).await?;
-        item.map_or(Ok(CustomerLink::Nobodys), |item| read_link(&item))
+        item.map_or(Ok(CustomerLink::Unlinked), |item| read_link(&item))
     }
 
     async fn account_of_key(&self, key: &KeyId) -> PortResult<Option<AccountId>> {

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 use tollgate_events::EventRef;
 
-use super::Progress;
+use super::ReplayProgress;
 
 /// Where a replay goes on, under which name, and what of this time or later is on the queue
 /// already, or may be: `r1a2b3c4d@2026-03-01T09:00:00Z+0f1e2d3c4b5a:2`, the last once for each
@@ -34,7 +34,7 @@ impl Cursor {
 
     /// Where it goes on.
     #[must_use]
-    pub fn after(&self, progress: &Progress) -> Self {
+    pub fn after(&self, progress: &ReplayProgress) -> Self {
         let again = progress.again.iter().map(|(name, (_, attempts))| (short(name), *attempts));
         Self {
             run: self.run.clone(),

@@ -11,7 +11,7 @@ use tollgate_core::ports::{Ledger, PortResult};
 use tollgate_events::EventRef;
 
 use super::Tally;
-use super::selection::Found;
+use super::selection::Selected;
 
 /// How many records are read at once.
 const AT_ONCE: usize = 10;
@@ -28,7 +28,7 @@ pub struct Sent {
 
 impl Sent {
     /// Notes events that were sent.
-    pub fn add(&mut self, events: &[Found]) {
+    pub fn add(&mut self, events: &[Selected]) {
         self.left.extend(events.iter().map(|event| (event.name(), event.attempts())));
     }
 

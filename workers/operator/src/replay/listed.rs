@@ -12,7 +12,7 @@ use tollgate_core::ports::{ChargeSeen, PortResult, Stripe};
 use tollgate_core::stripe::ListedEvent;
 use tollgate_events::{ChargeId, CustomerId, Envelope, EventRef, Source};
 
-use super::selection::{Found, Selection};
+use super::selection::{Selected, Selection};
 
 /// How far back Stripe's list goes. <https://docs.stripe.com/api/events>
 pub const LISTED_FOR: SignedDuration = SignedDuration::from_hours(30 * 24);
@@ -25,9 +25,9 @@ const LONGEST: SignedDuration = SignedDuration::from_hours(24);
 
 /// The next few events.
 #[derive(Debug, Default)]
-pub struct Few {
+pub struct EventPage {
     /// Those that were selected, oldest first.
-    pub found: Vec<Found>,
+    pub found: Vec<Selected>,
     /// How many were looked at.
     pub looked_at: usize,
     /// How many cannot be read: Stripe's that are not what Stripe sends, and the ledger's that
@@ -75,7 +75,7 @@ impl Windows {
         &mut self,
         stripe: &S,
         selection: &Selection,
-    ) -> PortResult<Option<Few>> {
+    ) -> PortResult<Option<EventPage>> {
         while self.from <= selection.to {
             // Stripe counts in seconds, and both ends belong to a window.
             let end = later(self.from, self.span.saturating_sub(SECOND)).min(selection.to);
@@ -86,7 +86,7 @@ impl Windows {
             if events.len() < MOST / 8 {
                 self.span = self.span.saturating_mul(2).min(LONGEST);
             }
-            let mut few = Few { looked_at: events.len(), ..Few::default() };
+            let mut few = EventPage { looked_at: events.len(), ..EventPage::default() };
             for event in events.into_iter().rev() {
                 few.add(event, stripe, selection, &mut self.customers).await?;
             }
@@ -127,8 +127,8 @@ pub(super) async fn by_id<S: Stripe>(
     stripe: &S,
     selection: &Selection,
     missing: &mut Vec<EventRef>,
-) -> PortResult<Few> {
-    let mut few = Few { looked_at: selection.ids.len(), ..Few::default() };
+) -> PortResult<EventPage> {
+    let mut few = EventPage { looked_at: selection.ids.len(), ..EventPage::default() };
     let mut customers = Customers::default();
     for name in &selection.ids {
         let event = if is_stripes(name) { stripe.event(&name.id).await? } else { None };
@@ -142,7 +142,7 @@ pub(super) async fn by_id<S: Stripe>(
     Ok(few)
 }
 
-impl Few {
+impl EventPage {
     async fn add<S: Stripe>(
         &mut self,
         event: ListedEvent,
@@ -157,7 +157,7 @@ impl Few {
                 if selection.about.is_some() {
                     customers.fill_in(&mut envelope, stripe).await?;
                 }
-                let event = Found::listed(envelope);
+                let event = Selected::listed(envelope);
                 self.found.extend(selection.takes(&event).then_some(event));
             }
         }

@@ -50,7 +50,7 @@ impl About {
         Self { account: None, customers: [customer].into() }
     }
 
-    fn takes(&self, event: &Found) -> bool {
+    fn takes(&self, event: &Selected) -> bool {
         let account = self.account.as_ref();
         let customer = event.envelope().and_then(|envelope| envelope.subject.customer.as_ref());
         (account.is_some() && event.account() == account)
@@ -72,7 +72,7 @@ impl Selection {
     }
 
     /// Whether an event is one of them.
-    pub fn takes(&self, event: &Found) -> bool {
+    pub fn takes(&self, event: &Selected) -> bool {
         let outcome = event.outcome();
         (self.from..=self.to).contains(&event.at)
             && (self.ids.is_empty() || self.ids.contains(&event.name()))
@@ -100,7 +100,7 @@ fn fits(pattern: &str, kind: &str) -> bool {
 
 /// An event: as the ledger has it on record, as Stripe lists it, or both.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Found {
+pub struct Selected {
     /// When it was first recorded, or, of Stripe's list, made.
     pub at: Timestamp,
     /// As Stripe lists it.
@@ -112,7 +112,7 @@ pub struct Found {
     name: EventRef,
 }
 
-impl Found {
+impl Selected {
     /// An event of the ledger's.
     pub fn recorded(record: StoredEvent) -> Self {
         let (at, name) = (record.first_at, record.record.event.clone());

@@ -333,7 +333,7 @@ pub(super) async fn a_released_link_is_an_operators_to_give<F: Face>(stand: Stan
         assert_eq!(account_of, owner.account(), "{now}");
     }
     let nobodys = stand.ports.ledger().link_of(&customer("cus_2")).await.unwrap();
-    assert_eq!(nobodys, CustomerLink::Nobodys);
+    assert_eq!(nobodys, CustomerLink::Unlinked);
 }
 
 /// Ids that sellers chose: with what separates something somewhere, of other letters, and as long

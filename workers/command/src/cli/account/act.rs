@@ -10,7 +10,9 @@ use tollgate_events::AccountId;
 use tollgate_functions::adapters::dynamodb::DynamoLedger;
 use tollgate_functions::adapters::sqs::SqsQueue;
 use tollgate_functions::adapters::system::SystemEntropy;
-use tollgate_operator::{Act, ActError, Acted, Aftermath, Operate, OperatorAct, State, aftermath};
+use tollgate_operator::{
+    Act, ActError, ActReceipt, Aftermath, Operate, OperatorAct, State, aftermath,
+};
 
 use super::{Doing, customer};
 use crate::cli::confirm::Answer;
@@ -137,7 +139,12 @@ impl<C: Clock> Doer<'_, '_, C> {
     }
 
     /// Waits until the worker has seen to it, and tells what came of it.
-    async fn follow(&self, acted: &Acted, no_wait: bool, io: &mut Io<'_>) -> Result<Exit, Failure> {
+    async fn follow(
+        &self,
+        acted: &ActReceipt,
+        no_wait: bool,
+        io: &mut Io<'_>,
+    ) -> Result<Exit, Failure> {
         let clock = &self.context.clock;
         let give_up = clock.now().checked_add(FOLLOWS_FOR).unwrap_or(Timestamp::MAX);
         loop {
@@ -161,7 +168,7 @@ impl<C: Clock> Doer<'_, '_, C> {
         }
     }
 
-    fn tell(&self, acted: &Acted, seen: &Aftermath, io: &mut Io<'_>) -> Result<(), Failure> {
+    fn tell(&self, acted: &ActReceipt, seen: &Aftermath, io: &mut Io<'_>) -> Result<(), Failure> {
         if self.context.json {
             writeln!(io.out, "{:#}", document(&self.act.act, acted, seen))?;
             return Ok(());
@@ -200,7 +207,7 @@ fn old_keys(retiring: &[RetiringKey]) -> Option<(&'static str, String)> {
 }
 
 /// What is still to come.
-fn outlook(acted: &Acted, state: &State, id: &AccountId) -> Option<String> {
+fn outlook(acted: &ActReceipt, state: &State, id: &AccountId) -> Option<String> {
     match state {
         State::Settled => None,
         State::Waits { why, until: Some(until) } => Some(format!("It waits until {until:.0}: {why}")),
@@ -221,7 +228,7 @@ fn outlook(acted: &Acted, state: &State, id: &AccountId) -> Option<String> {
     }
 }
 
-fn document(act: &Act, acted: &Acted, seen: &Aftermath) -> Value {
+fn document(act: &Act, acted: &ActReceipt, seen: &Aftermath) -> Value {
     let access = &seen.account.access;
     let (state, why, until) = match &seen.state {
         State::Settled => ("settled", None, None),

@@ -9,7 +9,7 @@ use tollgate_core::shell::quoted;
 use tollgate_events::{CustomerId, EventRef};
 use tollgate_functions::adapters::dynamodb::DynamoLedger;
 use tollgate_functions::adapters::stripe::StripeApi;
-use tollgate_operator::{About, LISTED_FOR, Selection, Supply};
+use tollgate_operator::{About, EventSource, LISTED_FOR, Selection};
 
 use super::name::{event, short};
 use crate::cli::time::{duration, time};
@@ -135,15 +135,16 @@ impl Filter {
     ///
     /// # Errors
     /// Stripe's list does not go back so far.
-    pub(super) fn supply<'a, L: Ledger, S: Stripe>(
+    pub(super) fn source<'a, L: Ledger, S: Stripe>(
         &self,
         selection: Selection,
         place: &Place<'a, L, S>,
-    ) -> Result<Supply<'a, L, S>, Failure> {
+    ) -> Result<EventSource<'a, L, S>, Failure> {
         let Some(stripe) = place.stripe.filter(|_| self.from_stripe) else {
-            return Ok(Supply::recorded(place.ledger, selection, place.now));
+            return Ok(EventSource::recorded(place.ledger, selection, place.now));
         };
-        let listed = Supply::listed(place.ledger, stripe, selection, self.undelivered, place.now);
+        let listed =
+            EventSource::listed(place.ledger, stripe, selection, self.undelivered, place.now);
         listed.map_err(|error| {
             let mend = format!(
                 "Ask from {} on; what is older stands only in the ledger's records.",

@@ -6,7 +6,7 @@ use clap::Args;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 use tollgate_core::ports::{Clock, Ledger, Stripe};
-use tollgate_operator::{Found, Selection, look_up};
+use tollgate_operator::{Selected, Selection, look_up};
 
 use super::filter::{Filter, Place, clients};
 use super::print;
@@ -72,7 +72,7 @@ pub(super) async fn run<C: Clock>(
 /// What is shown, and how much more there was that cannot be read.
 #[derive(Default)]
 struct Listed {
-    found: Vec<Found>,
+    found: Vec<Selected>,
     unreadable: usize,
 }
 
@@ -81,10 +81,10 @@ async fn oldest<L: Ledger, S: Stripe>(
     selection: Selection,
     place: &Place<'_, L, S>,
 ) -> Result<Listed, Failure> {
-    let mut supply = options.filter.supply(selection, place)?;
+    let mut source = options.filter.source(selection, place)?;
     let mut listed = Listed::default();
     while listed.found.len() < options.limit
-        && let Some(few) = supply.next().await?
+        && let Some(few) = source.next().await?
     {
         listed.unreadable += few.unreadable;
         listed.found.extend(few.found);
@@ -122,9 +122,9 @@ async fn last_of<L: Ledger, S: Stripe>(
     listed: &mut Listed,
 ) -> Result<(), Failure> {
     let limit = options.limit - listed.found.len();
-    let mut supply = options.filter.supply(part, place)?;
+    let mut source = options.filter.source(part, place)?;
     let mut last = VecDeque::new();
-    while let Some(few) = supply.next().await? {
+    while let Some(few) = source.next().await? {
         listed.unreadable += few.unreadable;
         last.extend(few.found);
         last.drain(..last.len().saturating_sub(limit));

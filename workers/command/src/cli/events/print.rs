@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use tollgate_core::ledger::{Entry, StoredEvent};
-use tollgate_operator::{Found, Tally};
+use tollgate_operator::{Selected, Tally};
 
 use super::filter::second;
 use super::name::short;
@@ -13,7 +13,7 @@ pub(super) const HEADINGS: [&str; 7] =
     ["EVENT", "OUTCOME", "TIME", "TYPE", "ACCOUNT", "CUSTOMER", "ATTEMPTS"];
 
 /// An event in a line.
-pub(super) fn row(event: &Found) -> Vec<String> {
+pub(super) fn row(event: &Selected) -> Vec<String> {
     let envelope = event.envelope();
     let customer = envelope.and_then(|it| it.subject.customer.as_ref());
     vec![
@@ -28,7 +28,7 @@ pub(super) fn row(event: &Found) -> Vec<String> {
 }
 
 /// An event as JSON.
-pub(super) fn as_json(event: &Found) -> Value {
+pub(super) fn as_json(event: &Selected) -> Value {
     let (name, envelope) = (event.name(), event.envelope());
     let subject = envelope.map(|it| &it.subject);
     json!({

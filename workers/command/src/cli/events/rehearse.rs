@@ -9,7 +9,7 @@ use tollgate_core::account::{PlanId, Status};
 use tollgate_core::converge::Preview;
 use tollgate_core::halt::Halt;
 use tollgate_core::ports::{Clock, Ledger, Ports};
-use tollgate_operator::{Held, Rehearsal, Rehearsed, Step, What};
+use tollgate_operator::{PutOff, Rehearsal, Rehearsed, Step, What};
 
 use super::filter::{Filter, Place};
 use crate::cli::progress::Progress as Bar;
@@ -27,7 +27,7 @@ pub(super) async fn run<C: Clock>(
     let worker = context.worker(plans).await?;
     let (ledger, stripe) = (worker.ports.ledger(), Some(worker.ports.stripe()));
     let selection = filter.selection(None, now, context, ledger).await?;
-    let mut supply = filter.supply(selection, &Place { ledger, stripe, now })?;
+    let mut source = filter.source(selection, &Place { ledger, stripe, now })?;
     let rehearsal = Rehearsal { worker: &worker, per_second };
     let (mut telling, interrupted) = (Telling::begin(context.json, io), io.interrupted);
     let told = |step: Step<'_>| {
@@ -35,8 +35,8 @@ pub(super) async fn run<C: Clock>(
         if interrupted() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     };
     // Boxed: it has the future of a whole convergence.
-    let rehearsed = Box::pin(rehearsal.run(&mut supply, told)).await?;
-    filter.all_there(supply.missing())?;
+    let rehearsed = Box::pin(rehearsal.run(&mut source, told)).await?;
+    filter.all_there(source.missing())?;
     let halts = ledger.stack().await?.halts();
     telling.finish(&rehearsed, &halts, io)?;
     Ok(match rehearsed {
@@ -66,7 +66,7 @@ impl Telling {
     fn hear(&mut self, step: &Step<'_>, io: &mut Io<'_>) {
         let (so_far, preview) = match step {
             Step::Assigned(_) => return,
-            Step::Held(so_far, held) => {
+            Step::PutOff(so_far, held) => {
                 self.bar.at(so_far.previewed);
                 return self.hold(held);
             }
@@ -83,7 +83,7 @@ impl Telling {
         }
     }
 
-    fn hold(&mut self, held: &Held) {
+    fn hold(&mut self, held: &PutOff) {
         let alike = self.held.entry((held.parked, held.why.clone())).or_default();
         alike.push(held.what.clone());
     }

@@ -12,7 +12,7 @@ use tollgate_functions::adapters::dynamodb::DynamoLedger;
 use tollgate_functions::adapters::sqs::SqsQueue;
 use tollgate_functions::adapters::stripe::StripeApi;
 use tollgate_functions::adapters::system::SystemEntropy;
-use tollgate_operator::{Cursor, Progress, Selection, Sent, count, new_run};
+use tollgate_operator::{Cursor, ReplayProgress, Selection, Sent, count, new_run};
 
 use super::filter::{Filter, Place, clients, second};
 use super::print::{tally, tally_as_json};
@@ -77,8 +77,8 @@ pub(super) async fn run<C: Clock>(
         queue: context.queue().await?,
         selection,
         cursor,
-        total: Progress::default(),
-        done: Progress::default(),
+        total: ReplayProgress::default(),
+        done: ReplayProgress::default(),
         sent: Sent::default(),
     };
     replaying.run(io).await
@@ -94,9 +94,9 @@ struct Replaying<'a, C> {
     /// Where it begins.
     cursor: Cursor,
     /// What there is to do.
-    total: Progress,
+    total: ReplayProgress,
     /// What was done.
-    done: Progress,
+    done: ReplayProgress,
     sent: Sent,
 }
 
@@ -137,21 +137,21 @@ impl<C: Clock> Replaying<'_, C> {
 
     /// How many there are, and that all are there that are named.
     async fn count(&mut self, io: &Io<'_>) -> Result<ControlFlow<()>, Failure> {
-        let mut supply = self.options.filter.supply(self.selection.clone(), &self.place)?;
+        let mut source = self.options.filter.source(self.selection.clone(), &self.place)?;
         let bar = Bar::begin("events looked at", None, self.context.json, io);
         let mut flow = ControlFlow::Continue(());
-        let told = |progress: &Progress| {
+        let told = |progress: &ReplayProgress| {
             bar.at(progress.looked_at);
             flow = stop_if((io.interrupted)());
             flow
         };
-        self.total = count(&mut supply, told).await?;
-        self.options.filter.all_there(supply.missing())?;
+        self.total = count(&mut source, told).await?;
+        self.options.filter.all_there(source.missing())?;
         Ok(flow)
     }
 
     fn print_plan(&self, io: &mut Io<'_>) -> Result<(), Failure> {
-        let Progress { sent, unreadable, known, .. } = &self.total;
+        let ReplayProgress { sent, unreadable, known, .. } = &self.total;
         if *unreadable > 0 {
             let these = counted(*unreadable, "event");
             writeln!(io.out, "{these} cannot be replayed: they cannot be read.")?;
@@ -174,7 +174,7 @@ impl<C: Clock> Replaying<'_, C> {
 
     /// Sends them; it was stopped, if that breaks.
     async fn send(&mut self, io: &Io<'_>) -> Result<ControlFlow<()>, Failure> {
-        let mut supply = self.options.filter.supply(self.selection.clone(), &self.place)?;
+        let mut source = self.options.filter.source(self.selection.clone(), &self.place)?;
         let replay = tollgate_operator::Replay {
             ledger: self.place.ledger,
             queue: &self.queue,
@@ -185,14 +185,14 @@ impl<C: Clock> Replaying<'_, C> {
         let total = self.total.sent;
         let bar = Bar::begin("events sent", Some(total as u64), self.context.json, io);
         let (sent, wait) = (&mut self.sent, self.options.wait);
-        let told = |progress: &Progress, some: &[tollgate_operator::Found]| {
+        let told = |progress: &ReplayProgress, some: &[tollgate_operator::Selected]| {
             bar.at(progress.sent);
             if wait {
                 sent.add(some);
             }
             stop_if((io.interrupted)() && progress.sent < total)
         };
-        let result = replay.run(&mut supply, &mut self.done, told).await;
+        let result = replay.run(&mut source, &mut self.done, told).await;
         drop(bar);
         result.map_err(|error| self.failed(error))?;
         Ok(stop_if((io.interrupted)() && self.done.sent < total))

@@ -6,7 +6,7 @@ use tollgate_core::ledger::{Entry, StoredEvent};
 use tollgate_core::ports::{Clock, Ledger};
 use tollgate_events::{EventRef, Source};
 use tollgate_functions::adapters::dynamodb::DynamoLedger;
-use tollgate_operator::Found;
+use tollgate_operator::Selected;
 
 use super::filter::second;
 use super::name::{event, short};
@@ -37,7 +37,7 @@ pub(super) async fn run<C: Clock>(
     let entries = caused(&stored, &ledger).await?;
     if context.json {
         let entries: Vec<_> = entries.iter().map(print::entry_as_json).collect();
-        let mut shown = print::as_json(&Found::recorded(stored));
+        let mut shown = print::as_json(&Selected::recorded(stored));
         shown["history"] = json!(entries);
         writeln!(io.out, "{shown:#}")?;
         return Ok(Exit::Done);

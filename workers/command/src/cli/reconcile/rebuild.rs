@@ -6,7 +6,7 @@ use std::io::Result as IoResult;
 use serde_json::{Value, json};
 use tollgate_core::ledger::StackRecord;
 use tollgate_core::ports::{Clock, Ports, Queue};
-use tollgate_core::sweep::{ACCOUNTS_AT_ONCE, DriftSweep, Finding, News, Stage};
+use tollgate_core::sweep::{ACCOUNTS_AT_ONCE, DriftSweep, Finding, Progress, Stage};
 use tollgate_events::AccountId;
 use tollgate_operator::{Doubted, OVERLAP, Rebuild, RebuildReport, Rebuilt, doubts};
 
@@ -80,8 +80,8 @@ pub(super) async fn run<C: Clock>(
     let mut noted = Noted { listed, ..Noted::default() };
     let mut stages = Stages::begin(context.json, io);
     let mut heard = |news| match news {
-        News::Through(stage, number) => stages.through(stage, number),
-        News::Found(rebuilt) => noted.add(&rebuilt),
+        Progress::Through(stage, number) => stages.through(stage, number),
+        Progress::Found(rebuilt) => noted.add(&rebuilt),
     };
     let would = unless_interrupted(rebuild.look(&mut heard), io).await?;
     drop(stages);
@@ -140,8 +140,8 @@ async fn stale<C: Clock, P: Ports, Q: Queue>(
 ) -> Result<BTreeSet<AccountId>, Failure> {
     context.progress(COMPARING, io)?;
     let mut stages = Stages::begin(context.json, io);
-    let mut told = |news: News<Finding>| {
-        if let News::Through(stage, number) = news {
+    let mut told = |news: Progress<Finding>| {
+        if let Progress::Through(stage, number) = news {
             stages.through(stage, number);
         }
     };
@@ -180,9 +180,9 @@ async fn write<P: Ports>(
     let mut done = 0;
     let mut heard = |news| match news {
         // Users are read while accounts are written, and of those the end is known.
-        News::Through(Stage::Users, _) => {}
-        News::Through(stage, number) => stages.through(stage, number),
-        News::Found(rebuilt) => {
+        Progress::Through(Stage::Users, _) => {}
+        Progress::Through(stage, number) => stages.through(stage, number),
+        Progress::Found(rebuilt) => {
             noted.add(&rebuilt);
             done += 1;
             stages.written(done, total);

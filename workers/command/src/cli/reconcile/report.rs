@@ -84,7 +84,7 @@ pub(super) fn sentence(excess: &Excess) -> String {
         TooMany::Losing => "paying accounts would lose what they have",
         TooMany::Closing => "accounts would be closed, because their users are gone",
         TooMany::Deleting => "keys would be deleted",
-        TooMany::Nobodys => {
+        TooMany::Unlinked => {
             return format!(
                 "neither this ledger nor this pool knows the owner of any of the {} keys of this stack: \
                  is it the stack's table, and its pool?",

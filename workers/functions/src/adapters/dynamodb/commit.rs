@@ -234,7 +234,7 @@ fn link_verdict(customer: &CustomerId, item: &Item) -> PortResult<CommitResult> 
     match read_link(item)? {
         CustomerLink::Account(account) => Ok(CommitResult::LinkTaken { customer, account }),
         CustomerLink::Released { .. } => Ok(CommitResult::LinkReleased { customer }),
-        CustomerLink::Nobodys => unreachable!("it was read from an item"),
+        CustomerLink::Unlinked => unreachable!("it was read from an item"),
     }
 }
 

@@ -10,15 +10,15 @@ use jiff::Timestamp;
 use tollgate_core::ports::{Ledger, PortResult, Stripe};
 use tollgate_events::EventRef;
 
-use super::listed::{Few, TooOld, Windows, by_id, whole};
-use super::selection::{Found, Selection};
+use super::listed::{EventPage, TooOld, Windows, by_id, whole};
+use super::selection::{Selected, Selection};
 
 /// How many records are read at once.
 const AT_ONCE: usize = 10;
 
 /// The selected events, in the order of time.
 #[derive(Debug)]
-pub struct Supply<'a, L, S> {
+pub struct EventSource<'a, L, S> {
     ledger: &'a L,
     selection: Selection,
     way: Way<'a, S>,
@@ -45,7 +45,7 @@ enum Paging {
     Ended,
 }
 
-impl<'a, L: Ledger, S: Stripe> Supply<'a, L, S> {
+impl<'a, L: Ledger, S: Stripe> EventSource<'a, L, S> {
     /// The ledger's records. Names are read directly, what waits or is parked comes from its
     /// index, and only what is selected otherwise is looked for in all that was recorded in
     /// its time, up to `now`.
@@ -88,8 +88,8 @@ impl<'a, L: Ledger, S: Stripe> Supply<'a, L, S> {
     /// The next few; none at all at the end.
     ///
     /// # Errors
-    /// A call failed. Go on with a new supply, from where the last one got.
-    pub async fn next(&mut self) -> PortResult<Option<Few>> {
+    /// A call failed. Go on with a new source, from where the last one got.
+    pub async fn next(&mut self) -> PortResult<Option<EventPage>> {
         match &mut self.way {
             Way::Recent(Paging::Ended) => Ok(None),
             Way::Recent(Paging::At(page)) => {
@@ -97,7 +97,7 @@ impl<'a, L: Ledger, S: Stripe> Supply<'a, L, S> {
                 self.next_page(page.as_deref()).await.map(Some)
             }
             Way::Names(None) => {
-                let mut few = Few::default();
+                let mut few = EventPage::default();
                 self.way = Way::Names(Some(self.names(&mut few).await?));
                 Ok(Some(few))
             }
@@ -113,20 +113,20 @@ impl<'a, L: Ledger, S: Stripe> Supply<'a, L, S> {
         }
     }
 
-    async fn next_page(&mut self, page: Option<&str>) -> PortResult<Few> {
+    async fn next_page(&mut self, page: Option<&str>) -> PortResult<EventPage> {
         let (from, to) = (self.selection.from, self.selection.to);
         let page = self.ledger.events(from, to, page).await?;
         self.way = Way::Recent(page.next.map_or(Paging::Ended, |next| Paging::At(Some(next))));
         let until = page.items.last().map(|event| event.first_at);
         let unreadable = page.unreadable.len();
         let looked_at = page.items.len() + unreadable;
-        let found = page.items.into_iter().map(Found::recorded);
+        let found = page.items.into_iter().map(Selected::recorded);
         let found = found.filter(|event| self.selection.takes(event)).collect();
-        Ok(Few { found, looked_at, unreadable, until })
+        Ok(EventPage { found, looked_at, unreadable, until })
     }
 
     /// The names of the selected events, oldest first; counts what was looked at.
-    async fn names(&mut self, few: &mut Few) -> PortResult<IntoIter<EventRef>> {
+    async fn names(&mut self, few: &mut EventPage) -> PortResult<IntoIter<EventRef>> {
         let mut names = Vec::new();
         if self.selection.ids.is_empty() {
             let mut page = None;
@@ -134,7 +134,7 @@ impl<'a, L: Ledger, S: Stripe> Supply<'a, L, S> {
                 let stuck = self.ledger.stuck(page.as_deref()).await?;
                 few.unreadable += stuck.unreadable.len();
                 few.looked_at += stuck.items.len() + stuck.unreadable.len();
-                let found = stuck.items.into_iter().map(Found::recorded);
+                let found = stuck.items.into_iter().map(Selected::recorded);
                 let found = found.filter(|event| self.selection.takes(event));
                 names.extend(found.map(|event| (event.at, event.name())));
                 page = stuck.next;
@@ -159,12 +159,12 @@ impl<'a, L: Ledger, S: Stripe> Supply<'a, L, S> {
     }
 
     /// Events by name, as they are now: what is not selected any more is passed over.
-    async fn read(&self, names: &[EventRef]) -> PortResult<Few> {
+    async fn read(&self, names: &[EventRef]) -> PortResult<EventPage> {
         let read = try_join_all(names.iter().map(|name| self.ledger.event(name))).await?;
-        let found: Vec<_> = read.into_iter().flatten().map(Found::recorded).collect();
+        let found: Vec<_> = read.into_iter().flatten().map(Selected::recorded).collect();
         let until = found.last().map(|event| event.at);
         let found = found.into_iter().filter(|event| self.selection.takes(event)).collect();
-        Ok(Few { found, until, ..Few::default() })
+        Ok(EventPage { found, until, ..EventPage::default() })
     }
 }
 
@@ -172,9 +172,9 @@ impl<'a, L: Ledger, S: Stripe> Supply<'a, L, S> {
 ///
 /// # Errors
 /// The ledger failed.
-pub async fn look_up<L: Ledger>(ledger: &L, events: &mut [Found]) -> PortResult<()> {
+pub async fn look_up<L: Ledger>(ledger: &L, events: &mut [Selected]) -> PortResult<()> {
     for some in events.chunks_mut(AT_ONCE) {
-        let names: Vec<_> = some.iter().map(Found::name).collect();
+        let names: Vec<_> = some.iter().map(Selected::name).collect();
         let records = try_join_all(names.iter().map(|name| ledger.event(name))).await?;
         for (event, record) in some.iter_mut().zip(records) {
             event.record = record;

@@ -28,7 +28,7 @@ const FREEZE_IS_SEEN_WITHIN: SignedDuration = SignedDuration::from_secs(60);
 
 /// One instance's share. Built once, and kept as long as the instance lives.
 #[derive(Debug)]
-pub struct ControlPlane {
+pub struct Share {
     /// Of the control plane's calls.
     pub calls: Pace,
     /// Of Stripe's calls, which are paced alike.
@@ -44,7 +44,7 @@ pub struct ControlPlane {
 
 /// Room for a key, as long as it is held.
 #[derive(Debug)]
-pub struct Room<'a>(&'a ControlPlane);
+pub struct Room<'a>(&'a Share);
 
 impl Drop for Room<'_> {
     fn drop(&mut self) {
@@ -66,7 +66,7 @@ struct Inner {
     frozen: Option<(Timestamp, Option<String>)>,
 }
 
-impl ControlPlane {
+impl Share {
     /// An instance's share, of `instances` that may run at once (the sum of the event source
     /// mappings' `MaximumConcurrency`).
     pub fn share(policy: &Policy, instances: u32) -> Self {

@@ -11,7 +11,7 @@ use super::part::Part;
 use crate::account::Account;
 
 /// The accounts of a part.
-pub(super) struct Held {
+pub(super) struct Window {
     pub(super) part: Part,
     /// An account that has been compared leaves its place.
     pub(super) accounts: HashMap<AccountId, Option<Box<Seen>>>,
@@ -21,7 +21,7 @@ pub(super) struct Held {
     pub(super) unreadable: HashSet<AccountId>,
 }
 
-impl Held {
+impl Window {
     pub(super) fn new(part: Part) -> Self {
         let (linked, unreadable) = (HashSet::new(), HashSet::new());
         Self { part, accounts: HashMap::new(), linked, unreadable }
