@@ -5,6 +5,7 @@ mod alarms;
 mod command;
 mod configuration;
 mod deploy;
+mod glossary;
 mod links;
 mod rights;
 
