@@ -40,7 +40,7 @@ mod portion;
 mod remains;
 
 use std::collections::hash_map::Entry;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use jiff::{SignedDuration, Timestamp};
 use tollgate_core::account::{Account, KeyId, PlanId, Slot, Status, UsagePlanId};
@@ -268,7 +268,7 @@ impl<P: Ports> Rebuild<'_, P> {
         sink: ProgressSink<'_, Rebuilt>,
     ) -> PortResult<Keys> {
         let gateway = self.ports.api_gateway();
-        let mut keys = HashMap::new();
+        let mut keys = BTreeMap::new();
         let gap = Caller::Command.per_call(self.policy);
         let mut pages = Pages::new(self.ports.clock(), gap);
         while let Some(position) = pages.turn().await {

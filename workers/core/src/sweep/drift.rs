@@ -324,9 +324,7 @@ impl<'a, P: Ports, Q: Queue> UnderWay<'a, P, Q> {
     async fn unlisted(&mut self, held: &mut Window) -> PortResult<()> {
         let sweep = self.sweep;
         let seen = held.accounts.values_mut().flatten();
-        let mut lacking: Vec<_> = seen.filter(|seen| seen.lacks_one()).collect();
-        lacking.sort_by(|one, other| one.account.id.cmp(&other.account.id));
-        for seen in lacking {
+        for seen in seen.filter(|seen| seen.lacks_one()) {
             for customer in seen.account.access.customers.clone() {
                 sweep.ports.clock().sleep(GAP).await;
                 match sweep.ports.stripe().subscriptions(&customer).await {
@@ -351,9 +349,7 @@ impl<'a, P: Ports, Q: Queue> UnderWay<'a, P, Q> {
             Some(disputes) => disputes,
             None => Disputes::list(ports, begun, &mut self.report, self.told).await?,
         };
-        let mut seen: Vec<_> = held.accounts.values_mut().flatten().collect();
-        seen.sort_by(|one, other| one.account.id.cmp(&other.account.id));
-        for seen in seen {
+        for seen in held.accounts.values_mut().flatten() {
             disputes.give(ports, seen, &mut self.report).await?;
         }
         self.disputes = Some(disputes);

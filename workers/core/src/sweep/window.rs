@@ -1,6 +1,6 @@
 //! The accounts that are held in memory at once, and what is needed to match them.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use jiff::Timestamp;
 use tollgate_events::{AccountId, CustomerId};
@@ -13,8 +13,9 @@ use crate::account::Account;
 /// The accounts of a part.
 pub(super) struct Window {
     pub(super) part: Part,
-    /// An account that has been compared leaves its place.
-    pub(super) accounts: HashMap<AccountId, Option<Box<Seen>>>,
+    /// In their order, so that one comparison is as the other. An account that has been compared leaves
+    /// its place.
+    pub(super) accounts: BTreeMap<AccountId, Option<Box<Seen>>>,
     /// Customers of the part, as an account is: those that any account is linked to.
     pub(super) linked: HashSet<CustomerId>,
     /// Accounts that the ledger has, and that cannot be read.
@@ -24,7 +25,7 @@ pub(super) struct Window {
 impl Window {
     pub(super) fn new(part: Part) -> Self {
         let (linked, unreadable) = (HashSet::new(), HashSet::new());
-        Self { part, accounts: HashMap::new(), linked, unreadable }
+        Self { part, accounts: BTreeMap::new(), linked, unreadable }
     }
 
     /// Takes what belongs to the part.
