@@ -180,3 +180,19 @@ fn named(metadata: &Lenient<Metadata<'_>>) -> Option<NamedAccount> {
 pub(super) fn sells_subscription(session: &ObjectView<'_>) -> bool {
     matches!(&session.mode.0, Some(Text(mode)) if mode == "subscription")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stripe::ACTED_ON;
+
+    /// Else an event of a new family would be read with its object's id as a customer's, and be put
+    /// on record as nobody's.
+    #[test]
+    fn nothing_that_is_acted_on_but_a_customer_is_read_as_one() {
+        for kind in ACTED_ON {
+            let is_a_customers = kind.starts_with("customer.") && kind.split('.').count() == 2;
+            assert_eq!(about(kind) == About::Customer, is_a_customers, "{kind}");
+        }
+    }
+}

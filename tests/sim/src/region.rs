@@ -87,7 +87,7 @@ impl Region {
         let share = u32::try_from(idle.len()).expect("it is four");
         let worker = || {
             let worker = worker_on(&world);
-            let control_plane = Share::share(&worker.policy, share);
+            let control_plane = Share::of(&worker.policy, share);
             // Lives as long as the process, as in Lambda.
             &*Box::leak(Box::new(Worker { control_plane, ..worker }))
         };

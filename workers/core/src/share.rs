@@ -69,7 +69,7 @@ struct Inner {
 impl Share {
     /// An instance's share, of `instances` that may run at once (the sum of the event source
     /// mappings' `MaximumConcurrency`).
-    pub fn share(policy: &Policy, instances: u32) -> Self {
+    pub fn of(policy: &Policy, instances: u32) -> Self {
         let instances = instances.max(1);
         let each = i32::try_from(instances).unwrap_or(i32::MAX);
         let of_stripe = SignedDuration::from_nanos(1_000_000_000 / STRIPE_CALLS_PER_SECOND);

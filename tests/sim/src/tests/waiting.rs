@@ -181,7 +181,7 @@ fn an_account_that_nobody_finished_is_due_after_its_lease() {
 fn what_the_budget_has_no_room_for_waits() {
     let mut scene = Scene::new();
     let policy = Policy { control_plane_calls_per_second: 1, ..Policy::default() };
-    scene.worker.control_plane = Share::share(&policy, 2);
+    scene.worker.control_plane = Share::of(&policy, 2);
     let ids: Vec<_> = (0..10)
         .map(|n| {
             scene.world.cognito.sign_up_confirmed(&format!("u{n}"), &address(&format!("u{n}")))
@@ -235,7 +235,7 @@ fn what_stripes_share_has_no_room_for_waits() {
         assert_eq!(scene.handle(events).failed, [""; 0]);
     }
     // A call in ten seconds: four at once, and two that the lease is long enough to wait for.
-    scene.worker.control_plane = Share::share(&Policy::default(), 150);
+    scene.worker.control_plane = Share::of(&Policy::default(), 150);
     let note = [("note".to_owned(), "renewed".to_owned())].into();
     for id in &bought {
         scene.world.stripe.account().set_metadata(id, &note).expect("it is live");
@@ -352,7 +352,7 @@ fn what_is_left_is_counted_once_a_minute() {
     let scene = Scene::new();
     let ledger = &scene.world.ledger;
     let policy = Policy { key_quota: 100, key_reserve: 10, ..Policy::default() };
-    let plane = Share::share(&policy, 5);
+    let plane = Share::of(&policy, 5);
     let begin = scene.world.clock.time();
     let keys = Some(KeyCount { count: 80, at: begin });
     ledger.change_stack(|stack| stack.keys = keys);
@@ -382,7 +382,7 @@ fn keys_that_are_about_to_be_made_take_room() {
     let scene = Scene::new();
     let ledger = &scene.world.ledger;
     let policy = Policy { key_quota: 100, key_reserve: 10, ..Policy::default() };
-    let plane = Share::share(&policy, 1);
+    let plane = Share::of(&policy, 1);
     let begin = scene.world.clock.time();
     ledger.change_stack(|stack| stack.keys = Some(KeyCount { count: 88, at: begin }));
     let room = || block_on(plane.room(ledger, begin)).expect("fair");

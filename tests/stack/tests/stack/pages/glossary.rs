@@ -1,4 +1,4 @@
-//! The glossary's words stand in the code.
+//! The glossary's words, and the places that a contributor is sent to, are in the code.
 
 use std::path::Path;
 
@@ -17,28 +17,34 @@ fn sources() -> String {
         }
     }
     let mut all = String::new();
-    for package in ["events", "workers", "infra", "tests/sim"] {
+    for package in ["events", "workers", "infra", "tests"] {
         read(&root().join(package), &mut all);
     }
     all
+}
+
+/// Whether a name stands somewhere, and not as a part of another.
+fn is_in(sources: &str, name: &str) -> bool {
+    let ends = |it: Option<char>| it.is_none_or(|it| !it.is_alphanumeric() && it != '_');
+    sources.match_indices(name).any(|(at, _)| {
+        ends(sources[..at].chars().next_back()) && ends(sources[at + name.len()..].chars().next())
+    })
+}
+
+/// What stands between backticks.
+fn quoted(text: &str) -> impl Iterator<Item = &str> {
+    text.split('`').skip(1).step_by(2)
 }
 
 /// A word that nobody writes any more leaves the glossary, or is written there as it is now.
 #[test]
 fn every_word_of_the_glossary_is_in_the_code() {
     let (page, sources) = (text("docs/glossary.md"), sources());
-    let is_in = |name: &str| {
-        let ends = |it: Option<char>| it.is_none_or(|it| !it.is_alphanumeric() && it != '_');
-        sources.match_indices(name).any(|(at, _)| {
-            ends(sources[..at].chars().next_back())
-                && ends(sources[at + name.len()..].chars().next())
-        })
-    };
     let in_code = rows(&page).filter_map(|row| row.get(2).copied());
-    let names: Vec<_> = in_code.flat_map(|cell| cell.split('`').skip(1).step_by(2)).collect();
+    let names: Vec<_> = in_code.flat_map(quoted).collect();
     assert!(names.len() > 50, "{names:?}");
     for name in names {
-        assert!(is_in(name), "`{name}` is nowhere");
+        assert!(is_in(&sources, name), "`{name}` is nowhere");
     }
 }
 
@@ -53,4 +59,22 @@ fn no_word_is_explained_twice() {
     words.sort_unstable();
     words.dedup();
     assert_eq!(words.len(), all);
+}
+
+/// Whoever adds something is sent to files and names that are there.
+#[test]
+fn every_place_to_extend_is_there() {
+    let (page, sources) = (text("docs/extending.md"), sources());
+    let (mut files, mut names) = (0, 0);
+    for place in quoted(&page) {
+        let is_file = place.contains('/') || place.ends_with(".md");
+        if is_file && !place.contains(' ') {
+            files += 1;
+            assert!(root().join(place).exists(), "there is no {place}");
+        } else if !place.contains([' ', '-', '.', '(']) {
+            names += 1;
+            assert!(is_in(&sources, place), "`{place}` is nowhere");
+        }
+    }
+    assert!(files > 50 && names > 100, "{files} files, {names} names");
 }
