@@ -1,7 +1,7 @@
 //! The catalog: which plans there are, and what Stripe sells them as (`plans.toml`).
 //!
 //! Read once, checked as a whole; every error tells all that is wrong, each with its line and mend. What it
-//! maps to in API Gateway and Stripe is compared by [`crate::storefront`], not here.
+//! maps to in API Gateway and Stripe is compared by `storefront` in `tollgate_operator`, not here.
 
 mod read;
 mod shape;
