@@ -35,12 +35,15 @@ pub fn build(profile: &str) -> anyhow::Result<Vec<Built>> {
     FUNCTIONS.iter().map(|function| built(function, &paths)).collect()
 }
 
-/// Builds the operator's command beside them, with the same profile.
+/// Builds the operator's command beside them, with the same profile; of `dev`, [`build`] has built it.
 ///
 /// # Errors
 /// Cargo fails.
 pub fn build_command(profile: &str) -> anyhow::Result<()> {
-    cargo_build(profile, &["--package", "tollgate", "--bins"]).map(drop)
+    match profile {
+        "dev" => Ok(()),
+        _ => cargo_build(profile, &["--package", "tollgate", "--bins"]).map(drop),
+    }
 }
 
 /// The executables that cargo has built.

@@ -35,14 +35,7 @@ impl Local {
 
     /// Clients of its AWS.
     pub(super) fn sdk(self) -> SdkConfig {
-        let credentials = Credentials::new("operator", "local", None, None, "local");
-        // Not the SDK's loader: what the environment says of endpoints is not meant here.
-        SdkConfig::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .region(Region::new("us-east-1"))
-            .credentials_provider(SharedCredentialsProvider::new(credentials))
-            .endpoint_url(self.origin(3))
-            .build()
+        made_up(&self.origin(3))
     }
 
     /// Makes sure that something listens there.
@@ -65,4 +58,16 @@ impl Local {
     fn origin(self, offset: u16) -> String {
         format!("http://127.0.0.1:{}", self.port.saturating_add(offset))
     }
+}
+
+/// Clients of an AWS at this address, which takes any credentials.
+pub(crate) fn made_up(url: &str) -> SdkConfig {
+    let credentials = Credentials::new("operator", "local", None, None, "local");
+    // Not the SDK's loader: what the environment says of endpoints is not meant here.
+    SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new("us-east-1"))
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
+        .endpoint_url(url)
+        .build()
 }

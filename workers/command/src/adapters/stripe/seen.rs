@@ -11,7 +11,7 @@ use tollgate_functions::adapters::stripe::{PAGE, read_page, unless_not_found};
 use tollgate_operator::doctor::{CheckoutCustomer, Endpoint, Product, SeenPrice};
 use tollgate_operator::storefront::{METADATA_SECRET, METADATA_STACK};
 
-use super::{LOOKUP_KEYS, OperatorStripe};
+use super::{OperatorStripe, PRICES};
 
 impl OperatorStripe {
     /// Whether Stripe takes the key; one that may not do this very thing is taken too.
@@ -19,7 +19,7 @@ impl OperatorStripe {
     /// # Errors
     /// Stripe did not answer.
     pub async fn accepts_key(&self) -> PortResult<bool> {
-        let call = Call::get("GET /v1/prices", "/prices");
+        let call = Call::get(PRICES, "/prices");
         match self.api.send(call.query(json!({ "limit": 1 }))).await {
             Err(error) if error.class == Class::Denied => Ok(!error.detail.starts_with("HTTP 401")),
             answer => answer.map(|_| true),
@@ -31,14 +31,7 @@ impl OperatorStripe {
     /// # Errors
     /// The call failed.
     pub async fn prices_by_lookup_keys(&self, keys: &[String]) -> PortResult<Page<SeenPrice>> {
-        let mut prices = Page::whole(Vec::new(), None);
-        for keys in keys.chunks(LOOKUP_KEYS) {
-            let query = json!({ "lookup_keys": keys });
-            let page = self.api.list("GET /v1/prices", "/prices", query, price).await?;
-            prices.items.extend(page.items);
-            prices.unreadable.extend(page.unreadable);
-        }
-        Ok(prices)
+        self.by_lookup_keys(keys, price).await
     }
 
     /// A price by its id.

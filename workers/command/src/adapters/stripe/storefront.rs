@@ -16,7 +16,7 @@ use tollgate_operator::storefront::{
     Owner, PriceTerms,
 };
 
-use super::{LOOKUP_KEYS, OperatorStripe};
+use super::{OperatorStripe, PRICES};
 
 /// What an operator sees of a customer before linking it. Personal data: it is shown, and kept
 /// nowhere. <https://docs.stripe.com/api/customers/object>
@@ -61,14 +61,7 @@ impl OperatorStripe {
     /// # Errors
     /// A call failed, or one of them cannot be read: what is there is not made again.
     pub async fn prices_of(&self, lookup_keys: &[String]) -> PortResult<Vec<ObservedPrice>> {
-        let name = "GET /v1/prices";
-        let mut prices = Vec::new();
-        for keys in lookup_keys.chunks(LOOKUP_KEYS) {
-            let query = json!({ "lookup_keys": keys });
-            let page = self.api.list(name, "/prices", query, price).await?;
-            prices.extend(every_row(operation(name), page)?);
-        }
-        Ok(prices)
+        every_row(operation(PRICES), self.by_lookup_keys(lookup_keys, price).await?)
     }
 
     /// Makes the product of a stack's plan, with our mark. `key` makes a repeated request
