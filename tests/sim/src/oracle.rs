@@ -15,10 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use jiff::{SignedDuration, Timestamp};
-use tollgate_core::account::{
-    Access, Account, KeyId, KeyRecord, PlanId, RetiringKey, Status, UsagePlanId, User,
-    is_like_a_sub,
-};
+use tollgate_core::account::{Access, Account, KeyId, KeyRecord, Known, PlanId, RetiringKey, Status, UsagePlanId, User, is_like_a_sub};
 use tollgate_core::ledger::{Entry, Outcome, StoredEvent};
 use tollgate_events::{AccountId, CustomerId, cloudtrail};
 use tollgate_standin::api_gateway::Key;
@@ -259,7 +256,7 @@ impl<'a> Oracle<'a> {
             return;
         }
         // As good as none; who may use the API must have one.
-        if account.is_blank() {
+        if account.known() == Known::Nothing {
             return;
         }
         let problems = match self.sim.world.cognito.user_by_id(&account.id) {
@@ -541,7 +538,7 @@ impl<'a> Oracle<'a> {
     /// Who may use the API has an account.
     fn users_without_account(&mut self) {
         let accounts = self.sim.world.ledger.accounts().into_iter();
-        let known: BTreeSet<_> = accounts.filter(|a| !a.is_blank()).map(|a| a.id).collect();
+        let known: BTreeSet<_> = accounts.filter(|a| a.known() > Known::Nothing).map(|a| a.id).collect();
         for user in self.sim.world.cognito.users() {
             let served = known.contains(&user.id) || self.behind.contains(&user.id);
             // A worker's write can land on whoever has a federated user's name by then (Cognito

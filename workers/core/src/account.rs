@@ -519,6 +519,19 @@ pub struct Account {
     pub access: Access,
 }
 
+/// How much is known of an account, from least to most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Known {
+    /// Nothing was ever decided or begun: an event named it that was another account's.
+    Nothing,
+    /// Nobody has decided it. A customer was linked to it, an operator has acted on it, or events
+    /// wait in it.
+    Noted,
+    /// A worker or a rebuild has decided it: a catalog has, it has a plan or a key, or one is being
+    /// made. Whoever was closed and is opened again was decided before.
+    Decided,
+}
+
 impl Account {
     /// An account of which nothing is known yet.
     pub fn new(id: AccountId) -> Self {
@@ -550,9 +563,16 @@ impl Account {
         }
     }
 
-    /// Whether nothing was ever decided or begun: an event named it that was another account's.
-    pub fn is_blank(&self) -> bool {
-        self.version == 0 && !self.open && self.access == Access::default()
+    /// How much is known of it.
+    pub fn known(&self) -> Known {
+        let is_decided =
+            self.catalog_revision > 0 || !self.is_unserved() || self.access.plan.is_some();
+        let is_untouched = self.version == 0 && !self.open && self.access == Access::default();
+        match is_decided {
+            true => Known::Decided,
+            false if is_untouched => Known::Nothing,
+            false => Known::Noted,
+        }
     }
 
     /// Whether somebody who did not come to an end may have told the user this.
@@ -577,16 +597,10 @@ impl Account {
         !is_known
     }
 
-    /// Whether it is blank, and whoever claimed it last has given it back: nobody is about to decide.
+    /// Whether nothing is known of it, and whoever claimed it last has given it back: nobody is about
+    /// to decide.
     pub fn is_left_blank(&self) -> bool {
-        self.is_blank() && self.lease_until.is_none()
-    }
-
-    /// Whether nothing was ever decided, by a worker or a rebuild: no catalog has, it has no plan and
-    /// no key, nor is one being made. What may be known of it is a customer's link, an operator's act,
-    /// or events that wait. Whoever was closed and is opened again was decided before.
-    pub fn is_undecided(&self) -> bool {
-        self.catalog_revision == 0 && self.is_unserved() && self.access.plan.is_none()
+        self.known() == Known::Nothing && self.lease_until.is_none()
     }
 
     /// Whether nobody was ever served by it: as before it was decided, or as long as its user was

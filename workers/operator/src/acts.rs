@@ -7,7 +7,7 @@ use std::fmt;
 
 use jiff::{SignedDuration, Timestamp};
 use tollgate_core::account::{
-    Account, DisputeMark, Grant, PlanId, Reason, RetiringKey, Slot, Status, User,
+    Account, DisputeMark, Grant, Known, PlanId, Reason, RetiringKey, Slot, Status, User,
 };
 use tollgate_core::ledger::{CustomerLink, StackRecord};
 use tollgate_core::ports::{Ledger, PortResult};
@@ -197,7 +197,7 @@ impl OperatorAct {
     /// What can be done to any account, to one that an operator closed, and to one whose user
     /// is gone.
     fn is_possible(&self, account: &Account) -> Result<(), String> {
-        if account.is_blank() && !self.act.makes_account() {
+        if account.known() == Known::Nothing && !self.act.makes_account() {
             return Err("the ledger has no such account".into());
         }
         let (id, act) = (&account.id, &self.act);

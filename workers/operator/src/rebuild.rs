@@ -43,7 +43,7 @@ use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use jiff::{SignedDuration, Timestamp};
-use tollgate_core::account::{Account, KeyId, PlanId, Slot, Status, UsagePlanId};
+use tollgate_core::account::{Account, KeyId, Known, PlanId, Slot, Status, UsagePlanId};
 use tollgate_core::accounts::{Accounts, Answer, Change, Claimed};
 use tollgate_core::binding::{Binding, Met};
 use tollgate_core::boundary::{Boundary, Marks};
@@ -428,7 +428,7 @@ impl<P: Ports> Rebuild<'_, P> {
     /// Whether an account is to be written: nothing was decided, a rebuild has guessed, or it is
     /// contradicted.
     fn writes(&self, account: &Account) -> bool {
-        account.is_undecided() || has_guesses(account) || self.stale.contains(&account.id)
+        account.known() < Known::Decided || has_guesses(account) || self.stale.contains(&account.id)
     }
 
     fn is_on_more(&self, account: &Account) -> bool {
@@ -581,7 +581,7 @@ impl<P: Ports> Rebuild<'_, P> {
 
     /// Who and why, for the event's record.
     fn detail(&self, before: &Account, restored: &Restored) -> String {
-        let why = match before.is_undecided() {
+        let why = match before.known() < Known::Decided {
             true => "the ledger did not have this account; rebuilt",
             false if self.stale.contains(&before.id) => {
                 "the ledger was older than the other systems; rebuilt"
@@ -616,7 +616,7 @@ impl RebuildReport {
         keys: Option<&FoundKeys>,
     ) {
         let access = &restored.account.access;
-        let written = match before.is_undecided() {
+        let written = match before.known() < Known::Decided {
             true => &mut self.rebuilt,
             false if rebuild.stale.contains(&before.id) => &mut self.stale,
             false => &mut self.again,
@@ -655,6 +655,6 @@ impl Left<'_> {
         let stale = rebuild.stale.contains(&account.id);
         let remains = self.remains(account, stale);
         let restored = || restore(&remains, rebuild.catalog, rebuild.policy, now);
-        !account.is_undecided() && restored().account.access == account.access
+        account.known() == Known::Decided && restored().account.access == account.access
     }
 }

@@ -21,7 +21,7 @@
 use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
-use tollgate_core::account::{Account, KeyId};
+use tollgate_core::account::{Account, KeyId, Known};
 use tollgate_core::budget::Caller;
 use tollgate_core::halt::Halt;
 use tollgate_core::key_name::read_key_name;
@@ -222,7 +222,7 @@ impl<P: Ports, Q: Queue> Reconcile<'_, P, Q> {
             account => account?,
         };
         let held = |account: &Account| account.lease_until.is_some_and(|until| until > now);
-        let account = account.filter(|account| !account.is_undecided() || held(account));
+        let account = account.filter(|account| account.known() == Known::Decided || held(account));
         let Some(account) = account else {
             return match named {
                 true => self.why_left_without_account(&name.account).await,

@@ -1,7 +1,7 @@
 //! Users are persons: they choose names, come back, and ask again and again.
 
 use jiff::SignedDuration;
-use tollgate_core::account::Status;
+use tollgate_core::account::{Known, Status};
 use tollgate_core::catalog::CatalogFile;
 use tollgate_core::converge::DRIFT;
 use tollgate_core::ledger::Outcome;
@@ -51,7 +51,7 @@ fn a_user_name_that_is_anothers_sub_takes_nothing_from_them() {
     // The seller deletes the thief.
     cognito.delete_user(payer.as_str()).unwrap();
     scene.handle(&scene.told_of_the_pool());
-    assert!(scene.account(&thief).is_blank());
+    assert!(scene.account(&thief).known() == Known::Nothing);
     assert_eq!(scene.seen(&payer), ("pro".into(), Status::Active, "pro".into()));
 }
 

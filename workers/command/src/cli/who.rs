@@ -4,7 +4,7 @@
 //! is looked for among the linked ones after everything that it more likely is and the ledger can
 //! tell of by one read.
 
-use tollgate_core::account::{Account, KeyId, is_like_a_sub};
+use tollgate_core::account::{Account, KeyId, Known, is_like_a_sub};
 use tollgate_core::ports::{Clock, Ledger, UserRecord, Users};
 use tollgate_core::shell::quoted;
 use tollgate_events::{AccountId, CustomerId};
@@ -71,7 +71,7 @@ async fn by_customer(who: &str, ledger: &DynamoLedger) -> Result<Option<AccountI
 }
 
 async fn known(ledger: &DynamoLedger, id: &AccountId) -> Result<Option<Account>, Failure> {
-    Ok(ledger.account(id).await?.filter(|account| !account.is_blank()))
+    Ok(ledger.account(id).await?.filter(|account| account.known() > Known::Nothing))
 }
 
 /// A user's address; or a customer's id, where a seller chose addresses for these.

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use tollgate_events::{CustomerId, DisputeId, SubscriptionId};
 
 use super::{Run, Stop};
-use crate::account::DisputeMark;
+use crate::account::{DisputeMark, Known};
 use crate::binding::Met;
 use crate::decide::{UserFact, is_ours};
 use crate::mismatch::Mismatch;
@@ -30,7 +30,8 @@ impl<P: Ports> Run<'_, P> {
         if !self.claimed.is_held() {
             return Ok(());
         }
-        let in_pool = matches!(user, UserFact::Found { .. }) && !self.account.is_undecided();
+        let in_pool =
+            matches!(user, UserFact::Found { .. }) && self.account.known() == Known::Decided;
         let met = Met { in_stripe: !self.account.access.customers.is_empty(), in_pool };
         Ok(self.worker.binding.met(&self.worker.ports, met).await?)
     }

@@ -9,6 +9,7 @@
 //! A user's own sign-up is not asked about the first time, as long as nobody has told them of a plan:
 //! their `sub` is as new as they are. Whose message comes again has perhaps got a key since the backup.
 
+use crate::account::Known;
 use jiff::SignedDuration;
 use tollgate_events::{Envelope, Via, cognito};
 
@@ -60,7 +61,7 @@ impl<P: Ports> Run<'_, P> {
     /// Whoever is opened again had a key, and the ledger knows of it: what another worker's late
     /// call has made since is an orphan.
     fn is_unknown(&self) -> bool {
-        self.account.is_undecided() && self.account.generations == 0
+        self.account.known() < Known::Decided && self.account.generations == 0
     }
 
     /// A user's own sign-up, just now: nobody has decided anything of them before. A message that

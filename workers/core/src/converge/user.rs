@@ -3,7 +3,7 @@
 use tollgate_events::{AccountId, cloudtrail};
 
 use super::{DRIFT, Run, Stop};
-use crate::account::{Attributes, User, is_like_a_sub};
+use crate::account::{Attributes, Known, User, is_like_a_sub};
 use crate::decide::UserFact;
 use crate::decide::stale::says_refused;
 use crate::ports::{Ledger, NameHolder, Ports, UserRecord, Users};
@@ -100,7 +100,7 @@ impl<P: Ports> Run<'_, P> {
         if !refused || !self.claimed.is_held() {
             return Ok(());
         }
-        if self.ledger().account(other).await?.is_none_or(|it| it.is_undecided()) {
+        if self.ledger().account(other).await?.is_none_or(|it| it.known() < Known::Decided) {
             self.in_time()?;
             self.worker.ports.users().write_attributes(name, &Attributes::default()).await?;
         }

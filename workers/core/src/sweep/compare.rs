@@ -11,7 +11,7 @@ use tollgate_events::{CustomerId, DisputeId, SubscriptionId};
 
 use super::Drift;
 use super::keys::KeySeen;
-use crate::account::{Access, Account, KeyId, KeyRecord, Status, User};
+use crate::account::{Access, Account, KeyId, KeyRecord, Known, Status, User};
 use crate::catalog::Catalog;
 use crate::decide::loss::{Case, Evidence, loss, pays};
 use crate::decide::stale::{Sight, is_forgotten};
@@ -142,11 +142,11 @@ fn is_stale(
     catalog: &Catalog,
 ) -> bool {
     let Seen { account, subscriptions, key, accepted, newer, .. } = seen;
-    if newer.is_some() && !account.is_undecided() {
+    if newer.is_some() && account.known() == Known::Decided {
         return true;
     }
     let word = user.attributes.plan.as_deref().filter(|_| user.is_meant());
-    if account.is_undecided() {
+    if account.known() < Known::Decided {
         let word = word.filter(|word| !account.may_have_told(word));
         return is_forgotten(&account.access, word);
     }

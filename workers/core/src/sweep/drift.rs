@@ -120,7 +120,7 @@ impl<P: Ports, Q: Queue> DriftSweep<'_, P, Q> {
             told,
             report: DriftReport::default(),
             wakes: Vec::new(),
-            known: Known::default(),
+            known: Sightings::default(),
             disputes: None,
         }
     }
@@ -135,14 +135,14 @@ struct UnderWay<'a, P, Q> {
     told: ProgressSink<'a, Finding>,
     report: DriftReport,
     wakes: Vec<Envelope>,
-    known: Known,
+    known: Sightings,
     /// Listed with the first part.
     disputes: Option<Disputes>,
 }
 
 /// How much of what the ledger knows was met.
 #[derive(Debug, Clone, Copy, Default)]
-struct Known {
+struct Sightings {
     /// Subscriptions of linked customers.
     subscriptions: usize,
     /// Users who have an account.
@@ -151,7 +151,7 @@ struct Known {
     gone: usize,
 }
 
-impl Known {
+impl Sightings {
     /// Some users may be gone, and nobody told; in another pool nearly all are.
     fn met(self) -> Met {
         Met { in_stripe: self.subscriptions > 0, in_pool: self.users > self.gone }

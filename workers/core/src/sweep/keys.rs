@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use tollgate_events::AccountId;
 
 use super::{Drift, Orphan};
-use crate::account::{Account, KeyId, KeyRecord, RetiringKey, Slot, UsagePlanId};
+use crate::account::{Account, KeyId, KeyRecord, Known, RetiringKey, Slot, UsagePlanId};
 use crate::key_name::{KeyName, key_name, key_owner, key_prefix, read_key_name};
 use crate::policy::NEW_KEY_MAY_HIDE;
 use crate::ports::ApiKey;
@@ -120,7 +120,7 @@ impl Keys {
     /// Notes that the ledger knows an account.
     pub(super) fn saw_account(&mut self, account: &Account) {
         if let Some(owner) = self.owners.get_mut(&account.id) {
-            owner.in_ledger |= !account.is_undecided();
+            owner.in_ledger |= account.known() == Known::Decided;
             owner.newest = account.key().map(|key| key.generation);
             owner.known = account.newest_generation();
         }

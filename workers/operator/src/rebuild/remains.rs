@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use tollgate_core::account::{
-    Access, Account, DisputeMark, Grant, KeyRecord, PlanId, Reason, RetiringKey, Slot, Status, User,
+    Access, Account, DisputeMark, Grant, KeyRecord, Known, PlanId, Reason, RetiringKey, Slot,
+    Status, User,
 };
 use tollgate_core::catalog::{Catalog, Plan};
 use tollgate_core::decide::{Desired, Facts, UserFact, decide};
@@ -57,7 +58,7 @@ impl Remains<'_> {
 
     /// Whether the ledger does not tell what was last decided.
     fn is_forgotten(&self) -> bool {
-        self.stale || self.before.is_undecided()
+        self.stale || self.before.known() < Known::Decided
     }
 }
 

@@ -2,7 +2,7 @@
 
 use clap::Args;
 use serde_json::{Value, json};
-use tollgate_core::account::{Account, PlanId, Status};
+use tollgate_core::account::{Account, Known, PlanId, Status};
 use tollgate_core::ports::{Clock, Ledger};
 use tollgate_core::shell::quoted;
 
@@ -71,7 +71,7 @@ pub(super) async fn run<C: Clock>(
 impl List {
     fn selects(&self, account: &Account) -> bool {
         let plan = account.access.plan.as_ref().map_or("none", PlanId::as_str);
-        !account.is_blank()
+        account.known() > Known::Nothing
             && self.plan.as_deref().is_none_or(|wanted| wanted == plan)
             && self.status.is_none_or(|wanted| wanted == account.access.status)
     }
