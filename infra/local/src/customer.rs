@@ -100,7 +100,8 @@ impl<'a> Customer<'a> {
     /// # Errors
     /// Not signed in.
     pub fn id(&self) -> anyhow::Result<AccountId> {
-        Ok(self.stack.world.cognito.verify_id_token(&self.token)?.id)
+        let claims = self.stack.world.cognito.verify_id_token(&self.token)?;
+        Ok(AccountId::parse(claims.sub)?)
     }
 
     /// A request to the account API; where faults are about, who is told to try again does.

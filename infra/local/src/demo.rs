@@ -106,13 +106,13 @@ impl<W: Write> Life<'_, W> {
         for _ in 0..2 {
             self.hello().await?;
         }
-        self.stack.world.gate.take_calls();
+        self.stack.world.calls.take();
         Ok(())
     }
 
     async fn buy(&mut self, plan: &str) -> anyhow::Result<()> {
         self.stack.advance(SignedDuration::from_mins(50)).await?;
-        self.stack.world.gate.take_calls();
+        self.stack.world.calls.take();
         self.timeline.clock()?;
         self.ann.sign_in().await?;
         let mut answers = self.ann.buy(plan).await?;
@@ -127,7 +127,7 @@ impl<W: Write> Life<'_, W> {
 
     async fn switch_to(&mut self, lookup_key: &str) -> anyhow::Result<()> {
         self.stack.advance(5 * DAY).await?;
-        self.stack.world.gate.take_calls();
+        self.stack.world.calls.take();
         self.timeline.clock()?;
         self.ann.sign_in().await?;
         let price = {
@@ -145,7 +145,7 @@ impl<W: Write> Life<'_, W> {
     /// Every webhook so far once more, the newest first: nothing changes.
     async fn deliver_everything_again(&mut self) -> anyhow::Result<()> {
         self.stack.advance(SignedDuration::from_hours(1)).await?;
-        self.stack.world.gate.take_calls();
+        self.stack.world.calls.take();
         self.timeline.clock()?;
         let deliveries: Vec<_> = {
             let stripe = self.stack.world.stripe.account();
@@ -176,7 +176,7 @@ impl<W: Write> Life<'_, W> {
     }
 
     async fn pay_again(&mut self) -> anyhow::Result<()> {
-        self.stack.world.gate.take_calls();
+        self.stack.world.calls.take();
         self.card(Card::Pays)?;
         let subscription = self.subscription()?;
         self.stack.world.stripe.account().pay_latest_invoice(&subscription)?;
@@ -189,7 +189,7 @@ impl<W: Write> Life<'_, W> {
     /// Cancelled in the portal: paid until the period ends, then the free plan.
     async fn cancel(&mut self) -> anyhow::Result<()> {
         self.stack.advance(DAY).await?;
-        self.stack.world.gate.take_calls();
+        self.stack.world.calls.take();
         self.timeline.clock()?;
         self.ann.sign_in().await?;
         let subscription = self.subscription()?;
@@ -207,7 +207,7 @@ impl<W: Write> Life<'_, W> {
     /// A dispute holds the key until it is won.
     async fn dispute(&mut self) -> anyhow::Result<()> {
         self.stack.advance(3 * DAY).await?;
-        self.stack.world.gate.take_calls();
+        self.stack.world.calls.take();
         let customer = self.payer()?;
         let dispute = self.stack.world.stripe.account().open_dispute(&customer)?;
         self.stack.settle().await?;
@@ -215,7 +215,7 @@ impl<W: Write> Life<'_, W> {
         self.told().await?;
         self.look().await?;
         self.stack.advance(2 * DAY).await?;
-        self.stack.world.gate.take_calls();
+        self.stack.world.calls.take();
         self.stack.world.stripe.account().close_dispute(&dispute, true)?;
         self.stack.settle().await?;
         self.timeline.clock()?;
@@ -226,7 +226,7 @@ impl<W: Write> Life<'_, W> {
     /// The user is deleted: the key is too, and nothing is charged any more.
     async fn leave(&mut self) -> anyhow::Result<()> {
         self.stack.advance(DAY).await?;
-        self.stack.world.gate.take_calls();
+        self.stack.world.calls.take();
         self.timeline.clock()?;
         let user = json!({ "UserPoolId": POOL_ID, "Username": "ann" });
         let answers = [self.ann.cognito("AdminDeleteUser", user).await?];
@@ -244,7 +244,7 @@ impl<W: Write> Life<'_, W> {
         let seen = format!("plan {}, {}", view["plan"], view["status"]);
         self.timeline.answers("customer", &[Answer { body: seen, ..answer }])?;
         self.stack.settle().await?;
-        self.stack.world.gate.take_calls();
+        self.stack.world.calls.take();
         self.hello().await
     }
 

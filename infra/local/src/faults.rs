@@ -18,7 +18,7 @@ use axum::extract::{Request, State};
 use axum::http::Method;
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
-use tollgate_core::ports::Service;
+use tollgate_standin::calls::Service;
 
 use self::forecast::Forecast;
 use crate::front::{MAX_REQUEST_BYTES, operation_of, service_of};
@@ -43,11 +43,11 @@ impl Fault {
     pub fn of(service: Service) -> &'static [Self] {
         use Fault::{Conflict, Cut, Failed, Lost, Throttled};
         match service {
-            Service::Ledger => &[Throttled, Failed, Cut, Lost, Conflict],
+            Service::DynamoDb => &[Throttled, Failed, Cut, Lost, Conflict],
             Service::Stripe
             | Service::ApiGateway
             | Service::Cognito
-            | Service::Queue
+            | Service::Sqs
             | Service::SecretsManager
             | Service::CloudFormation => &[Throttled, Failed, Cut, Lost],
         }
@@ -182,11 +182,11 @@ async fn on_stripe(State(faults): State<Faults>, request: Request, next: Next) -
 fn asked_of_aws(service: Service, request: &Request) -> Asked {
     let operation = operation_of(request).to_owned();
     let writes = match service {
-        Service::Ledger => !matches!(&*operation, "GetItem" | "Query" | "Scan"),
+        Service::DynamoDb => !matches!(&*operation, "GetItem" | "Query" | "Scan"),
         Service::Cognito => !matches!(&*operation, "AdminGetUser" | "ListUsers"),
         Service::Stripe
         | Service::ApiGateway
-        | Service::Queue
+        | Service::Sqs
         | Service::SecretsManager
         | Service::CloudFormation => request.method() != Method::GET,
     };

@@ -12,9 +12,9 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use jiff::fmt::rfc2822::DateTimePrinter;
 use serde_json::json;
-use tollgate_core::ports::Service;
+use tollgate_standin::calls::Calls;
+use tollgate_standin::calls::Service;
 use tollgate_standin::clock::VirtualClock;
-use tollgate_standin::gate::Gate;
 use tollgate_standin::secrets_manager::{self, SecretsManagerStandin};
 use tower::ServiceExt;
 
@@ -39,7 +39,7 @@ pub struct Front {
     /// For the proxy.
     pub http: reqwest::Client,
     /// Where calls are logged.
-    pub gate: Gate,
+    pub calls: Calls,
     /// Where it is noted who asks what.
     pub access: Access,
     /// What time it is in the `Date` of every answer.
@@ -73,12 +73,12 @@ async fn dispatch(State(front): State<Front>, request: Request) -> Response {
     front.access.note_aws(&parts, &body);
     let request = Request::from_parts(parts, Body::from(body.clone()));
     let router = match service_of(&request) {
-        Some(Service::Queue) => front.sqs,
+        Some(Service::Sqs) => front.sqs,
         Some(Service::Cognito) => front.cognito,
         Some(Service::ApiGateway) => front.api_gateway,
-        Some(Service::Ledger) => {
+        Some(Service::DynamoDb) => {
             let operation = known(operation_of(&request));
-            front.gate.log(Service::Ledger, operation, "");
+            front.calls.log(Service::DynamoDb, operation, "");
             if operation == "DescribeContinuousBackups" {
                 return backups();
             }
@@ -103,10 +103,10 @@ async fn dispatch(State(front): State<Front>, request: Request) -> Response {
 /// The service that a request is for; `None` when it is not here.
 pub(crate) fn service_of(request: &Request) -> Option<Service> {
     match target(request).split_once('.') {
-        Some(("AmazonSQS", _)) => Some(Service::Queue),
+        Some(("AmazonSQS", _)) => Some(Service::Sqs),
         Some(("AWSCognitoIdentityProviderService", _)) => Some(Service::Cognito),
         Some(("secretsmanager", _)) => Some(Service::SecretsManager),
-        Some((service, _)) if service.starts_with("DynamoDB_") => Some(Service::Ledger),
+        Some((service, _)) if service.starts_with("DynamoDB_") => Some(Service::DynamoDb),
         Some(_) => None,
         None if request.uri().path().contains("/.well-known/") => Some(Service::Cognito),
         // The query protocol; API Gateway's bodies are JSON.

@@ -28,11 +28,12 @@ use tollgate_functions::config::{
 };
 use tollgate_functions::handlers::sweep::Sweep;
 use tollgate_functions::{handlers, setup};
-use tollgate_standin::clock::VirtualClock;
+
+use crate::clock::StackClock;
 use tollgate_standin::cognito::{CognitoStandin, TriggerFuture, Triggers};
 
 /// The ports that the functions run on.
-pub type LocalPorts = AwsPorts<VirtualClock>;
+pub type LocalPorts = AwsPorts<StackClock>;
 
 /// The functions' names.
 pub const FUNCTIONS: [&str; 7] = [
@@ -48,11 +49,11 @@ pub const FUNCTIONS: [&str; 7] = [
 /// The functions, each with what it would have in Lambda.
 pub struct Functions {
     /// `stripe-webhook`.
-    pub webhook: Webhook<SqsQueue, VirtualClock>,
+    pub webhook: Webhook<SqsQueue, StackClock>,
     /// `cognito-trigger`.
-    pub trigger: PoolIngress<SqsQueue, VirtualClock>,
+    pub trigger: PoolIngress<SqsQueue, StackClock>,
     /// `eventbridge`.
-    pub eventbridge: PoolIngress<SqsQueue, VirtualClock>,
+    pub eventbridge: PoolIngress<SqsQueue, StackClock>,
     /// `worker`.
     pub worker: Worker<LocalPorts>,
     /// Where `worker` wakes accounts.
@@ -117,7 +118,7 @@ impl Functions {
     /// A setting is missing or wrong.
     pub async fn new(
         given: impl Fn(&'static str) -> Given,
-        clock: &VirtualClock,
+        clock: &StackClock,
     ) -> anyhow::Result<Self> {
         let webhook = given("stripe-webhook");
         let trigger = given("cognito-trigger");
@@ -202,7 +203,7 @@ async fn account(
         let body = json!({"message": "Unauthorized"}).to_string();
         return (StatusCode::UNAUTHORIZED, body).into_response();
     };
-    let request = match http_event(&method, &uri, &headers, &body, Some(&claims.id.to_string())) {
+    let request = match http_event(&method, &uri, &headers, &body, Some(&claims.sub)) {
         Ok(request) => request,
         Err(error) => return broken(&error),
     };

@@ -32,7 +32,6 @@ use tollgate_functions::adapters::dynamodb::table::create_table;
 use tollgate_functions::handlers::{self, sweep::Swept};
 use tollgate_standin::clock::VirtualClock;
 use tollgate_standin::cognito::{self, CognitoStandin, PoolConfig};
-use tollgate_standin::gate::Fair;
 use tollgate_standin::stripe::http::{router_of as stripe_router, webhook_client};
 use tollgate_standin::stripe::{NewEndpoint, Settings, StripeStandin};
 use tollgate_standin::world::{
@@ -43,6 +42,7 @@ use tower_http::cors::{Any, CorsLayer};
 use crate::access::Access;
 use crate::addresses::queue_url;
 pub use crate::addresses::{TABLE, Urls};
+use crate::clock::StackClock;
 use crate::faults::Faults;
 use crate::front::{self, Front};
 use crate::functions::{self, Deployed, Functions, Given, TriggerFunction};
@@ -100,6 +100,7 @@ pub struct Stack {
     pub ledger: DynamoLedger,
     /// What each function has asked of AWS and Stripe.
     pub access: Access,
+    clock: StackClock,
     /// Where the functions reach everything: through the faults, if there are any.
     ways: Urls,
     faults: Option<Faults>,
@@ -139,10 +140,10 @@ impl Stack {
         };
         let dynamodb_url = url(&dynamodb)?;
         let http = webhook_client().context("no HTTP client")?;
-        let world = World::on(clock, 1, &urls.stripe, Arc::new(Fair));
+        let world = World::on(clock, 1, &urls.stripe);
         world.cognito.set_endpoint(&urls.aws);
         let elsewhere = PoolConfig { custom: Vec::new(), ..PoolConfig::tollgate(OTHER_POOL_ID) };
-        let elsewhere = CognitoStandin::new(world.clock.clone(), world.gate.clone(), elsewhere)
+        let elsewhere = CognitoStandin::new(world.clock.clone(), world.calls.clone(), elsewhere)
             .map_err(|error| anyhow::anyhow!("the other pool: {error:?}"))?;
         let access = Access::default();
         let front = Front {
@@ -153,7 +154,7 @@ impl Stack {
             cloudformation: world.cloudformation.service(),
             dynamodb: dynamodb_url,
             http: http.clone(),
-            gate: world.gate.clone(),
+            calls: world.calls.clone(),
             access: access.clone(),
             clock: world.clock.clone(),
         };
@@ -162,7 +163,7 @@ impl Stack {
             keys: vec![OTHER_STRIPE_KEY.to_owned()],
             ..Settings::default()
         };
-        let elsewhere = StripeStandin::new(world.clock.clone(), world.gate.clone(), settings);
+        let elsewhere = StripeStandin::new(world.clock.clone(), world.calls.clone(), settings);
         let stripe_api = noted(&access, stripe_router([world.stripe.clone(), elsewhere]));
         let database = dynoxide::Database::memory().context("the embedded DynamoDB")?;
         let mut servers = vec![
@@ -193,9 +194,10 @@ impl Stack {
         let table = aws_sdk_dynamodb::Client::new(&sdk);
         create_table(&table, TABLE).await?;
         let ledger = DynamoLedger::new(table, TABLE, None);
-        world.gate.take_calls();
+        world.calls.take();
         let Options { broken, faults, .. } = options;
         Ok(Self {
+            clock: world.clock.clone().into(),
             world,
             deployed,
             urls,
@@ -231,8 +233,8 @@ impl Stack {
     }
 
     /// The clock.
-    pub fn clock(&self) -> &VirtualClock {
-        &self.world.clock
+    pub fn clock(&self) -> &StackClock {
+        &self.clock
     }
 
     /// Delivers everything that is under way, until nothing is: Stripe's webhooks,
@@ -447,7 +449,7 @@ async fn start(
     };
     loop {
         tries -= 1;
-        match Functions::new(given, &world.clock).await {
+        match Functions::new(given, &world.clock.clone().into()).await {
             Err(_) if tries > 0 => {}
             started => return started,
         }

@@ -6,9 +6,10 @@ use std::io::Write;
 
 use jiff::{SignedDuration, Timestamp};
 use tollgate_core::ledger::{Entry, StoredEvent};
-use tollgate_core::ports::{Ledger, Service};
+use tollgate_core::ports::Ledger;
 use tollgate_events::{AccountId, EventRef};
-use tollgate_standin::gate::Call;
+use tollgate_standin::calls::Call;
+use tollgate_standin::calls::Service;
 
 use crate::customer::Answer;
 use crate::stack::Stack;
@@ -72,12 +73,12 @@ impl<'a, W: Write> Timeline<'a, W> {
     /// # Errors
     /// The ledger cannot be read, or the output is closed.
     pub async fn happened(&mut self, account: &AccountId) -> anyhow::Result<()> {
-        let calls = self.stack.world.gate.take_calls();
+        let calls = self.stack.world.calls.take();
         self.stripe()?;
         self.records().await?;
         self.history(account).await?;
         self.calls(&calls)?;
-        self.stack.world.gate.take_calls();
+        self.stack.world.calls.take();
         self.from = self.stack.clock().time();
         Ok(())
     }
@@ -214,8 +215,8 @@ pub fn is_tollgates(call: &Call) -> bool {
         Service::Cognito => {
             ["AdminGetUser", "ListUsers", "AdminUpdateUserAttributes"].contains(&call.operation)
         }
-        Service::Ledger => !["Query", "Scan", "BatchGetItem"].contains(&call.operation),
-        Service::Queue => ["SendMessage", "SendMessageBatch"].contains(&call.operation),
+        Service::DynamoDb => !["Query", "Scan", "BatchGetItem"].contains(&call.operation),
+        Service::Sqs => ["SendMessage", "SendMessageBatch"].contains(&call.operation),
         Service::SecretsManager => call.operation == "PutSecretValue",
         Service::CloudFormation => false,
     }

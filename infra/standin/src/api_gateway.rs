@@ -1,6 +1,5 @@
 //! API Gateway (REST): keys, usage plans and who is on which, and a data plane that
-//! enforces them. Two faces over one model: the port ([`tollgate_core::ports::ApiGateway`])
-//! and the REST-JSON protocol that the real SDK speaks.
+//! enforces them, and the REST-JSON protocol that the real SDK speaks.
 //!
 //! Strict where Tollgate relies on it: every documented conflict, missing resource,
 //! malformed value and quota answers with the service's own exception. It
@@ -19,7 +18,6 @@ mod objects;
 mod patches;
 mod plan_keys;
 mod plans;
-mod ports;
 #[cfg(test)]
 mod tests;
 mod usage;
@@ -31,7 +29,7 @@ use jiff::{SignedDuration, Timestamp};
 
 pub use data_plane::DataPlaneAnswer;
 pub use error::{Exception, Refusal};
-pub use keys::{KeyPatch, KeyQuery, NewApiKey};
+pub use keys::{KeyPatch, KeyQuery, NewApiKey, no_such_key};
 pub use limits::Wall;
 pub use model::{Listing, Model, PageOf, Quotas};
 pub use objects::{
@@ -41,14 +39,14 @@ pub use patches::{Patch, PatchOp};
 pub use plans::NewPlan;
 pub use usage::DayUsage;
 
+use crate::calls::Calls;
 use crate::clock::VirtualClock;
-use crate::gate::Gate;
 
 /// The API Gateway stand-in; clones share one model.
 #[derive(Clone)]
 pub struct ApiGatewayStandin {
     clock: VirtualClock,
-    gate: Gate,
+    calls: Calls,
     inner: Arc<Mutex<Inner>>,
 }
 
@@ -62,8 +60,8 @@ struct Inner {
 
 impl ApiGatewayStandin {
     /// An empty account and Region, without a control-plane wall and without lag.
-    pub fn new(clock: VirtualClock, gate: Gate) -> Self {
-        Self { clock, gate, inner: Arc::default() }
+    pub fn new(clock: VirtualClock, calls: Calls) -> Self {
+        Self { clock, calls, inner: Arc::default() }
     }
 
     /// Works on the model directly: to set a scene or to look at it. Not logged,
@@ -94,13 +92,14 @@ impl ApiGatewayStandin {
         self.lock().model.lag = lag;
     }
 
-    /// For how long the ports face does not show a new key, or a key's new place on a plan;
+    /// For how long whoever asks for [it](Self::read_lag) does not see a new key, or a key's new place on a plan;
     /// none by default. What is made cannot be made again meanwhile.
     pub fn set_read_lag(&self, lag: SignedDuration) {
         self.lock().read_lag = lag;
     }
 
-    fn read_lag(&self) -> SignedDuration {
+    /// As [set](Self::set_read_lag).
+    pub fn read_lag(&self) -> SignedDuration {
         self.lock().read_lag
     }
 
@@ -119,8 +118,11 @@ impl ApiGatewayStandin {
         self.lock().model.data_plane_calls.clone()
     }
 
-    /// One control-plane operation: past the wall, then on the model.
-    fn control<T>(
+    /// One control-plane operation as a client calls it: past the wall, then on the model.
+    ///
+    /// # Errors
+    /// What `act` returns, or the wall's refusal.
+    pub fn control<T>(
         &self,
         operation: &'static str,
         act: impl FnOnce(&mut Model, Timestamp) -> Result<T, Refusal>,

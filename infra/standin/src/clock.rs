@@ -1,15 +1,13 @@
 //! A clock that stands still until it is moved, by a test, by whoever sleeps, or by real time.
 
 use std::collections::BTreeSet;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use std::task::Poll;
+use std::task::{Context, Poll};
 
 use jiff::{SignedDuration, Timestamp};
-use tollgate_core::ports::Clock;
-
-use crate::gate::Yield;
 
 /// In how many parts whoever sleeps moves the clock.
 const PARTS: i32 = 2;
@@ -102,13 +100,9 @@ impl VirtualClock {
     }
 }
 
-impl Clock for VirtualClock {
-    fn now(&self) -> Timestamp {
-        self.time()
-    }
-
-    /// Sleeping moves the clock, unless it is one on which sleepers wait.
-    async fn sleep(&self, duration: SignedDuration) {
+impl VirtualClock {
+    /// Waits for this long: moves the clock, or waits until it is moved.
+    pub async fn sleep(&self, duration: SignedDuration) {
         let sleepers = match &self.sleep {
             Sleep::Moves => return self.move_by(duration).await,
             Sleep::Real => {
@@ -119,13 +113,29 @@ impl Clock for VirtualClock {
         self.wait(sleepers, self.time() + duration).await;
     }
 
-    /// A clock that sleepers move tells nobody what time it has become: whoever is late finds that
+    /// Waits until the clock shows this. A clock that sleepers move tells nobody what time it has become: whoever is late finds that
     /// out by looking, as a process does that was stopped.
-    async fn reaches(&self, at: Timestamp) {
+    pub async fn reaches(&self, at: Timestamp) {
         match &self.sleep {
             Sleep::Moves => std::future::pending().await,
             Sleep::Real => self.sleep(at.duration_since(self.time())).await,
             Sleep::Waits(sleepers) => self.wait(sleepers, at).await,
         }
+    }
+}
+
+/// Pending once, then ready: others have their turn.
+#[derive(Default)]
+struct Yield(bool);
+
+impl Future for Yield {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        if std::mem::replace(&mut self.0, true) {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
     }
 }

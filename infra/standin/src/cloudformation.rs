@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::calls::Service;
 use axum::Router;
 use axum::extract::{Form, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use tollgate_core::ports::Service;
 
-use crate::gate::Gate;
+use crate::calls::Calls;
 
 /// What a stack was made with, and what it shows.
 #[derive(Debug, Default)]
@@ -23,14 +23,14 @@ struct Stack {
 /// The CloudFormation stand-in; clones share one state.
 #[derive(Clone)]
 pub struct CloudFormationStandin {
-    gate: Gate,
+    calls: Calls,
     stacks: Arc<Mutex<BTreeMap<String, Stack>>>,
 }
 
 impl CloudFormationStandin {
     /// An account and Region without stacks.
-    pub fn new(gate: Gate) -> Self {
-        Self { gate, stacks: Arc::default() }
+    pub fn new(calls: Calls) -> Self {
+        Self { calls, stacks: Arc::default() }
     }
 
     /// A stack with these outputs, new or instead of the one with this name.
@@ -58,7 +58,7 @@ impl CloudFormationStandin {
     }
 
     fn describe(&self, name: &str) -> Response {
-        self.gate.log(Service::CloudFormation, "DescribeStacks", name);
+        self.calls.log(Service::CloudFormation, "DescribeStacks", name);
         let stacks = self.stacks.lock().unwrap_or_else(PoisonError::into_inner);
         match stacks.get_key_value(name).or_else(|| stacks.iter().find(|it| arn(it.0) == name)) {
             Some((name, stack)) => xml(StatusCode::OK, described(name, stack)),

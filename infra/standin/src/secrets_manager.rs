@@ -16,7 +16,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 pub use http::router;
 
-use crate::gate::Gate;
+use crate::calls::Calls;
 
 /// The largest value, in bytes.
 /// <https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_PutSecretValue.html>
@@ -25,7 +25,7 @@ const MAX_VALUE_BYTES: usize = 65_536;
 /// The Secrets Manager stand-in; clones share one state.
 #[derive(Clone)]
 pub struct SecretsManagerStandin {
-    gate: Gate,
+    calls: Calls,
     secrets: Arc<Mutex<BTreeMap<String, Secret>>>,
 }
 
@@ -66,8 +66,8 @@ impl SecretsManagerError {
 
 impl SecretsManagerStandin {
     /// An account and Region without secrets.
-    pub fn new(gate: Gate) -> Self {
-        Self { gate, secrets: Arc::default() }
+    pub fn new(calls: Calls) -> Self {
+        Self { calls, secrets: Arc::default() }
     }
 
     /// Makes a secret without a value, as a template does; its ARN.

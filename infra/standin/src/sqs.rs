@@ -1,6 +1,5 @@
 //! SQS FIFO queues: groups, deduplication, visibility, retention and dead letters,
-//! on the virtual clock. Two faces over one model: the port
-//! ([`tollgate_core::ports::Queue`]) and the JSON protocol that the real SDK speaks.
+//! on the virtual clock, and the JSON protocol that the real SDK speaks.
 //!
 //! Deliberately FIFO only, and nothing ever waits: `WaitTimeSeconds` is read and
 //! answered at once. Whatever is not modelled (standard queues, delays, message
@@ -10,7 +9,6 @@ mod error;
 mod http;
 mod model;
 mod outgoing;
-mod ports;
 mod queue;
 mod settings;
 #[cfg(test)]
@@ -24,18 +22,17 @@ use jiff::{SignedDuration, Timestamp};
 pub use error::SqsError;
 pub use model::{BatchOf, Model, Sent};
 pub use outgoing::Outgoing;
-pub use ports::SqsPort;
 pub use queue::{Message, Queue};
 pub use settings::{Redrive, Settings};
 
+use crate::calls::Calls;
 use crate::clock::VirtualClock;
-use crate::gate::Gate;
 
 /// The SQS stand-in; clones share one model.
 #[derive(Clone)]
 pub struct SqsStandin {
     clock: VirtualClock,
-    gate: Gate,
+    calls: Calls,
     inner: Arc<Mutex<Inner>>,
 }
 
@@ -46,14 +43,14 @@ struct Inner {
 }
 
 /// The simulation's and the local stack's own way to the queues: what Lambda's poller
-/// does. Not logged at the gate, and not stopped by [`set_down`](Self::set_down).
+/// does. Not logged, and not stopped by [`set_down`](Self::set_down).
 impl SqsStandin {
     /// No queues yet.
-    pub fn new(clock: VirtualClock, gate: Gate) -> Self {
-        Self { clock, gate, inner: Arc::default() }
+    pub fn new(clock: VirtualClock, calls: Calls) -> Self {
+        Self { clock, calls, inner: Arc::default() }
     }
 
-    /// Makes every call of both faces answer `ServiceUnavailable`, or lets them pass again.
+    /// Makes every [operation](Self::operate) answer `ServiceUnavailable`, or lets them pass again.
     pub fn set_down(&self, down: bool) {
         self.lock().down = down;
     }
@@ -127,8 +124,11 @@ impl SqsStandin {
         act(&mut self.lock().model, self.clock.time())
     }
 
-    /// One operation of a face: refused while the service is down.
-    fn operate<T>(
+    /// One operation as a client calls it: refused while the service is down.
+    ///
+    /// # Errors
+    /// What `act` returns, or `ServiceUnavailable`.
+    pub fn operate<T>(
         &self,
         act: impl FnOnce(&mut Model, Timestamp) -> Result<T, SqsError>,
     ) -> Result<T, SqsError> {

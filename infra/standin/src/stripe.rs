@@ -3,8 +3,7 @@
 //!
 //! [`Stripe`] is the account: pure synchronous state, scripted by its methods, with a
 //! time of its own. [`StripeStandin`] shares it and keeps it at the clock's time:
-//! whoever looks finds everything done that has fallen due. Its two faces are the port
-//! [`Stripe`](tollgate_core::ports::Stripe) and HTTP ([`http`]).
+//! whoever looks finds everything done that has fallen due. [`http`] is its API.
 //!
 //! Not modelled: tax, coupons, quantities beyond multiplication, refunds that fail or wait, one-off
 //! invoices, Connect, what is metered and its meters (a metered price costs nothing), payment
@@ -29,7 +28,6 @@ mod model;
 mod objects;
 mod oddities;
 mod pages;
-mod ports;
 mod refunds;
 mod sent;
 mod state;
@@ -53,6 +51,7 @@ pub use delivery::{Answer, Delivery, EndpointUpdate, NewEndpoint, RETRY_FOR};
 pub use error::{ErrorKind, StripeError, StripeResult};
 pub use events::RETENTION;
 
+pub use http::page::Paging;
 pub use http::{DeliveryReport, router, router_of, webhook_client};
 pub use model::{
     BillingReason, Card, Charge, Customer, Dispute, Endpoint, Event, Interval, Invoice,
@@ -66,22 +65,22 @@ pub use state::{KEY_LIFETIME, Stripe};
 pub use subscriptions::{FIRST_PAYMENT_WINDOW, TRIAL_NOTICE};
 pub use transitions::Status;
 
+use crate::calls::Calls;
 use crate::clock::VirtualClock;
-use crate::gate::Gate;
 
 /// A shared Stripe account that keeps to the virtual clock.
 #[derive(Clone)]
 pub struct StripeStandin {
     account: Arc<Mutex<Stripe>>,
     clock: VirtualClock,
-    gate: Gate,
+    calls: Calls,
 }
 
 impl StripeStandin {
     /// An empty account at the clock's time.
-    pub fn new(clock: VirtualClock, gate: Gate, settings: Settings) -> Self {
+    pub fn new(clock: VirtualClock, calls: Calls, settings: Settings) -> Self {
         let account = Arc::new(Mutex::new(Stripe::new(clock.time(), settings)));
-        Self { account, clock, gate }
+        Self { account, clock, calls }
     }
 
     /// The account, after everything that the clock has made due. Drop the guard before

@@ -1,23 +1,15 @@
-//! One of each: a whole world of stand-ins that share a clock and a gate, set up as
+//! One of each: a whole world of stand-ins that share a clock and a log of calls, set up as
 //! Tollgate's template would.
 
-use std::sync::{Arc, Mutex, PoisonError};
-
-use jiff::{SignedDuration, Timestamp};
-use rand::{Rng, SeedableRng};
-use rand_chacha::ChaCha8Rng;
-use tollgate_core::catalog::CatalogFile;
-use tollgate_core::ports::{Entropy, Ports};
+use jiff::SignedDuration;
 
 use crate::api_gateway::{self, ApiGatewayStandin, ApiStage, NewPlan, Quota, Throttle};
-use crate::bugs::Bug;
+use crate::calls::Calls;
 use crate::clock::VirtualClock;
 use crate::cloudformation::CloudFormationStandin;
 use crate::cognito::{CognitoStandin, PoolConfig};
-use crate::gate::{Gate, Weather};
-use crate::ledger::MemoryLedger;
 use crate::secrets_manager::SecretsManagerStandin;
-use crate::sqs::{Redrive, Settings, SqsPort, SqsStandin};
+use crate::sqs::{Redrive, Settings, SqsStandin};
 use crate::stripe::{self, Interval, StripeStandin};
 
 /// The queue for what was paid for.
@@ -46,8 +38,8 @@ const PRICES: [(&str, i64, &str); 2] =
 pub struct World {
     /// The one clock.
     pub clock: VirtualClock,
-    /// The one gate.
-    pub gate: Gate,
+    /// The one log of calls.
+    pub calls: Calls,
     /// Stripe.
     pub stripe: StripeStandin,
     /// API Gateway, control plane and data plane.
@@ -60,32 +52,23 @@ pub struct World {
     pub secrets: SecretsManagerStandin,
     /// CloudFormation; without stacks.
     pub cloudformation: CloudFormationStandin,
-    /// The ledger, for simulations; the local stack has an embedded DynamoDB instead.
-    pub ledger: MemoryLedger,
-    /// The randomness of the ports face.
-    pub entropy: SeededEntropy,
     /// `plans.toml` of the sample API.
     pub plans_toml: String,
 }
 
 impl World {
-    /// A world at `start`, under the given weather, whose ids and randomness follow from
-    /// the seed: queues, user pool, usage plans, and prices to be sold.
-    pub fn new(start: Timestamp, seed: u64, base_url: &str, weather: Arc<dyn Weather>) -> Self {
-        Self::on(VirtualClock::starting_at(start), seed, base_url, weather)
-    }
-
-    /// The same on a clock of the caller's.
-    pub fn on(clock: VirtualClock, seed: u64, base_url: &str, weather: Arc<dyn Weather>) -> Self {
-        let gate = Gate::new(weather);
+    /// A world on this clock, whose ids follow from the seed: queues, user pool, usage plans, and
+    /// prices to be sold.
+    pub fn on(clock: VirtualClock, seed: u64, base_url: &str) -> Self {
+        let calls = Calls::default();
         let settings =
             stripe::Settings { seed, base_url: base_url.to_owned(), ..Default::default() };
-        let stripe = StripeStandin::new(clock.clone(), gate.clone(), settings);
-        let api_gateway = ApiGatewayStandin::new(clock.clone(), gate.clone());
+        let stripe = StripeStandin::new(clock.clone(), calls.clone(), settings);
+        let api_gateway = ApiGatewayStandin::new(clock.clone(), calls.clone());
         let cognito =
-            CognitoStandin::new(clock.clone(), gate.clone(), PoolConfig::tollgate(POOL_ID))
+            CognitoStandin::new(clock.clone(), calls.clone(), PoolConfig::tollgate(POOL_ID))
                 .expect("the pool's configuration is fixed");
-        let sqs = SqsStandin::new(clock.clone(), gate.clone());
+        let sqs = SqsStandin::new(clock.clone(), calls.clone());
         create_queues(&sqs);
         api_gateway.scene(|model, _| {
             model.add_stage(ApiStage::new(API_ID, STAGE));
@@ -93,38 +76,19 @@ impl World {
         });
         let plans_toml = sample_catalog(&api_gateway);
         sell(&stripe);
-        let secrets = SecretsManagerStandin::new(gate.clone());
-        let cloudformation = CloudFormationStandin::new(gate.clone());
-        let ledger = MemoryLedger::new(gate.clone());
-        let entropy = SeededEntropy::new(seed);
+        let secrets = SecretsManagerStandin::new(calls.clone());
+        let cloudformation = CloudFormationStandin::new(calls.clone());
         Self {
             clock,
-            gate,
+            calls,
             stripe,
             api_gateway,
             cognito,
             sqs,
             secrets,
             cloudformation,
-            ledger,
-            entropy,
             plans_toml,
         }
-    }
-
-    /// The sample API's catalog and policy.
-    pub fn catalog(&self) -> CatalogFile {
-        CatalogFile::parse(&self.plans_toml).expect("the sample catalog is valid")
-    }
-
-    /// The way to the two queues.
-    pub fn queue(&self) -> SqsPort {
-        SqsPort::new(self.sqs.clone(), EVENTS_QUEUE, BULK_QUEUE)
-    }
-
-    /// Plants a bug in this world, to see it caught; there is none otherwise.
-    pub fn plant(&self, bug: Bug) {
-        self.gate.plant(bug);
     }
 
     /// The protected API's stage.
@@ -191,57 +155,5 @@ fn sell(stripe: &StripeStandin) {
         account
             .add_product_price(name, Interval::Month, cents, lookup_key)
             .expect("the lookup keys are new");
-    }
-}
-
-/// Randomness that repeats.
-#[derive(Clone)]
-pub struct SeededEntropy(Arc<Mutex<ChaCha8Rng>>);
-
-impl SeededEntropy {
-    /// The same seed, the same bytes.
-    pub fn new(seed: u64) -> Self {
-        Self(Arc::new(Mutex::new(ChaCha8Rng::seed_from_u64(seed))))
-    }
-}
-
-impl Entropy for SeededEntropy {
-    fn bytes(&self) -> [u8; 16] {
-        let mut bytes = [0; 16];
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).fill_bytes(&mut bytes);
-        bytes
-    }
-}
-
-impl Ports for World {
-    type Stripe = StripeStandin;
-    type ApiGateway = ApiGatewayStandin;
-    type Users = CognitoStandin;
-    type Ledger = MemoryLedger;
-    type Clock = VirtualClock;
-    type Entropy = SeededEntropy;
-
-    fn stripe(&self) -> &StripeStandin {
-        &self.stripe
-    }
-
-    fn api_gateway(&self) -> &ApiGatewayStandin {
-        &self.api_gateway
-    }
-
-    fn users(&self) -> &CognitoStandin {
-        &self.cognito
-    }
-
-    fn ledger(&self) -> &MemoryLedger {
-        &self.ledger
-    }
-
-    fn clock(&self) -> &VirtualClock {
-        &self.clock
-    }
-
-    fn entropy(&self) -> &SeededEntropy {
-        &self.entropy
     }
 }

@@ -1,6 +1,7 @@
 //! What carries events: Stripe's webhook sender, Cognito, EventBridge, SQS's poller, the
 //! schedule. Each invocation is a task.
 
+use crate::bugs::Bug;
 use jiff::SignedDuration;
 use rand::RngExt;
 use tollgate_core::batch::{Message, park_dead_letters};
@@ -8,7 +9,6 @@ use tollgate_core::ingress::{self, PoolEvent};
 use tollgate_core::sweep::{SweepReport, sweep};
 use tollgate_events::Envelope;
 use tollgate_events::stripe::SignatureError;
-use tollgate_standin::bugs::Bug;
 use tollgate_standin::stripe::{Answer, Delivery, Stripe};
 use tollgate_standin::world::DEAD_LETTER_QUEUES;
 

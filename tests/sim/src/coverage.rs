@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use crate::gate::Call;
 use tollgate_core::ports::Service;
-use tollgate_standin::gate::Call;
 
 use crate::faults::FaultKind;
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::world::World;
 use jiff::{SignedDuration, Timestamp};
 use tollgate_core::account::Account;
 use tollgate_core::converge::{DUE, Worker};
@@ -10,7 +11,7 @@ use tollgate_core::ports::{PortResult, Queue, QueueName};
 use tollgate_core::sweep::{DriftReport, DriftSweep, wake};
 use tollgate_events::AccountId;
 use tollgate_operator::{Act, OperatorAct};
-use tollgate_standin::world::{DEAD_LETTER_QUEUES, World};
+use tollgate_standin::world::DEAD_LETTER_QUEUES;
 
 use crate::executor::block_on;
 use crate::operator;

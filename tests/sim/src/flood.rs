@@ -3,12 +3,12 @@
 //! The stand-in's control plane lets ten calls a second through and no more, of which the
 //! seller's own deployments take their part.
 
+use crate::gate::Call;
+use crate::world::World;
 use jiff::{SignedDuration, Timestamp};
 use tollgate_core::account::{KeyId, PlanId};
 use tollgate_core::ports::{ApiGateway, Class, Service};
 use tollgate_standin::api_gateway::Wall;
-use tollgate_standin::gate::Call;
-use tollgate_standin::world::World;
 
 use crate::executor::block_on;
 use crate::lives::address;

@@ -5,10 +5,10 @@
 
 use std::collections::BTreeMap;
 
+use crate::gate::Call;
+use crate::world::World;
 use jiff::Timestamp;
 use tollgate_events::AccountId;
-use tollgate_standin::gate::Call;
-use tollgate_standin::world::World;
 
 use crate::run::Sim;
 

@@ -1,6 +1,6 @@
 //! Hunting planted bugs: which seed catches each first.
 
-use tollgate_standin::bugs::Bug;
+use crate::bugs::Bug;
 
 use crate::oracle::Violation;
 use crate::run::run_script;

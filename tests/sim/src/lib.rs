@@ -18,6 +18,7 @@
 //!
 //! Begin with [`run`], which lives one seed.
 
+pub mod bugs;
 mod carry;
 mod clicks;
 pub mod coverage;
@@ -26,8 +27,10 @@ mod fair;
 pub mod faults;
 pub mod flood;
 mod gaps;
+pub mod gate;
 mod holds;
 pub mod hunt;
+pub mod ledger;
 pub mod lives;
 mod losses;
 pub mod market;
@@ -38,6 +41,7 @@ pub mod operator;
 pub mod oracle;
 mod payments;
 mod persons;
+pub mod ports;
 mod receipt;
 mod recovery;
 mod region;
@@ -56,6 +60,7 @@ pub mod upgrades;
 mod verdicts;
 mod watch;
 pub mod weather;
+pub mod world;
 
 #[cfg(test)]
 mod tests;

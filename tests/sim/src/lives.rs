@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::world::World;
 use jiff::SignedDuration;
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
@@ -16,7 +17,6 @@ use tollgate_standin::stripe::{
     Card, Metadata, MissingPaymentMethod, NewCustomer, NewSession, PauseBehavior, Stripe,
     SubscriptionData, When,
 };
-use tollgate_standin::world::World;
 
 use crate::clicks::Clicks;
 use crate::executor::block_on;

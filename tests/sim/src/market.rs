@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use crate::world::World;
 use jiff::SignedDuration;
 use rand::RngExt;
 use secrecy::SecretString;
@@ -14,7 +15,6 @@ use tollgate_events::AccountId;
 use tollgate_standin::stripe::{
     Card, Interval, NewCustomer, NewPrice, NewSession, SubscriptionData,
 };
-use tollgate_standin::world::World;
 
 use crate::mistakes::mistaken;
 use crate::run::{API_URL, Sim, reads_only, worker_on};

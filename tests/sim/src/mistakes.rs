@@ -3,14 +3,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::bugs::Bug;
+use crate::world::World;
 use jiff::Timestamp;
 use tollgate_core::converge::Worker;
 use tollgate_core::ledger::{EventRecord, Outcome, is_wake};
 use tollgate_core::ports::Ledger;
 use tollgate_events::{Envelope, Source};
-use tollgate_standin::bugs::Bug;
 use tollgate_standin::sqs::Message;
-use tollgate_standin::world::World;
 
 use crate::executor::block_on;
 

@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::world::World;
 use rand::RngExt;
 use secrecy::SecretString;
 use tollgate_core::derive::Deriver;
@@ -12,7 +13,6 @@ use tollgate_operator::storefront::METADATA_STACK;
 use tollgate_standin::stripe::{
     Card, Metadata, NewCustomer, NewSession, Stripe, SubscriptionData, When,
 };
-use tollgate_standin::world::World;
 
 use crate::lives::{Lives, Stage, pick};
 use crate::market::OTHER_PRODUCTS;

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::world::World;
 use jiff::{SignedDuration, Timestamp};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
@@ -11,7 +12,6 @@ use tollgate_core::ledger::Entry;
 use tollgate_core::ports::Ports as _;
 use tollgate_events::{AccountId, CustomerId, DisputeId, Source};
 use tollgate_operator::{Act, ActError, ActReceipt, Operate, OperatorAct};
-use tollgate_standin::world::World;
 
 use crate::executor::block_on;
 use crate::run::Sim;

@@ -15,7 +15,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use jiff::{SignedDuration, Timestamp};
-use tollgate_core::account::{Access, Account, KeyId, KeyRecord, Known, PlanId, RetiringKey, Status, UsagePlanId, User, is_like_a_sub};
+use secrecy::ExposeSecret;
+use tollgate_core::account::{
+    Access, Account, KeyId, KeyRecord, Known, PlanId, RetiringKey, Status, UsagePlanId, User,
+    is_like_a_sub,
+};
 use tollgate_core::ledger::{Entry, Outcome, StoredEvent};
 use tollgate_events::{AccountId, CustomerId, cloudtrail};
 use tollgate_standin::api_gateway::Key;
@@ -380,13 +384,13 @@ impl<'a> Oracle<'a> {
 
     /// Who has chosen another's sub for a name is told nothing of theirs. Whoever was served before
     /// the other had an account is served on.
-    fn unserved(&self, user: &tollgate_standin::cognito::User) -> Vec<String> {
+    fn unserved(&self, user: &crate::ports::PoolUser) -> Vec<String> {
         let told = user.attribute("custom:apiid").or(user.attribute("custom:plan"));
         let told = told.map(|told| format!("it is named as another's sub, and is told {told}"));
         told.into_iter().collect()
     }
 
-    fn served(&self, account: &Account, user: &tollgate_standin::cognito::User) -> Vec<String> {
+    fn served(&self, account: &Account, user: &crate::ports::PoolUser) -> Vec<String> {
         let mut problems = Vec::new();
         let expected = self.entitled(account, user.enabled, &mut problems);
         problems.extend(self.retiring(account, &expected));
@@ -531,14 +535,16 @@ impl<'a> Oracle<'a> {
     /// Whether the data plane takes a key: it may have used up its quota.
     fn is_served(&self, key: &Key) -> bool {
         let world = &self.sim.world;
-        let answer = world.api_gateway.call(&world.stage(), "GET /hello", Some(key.value.expose()));
+        let answer =
+            world.api_gateway.call(&world.stage(), "GET /hello", Some(key.value.expose_secret()));
         answer.status != 403
     }
 
     /// Who may use the API has an account.
     fn users_without_account(&mut self) {
         let accounts = self.sim.world.ledger.accounts().into_iter();
-        let known: BTreeSet<_> = accounts.filter(|a| a.known() > Known::Nothing).map(|a| a.id).collect();
+        let known: BTreeSet<_> =
+            accounts.filter(|a| a.known() > Known::Nothing).map(|a| a.id).collect();
         for user in self.sim.world.cognito.users() {
             let served = known.contains(&user.id) || self.behind.contains(&user.id);
             // A worker's write can land on whoever has a federated user's name by then (Cognito

@@ -1,8 +1,8 @@
 //! What becomes of a message when its batch is done: Lambda's part of it, and the handler's.
 
+use crate::world::World;
 use tollgate_core::batch::BatchReport;
 use tollgate_standin::sqs::Message;
-use tollgate_standin::world::World;
 
 /// A message as it was received.
 pub(crate) struct Receipt {

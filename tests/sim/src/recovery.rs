@@ -14,14 +14,14 @@ mod witness;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::ledger::Backup;
+use crate::ports::PoolUser;
 use jiff::{SignedDuration, Timestamp};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use tollgate_core::account::{Account, Status};
 use tollgate_events::AccountId;
 use tollgate_standin::api_gateway::Key;
-use tollgate_standin::cognito::User;
-use tollgate_standin::ledger::Backup;
 
 pub(crate) use self::runbook::{Listed, Told, is_guessed};
 pub(crate) use self::witness::{Made, opens};
@@ -93,7 +93,7 @@ pub(crate) struct Recovery {
     pub(crate) listed: Listed,
 }
 
-fn told(user: &User) -> Option<(AccountId, String)> {
+fn told(user: &PoolUser) -> Option<(AccountId, String)> {
     Some((user.id.clone(), user.attribute("custom:plan")?.to_owned()))
 }
 

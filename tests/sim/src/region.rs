@@ -6,6 +6,8 @@
 
 use std::sync::Arc;
 
+use crate::gate::{Fair, Weather};
+use crate::world::World;
 use jiff::{SignedDuration, Timestamp};
 use tollgate_core::account::Access;
 use tollgate_core::batch::{BatchReport, Message, park_dead_letters};
@@ -17,9 +19,8 @@ use tollgate_core::sweep::sweep;
 use tollgate_events::stripe::{Reading, read};
 use tollgate_events::{AccountId, cognito};
 use tollgate_standin::clock::VirtualClock;
-use tollgate_standin::gate::{Fair, Weather};
 use tollgate_standin::stripe::NewEndpoint;
-use tollgate_standin::world::{BULK_QUEUE, DEAD_LETTER_QUEUES, EVENTS_QUEUE, World};
+use tollgate_standin::world::{BULK_QUEUE, DEAD_LETTER_QUEUES, EVENTS_QUEUE};
 
 use crate::executor::{Executor, block_on};
 use crate::lives::address;

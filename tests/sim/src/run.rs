@@ -11,9 +11,12 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::rc::Rc;
 use std::sync::Arc;
 
+use crate::ports::{SimClock, SqsPort};
+use crate::world::World;
 use jiff::{SignedDuration, Timestamp};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
+use secrecy::ExposeSecret;
 use secrecy::SecretString;
 use serde_json::Value;
 use tollgate_core::account_api::AccountApi;
@@ -26,10 +29,8 @@ use tollgate_core::share::Share;
 use tollgate_events::stripe::{ACTED_ON, SigningSecret};
 use tollgate_events::{AccountId, CustomerId, Envelope, EventRef};
 use tollgate_operator::OperatorAct;
-use tollgate_standin::clock::VirtualClock;
-use tollgate_standin::sqs::SqsPort;
 use tollgate_standin::stripe::{Delivery, NewEndpoint, WhenExhausted};
-use tollgate_standin::world::{BULK_QUEUE, EVENTS_QUEUE, POOL_ID, World};
+use tollgate_standin::world::{BULK_QUEUE, EVENTS_QUEUE, POOL_ID};
 
 use crate::executor::Executor;
 use crate::gaps::Gaps;
@@ -113,8 +114,8 @@ pub struct Sim {
     pub(crate) pool_was_wrong: bool,
     pub(crate) secret: u32,
     pub(crate) retires_at: Option<Timestamp>,
-    pub(crate) webhook: Rc<Webhook<SqsPort, VirtualClock>>,
-    pub(crate) pool: Rc<PoolIngress<SqsPort, VirtualClock>>,
+    pub(crate) webhook: Rc<Webhook<SqsPort, SimClock>>,
+    pub(crate) pool: Rc<PoolIngress<SqsPort, SimClock>>,
     pub(crate) tasks: Executor<Lease, Done>,
     pub(crate) in_hand: BTreeSet<String>,
     /// Stripe's events that are on their way, and until when.
@@ -192,17 +193,16 @@ impl Sim {
     pub fn new(script: &Script) -> Self {
         let storm = Arc::new(Storm::new(script));
         let narrator = Arc::new(Narrator::new(storm.clone()));
-        let world = World::new(dawn(), script.seed, "https://stripe.invalid", narrator.clone());
+        let mut world = World::new(dawn(), script.seed, "https://stripe.invalid", narrator.clone());
         // Small pages, so that there is more than one.
-        let ends = dice(script.seed, Stream::World, 3).random_bool(0.5);
-        let policy = if ends { "\n[policy]\non_full_refund = \"end\"\n" } else { "" };
-        let plans_toml = world.plans_toml.clone() + policy;
-        let ledger = world.ledger.clone().with_page_size(3);
-        let world = World { ledger, plans_toml, ..world };
+        world.ledger = world.ledger.with_page_size(3);
+        if dice(script.seed, Stream::World, 3).random_bool(0.5) {
+            world.plans_toml += "\n[policy]\non_full_refund = \"end\"\n";
+        }
         if let Some(bug) = script.bug.filter(|bug| bug.invariant() != RECOVERY) {
             world.plant(bug);
         }
-        storm.set_clock(world.clock.clone());
+        storm.set_clock(world.clock.standin());
         market::sell(&world);
         let when = [WhenExhausted::Cancel, WhenExhausted::MarkUnpaid, WhenExhausted::LeavePastDue];
         let drawn = dice(script.seed, Stream::World, 2).random_range(0..when.len());
@@ -268,7 +268,9 @@ impl Sim {
     pub(crate) fn look(&mut self) {
         self.world.api_gateway.scene(|model, _| {
             for key in model.keys() {
-                self.values.entry(key.id.clone()).or_insert_with(|| key.value.expose().to_owned());
+                self.values
+                    .entry(key.id.clone())
+                    .or_insert_with(|| key.value.expose_secret().to_owned());
             }
         });
         if self.recovery.is_some() {
@@ -355,7 +357,7 @@ fn names(world: &World, lives: &Lives) -> Vec<(String, String)> {
 }
 
 /// The webhook, with a secret of Stripe's for its endpoint.
-fn endpoint(world: &World) -> Webhook<SqsPort, VirtualClock> {
+fn endpoint(world: &World) -> Webhook<SqsPort, SimClock> {
     let enabled_events = ACTED_ON.iter().map(|kind| (*kind).to_owned());
     let endpoint = NewEndpoint {
         enabled_events: enabled_events.chain(["invoice.created".to_owned()]).collect(),

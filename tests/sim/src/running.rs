@@ -1,9 +1,9 @@
 //! Running tasks: one await at a time, killed and put to sleep where they wait, and effects
 //! that land after their callers have given up.
 
+use crate::ledger::Mark;
 use jiff::{SignedDuration, Timestamp};
 use rand::RngExt;
-use tollgate_standin::ledger::Mark;
 use tollgate_standin::stripe::Answer;
 
 use crate::faults::FaultKind;

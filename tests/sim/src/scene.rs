@@ -17,6 +17,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
+use crate::world::World;
 use jiff::{SignedDuration, Timestamp};
 use tollgate_core::batch::Message;
 use tollgate_core::converge::Worker;
@@ -27,7 +28,7 @@ use tollgate_events::{Envelope, EventRef, Source, cloudtrail, cognito, stripe};
 use tollgate_operator::{Act, ActError, OperatorAct};
 use tollgate_standin::sqs::Outgoing;
 use tollgate_standin::stripe::NewEndpoint;
-use tollgate_standin::world::{BULK_QUEUE, EVENTS_QUEUE, World};
+use tollgate_standin::world::{BULK_QUEUE, EVENTS_QUEUE};
 
 pub use acts::Bought;
 use fate::Fate;

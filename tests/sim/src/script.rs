@@ -5,9 +5,9 @@
 
 use std::collections::BTreeSet;
 
+use crate::bugs::Bug;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use tollgate_standin::bugs::Bug;
 
 use crate::faults::FaultKind;
 

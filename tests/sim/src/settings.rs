@@ -1,6 +1,7 @@
 //! Wrong settings: what a seller deploys by mistake in the middle of ordinary life, and takes
 //! back when he notices, minutes or weeks later.
 
+use crate::world::World;
 use jiff::{SignedDuration, Timestamp};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
@@ -9,9 +10,8 @@ use tollgate_core::converge::DUE;
 use tollgate_core::converge::Worker;
 use tollgate_events::AccountId;
 use tollgate_operator::{Act, OperatorAct, accept_blast};
-use tollgate_standin::cognito::{CognitoStandin, PoolConfig};
-use tollgate_standin::stripe::{Settings, StripeStandin};
-use tollgate_standin::world::World;
+use tollgate_standin::cognito::PoolConfig;
+use tollgate_standin::stripe::Settings;
 
 use crate::executor::block_on;
 use crate::fair::compare;
@@ -80,25 +80,17 @@ impl Wrong {
 
 /// The world as it is seen through a wrong setting.
 pub(crate) fn seen_through(world: &World, setting: WrongSetting) -> World {
-    let mut seen = world.clone();
+    let seen = world.clone();
     match setting {
-        WrongSetting::StripeKey | WrongSetting::RestrictedKey => {
-            let settings = Settings {
-                account_id: "acct_1Elsewhere".into(),
-                restricted_keys_read_account: setting == WrongSetting::StripeKey,
-                base_url: "https://stripe.invalid".into(),
-                ..Settings::default()
-            };
-            seen.stripe = StripeStandin::new(world.clock.clone(), world.gate.clone(), settings);
-        }
-        WrongSetting::UserPool => {
-            let config = PoolConfig::tollgate(OTHER_POOL);
-            let pool = CognitoStandin::new(world.clock.clone(), world.gate.clone(), config);
-            seen.cognito = pool.expect("the configuration is fixed");
-        }
-        WrongSetting::PricesLost | WrongSetting::Demoted => {}
+        WrongSetting::StripeKey | WrongSetting::RestrictedKey => seen.with_stripe(Settings {
+            account_id: "acct_1Elsewhere".into(),
+            restricted_keys_read_account: setting == WrongSetting::StripeKey,
+            base_url: "https://stripe.invalid".into(),
+            ..Settings::default()
+        }),
+        WrongSetting::UserPool => seen.with_pool(PoolConfig::tollgate(OTHER_POOL)),
+        WrongSetting::PricesLost | WrongSetting::Demoted => seen,
     }
-    seen
 }
 
 impl Sim {

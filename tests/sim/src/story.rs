@@ -2,8 +2,8 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::gate::{Call, Effect, Weather};
 use tollgate_core::ports::{PortError, PortResult, Service};
-use tollgate_standin::gate::{Call, Effect, Weather};
 
 use crate::report::Report;
 use crate::run::VIOLATION;

@@ -6,6 +6,7 @@
 //! Region's to say, and so is how long the data plane takes to learn of a change.
 
 use jiff::SignedDuration;
+use secrecy::ExposeSecret;
 use tollgate_operator::Act;
 use tollgate_standin::world::EVENTS_QUEUE;
 
@@ -123,7 +124,7 @@ impl Stage {
         scene.collect();
         scene.world.gate.take_calls();
         let value = scene.world.api_gateway.scene(|model, _| {
-            model.keys().nth(nth).expect("the account has a key").value.expose().to_owned()
+            model.keys().nth(nth).expect("the account has a key").value.expose_secret().to_owned()
         });
         Self { scene, value }
     }

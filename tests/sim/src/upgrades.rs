@@ -8,12 +8,12 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use crate::world::World;
 use jiff::{SignedDuration, Timestamp};
 use tollgate_core::account_api::AccountApi;
 use tollgate_core::ports::Service;
 use tollgate_events::AccountId;
 use tollgate_standin::api_gateway::Wall;
-use tollgate_standin::world::World;
 
 use crate::executor::block_on;
 use crate::region::{MINUTE, Neighbour, Nobody, Region};

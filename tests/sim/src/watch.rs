@@ -3,9 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::gate::Call;
 use jiff::Timestamp;
 use tollgate_core::ports::Service;
-use tollgate_standin::gate::Call;
 
 use crate::coverage::{Coverage, Point, Step};
 use crate::faults::FaultKind;

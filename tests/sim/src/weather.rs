@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
+use crate::gate::{Call, Effect, Weather, failure};
 use jiff::{SignedDuration, Timestamp};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use tollgate_core::ports::{Class, PortError, PortResult, Service};
 use tollgate_standin::clock::VirtualClock;
-use tollgate_standin::gate::{Call, Effect, Weather, failure};
 
 use crate::coverage::{Coverage, Step};
 use crate::faults::FaultKind;

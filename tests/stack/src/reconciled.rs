@@ -18,10 +18,10 @@ use tokio::time::Instant;
 use tollgate::cli::{Io, Surroundings, run};
 use tollgate_core::account::Slot;
 use tollgate_core::key_name::key_name;
-use tollgate_core::ports::Service;
 use tollgate_events::AccountId;
 use tollgate_local::stack::{Options, Stack};
 use tollgate_standin::api_gateway::{NewApiKey, Quotas};
+use tollgate_standin::calls::Service;
 use tollgate_standin::stripe::{Card, NewCustomer, SubscriptionData};
 
 /// What AWS allows in an account and Region; whoever comes later waits for a key.
@@ -81,8 +81,8 @@ fn row(name: &str, accounts: usize, cost: &Cost, table: &mut String) {
         calls(Service::Stripe),
         calls(Service::Cognito),
         calls(Service::ApiGateway),
-        calls(Service::Ledger),
-        calls(Service::Queue),
+        calls(Service::DynamoDb),
+        calls(Service::Sqs),
         cost.calls.values().sum::<usize>(),
         cost.paced.as_secs(),
         cost.here.as_secs_f64(),
@@ -98,7 +98,8 @@ async fn town(accounts: usize) -> anyhow::Result<Stack> {
     stack.world.api_gateway.set_quotas(Quotas { keys: KEYS, ..Quotas::default() });
     for number in 0..accounts {
         let name = format!("user-{number}");
-        let account = stack.world.cognito.sign_up_confirmed(&name, "a@example.com")?;
+        let account =
+            AccountId::parse(stack.world.cognito.sign_up_confirmed(&name, "a@example.com")?)?;
         let plan = if number % PAYING == 0 { "pro" } else { "free" };
         if plan == "pro" {
             pays(&stack, &account)?;
@@ -150,7 +151,7 @@ fn pays(stack: &Stack, account: &AccountId) -> anyhow::Result<()> {
 
 /// Runs the command in a thread of its own, and counts.
 fn command(stack: &Stack, line: &str) -> anyhow::Result<Cost> {
-    stack.world.gate.take_calls();
+    stack.world.calls.take();
     let (clock, started) = (stack.clock().time(), Instant::now());
     let (mut out, mut err) = (Vec::new(), Vec::new());
     let mut runs = || {
@@ -167,7 +168,7 @@ fn command(stack: &Stack, line: &str) -> anyhow::Result<Cost> {
     let text = String::from_utf8_lossy(&err);
     let json = serde_json::from_slice(&out).with_context(|| text.into_owned())?;
     let mut calls = BTreeMap::new();
-    for call in stack.world.gate.take_calls() {
+    for call in stack.world.calls.take() {
         *calls.entry(call.service).or_default() += 1;
     }
     let paced = stack.clock().time().duration_since(clock);

@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use futures_util::future::ready;
 use futures_util::stream;
 use serde_json::{Value, json};
-use tollgate_core::ports::Service;
+use tollgate_standin::calls::Service;
 
 /// How long API Gateway and Stripe ask to be left alone, in seconds.
 pub(super) const RETRY_AFTER: &str = "2";
@@ -25,12 +25,12 @@ pub(super) fn throttled(service: Service, turn: usize) -> Response {
         (Service::Stripe, turn) => return stripe_throttled(turn),
         (Service::ApiGateway, _) => (429, "TooManyRequestsException"),
         (Service::Cognito, _) => (400, "TooManyRequestsException"),
-        (Service::Ledger, 0) => {
+        (Service::DynamoDb, 0) => {
             (400, "com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException")
         }
-        (Service::Ledger, _) => (400, "com.amazon.coral.availability#ThrottlingException"),
-        (Service::Queue, 0) => (400, "com.amazonaws.sqs#RequestThrottled"),
-        (Service::Queue, _) => (403, "com.amazon.coral.availability#ThrottlingException"),
+        (Service::DynamoDb, _) => (400, "com.amazon.coral.availability#ThrottlingException"),
+        (Service::Sqs, 0) => (400, "com.amazonaws.sqs#RequestThrottled"),
+        (Service::Sqs, _) => (403, "com.amazon.coral.availability#ThrottlingException"),
         (Service::SecretsManager | Service::CloudFormation, _) => (400, "ThrottlingException"),
     };
     refusal(service, status, code, "Rate exceeded")
@@ -48,8 +48,8 @@ pub(super) fn failed(service: Service, turn: usize) -> Response {
         (Service::ApiGateway, 0) => (503, "ServiceUnavailableException"),
         (Service::ApiGateway, _) => (500, "InternalFailure"),
         (Service::Cognito, 0) => (500, "InternalErrorException"),
-        (Service::Ledger, 0) => (500, "com.amazonaws.dynamodb.v20120810#InternalServerError"),
-        (Service::Queue, 0) => (500, "com.amazonaws.sqs#InternalFailure"),
+        (Service::DynamoDb, 0) => (500, "com.amazonaws.dynamodb.v20120810#InternalServerError"),
+        (Service::Sqs, 0) => (500, "com.amazonaws.sqs#InternalFailure"),
         (Service::SecretsManager | Service::CloudFormation, 0) => (500, "InternalServiceError"),
         (_, _) => (503, "ServiceUnavailable"),
     };
@@ -63,7 +63,7 @@ pub(super) fn conflict(operation: &str, request: &[u8]) -> Response {
     let message = "Transaction is ongoing for the item";
     if operation != "TransactWriteItems" {
         let code = format!("{SPACE}#TransactionConflictException");
-        return refusal(Service::Ledger, 400, &code, message);
+        return refusal(Service::DynamoDb, 400, &code, message);
     }
     let request: Value = serde_json::from_slice(request).unwrap_or_default();
     let items = request["TransactItems"].as_array().map_or(0, Vec::len);
@@ -97,7 +97,7 @@ fn refusal(service: Service, status: u16, code: &str, message: &str) -> Response
     let kind = match service {
         Service::ApiGateway => "application/json",
         Service::Cognito | Service::SecretsManager => "application/x-amz-json-1.1",
-        Service::Stripe | Service::Ledger | Service::Queue | Service::CloudFormation => {
+        Service::Stripe | Service::DynamoDb | Service::Sqs | Service::CloudFormation => {
             "application/x-amz-json-1.0"
         }
     };
@@ -115,11 +115,12 @@ fn refusal(service: Service, status: u16, code: &str, message: &str) -> Response
             }
         }
         Service::Cognito => set(&mut response, "x-amzn-errortype", name),
-        Service::Queue => {
+        Service::Sqs => {
             let blame = if status < 500 { "Sender" } else { "Receiver" };
             set(&mut response, "x-amzn-query-error", &format!("{name};{blame}"));
         }
-        Service::Stripe | Service::Ledger | Service::SecretsManager | Service::CloudFormation => {}
+        Service::Stripe | Service::DynamoDb | Service::SecretsManager | Service::CloudFormation => {
+        }
     }
     response
 }

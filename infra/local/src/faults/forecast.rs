@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use tollgate_core::ports::Service;
+use tollgate_standin::calls::Service;
 
 use super::{Asked, Fault};
 
@@ -60,12 +60,12 @@ impl Stream {
         random.set_stream(service as u64 * 2 + u64::from(writes));
         let pass = random.random_range(0..=1);
         let between = match (service, writes) {
-            (Service::Ledger, false) => BETWEEN_READS_OF_THE_LEDGER,
+            (Service::DynamoDb, false) => BETWEEN_READS_OF_THE_LEDGER,
             _ => BETWEEN,
         };
         let kinds = match (service, writes) {
             // Its last kind, the conflict, is of writes.
-            (Service::Ledger, false) => Fault::of(Service::Stripe),
+            (Service::DynamoDb, false) => Fault::of(Service::Stripe),
             _ => Fault::of(service),
         };
         Self { random, kinds, between, bag: Vec::new(), spell: Fault::Cut, left: 0, pass }

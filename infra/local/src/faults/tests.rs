@@ -10,7 +10,7 @@ fn asked(service: Service, operation: &str, writes: bool) -> Asked {
 /// What a thousand sends to a queue meet.
 fn met(seed: u64) -> Vec<Option<Fault>> {
     let faults = Faults::seeded(seed);
-    let send = asked(Service::Queue, "SendMessage", true);
+    let send = asked(Service::Sqs, "SendMessage", true);
     (0..1000).map(|_| faults.meets(&send).map(|(fault, _)| fault)).collect()
 }
 
@@ -18,7 +18,7 @@ fn met(seed: u64) -> Vec<Option<Fault>> {
 fn the_seed_decides_and_every_kind_comes() {
     assert_eq!(met(1), met(1));
     assert_ne!(met(1), met(2));
-    for fault in Fault::of(Service::Queue) {
+    for fault in Fault::of(Service::Sqs) {
         assert!(met(1)[..100].contains(&Some(*fault)), "{fault:?}");
     }
 }
@@ -26,20 +26,20 @@ fn the_seed_decides_and_every_kind_comes() {
 #[test]
 fn only_what_can_conflict_does() {
     let faults = Faults::default();
-    faults.order(Service::Ledger, &[Fault::Conflict]);
-    assert_eq!(faults.meets(&asked(Service::Ledger, "GetItem", false)), None);
+    faults.order(Service::DynamoDb, &[Fault::Conflict]);
+    assert_eq!(faults.meets(&asked(Service::DynamoDb, "GetItem", false)), None);
     assert_eq!(faults.meets(&asked(Service::Stripe, "GET /v1/customers", false)), None);
-    let commit = asked(Service::Ledger, "TransactWriteItems", true);
+    let commit = asked(Service::DynamoDb, "TransactWriteItems", true);
     assert_eq!(faults.meets(&commit), Some((Fault::Conflict, 0)));
     assert_eq!(faults.meets(&commit), None);
 }
 
 #[test]
 fn a_clear_sky_holds_back_what_comes_by_itself() {
-    let (faults, send) = (Faults::seeded(1), asked(Service::Queue, "SendMessage", true));
+    let (faults, send) = (Faults::seeded(1), asked(Service::Sqs, "SendMessage", true));
     faults.set_clear(true);
     assert!((0..100).all(|_| faults.meets(&send).is_none()));
-    faults.order(Service::Queue, &[Fault::Cut]);
+    faults.order(Service::Sqs, &[Fault::Cut]);
     assert_eq!(faults.meets(&send), Some((Fault::Cut, 0)));
 }
 
@@ -83,7 +83,7 @@ async fn a_cut_request_never_arrives_and_a_lost_answer_has_no_byte() {
     for (ordered, acted, answered) in
         [(vec![Fault::Cut], 0, false), (vec![Fault::Lost], 1, false), (vec![], 2, true)]
     {
-        faults.order(Service::Queue, &ordered);
+        faults.order(Service::Sqs, &ordered);
         let bytes = tokio::task::spawn_blocking(move || bytes_from(address)).await.unwrap();
         assert_eq!((ACTED.load(Ordering::SeqCst), !bytes.is_empty()), (acted, answered));
     }

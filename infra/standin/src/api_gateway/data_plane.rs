@@ -10,6 +10,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use jiff::Timestamp;
+use secrecy::ExposeSecret;
 
 use super::ApiGatewayStandin;
 use super::limits::Bucket;
@@ -94,7 +95,7 @@ impl Model {
     pub(super) fn publish(&mut self, key_id: &str, now: Timestamp) {
         let Some(key) = self.keys.get(key_id) else { return };
         let known = Known { id: key.id.clone(), enabled: key.enabled, plans: key.plans.clone() };
-        let value = key.value.expose().to_owned();
+        let value = key.value.expose_secret().to_owned();
         self.tell(value, Some(known), now);
     }
 

@@ -3,7 +3,6 @@
 //! <https://docs.aws.amazon.com/apigateway/latest/api/API_CreateUsagePlanKey.html#API_CreateUsagePlanKey_Errors>
 
 use jiff::SignedDuration;
-use tollgate_core::ports::Class;
 
 /// Which exception.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,17 +55,6 @@ impl Exception {
             Self::Conflict => 409,
             Self::LimitExceeded | Self::TooManyRequests { .. } => 429,
             Self::NotImplemented => 501,
-        }
-    }
-
-    /// Its class at the port.
-    pub fn class(self) -> Class {
-        match self {
-            Self::BadRequest | Self::NotImplemented => Class::Invalid,
-            Self::NotFound => Class::NotFound,
-            Self::Conflict => Class::Conflict,
-            Self::LimitExceeded => Class::LimitExceeded,
-            Self::TooManyRequests { after } => Class::Throttled { after: Some(after) },
         }
     }
 

@@ -4,6 +4,7 @@
 //! answers 501. The weather of the gate does not reach here: faults on the wire are
 //! made on the wire.
 
+use crate::calls::Service;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{Query, State};
@@ -12,7 +13,6 @@ use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use tollgate_core::ports::Service;
 
 use super::ApiGatewayStandin;
 use super::error::{Exception, Refusal};
@@ -37,7 +37,7 @@ impl ApiGatewayStandin {
         subject: impl Into<String>,
         act: impl FnOnce(&mut Model, Timestamp) -> Result<T, Refusal>,
     ) -> Result<T, Refusal> {
-        self.gate.log(Service::ApiGateway, operation, subject);
+        self.calls.log(Service::ApiGateway, operation, subject);
         self.control(operation, act)
     }
 

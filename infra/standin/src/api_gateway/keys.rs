@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use tollgate_core::derive::KeyValue;
+use secrecy::{ExposeSecret, SecretString};
 
 use super::error::{Exception, Refusal};
 use super::model::{Listing, Model, PageOf};
@@ -17,7 +17,7 @@ pub struct NewApiKey {
     /// For people.
     pub description: Option<String>,
     /// Its value: 20 to 128 letters and digits; generated when absent.
-    pub value: Option<KeyValue>,
+    pub value: Option<SecretString>,
     /// Whose it is.
     pub customer_id: Option<String>,
     /// Whether the data plane accepts it; not, unless said.
@@ -58,8 +58,8 @@ impl Model {
     /// exists, `LimitExceededException` at the account's quota.
     pub fn create_api_key(&mut self, new: NewApiKey, now: Timestamp) -> Result<Key, Refusal> {
         if let Some(value) = &new.value {
-            check_value(value.expose())?;
-            if self.by_value.contains_key(value.expose()) {
+            check_value(value.expose_secret())?;
+            if self.by_value.contains_key(value.expose_secret()) {
                 return Err(Exception::Conflict.because("API Key already exists"));
             }
         }
@@ -81,13 +81,13 @@ impl Model {
             updated: now,
             plans: BTreeSet::new(),
         };
-        self.by_value.insert(key.value.expose().to_owned(), id.clone());
+        self.by_value.insert(key.value.expose_secret().to_owned(), id.clone());
         self.keys.insert(id.clone(), key.clone());
         self.publish(&id, now);
         Ok(key)
     }
 
-    /// `GetApiKey`. The value is in the answer; the faces withhold it unless asked.
+    /// `GetApiKey`. The value is in the answer; the API withholds it unless asked.
     ///
     /// # Errors
     /// `NotFoundException`.
@@ -136,7 +136,7 @@ impl Model {
     /// `NotFoundException`.
     pub fn delete_api_key(&mut self, id: &str, now: Timestamp) -> Result<(), Refusal> {
         let key = self.keys.remove(id).ok_or_else(no_such_key)?;
-        self.by_value.remove(key.value.expose());
+        self.by_value.remove(key.value.expose_secret());
         for plan in &key.plans {
             if let Some(plan) = self.plans.get_mut(plan) {
                 plan.keys.remove(id);
@@ -144,7 +144,7 @@ impl Model {
         }
         self.counters.retain(|(_, key), _| key != id);
         self.buckets.retain(|(_, key), _| key != id);
-        self.unpublish(key.value.expose(), now);
+        self.unpublish(key.value.expose_secret(), now);
         Ok(())
     }
 
@@ -154,17 +154,17 @@ impl Model {
     }
 
     /// Forty letters and digits, as AWS generates them; the same ones in every run.
-    fn generate_value(&mut self) -> KeyValue {
+    fn generate_value(&mut self) -> SecretString {
         loop {
             let value: String = (0..4).map(|_| self.fresh_id()).collect();
             if !self.by_value.contains_key(&value) {
-                return KeyValue::new(value);
+                return SecretString::from(value);
             }
         }
     }
 }
 
-pub(super) fn no_such_key() -> Refusal {
+pub fn no_such_key() -> Refusal {
     Exception::NotFound.because("Invalid API Key identifier specified")
 }
 

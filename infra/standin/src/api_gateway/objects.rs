@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::civil::Date;
 use jiff::{Timestamp, ToSpan};
-use tollgate_core::derive::KeyValue;
+use secrecy::SecretString;
 
 use super::error::{Exception, Refusal};
 
@@ -85,7 +85,7 @@ pub struct Key {
     /// Its id.
     pub id: String,
     /// Its value, which nobody can change.
-    pub value: KeyValue,
+    pub value: SecretString,
     /// Its name; not unique.
     pub name: Option<String>,
     /// For people.

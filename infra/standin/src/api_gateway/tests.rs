@@ -1,13 +1,13 @@
 //! One test for each rule that Tollgate relies on.
 
 mod data_plane;
-mod faces;
+mod http;
 mod keys;
 mod plans;
 mod wall;
 
 use jiff::{SignedDuration, Timestamp};
-use tollgate_core::derive::KeyValue;
+use secrecy::SecretString;
 
 use super::*;
 
@@ -15,14 +15,14 @@ const VALUE: &str = "0123456789abcdef0123456789abcdef";
 
 struct World {
     clock: VirtualClock,
-    gate: Gate,
+    calls: Calls,
     standin: ApiGatewayStandin,
 }
 
 fn world() -> World {
     let clock = VirtualClock::starting_at("2026-01-30T12:00:00Z".parse().unwrap());
-    let gate = Gate::default();
-    World { standin: ApiGatewayStandin::new(clock.clone(), gate.clone()), clock, gate }
+    let calls = Calls::default();
+    World { standin: ApiGatewayStandin::new(clock.clone(), calls.clone()), clock, calls }
 }
 
 fn prod() -> ApiStage {
@@ -37,7 +37,7 @@ impl World {
     }
 
     fn key(&self, value: &str) -> String {
-        let value = Some(KeyValue::new(value));
+        let value = Some(SecretString::from(value));
         let new = NewApiKey { value, enabled: true, ..NewApiKey::default() };
         self.standin.scene(|model, now| model.create_api_key(new, now)).unwrap().id
     }

@@ -5,9 +5,9 @@
 
 use std::collections::BTreeMap;
 
+use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tollgate_core::derive::KeyValue;
 
 use super::error::{Exception, Refusal};
 use super::keys::{KeyPatch, NewApiKey};
@@ -112,7 +112,7 @@ impl From<CreateApiKey> for NewApiKey {
         Self {
             name: body.name,
             description: body.description,
-            value: body.value.map(KeyValue::new),
+            value: body.value.map(SecretString::from),
             customer_id: body.customer_id,
             enabled: body.enabled,
             tags: body.tags,
@@ -208,7 +208,7 @@ pub(super) fn key(key: &Key, with_value: bool) -> Value {
     set(&mut json, "name", key.name.as_deref());
     set(&mut json, "description", key.description.as_deref());
     set(&mut json, "customerId", key.customer_id.as_deref());
-    set(&mut json, "value", with_value.then(|| key.value.expose()));
+    set(&mut json, "value", with_value.then(|| key.value.expose_secret()));
     json
 }
 

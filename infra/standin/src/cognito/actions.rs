@@ -6,7 +6,6 @@
 use std::collections::BTreeMap;
 
 use serde_json::json;
-use tollgate_events::AccountId;
 
 use super::CognitoStandin;
 use super::changes::disabled;
@@ -29,30 +28,30 @@ impl CognitoStandin {
     ///
     /// # Errors
     /// `UsernameExistsException`.
-    pub fn sign_up_confirmed(&self, username: &str, email: &str) -> Result<AccountId> {
+    pub fn sign_up_confirmed(&self, username: &str, email: &str) -> Result<String> {
         let attributes = [("email".to_owned(), email.to_owned())].into();
         let user = self.add(username, None, attributes, UserStatus::Unconfirmed)?;
         let user = self.confirmed(&user.username)?;
         self.keep(&user, &self.any_client(), &[Occasion::ConfirmSignUp]);
-        Ok(user.id)
+        Ok(user.sub)
     }
 
     /// A local user signs up and never gives the code.
     ///
     /// # Errors
     /// `UsernameExistsException`.
-    pub fn sign_up_unconfirmed(&self, username: &str, email: &str) -> Result<AccountId> {
+    pub fn sign_up_unconfirmed(&self, username: &str, email: &str) -> Result<String> {
         let attributes = [("email".to_owned(), email.to_owned())].into();
-        Ok(self.add(username, None, attributes, UserStatus::Unconfirmed)?.id)
+        Ok(self.add(username, None, attributes, UserStatus::Unconfirmed)?.sub)
     }
 
     /// An administrator makes a user: no trigger comes due, ever, until they sign in.
     ///
     /// # Errors
     /// `UsernameExistsException`.
-    pub fn admin_create_user(&self, username: &str, email: &str) -> Result<AccountId> {
+    pub fn admin_create_user(&self, username: &str, email: &str) -> Result<String> {
         let attributes = [("email".to_owned(), email.to_owned())].into();
-        Ok(self.add(username, None, attributes, UserStatus::ForceChangePassword)?.id)
+        Ok(self.add(username, None, attributes, UserStatus::ForceChangePassword)?.sub)
     }
 
     /// A user of a third-party identity provider (`Google`, `123`) signs in on the
@@ -62,12 +61,7 @@ impl CognitoStandin {
     ///
     /// # Errors
     /// `NotAuthorizedException` when the user is disabled.
-    pub fn federated_sign_in(
-        &self,
-        provider: &str,
-        user_id: &str,
-        email: &str,
-    ) -> Result<AccountId> {
+    pub fn federated_sign_in(&self, provider: &str, user_id: &str, email: &str) -> Result<String> {
         let username = format!("{provider}_{user_id}");
         let found = self.lock().users.get(&username).cloned();
         let (user, occasions) = match found {
@@ -80,7 +74,7 @@ impl CognitoStandin {
             }
         };
         self.keep(&user, &self.any_client(), occasions);
-        Ok(user.id)
+        Ok(user.sub)
     }
 
     /// A user signs in; no password is asked. One whom an administrator made changes
@@ -169,8 +163,8 @@ impl CognitoStandin {
     }
 
     /// A user as they are, by sub, whichever kind they are.
-    pub fn user_by_id(&self, id: &AccountId) -> Option<User> {
-        self.lock().users.all().find(|user| user.id == *id).cloned()
+    pub fn user_by_sub(&self, sub: &str) -> Option<User> {
+        self.lock().users.all().find(|user| user.sub == sub).cloned()
     }
 
     /// The code that was sent to a user last, while it is good.

@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 
 use secrecy::{ExposeSecret, SecretString};
-use tollgate_events::AccountId;
 
 use super::CognitoStandin;
 use super::cloudtrail::Act;
@@ -96,8 +95,16 @@ impl CognitoStandin {
         })
     }
 
+    /// What a call is logged under: the sub, since a user name may be personal data.
+    pub fn subject(&self, username: &str) -> String {
+        self.lookup(username).map(|user| user.sub).unwrap_or_default()
+    }
+
     /// The user by any name that admin calls take.
-    pub(super) fn lookup(&self, name: &str) -> Result<User> {
+    ///
+    /// # Errors
+    /// `UserNotFoundException`.
+    pub fn lookup(&self, name: &str) -> Result<User> {
         let state = self.lock();
         let found = state.users.find(name, self.config().email_as_username);
         found.cloned().ok_or_else(CognitoError::user_not_found)
@@ -141,7 +148,7 @@ impl CognitoStandin {
         if state.users.has_name(name, by_email) {
             return Err(CognitoError::new(Code::UsernameExists, "User already exists"));
         }
-        let id = AccountId::parse(state.uuid()).expect("a UUID is an identifier");
+        let sub = state.uuid();
         if by_email {
             attributes.insert("email".into(), name.into());
         }
@@ -149,8 +156,8 @@ impl CognitoStandin {
             attributes.entry("email_verified".into()).or_insert_with(|| "false".into());
         }
         let mut user = User {
-            username: if by_email { id.to_string() } else { name.to_owned() },
-            id,
+            username: if by_email { sub.clone() } else { name.to_owned() },
+            sub,
             status,
             enabled: true,
             attributes: Attributes::new(),

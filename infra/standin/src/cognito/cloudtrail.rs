@@ -84,7 +84,7 @@ impl State {
                 "userAgent": "stand-in",
                 "requestParameters": act.request(config),
                 "responseElements": null,
-                "additionalEventData": { "sub": user.id },
+                "additionalEventData": { "sub": user.sub },
                 "requestID": request_id,
                 "eventID": event_id,
                 "readOnly": false,

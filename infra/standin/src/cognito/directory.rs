@@ -30,7 +30,7 @@ impl Directory {
     /// also the `sub`; where e-mail addresses are user names, also that.
     /// <https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_AdminGetUser.html>
     pub(super) fn find(&self, name: &str, by_email: bool) -> Option<&User> {
-        let by_sub = || self.users.get(self.name_of(name)?).filter(|user| user.id.as_str() == name);
+        let by_sub = || self.users.get(self.name_of(name)?).filter(|user| user.sub == name);
         let found = self.users.get(name).or_else(|| by_sub().filter(is_local));
         found.or_else(|| if by_email { self.by_address(name) } else { None })
     }
@@ -63,7 +63,7 @@ impl Directory {
     /// Writes a user as of now.
     pub(super) fn put(&mut self, user: User, now: Timestamp) {
         self.unlisted.push_back((now, user.username.clone(), Some(user.clone())));
-        self.names.insert(user.id.to_string(), user.username.clone());
+        self.names.insert(user.sub.clone(), user.username.clone());
         self.users.insert(user.username.clone(), user);
     }
 

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use crate::calls::Service;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
@@ -12,7 +13,6 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use serde_json::{Value, json};
-use tollgate_core::ports::Service;
 
 use super::CognitoStandin;
 use super::error::{Code, CognitoError};
@@ -50,7 +50,7 @@ async fn call(State(pools): State<Pools>, headers: HeaderMap, body: Bytes) -> Re
         Ok(body) => {
             let standin = pool(&pools, body["UserPoolId"].as_str());
             let subject = standin.subject(named(&body));
-            standin.gate.log(Service::Cognito, operation.unwrap_or("not modelled"), subject);
+            standin.calls.log(Service::Cognito, operation.unwrap_or("not modelled"), subject);
             standin.perform(name, body).await
         }
         Err(_) => Err(CognitoError::new(Code::Serialization, "the body is not JSON")),

@@ -12,7 +12,7 @@ use super::error::CognitoError;
 use super::user::User;
 
 /// The most users to a page, and the default.
-pub(super) const PAGE: usize = 60;
+pub const PAGE: usize = 60;
 
 /// What a filter can name; custom attributes are not searchable.
 const SEARCHABLE: [&str; 9] = [
@@ -64,7 +64,10 @@ impl<'a> Filter<'a> {
 
 impl CognitoStandin {
     /// One page of users by user name, and where the next begins.
-    pub(super) fn list(
+    ///
+    /// # Errors
+    /// As `ListUsers`: a filter, a limit or a token that it does not take.
+    pub fn list(
         &self,
         filter: Option<&str>,
         limit: usize,

@@ -6,7 +6,6 @@ use jiff::Timestamp;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::Value;
-use tollgate_events::AccountId;
 
 use super::directory::Directory;
 use super::schema::PoolConfig;
@@ -15,7 +14,7 @@ use super::schema::PoolConfig;
 #[derive(Clone)]
 pub(super) struct Session {
     pub(super) username: String,
-    pub(super) id: AccountId,
+    pub(super) sub: String,
     pub(super) client: String,
     pub(super) signed_in: Timestamp,
     pub(super) origin: String,

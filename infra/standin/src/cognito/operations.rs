@@ -159,7 +159,7 @@ impl CognitoStandin {
         let client = config.client(&request.client_id)?;
         let (name, password) = (&request.username, &request.password);
         let user = self.sign_up(client, name, password, request.user_attributes)?;
-        Ok(json!({ "UserConfirmed": false, "UserSub": user.id, "CodeDeliveryDetails": by_mail() }))
+        Ok(json!({ "UserConfirmed": false, "UserSub": user.sub, "CodeDeliveryDetails": by_mail() }))
     }
 
     async fn confirm_over_http(&self, request: requests::ConfirmSignUp) -> Reply {

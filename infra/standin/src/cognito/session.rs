@@ -114,7 +114,7 @@ impl CognitoStandin {
             let mut state = self.lock();
             let session = Session {
                 username: user.username.clone(),
-                id: user.id.clone(),
+                sub: user.sub.clone(),
                 client: client.to_owned(),
                 signed_in: self.clock.time(),
                 origin: state.uuid(),
@@ -128,10 +128,10 @@ impl CognitoStandin {
 
     /// The user of an access token.
     pub(super) fn user_of_access_token(&self, token: &str) -> Result<(User, String), CognitoError> {
-        let (id, client) = self
+        let (sub, client) = self
             .verify_access_token(token)
             .map_err(|_| CognitoError::not_authorized("Invalid Access Token"))?;
-        let user = self.user_by_id(&id).ok_or_else(CognitoError::user_not_found)?;
+        let user = self.user_by_sub(&sub).ok_or_else(CognitoError::user_not_found)?;
         Ok((user, client))
     }
 
@@ -149,7 +149,7 @@ impl CognitoStandin {
     /// The user of a session that is still the one who signed in.
     pub(super) fn user_of(&self, session: &Session) -> Result<User, CognitoError> {
         let user = self.lookup(&session.username)?;
-        if user.id != session.id {
+        if user.sub != session.sub {
             return Err(CognitoError::not_authorized("Invalid Refresh Token"));
         }
         Ok(user)

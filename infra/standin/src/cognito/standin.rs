@@ -9,14 +9,14 @@ use super::hook::Triggers;
 use super::model::State;
 use super::schema::PoolConfig;
 use super::signing::SigningKey;
+use crate::calls::Calls;
 use crate::clock::VirtualClock;
-use crate::gate::Gate;
 
 /// The stand-in; clones share the pool.
 #[derive(Clone)]
 pub struct CognitoStandin {
     pub(super) clock: VirtualClock,
-    pub(super) gate: Gate,
+    pub(super) calls: Calls,
     config: Arc<RwLock<Arc<PoolConfig>>>,
     pub(super) state: Arc<Mutex<State>>,
     pub(super) key: Arc<OnceLock<SigningKey>>,
@@ -28,12 +28,16 @@ impl CognitoStandin {
     ///
     /// # Errors
     /// `InvalidParameterException` when Cognito would refuse the pool's custom attributes.
-    pub fn new(clock: VirtualClock, gate: Gate, config: PoolConfig) -> Result<Self, CognitoError> {
+    pub fn new(
+        clock: VirtualClock,
+        calls: Calls,
+        config: PoolConfig,
+    ) -> Result<Self, CognitoError> {
         config.check()?;
         let state = State::new(&config);
         Ok(Self {
             clock,
-            gate,
+            calls,
             config: Arc::new(RwLock::new(Arc::new(config))),
             state: Arc::new(Mutex::new(state)),
             key: Arc::default(),

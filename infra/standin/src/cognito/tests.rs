@@ -1,4 +1,4 @@
-//! The pool's rules through the Rust API and the port; [`http`] has those of the wire.
+//! The pool's rules through the Rust API; [`http`] has those of the wire.
 
 mod http;
 mod sign_in;
@@ -7,13 +7,10 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
-use tollgate_core::account::{Attributes, KeyId};
-use tollgate_core::ports::{Class, NameHolder, Service, Users};
-use tollgate_events::AccountId;
 
 use super::*;
+use crate::calls::Calls;
 use crate::clock::VirtualClock;
-use crate::gate::Gate;
 
 const POOL: &str = "eu-central-1_AbCdEf";
 
@@ -26,7 +23,7 @@ fn clock() -> VirtualClock {
 }
 
 fn pool_of(config: PoolConfig) -> CognitoStandin {
-    CognitoStandin::new(clock(), Gate::default(), config).unwrap()
+    CognitoStandin::new(clock(), Calls::default(), config).unwrap()
 }
 
 fn pool() -> CognitoStandin {
@@ -41,16 +38,12 @@ fn sources(events: &[Value]) -> Vec<&str> {
     events.iter().map(|event| event["triggerSource"].as_str().unwrap()).collect()
 }
 
-fn both(api_id: Option<&str>, plan: Option<&str>) -> Attributes {
-    Attributes { api_id: api_id.map(|id| KeyId::parse(id).unwrap()), plan: plan.map(str::to_owned) }
-}
-
 #[test]
 fn a_pool_takes_at_most_50_custom_attributes_with_names_of_at_most_20_characters() {
     let with = |names: Vec<String>| {
         let custom = names.into_iter().map(|name| CustomAttribute { name, mutable: true });
         let config = PoolConfig { custom: custom.collect(), ..config() };
-        CognitoStandin::new(clock(), Gate::default(), config).is_ok()
+        CognitoStandin::new(clock(), Calls::default(), config).is_ok()
     };
     assert!(with((0..50).map(|n| format!("a{n}")).collect()));
     assert!(!with((0..51).map(|n| format!("a{n}")).collect()));
@@ -85,7 +78,7 @@ fn a_refused_write_changes_nothing() {
     let pool = pool();
     let id = pool.sign_up_confirmed("ada", "ada@example.com").unwrap();
     pool.write("ada", set(&[("custom:plan", "pro"), ("custom:none", "x")])).unwrap_err();
-    assert_eq!(pool.user_by_id(&id).unwrap().attribute("custom:plan"), None);
+    assert_eq!(pool.user_by_sub(&id).unwrap().attribute("custom:plan"), None);
 }
 
 #[test]
@@ -103,7 +96,7 @@ fn a_sub_works_as_a_user_name_for_local_users_only() {
 fn where_emails_are_user_names_the_user_name_is_the_sub() {
     let pool = pool_of(PoolConfig { email_as_username: true, ..config() });
     let id = pool.sign_up_confirmed("ada@example.com", "ada@example.com").unwrap();
-    assert_eq!(pool.user_by_id(&id).unwrap().username, id.as_str());
+    assert_eq!(pool.user_by_sub(&id).unwrap().username, id.as_str());
     pool.write("ada@example.com", set(&[("custom:plan", "pro")])).unwrap();
     let taken = pool.sign_up_confirmed("ada@example.com", "ada@example.com").unwrap_err();
     assert_eq!(taken.code, Code::UsernameExists);
@@ -255,101 +248,5 @@ fn a_user_who_deletes_themselves_is_recorded_without_the_pool() {
     assert_eq!(record["eventName"], "DeleteUser");
     assert_eq!(record["additionalEventData"]["sub"], id.as_str());
     assert_eq!(record["requestParameters"].get("userPoolId"), None);
-    assert!(pool.user_by_id(&id).is_none());
-}
-
-#[tokio::test]
-async fn the_port_finds_federated_users_by_sub_and_reads_by_user_name() {
-    let pool = pool();
-    let id = pool.federated_sign_in("Google", "123", "g@example.com").unwrap();
-    let found = Users::find(&pool, &id).await.unwrap().unwrap();
-    assert_eq!(found.username, "Google_123");
-    assert!(found.enabled);
-    assert_eq!(pool.user("Google_123", &id).await.unwrap().account().unwrap(), found);
-    assert_eq!(pool.user(id.as_str(), &id).await.unwrap(), NameHolder::Nobody);
-}
-
-#[tokio::test]
-async fn a_user_name_that_belongs_to_another_sub_by_now_is_nobody() {
-    let pool = pool();
-    let first = pool.sign_up_confirmed("ada", "a@example.com").unwrap();
-    pool.delete_user("ada").unwrap();
-    let second = pool.sign_up_confirmed("ada", "a@example.com").unwrap();
-    assert_eq!(pool.user("ada", &first).await.unwrap(), NameHolder::Namesake(second.clone()));
-    assert_eq!(pool.user("ada", &second).await.unwrap().account().unwrap().id, second);
-    assert_eq!(Users::find(&pool, &first).await.unwrap(), None);
-}
-
-#[tokio::test]
-async fn an_absent_attribute_is_written_empty_and_read_as_absent() {
-    let pool = pool();
-    let id = pool.sign_up_confirmed("ada", "a@example.com").unwrap();
-    for written in [both(Some("key1"), Some("pro")), both(None, Some("closed")), both(None, None)] {
-        pool.write_attributes("ada", &written).await.unwrap();
-        assert_eq!(pool.user("ada", &id).await.unwrap().account().unwrap().attributes, written);
-    }
-}
-
-#[tokio::test]
-async fn the_port_classifies_refusals() {
-    let bare = pool_of(PoolConfig { custom: vec![], ..config() });
-    bare.sign_up_confirmed("ada", "a@example.com").unwrap();
-    let none = Attributes::default();
-    let write = |name| bare.write_attributes(name, &none);
-    let undefined = write("ada").await.unwrap_err();
-    assert_eq!((undefined.class, undefined.service), (Class::Invalid, Service::Cognito));
-    assert_eq!(undefined.operation, "AdminUpdateUserAttributes");
-    assert_eq!(write("nobody").await.unwrap_err().class, Class::NotFound);
-    assert_eq!(bare.all_users(Some("?")).await.unwrap_err().class, Class::Invalid);
-}
-
-#[tokio::test]
-async fn the_log_names_users_by_sub_only() {
-    let gate = Gate::default();
-    let pool = CognitoStandin::new(clock(), gate.clone(), config()).unwrap();
-    let id = pool.sign_up_confirmed("ada@example.com", "ada@example.com").unwrap();
-    pool.user("ada@example.com", &id).await.unwrap();
-    pool.write_attributes("ada@example.com", &both(None, None)).await.unwrap();
-    Users::find(&pool, &id).await.unwrap();
-    for call in gate.calls() {
-        assert_eq!(call.subject, id.as_str(), "{}", call.operation);
-    }
-    assert_eq!(gate.calls().len(), 3);
-}
-
-#[tokio::test]
-async fn all_users_come_in_pages_of_60() {
-    let pool = pool();
-    let mut ids: Vec<AccountId> = (0..61)
-        .map(|n| pool.sign_up_confirmed(&format!("user{n}"), "x@example.com").unwrap())
-        .collect();
-    let first = pool.all_users(None).await.unwrap();
-    let second = pool.all_users(first.next.as_deref()).await.unwrap();
-    assert_eq!((first.items.len(), second.items.len()), (60, 1));
-    assert_eq!(second.next, None);
-    let mut seen: Vec<AccountId> =
-        first.items.into_iter().chain(second.items).map(|user| user.id).collect();
-    seen.sort();
-    ids.sort();
-    assert_eq!(seen, ids);
-}
-
-#[tokio::test]
-async fn list_users_lags_but_admin_get_user_does_not() {
-    let clock = clock();
-    let pool = CognitoStandin::new(clock.clone(), Gate::default(), config()).unwrap();
-    pool.set_list_lag(SignedDuration::from_secs(10));
-    let id = pool.sign_up_confirmed("ada", "a@example.com").unwrap();
-    assert_eq!(Users::find(&pool, &id).await.unwrap(), None);
-    assert!(pool.user("ada", &id).await.unwrap().account().is_some());
-    clock.advance(SignedDuration::from_secs(10));
-    assert!(Users::find(&pool, &id).await.unwrap().is_some());
-
-    pool.write_attributes("ada", &both(None, Some("pro"))).await.unwrap();
-    pool.delete_user("ada").unwrap();
-    let stale = Users::find(&pool, &id).await.unwrap().unwrap();
-    assert_eq!(stale.attributes.plan, None);
-    assert_eq!(pool.user("ada", &id).await.unwrap(), NameHolder::Nobody);
-    clock.advance(SignedDuration::from_secs(10));
-    assert_eq!(Users::find(&pool, &id).await.unwrap(), None);
+    assert!(pool.user_by_sub(&id).is_none());
 }

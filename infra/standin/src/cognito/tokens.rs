@@ -8,7 +8,6 @@ use std::fmt;
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
-use tollgate_events::AccountId;
 
 use super::CognitoStandin;
 use super::error::CognitoError;
@@ -48,7 +47,7 @@ impl fmt::Debug for Tokens {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claims {
     /// The `sub`.
-    pub id: AccountId,
+    pub sub: String,
     /// All of them, as the token has them.
     pub all: Map<String, Value>,
 }
@@ -70,14 +69,11 @@ impl CognitoStandin {
     /// [`TokenError`].
     pub fn verify_id_token(&self, token: &str) -> Result<Claims, TokenError> {
         let claims = self.verify(token, "id", "aud")?;
-        Ok(Claims { id: subject(&claims)?, all: claims })
+        Ok(Claims { sub: subject(&claims)?, all: claims })
     }
 
     /// The user and the app client of an access token.
-    pub(super) fn verify_access_token(
-        &self,
-        token: &str,
-    ) -> Result<(AccountId, String), TokenError> {
+    pub(super) fn verify_access_token(&self, token: &str) -> Result<(String, String), TokenError> {
         let claims = self.verify(token, "access", "client_id")?;
         let client = claims["client_id"].as_str().ok_or(TokenError::Malformed)?;
         Ok((subject(&claims)?, client.to_owned()))
@@ -103,7 +99,7 @@ impl CognitoStandin {
         let issuer = self.issuer();
         let token = self.lock().uuid();
         let claims = json!({
-            "sub": session.id,
+            "sub": session.sub,
             "iss": issuer,
             "origin_jti": session.origin,
             "jti": token,
@@ -142,9 +138,9 @@ impl CognitoStandin {
     }
 }
 
-fn subject(claims: &Map<String, Value>) -> Result<AccountId, TokenError> {
+fn subject(claims: &Map<String, Value>) -> Result<String, TokenError> {
     let sub = claims.get("sub").and_then(Value::as_str).ok_or(TokenError::Malformed)?;
-    AccountId::parse(sub).map_err(|_| TokenError::Malformed)
+    Ok(sub.to_owned())
 }
 
 fn expiry(claims: &Map<String, Value>) -> Result<Timestamp, TokenError> {

@@ -79,7 +79,7 @@ impl Occasion {
 fn attributes(user: &User) -> BTreeMap<&str, &str> {
     let written = user.attributes.iter().map(|(name, value)| (name.as_str(), value.as_str()));
     written
-        .chain([("sub", user.id.as_str()), ("cognito:user_status", user.status.name())])
+        .chain([("sub", user.sub.as_str()), ("cognito:user_status", user.status.name())])
         .collect()
 }
 

@@ -5,7 +5,6 @@ use std::fmt;
 
 use jiff::Timestamp;
 use secrecy::SecretString;
-use tollgate_events::AccountId;
 
 /// Where a user stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,7 +35,7 @@ impl UserStatus {
 #[derive(Clone)]
 pub struct User {
     /// The `sub`.
-    pub id: AccountId,
+    pub sub: String,
     /// The user name: chosen, or the `sub`, or `Google_123`.
     pub username: String,
     /// Where they stand.
@@ -56,8 +55,8 @@ pub struct User {
 /// Without what is personal.
 impl fmt::Debug for User {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { id, status, enabled, .. } = self;
-        write!(f, "User({id}, {}, enabled: {enabled})", status.name())
+        let Self { sub, status, enabled, .. } = self;
+        write!(f, "User({sub}, {}, enabled: {enabled})", status.name())
     }
 }
 
@@ -70,7 +69,7 @@ impl User {
     /// An attribute, `sub` among them.
     pub fn attribute(&self, name: &str) -> Option<&str> {
         match name {
-            "sub" => Some(self.id.as_str()),
+            "sub" => Some(self.sub.as_str()),
             name => self.attributes.get(name).map(String::as_str),
         }
     }

@@ -33,7 +33,7 @@ pub(super) fn admin_view(user: &User) -> Value {
 
 fn attributes_view(user: &User, wanted: Option<&[String]>) -> Vec<Value> {
     let all = user.attributes.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-    all.chain([("sub", user.id.as_str())])
+    all.chain([("sub", user.sub.as_str())])
         .filter(|(name, _)| wanted.is_none_or(|wanted| wanted.iter().any(|it| it == name)))
         .map(|(name, value)| json!({ "Name": name, "Value": value }))
         .collect()

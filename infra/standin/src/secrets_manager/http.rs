@@ -1,5 +1,6 @@
 //! The HTTP face: awsJson 1.1. Signatures are not looked at.
 
+use crate::calls::Service;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
@@ -9,7 +10,6 @@ use secrecy::ExposeSecret;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use tollgate_core::ports::Service;
 
 use super::{Secret, SecretsManagerError, SecretsManagerStandin, find};
 
@@ -81,7 +81,7 @@ fn read<T: DeserializeOwned>(body: &Bytes) -> Result<T, SecretsManagerError> {
 
 impl SecretsManagerStandin {
     fn log(&self, operation: &'static str, subject: &str) {
-        self.gate.log(Service::SecretsManager, operation, subject);
+        self.calls.log(Service::SecretsManager, operation, subject);
     }
 
     fn get(&self, body: Get) -> Answer {

@@ -8,7 +8,7 @@ use super::*;
 
 struct Served {
     url: String,
-    gate: Gate,
+    calls: Calls,
 }
 
 impl Served {
@@ -31,12 +31,12 @@ impl Served {
 }
 
 async fn served() -> (SecretsManagerStandin, Served) {
-    let gate = Gate::default();
-    let standin = SecretsManagerStandin::new(gate.clone());
+    let calls = Calls::default();
+    let standin = SecretsManagerStandin::new(calls.clone());
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(axum::serve(listener, router(standin.clone())).into_future());
-    (standin, Served { url, gate })
+    (standin, Served { url, calls })
 }
 
 #[tokio::test]
@@ -77,5 +77,5 @@ async fn what_cannot_be_is_refused_and_no_value_is_logged() {
     for ((status, body), expected, name) in cases {
         assert_eq!((status, body["__type"].as_str()), (expected, Some(name)), "{body}");
     }
-    assert!(!format!("{:?}", served.gate.calls()).contains("very-secret"));
+    assert!(!format!("{:?}", served.calls.since(0)).contains("very-secret"));
 }

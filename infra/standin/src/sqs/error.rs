@@ -3,8 +3,6 @@
 //!
 //! <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html#API_SendMessage_Errors>
 
-use tollgate_core::ports::Class;
-
 /// An operation that was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -122,16 +120,5 @@ impl SqsError {
     /// Whether the caller is to blame.
     pub(super) fn is_senders(&self) -> bool {
         self.status() == 400
-    }
-
-    /// Its class at the port.
-    pub fn class(&self) -> Class {
-        match self {
-            // Not `NotFound`: the deployment is configured wrongly.
-            Self::QueueDoesNotExist => Class::Denied,
-            Self::QueueNameExists(_) | Self::PurgeQueueInProgress => Class::Conflict,
-            Self::ServiceUnavailable => Class::Unavailable,
-            _ => Class::Invalid,
-        }
     }
 }

@@ -3,6 +3,7 @@
 //! Signatures are not looked at. An operation that is not modelled, or a field of one,
 //! answers 501.
 
+use crate::calls::Service;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, State};
@@ -12,7 +13,6 @@ use axum::routing::post;
 use jiff::{SignedDuration, Timestamp};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
-use tollgate_core::ports::Service;
 
 use super::SqsStandin;
 use super::error::SqsError;
@@ -59,7 +59,7 @@ impl SqsStandin {
         subject: &str,
         act: impl FnOnce(&mut Model, Timestamp) -> Result<T, SqsError>,
     ) -> Result<T, SqsError> {
-        self.gate.log(Service::Queue, operation, subject);
+        self.calls.log(Service::Sqs, operation, subject);
         self.operate(act)
     }
 

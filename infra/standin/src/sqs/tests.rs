@@ -1,7 +1,7 @@
 //! One test for each rule that Tollgate relies on.
 
 mod delivery;
-mod faces;
+mod http;
 mod sending;
 
 use super::*;
@@ -11,7 +11,6 @@ const DEAD: &str = "events-dead.fifo";
 
 struct World {
     clock: VirtualClock,
-    gate: Gate,
     sqs: SqsStandin,
 }
 
@@ -31,11 +30,10 @@ fn world() -> World {
 
 fn world_with(settings: Settings) -> World {
     let clock = VirtualClock::starting_at("2026-01-30T12:00:00Z".parse().unwrap());
-    let gate = Gate::default();
-    let sqs = SqsStandin::new(clock.clone(), gate.clone());
+    let sqs = SqsStandin::new(clock.clone(), Calls::default());
     sqs.create_queue(DEAD, Settings::default()).unwrap();
     sqs.create_queue(QUEUE, settings).unwrap();
-    World { clock, gate, sqs }
+    World { clock, sqs }
 }
 
 fn outgoing(group: &str, dedup: &str) -> Outgoing {

@@ -15,6 +15,7 @@ mod webhooks;
 
 use std::sync::Arc;
 
+use crate::calls::Service;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
@@ -23,7 +24,6 @@ use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
-use tollgate_core::ports::Service;
 
 pub use deliver::{DeliveryReport, webhook_client};
 
@@ -119,7 +119,7 @@ impl Request<'_> {
             let what = format!("{} {}", self.method, self.path);
             return (Err(StripeError::not_implemented(&what)), false);
         };
-        standin.gate.log(Service::Stripe, operation, subject.as_str());
+        standin.calls.log(Service::Stripe, operation, subject.as_str());
         let form = authorize(self.authorization, operation, &stripe.settings).and(self.form);
         let admitted = stripe.admit(operation);
         let mut form = match form.and_then(|form| admitted.map(|()| form)) {

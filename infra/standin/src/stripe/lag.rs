@@ -1,6 +1,6 @@
 //! Reads that lag: the list of a customer's subscriptions as of a few seconds ago.
 //!
-//! Only the ports face lags, only where it is told to, and never back and forth: what was
+//! Only whoever asks for [what a list shows](Stripe::as_read_now) meets it, where it is told to, and never back and forth: what was
 //! shown once stays shown.
 
 use jiff::SignedDuration;
@@ -19,7 +19,7 @@ impl Stripe {
     }
 
     /// A subscription as a list shows it now; `None` when it does not show it yet.
-    pub(super) fn as_read_now<'a>(&'a self, row: &'a Subscription) -> Option<&'a Subscription> {
+    pub fn as_read_now<'a>(&'a self, row: &'a Subscription) -> Option<&'a Subscription> {
         let Some(told) = self.past.told.get(&row.id).filter(|_| !self.past.lag.is_zero()) else {
             return Some(row);
         };

@@ -24,7 +24,7 @@ impl Stripe {
     }
 
     /// An answer or an event as it is sent.
-    pub(super) fn text_of(&self, mut shown: Value) -> String {
+    pub fn text_of(&self, mut shown: Value) -> String {
         if self.is_plain() {
             return shown.to_string();
         }
@@ -39,14 +39,14 @@ impl Stripe {
     }
 
     /// An object as far as what is laid over it is JSON; what is not, is null.
-    pub(super) fn as_told(&self, mut shown: Value) -> Value {
+    pub fn as_told(&self, mut shown: Value) -> Value {
         let told = |raw: &str| serde_json::from_str(raw).unwrap_or(Value::Null);
         self.lay_over(&mut shown, &mut |raw| told(raw));
         shown
     }
 
     /// Whether everything is shown as the model has it.
-    pub(super) fn is_plain(&self) -> bool {
+    pub fn is_plain(&self) -> bool {
         self.oddities.0.is_empty()
     }
 

@@ -3,13 +3,13 @@
 //! They stand for Stripe's own pages, so they ask for no key: whoever has the link may
 //! use it. Nothing here is styled like Stripe's.
 
+use crate::calls::Service;
 use axum::Router;
 use axum::extract::{Form, Path, State};
 use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::get;
 use serde::Deserialize;
-use tollgate_core::ports::Service;
 
 use super::StripeStandin;
 use super::changes::When;
@@ -30,7 +30,7 @@ struct CheckoutForm {
 }
 
 async fn show_checkout(State(standin): State<StripeStandin>, Path(id): Path<String>) -> Response {
-    standin.gate.log(Service::Stripe, "GET /pay/{session}", id.as_str());
+    standin.calls.log(Service::Stripe, "GET /pay/{session}", id.as_str());
     page(checkout_page(&standin.account(), &id, None))
 }
 
@@ -39,7 +39,7 @@ async fn use_checkout(
     Path(id): Path<String>,
     Form(form): Form<CheckoutForm>,
 ) -> Response {
-    standin.gate.log(Service::Stripe, "POST /pay/{session}", id.as_str());
+    standin.calls.log(Service::Stripe, "POST /pay/{session}", id.as_str());
     let mut stripe = standin.account();
     let Ok(session) = stripe.session(&id).cloned() else {
         return page(Err(StripeError::missing("checkout.session", &id)));
@@ -65,7 +65,7 @@ struct PortalForm {
 }
 
 async fn show_portal(State(standin): State<StripeStandin>, Path(id): Path<String>) -> Response {
-    standin.gate.log(Service::Stripe, "GET /portal/{session}", id.as_str());
+    standin.calls.log(Service::Stripe, "GET /portal/{session}", id.as_str());
     page(portal_page(&standin.account(), &id, None))
 }
 
@@ -74,7 +74,7 @@ async fn use_portal(
     Path(id): Path<String>,
     Form(form): Form<PortalForm>,
 ) -> Response {
-    standin.gate.log(Service::Stripe, "POST /portal/{session}", id.as_str());
+    standin.calls.log(Service::Stripe, "POST /portal/{session}", id.as_str());
     let mut stripe = standin.account();
     match portal_act(&mut stripe, &id, &form) {
         Ok(()) => Redirect::to(&format!("/portal/{id}")).into_response(),

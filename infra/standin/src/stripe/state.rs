@@ -12,7 +12,7 @@ use super::model::{
 };
 
 /// One Stripe account, as pure synchronous state. Its methods are the scripting
-/// interface; the HTTP and ports faces call them too.
+/// interface; the API calls them too.
 #[derive(Debug)]
 pub struct Stripe {
     pub(super) now: Timestamp,
@@ -105,7 +105,10 @@ impl Stripe {
     }
 
     /// Counts a request to an endpoint, which takes only so many in one second.
-    pub(super) fn admit(&mut self, endpoint: &'static str) -> StripeResult<()> {
+    ///
+    /// # Errors
+    /// 429.
+    pub fn admit(&mut self, endpoint: &'static str) -> StripeResult<()> {
         let Some(most) = self.settings.requests_per_second else { return Ok(()) };
         let second = self.now.as_second();
         let asked = self.asked.entry(endpoint).or_insert((second, 0));
@@ -157,7 +160,7 @@ impl Stripe {
     }
 
     /// Whoever waits for a key and sends again does so as often as this at most.
-    pub(super) fn wait_for_key(&mut self, times: u32) {
+    pub fn wait_for_key(&mut self, times: u32) {
         self.keys_in_use = self.keys_in_use.saturating_sub(times);
     }
 
@@ -167,7 +170,7 @@ impl Stripe {
     ///
     /// # Errors
     /// What `act` answers, or the key's refusal.
-    pub(super) fn idempotent(
+    pub fn idempotent(
         &mut self,
         key: &str,
         fingerprint: &str,
@@ -208,7 +211,10 @@ impl Stripe {
     /// A customer by whom a list is filtered. Of a deleted one the list has what is left of it:
     /// that canceled subscriptions "belonging to deleted customers" are listed is documented.
     /// <https://docs.stripe.com/api/subscriptions/list#list_subscriptions-status>
-    pub(super) fn listed_customer(&self, id: &str) -> StripeResult<&Customer> {
+    ///
+    /// # Errors
+    /// No such customer.
+    pub fn listed_customer(&self, id: &str) -> StripeResult<&Customer> {
         self.customers
             .get(id)
             .filter(|customer| !customer.deleted || self.settings.lists_deleted_customers)
@@ -223,6 +229,11 @@ impl Stripe {
         self.subscriptions.get(id).ok_or_else(|| StripeError::missing("subscription", id))
     }
 
+    /// All subscriptions, newest first, whatever their status.
+    pub fn subscriptions(&self) -> impl Iterator<Item = &Subscription> {
+        self.subscriptions.newest_first()
+    }
+
     /// All subscriptions of a customer, newest first, whatever their status.
     pub fn subscriptions_of(&self, customer: &str) -> Vec<&Subscription> {
         let ids = self.customers.get(customer).map_or(&[][..], |c| &c.subscriptions);
@@ -235,6 +246,11 @@ impl Stripe {
     /// No such invoice.
     pub fn invoice(&self, id: &str) -> StripeResult<&Invoice> {
         self.invoices.get(id).ok_or_else(|| StripeError::missing("invoice", id))
+    }
+
+    /// All invoices, newest first.
+    pub fn invoices(&self) -> impl Iterator<Item = &Invoice> {
+        self.invoices.newest_first()
     }
 
     /// A customer, deleted ones too.
@@ -272,6 +288,11 @@ impl Stripe {
     /// No such dispute.
     pub fn dispute(&self, id: &str) -> StripeResult<&Dispute> {
         self.disputes.get(id).ok_or_else(|| StripeError::missing("dispute", id))
+    }
+
+    /// All disputes, newest first.
+    pub fn disputes(&self) -> impl Iterator<Item = &Dispute> {
+        self.disputes.newest_first()
     }
 
     /// A charge.

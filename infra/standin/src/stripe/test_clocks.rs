@@ -54,7 +54,7 @@ impl Stripe {
     }
 
     /// The test clock that a customer is on.
-    pub(super) fn clock_of(&self, customer: &str) -> Option<&str> {
+    pub fn clock_of(&self, customer: &str) -> Option<&str> {
         self.customers.get(customer)?.test_clock.as_deref()
     }
 

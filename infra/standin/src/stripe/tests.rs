@@ -7,7 +7,6 @@ mod table;
 mod webhooks;
 
 use jiff::{SignedDuration, Timestamp};
-use tollgate_core::ports::Clock as _;
 
 use super::*;
 
@@ -76,6 +75,6 @@ impl World {
 /// A stand-in on a clock of its own.
 fn standin() -> StripeStandin {
     let clock = VirtualClock::starting_at(start());
-    assert_eq!(clock.now(), start());
-    StripeStandin::new(clock, Gate::default(), Settings::default())
+    assert_eq!(clock.time(), start());
+    StripeStandin::new(clock, Calls::default(), Settings::default())
 }

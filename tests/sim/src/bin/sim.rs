@@ -9,6 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use clap::{Parser, Subcommand};
+use tollgate_sim::bugs::Bug;
 use tollgate_sim::coverage::Coverage;
 use tollgate_sim::faults::FaultKind;
 use tollgate_sim::hunt::hunt;
@@ -19,7 +20,6 @@ use tollgate_sim::shrink::{Shrunk, shrink};
 use tollgate_sim::story::story;
 use tollgate_sim::switch::{longest, measure};
 use tollgate_sim::upgrades::{HEAD, Loop, upgrades, upgrades_in_a_loop};
-use tollgate_standin::bugs::Bug;
 
 /// Prints a line. Where nobody reads it any more, as behind `| head`, the run ends in silence.
 macro_rules! say {

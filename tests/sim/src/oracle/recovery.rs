@@ -2,11 +2,11 @@
 //! lifted disputes, links by hand) some is gone: whoever has other than they should stands in the list
 //! of the last comparison, or has what a rebuild has listed.
 
+use crate::ports::PoolUser;
 use tollgate_core::account::Access;
 use tollgate_events::{AccountId, CustomerId};
 use tollgate_operator::REBUILT_HOLD;
 use tollgate_standin::api_gateway::Key;
-use tollgate_standin::cognito::User;
 use tollgate_standin::stripe;
 
 use super::entitlement::PLANS;
@@ -49,7 +49,7 @@ fn whole(row: &stripe::Subscription) -> stripe::Subscription {
 }
 
 impl Oracle<'_> {
-    fn recovered(&mut self, recovery: &Recovery, user: &User) {
+    fn recovered(&mut self, recovery: &Recovery, user: &PoolUser) {
         let id = &user.id;
         let account = self.sim.world.ledger.stored(id);
         let access = account.as_ref().map(|account| account.access.clone()).unwrap_or_default();
@@ -123,7 +123,7 @@ impl Oracle<'_> {
     }
 
     /// Whether nothing stands against serving an account.
-    fn may_be_served(&self, recovery: &Recovery, user: &User, access: &Access) -> bool {
+    fn may_be_served(&self, recovery: &Recovery, user: &PoolUser, access: &Access) -> bool {
         let operated = self.sim.lives.operated.get(&user.id);
         let shut = operated.is_some_and(|it| {
             let standing = it.standing();

@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
+use crate::bugs::Bug;
+use crate::world::World;
 use jiff::{SignedDuration, Timestamp};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
@@ -17,8 +19,6 @@ use tollgate_operator::{
     Cursor, EventSource, OperateStack, REBUILT_GRANT, Rebuild, Reconcile, Repaired, Replay,
     ReplayProgress, Selection, StackAct, Word, doubts, excesses,
 };
-use tollgate_standin::bugs::Bug;
-use tollgate_standin::world::World;
 
 use crate::executor::block_on;
 use crate::market;

@@ -3,13 +3,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::gate::Call;
 use jiff::{SignedDuration, Timestamp};
 use tollgate_core::account::Status;
 use tollgate_core::catalog::Plan;
 use tollgate_events::AccountId;
 use tollgate_operator::{Act, OVERLAP};
 use tollgate_standin::api_gateway::Key;
-use tollgate_standin::gate::Call;
 
 use super::{RECOVERY, Recovery};
 use crate::oracle::rank_of;

@@ -2,8 +2,8 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use crate::gate::{Call, Weather, failure};
 use tollgate_core::ports::{Class, PortResult};
-use tollgate_standin::gate::{Call, Weather, failure};
 
 /// What happens at one call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

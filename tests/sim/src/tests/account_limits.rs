@@ -1,9 +1,9 @@
 //! What one owner may ask of the account API, and all together.
 
+use crate::world::World;
 use jiff::SignedDuration;
 use tollgate_core::account_api::{AccountApi, Refusal};
 use tollgate_core::ports::{Class, Request};
-use tollgate_standin::world::World;
 
 use super::scene::{Refuses, Scene};
 use crate::executor::block_on;

@@ -5,6 +5,7 @@ use std::pin::pin;
 use std::task::{Context, Waker};
 
 use jiff::SignedDuration;
+use secrecy::ExposeSecret;
 use tollgate_core::account::{KeyId, PlanId, RetiringKey, Status};
 use tollgate_core::converge::DRIFT;
 use tollgate_core::ledger::{CustomerLink, Entry, Outcome, StoredEvent};
@@ -295,7 +296,7 @@ fn value(scene: &Scene, ann: &AccountId) -> String {
     scene
         .world
         .api_gateway
-        .scene(|model, _| model.get_api_key(id.as_str()).unwrap().value.expose().to_owned())
+        .scene(|model, _| model.get_api_key(id.as_str()).unwrap().value.expose_secret().to_owned())
 }
 
 /// Up, and down again: what was promised for a day is kept for a day.

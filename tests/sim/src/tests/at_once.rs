@@ -6,12 +6,12 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 
+use crate::gate::{Call, Weather};
 use jiff::{SignedDuration, Timestamp};
 use tollgate_core::account::Status;
 use tollgate_core::batch::BatchReport;
 use tollgate_events::{AccountId, Envelope};
 use tollgate_standin::clock::VirtualClock;
-use tollgate_standin::gate::{Call, Weather};
 
 use super::scene::Scene;
 use crate::run::dawn;

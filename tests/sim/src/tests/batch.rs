@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::gate::{Call, Weather};
 use jiff::SignedDuration;
 use tollgate_core::account::Status;
 use tollgate_core::batch::{Message, park_dead_letters};
@@ -10,7 +11,6 @@ use tollgate_core::ledger::{EventRecord, Outcome};
 use tollgate_core::ports::{Ledger, PortResult};
 use tollgate_events::{CustomerId, Envelope};
 use tollgate_operator::Act;
-use tollgate_standin::gate::{Call, Weather};
 use tollgate_standin::stripe::{Card, NewCustomer, SubscriptionData};
 
 use super::scene::Scene;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use crate::gate::{Call, Weather, failure};
 use jiff::SignedDuration;
 use tollgate_core::account::{KeyId, Status};
 use tollgate_core::converge::{BETWEEN_PLANS, DUE, OLD_KEY_BETWEEN_PLANS};
@@ -12,7 +13,6 @@ use tollgate_core::sweep::wake;
 use tollgate_events::{AccountId, Envelope};
 use tollgate_operator::Act;
 use tollgate_standin::api_gateway::Key;
-use tollgate_standin::gate::{Call, Weather, failure};
 
 use super::scene::{Refuses, Scene};
 

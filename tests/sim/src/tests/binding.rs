@@ -3,6 +3,8 @@
 
 use std::collections::BTreeSet;
 
+use crate::ledger::MemoryLedger;
+use crate::world::World;
 use jiff::SignedDuration;
 use tollgate_core::account::Status;
 use tollgate_core::converge::DRIFT;
@@ -11,10 +13,9 @@ use tollgate_core::ports::{Class, Ledger, PortResult, Service};
 use tollgate_core::sweep::{ACCOUNTS_AT_ONCE, DriftReport, DriftSweep, wake};
 use tollgate_events::AccountId;
 use tollgate_operator::{Rebuild, RebuildReport};
-use tollgate_standin::cognito::{CognitoStandin, PoolConfig};
-use tollgate_standin::ledger::MemoryLedger;
+use tollgate_standin::cognito::PoolConfig;
 use tollgate_standin::stripe::When;
-use tollgate_standin::world::{BULK_QUEUE, POOL_ID, World};
+use tollgate_standin::world::{BULK_QUEUE, POOL_ID};
 
 use super::scene::{Refuses, Scene};
 use super::wrong_key::{elsewhere, handle_all, on_pro, on_record, paying};
@@ -51,10 +52,7 @@ fn account_of(world: &World) -> String {
 
 /// The same world with another user pool, in which nobody is.
 fn another_pool(world: &World) -> World {
-    let (clock, gate) = (world.clock.clone(), world.gate.clone());
-    let config = PoolConfig::tollgate("us-east-1_Elsewhere");
-    let cognito = CognitoStandin::new(clock, gate, config).expect("it is a pool");
-    World { cognito, ..world.clone() }
+    world.clone().with_pool(PoolConfig::tollgate("us-east-1_Elsewhere"))
 }
 
 fn look_at(scene: &Scene, ids: &[AccountId], run: &str) {

@@ -1,6 +1,7 @@
 //! The blast limit: what nothing explains takes ten paid plans a day, and then waits for a
 //! person; what an event, a time or an operator explains goes on.
 
+use crate::world::World;
 use jiff::SignedDuration;
 use tollgate_core::account::{PlanId, Status};
 use tollgate_core::catalog::{Catalog, CatalogFile};
@@ -11,7 +12,6 @@ use tollgate_core::sweep::wake;
 use tollgate_events::{AccountId, Envelope};
 use tollgate_operator::{Act, accept_blast};
 use tollgate_standin::stripe::{Card, When};
-use tollgate_standin::world::World;
 
 use super::scene::{Refuses, Scene};
 use crate::executor::block_on;

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::world::World;
 use jiff::SignedDuration;
 use secrecy::SecretString;
 use tollgate_core::account_api::AccountApi;
@@ -19,7 +20,6 @@ use tollgate_standin::stripe::{
     Card, Interval, Metadata, NewCustomer, NewPrice, NewSession, SessionStatus,
     Status as Subscribed, SubscriptionData,
 };
-use tollgate_standin::world::World;
 
 use super::blast::{drift, passes};
 use super::scene::Scene;
@@ -381,7 +381,7 @@ fn a_lost_secret_is_told_and_what_came_meanwhile_heals() {
     scene.worker.deriver = right;
     scene.later(SignedDuration::from_hours(1));
     assert_eq!(scene.seen(&ann).0, "pro");
-    let stripe = |call: &tollgate_standin::gate::Call| call.service == Service::Stripe;
+    let stripe = |call: &crate::gate::Call| call.service == Service::Stripe;
     assert!(scene.world.gate.calls().iter().any(stripe));
 }
 

@@ -1,12 +1,12 @@
 //! A payment link whose visitor names somebody, where the seller trusts his links: it pays for
 //! whom it names, and does nothing else to them.
 
+use crate::world::World;
 use tollgate_core::account::Status;
 use tollgate_core::account_api::{AccountApi, Refusal};
 use tollgate_events::{AccountId, CustomerId};
 use tollgate_operator::Act;
 use tollgate_standin::stripe::{Card, NewCustomer, SubscriptionData, When};
-use tollgate_standin::world::World;
 
 use super::scene::Scene;
 use crate::executor::block_on;

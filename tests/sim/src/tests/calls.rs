@@ -5,13 +5,13 @@ mod end;
 mod flows;
 mod steps;
 
+use crate::gate::{Call, failure};
 use serde_json::Value;
 use tollgate_core::converge::DRIFT;
 use tollgate_core::error_policy::{Verdict, error_policy};
 use tollgate_core::ports::{Class, Service};
 use tollgate_core::sweep::wake;
 use tollgate_operator::Act;
-use tollgate_standin::gate::{Call, failure};
 use tollgate_standin::world::BULK_QUEUE;
 
 use super::page::PAGE;

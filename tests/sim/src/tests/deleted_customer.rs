@@ -4,15 +4,15 @@
 use std::pin::pin;
 use std::task::{Context, Waker};
 
+use crate::gate::Call;
+use crate::world::World;
 use jiff::SignedDuration;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use tollgate_core::account_api::{AccountApi, Refusal};
 use tollgate_core::ports::Class;
 use tollgate_events::{AccountId, CustomerId};
-use tollgate_standin::gate::Call;
-use tollgate_standin::stripe::{Card, StripeStandin};
-use tollgate_standin::world::World;
+use tollgate_standin::stripe::{Card, Settings};
 
 use super::scene::Scene;
 use crate::clicks::both;
@@ -158,10 +158,8 @@ fn a_wrong_key_sells_nothing() {
     let scene = Scene::new();
     let ann = scene.sign_up("ann");
     buys(&scene, &ann, "pro");
-    let (clock, gate) = (scene.world.clock.clone(), scene.world.gate.clone());
-    let settings = tollgate_standin::stripe::Settings { seed: 7, ..Default::default() };
-    let stripe = StripeStandin::new(clock, gate, settings);
-    let api = api_on(&World { stripe, ..scene.world.clone() });
+    let settings = Settings { seed: 7, ..Settings::default() };
+    let api = api_on(&scene.world.clone().with_stripe(settings));
     for refused in [block_on(api.portal(&ann)), block_on(api.checkout(&ann, "basic"))] {
         let Err(Refusal::Unavailable(error)) = refused else { panic!("{refused:?}") };
         assert_eq!(error.class, Class::Denied, "{error}");

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
+use crate::gate::{Call, Fair, Weather};
+use crate::world::World;
 use jiff::SignedDuration;
 use tollgate_core::account::{
     Access, Account, Attributes, Grant, KeyId, KeyRecord, MintIntent, Reason, Slot, Status, User,
@@ -19,9 +21,8 @@ use tollgate_core::share::Share;
 use tollgate_core::sweep::{ACCOUNTS_AT_ONCE, Drift, DriftReport};
 use tollgate_events::{AccountId, CustomerId, Envelope, SubscriptionId};
 use tollgate_standin::api_gateway::{KeyPatch, NewApiKey, Patch, PatchOp, Quotas, Wall};
-use tollgate_standin::gate::{Call, Fair, Weather};
 use tollgate_standin::stripe::{Card, Interval, NewCustomer, SubscriptionData, When};
-use tollgate_standin::world::{API_ID, BULK_QUEUE, STAGE, World};
+use tollgate_standin::world::{API_ID, BULK_QUEUE, STAGE};
 
 use crate::executor::block_on;
 use crate::fair;

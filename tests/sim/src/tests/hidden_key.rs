@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Waker};
 
+use crate::gate::{Call, Effect, Fair, Weather, failure};
+use crate::world::World;
 use jiff::SignedDuration;
 use tollgate_core::account::Status;
 use tollgate_core::batch::{BatchReport, Message};
@@ -12,8 +14,6 @@ use tollgate_core::converge::Worker;
 use tollgate_core::policy::UNFINISHED_REVIEW_AFTER;
 use tollgate_core::ports::{Class, PortError};
 use tollgate_events::{Envelope, cloudtrail, cognito};
-use tollgate_standin::gate::{Call, Effect, Fair, Weather, failure};
-use tollgate_standin::world::World;
 
 use super::scene::Scene;
 use crate::executor::block_on;

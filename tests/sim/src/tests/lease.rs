@@ -4,11 +4,11 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Waker};
 
+use crate::gate::{Call, Fair};
+use crate::world::World;
 use jiff::SignedDuration;
 use tollgate_core::batch::Message;
 use tollgate_events::cognito;
-use tollgate_standin::gate::{Call, Fair};
-use tollgate_standin::world::World;
 
 use crate::coverage::Step;
 use crate::run::{dawn, worker_on};

@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::world::World;
 use jiff::SignedDuration;
 use secrecy::SecretString;
 use tollgate_core::account::{Access, KeyId, PlanId, Status, UsagePlanId};
@@ -16,9 +17,8 @@ use tollgate_operator::{
     Act, Doubt, Doubted, REBUILT_CLOSED, Rebuild, RebuildReport, Rebuilt, doubts,
 };
 use tollgate_standin::api_gateway::{NewApiKey, NewPlan};
-use tollgate_standin::cognito::{CognitoStandin, PoolConfig};
+use tollgate_standin::cognito::PoolConfig;
 use tollgate_standin::stripe::When;
-use tollgate_standin::world::World;
 
 use super::rebuild::operators_act as operate;
 use super::wrong_key::elsewhere;
@@ -139,9 +139,7 @@ fn another_pool_is_seen_before_anything_is_written() {
     let (scene, _) = eight();
     scene.world.ledger.lose_everything();
     let mut command = Command::of(&scene);
-    let config = PoolConfig::tollgate("us-east-1_Elsewhere");
-    let (clock, gate) = (scene.world.clock.clone(), scene.world.gate.clone());
-    command.world.cognito = CognitoStandin::new(clock, gate, config).unwrap();
+    command.world = command.world.with_pool(PoolConfig::tollgate("us-east-1_Elsewhere"));
     let no_owners = Doubted { doubt: Doubt::NobodysKeys, count: 10, of: 10 };
     assert_eq!(command.doubts(&scene), [no_owners]);
 }

@@ -86,7 +86,7 @@ fn a_sign_up_that_comes_again_makes_no_second_key() {
         assert_eq!(keys_of(&scene, &ben), 1);
         if !is_told {
             // Cognito had no room for it.
-            let name = scene.world.cognito.user_by_id(&ben).unwrap().username;
+            let name = scene.world.cognito.user_by_id(&ben).unwrap().username.clone();
             let nothing = [("custom:plan".to_owned(), String::new())].into();
             scene.world.cognito.write(&name, nothing).unwrap();
         }
@@ -112,7 +112,7 @@ fn nothing_is_made_for_whom_cognito_does_not_show() {
     let backup = scene.world.ledger.back_up();
     operate(&scene, &ann, Act::Close);
     rest(&scene);
-    let name = scene.world.cognito.user_by_id(&ann).unwrap().username;
+    let name = scene.world.cognito.user_by_id(&ann).unwrap().username.clone();
     scene.world.cognito.delete_user(&name).unwrap();
     drop(scene.world.cognito.take_cloudtrail());
     scene.world.ledger.restore(&backup);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use tollgate_standin::bugs::Bug;
+use crate::bugs::Bug;
 
 use super::bugs::{LIMIT, start};
 use crate::faults::FaultKind;

@@ -5,6 +5,8 @@
 //! so far are delivered into an empty ledger and an empty API Gateway: once in order,
 //! and three times each in random order, in random batches. Both must end alike.
 
+use crate::gate::Fair;
+use crate::world::World;
 use jiff::SignedDuration;
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
@@ -16,11 +18,9 @@ use tollgate_core::converge::Worker;
 use tollgate_core::sweep::sweep;
 use tollgate_events::stripe::{Reading, read};
 use tollgate_events::{AccountId, CustomerId, Envelope, cloudtrail, cognito};
-use tollgate_standin::gate::Fair;
 use tollgate_standin::stripe::{
     Card, NewCustomer, NewEndpoint, NewSession, Stripe, SubscriptionData, When,
 };
-use tollgate_standin::world::World;
 
 use crate::executor::block_on;
 use crate::run::{dawn, worker_on};

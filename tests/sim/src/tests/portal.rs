@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::world::World;
 use tollgate_core::account_api::{AccountApi, Refusal};
 use tollgate_core::catalog::CatalogFile;
 use tollgate_core::ports::Class;
@@ -10,7 +11,6 @@ use tollgate_operator::Act;
 use tollgate_standin::stripe::{
     Card, Interval, Metadata, NewPrice, SessionStatus, SubscriptionData, When,
 };
-use tollgate_standin::world::World;
 
 use super::scene::{Refuses, Scene};
 use super::wrong_key::elsewhere;

@@ -6,6 +6,8 @@ use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Waker};
 
+use crate::gate::Call;
+use crate::world::World;
 use jiff::SignedDuration;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -16,9 +18,7 @@ use tollgate_core::derive::Deriver;
 use tollgate_core::ports::{Class, Service, Stripe};
 use tollgate_core::purchase::{KEPT_FOR, MOST_CLICKS};
 use tollgate_events::{AccountId, CustomerId};
-use tollgate_standin::gate::Call;
-use tollgate_standin::stripe::{Card, Interval, NewPrice, When};
-use tollgate_standin::world::World;
+use tollgate_standin::stripe::{Card, Interval, NewPrice, Settings, When};
 
 use super::scene::{Refuses, Scene};
 use crate::clicks::both;
@@ -413,10 +413,8 @@ fn a_customer_who_never_paid_may_be_missing() {
     let scene = Scene::new();
     let ann = scene.sign_up("ann");
     session(block_on(api(&scene).checkout(&ann, "pro")));
-    let settings = tollgate_standin::stripe::Settings { seed: 7, ..Default::default() };
-    let (clock, gate) = (scene.world.clock.clone(), scene.world.gate.clone());
-    let stripe = tollgate_standin::stripe::StripeStandin::new(clock, gate, settings);
-    let wiped = World { stripe, ..scene.world.clone() };
+    let settings = Settings { seed: 7, ..Settings::default() };
+    let wiped = scene.world.clone().with_stripe(settings);
     crate::market::sell(&wiped);
     let api = AccountApi::new(worker_on(&wiped), URL);
     session(block_on(api.checkout(&ann, "pro")));

@@ -70,9 +70,7 @@ impl Scene {
 
     fn reconcile<T>(
         &self,
-        act: impl AsyncFnOnce(
-            &Reconcile<'_, tollgate_standin::world::World, tollgate_standin::sqs::SqsPort>,
-        ) -> T,
+        act: impl AsyncFnOnce(&Reconcile<'_, crate::world::World, crate::ports::SqsPort>) -> T,
     ) -> T {
         let queue = self.world.queue();
         let sweep = DriftSweep {

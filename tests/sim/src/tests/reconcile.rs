@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::ports::SqsPort;
+use crate::world::World;
 use jiff::SignedDuration;
 use tollgate_core::account::{KeyId, MintIntent, Slot, Status};
 use tollgate_core::key_name::key_name;
@@ -12,10 +14,9 @@ use tollgate_core::sweep::{
 use tollgate_events::AccountId;
 use tollgate_operator::{Excess, Reconcile, Repaired, TooMany, Word, excesses};
 use tollgate_standin::api_gateway::NewApiKey;
-use tollgate_standin::cognito::{CognitoStandin, PoolConfig};
-use tollgate_standin::sqs::SqsPort;
+use tollgate_standin::cognito::PoolConfig;
 use tollgate_standin::stripe::When;
-use tollgate_standin::world::{BULK_QUEUE, World};
+use tollgate_standin::world::BULK_QUEUE;
 
 use super::blast::demoting;
 use super::drift::Town;
@@ -237,9 +238,7 @@ fn where_nobody_is_known_nothing_is_deleted() {
     town.grow(8, 2);
     town.world.clock.advance(SignedDuration::from_mins(5));
     town.world.ledger.lose_everything();
-    let (clock, gate) = (town.world.clock.clone(), town.world.gate.clone());
-    let elsewhere = PoolConfig::tollgate("us-east-1_Elsewhere");
-    town.world.cognito = CognitoStandin::new(clock, gate, elsewhere).unwrap();
+    town.world = town.world.with_pool(PoolConfig::tollgate("us-east-1_Elsewhere"));
     let (report, findings) = town.look();
     assert_eq!((report.orphans, report.known_owners), (8, 0));
     assert_eq!(excesses(&report), [Excess { of: TooMany::Unlinked, count: 8, limit: 0 }]);

@@ -3,6 +3,9 @@
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
+use crate::ledger::MemoryLedger;
+use crate::ports::Gated;
+use crate::world::World;
 use jiff::{SignedDuration, Timestamp};
 use tollgate_core::account::PlanId;
 use tollgate_core::converge::Preview;
@@ -14,14 +17,13 @@ use tollgate_operator::{
     About, Act, Cursor, EventSource, LISTED_FOR, Rehearsal, Rehearsed, Replay, ReplayProgress,
     Selection, Sent, Step, count,
 };
-use tollgate_standin::ledger::MemoryLedger;
 use tollgate_standin::stripe::{Answer, StripeStandin};
-use tollgate_standin::world::{BULK_QUEUE, World};
+use tollgate_standin::world::BULK_QUEUE;
 
 use crate::executor::block_on;
 use crate::scene::{Mishap, Scene};
 
-type Events<'a> = EventSource<'a, MemoryLedger, StripeStandin>;
+type Events<'a> = EventSource<'a, MemoryLedger, Gated<StripeStandin>>;
 
 /// Where the events are taken from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

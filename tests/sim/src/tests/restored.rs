@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::ledger::Backup;
 use jiff::SignedDuration;
 use tollgate_core::account::{Access, PlanId, Status};
 use tollgate_core::converge::{Invocation, Stop};
@@ -12,7 +13,6 @@ use tollgate_core::ledger::Outcome;
 use tollgate_core::sweep::{ACCOUNTS_AT_ONCE, Drift, sweep};
 use tollgate_events::{AccountId, CustomerId, DisputeId};
 use tollgate_operator::{Act, REBUILT_GRANT, REBUILT_HOLD, RebuildReport};
-use tollgate_standin::ledger::Backup;
 use tollgate_standin::stripe::When;
 
 use super::rebuild::operators_act as operate;

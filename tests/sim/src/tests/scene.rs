@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Waker};
 
+use crate::gate::{Call, Fair, Weather, failure};
+use crate::world::World;
 use jiff::{SignedDuration, Timestamp};
 use tollgate_core::account::{Account, Status};
 use tollgate_core::batch::{BatchReport, Message};
@@ -16,9 +18,8 @@ use tollgate_events::stripe::{Reading, read};
 use tollgate_events::{AccountId, Envelope, cloudtrail, cognito};
 use tollgate_operator::{Act, ActError, ActReceipt, OperatorAct};
 use tollgate_standin::clock::VirtualClock;
-use tollgate_standin::gate::{Call, Fair, Weather, failure};
 use tollgate_standin::stripe::NewEndpoint;
-use tollgate_standin::world::{BULK_QUEUE, EVENTS_QUEUE, World};
+use tollgate_standin::world::{BULK_QUEUE, EVENTS_QUEUE};
 
 use crate::executor::block_on;
 use crate::lives::address;

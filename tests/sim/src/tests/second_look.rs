@@ -1,6 +1,8 @@
 //! A read that does not show yet what a fresh event tells is looked at again: a minute
 //! later, three times, and no more.
 
+use crate::gate::Fair;
+use crate::world::World;
 use jiff::{SignedDuration, Timestamp};
 use tollgate_core::batch::Message;
 use tollgate_core::converge::Worker;
@@ -10,9 +12,8 @@ use tollgate_events::{
     AccountId, CustomerId, ENVELOPE_VERSION, Envelope, EventId, Hint, PriceId, Source, Subject,
     Via, cognito,
 };
-use tollgate_standin::gate::Fair;
 use tollgate_standin::stripe::{Card, NewCustomer, SubscriptionData};
-use tollgate_standin::world::{BULK_QUEUE, World};
+use tollgate_standin::world::BULK_QUEUE;
 
 use crate::executor::block_on;
 use crate::run::{dawn, worker_on};

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use crate::gate::Call;
 use jiff::SignedDuration;
 use tollgate_core::account::Status;
 use tollgate_core::ports::{Class, Ledger, Service};
 use tollgate_events::AccountId;
-use tollgate_standin::gate::Call;
 use tollgate_standin::world::{EVENTS_QUEUE, VISIBILITY};
 
 use super::scene::{Refuses, Scene};

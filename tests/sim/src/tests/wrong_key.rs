@@ -1,6 +1,7 @@
 //! A worker whose Stripe key is one of another account of the same mode, while the webhooks are
 //! right: to it, every customer is missing. Nothing is decided, and it heals with the key.
 
+use crate::world::World;
 use jiff::SignedDuration;
 use tollgate_core::account::Status;
 use tollgate_core::batch::BatchReport;
@@ -10,10 +11,7 @@ use tollgate_core::ports::Ledger;
 use tollgate_core::sweep::wake;
 use tollgate_events::{AccountId, CustomerId, DisputeId, Envelope, Via};
 use tollgate_operator::Act;
-use tollgate_standin::stripe::{
-    Card, NewCustomer, Settings, StripeStandin, SubscriptionData, When,
-};
-use tollgate_standin::world::World;
+use tollgate_standin::stripe::{Card, NewCustomer, Settings, SubscriptionData, When};
 
 use super::scene::Scene;
 use crate::executor::block_on;
@@ -30,8 +28,7 @@ pub(super) fn elsewhere(world: &World, readable: bool) -> World {
         restricted_keys_read_account: readable,
         ..Settings::default()
     };
-    let stripe = StripeStandin::new(world.clock.clone(), world.gate.clone(), settings);
-    World { stripe, ..world.clone() }
+    world.clone().with_stripe(settings)
 }
 
 fn with_the_wrong_key(world: &World, readable: bool) -> Worker<World> {

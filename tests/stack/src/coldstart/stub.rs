@@ -24,7 +24,7 @@ use tokio_rustls::rustls::crypto::aws_lc_rs::default_provider;
 use tokio_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use tokio_rustls::server::TlsStream;
 use tollgate_local::secrets as local_secrets;
-use tollgate_standin::gate::Fair;
+use tollgate_standin::clock::VirtualClock;
 use tollgate_standin::secrets_manager;
 use tollgate_standin::stripe;
 use tollgate_standin::world::World;
@@ -80,7 +80,7 @@ impl Stub {
             ["certificates.pem", "certificate.pem"].map(|it| dir.join(it));
         std::fs::write(&certificates, authorities() + &tls.pem)?;
         std::fs::write(&certificate, &tls.pem)?;
-        let world = World::new("2026-03-01T09:00:00Z".parse()?, 1, &aws, Arc::new(Fair));
+        let world = World::on(VirtualClock::starting_at("2026-03-01T09:00:00Z".parse()?), 1, &aws);
         let routes = Router::new()
             .route("/2018-06-01/runtime/invocation/next", get(next))
             .route("/2018-06-01/runtime/invocation/{request}/{kind}", post(answer))

@@ -14,8 +14,8 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tollgate_core::ports::Clock;
 use tollgate_functions::adapters::system::SystemClock;
+use tollgate_standin::calls::Calls;
 use tollgate_standin::clock::VirtualClock;
-use tollgate_standin::gate::Gate;
 use tollgate_standin::stripe::{Answer, Settings, StripeStandin, router};
 
 use super::http;
@@ -49,7 +49,7 @@ impl Shop {
             base_url: url.clone(),
             ..Settings::default()
         };
-        let stripe = StripeStandin::new(VirtualClock::starting_at(now), Gate::default(), settings);
+        let stripe = StripeStandin::new(VirtualClock::starting_at(now), Calls::default(), settings);
         let http = http::client()?;
         let down = Arc::new(AtomicBool::new(false));
         let app = router(stripe.clone()).layer(from_fn({

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use tollgate_core::ledger::StackRecord;
-use tollgate_core::ports::{Ledger, Queue, QueueName, Service};
+use tollgate_core::ports::{Ledger, Queue, QueueName};
 use tollgate_core::sweep::Drift;
 use tollgate_events::{Envelope, Via};
 use tollgate_local::customer::Customer;
 use tollgate_local::timeline::is_tollgates;
-use tollgate_standin::gate::Call;
+use tollgate_standin::calls::Call;
+use tollgate_standin::calls::Service;
 use tollgate_standin::stripe::{Card, DRAFT_TIME, Interval, NewPrice, When};
 use tollgate_standin::world::POOL_ID;
 
@@ -24,7 +25,7 @@ impl Shop {
     /// their number is Stripe's choice.
     fn spent(&self) -> String {
         let mut counts: BTreeMap<String, usize> = BTreeMap::new();
-        for call in self.stack.world.gate.take_calls().iter().filter(|call| is_counted(call)) {
+        for call in self.stack.world.calls.take().iter().filter(|call| is_counted(call)) {
             *counts.entry(format!("{} {}", call.service, call.operation)).or_default() += 1;
         }
         let lines: Vec<_> = counts.iter().map(|(call, count)| format!("{call} ×{count}")).collect();
@@ -54,7 +55,7 @@ async fn from_now_on(shop: &Shop) -> Told {
 
 /// Tollgate's calls, those that read the ledger's indexes included.
 fn is_counted(call: &Call) -> bool {
-    (is_tollgates(call) || call.service == Service::Ledger) && call.service != Service::Queue
+    (is_tollgates(call) || call.service == Service::DynamoDb) && call.service != Service::Sqs
 }
 
 /// Somebody with a plan, in a quiet hour: nothing is due, nothing is fresh.

@@ -24,9 +24,10 @@ use std::ffi::OsString;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{mpsc, oneshot};
 use tollgate::cli::{Io, Surroundings, run};
-use tollgate_core::ports::{Clock, Service};
+use tollgate_core::ports::Clock;
+use tollgate_local::clock::StackClock;
 use tollgate_local::stack::{Options, Stack};
-use tollgate_standin::clock::VirtualClock;
+use tollgate_standin::calls::Service;
 use tollgate_standin::stripe::Stripe;
 
 /// A stack, and somebody who operates it.
@@ -69,7 +70,7 @@ pub(crate) const HIDDEN: &str = "rk_test_typed_out_of_sight";
 /// The stack's clock, as the command has it: whoever sleeps moves it.
 #[derive(Clone)]
 pub(crate) struct CommandClock {
-    clock: VirtualClock,
+    clock: StackClock,
     /// Where the stack runs meanwhile: whoever sleeps wakes when it has done all that was
     /// under way by then.
     naps: Option<mpsc::UnboundedSender<Nap>>,
@@ -79,7 +80,7 @@ type Nap = (SignedDuration, oneshot::Sender<()>);
 
 impl CommandClock {
     /// On a stack in which nothing happens meanwhile.
-    pub(crate) fn alone(clock: VirtualClock) -> Self {
+    pub(crate) fn alone(clock: StackClock) -> Self {
         Self { clock, naps: None }
     }
 }
@@ -169,7 +170,7 @@ impl<S: Borrow<Stack>> Operator<S> {
             interrupted: &|| {
                 let left = self.patience.get();
                 self.patience.set(left.saturating_sub(1));
-                let calls = || self.stack().world.gate.calls();
+                let calls = || self.stack().world.calls.since(0);
                 let enough = |operation| calls().iter().any(|call| call.operation == operation);
                 left == 0 || self.enough_after.get().is_some_and(enough)
             },
@@ -191,10 +192,10 @@ impl<S: Borrow<Stack>> Operator<S> {
 
     /// The calls since the last time that change something, as `operation subject`.
     pub(crate) fn writes(&self) -> Vec<String> {
-        let calls = self.stack().world.gate.take_calls().into_iter();
+        let calls = self.stack().world.calls.take().into_iter();
         let reads = ["Get", "Describe", "GET "];
         calls
-            .filter(|call| call.service != Service::Ledger)
+            .filter(|call| call.service != Service::DynamoDb)
             .filter(|call| !reads.iter().any(|read| call.operation.starts_with(read)))
             .map(|call| call.operation.to_owned())
             .collect()
@@ -203,7 +204,7 @@ impl<S: Borrow<Stack>> Operator<S> {
     /// The same, the ledger's among them.
     pub(crate) fn all_writes(&self) -> Vec<String> {
         let reads = ["Get", "AdminGet", "Describe", "List", "Query", "Scan", "BatchGet", "GET "];
-        let calls = self.stack().world.gate.take_calls().into_iter().map(|call| call.operation);
+        let calls = self.stack().world.calls.take().into_iter().map(|call| call.operation);
         let writes = calls.filter(|call| !reads.iter().any(|read| call.starts_with(read)));
         writes.map(str::to_owned).collect()
     }
@@ -214,7 +215,7 @@ impl<S: Borrow<Stack>> Operator<S> {
 
     /// Whether the command wrote a text, or a call was logged with it.
     pub(crate) fn shows(&self, text: &str) -> bool {
-        let logged = format!("{:?}", self.stack().world.gate.calls());
+        let logged = format!("{:?}", self.stack().world.calls.since(0));
         self.written.borrow().contains(text) || logged.contains(text)
     }
 }

@@ -7,6 +7,7 @@ use anyhow::{Context, ensure};
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 use tollgate_core::ports::{Clock, Ledger};
+use tollgate_events::AccountId;
 use tollgate_functions::adapters::system::SystemClock;
 use tollgate_local::customer::Customer;
 use tollgate_local::stack::Stack;
@@ -50,7 +51,7 @@ async fn waiting_for_a_budget_takes_the_clock_into_no_future() -> anyhow::Result
             ensure!(clock <= now, "{clock} is not yet: it is {now}");
             let mut keys = 0;
             for user in stack.world.cognito.users() {
-                let account = stack.ledger.account(&user.id).await?;
+                let account = stack.ledger.account(&AccountId::parse(user.sub)?).await?;
                 keys += usize::from(account.is_some_and(|account| account.key().is_some()));
             }
             Ok(keys == names.len())

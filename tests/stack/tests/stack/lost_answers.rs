@@ -2,11 +2,12 @@
 
 use jiff::SignedDuration;
 use tollgate_core::ledger::{Claim, Commit, CommitResult};
-use tollgate_core::ports::{Ledger, Service};
+use tollgate_core::ports::Ledger;
 use tollgate_events::AccountId;
 use tollgate_local::faults::{Fault, Faults};
 
 use crate::shop::{Shop, Told, Weather, on};
+use tollgate_standin::calls::Service;
 
 /// Two keys for one account would be paid for by one and used by anybody: whatever is
 /// lost on the way, one is made.
@@ -30,7 +31,7 @@ async fn a_key_is_minted_once_whatever_is_lost() -> Told {
         assert_eq!(faults.tally().values().sum::<usize>(), way.len(), "{way:?}");
         let keys = shop.stack.world.api_gateway.scene(|model, _| model.keys().count());
         assert_eq!(keys, 1, "{way:?}");
-        let calls = shop.stack.world.gate.take_calls();
+        let calls = shop.stack.world.calls.take();
         let reached = calls.iter().filter(|call| call.operation == "CreateApiKey").count();
         assert_eq!(reached, 1, "{way:?}");
         shop.holds().await?;
@@ -46,7 +47,7 @@ async fn a_claim_and_a_commit_recognise_themselves() -> Told {
     let shop = Shop::open_in(&Weather::Foul(faults.clone())).await?;
     let (ledger, id) = (&shop.stack.functions().ledger, AccountId::parse("sub-1")?);
     let until = shop.now() + SignedDuration::from_mins(1);
-    faults.order(Service::Ledger, &[Fault::Lost, Fault::Lost]);
+    faults.order(Service::DynamoDb, &[Fault::Lost, Fault::Lost]);
     let Claim::Taken { account } = ledger.claim(&id, shop.now(), until).await? else {
         panic!("it was refused for its own lease");
     };
@@ -57,8 +58,8 @@ async fn a_claim_and_a_commit_recognise_themselves() -> Told {
     account.lease_until = None;
     account.commit_id = Some("commit-1".into());
     let commit = Commit::of(account);
-    faults.order(Service::Ledger, &[Fault::Lost, Fault::Lost]);
+    faults.order(Service::DynamoDb, &[Fault::Lost, Fault::Lost]);
     assert_eq!(ledger.commit(&commit).await?, CommitResult::Committed);
-    assert_eq!(faults.tally(), [((Service::Ledger, Fault::Lost), 4)].into());
+    assert_eq!(faults.tally(), [((Service::DynamoDb, Fault::Lost), 4)].into());
     Ok(())
 }

@@ -19,6 +19,7 @@ use anyhow::Context;
 use serde_json::{Value, json};
 use tollgate_core::policy::Policy;
 use tollgate_core::ports::Ledger as _;
+use tollgate_events::AccountId;
 use tollgate_events::EventRef;
 use tollgate_standin::stripe::{Metadata, NewEndpoint};
 
@@ -127,7 +128,8 @@ async fn attempts_of(shop: &Shop) -> anyhow::Result<BTreeMap<EventRef, u64>> {
 async fn state(shop: &Shop) -> anyhow::Result<Value> {
     let mut accounts = Vec::new();
     for user in shop.stack.world.cognito.users() {
-        let account = shop.account(&user.id).await?.context("no account")?;
+        let account =
+            shop.account(&AccountId::parse(user.sub.as_str())?).await?.context("no account")?;
         let told = user.attribute("custom:plan");
         accounts.push(json!([account.id, account.version, account.access, told]));
     }

@@ -8,13 +8,14 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use tollgate_core::account::{Account, Status};
 use tollgate_core::ledger::StoredEvent;
-use tollgate_core::ports::{Ledger, Service};
+use tollgate_core::ports::Ledger;
 use tollgate_events::{AccountId, EventId, EventRef, Source};
 use tollgate_functions::handlers;
 use tollgate_local::customer::{Answer, Customer};
 use tollgate_local::faults::Faults;
 use tollgate_local::invariants::check;
 use tollgate_local::stack::{Options, Stack};
+use tollgate_standin::calls::Service;
 use tollgate_standin::stripe::{
     Answer as Answered, Card, Delivery, Stripe, Subscription, SubscriptionData,
 };
@@ -163,7 +164,7 @@ impl Shop {
     pub(crate) async fn seen(&self, id: &AccountId, key: Option<&str>) -> anyhow::Result<Seen> {
         let account = self.account(id).await?.context("no account")?;
         let nobody = Customer::new(&self.stack, "nobody");
-        let user = self.stack.world.cognito.user_by_id(id);
+        let user = self.stack.world.cognito.user_by_sub(id.as_str());
         let attribute = user.and_then(|user| user.attribute("custom:plan").map(str::to_owned));
         Ok(Seen {
             plan: account.access.plan.as_ref().map_or("none".into(), ToString::to_string),
@@ -225,8 +226,8 @@ impl Shop {
 
     /// No event was parked because a call failed: whatever failed was to be tried again.
     async fn nothing_was_given_up(&self) -> Told {
-        use Service::{ApiGateway, Cognito, Ledger, Queue, Stripe};
-        let services = [ApiGateway, Cognito, Ledger, Queue, Stripe].map(|it| it.to_string());
+        use Service::{ApiGateway, Cognito, DynamoDb, Sqs, Stripe};
+        let services = [ApiGateway, Cognito, DynamoDb, Sqs, Stripe].map(|it| it.to_string());
         for event in self.stack.ledger.stuck(None).await?.items {
             let (name, detail) = (event.record.event, event.record.detail.unwrap_or_default());
             let a_call_failed = services.iter().any(|service| detail.starts_with(service));

@@ -1,10 +1,12 @@
+use secrecy::ExposeSecret;
+
 use super::*;
 
 #[test]
 fn a_value_that_exists_conflicts_until_its_key_is_deleted() {
     let w = world();
     let first = w.key(VALUE);
-    let again = || NewApiKey { value: Some(KeyValue::new(VALUE)), ..NewApiKey::default() };
+    let again = || NewApiKey { value: Some(SecretString::from(VALUE)), ..NewApiKey::default() };
     let refused = w.standin.scene(|model, now| model.create_api_key(again(), now)).unwrap_err();
     assert_eq!(refused.exception, Exception::Conflict);
     w.standin.scene(|model, now| model.delete_api_key(&first, now)).unwrap();
@@ -15,7 +17,7 @@ fn a_value_that_exists_conflicts_until_its_key_is_deleted() {
 fn a_value_has_20_to_128_letters_and_digits() {
     let w = world();
     let create = |value: String| {
-        let new = NewApiKey { value: Some(KeyValue::new(value)), ..NewApiKey::default() };
+        let new = NewApiKey { value: Some(SecretString::from(value)), ..NewApiKey::default() };
         w.standin.scene(|model, now| model.create_api_key(new, now)).map(drop)
     };
     for good in ["a".repeat(20), "Z9".repeat(64)] {
@@ -34,8 +36,8 @@ fn a_key_is_disabled_unless_said_and_its_value_is_generated() {
     let create = |model: &mut Model, now| model.create_api_key(NewApiKey::default(), now);
     let (a, b) = (w.standin.scene(create).unwrap(), w.standin.scene(create).unwrap());
     assert!(!a.enabled);
-    assert_eq!(a.value.expose().len(), 40);
-    assert_ne!(a.value.expose(), b.value.expose());
+    assert_eq!(a.value.expose_secret().len(), 40);
+    assert_ne!(a.value.expose_secret(), b.value.expose_secret());
 }
 
 #[test]

@@ -9,18 +9,18 @@ use super::*;
 /// A pool behind HTTP.
 struct Served {
     pool: CognitoStandin,
-    gate: Gate,
+    calls: Calls,
     url: String,
 }
 
 async fn serve(config: PoolConfig) -> Served {
-    let gate = Gate::default();
-    let pool = CognitoStandin::new(clock(), gate.clone(), config).unwrap();
+    let calls = Calls::default();
+    let pool = CognitoStandin::new(clock(), calls.clone(), config).unwrap();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     pool.set_endpoint(&url);
     tokio::spawn(axum::serve(listener, router([pool.clone()])).into_future());
-    Served { pool, gate, url }
+    Served { pool, calls, url }
 }
 
 impl Served {
@@ -414,10 +414,10 @@ async fn every_call_is_logged_by_sub() {
     let served = serve(config()).await;
     served.ada().await;
     served.admin("AdminGetUser", "ada").await;
-    let calls = served.gate.calls();
+    let calls = served.calls.since(0);
     let operations: Vec<&str> = calls.iter().map(|call| call.operation).collect();
     assert_eq!(operations, ["SignUp", "ConfirmSignUp", "InitiateAuth", "AdminGetUser"]);
-    let sub = served.pool.users()[0].id.to_string();
+    let sub = served.pool.users()[0].sub.clone();
     assert_eq!(calls[3].subject, sub);
     assert!(calls.iter().all(|call| call.subject.is_empty() || call.subject == sub));
 }

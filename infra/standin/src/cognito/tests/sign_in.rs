@@ -16,7 +16,7 @@ fn secret(text: &str) -> SecretString {
 
 /// A pool with Ada, confirmed, and her password.
 fn with_ada(clock: &VirtualClock) -> CognitoStandin {
-    let pool = CognitoStandin::new(clock.clone(), Gate::default(), config()).unwrap();
+    let pool = CognitoStandin::new(clock.clone(), Calls::default(), config()).unwrap();
     pool.sign_up_confirmed("ada", "a@example.com").unwrap();
     pool.set_password("ada", secret("correct horse")).unwrap();
     pool.take_triggers();
@@ -67,7 +67,7 @@ async fn an_id_token_holds_the_attributes_as_of_its_issue() {
     assert_eq!(after.all["auth_time"], before["auth_time"]);
     assert_eq!(after.all["iat"], 1_700_000_060);
     assert_eq!(after.all["exp"], 1_700_003_660);
-    assert_eq!(after.id, pool.users()[0].id);
+    assert_eq!(after.sub, pool.users()[0].sub);
     for (name, value) in [
         ("cognito:username", json!("ada")),
         ("email", json!("a@example.com")),

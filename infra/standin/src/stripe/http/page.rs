@@ -10,7 +10,7 @@ use crate::stripe::state::Stripe;
 
 /// Which page is asked for.
 #[derive(Debug)]
-pub(in crate::stripe) struct Paging {
+pub struct Paging {
     limit: usize,
     starting_after: Option<String>,
     ending_before: Option<String>,
@@ -18,7 +18,7 @@ pub(in crate::stripe) struct Paging {
 
 impl Paging {
     /// A full page after a row, or the first.
-    pub(in crate::stripe) fn after(row: Option<&str>) -> Self {
+    pub fn after(row: Option<&str>) -> Self {
         Self { limit: 100, starting_after: row.map(str::to_owned), ending_before: None }
     }
 
@@ -42,7 +42,10 @@ impl Paging {
     }
 
     /// The page's rows, newest first, and whether there are more in its direction.
-    pub(in crate::stripe) fn cut<'a, T>(
+    ///
+    /// # Errors
+    /// The cursor is no row of the list.
+    pub fn cut<'a, T>(
         &self,
         rows: impl Iterator<Item = &'a T>,
         object: &str,

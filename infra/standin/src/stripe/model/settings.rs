@@ -27,7 +27,7 @@ pub struct Settings {
     /// Keys that are taken no more: they were rolled, or have expired.
     /// <https://docs.stripe.com/keys#roll-keys>
     pub expired_keys: Vec<String>,
-    /// Whether restricted keys may read the account. The ports face has such a key.
+    /// Whether restricted keys may read the account.
     pub restricted_keys_read_account: bool,
     /// Live mode instead of test mode.
     pub livemode: bool,

@@ -51,8 +51,8 @@ impl Stripe {
         shown
     }
 
-    /// <https://docs.stripe.com/api/subscriptions/object>
-    pub(in crate::stripe) fn show_subscription(&self, subscription: &Subscription) -> Value {
+    /// As the API shows a subscription. <https://docs.stripe.com/api/subscriptions/object>
+    pub fn show_subscription(&self, subscription: &Subscription) -> Value {
         let items = subscription.items.iter().map(|i| self.show_item(subscription, i));
         let items_url = format!("/v1/subscription_items?subscription={}", subscription.id);
         let mut items = list(&items_url, items, false);
@@ -121,7 +121,7 @@ impl Stripe {
     }
 
     /// The page on which an invoice can be seen and paid, once it is finalized.
-    pub(in crate::stripe) fn invoice_url(&self, invoice: &Invoice) -> Option<String> {
+    pub fn invoice_url(&self, invoice: &Invoice) -> Option<String> {
         invoice.finalized_at.map(|_| format!("{}/invoice/{}", self.settings.base_url, invoice.id))
     }
 

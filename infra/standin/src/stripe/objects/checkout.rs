@@ -92,7 +92,7 @@ impl Stripe {
     }
 
     /// Where the hosted checkout page of a session is.
-    pub(in crate::stripe) fn checkout_url(&self, session: &str) -> String {
+    pub fn checkout_url(&self, session: &str) -> String {
         format!("{}/pay/{session}", self.settings.base_url)
     }
 

@@ -7,8 +7,8 @@ use crate::stripe::model::{Charge, Dispute, Invoice, InvoiceStatus, Refund, Warn
 use crate::stripe::state::Stripe;
 
 impl Stripe {
-    /// <https://docs.stripe.com/api/charges/object>
-    pub(in crate::stripe) fn show_charge(&self, charge: &Charge) -> Value {
+    /// As the API shows a charge. <https://docs.stripe.com/api/charges/object>
+    pub fn show_charge(&self, charge: &Charge) -> Value {
         let succeeded = charge.failure.is_none();
         let unused = json!({
             "application": null,

@@ -1,9 +1,7 @@
-//! The two faces: HTTP as Stripe's libraries speak it, and the port.
+//! HTTP as Stripe's libraries speak it.
 
 use reqwest::{Client, Method, StatusCode};
 use serde_json::{Value, json};
-use tollgate_core::ports::{ChargeSeen, CustomerRecord, CustomerSeen, NewCheckout, Stripe as Port};
-use tollgate_events::{AccountId, CustomerId, NamedAccount, PriceId, SubscriptionId};
 
 use super::webhooks::serve;
 use super::*;
@@ -475,68 +473,4 @@ async fn events_are_filtered_by_type_time_and_delivery_and_kept_30_days() {
     assert_eq!(count(vec![("delivery_success", "false".into())]).await, 0);
     api.standin.advance_to(start() + days(31));
     assert_eq!(count(vec![created()]).await, 1);
-}
-
-#[tokio::test]
-async fn the_port_sees_what_http_shows() {
-    let standin = standin();
-    let price = standin.account().add_product_price("Pro", Interval::Month, 2900, "pro").unwrap();
-    let named = NamedAccount {
-        id: AccountId::parse("sub-1").unwrap(),
-        proof: Some("1:ab".into()),
-        stack: None,
-    };
-    let customer = standin.create_customer(&named, "c").await.unwrap();
-    assert_eq!(standin.create_customer(&named, "c").await.unwrap(), customer, "one per account");
-    let record = CustomerRecord { id: customer.clone(), named: Some(named.clone()) };
-    assert_eq!(standin.customer(&customer).await.unwrap(), CustomerSeen::There(record));
-
-    let found = standin.price_by_lookup_key("pro").await.unwrap().unwrap();
-    assert_eq!(found.as_str(), price);
-    let new = NewCheckout {
-        account: named.clone(),
-        customer: customer.clone(),
-        price: found.clone(),
-        metered: false,
-        success_url: "https://shop.invalid/".into(),
-        cancel_url: "https://shop.invalid/".into(),
-        idempotency_key: "k".into(),
-    };
-    let checkout = standin.create_checkout(&new).await.unwrap();
-    assert_eq!(standin.create_checkout(&new).await.unwrap(), checkout);
-    assert_eq!(standin.checkouts(&customer).await.unwrap(), Some(vec![checkout.clone()]));
-    assert_eq!((checkout.named, checkout.price), (Some(named), Some(found)));
-
-    let id = standin.account().complete_checkout(&checkout.id, Card::Pays).unwrap();
-    assert!(!standin.expire_checkout(&checkout.id).await.unwrap(), "it was completed");
-    let live = standin.subscriptions(&customer).await.unwrap().unwrap();
-    assert_eq!(live[0].id.as_str(), id);
-    let latest = live[0].latest_invoice.as_ref().unwrap();
-    assert_eq!(latest.finalized_at, Some(start()));
-    assert_eq!(live[0].prices[0].lookup_key.as_deref(), Some("pro"));
-
-    let dispute = standin.account().open_dispute(customer.as_str()).unwrap();
-    let dispute = dispute.as_str().to_owned().try_into().unwrap();
-    let dispute = standin.dispute(&dispute).await.unwrap().unwrap();
-    assert_eq!(dispute.customer.as_ref(), Some(&customer));
-    let charge = standin.charge(&dispute.charge).await.unwrap();
-    assert_eq!(charge, ChargeSeen::There(Some(customer.clone())));
-    assert!(standin.create_portal(&customer, "https://shop.invalid/").await.is_ok());
-
-    let subscription = SubscriptionId::parse(id).unwrap();
-    for _ in 0..2 {
-        standin.cancel_subscription(&subscription).await.unwrap();
-    }
-    let listed = async || standin.subscriptions(&customer).await.unwrap();
-    assert_eq!(listed().await, Some(vec![]), "canceled ones are not listed");
-    standin.account().delete_customer(customer.as_str()).unwrap();
-    assert_eq!(listed().await, Some(vec![]));
-    assert_eq!(standin.customer(&customer).await.unwrap(), CustomerSeen::Deleted);
-    standin.account().settings_mut().lists_deleted_customers = false;
-    assert_eq!(listed().await, None);
-    let unknown = CustomerId::parse("cus_x").unwrap();
-    assert_eq!(standin.subscriptions(&unknown).await.unwrap(), None);
-    assert_eq!(standin.customer(&unknown).await.unwrap(), CustomerSeen::Missing);
-    let no_price = NewCheckout { price: PriceId::parse("price_x").unwrap(), ..new };
-    assert!(standin.create_checkout(&no_price).await.is_err());
 }

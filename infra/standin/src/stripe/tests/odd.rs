@@ -1,12 +1,8 @@
 //! Metered prices, and objects that are shown otherwise than they are.
 
 use serde_json::{Value, json};
-use tollgate_core::ports::Stripe as _;
-use tollgate_core::stripe::SubscriptionStatus;
-use tollgate_events::{CustomerId, SubscriptionId};
 
 use super::*;
-use crate::gate::Gate;
 
 fn metered(world: &mut World) -> String {
     let product = world.stripe.create_product("Usage", Metadata::new());
@@ -77,49 +73,4 @@ fn what_is_odd_is_told_as_far_as_it_is_json() {
         let shown = world.stripe.as_told(world.stripe.object(&bought).unwrap());
         assert_eq!(shown["status"], told);
     }
-}
-
-/// The port tells of a row what the adapter would.
-#[tokio::test]
-async fn a_row_that_cannot_be_read_is_left_out_in_bulk_and_told_to_whoever_asks_for_it() {
-    let standin = StripeStandin::new(
-        VirtualClock::starting_at(start()),
-        Gate::default(),
-        Settings::default(),
-    );
-    let (ids, customer) = {
-        let mut account = standin.account();
-        let price = account.add_product_price("Pro", Interval::Month, 2900, "pro").unwrap();
-        let customer = account.create_customer(NewCustomer::default());
-        let mut buy =
-            || account.subscribe(&customer, &[&price], SubscriptionData::default()).unwrap();
-        ([buy(), buy(), buy()], customer)
-    };
-    let customer = CustomerId::parse(customer).unwrap();
-    standin.account().make_odd(&ids[1], "/status", "null");
-    let page = standin.all_subscriptions(None).await.unwrap();
-    let read: Vec<_> = page.items.iter().map(|it| it.id.as_str()).collect();
-    assert_eq!(read, [&ids[2], &ids[0]]);
-    assert_eq!(page.unreadable[0].owner.as_deref(), Some(customer.as_str()));
-    assert!(page.unreadable[0].to_string().contains(&ids[1]));
-    let theirs = standin.subscriptions(&customer).await.unwrap().unwrap();
-    let unreadable = theirs.iter().filter(|it| it.status == SubscriptionStatus::Unreadable);
-    assert_eq!((theirs.len(), unreadable.count()), (3, 1));
-    let odd = SubscriptionId::parse(ids[1].as_str()).unwrap();
-    let read = standin.subscription(&odd).await.unwrap().unwrap();
-    assert_eq!(read.status, SubscriptionStatus::Unreadable);
-
-    standin.account().mend(&ids[1]);
-    standin.account().make_odd(&ids[1], "/customer", "null");
-    assert_eq!(standin.all_subscriptions(None).await.unwrap().items.len(), 2);
-    assert_eq!(
-        standin.subscriptions(&customer).await.unwrap().unwrap().len(),
-        3,
-        "it was asked for"
-    );
-
-    standin.account().mend(&ids[1]);
-    standin.account().make_odd(&ids[1], "/items/data/0/price", "null");
-    let read = standin.subscription(&odd).await.unwrap().unwrap();
-    assert!(read.has_unreadable_price());
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use secrecy::ExposeSecret;
 use serde_json::{Value, json, to_value};
 use tollgate_core::account::{Access, Account};
 use tollgate_core::ledger::{Entry, EventRecord, StoredEvent, is_wake};
@@ -16,7 +17,7 @@ use crate::scene::Scene;
 pub(super) type Values = BTreeMap<String, String>;
 
 pub(super) fn values(scene: &Scene) -> Values {
-    let of = |key: &Key| (key.id.clone(), key.value.expose().to_owned());
+    let of = |key: &Key| (key.id.clone(), key.value.expose_secret().to_owned());
     scene.world.api_gateway.scene(|model, _| model.keys().map(of).collect())
 }
 
@@ -94,7 +95,7 @@ fn keys(scene: &Scene, before: &Values) -> Value {
         let keys = model.keys().map(|key| {
             let value = match before.get(&key.id) {
                 None => "new",
-                Some(value) if value == key.value.expose() => "kept",
+                Some(value) if value == key.value.expose_secret() => "kept",
                 Some(_) => "another",
             };
             json!([key.id, key.name, key.description, key.enabled, key.plans, value])

@@ -6,13 +6,14 @@ use std::fmt::Write;
 use anyhow::Context;
 use jiff::SignedDuration;
 use serde_json::json;
-use tollgate_core::ports::{Ledger, Service};
+use tollgate_core::ports::Ledger;
 use tollgate_core::sweep::Drift;
 use tollgate_local::access::Asked;
 use tollgate_local::customer::Customer;
 use tollgate_local::demo;
 use tollgate_local::faults::{Fault, Faults};
 use tollgate_local::stack::{Options, Stack};
+use tollgate_standin::calls::Service;
 use tollgate_standin::stripe::{Card, NewCustomer};
 use tollgate_standin::world::{BULK_QUEUE, DEAD_LETTER_QUEUES, EVENTS_QUEUE};
 

@@ -448,7 +448,7 @@ async fn an_address_that_nobody_has_verified_names_nobody() -> anyhow::Result<()
     operator.stack.settle().await?;
     let granted = operator.tollgate_while_it_runs(grant, NONE).await?;
     assert_eq!(granted.exit, 0, "{granted:?}");
-    let account = operator.stack.ledger.account(&verified).await?;
+    let account = operator.stack.ledger.account(&AccountId::parse(verified)?).await?;
     assert_eq!(
         account.and_then(|it| it.access.plan).map(|it| it.to_string()).as_deref(),
         Some("pro")

@@ -16,6 +16,7 @@ use tollgate_core::ledger::{KeyCount, StackRecord};
 use tollgate_core::policy::Policy;
 use tollgate_core::ports::Ledger;
 use tollgate_functions::adapters::stripe::API_VERSION;
+use tollgate_local::clock::StackClock;
 use tollgate_local::stack::{Options, Stack, TABLE};
 use tollgate_operator::doctor::NEWEST_API_VERSION;
 use tollgate_operator::storefront::{METADATA_SECRET, METADATA_STACK};
@@ -37,7 +38,7 @@ const SECRETS: [&str; 3] = ["StripeKeySecret", "WebhookSecrets", "KeySecrets"];
 struct Clinic {
     stack: Stack,
     plans: PathBuf,
-    clock: VirtualClock,
+    clock: StackClock,
     sdk: SdkConfig,
     own_key: Option<&'static str>,
 }
@@ -313,7 +314,7 @@ const BREAKS: &[(&str, &str, Break)] = &[
     }),
     ("queues-dead-letters", "warning", a_letter_dies),
     ("clock-skew", "failure", |it| {
-        it.clock = VirtualClock::starting_at(it.clock.time());
+        it.clock = VirtualClock::starting_at(it.clock.time()).into();
         it.clock.advance(SignedDuration::from_mins(6));
     }),
 ];

@@ -4,9 +4,10 @@ use jiff::SignedDuration;
 use serde_json::Value;
 use tollgate_core::account::PlanId;
 use tollgate_core::ledger::StoredEvent;
-use tollgate_core::ports::{Ledger as _, Service};
+use tollgate_core::ports::Ledger as _;
 use tollgate_events::AccountId;
 use tollgate_local::customer::Customer;
+use tollgate_standin::calls::Service;
 use tollgate_standin::stripe::{Answer, Card, NewCustomer, SubscriptionData};
 use tollgate_standin::world::{BULK_QUEUE, EVENTS_QUEUE};
 
@@ -318,7 +319,7 @@ async fn a_replay_that_goes_on_at_once_misses_nothing_that_was_handled() -> anyh
     }
     let line = "replay --from-stripe --since 1h --yes --wait --wait-for 1m";
     for _ in 0..2 {
-        scene.operator.stack.world.gate.take_calls();
+        scene.operator.stack.world.calls.take();
         scene.operator.enough_after.set(Some("SendMessageBatch"));
         let stopped = scene.events(line).await;
         scene.operator.enough_after.set(None);
@@ -360,7 +361,7 @@ Sent 2 events as replay RUN; before: 2 parked."
     );
     let told = "error: 2 events were not handled within 1m\n  They stay on the queue: `tollgate --stack local queue status` tells how it goes.\n";
     assert_eq!(slow.err, told);
-    scene.operator.stack.world.gate.take_calls();
+    scene.operator.stack.world.calls.take();
     scene.operator.enough_after.set(Some("SendMessageBatch"));
     let enough = scene.events("replay --outcome parked --yes --wait").await;
     scene.operator.enough_after.set(None);
@@ -375,7 +376,7 @@ Sent 2 events as replay RUN; before: 2 parked."
 #[tokio::test]
 async fn a_mistake_sends_nothing() -> anyhow::Result<()> {
     let scene = Scene::open().await?;
-    scene.operator.stack.world.gate.take_calls();
+    scene.operator.stack.world.calls.take();
     for (line, exit, told) in [
         ("list --help", 0, "Examples:"),
         ("replay --help", 0, "Ctrl-C stops it"),
@@ -406,8 +407,8 @@ async fn a_mistake_sends_nothing() -> anyhow::Result<()> {
         (refused.exit, scene.told(&refused.out).as_str()),
         (3, "5 events to replay (last time: 5 applied).")
     );
-    let calls = scene.operator.stack.world.gate.take_calls();
-    assert!(calls.iter().all(|call| call.service != Service::Queue), "nothing is sent");
+    let calls = scene.operator.stack.world.calls.take();
+    assert!(calls.iter().all(|call| call.service != Service::Sqs), "nothing is sent");
     assert!(scene.operator.stack.world.sqs.receive(BULK_QUEUE, 10)?.is_empty());
     Ok(())
 }

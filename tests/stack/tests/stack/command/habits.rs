@@ -3,6 +3,7 @@
 use anyhow::Context;
 use serde_json::Value;
 use tollgate::cli::definition;
+use tollgate_core::catalog::CatalogFile;
 use tollgate_core::ports::Ledger;
 use tollgate_local::customer::Customer;
 use tollgate_local::stack::{Options, Stack};
@@ -175,7 +176,7 @@ async fn without_a_yes_no_command_changes_anything() -> anyhow::Result<()> {
         let runs = if asks { &["", " --dry-run"][..] } else { &[""][..] };
         for more in runs {
             let run = format!("{}{more}", filled(line, &words));
-            operator.stack.world.gate.take_calls();
+            operator.stack.world.calls.take();
             let said = operator.tollgate(&run, input(line)).await;
             assert_eq!(operator.all_writes(), Vec::<String>::new(), "{run}: {said:?}");
             refused += usize::from(asks && more.is_empty() && said.exit == 3);
@@ -265,7 +266,7 @@ async fn the_local_stack_has_a_catalog_of_its_own() -> anyhow::Result<()> {
     let operator = Operator::start().await?;
     let (stack, port) = on_ports_in_a_row().await?;
     let shown = operator.run(&format!("--local={port} plans show"), NONE).await;
-    let usage_plans = stack.world.catalog().catalog;
+    let usage_plans = CatalogFile::parse(&stack.world.plans_toml)?.catalog;
     for plan in usage_plans.plans() {
         assert!(shown.out.contains(plan.usage_plan.as_str()), "{}: {shown:?}", plan.id);
     }

@@ -5,11 +5,12 @@ use jiff::SignedDuration;
 use serde_json::{Value, json};
 use tollgate_core::account::Slot;
 use tollgate_core::key_name::key_name;
-use tollgate_core::ports::{Ledger, Service};
+use tollgate_core::ports::Ledger;
 use tollgate_events::{AccountId, SubscriptionId};
 use tollgate_local::customer::Customer;
 use tollgate_local::stack::TABLE;
 use tollgate_standin::api_gateway::NewApiKey;
+use tollgate_standin::calls::Service;
 use tollgate_standin::stripe::{Card, Interval, NewCustomer, NewPrice, When};
 
 use super::{Input, Operator, Said};
@@ -41,7 +42,7 @@ impl Town {
         operator.stack.advance(SignedDuration::from_hours(1)).await?;
         // It says what the stack belongs to.
         operator.stack.compare().await?;
-        operator.stack.world.gate.take_calls();
+        operator.stack.world.calls.take();
         let [ann, bob] = <[AccountId; 2]>::try_from(ids).expect("there are two");
         Ok(Self { operator, ann, bob })
     }
@@ -110,7 +111,7 @@ impl Town {
 
     /// What the command has changed since the last time.
     fn changed(&self) -> Vec<String> {
-        let calls = self.operator.stack.world.gate.take_calls().into_iter();
+        let calls = self.operator.stack.world.calls.take().into_iter();
         let reads = ["Get", "GET", "List", "Describe", "Query", "BatchGetItem"];
         calls
             .filter(|call| !reads.iter().any(|read| call.operation.starts_with(read)))
@@ -224,8 +225,8 @@ async fn a_lost_table_is_rebuilt_and_nobody_loses_anything() -> anyhow::Result<(
         .operator
         .stack
         .world
-        .gate
-        .take_calls()
+        .calls
+        .take()
         .into_iter()
         .any(|call| call.service == Service::ApiGateway && !call.operation.starts_with("Get"));
     assert!(!moved);

@@ -7,7 +7,7 @@ use tollgate_core::account::{Attributes, KeyId};
 use tollgate_core::person::VerifiedEmail;
 use tollgate_core::ports::{Class, NameHolder, Ports as _, UserRecord, Users as _};
 use tollgate_events::AccountId;
-use tollgate_standin::cognito::{CognitoStandin, CustomAttribute, PoolConfig};
+use tollgate_standin::cognito::{CustomAttribute, PoolConfig};
 use tollgate_standin::world::POOL_ID;
 
 use super::face::{self, Face, Stand};
@@ -29,11 +29,8 @@ impl<F: Face> Stand<F> {
 
     /// The same face of a world whose pool has these custom attributes only.
     async fn with_attributes(custom: Vec<CustomAttribute>) -> Self {
-        let mut world = face::world();
         let config = PoolConfig { custom, ..PoolConfig::tollgate(POOL_ID) };
-        let pool = CognitoStandin::new(world.clock.clone(), world.gate.clone(), config);
-        world.cognito = pool.unwrap();
-        F::open(world).await
+        F::open(face::world().with_pool(config)).await
     }
 }
 

@@ -18,13 +18,14 @@ use tollgate_functions::adapters::sqs::SqsQueue;
 use tollgate_functions::config::{QueueConfig, WorkerConfig};
 use tollgate_functions::setup;
 use tollgate_local::access::Access;
+use tollgate_local::clock::StackClock;
 use tollgate_local::faults::Faults;
 use tollgate_local::front::{self, Front};
-use tollgate_standin::clock::VirtualClock;
-use tollgate_standin::gate::Fair;
-use tollgate_standin::sqs::SqsPort;
+use tollgate_sim::gate::Fair;
+use tollgate_sim::ports::SqsPort;
+use tollgate_sim::world::World;
 use tollgate_standin::stripe;
-use tollgate_standin::world::{BULK_QUEUE, EVENTS_QUEUE, POOL_ID, World};
+use tollgate_standin::world::{BULK_QUEUE, EVENTS_QUEUE, POOL_ID};
 
 /// The ledger's table.
 const TABLE: &str = "tollgate";
@@ -46,7 +47,17 @@ pub(crate) struct Stand<F: Face> {
     pub(crate) world: World,
 }
 
-/// The ports face: the stand-ins themselves.
+impl<F: Face> Stand<F> {
+    /// The operations that were called since the last time: a port logs them at its gate, a
+    /// stand-in that is called over HTTP by itself.
+    pub(crate) fn take_operations(&self) -> Vec<&'static str> {
+        let ports = self.world.gate.take_calls().into_iter().map(|call| call.operation);
+        let http = self.world.calls.take().into_iter().map(|call| call.operation);
+        ports.chain(http).collect()
+    }
+}
+
+/// The stand-ins as ports, as the simulation has them.
 pub(crate) struct OnThePorts;
 
 /// The HTTP face behind the real adapters; the ledger is an embedded DynamoDB.
@@ -73,7 +84,7 @@ impl Face for OnThePorts {
 }
 
 impl Face for OnTheWire {
-    type Ports = AwsPorts<VirtualClock>;
+    type Ports = AwsPorts<StackClock>;
     type Queue = SqsQueue;
 
     async fn open(world: World) -> Stand<Self> {
@@ -85,23 +96,24 @@ impl Face for OnTheWire {
 pub(crate) async fn under(faults: &Faults, world: World) -> Stand<OnTheWire> {
     let front = Front {
         sqs: world.sqs.service(),
-        cognito: tollgate_standin::cognito::router([world.cognito.clone()]),
+        cognito: tollgate_standin::cognito::router([(*world.cognito).clone()]),
         api_gateway: world.api_gateway.control_plane(),
         secrets: world.secrets.clone(),
         cloudformation: world.cloudformation.service(),
         dynamodb: serve_dynamodb().await,
         http: reqwest::Client::builder().no_proxy().build().expect("no options to go wrong"),
-        gate: world.gate.clone(),
+        calls: world.calls.clone(),
         access: Access::default(),
-        clock: world.clock.clone(),
+        clock: world.clock.standin(),
     };
     let aws = serve(faults.over_aws(front::router(front))).await;
-    let stripe = serve(faults.over_stripe(stripe::router(world.stripe.clone()))).await;
+    let stripe = serve(faults.over_stripe(stripe::router((*world.stripe).clone()))).await;
     let sdk = sdk(&aws);
     let database = aws_sdk_dynamodb::Client::new(&sdk);
     table::create_table(&database, TABLE).await.expect("the database is new");
     let config = WorkerConfig::read(settings(&world, &stripe)).expect("all is set");
-    let mut ports = AwsPorts::new(&config, &sdk, world.clock.clone()).expect("the key is text");
+    let mut ports =
+        AwsPorts::new(&config, &sdk, world.clock.standin().into()).expect("the key is text");
     // Without the client's own retries: a refusal is looked at, not waited out.
     ports.api_gateway = ControlPlane::new(aws_sdk_apigateway::Client::new(&sdk));
     Stand { ports, queue: queue(&aws, &sdk), world }

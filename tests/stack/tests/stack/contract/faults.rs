@@ -9,10 +9,11 @@ use tollgate_core::derive::KeyValue;
 use tollgate_core::ledger::CommitResult;
 use tollgate_core::ports::{
     ApiGateway as _, Class, Ledger as _, NewKey, PortResult, Ports as _, Queue as _, QueueName,
-    Service, Stripe as _, Users as _,
+    Stripe as _, Users as _,
 };
 use tollgate_events::NamedAccount;
 use tollgate_local::faults::{Fault, Faults};
+use tollgate_standin::calls::Service;
 use tollgate_standin::world::EVENTS_QUEUE;
 
 use super::face::{self, OnTheWire, Stand};
@@ -20,7 +21,7 @@ use super::ledger::{account, at, closing};
 use super::sqs::envelope;
 
 const SERVICES: [Service; 5] =
-    [Service::Stripe, Service::ApiGateway, Service::Cognito, Service::Ledger, Service::Queue];
+    [Service::Stripe, Service::ApiGateway, Service::Cognito, Service::DynamoDb, Service::Sqs];
 
 /// API Gateway and Stripe say for how long; the JSON protocols do not.
 fn class(service: Service, fault: Fault) -> Class {
@@ -53,8 +54,8 @@ impl Stand<OnTheWire> {
                 let attributes = Attributes { api_id: None, plan: Some("pro".into()) };
                 self.ports.users().write_attributes(who, &attributes).await
             }
-            Service::Ledger => self.ports.ledger().claim(&id, at(0), at(60)).await.map(drop),
-            Service::Queue => self.queue.send(QueueName::Events, &envelope(who, "cus_1")).await,
+            Service::DynamoDb => self.ports.ledger().claim(&id, at(0), at(60)).await.map(drop),
+            Service::Sqs => self.queue.send(QueueName::Events, &envelope(who, "cus_1")).await,
             Service::SecretsManager | Service::CloudFormation => unreachable!("it is no port"),
         }
     }
@@ -80,11 +81,11 @@ impl Stand<OnTheWire> {
                 let user = users.iter().find(|user| user.username == who);
                 usize::from(user.is_some_and(|user| user.attribute("custom:plan").is_some()))
             }
-            Service::Ledger => {
+            Service::DynamoDb => {
                 let found = self.ports.ledger().account(&account(who)).await.unwrap();
                 found.map_or(0, |account| usize::try_from(account.epoch).unwrap())
             }
-            Service::Queue => {
+            Service::Sqs => {
                 let messages = world.sqs.receive(EVENTS_QUEUE, 10).unwrap();
                 for message in &messages {
                     world.sqs.delete(EVENTS_QUEUE, &message.receipt).unwrap();
@@ -134,11 +135,11 @@ async fn every_fault_has_its_class_and_only_a_lost_answer_leaves_an_effect() {
 async fn a_transaction_in_conflict_is_no_verdict() {
     let faults = Faults::default();
     let stand = face::under(&faults, face::world()).await;
-    stand.change(Service::Ledger, "ann").await.unwrap();
+    stand.change(Service::DynamoDb, "ann").await.unwrap();
     let ledger = stand.ports.ledger();
     let claimed = ledger.account(&account("ann")).await.unwrap().unwrap();
     let commit = closing(&claimed, "commit-1");
-    faults.order(Service::Ledger, &[Fault::Conflict]);
+    faults.order(Service::DynamoDb, &[Fault::Conflict]);
     assert_eq!(ledger.commit(&commit).await.unwrap_err().class, Class::Conflict);
     let unchanged = ledger.account(&account("ann")).await.unwrap().unwrap();
     assert_eq!(unchanged, claimed);

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use jiff::SignedDuration;
 use tollgate_core::ports::{Class, Queue as _, QueueName};
 use tollgate_events::{Envelope, EventId, Source, Subject, Via};
-use tollgate_standin::sqs::{Message, SqsStandin};
+use tollgate_standin::sqs::Message;
 use tollgate_standin::world::{
     BULK_QUEUE, DEAD_LETTER_QUEUES, EVENTS_QUEUE, MAX_RECEIVES, VISIBILITY,
 };
@@ -108,11 +108,9 @@ pub(super) async fn a_replay_is_no_duplicate<F: Face>(stand: Stand<F>) {
 
 pub(super) async fn many_messages_go_ten_to_a_call<F: Face>(stand: Stand<F>) {
     let many: Vec<_> = (0..23).map(|n| envelope(&format!("evt_{n}"), "cus_1")).collect();
-    stand.world.gate.take_calls();
+    stand.take_operations();
     stand.queue.send_all(QueueName::Events, &many).await.unwrap();
-    let calls = stand.world.gate.take_calls();
-    let batches = calls.iter().filter(|call| call.operation == "SendMessageBatch");
-    assert_eq!((batches.count(), calls.len()), (3, 3));
+    assert_eq!(stand.take_operations(), ["SendMessageBatch"; 3]);
     let mut received = Vec::new();
     while let messages @ [_, ..] = &stand.receive()[..] {
         received.extend(messages.iter().map(|message| Envelope::decode(&message.body).unwrap()));
@@ -120,7 +118,7 @@ pub(super) async fn many_messages_go_ten_to_a_call<F: Face>(stand: Stand<F>) {
     }
     assert_eq!(received, many);
     stand.queue.send_all(QueueName::Events, &[]).await.unwrap();
-    assert!(stand.world.gate.take_calls().is_empty(), "nothing to send is no call");
+    assert!(stand.take_operations().is_empty(), "nothing to send is no call");
     stand.world.sqs.set_down(true);
     let refused = stand.queue.send_all(QueueName::Events, &many).await;
     assert_eq!(refused.unwrap_err().class, Class::Unavailable);
@@ -166,9 +164,7 @@ pub(super) async fn a_queue_that_is_down_is_unavailable<F: Face>(stand: Stand<F>
 }
 
 pub(super) async fn a_queue_that_is_missing_is_a_wrong_configuration<F: Face>(_: Stand<F>) {
-    let mut world = face::world();
-    world.sqs = SqsStandin::new(world.clock.clone(), world.gate.clone());
-    let stand = F::open(world).await;
+    let stand = F::open(face::world().without_queues()).await;
     let refused = stand.queue.send(QueueName::Events, &envelope("evt_1", "cus_1")).await;
     assert_eq!(refused.unwrap_err().class, Class::Denied);
 }

@@ -2,9 +2,10 @@
 
 use anyhow::Context;
 use jiff::SignedDuration;
-use tollgate_core::ports::Service;
+
 use tollgate_local::faults::{Fault, Faults};
 use tollgate_standin::api_gateway::{Patch, PatchOp};
+use tollgate_standin::calls::Service;
 use tollgate_standin::stripe::{Card, NewCustomer, NewSession, When};
 
 use super::book::Responder;

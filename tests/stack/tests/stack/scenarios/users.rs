@@ -1,7 +1,9 @@
 //! The users: how they come, how they go.
 
 use jiff::SignedDuration;
+use secrecy::ExposeSecret;
 use serde_json::json;
+use tollgate_events::AccountId;
 use tollgate_local::customer::Customer;
 use tollgate_standin::stripe::{Card, Status};
 use tollgate_standin::world::POOL_ID;
@@ -100,7 +102,7 @@ pub(super) async fn a_lost_sign_up_is_caught_up_at_the_next_sign_in(weather: Wea
     Customer::new(&shop.stack, "ann").sign_up().await?;
     shop.stack.world.sqs.set_down(false);
     shop.settle().await?;
-    let id = shop.stack.world.cognito.users()[0].id.clone();
+    let id = AccountId::parse(shop.stack.world.cognito.users()[0].sub.as_str())?;
     assert_eq!(shop.account(&id).await?, None);
     let ann = shop.welcome("ann").await?;
     assert_eq!(ann.seen().await?, on("free"));
@@ -111,7 +113,7 @@ pub(super) async fn a_lost_sign_up_is_caught_up_at_the_next_sign_in(weather: Wea
 pub(super) async fn a_federated_user_has_a_key(weather: Weather) -> Told {
     let shop = Shop::open_in(&weather).await?;
     let sign_in = || shop.stack.world.cognito.federated_sign_in("Google", "117", "gus@example.com");
-    let id = sign_in()?;
+    let id = AccountId::parse(sign_in()?)?;
     shop.triggers().await?;
     while !shop.is_prompt() && shop.account(&id).await?.is_none() {
         sign_in()?;
@@ -120,7 +122,10 @@ pub(super) async fn a_federated_user_has_a_key(weather: Weather) -> Told {
     let account = shop.account(&id).await?.expect("the sign-up made it");
     let key = account.key().expect("the sign-up made it").id.to_string();
     let value = shop.stack.world.api_gateway.scene(|model, _| {
-        model.get_api_key(&key).map(|key| key.value.expose().to_owned()).expect("it is there")
+        model
+            .get_api_key(&key)
+            .map(|key| key.value.expose_secret().to_owned())
+            .expect("it is there")
     });
     assert_eq!(shop.seen(&id, Some(&value)).await?, on("free"));
     shop.holds().await

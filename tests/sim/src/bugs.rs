@@ -2,7 +2,7 @@
 //! simulation catches each of them.
 //!
 //! None is in a world unless [`World::plant`](crate::world::World::plant) puts it there.
-//! A mistake of an adapter is acted on in the ports faces of the stand-ins, one of the
+//! A mistake of an adapter is acted on in the [ports](crate::ports), one of the
 //! carriage (what receives, acknowledges and configures) by the simulation that carries.
 //! Nothing of this is in Tollgate's own code.
 

@@ -1,4 +1,4 @@
-//! The port's face: the same model, without HTTP.
+//! Stripe as a port.
 
 use jiff::Timestamp;
 use serde_json::json;
@@ -12,22 +12,17 @@ use tollgate_events::{
     ChargeId, CustomerId, DisputeId, EventId, NamedAccount, PriceId, ProductId, SubscriptionId,
 };
 
-use super::StripeStandin;
-use super::changes::When;
-use super::checkout::NewSession;
-use super::customers::NewCustomer;
-use super::error::{ErrorKind, StripeError, StripeResult};
-use super::http::page::Paging;
-use super::model::{
-    Dispute, Event, Invoice, InvoiceStatus, Item, Line, Metadata, PauseBehavior, Session,
-    SessionStatus, Subscription, SubscriptionData,
+use tollgate_standin::stripe::{
+    Dispute, ErrorKind, Event, Invoice, InvoiceStatus, Item, Line, Metadata, NewCustomer,
+    NewSession, Paging, PauseBehavior, Session, SessionStatus, Status, Stripe, StripeError,
+    StripeResult, StripeStandin, Subscription, SubscriptionData, When,
 };
-use super::state::Stripe;
-use super::transitions::Status;
+
+use super::Gated;
 use crate::bugs::Bug;
 use crate::gate::failure;
 
-impl StripeStandin {
+impl Gated<StripeStandin> {
     /// One call through the gate.
     async fn call<T>(
         &self,
@@ -252,7 +247,7 @@ fn session_for(checkout: &NewCheckout) -> NewSession {
     }
 }
 
-impl tollgate_core::ports::Stripe for StripeStandin {
+impl tollgate_core::ports::Stripe for Gated<StripeStandin> {
     async fn account_id(&self) -> PortResult<Option<String>> {
         self.call("GET /v1/account", "", |stripe| {
             let settings = stripe.settings_mut();
@@ -294,7 +289,7 @@ impl tollgate_core::ports::Stripe for StripeStandin {
 
     async fn all_subscriptions(&self, page: Option<&str>) -> PortResult<Page<seen::Subscription>> {
         let page = self.call("GET /v1/subscriptions", "all", |stripe| {
-            let rows = stripe.subscriptions.newest_first();
+            let rows = stripe.subscriptions();
             let listed = |row: &&Subscription| {
                 row.status != Status::Canceled && stripe.clock_of(&row.customer).is_none()
             };
@@ -336,7 +331,7 @@ impl tollgate_core::ports::Stripe for StripeStandin {
             (self.gate.has(Bug::NothingIsPaid), self.gate.has(Bug::OpenIsPaid));
         self.call("GET /v1/invoices", id.as_str(), |stripe| {
             let is_paid = |row: &&Invoice| row.status == InvoiceStatus::Paid || open_count;
-            let rows = stripe.invoices.newest_first();
+            let rows = stripe.invoices();
             let rows = rows.filter(|row| row.subscription == id.as_str()).filter(is_paid).take(100);
             let total = |total: i64| if zero_counts { total.max(1) } else { total };
             Ok(rows
@@ -428,7 +423,7 @@ impl tollgate_core::ports::Stripe for StripeStandin {
         page: Option<&str>,
     ) -> PortResult<Page<seen::Dispute>> {
         self.call("GET /v1/disputes", "all", |stripe| {
-            let rows = stripe.disputes.newest_first();
+            let rows = stripe.disputes();
             let rows = rows.filter(|row| row.created.as_second() >= from.as_second());
             let (rows, more) = Paging::after(page).cut(rows, "dispute", |row| &row.id)?;
             let next = rows.last().filter(|_| more).map(|row| row.id.clone());

@@ -1,6 +1,7 @@
-//! The ports face: what Tollgate's worker calls, through the gate, page by page.
+//! API Gateway as a port: what Tollgate's worker calls, through the gate, page by page.
 
 use jiff::Timestamp;
+use secrecy::{ExposeSecret, SecretString};
 use tollgate_core::account::{KeyId, UsagePlanId};
 use tollgate_core::derive::KeyValue;
 use tollgate_core::ports::{
@@ -8,15 +9,16 @@ use tollgate_core::ports::{
 };
 use tollgate_events::AccountId;
 
-use super::ApiGatewayStandin;
-use super::error::Refusal;
-use super::keys::{KeyPatch, KeyQuery, NewApiKey, no_such_key};
-use super::model::{Listing, Model};
-use super::objects::{Key, Plan};
+use tollgate_standin::api_gateway::{
+    ApiGatewayStandin, Exception, Key, KeyPatch, KeyQuery, Listing, Model, NewApiKey, Plan,
+    Refusal, no_such_key,
+};
+
+use super::Gated;
 use crate::bugs::Bug;
 use crate::gate::failure;
 
-impl ApiGatewayStandin {
+impl Gated<ApiGatewayStandin> {
     async fn through_gate<T>(
         &self,
         operation: &'static str,
@@ -44,7 +46,7 @@ impl ApiGatewayStandin {
         act: impl FnOnce(&mut Model, Timestamp) -> Result<T, Refusal>,
     ) -> PortResult<T> {
         self.control(operation, act).map_err(|refusal| {
-            let class = match refusal.exception.class() {
+            let class = match class(refusal.exception) {
                 Class::Throttled { .. } if self.gate.has(Bug::ThrottledIsDenied) => Class::Denied,
                 class => class,
             };
@@ -85,7 +87,7 @@ impl ApiGatewayStandin {
     }
 }
 
-impl ApiGatewayStandin {
+impl Gated<ApiGatewayStandin> {
     /// What the making of a key is logged under: never its value.
     fn subject_of(&self, key: &NewKey) -> String {
         let leak = self.gate.has(Bug::ValueLogged).then(|| key.value.expose());
@@ -93,12 +95,13 @@ impl ApiGatewayStandin {
     }
 }
 
-impl ApiGateway for ApiGatewayStandin {
+impl ApiGateway for Gated<ApiGatewayStandin> {
     async fn create_key(&self, key: &NewKey) -> PortResult<KeyId> {
         let new = || NewApiKey {
             name: Some(key.name.clone()),
             description: Some(key.description.clone()),
-            value: (!self.gate.has(Bug::ValueNotSent)).then(|| key.value.clone()),
+            value: (!self.gate.has(Bug::ValueNotSent))
+                .then(|| SecretString::from(key.value.expose())),
             customer_id: Some(key.customer_id.to_string()),
             enabled: true,
             ..NewApiKey::default()
@@ -112,7 +115,7 @@ impl ApiGateway for ApiGatewayStandin {
             return Ok(key_id(&made.id));
         }
         let made = made?;
-        let value = self.gate.has(Bug::ValueTakenForId).then(|| made.value.expose());
+        let value = self.gate.has(Bug::ValueTakenForId).then(|| made.value.expose_secret());
         Ok(key_id(value.unwrap_or(&made.id)))
     }
 
@@ -121,7 +124,7 @@ impl ApiGateway for ApiGatewayStandin {
     }
 
     async fn key_value(&self, key: &KeyId) -> PortResult<Option<KeyValue>> {
-        Ok(self.get(key).await?.map(|key| key.value))
+        Ok(self.get(key).await?.map(|key| key_value(&key)))
     }
 
     async fn keys_of(&self, account: &AccountId) -> PortResult<Vec<ApiKey>> {
@@ -241,8 +244,8 @@ fn none_if_missing<T>(result: PortResult<T>) -> PortResult<Option<T>> {
 fn api_key(key: Key, with_value: bool) -> ApiKey {
     ApiKey {
         id: key_id(&key.id),
+        value: with_value.then(|| key_value(&key)),
         name: key.name.unwrap_or_default(),
-        value: with_value.then_some(key.value),
         customer_id: key.customer_id.and_then(|id| AccountId::parse(id).ok()),
         enabled: key.enabled,
         created_at: Some(key.created),
@@ -262,5 +265,20 @@ fn plan_stages(plan: &Plan) -> PlanStages {
         id: UsagePlanId::parse(plan.id.as_str())
             .expect("ids given here are ten letters and digits"),
         stages: plan.stages.iter().map(|it| format!("{}:{}", it.api_id, it.stage)).collect(),
+    }
+}
+
+fn key_value(key: &Key) -> KeyValue {
+    KeyValue::new(key.value.expose_secret())
+}
+
+/// How the service's exceptions are classified, as the adapter does it.
+fn class(exception: Exception) -> Class {
+    match exception {
+        Exception::BadRequest | Exception::NotImplemented => Class::Invalid,
+        Exception::NotFound => Class::NotFound,
+        Exception::Conflict => Class::Conflict,
+        Exception::LimitExceeded => Class::LimitExceeded,
+        Exception::TooManyRequests { after } => Class::Throttled { after: Some(after) },
     }
 }

@@ -1,83 +1,7 @@
 use reqwest::StatusCode;
 use serde_json::{Value, json};
-use tollgate_core::account::{KeyId, UsagePlanId};
-use tollgate_core::ports::{ApiGateway, Class, NewKey, Service};
-use tollgate_events::AccountId;
 
 use super::*;
-
-fn new_key(account: &AccountId) -> NewKey {
-    NewKey {
-        name: "tollgate/test/sub-1/primary/1".into(),
-        value: KeyValue::new(VALUE),
-        customer_id: account.clone(),
-        description: "primary 1".into(),
-    }
-}
-
-#[tokio::test]
-async fn the_port_makes_enabled_keys_and_moves_them() {
-    let w = world();
-    let gateway = &w.standin;
-    let plan = UsagePlanId::parse(w.plan(None, daily(10))).unwrap();
-    let account = AccountId::parse("sub-1").unwrap();
-    let key = gateway.create_key(&new_key(&account)).await.unwrap();
-    let seen = gateway.key(&key).await.unwrap().unwrap();
-    assert!(seen.enabled && seen.value.is_none());
-    assert_eq!(seen.customer_id, Some(account.clone()));
-    assert_eq!(gateway.key_value(&key).await.unwrap().unwrap().expose(), VALUE);
-    let of = gateway.keys_of(&account).await.unwrap();
-    assert_eq!(of[0].value.as_ref().unwrap().expose(), VALUE);
-    assert!(gateway.all_keys(None).await.unwrap().items[0].value.is_none());
-
-    gateway.attach(&plan, &key).await.unwrap();
-    assert_eq!(gateway.plans_of(&key).await.unwrap()[0].id, plan);
-    assert_eq!(gateway.keys_on(&plan, None).await.unwrap().items, std::slice::from_ref(&key));
-    let today = day(w.clock.time());
-    assert_eq!(gateway.usage(&plan, &key, &today, &today).await.unwrap(), None);
-    assert_eq!(w.call(VALUE), HELLO);
-    let usage = gateway.usage(&plan, &key, &today, &today).await.unwrap().unwrap();
-    assert_eq!((usage.used, usage.remaining), (1, 9));
-
-    gateway.set_enabled(&key, false).await.unwrap();
-    assert_eq!(w.call(VALUE), FORBIDDEN);
-    gateway.detach(&plan, &key).await.unwrap();
-    gateway.delete_key(&key).await.unwrap();
-    assert!(gateway.key(&key).await.unwrap().is_none());
-    assert!(gateway.key_value(&key).await.unwrap().is_none());
-    assert!(gateway.keys_of(&account).await.unwrap().is_empty());
-}
-
-#[tokio::test]
-async fn the_port_classifies_refusals_and_logs_ids_alone() {
-    let w = world();
-    let gateway = &w.standin;
-    let (free, pro) = (w.plan(None, None), w.plan(None, None));
-    let (free, pro) = (UsagePlanId::parse(free).unwrap(), UsagePlanId::parse(pro).unwrap());
-    let account = AccountId::parse("sub-1").unwrap();
-    let key = gateway.create_key(&new_key(&account)).await.unwrap();
-    let twice = gateway.create_key(&new_key(&account)).await.unwrap_err();
-    assert_eq!((twice.class, twice.operation), (Class::Conflict, "CreateApiKey"));
-    gateway.attach(&free, &key).await.unwrap();
-    assert_eq!(gateway.attach(&pro, &key).await.unwrap_err().class, Class::Conflict);
-    assert_eq!(gateway.detach(&pro, &key).await.unwrap_err().class, Class::NotFound);
-    let gone = KeyId::parse("nosuchkey0").unwrap();
-    assert_eq!(gateway.delete_key(&gone).await.unwrap_err().class, Class::NotFound);
-    gateway.set_quotas(Quotas { keys: 1, ..Quotas::default() });
-    let other = NewKey { value: KeyValue::new("f".repeat(64)), ..new_key(&account) };
-    assert_eq!(gateway.create_key(&other).await.unwrap_err().class, Class::LimitExceeded);
-    gateway.set_wall(Some(Wall::default()));
-    let throttled = loop {
-        if let Err(error) = gateway.key(&key).await {
-            break error;
-        }
-    };
-    let after = Some(SignedDuration::from_secs(1));
-    assert_eq!(throttled.class, Class::Throttled { after });
-    let log = format!("{:?}", w.gate.calls());
-    assert!(log.contains("CreateUsagePlanKey") && !log.contains(VALUE), "{log}");
-    assert!(w.gate.calls().iter().all(|call| call.service == Service::ApiGateway));
-}
 
 /// Serves a router on a free port of this machine.
 async fn serve(router: axum::Router) -> String {
@@ -185,7 +109,7 @@ async fn http_plays_a_switch_with_its_conflicts_and_usage() {
     let (_, _, usage) =
         http.send("PATCH", &format!("/usageplans/{pro}/keys/{key}/usage"), left).await;
     assert_eq!(usage["values"][&key], json!([[0, 7]]));
-    let operations: Vec<_> = w.gate.calls().iter().map(|call| call.operation).collect();
+    let operations: Vec<_> = w.calls.since(0).iter().map(|call| call.operation).collect();
     assert_eq!(operations[..3], ["CreateUsagePlan", "CreateUsagePlan", "CreateUsagePlanKey"]);
 }
 

@@ -1,51 +1,6 @@
 use serde_json::{Value, json};
-use tollgate_core::ports::{Class, Queue as _, QueueName, Service};
-use tollgate_events::{CustomerId, ENVELOPE_VERSION, Envelope, EventId, Source, Subject, Via};
 
 use super::*;
-
-fn envelope(run: Option<&str>) -> Envelope {
-    Envelope {
-        v: ENVELOPE_VERSION,
-        source: Source::Stripe,
-        id: EventId::parse("evt_1").unwrap(),
-        kind: "customer.subscription.updated".into(),
-        subject: Subject::customer(CustomerId::parse("cus_1").unwrap()),
-        object: None,
-        occurred_at: Timestamp::UNIX_EPOCH,
-        received_at: Timestamp::UNIX_EPOCH,
-        livemode: Some(false),
-        connect_account: None,
-        via: Via::Webhook,
-        run: run.map(str::to_owned),
-        hint: None,
-    }
-}
-
-#[tokio::test]
-async fn the_port_sends_an_envelope_once_and_a_replay_of_it_again() {
-    let w = world();
-    w.sqs.create_queue("bulk.fifo", Settings::default()).unwrap();
-    let port = SqsPort::new(w.sqs.clone(), QUEUE, "bulk.fifo");
-    port.send(QueueName::Events, &envelope(None)).await.unwrap();
-    port.send(QueueName::Events, &envelope(None)).await.unwrap();
-    port.send(QueueName::Bulk, &envelope(Some("replay-1"))).await.unwrap();
-    assert_eq!((w.sqs.len(QUEUE), w.sqs.len("bulk.fifo")), (1, 1));
-    let [message] = &w.receive(10)[..] else { panic!("one message") };
-    assert_eq!(Envelope::decode(&message.body).unwrap(), envelope(None));
-    assert_eq!((message.group.as_str(), message.dedup.as_str()), ("cus_1", "evt_1"));
-    let calls = w.gate.take_calls();
-    assert_eq!(calls.len(), 3);
-    assert!(calls.iter().all(|call| call.operation == "SendMessage"));
-
-    w.sqs.set_down(true);
-    let down = port.send(QueueName::Events, &envelope(Some("2"))).await.unwrap_err();
-    assert_eq!((down.class, down.service), (Class::Unavailable, Service::Queue));
-    w.sqs.set_down(false);
-    let nowhere = SqsPort::new(w.sqs.clone(), "nowhere.fifo", "nowhere.fifo");
-    let missing = nowhere.send(QueueName::Bulk, &envelope(None)).await.unwrap_err();
-    assert_eq!(missing.class, Class::Denied);
-}
 
 struct Http(String);
 

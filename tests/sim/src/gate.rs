@@ -1,12 +1,12 @@
-//! The gate that every call to a stand-in passes: it is logged there, and there
-//! the simulation stops, fails or interleaves it.
+//! The gate that every call of a port passes on its way to a stand-in: it is logged there, and
+//! there the simulation stops, fails or interleaves it.
 
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::{Context, Poll};
 
-use tollgate_core::ports::{PortError, PortResult, Service};
+use tollgate_core::ports::{Class, PortError, PortResult, Service};
 
 use crate::bugs::Bug;
 
@@ -62,7 +62,7 @@ pub struct Fair;
 
 impl Weather for Fair {}
 
-/// The gate, shared by every stand-in of one world.
+/// The gate, shared by every port of one world.
 #[derive(Clone)]
 pub struct Gate {
     weather: Arc<dyn Weather>,
@@ -82,12 +82,7 @@ impl Gate {
         Self { weather, log: Arc::default(), planted: Arc::default() }
     }
 
-    /// Logs a call without passing it through the weather: the HTTP face.
-    pub fn log(&self, service: Service, operation: &'static str, subject: impl Into<String>) {
-        self.push(Call { service, operation, subject: subject.into() });
-    }
-
-    /// Runs a call: the ports face. Yields before and after, so that other tasks may
+    /// Runs a call. Yields before and after, so that other tasks may
     /// run in between and a simulation can stop the caller there.
     ///
     /// # Errors
@@ -180,7 +175,7 @@ impl Gate {
 pub fn failure(
     service: Service,
     operation: &'static str,
-    class: tollgate_core::ports::Class,
+    class: Class,
     detail: impl Into<String>,
 ) -> PortError {
     PortError { service, operation, class, detail: detail.into() }
@@ -188,7 +183,7 @@ pub fn failure(
 
 /// Pending once, then ready.
 #[derive(Default)]
-pub(crate) struct Yield(bool);
+struct Yield(bool);
 
 impl Future for Yield {
     type Output = ();

@@ -1,6 +1,7 @@
-//! The port: what the workers ask of a user pool.
+//! Cognito as a port: what the workers ask of a user pool, and its people by their accounts.
 
 use std::collections::BTreeMap;
+use std::ops::Deref;
 
 use tollgate_core::account::{Attributes, KeyId};
 use tollgate_core::person::VerifiedEmail;
@@ -9,31 +10,30 @@ use tollgate_core::ports::{
 };
 use tollgate_events::AccountId;
 
-use super::CognitoStandin;
-use super::error::{Code, CognitoError};
-use super::listing::PAGE;
-use super::user::{User, UserStatus};
+use tollgate_standin::cognito::{Code, CognitoError, CognitoStandin, PAGE, User, UserStatus};
+
+use super::Gated;
 use crate::bugs::Bug;
 use crate::gate::failure;
 
 const API_ID: &str = "custom:apiid";
 const PLAN: &str = "custom:plan";
 
-impl Users for CognitoStandin {
+impl Users for Gated<CognitoStandin> {
     fn pool_id(&self) -> String {
         self.config().pool_id.clone()
     }
 
-    async fn user(&self, username: &str, account: &AccountId) -> PortResult<NameHolder> {
+    async fn user(&self, username: &str, id: &AccountId) -> PortResult<NameHolder> {
         let act = || match self.lookup(username) {
-            Ok(user) if user.id == *account || self.gate.has(Bug::NamesakeTaken) => {
+            Ok(user) if user.sub == id.as_str() || self.gate.has(Bug::NamesakeTaken) => {
                 Ok(NameHolder::Account(self.read(&user)))
             }
-            Ok(user) => Ok(NameHolder::Namesake(user.id.clone())),
+            Ok(user) => Ok(NameHolder::Namesake(account(&user.sub))),
             Err(error) if error.code == Code::UserNotFound => Ok(NameHolder::Nobody),
             Err(error) => Err(classified("AdminGetUser", &error)),
         };
-        self.gate.pass(Service::Cognito, "AdminGetUser", account.as_str(), act).await
+        self.gate.pass(Service::Cognito, "AdminGetUser", id.as_str(), act).await
     }
 
     async fn find(&self, account: &AccountId) -> PortResult<Option<UserRecord>> {
@@ -83,7 +83,7 @@ impl Users for CognitoStandin {
     }
 }
 
-impl CognitoStandin {
+impl Gated<CognitoStandin> {
     fn listed(&self, user: &User) -> UserRecord {
         let mut read = record(user);
         let word = read.attributes.plan.as_deref();
@@ -99,18 +99,102 @@ impl CognitoStandin {
         let blind = self.gate.has(Bug::AttributesNotRead);
         if blind { UserRecord { attributes: Attributes::default(), ..read } } else { read }
     }
+}
 
-    /// What a call is logged under: the sub, since a user name may be personal data.
-    pub(super) fn subject(&self, username: &str) -> String {
-        self.lookup(username).map_or_else(|_| String::new(), |user| user.id.into())
+/// People who sign up, by their accounts.
+impl Gated<CognitoStandin> {
+    /// As [`CognitoStandin::sign_up_confirmed`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn sign_up_confirmed(
+        &self,
+        username: &str,
+        email: &str,
+    ) -> Result<AccountId, CognitoError> {
+        (**self).sign_up_confirmed(username, email).map(|sub| account(&sub))
     }
+
+    /// As [`CognitoStandin::sign_up_unconfirmed`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn sign_up_unconfirmed(
+        &self,
+        username: &str,
+        email: &str,
+    ) -> Result<AccountId, CognitoError> {
+        (**self).sign_up_unconfirmed(username, email).map(|sub| account(&sub))
+    }
+
+    /// As [`CognitoStandin::admin_create_user`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn admin_create_user(
+        &self,
+        username: &str,
+        email: &str,
+    ) -> Result<AccountId, CognitoError> {
+        (**self).admin_create_user(username, email).map(|sub| account(&sub))
+    }
+
+    /// As [`CognitoStandin::federated_sign_in`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn federated_sign_in(
+        &self,
+        provider: &str,
+        user_id: &str,
+        email: &str,
+    ) -> Result<AccountId, CognitoError> {
+        (**self).federated_sign_in(provider, user_id, email).map(|sub| account(&sub))
+    }
+
+    /// Every user as they are, by user name.
+    pub fn users(&self) -> Vec<PoolUser> {
+        (**self).users().into_iter().map(PoolUser::from).collect()
+    }
+
+    /// The user of an account.
+    pub fn user_by_id(&self, id: &AccountId) -> Option<PoolUser> {
+        (**self).user_by_sub(id.as_str()).map(PoolUser::from)
+    }
+}
+
+/// A user of the pool by their account.
+#[derive(Debug, Clone)]
+pub struct PoolUser {
+    /// Their account.
+    pub id: AccountId,
+    user: User,
+}
+
+impl From<User> for PoolUser {
+    fn from(user: User) -> Self {
+        Self { id: account(&user.sub), user }
+    }
+}
+
+impl Deref for PoolUser {
+    type Target = User;
+
+    fn deref(&self) -> &User {
+        &self.user
+    }
+}
+
+/// The account of a user is their `sub`.
+fn account(sub: &str) -> AccountId {
+    AccountId::parse(sub).expect("a sub is a UUID")
 }
 
 fn record(user: &User) -> UserRecord {
     let api_id = user.attribute(API_ID).and_then(|value| KeyId::parse(value).ok());
     let plan = user.attribute(PLAN).map(str::to_owned);
     UserRecord {
-        id: user.id.clone(),
+        id: account(&user.sub),
         username: user.username.clone(),
         federated: user.is_federated(),
         enabled: user.enabled,

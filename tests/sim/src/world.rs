@@ -1,0 +1,150 @@
+//! The world of the stand-ins as the workers see it: each system is a port behind one gate, and
+//! the ledger is in memory.
+
+use std::ops::Deref;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use tollgate_core::catalog::CatalogFile;
+use tollgate_core::ports::Ports;
+use tollgate_standin::api_gateway::ApiGatewayStandin;
+use tollgate_standin::clock::VirtualClock;
+use tollgate_standin::cognito::{CognitoStandin, PoolConfig};
+use tollgate_standin::sqs::SqsStandin;
+use tollgate_standin::stripe::{Settings, StripeStandin};
+use tollgate_standin::world as standins;
+use tollgate_standin::world::{BULK_QUEUE, EVENTS_QUEUE};
+
+use crate::bugs::Bug;
+use crate::gate::{Gate, Weather};
+use crate::ledger::MemoryLedger;
+use crate::ports::{Gated, SeededEntropy, SimClock, SqsPort};
+
+/// The systems and the ledger of one deployment. What is no port (queues as their poller sees
+/// them, secrets) is the stand-ins' own.
+#[derive(Clone)]
+pub struct World {
+    standins: standins::World,
+    /// The one gate.
+    pub gate: Gate,
+    /// The one clock.
+    pub clock: SimClock,
+    /// Stripe.
+    pub stripe: Gated<StripeStandin>,
+    /// API Gateway, control plane and data plane.
+    pub api_gateway: Gated<ApiGatewayStandin>,
+    /// Cognito.
+    pub cognito: Gated<CognitoStandin>,
+    /// The ledger.
+    pub ledger: MemoryLedger,
+    /// Randomness.
+    pub entropy: SeededEntropy,
+    /// `plans.toml`; the sample API's at first.
+    pub plans_toml: String,
+}
+
+impl World {
+    /// A world at `start`, under the given weather, whose ids and randomness follow from
+    /// the seed.
+    pub fn new(start: Timestamp, seed: u64, base_url: &str, weather: Arc<dyn Weather>) -> Self {
+        Self::on(VirtualClock::starting_at(start), seed, base_url, weather)
+    }
+
+    /// The same on a clock of the caller's.
+    pub fn on(clock: VirtualClock, seed: u64, base_url: &str, weather: Arc<dyn Weather>) -> Self {
+        let standins = standins::World::on(clock.clone(), seed, base_url);
+        let gate = Gate::new(weather);
+        Self {
+            clock: clock.into(),
+            stripe: Gated::new(standins.stripe.clone(), gate.clone()),
+            api_gateway: Gated::new(standins.api_gateway.clone(), gate.clone()),
+            cognito: Gated::new(standins.cognito.clone(), gate.clone()),
+            ledger: MemoryLedger::new(gate.clone()),
+            entropy: SeededEntropy::new(seed),
+            plans_toml: standins.plans_toml.clone(),
+            standins,
+            gate,
+        }
+    }
+
+    /// The same world with another Stripe account, empty and of these settings.
+    #[must_use]
+    pub fn with_stripe(self, settings: Settings) -> Self {
+        let stripe = StripeStandin::new(self.clock.standin(), self.calls.clone(), settings);
+        Self { stripe: Gated::new(stripe, self.gate.clone()), ..self }
+    }
+
+    /// The same world with another user pool, in which nobody is.
+    ///
+    /// # Panics
+    /// Where Cognito would refuse the pool's custom attributes.
+    #[must_use]
+    pub fn with_pool(self, config: PoolConfig) -> Self {
+        let pool = CognitoStandin::new(self.clock.standin(), self.calls.clone(), config);
+        let pool = pool.expect("the pool's attributes are ones that Cognito takes");
+        Self { cognito: Gated::new(pool, self.gate.clone()), ..self }
+    }
+
+    /// The same world, in which no queue has been made.
+    #[must_use]
+    pub fn without_queues(mut self) -> Self {
+        self.standins.sqs = SqsStandin::new(self.clock.standin(), self.calls.clone());
+        self
+    }
+
+    /// The catalog and policy.
+    pub fn catalog(&self) -> CatalogFile {
+        CatalogFile::parse(&self.plans_toml).expect("the catalog is valid")
+    }
+
+    /// The way to the two queues.
+    pub fn queue(&self) -> SqsPort {
+        SqsPort::new(self.sqs.clone(), self.gate.clone(), EVENTS_QUEUE, BULK_QUEUE)
+    }
+
+    /// Plants a bug in this world, to see it caught; there is none otherwise.
+    pub fn plant(&self, bug: Bug) {
+        self.gate.plant(bug);
+    }
+}
+
+impl Deref for World {
+    type Target = standins::World;
+
+    fn deref(&self) -> &standins::World {
+        &self.standins
+    }
+}
+
+impl Ports for World {
+    type Stripe = Gated<StripeStandin>;
+    type ApiGateway = Gated<ApiGatewayStandin>;
+    type Users = Gated<CognitoStandin>;
+    type Ledger = MemoryLedger;
+    type Clock = SimClock;
+    type Entropy = SeededEntropy;
+
+    fn stripe(&self) -> &Self::Stripe {
+        &self.stripe
+    }
+
+    fn api_gateway(&self) -> &Self::ApiGateway {
+        &self.api_gateway
+    }
+
+    fn users(&self) -> &Self::Users {
+        &self.cognito
+    }
+
+    fn ledger(&self) -> &MemoryLedger {
+        &self.ledger
+    }
+
+    fn clock(&self) -> &SimClock {
+        &self.clock
+    }
+
+    fn entropy(&self) -> &SeededEntropy {
+        &self.entropy
+    }
+}
