@@ -58,6 +58,8 @@ mod closing;
 mod commit;
 mod facts;
 mod lost;
+mod observe;
+mod pacing;
 mod paid;
 mod person;
 mod preview;

@@ -7,220 +7,33 @@
 //! operator holds it; a dispute holds it; the user is disabled; the best plan of all live
 //! subscription items and grants in force; the default plan.
 
+mod best;
+mod desired;
+mod facts;
 mod given;
 mod grace;
 pub mod loss;
 mod refund;
 pub mod stale;
+mod standing;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use tollgate_events::{DisputeId, PriceId, SubscriptionId};
+use tollgate_events::{DisputeId, SubscriptionId};
 
+use self::best::best_plan;
+pub use self::desired::{Desired, KeyState, Warning};
+pub use self::facts::{Facts, UserFact};
 pub(crate) use self::given::is_ours;
-use self::given::{UnknownPrices, giver};
-use self::grace::{Graces, Most};
+use self::grace::Graces;
 pub(crate) use self::refund::is_newest_paid;
 use self::refund::refunded;
-use crate::account::{
-    Access, DisputeMark, Given, Grant, PlanId, Reason, RetiringKey, Status, UsagePlanId, User,
-};
-use crate::catalog::{Catalog, Plan};
-use crate::policy::{MISSING_USER_CONFIRMED_AFTER, PlanThen, Policy, ROOM_REVIEW_AFTER};
-use crate::stripe::{Dispute, DisputeStatus, InvoiceId, Price, Subscription, SubscriptionStatus};
-
-/// What is known of the Cognito user.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum UserFact {
-    /// Not read this time: as last seen.
-    AsLastSeen,
-    /// Read, and there.
-    Found {
-        /// The user name.
-        username: String,
-        /// Whether they may sign in.
-        enabled: bool,
-    },
-    /// Read, and not there.
-    NotFound {
-        /// Whether an event says that they were deleted.
-        delete_seen: bool,
-    },
-}
-
-/// All that a decision rests on.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Facts {
-    /// The access that the ledger has.
-    pub access: Access,
-    /// The Cognito user as last seen.
-    pub last_seen: User,
-    /// The subscriptions of all linked customers, as they are now; not those that another
-    /// deployment made.
-    pub subscriptions: Vec<Subscription>,
-    /// Those of them that this deployment's own checkouts made.
-    pub proven: BTreeSet<SubscriptionId>,
-    /// What was last paid for of those that are past due, where the ledger does not know it yet.
-    pub paid_for: BTreeMap<SubscriptionId, Vec<Price>>,
-    /// Of the subscriptions that were asked about: the newest paid invoice, where all that was
-    /// charged for it was refunded.
-    pub refunds: BTreeMap<SubscriptionId, Option<InvoiceId>>,
-    /// The disputes that the ledger or an event names, as they are now.
-    pub disputes: Vec<Dispute>,
-    /// The Cognito user.
-    pub user: UserFact,
-    /// Whether a key may be made for nothing, or those that are left are kept for those who pay.
-    pub room_for_free_key: bool,
-}
-
-/// What the key should be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum KeyState {
-    /// There, and accepted.
-    Enabled,
-    /// Refused, if there is one; none is made.
-    Disabled,
-    /// Deleted.
-    Closed,
-}
-
-/// Something that a person should look at, though the account is served.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Warning {
-    /// A live subscription of ours to a price that the catalog does not know.
-    UnknownPrice {
-        /// The price to add to the catalog.
-        price: PriceId,
-        /// Until when the account keeps the plan that the subscription gave; `None` when it gives
-        /// none.
-        until: Option<Timestamp>,
-    },
-    /// Several live subscriptions of ours: the best plan wins, and all are paid.
-    SeveralSubscriptions(BTreeSet<SubscriptionId>),
-    /// A grant names a plan that the catalog does not have.
-    UnknownGrant(PlanId),
-    /// A closed account has a live subscription: somebody pays for nothing.
-    PaymentOnClosedAccount(SubscriptionId),
-    /// As above, and it is cancelled: what was paid for it is not given back by itself.
-    CancelledOnClosedAccount(SubscriptionId),
-    /// An account was closed because its user is not in the pool, and it pays: nothing tells that
-    /// somebody wanted that to end.
-    PaymentOfAbsentUser(SubscriptionId),
-}
-
-impl std::fmt::Display for Warning {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::UnknownPrice { price, until: Some(until) } => write!(
-                f,
-                "price {price} is not in the catalog, so the account keeps its last plan until \
-                 {until}; add the price to plans.toml"
-            ),
-            Self::UnknownPrice { price, until: None } => write!(
-                f,
-                "price {price} is not in the catalog, so it gives no plan; add the price to \
-                 plans.toml"
-            ),
-            Self::SeveralSubscriptions(all) => {
-                let all: Vec<_> = all.iter().map(SubscriptionId::as_str).collect();
-                write!(
-                    f,
-                    "the account pays for {} subscriptions at once: {}; where that is not meant, \
-                     cancel and refund one in Stripe",
-                    all.len(),
-                    all.join(", ")
-                )
-            }
-            Self::UnknownGrant(plan) => {
-                write!(f, "a grant names plan `{plan}`, which is not in the catalog")
-            }
-            Self::PaymentOnClosedAccount(subscription) => write!(
-                f,
-                "{subscription} is live, but the account is closed; cancel and refund it in Stripe"
-            ),
-            Self::CancelledOnClosedAccount(subscription) => write!(
-                f,
-                "{subscription} began when the account was closed, and is cancelled; refund in \
-                 Stripe what was paid for it"
-            ),
-            Self::PaymentOfAbsentUser(subscription) => write!(
-                f,
-                "{subscription} is live, and its user is not in the pool, though nothing told of a \
-                 deletion; `tollgate account close WHO --why TEXT` cancels it, and `tollgate account \
-                 release WHO --why TEXT` opens the account where the user is there"
-            ),
-        }
-    }
-}
-
-/// The access that an account should have, and why.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Desired {
-    /// The plan.
-    pub plan: Option<PlanId>,
-    /// The plan's usage plan.
-    pub usage_plan: Option<UsagePlanId>,
-    /// The key.
-    pub key: KeyState,
-    /// Replaced keys that still work: on the desired usage plan, and not for ever.
-    pub retiring: Vec<RetiringKey>,
-    /// Where the account stands.
-    pub status: Status,
-    /// Why.
-    pub reason: Reason,
-    /// What gives the plan, where a subscription does.
-    pub given: Option<Given>,
-    /// `custom:plan`; `None` when there is no user to write to.
-    pub plan_attribute: Option<String>,
-    /// When to look again; always later than now.
-    pub review_at: Option<Timestamp>,
-    /// Checkout sessions to expire. Which are open is the worker's to ask, when it is decided that
-    /// nobody may pay there.
-    pub expire: Vec<String>,
-    /// Subscriptions to cancel.
-    pub cancel: Vec<SubscriptionId>,
-    /// Subscriptions of a closed account that are to be cancelled, and not now: nobody told of the
-    /// user's deletion, or the cancellation limit holds them back.
-    pub to_cancel: BTreeSet<SubscriptionId>,
-    /// The user as now known.
-    pub user: User,
-    /// The disputes that still count.
-    pub disputes: BTreeMap<DisputeId, DisputeMark>,
-    /// Since when each past-due subscription is so.
-    pub grace: BTreeMap<SubscriptionId, Timestamp>,
-    /// What was last paid for of each of them.
-    pub paid_for: BTreeMap<SubscriptionId, Vec<Price>>,
-    /// The newest paid invoice of each subscription that does not count for its refund.
-    pub refunded: BTreeMap<SubscriptionId, InvoiceId>,
-    /// The grants that are in force, or were when the account was closed; those that are over are
-    /// history's to tell.
-    pub grants: Vec<Grant>,
-    /// What a person should look at.
-    pub warnings: Vec<Warning>,
-}
-
-impl Desired {
-    /// When the subscription that gives the plan is paid for again; nothing, where it ends then.
-    pub fn renews_at(&self, facts: &Facts) -> Option<Timestamp> {
-        let by = &self.given.as_ref()?.by;
-        let subscription = facts.subscriptions.iter().find(|it| it.id == *by)?;
-        subscription.current_period_end.filter(|_| subscription.ends_at().is_none())
-    }
-
-    /// The word for the user's attributes. Whoever has no user is closed.
-    pub fn word(&self) -> &str {
-        self.plan_attribute.as_deref().unwrap_or("closed")
-    }
-
-    /// The live subscriptions of ours, where there are several.
-    pub fn several(&self) -> Option<&BTreeSet<SubscriptionId>> {
-        self.warnings.iter().find_map(|warning| match warning {
-            Warning::SeveralSubscriptions(all) => Some(all),
-            _ => None,
-        })
-    }
-}
+use self::standing::Standing;
+use crate::account::{Access, DisputeMark, Grant, Reason, RetiringKey, Status, UsagePlanId, User};
+use crate::catalog::Catalog;
+use crate::policy::{MISSING_USER_CONFIRMED_AFTER, Policy, ROOM_REVIEW_AFTER};
+use crate::stripe::{DisputeStatus, Subscription, SubscriptionStatus};
 
 /// Decides the access of an account. `review_at` is later than `now`, or none.
 pub fn decide(facts: &Facts, catalog: &Catalog, policy: &Policy, now: Timestamp) -> Desired {
@@ -287,12 +100,6 @@ fn several(facts: &Facts, catalog: &Catalog) -> BTreeSet<SubscriptionId> {
 fn why_closed(facts: &Facts, user: &User) -> Option<Reason> {
     let by_operator = facts.access.closed.clone().map(|why| Reason::ClosedByOperator { why });
     by_operator.or_else(|| (*user == User::Deleted).then_some(Reason::UserDeleted))
-}
-
-/// Whether somebody wants the account to be closed: it was told that the user was deleted, or an
-/// operator has closed it. A user who is only missing may be in another pool.
-fn closing_is_wanted(facts: &Facts) -> bool {
-    facts.user == UserFact::NotFound { delete_seen: true } || facts.access.closed.is_some()
 }
 
 /// What follows from the last sight of the user and this one. Deleted is final.
@@ -400,7 +207,7 @@ fn ended(
         let is_new = already && !access.to_cancel.contains(&id);
         if !policy.cancel_when_user_deleted {
             warnings.push(Warning::PaymentOnClosedAccount(id));
-        } else if closing_is_wanted(facts) {
+        } else if facts.want_closing() {
             warnings.extend(is_new.then(|| Warning::CancelledOnClosedAccount(id.clone())));
             cancel.push(id);
         } else {
@@ -503,164 +310,9 @@ fn waits_for_key(facts: &Facts, standing: &Standing<'_>) -> bool {
     !facts.room_for_free_key && !has_key(&facts.access) && standing.reason == Reason::DefaultPlan
 }
 
-/// The best plan so far, and when something about it ends.
-struct Standing<'a> {
-    plan: Option<&'a Plan>,
-    reason: Reason,
-    given: Option<Given>,
-    until: Option<Timestamp>,
-    review_at: Option<Timestamp>,
-    warnings: Vec<Warning>,
-}
-
-/// What offers a plan.
-struct Offer {
-    reason: Reason,
-    given: Option<Given>,
-    until: Option<Timestamp>,
-}
-
-impl<'a> Standing<'a> {
-    /// Takes a plan if it is better; of two claims to the same plan, the one that lasts
-    /// longer; of two that last alike, the first.
-    fn offer(&mut self, plan: &'a Plan, offer: Offer) {
-        let lasts = |until: Option<Timestamp>| until.unwrap_or(Timestamp::MAX);
-        let better = self
-            .plan
-            .is_none_or(|best| (plan.rank, lasts(offer.until)) > (best.rank, lasts(self.until)));
-        if better {
-            let Offer { reason, given, until } = offer;
-            (self.plan, self.reason, self.given, self.until) = (Some(plan), reason, given, until);
-        }
-    }
-
-    fn review(&mut self, at: Option<Timestamp>, now: Timestamp) {
-        if let Some(at) = at.filter(|at| *at > now) {
-            self.review_at = Some(self.review_at.map_or(at, |sooner| sooner.min(at)));
-        }
-    }
-}
-
-fn best_plan<'a>(
-    facts: &Facts,
-    catalog: &'a Catalog,
-    (policy, refunded): (&Policy, &BTreeMap<SubscriptionId, InvoiceId>),
-    graces: &Graces,
-    now: Timestamp,
-) -> Standing<'a> {
-    let mut standing = Standing {
-        plan: None,
-        reason: Reason::NoPlan,
-        given: None,
-        until: None,
-        review_at: None,
-        warnings: Vec::new(),
-    };
-    if let Some(plan) = catalog.default_plan() {
-        let reason = Reason::DefaultPlan;
-        standing.offer(plan, Offer { reason, given: None, until: None });
-    }
-    let counts = |it: &&Subscription| !refunded.contains_key(&it.id);
-    let mut subscriptions: Vec<_> = facts.subscriptions.iter().filter(counts).collect();
-    subscriptions.sort_by(|a, b| a.id.cmp(&b.id));
-    let mut unknown = Vec::new();
-    for subscription in subscriptions {
-        let Some((until, reason)) = live(subscription, graces, policy, now) else { continue };
-        standing.review(until, now);
-        let most = graces.most(subscription, catalog);
-        if !offer_items(&mut standing, subscription, (catalog, most), &reason, until) {
-            unknown.push((subscription, until));
-        }
-    }
-    offer_grants(&mut standing, &facts.access, catalog, now);
-    let of_unknown = UnknownPrices { facts, catalog, policy, now };
-    for (subscription, until) in unknown {
-        of_unknown.offer(&mut standing, subscription, until);
-    }
-    standing
-}
-
-/// Until when a subscription counts and what the reason then is; `None` when it does not.
-fn live(
-    subscription: &Subscription,
-    graces: &Graces,
-    policy: &Policy,
-    now: Timestamp,
-) -> Option<(Option<Timestamp>, Reason)> {
-    if is_ended_by_policy(subscription, policy) {
-        return None;
-    }
-    let id = || subscription.id.clone();
-    let ends = subscription.ends_at();
-    let (until, reason) = match subscription.status {
-        SubscriptionStatus::Trialing | SubscriptionStatus::Active => match ends {
-            None => (None, Reason::Subscription { subscription: id() }),
-            Some(at) => (Some(at), Reason::Ending { subscription: id(), at }),
-        },
-        SubscriptionStatus::PastDue => {
-            let graced = graces.end_of(subscription, policy)?;
-            let until = ends.map_or(graced, |at| at.min(graced));
-            (Some(until), Reason::Grace { subscription: id(), until })
-        }
-        SubscriptionStatus::Incomplete
-        | SubscriptionStatus::IncompleteExpired
-        | SubscriptionStatus::Canceled
-        | SubscriptionStatus::Unpaid
-        | SubscriptionStatus::Paused
-        | SubscriptionStatus::Other(_)
-        | SubscriptionStatus::Unreadable => return None,
-    };
-    until.is_none_or(|until| until > now).then_some((until, reason))
-}
-
-/// Whether a subscription that is live by its status does not count by the seller's choice.
-fn is_ended_by_policy(subscription: &Subscription, policy: &Policy) -> bool {
-    subscription.voids_invoices && policy.pause_collection_void == PlanThen::End
-}
-
-/// Offers what a live subscription's items sell; whether that is all that it may sell. An
-/// unknown add-on beside a known plan changes nothing; one that cannot be read may be the plan.
-fn offer_items<'a>(
-    standing: &mut Standing<'a>,
-    subscription: &Subscription,
-    (catalog, most): (&'a Catalog, Most<'a>),
-    reason: &Reason,
-    until: Option<Timestamp>,
-) -> bool {
-    let sold: Vec<_> = subscription.sold().filter_map(|p| catalog.plan_of(p)).collect();
-    for plan in sold.iter().filter_map(|plan| most.of(plan)) {
-        let given = Given {
-            by: subscription.id.clone(),
-            plan: plan.id.clone(),
-            prices: subscription.price_ids(),
-            unknown_since: None,
-        };
-        standing.offer(plan, Offer { reason: reason.clone(), given: Some(given), until });
-    }
-    !sold.is_empty() && !subscription.has_unreadable_price()
-}
-
 /// The grants that count.
 fn in_force(access: &Access, now: Timestamp) -> Vec<Grant> {
     access.grants.iter().filter(|grant| !grant.is_over(now)).cloned().collect()
-}
-
-fn offer_grants<'a>(
-    standing: &mut Standing<'a>,
-    access: &Access,
-    catalog: &'a Catalog,
-    now: Timestamp,
-) {
-    for grant in access.grants.iter().filter(|grant| !grant.is_over(now)) {
-        standing.review(grant.until, now);
-        match catalog.plan(&grant.plan) {
-            Some(plan) => {
-                let reason = Reason::Grant { until: grant.until };
-                standing.offer(plan, Offer { reason, given: None, until: grant.until });
-            }
-            None => standing.warnings.push(Warning::UnknownGrant(grant.plan.clone())),
-        }
-    }
 }
 
 #[cfg(test)]

@@ -6,7 +6,9 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use tollgate_events::{PriceId, SubscriptionId};
 
-use super::{Facts, Offer, Standing, Warning};
+use super::desired::Warning;
+use super::facts::Facts;
+use super::standing::{Offer, Standing};
 use crate::account::{Access, Given, Reason};
 use crate::catalog::Catalog;
 use crate::policy::Policy;

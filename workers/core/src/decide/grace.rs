@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use tollgate_events::SubscriptionId;
 
-use super::Facts;
+use super::facts::Facts;
 use crate::catalog::{Catalog, Plan};
 use crate::policy::Policy;
 use crate::stripe::{LatestInvoice, Price, Subscription, SubscriptionStatus};

@@ -8,8 +8,11 @@
 use jiff::Timestamp;
 use tollgate_events::{Envelope, SubscriptionId};
 
+use super::best::is_ended_by_policy;
+use super::desired::{Desired, KeyState};
+use super::facts::Facts;
+use super::given::giver;
 use super::grace::{ends_grace, never_paid};
-use super::{Desired, Facts, KeyState, closing_is_wanted, giver, is_ended_by_policy};
 use crate::account::{Access, Given, Grant, Reason, Status};
 use crate::catalog::Catalog;
 use crate::policy::Policy;
@@ -83,7 +86,7 @@ impl Case<'_> {
     /// What speaks for a loss.
     pub fn evidence(&self, loss: Loss) -> Evidence {
         match loss {
-            Loss::Closed if closing_is_wanted(self.facts) => Evidence::Explained,
+            Loss::Closed if self.facts.want_closing() => Evidence::Explained,
             Loss::Closed => Evidence::Counted,
             Loss::Less if self.time_has_come() || self.grant_has_ended() => Evidence::Explained,
             Loss::Less => self.of_the_giver(),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use tollgate_events::SubscriptionId;
 
-use super::Facts;
+use super::facts::Facts;
 use crate::policy::{PlanThen, Policy};
 use crate::stripe::{InvoiceId, Subscription};
 

@@ -23,7 +23,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use super::{Desired, KeyState};
+use super::desired::{Desired, KeyState};
 use crate::account::{Access, Account, KeyId, Reason, RetiringKey, Slot, Status};
 use crate::catalog::{Catalog, Plan};
 use crate::plan::{ObservedKey, Step};

@@ -1,12 +1,13 @@
 use jiff::SignedDuration;
 use proptest::prelude::*;
-use tollgate_events::{ChargeId, CustomerId};
+use tollgate_events::{ChargeId, CustomerId, PriceId};
 
 use super::*;
-use crate::account::{Attributes, Grant, KeyId, KeyRecord, Slot};
+use crate::account::{Attributes, Given, KeyId, KeyRecord, PlanId, Slot};
 use crate::catalog::CatalogFile;
 use crate::plan::{Observed, ObservedKey, Step, plan};
-use crate::stripe::{LatestInvoice, Price};
+use crate::policy::PlanThen;
+use crate::stripe::{Dispute, LatestInvoice, Price};
 
 const NOW: i64 = 1_800_000_000;
 pub(super) const DAY: i64 = 86_400;
