@@ -41,6 +41,7 @@ pub mod policy;
 pub mod ports;
 pub mod purchase;
 pub mod resolve;
+pub mod scan;
 pub mod share;
 pub mod shell;
 pub mod stripe;

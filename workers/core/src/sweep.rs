@@ -13,7 +13,6 @@ mod disputes;
 mod drift;
 mod due;
 mod keys;
-mod pages;
 mod part;
 mod stages;
 mod window;
@@ -33,7 +32,6 @@ pub use disputes::DISPUTES_OF;
 pub use drift::{ACCOUNTS_AT_ONCE, DriftSweep};
 pub use due::{SweepReport, sweep};
 pub use keys::{ORPHANS_LISTED, names};
-pub use pages::{GAP, Pages};
 pub use part::Part;
 pub use stages::{StageLost, plans_of_keys};
 
@@ -134,38 +132,6 @@ pub struct Finding {
     /// What it is about.
     pub about: About,
 }
-
-/// What long work is at, in this order; accounts, subscriptions and users for each part of the
-/// accounts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Stage {
-    /// API Gateway's keys.
-    Keys,
-    /// The keys on the catalog's usage plans.
-    KeysOnPlans,
-    /// The ledger's accounts.
-    Accounts,
-    /// Stripe's subscriptions.
-    Subscriptions,
-    /// Stripe's disputes, once.
-    Disputes,
-    /// Cognito's users.
-    Users,
-    /// Orphaned keys that were looked at once more, and deleted unless something spoke for them.
-    Orphans,
-}
-
-/// What is told of long work while it goes on.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Progress<T> {
-    /// So many more things were gone through: a page, mostly.
-    Through(Stage, usize),
-    /// Something came of it.
-    Found(T),
-}
-
-/// Hears how far long work is, and what comes of it as it is made, so that nobody must hold it all.
-pub type ProgressSink<'a, T> = &'a mut (dyn FnMut(Progress<T>) + Send);
 
 /// What a comparison of all four systems found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use tollgate_core::ledger::{Outcome, StackRecord};
 use tollgate_core::ports::{Ledger, LeftOut, PortResult};
+use tollgate_core::scan::Cursor;
 
 /// How many there are, and since when.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -39,18 +40,15 @@ pub struct Backlog {
 /// The ledger failed.
 pub async fn backlog<L: Ledger>(ledger: &L, now: Timestamp) -> PortResult<Backlog> {
     let mut backlog = Backlog::default();
-    let mut page = None;
-    loop {
-        let due = ledger.due(now, page.as_deref()).await?;
+    let mut at = Cursor::start();
+    while let Some(token) = at.turn() {
+        let due = at.past(ledger.due(now, token.as_deref()).await?);
         backlog.unreadable.add(&due.unreadable);
         due.items.iter().for_each(|(_, since)| backlog.due.add(*since));
-        page = due.next;
-        if page.is_none() {
-            break;
-        }
     }
-    loop {
-        let stuck = ledger.stuck(page.as_deref()).await?;
+    let mut at = Cursor::start();
+    while let Some(token) = at.turn() {
+        let stuck = at.past(ledger.stuck(token.as_deref()).await?);
         backlog.unreadable.add(&stuck.unreadable);
         for event in &stuck.items {
             match event.record.outcome {
@@ -59,11 +57,8 @@ pub async fn backlog<L: Ledger>(ledger: &L, now: Timestamp) -> PortResult<Backlo
                 Outcome::Applied | Outcome::Unchanged | Outcome::Ignored | Outcome::Deferred => {}
             }
         }
-        page = stuck.next;
-        if page.is_none() {
-            return Ok(backlog);
-        }
     }
+    Ok(backlog)
 }
 
 /// What does not end by itself.

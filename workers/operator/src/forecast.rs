@@ -9,6 +9,7 @@ use tollgate_core::account::Account;
 use tollgate_core::key_name::key_prefix;
 use tollgate_core::policy::Policy;
 use tollgate_core::ports::{ApiGateway, Ledger, PortResult};
+use tollgate_core::scan::Cursor;
 
 /// Over how many days the pace is taken.
 const WINDOWS: [u32; 2] = [7, 30];
@@ -43,15 +44,12 @@ impl Minted {
 /// # Errors
 /// The ledger failed.
 pub async fn minted<L: Ledger>(ledger: &L, now: Timestamp) -> PortResult<Minted> {
-    let (mut minted, mut page) = (Minted::default(), None);
-    loop {
-        let accounts = ledger.accounts(page.as_deref()).await?;
+    let (mut minted, mut at) = (Minted::default(), Cursor::start());
+    while let Some(token) = at.turn() {
+        let accounts = at.past(ledger.accounts(token.as_deref()).await?);
         accounts.items.iter().for_each(|account| minted.add(account, now));
-        page = accounts.next;
-        if page.is_none() {
-            return Ok(minted);
-        }
     }
+    Ok(minted)
 }
 
 /// The keys that there are in the account and Region.

@@ -36,35 +36,36 @@
 //! customers without our proof, accounts that were closed, when a grace period began.
 
 mod doubts;
+mod keys;
 mod portion;
+mod reading;
 mod remains;
+mod report;
 
-use std::collections::hash_map::Entry;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
-use tollgate_core::account::{Account, KeyId, Known, PlanId, Slot, Status, UsagePlanId};
+use tollgate_core::account::{Account, Known};
 use tollgate_core::accounts::{Accounts, Answer, Change, Claimed};
 use tollgate_core::binding::{Binding, Met};
 use tollgate_core::boundary::{Boundary, Marks};
 use tollgate_core::budget::Caller;
 use tollgate_core::catalog::Catalog;
-use tollgate_core::derive::{Deriver, Mark};
-use tollgate_core::key_name::read_key_name;
+use tollgate_core::derive::Deriver;
 use tollgate_core::ledger::{EventRecord, Outcome, StepTaken};
 use tollgate_core::policy::Policy;
-use tollgate_core::ports::{
-    ApiGateway, ApiKey, Class, Clock, Entropy, Ledger, LeftOut, Page, PlanStages, PortResult,
-    Ports, Stripe, UserRecord, Users,
-};
+use tollgate_core::ports::{Clock, Entropy, LeftOut, PortResult, Ports, UserRecord};
+use tollgate_core::scan::{Cursor, ProgressSink, Scan};
 use tollgate_core::stripe::Subscription;
-use tollgate_core::sweep::{GAP, Pages, Part, Progress, ProgressSink, Stage, plans_of_keys, wake};
-use tollgate_events::{AccountId, CustomerId, Envelope, EventId, Source, Via};
+use tollgate_core::sweep::{Part, wake};
+use tollgate_events::{AccountId, Envelope, EventId, Source, Via};
 
 pub use self::doubts::{Doubt, Doubted, doubts};
+use self::keys::{FoundKeys, Keys};
 use self::portion::Portion;
 pub use self::remains::{OVERLAP, REBUILT_CLOSED, REBUILT_GRANT, REBUILT_HOLD};
 use self::remains::{Remains, Restored, has_guesses, restore};
+pub use self::report::{RebuildReport, Rebuilt};
 use super::acts::said;
 
 /// The type of the event that stands in the history of a rebuilt account.
@@ -94,117 +95,6 @@ pub struct Rebuild<'a, P> {
     pub stale: &'a BTreeSet<AccountId>,
 }
 
-/// A key of ours, as the listings show it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct FoundKey {
-    id: KeyId,
-    generation: u32,
-    enabled: bool,
-    created_at: Option<Timestamp>,
-    plans: Vec<UsagePlanId>,
-}
-
-/// The keys of one owner.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct FoundKeys {
-    newest: FoundKey,
-    older: Vec<FoundKey>,
-}
-
-impl FoundKeys {
-    fn add(&mut self, mut key: FoundKey) {
-        if (key.generation, &key.id) > (self.newest.generation, &self.newest.id) {
-            std::mem::swap(&mut self.newest, &mut key);
-        }
-        self.older.push(key);
-    }
-}
-
-/// An account that was written back, or would be.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rebuilt {
-    /// Which one.
-    pub account: AccountId,
-    /// The plan that its key is on.
-    pub plan: Option<PlanId>,
-    /// Where it stands.
-    pub status: Status,
-    /// Its key was disabled and nothing says why: it is held until an operator releases it.
-    pub held: bool,
-    /// Its plan, where nothing explains it: granted until an operator revokes that.
-    pub granted: Option<PlanId>,
-    /// Customers with our proof whom the ledger has linked to somebody else, or an operator has
-    /// released.
-    pub taken: Vec<CustomerId>,
-    /// Customers with our proof who pay for more than the account has, by its key and by its user's
-    /// word: released, for a person to link.
-    pub disowned: Vec<CustomerId>,
-}
-
-/// What a rebuild came to.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct RebuildReport {
-    /// Accounts that the ledger knows: they were left as they are.
-    pub known: usize,
-    /// Accounts written back, or that would be.
-    pub rebuilt: usize,
-    /// Accounts of which the ledger was older than the world: they were, or would be, written as they
-    /// are.
-    pub stale: usize,
-    /// Those written that have their plan from a subscription.
-    pub paying: usize,
-    /// Those that are held, because their key was disabled.
-    pub held: usize,
-    /// Those that have a grant, because nothing explains their plan.
-    pub granted: usize,
-    /// Those that a rebuild had decided, and nobody else: they were, or would be, decided again.
-    pub again: usize,
-    /// Accounts on more than the default plan, written or known.
-    pub on_more: usize,
-    /// Customers linked.
-    pub customers: usize,
-    /// Live subscriptions whose owner by our proof has less, by their key and by their user's word,
-    /// and owes it to no later purchase: an operator may have released their customer. They are
-    /// released, and not linked.
-    pub disowned: usize,
-    /// Those with a customer whom the ledger has linked to somebody else, or an operator has
-    /// released. Only writing tells.
-    pub taken: usize,
-    /// Accounts that somebody was at: run it again.
-    pub busy: usize,
-    /// Accounts that were not written back, because a row of theirs cannot be read: what it says
-    /// is not known, and that is not nothing. Their events wait, and their keys stay as they are.
-    pub left: usize,
-    /// Rows of any of the four systems that cannot be read. Whose they are is left, as far as
-    /// that can be read.
-    pub unreadable: LeftOut,
-    /// Replaced keys that still work, until the longest overlap of a rotation is over.
-    pub retiring: usize,
-    /// Since when the oldest of them does.
-    pub retiring_since: Option<Timestamp>,
-    /// Other keys of ours besides an account's newest.
-    pub other_keys: usize,
-    /// Owners of keys of ours whom the ledger does not know.
-    pub owners: usize,
-    /// Keys of ours whose owner is not in the pool.
-    pub keys_without_user: usize,
-    /// Customers who pay for a plan of the catalog, whom no account of the ledger has, and
-    /// whose subscriptions do not name their account with our proof.
-    pub unproven: usize,
-    /// Live subscriptions that name their account with our proof.
-    pub proven: usize,
-    /// Live subscriptions that bear this stack's name, and a proof that the secrets did not make.
-    pub broken: usize,
-    /// Customers who pay for a plan of the catalog, and whose account is known.
-    pub owned: usize,
-    /// The parts in which the accounts were looked at.
-    pub parts: usize,
-    /// The most accounts and subscriptions held in memory at once.
-    pub held_at_most: usize,
-}
-
-type Keys = HashMap<AccountId, FoundKeys>;
-
 impl<P: Ports> Rebuild<'_, P> {
     /// Tells what would be written back. Nothing is written.
     ///
@@ -231,15 +121,17 @@ impl<P: Ports> Rebuild<'_, P> {
         binding.check(self.ports).await?;
         // An operator has seen both.
         binding.met(self.ports, Met { in_stripe: true, in_pool: true }).await?;
+        let mut scan = Scan::of(self.ports, Caller::Command, self.policy, sink);
         let mut report = RebuildReport::default();
-        let mut keys = self.keys(&mut report, sink).await?;
+        let mut keys = self.keys(&mut scan, &mut report).await?;
         let mut parts = vec![Part::all()];
         while let Some(part) = parts.pop() {
             // In later parts the same rows come again.
             let mut unreadable = LeftOut::default();
             let mut portion =
-                self.accounts(part, &mut parts, &mut keys, &mut unreadable, sink).await?;
-            let marks = self.subscriptions(&mut portion, &mut parts, &mut unreadable, sink).await?;
+                self.accounts(&mut scan, (part, &mut parts), &mut keys, &mut unreadable).await?;
+            let marks =
+                self.subscriptions(&mut scan, &mut portion, &mut parts, &mut unreadable).await?;
             report.parts += 1;
             let first = report.parts == 1;
             if first {
@@ -250,7 +142,7 @@ impl<P: Ports> Rebuild<'_, P> {
             report.unproven += portion.unproven();
             report.owned += portion.owned();
             report.held_at_most = report.held_at_most.max(portion.held_at_most);
-            self.users(portion, &mut keys, writes, &mut report, sink).await?;
+            self.users(&mut scan, portion, &mut keys, writes, &mut report).await?;
             if first {
                 report.unreadable.join(&unreadable);
             }
@@ -258,171 +150,6 @@ impl<P: Ports> Rebuild<'_, P> {
         report.keys_without_user = keys.len();
         report.owners += keys.len();
         Ok(report)
-    }
-
-    /// The keys of each owner, with the plans that they are on: the catalog's, and any other that
-    /// covers a stage of the catalog, which a key must be taken off first.
-    async fn keys(
-        &self,
-        report: &mut RebuildReport,
-        sink: ProgressSink<'_, Rebuilt>,
-    ) -> PortResult<Keys> {
-        let gateway = self.ports.api_gateway();
-        let mut keys = BTreeMap::new();
-        let gap = Caller::Command.per_call(self.policy);
-        let mut pages = Pages::new(self.ports.clock(), gap);
-        while let Some(position) = pages.turn().await {
-            let page = gateway.all_keys(position.as_deref()).await?;
-            sink(Progress::Through(Stage::Keys, page.items.len()));
-            report.unreadable.add(&page.unreadable);
-            keys.extend(page.items.into_iter().filter_map(|key| self.read(key)));
-            pages.go_on(page.next);
-        }
-        let unreadable = &mut report.unreadable;
-        let seen = |page: &Page<PlanStages>| unreadable.add(&page.unreadable);
-        for plan in plans_of_keys(self.ports, self.catalog, gap, seen).await? {
-            let mut pages = Pages::new(self.ports.clock(), gap);
-            while let Some(position) = pages.turn().await {
-                let page = gateway.keys_on(&plan, position.as_deref()).await?;
-                sink(Progress::Through(Stage::KeysOnPlans, page.items.len()));
-                report.unreadable.add(&page.unreadable);
-                for id in &page.items {
-                    if let Some((_, key)) = keys.get_mut(id) {
-                        key.plans.push(plan.clone());
-                    }
-                }
-                pages.go_on(page.next);
-            }
-        }
-        let mut of_owners: Keys = HashMap::new();
-        for (owner, key) in keys.into_values() {
-            match of_owners.entry(owner) {
-                Entry::Occupied(mut found) => found.get_mut().add(key),
-                Entry::Vacant(place) => {
-                    place.insert(FoundKeys { newest: key, older: Vec::new() });
-                }
-            }
-        }
-        Ok(of_owners)
-    }
-
-    /// A long-lived key of ours, by its id.
-    fn read(&self, key: ApiKey) -> Option<(KeyId, (AccountId, FoundKey))> {
-        let name = read_key_name(self.stack, &key.name)?;
-        name.slot.filter(|slot| *slot == Slot::Primary)?;
-        let ApiKey { id, enabled, created_at, .. } = key;
-        let (generation, plans) = (name.generation?, Vec::new());
-        let found = FoundKey { id: id.clone(), generation, enabled, created_at, plans };
-        Some((id, (name.account, found)))
-    }
-
-    /// What the ledger has of a part.
-    async fn accounts(
-        &self,
-        part: Part,
-        later: &mut Vec<Part>,
-        keys: &mut Keys,
-        unreadable: &mut LeftOut,
-        sink: ProgressSink<'_, Rebuilt>,
-    ) -> PortResult<Portion> {
-        let mut portion = Portion::new(part, self.at_once);
-        let mut page = None;
-        loop {
-            let accounts = self.ports.ledger().accounts(page.as_deref()).await?;
-            sink(Progress::Through(Stage::Accounts, accounts.items.len()));
-            unreadable.add(&accounts.unreadable);
-            for owner in accounts.unreadable.into_iter().filter_map(|row| row.owner) {
-                if let Ok(id) = AccountId::parse(owner) {
-                    keys.remove(&id);
-                    portion.add_unreadable(id, later);
-                }
-            }
-            for account in accounts.items {
-                let known = (!self.writes(&account)).then(|| self.is_on_more(&account));
-                if known.is_some() {
-                    keys.remove(&account.id);
-                }
-                portion.add(account, known, later);
-            }
-            page = accounts.next;
-            if page.is_none() {
-                return Ok(portion);
-            }
-        }
-    }
-
-    /// The subscriptions of accounts to be rebuilt. Returns how many live ones name their account
-    /// with our proof, and how many with one that the secrets did not make.
-    async fn subscriptions(
-        &self,
-        portion: &mut Portion,
-        later: &mut Vec<Part>,
-        unreadable: &mut LeftOut,
-        sink: ProgressSink<'_, Rebuilt>,
-    ) -> PortResult<(usize, usize)> {
-        let boundary = self.boundary();
-        let proven = |it: &Subscription| boundary.made_for(it.named.as_ref()).cloned();
-        let (mut ours, mut broken) = (0, 0);
-        // One proof is enough for all that a customer pays, and may stand on any page.
-        let mut pages = Pages::new(self.ports.clock(), GAP);
-        while let Some(position) = pages.turn().await {
-            let page = self.ports.stripe().all_subscriptions(position.as_deref()).await?;
-            sink(Progress::Through(Stage::Subscriptions, page.items.len()));
-            unreadable.add(&page.unreadable);
-            for row in &page.unreadable {
-                let owner = boundary.made_for(row.named.as_ref()).cloned();
-                owner.into_iter().for_each(|owner| portion.leave(owner));
-            }
-            for subscription in &page.items {
-                let mark = subscription.named.as_ref().map(|named| self.deriver.reads(named));
-                ours += usize::from(subscription.is_live() && mark == Some(Mark::Ours));
-                broken += usize::from(subscription.is_live() && mark == Some(Mark::Broken));
-                if let Some(owner) = proven(subscription) {
-                    portion.names(subscription.customer.clone(), owner);
-                }
-            }
-            pages.go_on(page.next);
-        }
-        let mut pages = Pages::new(self.ports.clock(), GAP);
-        while let Some(position) = pages.turn().await {
-            let page = self.ports.stripe().all_subscriptions(position.as_deref()).await?;
-            for owner in page.unreadable.into_iter().filter_map(|row| row.owner) {
-                let owner = CustomerId::parse(owner).ok().and_then(|id| portion.linked_to(&id));
-                owner.into_iter().for_each(|owner| portion.leave(owner));
-            }
-            for subscription in boundary.own(page.items) {
-                let owner =
-                    proven(&subscription).or_else(|| portion.linked_to(&subscription.customer));
-                if subscription.is_live() && boundary.is_sold(&subscription) {
-                    portion.pays(&subscription.customer, owner.is_some(), later);
-                }
-                if let Some(owner) = owner {
-                    portion.give(owner, subscription, later);
-                }
-            }
-            pages.go_on(page.next);
-        }
-        self.unlisted(portion, later).await?;
-        Ok((ours, broken))
-    }
-
-    /// The list of everybody's subscriptions leaves out those on test clocks. A customer who is
-    /// linked, and of whom nothing is listed, is asked about.
-    async fn unlisted(&self, portion: &mut Portion, later: &mut Vec<Part>) -> PortResult<()> {
-        for (customer, owner) in portion.unlisted() {
-            self.ports.clock().sleep(GAP).await;
-            let listed = match self.ports.stripe().subscriptions(&customer).await {
-                Err(error) if error.class == Class::Invalid => {
-                    portion.leave(owner);
-                    continue;
-                }
-                listed => listed?.unwrap_or_default(),
-            };
-            for subscription in self.boundary().own(listed) {
-                portion.give(owner.clone(), subscription, later);
-            }
-        }
-        Ok(())
     }
 
     /// Whether an account is to be written: nothing was decided, a rebuild has guessed, or it is
@@ -443,16 +170,14 @@ impl<P: Ports> Rebuild<'_, P> {
     /// Writes back every user of the part whom the ledger does not know.
     async fn users(
         &self,
+        scan: &mut Scan<'_, P, Rebuilt>,
         mut portion: Portion,
         keys: &mut Keys,
         writes: bool,
         report: &mut RebuildReport,
-        sink: ProgressSink<'_, Rebuilt>,
     ) -> PortResult<()> {
-        let mut pages = Pages::new(self.ports.clock(), GAP);
-        while let Some(position) = pages.turn().await {
-            let page = self.ports.users().all_users(position.as_deref()).await?;
-            sink(Progress::Through(Stage::Users, page.items.len()));
+        let mut at = Cursor::start();
+        while let Some(page) = scan.users(&mut at).await? {
             if report.parts == 1 {
                 report.unreadable.add(&page.unreadable);
             }
@@ -479,11 +204,10 @@ impl<P: Ports> Rebuild<'_, P> {
                     continue;
                 }
                 match Box::pin(self.write_back(left, account, writes, report)).await? {
-                    Some(rebuilt) => sink(Progress::Found(rebuilt)),
+                    Some(rebuilt) => scan.found(rebuilt),
                     None => report.busy += 1,
                 }
             }
-            pages.go_on(page.next);
         }
         Ok(())
     }

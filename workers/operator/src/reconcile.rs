@@ -30,9 +30,8 @@ use tollgate_core::policy::NEW_KEY_MAY_HIDE;
 use tollgate_core::ports::{
     ApiGateway, Class, Clock, Ledger, PortError, PortResult, Ports, Queue, Service, Users,
 };
-use tollgate_core::sweep::{
-    About, Drift, DriftReport, DriftSweep, Finding, Orphan, Progress, ProgressSink, Stage, names,
-};
+use tollgate_core::scan::{Progress, ProgressSink, Stage};
+use tollgate_core::sweep::{About, Drift, DriftReport, DriftSweep, Finding, Orphan, names};
 use tollgate_events::AccountId;
 
 use super::accept_blast;

@@ -13,7 +13,8 @@ use tollgate_core::converge::Worker;
 use tollgate_core::halt::Halt;
 use tollgate_core::key_name::key_owner;
 use tollgate_core::ports::{PortResult, Stripe, Users};
-use tollgate_core::sweep::{About, DriftSweep, Finding, Progress};
+use tollgate_core::scan::Progress;
+use tollgate_core::sweep::{About, DriftSweep, Finding};
 use tollgate_events::{AccountId, CustomerId};
 use tollgate_operator::{
     Cursor, EventSource, OperateStack, REBUILT_GRANT, Rebuild, Reconcile, Repaired, Replay,

@@ -11,7 +11,8 @@ use tollgate_core::account::{Access, KeyId, PlanId, Status, UsagePlanId};
 use tollgate_core::catalog::Catalog;
 use tollgate_core::derive::Deriver;
 use tollgate_core::ledger::Outcome;
-use tollgate_core::sweep::{ACCOUNTS_AT_ONCE, Progress};
+use tollgate_core::scan::Progress;
+use tollgate_core::sweep::ACCOUNTS_AT_ONCE;
 use tollgate_events::{AccountId, CustomerId};
 use tollgate_operator::{
     Act, Doubt, Doubted, REBUILT_CLOSED, Rebuild, RebuildReport, Rebuilt, doubts,

@@ -7,7 +7,8 @@ use jiff::SignedDuration;
 use tollgate_core::account::{Access, Account, KeyId, PlanId, Reason, Status};
 use tollgate_core::ledger::{Claim, Commit, CommitResult, Outcome};
 use tollgate_core::ports::{Ledger, PortResult, Service};
-use tollgate_core::sweep::{ACCOUNTS_AT_ONCE, Drift, DriftReport, DriftSweep, Progress};
+use tollgate_core::scan::Progress;
+use tollgate_core::sweep::{ACCOUNTS_AT_ONCE, Drift, DriftReport, DriftSweep};
 use tollgate_events::{AccountId, CustomerId, Source};
 use tollgate_operator::{
     Act, OVERLAP, OperatorAct, REBUILD, REBUILT_CLOSED, REBUILT_GRANT, REBUILT_HOLD, Rebuild,

@@ -8,9 +8,8 @@ use crate::world::World;
 use jiff::SignedDuration;
 use tollgate_core::account::{KeyId, MintIntent, Slot, Status};
 use tollgate_core::key_name::key_name;
-use tollgate_core::sweep::{
-    ACCOUNTS_AT_ONCE, About, Drift, DriftReport, DriftSweep, Finding, Progress, Stage,
-};
+use tollgate_core::scan::{Progress, Stage};
+use tollgate_core::sweep::{ACCOUNTS_AT_ONCE, About, Drift, DriftReport, DriftSweep, Finding};
 use tollgate_events::AccountId;
 use tollgate_operator::{Excess, Reconcile, Repaired, TooMany, Word, excesses};
 use tollgate_standin::api_gateway::NewApiKey;

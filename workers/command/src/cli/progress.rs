@@ -4,7 +4,7 @@
 //! work is told by whoever did it, at its end.
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use tollgate_core::sweep::Stage;
+use tollgate_core::scan::Stage;
 
 use super::io::Io;
 

@@ -15,9 +15,8 @@ use tollgate_core::account::KeyId;
 use tollgate_core::catalog::CatalogFile;
 use tollgate_core::halt::Halt;
 use tollgate_core::ports::{Clock, PortResult};
-use tollgate_core::sweep::{
-    ACCOUNTS_AT_ONCE, About, Drift, DriftReport, DriftSweep, Finding, Progress,
-};
+use tollgate_core::scan::Progress;
+use tollgate_core::sweep::{ACCOUNTS_AT_ONCE, About, Drift, DriftReport, DriftSweep, Finding};
 use tollgate_operator::{Excess, Repaired, Word, excesses, is_held_back};
 
 use self::report::{Findings, sentence};

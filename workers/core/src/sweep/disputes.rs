@@ -12,11 +12,11 @@ use std::collections::HashMap;
 use jiff::{SignedDuration, Timestamp};
 use tollgate_events::{CustomerId, DisputeId};
 
+use super::DriftReport;
 use super::compare::Seen;
-use super::pages::{GAP, Pages};
-use super::{DriftReport, Finding, Progress, ProgressSink, Stage};
 use crate::account::DisputeMark;
-use crate::ports::{Class, Clock, PortResult, Ports, Stripe};
+use crate::ports::{Class, PortResult, Ports, Stripe};
+use crate::scan::{Cursor, Scan};
 use crate::stripe::Dispute;
 
 /// How far back disputes are listed. A bank decides within some months; cards can be disputed for
@@ -35,17 +35,15 @@ pub(super) struct Disputes {
 
 impl Disputes {
     /// Lists them.
-    pub(super) async fn list<P: Ports>(
-        ports: &P,
+    pub(super) async fn list<P: Ports, T>(
+        scan: &mut Scan<'_, P, T>,
         now: Timestamp,
         report: &mut DriftReport,
-        told: ProgressSink<'_, Finding>,
     ) -> PortResult<Self> {
         let from = now.saturating_sub(DISPUTES_OF).expect("a duration has no calendar");
-        let mut listed = Self::default();
-        let mut pages = Pages::new(ports.clock(), GAP);
-        while let Some(position) = pages.turn().await {
-            let page = match ports.stripe().all_disputes(from, position.as_deref()).await {
+        let (mut listed, mut at) = (Self::default(), Cursor::start());
+        loop {
+            let page = match scan.disputes(from, &mut at).await {
                 // A key of before disputes were compared: all else is.
                 Err(error) if error.class == Class::Denied => {
                     report.disputes_denied = true;
@@ -53,13 +51,11 @@ impl Disputes {
                 }
                 page => page?,
             };
-            told(Progress::Through(Stage::Disputes, page.items.len()));
+            let Some(page) = page else { return Ok(listed) };
             report.disputes += page.items.len();
             report.unreadable.add(&page.unreadable);
             page.items.into_iter().for_each(|dispute| listed.add(dispute));
-            pages.go_on(page.next);
         }
-        Ok(listed)
     }
 
     fn add(&mut self, dispute: Dispute) {
@@ -72,9 +68,9 @@ impl Disputes {
     }
 
     /// Gives an account those that it has on record, and those of its customers.
-    pub(super) async fn give<P: Ports>(
+    pub(super) async fn give<P: Ports, T>(
         &self,
-        ports: &P,
+        (ports, scan): (&P, &Scan<'_, P, T>),
         seen: &mut Seen,
         report: &mut DriftReport,
     ) -> PortResult<()> {
@@ -93,7 +89,7 @@ impl Disputes {
             if let Some(place) = self.by_id.get(id) {
                 all.push(self.all[*place].clone());
             } else if *mark == DisputeMark::Holding {
-                ports.clock().sleep(GAP).await;
+                scan.pause().await;
                 report.disputes_read += 1;
                 match ports.stripe().dispute(id).await {
                     // That Stripe does not know it is the worker's to say.

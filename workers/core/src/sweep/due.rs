@@ -9,6 +9,7 @@ use crate::converge::DUE;
 use crate::ledger::{Outcome, StoredEvent, WAITED};
 use crate::policy::Policy;
 use crate::ports::{Clock, Ledger, LeftOut, PortResult, Queue, QueueName};
+use crate::scan::Cursor;
 
 /// What a sweep found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -34,29 +35,22 @@ pub async fn sweep<L: Ledger, Q: Queue, C: Clock>(
 ) -> PortResult<SweepReport> {
     let now = clock.now();
     let mut report = SweepReport::default();
-    let mut page = None;
-    loop {
-        let due = ledger.due(now, page.as_deref()).await?;
+    let mut at = Cursor::start();
+    while let Some(token) = at.turn() {
+        let due = at.past(ledger.due(now, token.as_deref()).await?);
         report.unreadable.add(&due.unreadable);
         let wakes: Vec<_> = due.items.into_iter().map(|(id, at)| due_wake(id, at, now)).collect();
         queue.send_all(QueueName::Bulk, &wakes).await?;
         report.due += wakes.len();
-        page = due.next;
-        if page.is_none() {
-            break;
-        }
     }
-    loop {
-        let stuck = ledger.stuck(page.as_deref()).await?;
+    let mut at = Cursor::start();
+    while let Some(token) = at.turn() {
+        let stuck = at.past(ledger.stuck(token.as_deref()).await?);
         report.unreadable.add(&stuck.unreadable);
         let again: Vec<_> =
             stuck.items.iter().filter_map(|event| waited(event, policy, now)).collect();
         queue.send_all(QueueName::Bulk, &again).await?;
         report.waited += again.len();
-        page = stuck.next;
-        if page.is_none() {
-            break;
-        }
     }
     Ok(report)
 }

@@ -1,11 +1,9 @@
 //! Whether the usage plans cover what is sold.
 
-use jiff::SignedDuration;
-
-use super::pages::Pages;
 use crate::account::{PlanId, UsagePlanId};
 use crate::catalog::Catalog;
-use crate::ports::{ApiGateway, Page, PlanStages, PortResult, Ports};
+use crate::ports::{Page, PlanStages, PortResult, Ports};
+use crate::scan::{Cursor, Scan};
 
 /// A stage that a plan sells, and whose usage plan does not cover it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -24,21 +22,18 @@ pub struct StageLost {
 ///
 /// # Errors
 /// A call failed.
-pub async fn plans_of_keys<P: Ports>(
-    ports: &P,
+pub async fn plans_of_keys<P: Ports, T>(
+    scan: &mut Scan<'_, P, T>,
     catalog: &Catalog,
-    gap: SignedDuration,
     mut seen: impl FnMut(&Page<PlanStages>) + Send,
 ) -> PortResult<Vec<UsagePlanId>> {
     let of_catalog = catalog.plans().iter().map(|plan| plan.usage_plan.clone());
     let mut plans: Vec<_> = of_catalog.collect();
-    let mut pages = Pages::new(ports.clock(), gap);
-    while let Some(position) = pages.turn().await {
-        let page = ports.api_gateway().all_plans(position.as_deref()).await?;
+    let mut at = Cursor::start();
+    while let Some(page) = scan.usage_plans(&mut at).await? {
         seen(&page);
         let others = page.items.iter().filter(|plan| catalog.is_in_the_way(plan));
         plans.extend(others.map(|plan| plan.id.clone()));
-        pages.go_on(page.next);
     }
     Ok(plans)
 }

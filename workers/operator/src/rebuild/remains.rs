@@ -15,7 +15,7 @@ use tollgate_core::stripe::Subscription;
 use tollgate_events::CustomerId;
 
 use super::super::acts::GRANTED;
-use super::{FoundKey, FoundKeys};
+use super::keys::{FoundKey, FoundKeys};
 
 /// What a rebuilt account is held for whose key was found disabled.
 pub const REBUILT_HOLD: &str = "rebuilt: its key was disabled";

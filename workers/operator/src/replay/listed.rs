@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 use tollgate_core::ports::{ChargeSeen, PortResult, Stripe};
+use tollgate_core::scan::Cursor;
 use tollgate_core::stripe::ListedEvent;
 use tollgate_events::{ChargeId, CustomerId, Envelope, EventRef, Source};
 
@@ -104,21 +105,18 @@ impl Windows {
         stripe: &S,
         end: Timestamp,
     ) -> PortResult<Option<Vec<ListedEvent>>> {
-        let (mut events, mut page) = (Vec::new(), None);
-        loop {
-            let read = stripe.events(self.from, end, self.undelivered_only, page.as_deref());
-            let read = read.await?;
-            events.extend(read.items);
-            let odd = read.unreadable.iter().map(ToString::to_string);
-            events.extend(odd.map(ListedEvent::Unreadable));
-            page = read.next;
-            if page.is_none() {
-                return Ok(Some(events));
-            }
+        let (mut events, mut at) = (Vec::new(), Cursor::start());
+        while let Some(token) = at.turn() {
             if events.len() >= MOST && self.span > SECOND {
                 return Ok(None);
             }
+            let read = stripe.events(self.from, end, self.undelivered_only, token.as_deref());
+            let read = at.past(read.await?);
+            events.extend(read.items);
+            let odd = read.unreadable.iter().map(ToString::to_string);
+            events.extend(odd.map(ListedEvent::Unreadable));
         }
+        Ok(Some(events))
     }
 }
 

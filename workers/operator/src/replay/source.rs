@@ -8,6 +8,7 @@ use std::vec::IntoIter;
 use futures_util::future::try_join_all;
 use jiff::Timestamp;
 use tollgate_core::ports::{Ledger, PortResult, Stripe};
+use tollgate_core::scan::Cursor;
 use tollgate_events::EventRef;
 
 use super::listed::{EventPage, TooOld, Windows, by_id, whole};
@@ -129,18 +130,14 @@ impl<'a, L: Ledger, S: Stripe> EventSource<'a, L, S> {
     async fn names(&mut self, few: &mut EventPage) -> PortResult<IntoIter<EventRef>> {
         let mut names = Vec::new();
         if self.selection.ids.is_empty() {
-            let mut page = None;
-            loop {
-                let stuck = self.ledger.stuck(page.as_deref()).await?;
+            let mut at = Cursor::start();
+            while let Some(token) = at.turn() {
+                let stuck = at.past(self.ledger.stuck(token.as_deref()).await?);
                 few.unreadable += stuck.unreadable.len();
                 few.looked_at += stuck.items.len() + stuck.unreadable.len();
                 let found = stuck.items.into_iter().map(Selected::recorded);
                 let found = found.filter(|event| self.selection.takes(event));
                 names.extend(found.map(|event| (event.at, event.name())));
-                page = stuck.next;
-                if page.is_none() {
-                    break;
-                }
             }
         } else {
             for some in self.selection.ids.iter().collect::<Vec<_>>().chunks(AT_ONCE) {

@@ -6,7 +6,8 @@ use std::io::Result as IoResult;
 use serde_json::{Value, json};
 use tollgate_core::ledger::StackRecord;
 use tollgate_core::ports::{Clock, Ports, Queue};
-use tollgate_core::sweep::{ACCOUNTS_AT_ONCE, DriftSweep, Finding, Progress, Stage};
+use tollgate_core::scan::{Progress, Stage};
+use tollgate_core::sweep::{ACCOUNTS_AT_ONCE, DriftSweep, Finding};
 use tollgate_events::AccountId;
 use tollgate_operator::{Doubted, OVERLAP, Rebuild, RebuildReport, Rebuilt, doubts};
 
