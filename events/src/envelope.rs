@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use crate::kind::{About, about};
 use crate::wakes::{BETWEEN_PLANS, OLD_KEY_BETWEEN_PLANS};
 use crate::{AccountId, ChargeId, CustomerId, EventId, PriceId, ProductId, word_for};
 
@@ -306,6 +307,11 @@ impl Envelope {
     /// What names the event in the ledger.
     pub fn event_ref(&self) -> EventRef {
         EventRef { source: self.source, id: self.id.clone() }
+    }
+
+    /// What it shows, where it is one of Stripe's; of any other, a customer.
+    pub fn about(&self) -> About {
+        about(&self.kind)
     }
 
     /// The SQS message group: the account when the payload names it, else the

@@ -22,6 +22,7 @@ mod fixtures;
 #[cfg(test)]
 mod hostile;
 mod id;
+pub mod kind;
 pub mod stripe;
 #[cfg(test)]
 mod versions;

@@ -8,8 +8,7 @@ mod signature;
 mod view;
 mod whole;
 
-pub use about::CHARGE_REFUNDED;
-pub use about::{About, REFUNDED, about};
+pub use about::REFUNDED;
 pub use event::{ACTED_ON, ReadError, Reading, read, read_listed};
 pub use metadata::{METADATA_ACCOUNT, METADATA_PRICE, METADATA_PROOF, METADATA_STACK};
 pub use signature::{MAX_HEADER_BYTES, SecretError, SignatureError, SigningSecret, sign, verify};

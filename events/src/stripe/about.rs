@@ -9,45 +9,8 @@ use super::lenient::{Lenient, Text};
 use super::view::{Item, Metadata, ObjectView, PriceFields, PriceView};
 use super::whole::Whole;
 use crate::envelope::json;
+use crate::kind::About;
 use crate::{Hint, NamedAccount, PriceId, ProductId, check_word};
-
-/// The type of the event that tells of a refund, of all or a part of a charge. It shows the charge.
-/// <https://docs.stripe.com/api/events/types#event_types-charge.refunded>
-pub const CHARGE_REFUNDED: &str = "charge.refunded";
-
-/// What kind of object an event shows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum About {
-    /// A Checkout session.
-    Session,
-    /// A subscription.
-    Subscription,
-    /// An invoice.
-    Invoice,
-    /// A charge, by a dispute or an early fraud warning: it tells no customer.
-    Charge,
-    /// A charge itself, of which all or a part was refunded.
-    Refunded,
-    /// A customer.
-    Customer,
-}
-
-/// What kind of object an event of this type shows; of one that is not acted on, the customer.
-pub fn about(kind: &str) -> About {
-    match kind {
-        _ if kind.starts_with("checkout.session.") => About::Session,
-        _ if kind.starts_with("customer.subscription.") => About::Subscription,
-        _ if kind.starts_with("invoice.") => About::Invoice,
-        _ if is_dispute(kind) => About::Charge,
-        CHARGE_REFUNDED => About::Refunded,
-        _ if kind.starts_with("radar.early_fraud_warning.") => About::Charge,
-        _ => About::Customer,
-    }
-}
-
-fn is_dispute(kind: &str) -> bool {
-    kind.starts_with("charge.dispute.")
-}
 
 impl About {
     /// The account that Tollgate named on the object, if it did.
@@ -63,13 +26,13 @@ impl About {
                     .flatten()
                     .find_map(|details| named(&details.metadata))
             }
-            Self::Charge | Self::Refunded | Self::Customer => None,
+            Self::Dispute | Self::FraudWarning | Self::Refund | Self::Customer => None,
         }
     }
 
     /// What the worker compares with its own read.
-    pub(super) fn hint(self, kind: &str, object: &ObjectView<'_>) -> Option<Hint> {
-        if self == Self::Refunded {
+    pub(super) fn hint(self, object: &ObjectView<'_>) -> Option<Hint> {
+        if self == Self::Refund {
             let status = if object.refunded.0 == Some(true) { REFUNDED } else { PARTLY_REFUNDED };
             return Some(Hint { status: status.to_owned(), ..Hint::default() });
         }
@@ -85,8 +48,10 @@ impl About {
                 voids_invoices: voids_invoices(object),
                 ..sold(object)
             }),
-            Self::Charge if is_dispute(kind) => Some(Hint { status, ..Hint::default() }),
-            Self::Session | Self::Invoice | Self::Charge | Self::Refunded | Self::Customer => None,
+            Self::Dispute => Some(Hint { status, ..Hint::default() }),
+            Self::Session | Self::Invoice | Self::FraudWarning | Self::Refund | Self::Customer => {
+                None
+            }
         }
     }
 }
@@ -179,20 +144,4 @@ fn named(metadata: &Lenient<Metadata<'_>>) -> Option<NamedAccount> {
 /// Whether a Checkout session sells a subscription.
 pub(super) fn sells_subscription(session: &ObjectView<'_>) -> bool {
     matches!(&session.mode.0, Some(Text(mode)) if mode == "subscription")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::stripe::ACTED_ON;
-
-    /// Else an event of a new family would be read with its object's id as a customer's, and be put
-    /// on record as nobody's.
-    #[test]
-    fn nothing_that_is_acted_on_but_a_customer_is_read_as_one() {
-        for kind in ACTED_ON {
-            let is_a_customers = kind.starts_with("customer.") && kind.split('.').count() == 2;
-            assert_eq!(about(kind) == About::Customer, is_a_customers, "{kind}");
-        }
-    }
 }

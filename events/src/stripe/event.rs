@@ -8,10 +8,11 @@
 
 use jiff::Timestamp;
 
-use super::about::{About, CHARGE_REFUNDED, about, sells_subscription};
+use super::about::sells_subscription;
 use super::lenient::{Lenient, Text};
 use super::view::{EventView, ObjectView};
 use super::whole::Whole;
+use crate::kind::{About, CHARGE_REFUNDED, about};
 use crate::{
     ChargeId, CustomerId, Envelope, EventId, Source, Subject, Via, check_opaque, check_word,
 };
@@ -144,7 +145,7 @@ pub fn read(body: &[u8], received_at: Timestamp) -> Result<Reading, ReadError> {
     envelope.object = Some(object_id.as_ref().to_owned()).filter(|id| check_opaque(id).is_ok());
     envelope.livemode = view.livemode.0;
     envelope.connect_account = connect_account;
-    envelope.hint = about.hint(kind, &object);
+    envelope.hint = about.hint(&object);
     Ok(Reading::Envelope(Box::new(envelope)))
 }
 
@@ -199,11 +200,11 @@ fn subject(about: About, object: &ObjectView<'_>) -> Option<Subject> {
             let id = object.id.0.as_ref();
             subject.customer = id.and_then(|id| CustomerId::parse(id.0.as_ref()).ok());
         }
-        About::Charge => {
+        About::Dispute | About::FraudWarning => {
             let id = object.charge.0.as_ref();
             subject.charge = id.and_then(|id| ChargeId::parse(id.0.as_ref()).ok());
         }
-        About::Refunded => {
+        About::Refund => {
             let (id, customer) = (object.id.0.as_ref(), object.customer.0.as_ref());
             subject.charge = id.and_then(|id| ChargeId::parse(id.0.as_ref()).ok());
             subject.customer = customer.and_then(|id| CustomerId::parse(id.0.as_ref()).ok());

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use tollgate_core::account::{Access, Status};
 use tollgate_core::ledger::{EventRecord, Outcome};
 use tollgate_core::ports::{Queue, QueueName};
-use tollgate_events::stripe::CHARGE_REFUNDED as REFUNDED;
+use tollgate_events::kind::CHARGE_REFUNDED as REFUNDED;
 use tollgate_events::{CustomerId, Envelope, Source, Via, cloudtrail};
 
 use crate::executor::block_on;

@@ -16,7 +16,8 @@
 
 use std::collections::BTreeSet;
 
-use tollgate_events::{AccountId, Envelope, NamedAccount, Source, SubscriptionId, stripe};
+use tollgate_events::kind::About;
+use tollgate_events::{AccountId, Envelope, NamedAccount, Source, SubscriptionId};
 
 use crate::catalog::Catalog;
 use crate::derive::{Deriver, Mark};
@@ -96,18 +97,16 @@ impl Boundary<'_> {
 
     /// What an event of no known maker is about.
     fn by_kind(&self, event: &Envelope, trusts_sessions: bool) -> Told {
-        match stripe::about(&event.kind) {
-            stripe::About::Subscription => match &event.hint {
+        match event.about() {
+            About::Subscription => match &event.hint {
                 Some(hint) if self.catalog.hinted(hint).next().is_some() => Told::Sold,
                 Some(hint) if hint.whole => Told::Linked,
                 Some(_) | None => Told::Untold,
             },
-            stripe::About::Charge | stripe::About::Refunded => Told::Untold,
-            stripe::About::Session if trusts_sessions => Told::Untold,
+            About::Dispute | About::FraudWarning | About::Refund => Told::Untold,
+            About::Session if trusts_sessions => Told::Untold,
             // What it sells is told by the subscription's own event.
-            stripe::About::Session | stripe::About::Invoice | stripe::About::Customer => {
-                Told::Linked
-            }
+            About::Session | About::Invoice | About::Customer => Told::Linked,
         }
     }
 

@@ -3,7 +3,8 @@
 use jiff::SignedDuration;
 use serde::de::Error;
 use serde::{Deserialize, Deserializer};
-use tollgate_events::stripe::{ACTED_ON, CHARGE_REFUNDED};
+use tollgate_events::kind::CHARGE_REFUNDED;
+use tollgate_events::stripe::ACTED_ON;
 
 /// What AWS allows everybody in an account and Region together to call API Gateway's control plane, in
 /// calls a second, and does not raise.

@@ -8,7 +8,7 @@
 
 use std::collections::BTreeMap;
 
-use tollgate_events::stripe::{About, about};
+use tollgate_events::kind::About;
 use tollgate_events::{AccountId, ChargeId, CustomerId, Envelope, Source, SubscriptionId, Via};
 
 use crate::boundary::{Boundary, Marks, Told};
@@ -133,9 +133,7 @@ impl<P: Ports> Worker<P> {
     /// refund, so that one is looked at again when a read lags no more.
     fn may_come_before_its_purchase(&self, envelope: &Envelope) -> bool {
         let age = self.ports.clock().now().duration_since(envelope.occurred_at);
-        matches!(about(&envelope.kind), About::Charge | About::Refunded)
-            && envelope.via != Via::Replay
-            && age < LAG_AT_MOST
+        envelope.about().is_of_charge() && envelope.via != Via::Replay && age < LAG_AT_MOST
     }
 
     /// Whose event it will be, as the convergences settle it among them: a customer's is the account's
@@ -273,7 +271,7 @@ impl<P: Ports> Worker<P> {
     /// sells: the subscription that it is about is read. A dispute or a refund tells of none, but what its
     /// customer has subscribed to has waited here, or been parked, since.
     async fn is_sold(&self, envelope: &Envelope, customer: &CustomerId) -> PortResult<bool> {
-        match about(&envelope.kind) {
+        match envelope.about() {
             About::Subscription => {
                 let id = envelope.object.clone().and_then(|id| SubscriptionId::parse(id).ok());
                 match id {
@@ -281,7 +279,7 @@ impl<P: Ports> Worker<P> {
                     None => Ok(false),
                 }
             }
-            About::Charge | About::Refunded => {
+            About::Dispute | About::FraudWarning | About::Refund => {
                 let stuck = self.ports.ledger().stuck_on(customer).await?;
                 let mut told = stuck.iter().filter_map(|event| event.record.envelope());
                 Ok(told.any(|event| self.may_sell(event)))
@@ -295,7 +293,7 @@ impl<P: Ports> Worker<P> {
     /// another product, is there too when it has failed too often.
     fn may_sell(&self, stuck: &Envelope) -> bool {
         let told = self.boundary().of_event(stuck, false);
-        about(&stuck.kind) == About::Subscription
+        stuck.about() == About::Subscription
             && matches!(told, Told::Account(_) | Told::Sold | Told::Untold | Told::BrokenProof)
     }
 

@@ -52,9 +52,9 @@ pub type ProgressSink<'a, T> = &'a mut (dyn FnMut(Progress<T>) + Send);
 
 /// Where a listing has come to.
 #[derive(Debug)]
-pub struct Cursor(Option<Option<String>>);
+pub struct Pages(Option<Option<String>>);
 
-impl Cursor {
+impl Pages {
     /// At the first page.
     pub fn start() -> Self {
         Self(Some(None))
@@ -96,7 +96,7 @@ impl<'a, P: Ports, T> Scan<'a, P, T> {
     ///
     /// # Errors
     /// The call failed; so with each listing.
-    pub async fn keys(&mut self, at: &mut Cursor) -> PortResult<Option<Page<ApiKey>>> {
+    pub async fn keys(&mut self, at: &mut Pages) -> PortResult<Option<Page<ApiKey>>> {
         let Some(token) = at.turn() else { return Ok(None) };
         self.ports.clock().sleep(self.gap).await;
         let page = self.ports.api_gateway().all_keys(token.as_deref()).await?;
@@ -107,7 +107,7 @@ impl<'a, P: Ports, T> Scan<'a, P, T> {
     ///
     /// # Errors
     /// The call failed.
-    pub async fn usage_plans(&mut self, at: &mut Cursor) -> PortResult<Option<Page<PlanStages>>> {
+    pub async fn usage_plans(&mut self, at: &mut Pages) -> PortResult<Option<Page<PlanStages>>> {
         let Some(token) = at.turn() else { return Ok(None) };
         self.ports.clock().sleep(self.gap).await;
         let page = self.ports.api_gateway().all_plans(token.as_deref()).await?;
@@ -121,7 +121,7 @@ impl<'a, P: Ports, T> Scan<'a, P, T> {
     pub async fn keys_on(
         &mut self,
         plan: &UsagePlanId,
-        at: &mut Cursor,
+        at: &mut Pages,
     ) -> PortResult<Option<Page<KeyId>>> {
         let Some(token) = at.turn() else { return Ok(None) };
         self.ports.clock().sleep(self.gap).await;
@@ -133,7 +133,7 @@ impl<'a, P: Ports, T> Scan<'a, P, T> {
     ///
     /// # Errors
     /// The call failed.
-    pub async fn accounts(&mut self, at: &mut Cursor) -> PortResult<Option<Page<Account>>> {
+    pub async fn accounts(&mut self, at: &mut Pages) -> PortResult<Option<Page<Account>>> {
         let Some(token) = at.turn() else { return Ok(None) };
         let page = self.ports.ledger().accounts(token.as_deref()).await?;
         Ok(Some(self.through(Stage::Accounts, at, page)))
@@ -145,7 +145,7 @@ impl<'a, P: Ports, T> Scan<'a, P, T> {
     /// The call failed.
     pub async fn subscriptions(
         &mut self,
-        at: &mut Cursor,
+        at: &mut Pages,
     ) -> PortResult<Option<Page<Subscription>>> {
         let page = self.subscriptions_again(at).await?;
         if let Some(page) = &page {
@@ -160,7 +160,7 @@ impl<'a, P: Ports, T> Scan<'a, P, T> {
     /// The call failed.
     pub async fn subscriptions_again(
         &mut self,
-        at: &mut Cursor,
+        at: &mut Pages,
     ) -> PortResult<Option<Page<Subscription>>> {
         let Some(token) = at.turn() else { return Ok(None) };
         self.pause().await;
@@ -174,7 +174,7 @@ impl<'a, P: Ports, T> Scan<'a, P, T> {
     pub async fn disputes(
         &mut self,
         from: Timestamp,
-        at: &mut Cursor,
+        at: &mut Pages,
     ) -> PortResult<Option<Page<Dispute>>> {
         let Some(token) = at.turn() else { return Ok(None) };
         self.pause().await;
@@ -186,7 +186,7 @@ impl<'a, P: Ports, T> Scan<'a, P, T> {
     ///
     /// # Errors
     /// The call failed.
-    pub async fn users(&mut self, at: &mut Cursor) -> PortResult<Option<Page<UserRecord>>> {
+    pub async fn users(&mut self, at: &mut Pages) -> PortResult<Option<Page<UserRecord>>> {
         let Some(token) = at.turn() else { return Ok(None) };
         self.pause().await;
         let page = self.ports.users().all_users(token.as_deref()).await?;
@@ -198,7 +198,7 @@ impl<'a, P: Ports, T> Scan<'a, P, T> {
         self.ports.clock().sleep(GAP).await;
     }
 
-    fn through<I>(&mut self, stage: Stage, at: &mut Cursor, page: Page<I>) -> Page<I> {
+    fn through<I>(&mut self, stage: Stage, at: &mut Pages, page: Page<I>) -> Page<I> {
         (self.sink)(Progress::Through(stage, page.items.len()));
         at.past(page)
     }

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use tollgate_core::ledger::{Outcome, StackRecord};
 use tollgate_core::ports::{Ledger, LeftOut, PortResult};
-use tollgate_core::scan::Cursor;
+use tollgate_core::scan::Pages;
 
 /// How many there are, and since when.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -40,13 +40,13 @@ pub struct Backlog {
 /// The ledger failed.
 pub async fn backlog<L: Ledger>(ledger: &L, now: Timestamp) -> PortResult<Backlog> {
     let mut backlog = Backlog::default();
-    let mut at = Cursor::start();
+    let mut at = Pages::start();
     while let Some(token) = at.turn() {
         let due = at.past(ledger.due(now, token.as_deref()).await?);
         backlog.unreadable.add(&due.unreadable);
         due.items.iter().for_each(|(_, since)| backlog.due.add(*since));
     }
-    let mut at = Cursor::start();
+    let mut at = Pages::start();
     while let Some(token) = at.turn() {
         let stuck = at.past(ledger.stuck(token.as_deref()).await?);
         backlog.unreadable.add(&stuck.unreadable);

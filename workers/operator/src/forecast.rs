@@ -9,7 +9,7 @@ use tollgate_core::account::Account;
 use tollgate_core::key_name::key_prefix;
 use tollgate_core::policy::Policy;
 use tollgate_core::ports::{ApiGateway, Ledger, PortResult};
-use tollgate_core::scan::Cursor;
+use tollgate_core::scan::Pages;
 
 /// Over how many days the pace is taken.
 const WINDOWS: [u32; 2] = [7, 30];
@@ -44,7 +44,7 @@ impl Minted {
 /// # Errors
 /// The ledger failed.
 pub async fn minted<L: Ledger>(ledger: &L, now: Timestamp) -> PortResult<Minted> {
-    let (mut minted, mut at) = (Minted::default(), Cursor::start());
+    let (mut minted, mut at) = (Minted::default(), Pages::start());
     while let Some(token) = at.turn() {
         let accounts = at.past(ledger.accounts(token.as_deref()).await?);
         accounts.items.iter().for_each(|account| minted.add(account, now));

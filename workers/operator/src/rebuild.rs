@@ -55,7 +55,7 @@ use tollgate_core::derive::Deriver;
 use tollgate_core::ledger::{EventRecord, Outcome, StepTaken};
 use tollgate_core::policy::Policy;
 use tollgate_core::ports::{Clock, Entropy, LeftOut, PortResult, Ports, UserRecord};
-use tollgate_core::scan::{Cursor, ProgressSink, Scan};
+use tollgate_core::scan::{Pages, ProgressSink, Scan};
 use tollgate_core::stripe::Subscription;
 use tollgate_core::sweep::{Part, wake};
 use tollgate_events::{AccountId, Envelope, EventId, Source, Via};
@@ -176,7 +176,7 @@ impl<P: Ports> Rebuild<'_, P> {
         writes: bool,
         report: &mut RebuildReport,
     ) -> PortResult<()> {
-        let mut at = Cursor::start();
+        let mut at = Pages::start();
         while let Some(page) = scan.users(&mut at).await? {
             if report.parts == 1 {
                 report.unreadable.add(&page.unreadable);

@@ -1,6 +1,7 @@
 //! The commit: state, history and event records, all or nothing.
 
 use jiff::{SignedDuration, Timestamp};
+use tollgate_events::kind::About;
 use tollgate_events::{Envelope, Source};
 
 use super::{DRIFT, Run, Stop, Worker};
@@ -21,8 +22,7 @@ pub(super) const OUTRUN_FOR: SignedDuration = SignedDuration::from_secs(5);
 /// fraud warning closes nobody, but the charge should be refunded before it is disputed.
 /// <https://docs.stripe.com/api/radar/early_fraud_warnings>
 fn fraud_warning(event: &Envelope) -> Option<&'static str> {
-    let warns = event.kind == "radar.early_fraud_warning.created";
-    warns.then(|| {
+    (event.about() == About::FraudWarning).then(|| {
         tracing::error!(event = %event.id, "early fraud warning");
         "Stripe warns of fraud on this charge; refund it before it becomes a dispute"
     })

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use tollgate_events::kind::About;
 use tollgate_events::wakes::LINKED;
 use tollgate_events::{
     AccountId, CustomerId, DisputeId, Envelope, Hint, Source, Via, cloudtrail, cognito,
@@ -193,8 +194,7 @@ impl<P: Ports> Run<'_, P> {
 
     /// The disputes that the ledger, an event or the comparison names.
     fn dispute_ids(&self) -> BTreeSet<DisputeId> {
-        let names =
-            |event: &&Envelope| event.kind.starts_with("charge.dispute.") || event.kind == DRIFT;
+        let names = |event: &&Envelope| event.about() == About::Dispute || event.kind == DRIFT;
         let named = self.events.iter().filter(names);
         let named = named.filter_map(|event| DisputeId::parse(event.object.clone()?).ok());
         self.account.access.disputes.keys().cloned().chain(named).collect()
@@ -250,7 +250,7 @@ pub(super) fn is_final(status: &str) -> bool {
 /// Whether a subscription reads otherwise than an event told.
 fn differs(event: &Envelope, subscriptions: &[Subscription]) -> bool {
     let (Some(hint), Some(object)) = (&event.hint, &event.object) else { return false };
-    if !event.kind.starts_with("customer.subscription.") {
+    if event.about() != About::Subscription {
         return false;
     }
     let Some(read) = subscriptions.iter().find(|read| read.id.as_str() == object) else {

@@ -7,7 +7,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use tollgate_events::stripe::{CHARGE_REFUNDED, REFUNDED};
+use tollgate_events::kind::About;
+use tollgate_events::stripe::REFUNDED;
 use tollgate_events::{Envelope, SubscriptionId};
 
 use super::Run;
@@ -68,5 +69,5 @@ impl<P: Ports> Run<'_, P> {
 
 /// Whether an event tells that all of a charge was refunded.
 pub(super) fn tells_of_refund(event: &Envelope) -> bool {
-    event.kind == CHARGE_REFUNDED && event.hint.as_ref().is_some_and(|it| it.status == REFUNDED)
+    event.about() == About::Refund && event.hint.as_ref().is_some_and(|it| it.status == REFUNDED)
 }

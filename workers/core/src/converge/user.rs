@@ -1,5 +1,6 @@
 //! The Cognito user of an account: who they are, and by which name admin calls reach them.
 
+use tollgate_events::kind::About;
 use tollgate_events::{AccountId, cloudtrail};
 
 use super::{DRIFT, Run, Stop};
@@ -42,7 +43,7 @@ impl<P: Ports> Run<'_, P> {
 
     /// Whether an event tells of a dispute: what that holds is remembered under the user's address.
     fn is_disputed(&self) -> bool {
-        self.events.iter().any(|event| event.kind.starts_with("charge.dispute."))
+        self.events.iter().any(|event| event.about() == About::Dispute)
     }
 
     /// The user, and the name by which they were found.

@@ -6,6 +6,7 @@
 //! here. Pure.
 
 use jiff::Timestamp;
+use tollgate_events::kind::About;
 use tollgate_events::{Envelope, SubscriptionId};
 
 use super::best::is_ended_by_policy;
@@ -210,7 +211,7 @@ pub fn is_still(read: &Subscription, access: &Access) -> bool {
 fn shows_end(event: &Envelope, id: &SubscriptionId) -> bool {
     let ended = |status: &str| matches!(status, "canceled" | "incomplete_expired");
     event.object.as_deref() == Some(id.as_str())
-        && event.kind.starts_with("customer.subscription.")
+        && event.about() == About::Subscription
         && event.hint.as_ref().is_some_and(|hint| ended(&hint.status))
 }
 

@@ -16,7 +16,7 @@ use super::DriftReport;
 use super::compare::Seen;
 use crate::account::DisputeMark;
 use crate::ports::{Class, PortResult, Ports, Stripe};
-use crate::scan::{Cursor, Scan};
+use crate::scan::{Pages, Scan};
 use crate::stripe::Dispute;
 
 /// How far back disputes are listed. A bank decides within some months; cards can be disputed for
@@ -41,7 +41,7 @@ impl Disputes {
         report: &mut DriftReport,
     ) -> PortResult<Self> {
         let from = now.saturating_sub(DISPUTES_OF).expect("a duration has no calendar");
-        let (mut listed, mut at) = (Self::default(), Cursor::start());
+        let (mut listed, mut at) = (Self::default(), Pages::start());
         loop {
             let page = match scan.disputes(from, &mut at).await {
                 // A key of before disputes were compared: all else is.

@@ -9,7 +9,7 @@ use crate::converge::DUE;
 use crate::ledger::{Outcome, StoredEvent, WAITED};
 use crate::policy::Policy;
 use crate::ports::{Clock, Ledger, LeftOut, PortResult, Queue, QueueName};
-use crate::scan::Cursor;
+use crate::scan::Pages;
 
 /// What a sweep found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -35,7 +35,7 @@ pub async fn sweep<L: Ledger, Q: Queue, C: Clock>(
 ) -> PortResult<SweepReport> {
     let now = clock.now();
     let mut report = SweepReport::default();
-    let mut at = Cursor::start();
+    let mut at = Pages::start();
     while let Some(token) = at.turn() {
         let due = at.past(ledger.due(now, token.as_deref()).await?);
         report.unreadable.add(&due.unreadable);
@@ -43,7 +43,7 @@ pub async fn sweep<L: Ledger, Q: Queue, C: Clock>(
         queue.send_all(QueueName::Bulk, &wakes).await?;
         report.due += wakes.len();
     }
-    let mut at = Cursor::start();
+    let mut at = Pages::start();
     while let Some(token) = at.turn() {
         let stuck = at.past(ledger.stuck(token.as_deref()).await?);
         report.unreadable.add(&stuck.unreadable);

@@ -3,7 +3,7 @@
 use crate::account::{PlanId, UsagePlanId};
 use crate::catalog::Catalog;
 use crate::ports::{Page, PlanStages, PortResult, Ports};
-use crate::scan::{Cursor, Scan};
+use crate::scan::{Pages, Scan};
 
 /// A stage that a plan sells, and whose usage plan does not cover it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -29,7 +29,7 @@ pub async fn plans_of_keys<P: Ports, T>(
 ) -> PortResult<Vec<UsagePlanId>> {
     let of_catalog = catalog.plans().iter().map(|plan| plan.usage_plan.clone());
     let mut plans: Vec<_> = of_catalog.collect();
-    let mut at = Cursor::start();
+    let mut at = Pages::start();
     while let Some(page) = scan.usage_plans(&mut at).await? {
         seen(&page);
         let others = page.items.iter().filter(|plan| catalog.is_in_the_way(plan));

@@ -7,7 +7,7 @@ use tollgate_core::account::{KeyId, Slot};
 use tollgate_core::derive::Mark;
 use tollgate_core::key_name::read_key_name;
 use tollgate_core::ports::{ApiKey, Class, LeftOut, Page, PlanStages, PortResult, Ports, Stripe};
-use tollgate_core::scan::{Cursor, Scan};
+use tollgate_core::scan::{Pages, Scan};
 use tollgate_core::stripe::Subscription;
 use tollgate_core::sweep::{Part, plans_of_keys};
 use tollgate_events::{AccountId, CustomerId};
@@ -26,7 +26,7 @@ impl<P: Ports> Rebuild<'_, P> {
         report: &mut RebuildReport,
     ) -> PortResult<Keys> {
         let mut keys = BTreeMap::new();
-        let mut at = Cursor::start();
+        let mut at = Pages::start();
         while let Some(page) = scan.keys(&mut at).await? {
             report.unreadable.add(&page.unreadable);
             keys.extend(page.items.into_iter().filter_map(|key| self.read(key)));
@@ -34,7 +34,7 @@ impl<P: Ports> Rebuild<'_, P> {
         let unreadable = &mut report.unreadable;
         let seen = |page: &Page<PlanStages>| unreadable.add(&page.unreadable);
         for plan in plans_of_keys(scan, self.catalog, seen).await? {
-            let mut at = Cursor::start();
+            let mut at = Pages::start();
             while let Some(page) = scan.keys_on(&plan, &mut at).await? {
                 report.unreadable.add(&page.unreadable);
                 for id in &page.items {
@@ -75,7 +75,7 @@ impl<P: Ports> Rebuild<'_, P> {
         unreadable: &mut LeftOut,
     ) -> PortResult<Portion> {
         let mut portion = Portion::new(part, self.at_once);
-        let mut at = Cursor::start();
+        let mut at = Pages::start();
         while let Some(accounts) = scan.accounts(&mut at).await? {
             unreadable.add(&accounts.unreadable);
             for owner in accounts.unreadable.into_iter().filter_map(|row| row.owner) {
@@ -108,7 +108,7 @@ impl<P: Ports> Rebuild<'_, P> {
         let proven = |it: &Subscription| boundary.made_for(it.named.as_ref()).cloned();
         let (mut ours, mut broken) = (0, 0);
         // One proof is enough for all that a customer pays, and may stand on any page.
-        let mut at = Cursor::start();
+        let mut at = Pages::start();
         while let Some(page) = scan.subscriptions(&mut at).await? {
             unreadable.add(&page.unreadable);
             for row in &page.unreadable {
@@ -124,7 +124,7 @@ impl<P: Ports> Rebuild<'_, P> {
                 }
             }
         }
-        let mut at = Cursor::start();
+        let mut at = Pages::start();
         while let Some(page) = scan.subscriptions_again(&mut at).await? {
             for owner in page.unreadable.into_iter().filter_map(|row| row.owner) {
                 let owner = CustomerId::parse(owner).ok().and_then(|id| portion.linked_to(&id));

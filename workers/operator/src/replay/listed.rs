@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 use tollgate_core::ports::{ChargeSeen, PortResult, Stripe};
-use tollgate_core::scan::Cursor;
+use tollgate_core::scan::Pages;
 use tollgate_core::stripe::ListedEvent;
 use tollgate_events::{ChargeId, CustomerId, Envelope, EventRef, Source};
 
@@ -105,7 +105,7 @@ impl Windows {
         stripe: &S,
         end: Timestamp,
     ) -> PortResult<Option<Vec<ListedEvent>>> {
-        let (mut events, mut at) = (Vec::new(), Cursor::start());
+        let (mut events, mut at) = (Vec::new(), Pages::start());
         while let Some(token) = at.turn() {
             if events.len() >= MOST && self.span > SECOND {
                 return Ok(None);

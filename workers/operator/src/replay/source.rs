@@ -8,7 +8,7 @@ use std::vec::IntoIter;
 use futures_util::future::try_join_all;
 use jiff::Timestamp;
 use tollgate_core::ports::{Ledger, PortResult, Stripe};
-use tollgate_core::scan::Cursor;
+use tollgate_core::scan::Pages;
 use tollgate_events::EventRef;
 
 use super::listed::{EventPage, TooOld, Windows, by_id, whole};
@@ -130,7 +130,7 @@ impl<'a, L: Ledger, S: Stripe> EventSource<'a, L, S> {
     async fn names(&mut self, few: &mut EventPage) -> PortResult<IntoIter<EventRef>> {
         let mut names = Vec::new();
         if self.selection.ids.is_empty() {
-            let mut at = Cursor::start();
+            let mut at = Pages::start();
             while let Some(token) = at.turn() {
                 let stuck = at.past(self.ledger.stuck(token.as_deref()).await?);
                 few.unreadable += stuck.unreadable.len();

@@ -7,7 +7,8 @@ use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse as _, Response};
 use jiff::SignedDuration;
 use tollgate_core::policy::{PlanThen, Policy};
-use tollgate_events::stripe::{CHARGE_REFUNDED, SigningSecret, verify};
+use tollgate_events::kind::CHARGE_REFUNDED;
+use tollgate_events::stripe::{SigningSecret, verify};
 use tollgate_standin::stripe::http::router;
 use tollgate_standin::stripe::{EndpointUpdate, NewCustomer, NewEndpoint};
 

@@ -6,7 +6,7 @@ use super::UnderWay;
 use crate::account::{UsagePlanId, User};
 use crate::ledger::CustomerLink;
 use crate::ports::{Class, Ledger, PortResult, Ports, Queue, Stripe, Unreadable};
-use crate::scan::Cursor;
+use crate::scan::Pages;
 use crate::stripe::Subscription;
 use crate::sweep::disputes::Disputes;
 use crate::sweep::keys::Keys;
@@ -19,13 +19,13 @@ impl<P: Ports, Q: Queue> UnderWay<'_, P, Q> {
     /// them.
     pub(super) async fn keys(&mut self) -> PortResult<Keys> {
         let mut keys = Keys::new(self.sweep.stack, self.begun);
-        let mut at = Cursor::start();
+        let mut at = Pages::start();
         while let Some(page) = self.scan.keys(&mut at).await? {
             self.report.unreadable.add(&page.unreadable);
             page.items.into_iter().for_each(|key| keys.add(key));
         }
         for plan in self.usage_plans().await? {
-            let mut at = Cursor::start();
+            let mut at = Pages::start();
             while let Some(page) = self.scan.keys_on(&plan, &mut at).await? {
                 self.report.unreadable.add(&page.unreadable);
                 page.items.iter().for_each(|key| keys.put_on(&plan, key));
@@ -56,7 +56,7 @@ impl<P: Ports, Q: Queue> UnderWay<'_, P, Q> {
     ) -> PortResult<Window> {
         self.report.parts += 1;
         let mut held = Window::new(part);
-        let (mut at, mut read_at) = (Cursor::start(), self.now());
+        let (mut at, mut read_at) = (Pages::start(), self.now());
         while let Some(accounts) = self.scan.accounts(&mut at).await? {
             self.leave_out(&accounts.unreadable);
             for owner in accounts.unreadable.into_iter().filter_map(|row| row.owner) {
@@ -81,7 +81,7 @@ impl<P: Ports, Q: Queue> UnderWay<'_, P, Q> {
     pub(super) async fn subscriptions(&mut self, held: &mut Window) -> PortResult<()> {
         let by_customer = held.by_customer();
         let first = self.is_first_part();
-        let mut at = Cursor::start();
+        let mut at = Pages::start();
         while let Some(page) = self.scan.subscriptions(&mut at).await? {
             self.report.subscriptions += if first { page.items.len() } else { 0 };
             self.leave_out(&page.unreadable);
@@ -171,7 +171,7 @@ impl<P: Ports, Q: Queue> UnderWay<'_, P, Q> {
 
     /// Compares every account of the part: as soon as its user is seen, else in the end.
     pub(super) async fn users(&mut self, mut held: Window, keys: &mut Keys) -> PortResult<()> {
-        let mut at = Cursor::start();
+        let mut at = Pages::start();
         while let Some(page) = self.scan.users(&mut at).await? {
             self.leave_out(&page.unreadable);
             page.items.iter().for_each(|user| keys.saw_user(&user.id));
