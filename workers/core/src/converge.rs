@@ -57,7 +57,12 @@ mod bound;
 mod closing;
 mod commit;
 mod facts;
+mod inbox;
+mod lag;
+mod linking;
 mod lost;
+mod namesake;
+mod next_look;
 mod observe;
 mod pacing;
 mod paid;
@@ -65,33 +70,32 @@ mod person;
 mod preview;
 mod refunds;
 mod stale;
+mod stop;
 mod user;
 
-use std::collections::BTreeSet;
 use std::pin::Pin;
 
 use jiff::{SignedDuration, Timestamp};
-use tollgate_events::{AccountId, CustomerId, Envelope, EventRef, Source, Via};
+use tollgate_events::{AccountId, Envelope, EventRef};
 
 use crate::account::{Access, Account, User};
-use crate::accounts::{Accounts, Claimed, Lost};
-use crate::binding::{Binding, BindingError};
+use crate::accounts::{Accounts, Claimed};
+use crate::binding::Binding;
 use crate::catalog::Catalog;
-use crate::decide::stale::Stale;
 use crate::decide::{Desired, Facts, decide};
-use crate::derive::{DeriveError, Deriver};
-use crate::error_policy::{Judgement, Verdict, error_policy};
+use crate::derive::Deriver;
+use crate::error_policy::{Judgement, Verdict};
 use crate::ledger::{Outcome, StackRecord, StepTaken};
-use crate::mismatch::Mismatch;
 use crate::person::VerifiedEmail;
 use crate::policy::Policy;
 use crate::ports::{Class, Clock, PortError, Ports, Service};
 use crate::share::{Room, Share};
-use crate::text::one_line;
 
 pub use between::Invocation;
 use between::Turn;
+use inbox::Inbox;
 pub use preview::{Preview, Supposed};
+pub use stop::Stop;
 pub use tollgate_events::wakes::{BETWEEN_PLANS, DRIFT, DUE, OLD_KEY_BETWEEN_PLANS};
 
 /// A worker: the ports, and what it decides by. Built once.
@@ -133,141 +137,6 @@ pub struct Converged {
     /// The lease ended between two plans: by what it is to be woken at once, before everything
     /// else.
     pub between_plans: Option<&'static str>,
-}
-
-/// Why the events must stay on the queue.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum Stop {
-    /// Another invocation holds the account.
-    #[error("the account is leased until {until}")]
-    Leased {
-        /// Until when, at most.
-        until: Timestamp,
-    },
-    /// A later claim has been made: its holder sees to the account.
-    #[error("a later claim was made on the account")]
-    Fenced,
-    /// A newer catalog has decided the account.
-    #[error("a newer catalog has decided the account; this worker's catalog is outdated")]
-    CatalogOutdated,
-    /// The lease was over before the work was.
-    #[error("the lease ended before the work was done")]
-    OutOfTime,
-    /// A key is to be deleted, and the call that made it may yet make it again.
-    #[error("the making of a key was not answered, and may take effect until the lease ends")]
-    KeyInDoubt,
-    /// This instance's share of the control plane, or of Stripe, is used up.
-    #[error(
-        "this worker's share of API Gateway's or Stripe's calls has no room for this before the lease ends"
-    )]
-    Budget {
-        /// How long until there is room.
-        wait: SignedDuration,
-    },
-    /// The lease ended before the key could be put on a plan.
-    #[error("API Gateway did not put the key on its new plan before the lease ended")]
-    BetweenPlans,
-    /// Too many paying accounts would lose their plan, and nothing explains it.
-    #[error(
-        "the blast limit is reached: too many paying accounts would lose their plan in a day; find out why, then accept it or mend it"
-    )]
-    BlastLimit,
-    /// An operator has stopped all losses.
-    #[error("nothing is taken from anybody while the stack is frozen: {}", one_line(.why))]
-    Frozen {
-        /// What the operator wrote.
-        why: String,
-    },
-    /// The ledger knows nothing of an account that has a key of ours.
-    #[error(
-        "API Gateway has a key of this account, and the ledger knows nothing of it: was the table lost? Rebuild it with `tollgate reconcile --rebuild`"
-    )]
-    LedgerLost,
-    /// What was to be done is contradicted by API Gateway or by the user's word.
-    #[error(
-        "the ledger may be older than the other systems: {0}, and nothing that the ledger knows says why. Was the table restored from a backup? `tollgate reconcile --rebuild` writes down what is"
-    )]
-    StaleLedger(Stale),
-    /// The user's name is the sub of another account's user.
-    #[error(
-        "the user has chosen the sub of account {other} as their user name, to get what is written to that account's user; delete this user, and have a pre sign-up trigger refuse such names"
-    )]
-    NamedAsSub {
-        /// Whose sub.
-        other: AccountId,
-    },
-    /// A service denies what the ledger knows.
-    #[error(transparent)]
-    Mismatch(#[from] Mismatch),
-    /// A key's derivation secret is missing.
-    #[error(transparent)]
-    Derive(#[from] DeriveError),
-    /// A call failed.
-    #[error(transparent)]
-    Port(#[from] PortError),
-}
-
-impl From<BindingError> for Stop {
-    fn from(error: BindingError) -> Self {
-        match error {
-            BindingError::Mismatch(mismatch) => Self::Mismatch(mismatch),
-            BindingError::Port(error) => Self::Port(error),
-        }
-    }
-}
-
-/// How long an account waits for the ledger to be rebuilt before API Gateway is asked again.
-/// The rebuild itself ends the wait.
-const LOST_FOR: SignedDuration = SignedDuration::from_hours(1);
-
-/// How long an account waits for a person to mend a setting that contradicts the ledger.
-const MISMATCH_FOR: SignedDuration = SignedDuration::from_hours(1);
-
-/// How long an account that would lose something waits while the stack is frozen.
-const FROZEN_FOR: SignedDuration = SignedDuration::from_mins(15);
-
-impl Stop {
-    /// The one error policy, applied.
-    pub fn judge(&self) -> Judgement {
-        match self {
-            Self::Port(error) => error_policy(error),
-            Self::Derive(_) | Self::BlastLimit => Judgement::of_one(Verdict::Park),
-            Self::Budget { wait: after } => Judgement::of_one(Verdict::Wait(*after)),
-            Self::NamedAsSub { .. } => Judgement::of_all(Verdict::Park),
-            Self::BetweenPlans => Judgement::of_one(Verdict::GoOn),
-            Self::LedgerLost | Self::StaleLedger(_) => Judgement::of_all(Verdict::Wait(LOST_FOR)),
-            Self::Mismatch(_) => Judgement::of_all(Verdict::Wait(MISMATCH_FOR)),
-            Self::Frozen { .. } => Judgement::of_one(Verdict::Wait(FROZEN_FOR)),
-            Self::CatalogOutdated => Judgement::of_all(Verdict::Redeliver),
-            Self::Leased { .. } | Self::Fenced | Self::OutOfTime | Self::KeyInDoubt => {
-                Judgement::of_one(Verdict::Redeliver)
-            }
-        }
-    }
-}
-
-/// How soon a message comes again whose work stopped for a moment.
-const SOON: SignedDuration = SignedDuration::from_secs(2);
-
-impl Stop {
-    /// How soon its messages may come again; `None` for what does not pass in a moment.
-    pub fn comes_again_in(&self, now: Timestamp) -> Option<SignedDuration> {
-        match self {
-            Self::Leased { until } => Some(until.duration_since(now).max(SOON)),
-            Self::CatalogOutdated => None,
-            other => (!other.judge().systemic).then_some(SOON),
-        }
-    }
-}
-
-impl From<Lost> for Stop {
-    fn from(lost: Lost) -> Self {
-        match lost {
-            Lost::Fenced => Self::Fenced,
-            Lost::CatalogOutdated => Self::CatalogOutdated,
-        }
-    }
 }
 
 impl<P: Ports> Worker<P> {
@@ -330,13 +199,7 @@ struct Run<'a, P: Ports> {
     /// What a preview counts by instead of the ledger's item: the stack as the previews before it
     /// would have left it.
     foretold: Option<StackRecord>,
-    events: Vec<Envelope>,
-    strays: Vec<(AccountId, Envelope)>,
-    /// Events whose customer is not the account's any more, and which wait for the customer's
-    /// own: they were deferred, or an operator has released the customer.
-    waits: Vec<Envelope>,
-    /// Customers who are named, and whom an operator has released.
-    released: BTreeSet<CustomerId>,
+    inbox: Inbox,
     steps: Vec<StepTaken>,
     systemic: bool,
     /// The lease ended between two plans: the type of the wake.
@@ -373,21 +236,19 @@ impl<'a, P: Ports> Run<'a, P> {
         worker: &'a Worker<P>,
         account: Account,
         claimed: Claimed<'a, P::Ledger, P::Entropy>,
-        mut events: Vec<Envelope>,
+        events: Vec<Envelope>,
         now: Timestamp,
         invocation: &'a Invocation,
     ) -> Self {
-        join(&mut events, &account.deferred);
+        let mut inbox = Inbox::of(events);
+        inbox.join(&account.deferred);
         let mut run = Self {
             worker,
             claimed,
             foretold: None,
             found_user: account.user.clone(),
             account,
-            events,
-            strays: Vec::new(),
-            waits: Vec::new(),
-            released: BTreeSet::new(),
+            inbox,
             steps: Vec::new(),
             systemic: false,
             between_plans: None,
@@ -410,35 +271,59 @@ impl<'a, P: Ports> Run<'a, P> {
         run
     }
 
+    /// The whole way, from the claim to the last commit. Whatever a killed worker leaves behind is what
+    /// one of the commits on it wrote.
     async fn go(&mut self) -> Result<Outcome, Stop> {
+        // A commit for each customer that is new.
         self.link().await?;
-        if self.events.is_empty() && !self.claimed.found_open() {
+        if self.inbox.events.is_empty() && !self.claimed.found_open() {
             // All that woke it is another account's.
             return self.leave().await;
         }
-        self.not_forgotten().await?;
+        self.must_be_remembered().await?;
         loop {
-            let (desired, lagging) = self.desired().await?;
-            match self.apply(&desired).await {
-                // A replaced key is not there any more: what rests on it is decided anew.
-                Ok(()) if self.misses_one_of(&desired.retiring) => {}
-                Ok(()) => {
-                    let lagging = lagging || self.may_have_a_hidden_key(&desired);
-                    return self.finish(desired, lagging).await;
-                }
+            match self.round().await {
+                Ok(Some(outcome)) => return Ok(outcome),
+                Ok(None) => {}
                 // A user whose deletion nobody told of yet: decide again, knowing it.
                 Err(Stop::Port(error)) if user_is_gone(&error) && !self.look_at_user => {
                     self.look_at_user = true;
+                }
+                // Somebody is answered 403 meanwhile.
+                Err(Stop::Port(error)) if self.is_refused_in_between(&error) => {
+                    self.worker.control_plane.heed(&error, self.clock_now());
+                    self.until_next_try(&error).await?;
                 }
                 Err(stop) => return Err(stop),
             }
         }
     }
 
+    /// From the facts to what is committed of them; `None` where what was decided rests on something
+    /// that is not there any more.
+    async fn round(&mut self) -> Result<Option<Outcome>, Stop> {
+        // Reads alone.
+        let read = self.read().await?;
+        // What landed on another's user is taken back, and that account is converged.
+        self.see_to_namesakes(&read.namesakes).await?;
+        // The stack's item, once.
+        self.note_where_it_belongs(&read.user).await?;
+        let facts = self.facts(read).await?;
+        self.must_not_be_told_otherwise().await?;
+        // What the limits let through is committed.
+        let (desired, lagging) = self.decide_within_limits(facts).await?;
+        // Opens the account, keeps the intent of a key, and acts.
+        self.apply(&desired).await?;
+        if self.misses_one_of(&desired.retiring) {
+            // A replaced key is not there any more.
+            return Ok(None);
+        }
+        let lagging = lagging || self.may_have_a_hidden_key(&desired);
+        self.finish(desired, lagging).await.map(Some)
+    }
+
     /// What the facts come to, within the limits; and whether a read seems to lag.
-    async fn desired(&mut self) -> Result<(Desired, bool), Stop> {
-        let mut facts = self.facts_for_sure().await?;
-        self.not_told_otherwise().await?;
+    async fn decide_within_limits(&mut self, mut facts: Facts) -> Result<(Desired, bool), Stop> {
         // What was read is younger than the claim, and so is what follows from it.
         self.now = self.clock_now();
         let listed = facts.subscriptions.len();
@@ -500,8 +385,8 @@ impl<'a, P: Ports> Run<'a, P> {
             outcome,
             version: self.claimed.version(),
             steps: self.steps,
-            strays: self.strays,
-            waits: self.waits.iter().map(Envelope::event_ref).collect(),
+            strays: self.inbox.strays,
+            waits: self.inbox.waits.iter().map(Envelope::event_ref).collect(),
             systemic: self.systemic,
             between_plans: self.between_plans,
         }
@@ -520,12 +405,6 @@ impl<'a, P: Ports> Run<'a, P> {
         self.worker.ports.clock().now()
     }
 
-    /// Whether anything but Stripe's own delivery woke the account: then the rest of the
-    /// world is looked at as well.
-    fn woken_from_elsewhere(&self) -> bool {
-        self.events.iter().any(|event| event.source != Source::Stripe || event.via == Via::Replay)
-    }
-
     /// Whether the ledger may not be trusted about API Gateway. That an account was left between
     /// two plans it tells rightly, and if not, the Attach that follows meets a conflict; whether its
     /// key is accepted it tells only where nobody was about to have it refused.
@@ -535,9 +414,7 @@ impl<'a, P: Ports> Run<'a, P> {
         (self.claimed.found_open() && !goes_on)
             || self.account.intent.is_some()
             || self.is_told_otherwise()
-            || self.events.iter().any(|event| {
-                event.via == Via::Replay || event.source == Source::Operator || event.kind == DRIFT
-            })
+            || self.inbox.asks_for_a_look()
     }
 
     /// A short, random wait that grows with the round.
@@ -545,15 +422,6 @@ impl<'a, P: Ports> Run<'a, P> {
         let [random, ..] = crate::ports::Entropy::bytes(self.worker.ports.entropy());
         let millis = (50 + i64::from(random)) << round.min(5);
         self.worker.ports.clock().sleep(SignedDuration::from_millis(millis)).await;
-    }
-}
-
-/// Adds the events that are not there yet.
-fn join(events: &mut Vec<Envelope>, more: &[Envelope]) {
-    for envelope in more {
-        if !events.iter().any(|event| event.event_ref() == envelope.event_ref()) {
-            events.push(envelope.clone());
-        }
     }
 }
 

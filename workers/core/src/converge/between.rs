@@ -24,7 +24,6 @@ use tollgate_events::EventRef;
 
 use super::{Run, Stop};
 use crate::account::{KeyRecord, RetiringKey, Status};
-use crate::decide::Facts;
 use crate::plan::Step;
 use crate::ports::{Class, Clock, Entropy, PortError, Ports, Service};
 
@@ -119,20 +118,6 @@ impl<P: Ports> Run<'_, P> {
             && self.account.key().is_some()
             && self.placed;
         unknown || self.is_between_plans()
-    }
-
-    /// The facts, though Stripe or Cognito has no room for a moment, where the key may be on no plan
-    /// meanwhile.
-    pub(super) async fn facts_for_sure(&mut self) -> Result<Facts, Stop> {
-        loop {
-            match self.facts().await {
-                Err(Stop::Port(error)) if self.is_refused_in_between(&error) => {
-                    self.worker.control_plane.heed(&error, self.clock_now());
-                    self.until_next_try(&error).await?;
-                }
-                facts => return facts,
-            }
-        }
     }
 
     /// Whether a call was refused for its rate while the key may be on no plan.

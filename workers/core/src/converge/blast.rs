@@ -12,7 +12,6 @@ use crate::decide::loss::{Case, Evidence, Loss, is_still, loss};
 use crate::decide::{Desired, Facts};
 use crate::ledger::StackRecord;
 use crate::mismatch::Mismatch;
-use crate::policy::PARKED_REVIEW_AFTER;
 use crate::ports::{Ledger, Ports, Stripe};
 
 /// How often another instance's write is outrun before the events come again.
@@ -71,7 +70,7 @@ impl<P: Ports> Run<'_, P> {
             decided_by: self.account.catalog_revision,
             desired,
             facts,
-            events: &self.events,
+            events: &self.inbox.events,
             catalog: &self.worker.catalog,
             policy: &self.worker.policy,
             now: self.now,
@@ -103,8 +102,7 @@ impl<P: Ports> Run<'_, P> {
         }
         if !held_back.is_empty() {
             tracing::error!(account = %self.account.id, "the cancellation limit holds");
-            let tomorrow = self.now.checked_add(PARKED_REVIEW_AFTER).ok();
-            desired.review_at = desired.review_at.into_iter().chain(tomorrow).min();
+            self.look_tomorrow(desired);
         }
         desired.cancel.retain(|id| !held_back.contains(id));
         desired.to_cancel = held_back;

@@ -26,10 +26,7 @@ impl<P: Ports> Run<'_, P> {
 
     /// What the ledger knew before was met where this worker looks: there the stack belongs, if
     /// nobody has said so yet. To a wrong key or in a wrong pool nobody is met.
-    pub(super) async fn met(&self, user: &UserFact) -> Result<(), Stop> {
-        if !self.claimed.is_held() {
-            return Ok(());
-        }
+    pub(super) async fn note_where_it_belongs(&self, user: &UserFact) -> Result<(), Stop> {
         let in_pool =
             matches!(user, UserFact::Found { .. }) && self.account.known() == Known::Decided;
         let met = Met { in_stripe: !self.account.access.customers.is_empty(), in_pool };
@@ -98,9 +95,7 @@ impl<P: Ports> Run<'_, P> {
         if self.account.access.customers.contains(customer) {
             return Err(Mismatch::Customer(customer.clone()));
         }
-        let mut of_it =
-            self.events.iter().filter(|event| event.subject.customer.as_ref() == Some(customer));
-        if of_it.any(|event| self.worker.vouches(event)) {
+        if self.inbox.of_customer(customer).any(|event| self.worker.vouches(event)) {
             return Err(Mismatch::EventsCustomer(customer.clone()));
         }
         Ok(())

@@ -10,9 +10,7 @@ use crate::accounts::{Answer, Change};
 use crate::decide::{Desired, KeyState, Warning};
 use crate::ledger::{EventRecord, Outcome, comes_again, is_wake};
 use crate::person::Memory;
-use crate::policy::{
-    MOST_DEFERRED, PARKED_REVIEW_AFTER, SECOND_LOOK_AFTER, SECOND_LOOKS, UNFINISHED_REVIEW_AFTER,
-};
+use crate::policy::MOST_DEFERRED;
 use crate::ports::{Class, Ledger as _, PortResult, Ports, Service};
 
 /// How long to wait when other instances keep writing the same item first.
@@ -61,7 +59,7 @@ impl<P: Ports> Run<'_, P> {
 
     /// The account as it is written in the middle of a run: due as the claim left it.
     pub(super) fn unfinished(&self, access: Access) -> Account {
-        let review_at = self.invocation.deadline.checked_add(UNFINISHED_REVIEW_AFTER).ok();
+        let review_at = self.look_if_unfinished();
         Account { access, review_at, user: self.user_so_far(), ..self.account.clone() }
     }
 
@@ -88,7 +86,7 @@ impl<P: Ports> Run<'_, P> {
             self.committed().status == Status::Closed && !desired.warnings.is_empty();
         self.tell_of(&desired.warnings);
         self.account.several = desired.several().cloned().unwrap_or_default();
-        self.account.review_at = self.review_at(&desired, lagging);
+        self.look_as_decided(&desired, lagging);
         // It is looked for as long as there are second looks.
         self.account.refund_told &= desired.refunded.is_empty() && self.account.second_looks > 0;
         let desired_key = desired.key;
@@ -122,7 +120,7 @@ impl<P: Ports> Run<'_, P> {
             event.source == Source::Stripe && customer.is_some_and(|it| !customers.contains(it))
         };
         let looks = key == KeyState::Closed && self.account.second_looks > 0;
-        let events = self.events.iter().filter(|_| looks).filter(is_strange);
+        let events = self.inbox.events.iter().filter(|_| looks).filter(is_strange);
         events.take(MOST_DEFERRED).cloned().collect()
     }
 
@@ -162,11 +160,7 @@ impl<P: Ports> Run<'_, P> {
             self.account.end();
         }
         self.account.user = self.user_so_far();
-        let tomorrow = self.now.checked_add(PARKED_REVIEW_AFTER).ok();
-        let known = self.account.review_at.filter(|at| *at > self.now);
-        // A name never changes: only the other account's end does, and the comparison sees that.
-        let tomorrow = tomorrow.filter(|_| !matches!(stop, Stop::NamedAsSub { .. }));
-        self.account.review_at = known.into_iter().chain(tomorrow).min();
+        self.look_though_parked(stop);
         self.account.deferred.clear();
         self.fulfil();
         self.close(Outcome::Parked, Some(stop.to_string()), Vec::new()).await?;
@@ -184,7 +178,7 @@ impl<P: Ports> Run<'_, P> {
         // A due account is woken anyway; that somebody is to look at all of it is not forgotten, but
         // where that has found what a person is called for.
         let looks = |event: &Envelope| event.kind == DRIFT && !contradicted;
-        let waiting = self.events.iter().filter(|event| !is_wake(event) || looks(event));
+        let waiting = self.inbox.events.iter().filter(|event| !is_wake(event) || looks(event));
         let waiting: Vec<_> = waiting.cloned().collect();
         if waiting.len() > MOST_DEFERRED {
             return Err(stop);
@@ -205,8 +199,7 @@ impl<P: Ports> Run<'_, P> {
                 false => self.account.access.attributes = self.committed().attributes.clone(),
             }
         }
-        let after = after.max(SignedDuration::from_secs(1));
-        self.account.review_at = self.clock_now().checked_add(after).ok();
+        self.look_after(after);
         self.fulfil();
         self.close(Outcome::Deferred, Some(stop.to_string()), Vec::new()).await?;
         Ok(Outcome::Deferred)
@@ -258,7 +251,7 @@ impl<P: Ports> Run<'_, P> {
         for record in self.records(outcome, detail.as_deref(), at) {
             records.push(Box::pin(self.worker.with_who(record)).await?);
         }
-        let causes = self.events.iter().map(Envelope::event_ref).collect();
+        let causes = self.inbox.causes();
         let steps = self.steps.clone();
         let account = Change::to(self.account.clone(), at);
         self.write(Change { causes, steps, records, memories, ..account }).await
@@ -267,14 +260,9 @@ impl<P: Ports> Run<'_, P> {
     /// What a person is told of an event: what went wrong, what to look at.
     fn detail(&self, event: &Envelope, detail: Option<&str>) -> Option<String> {
         let parts = detail.or_else(|| fraud_warning(event)).into_iter();
-        let parts: Vec<_> = parts.chain(self.is_released(event).then_some(RELEASED)).collect();
+        let parts: Vec<_> =
+            parts.chain(self.inbox.is_released(event).then_some(RELEASED)).collect();
         (!parts.is_empty()).then(|| parts.join("; "))
-    }
-
-    /// Whether an operator has released the event's customer.
-    fn is_released(&self, event: &Envelope) -> bool {
-        let customer = event.subject.customer.as_ref();
-        customer.is_some_and(|customer| self.released.contains(customer))
     }
 
     /// A record for each event; a wake leaves one only when it changed something, or when it has
@@ -282,12 +270,12 @@ impl<P: Ports> Run<'_, P> {
     fn records(&self, outcome: Outcome, detail: Option<&str>, at: Timestamp) -> Vec<EventRecord> {
         let nothing_to_tell = matches!(outcome, Outcome::Unchanged | Outcome::Deferred);
         let silent = |event: &&Envelope| is_wake(event) && !comes_again(event) && nothing_to_tell;
-        let waits = self.waits.iter().map(|event| {
-            let why = if self.is_released(event) { RELEASED } else { LINKED_ELSEWHERE };
+        let waits = self.inbox.waits.iter().map(|event| {
+            let why = if self.inbox.is_released(event) { RELEASED } else { LINKED_ELSEWHERE };
             let record = EventRecord::of(event.clone(), Outcome::Waiting, at);
             EventRecord { detail: Some(why.to_owned()), ..record }
         });
-        let events = self.events.iter().filter(|event| !silent(event));
+        let events = self.inbox.events.iter().filter(|event| !silent(event));
         events
             .map(|event| EventRecord {
                 detail: self.detail(event, detail),
@@ -332,21 +320,5 @@ impl<P: Ports> Run<'_, P> {
         if self.account.user == User::Deleted {
             access.attributes = Attributes::default();
         }
-    }
-
-    /// When to look again: when the decision says so, or soon, when a read lagged. Only a look
-    /// that was due is used up: other events of the account may come in the meantime.
-    fn review_at(&mut self, desired: &Desired, lagging: bool) -> Option<Timestamp> {
-        let scheduled = self.account.review_at.filter(|at| *at > self.now);
-        let left = self.account.second_looks;
-        let soon = self.now.checked_add(SECOND_LOOK_AFTER).ok();
-        let (looks, next) = match scheduled {
-            _ if lagging => (SECOND_LOOKS, soon),
-            Some(at) => (left, soon.map(|soon| soon.min(at))),
-            None => (left.saturating_sub(1), soon),
-        };
-        self.account.second_looks = looks;
-        let times = desired.review_at.into_iter().chain(next.filter(|_| looks > 0));
-        times.filter(|at| *at > self.now).min()
     }
 }

@@ -1,140 +1,31 @@
-//! Linking and facts: what is read after the claim, and what is believed of it.
+//! Facts: what is read after the claim.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tollgate_events::kind::About;
-use tollgate_events::wakes::LINKED;
-use tollgate_events::{
-    AccountId, CustomerId, DisputeId, Envelope, Hint, Source, Via, cloudtrail, cognito,
-};
+use tollgate_events::{CustomerId, DisputeId, Envelope, Source, SubscriptionId};
 
-use super::refunds::tells_of_refund;
-use super::{DRIFT, Run, Stop, join};
-use crate::account::{Account, User};
-use crate::accounts::{Answer, Change};
+use super::namesake::Namesake;
+use super::{DRIFT, Run, Stop};
+use crate::account::Account;
 use crate::decide::{Facts, UserFact};
-use crate::ledger::{CustomerLink, StepTaken};
-use crate::policy::LAG_AT_MOST;
-use crate::ports::{Ledger, PortResult, Ports};
-use crate::stripe::Subscription;
+use crate::ports::{PortResult, Ports};
+use crate::stripe::{Dispute, InvoiceId, Price, Subscription};
 
-/// How many events one commit settles: DynamoDB takes 100 items in a transaction.
-const MOST_JOINED: usize = 80;
+/// What Stripe and Cognito say of an account.
+pub(super) struct Reading {
+    subscriptions: Vec<Subscription>,
+    proven: BTreeSet<SubscriptionId>,
+    paid_for: BTreeMap<SubscriptionId, Vec<Price>>,
+    refunds: BTreeMap<SubscriptionId, Option<InvoiceId>>,
+    disputes: Vec<Dispute>,
+    pub(super) user: UserFact,
+    pub(super) namesakes: Vec<Namesake>,
+}
 
 impl<P: Ports> Run<'_, P> {
-    /// Links the customers that are new to the account, each in a commit of its own. The
-    /// events that had waited for the link join this convergence; those whose customer
-    /// turns out to be another account's leave it. An account whose user was deleted links
-    /// nobody. An operator's link stands already, or not any more: its event links nobody.
-    pub(super) async fn link(&mut self) -> Result<(), Stop> {
-        let by_operator = |event: &&Envelope| event.source == Source::Operator;
-        let customer = |event: &Envelope| event.subject.customer.clone();
-        let acts = self.events.iter().filter(by_operator).filter(|event| event.kind == LINKED);
-        // Some have been through a checkout of ours since.
-        let mut by_reference = std::mem::take(&mut self.account.access.by_reference);
-        by_reference.retain(|customer| !self.is_proven(customer));
-        self.account.access.by_reference = by_reference;
-        let linked = |customer: &CustomerId| self.account.access.customers.contains(customer);
-        let joined: BTreeSet<_> = acts.filter_map(customer).filter(linked).collect();
-        let named = self.events.iter().filter(|event| !by_operator(event)).filter_map(customer);
-        let new: BTreeSet<_> = named.filter(|customer| !linked(customer)).collect();
-        for customer in joined {
-            self.join_stuck(&customer).await?;
-        }
-        for customer in new {
-            if self.account.user != User::Deleted {
-                self.link_one(customer).await?;
-                continue;
-            }
-            match self.ledger().link_of(&customer).await? {
-                CustomerLink::Account(owner) => self.leave_to(&owner, &customer),
-                CustomerLink::Released { .. } => self.leave_to_nobody(customer),
-                CustomerLink::Unlinked => {}
-            }
-        }
-        Ok(())
-    }
-
-    /// A customer's events are its account's to see to, whomever else they name.
-    fn leave_to(&mut self, owner: &AccountId, customer: &CustomerId) {
-        let strays = self.take_events(|event| event.subject.customer.as_ref() == Some(customer));
-        // What waited in this account has no message any more that could come again.
-        let waited = |event: &Envelope| {
-            self.account.deferred.iter().any(|other| other.event_ref() == event.event_ref())
-        };
-        let (waits, strays): (Vec<_>, Vec<_>) = strays.into_iter().partition(waited);
-        self.waits.extend(waits);
-        self.strays.extend(strays.into_iter().map(|event| (owner.clone(), event)));
-    }
-
-    /// An operator has released a customer. Events that name this account themselves go on:
-    /// whatever else they tell is looked at. The others are here by a link that has been given
-    /// up meanwhile, and wait for the next: of a dispute nothing else would tell it.
-    fn leave_to_nobody(&mut self, customer: CustomerId) {
-        let (worker, id) = (self.worker, self.account.id.clone());
-        let waits = self.take_events(|event| {
-            event.subject.customer.as_ref() == Some(&customer)
-                && worker.named(event).as_ref() != Some(&id)
-        });
-        self.waits.extend(waits);
-        self.released.insert(customer);
-    }
-
-    /// Takes events out of this convergence.
-    fn take_events(&mut self, which: impl Fn(&Envelope) -> bool) -> Vec<Envelope> {
-        let (taken, left) = std::mem::take(&mut self.events).into_iter().partition(which);
-        self.events = left;
-        taken
-    }
-
-    /// Whether an event of a customer names this account with our proof.
-    fn is_proven(&self, customer: &CustomerId) -> bool {
-        let about = |event: &&Envelope| event.subject.customer.as_ref() == Some(customer);
-        let named = |event: &Envelope| self.worker.named(event).as_ref() == Some(&self.account.id);
-        self.events.iter().filter(about).any(named)
-    }
-
-    async fn link_one(&mut self, customer: CustomerId) -> Result<(), Stop> {
-        let mut access = self.account.access.clone();
-        access.customers.insert(customer.clone());
-        if !self.is_proven(&customer) && self.worker.comes_by_reference(&customer).await? {
-            access.by_reference.insert(customer.clone());
-        }
-        let account = Account { refund_told: true, ..self.unfinished(access.clone()) };
-        let at = self.clock_now();
-        let about = |event: &&Envelope| event.subject.customer.as_ref() == Some(&customer);
-        let change = Change {
-            causes: self.events.iter().filter(about).map(Envelope::event_ref).collect(),
-            steps: vec![StepTaken { step: format!("link customer {customer}"), at }],
-            link: vec![customer.clone()],
-            ..Change::to(account, at)
-        };
-        match self.claimed.commit(change).await? {
-            Answer::Committed { .. } => {
-                self.account.access = access;
-                self.account.refund_told = true;
-                self.join_stuck(&customer).await?;
-            }
-            Answer::LinkTaken { owner, .. } => self.leave_to(&owner, &customer),
-            Answer::LinkReleased { customer } => self.leave_to_nobody(customer),
-            Answer::Lost(lost) => return Err(lost.into()),
-        }
-        Ok(())
-    }
-
-    /// The waiting and parked events of a customer are settled along with this one.
-    pub(super) async fn join_stuck(&mut self, customer: &CustomerId) -> PortResult<()> {
-        let stuck = self.ledger().stuck_on(customer).await?;
-        // As many as one commit takes; the sweep sends the others again, or an operator does.
-        let room = MOST_JOINED.saturating_sub(self.events.len() + self.waits.len());
-        let stuck = stuck.iter().filter_map(|it| it.record.envelope().cloned()).take(room);
-        let stuck: Vec<_> = stuck.collect();
-        join(&mut self.events, &stuck);
-        Ok(())
-    }
-
-    /// Reads the facts; every read is made after the claim.
-    pub(super) async fn facts(&mut self) -> Result<Facts, Stop> {
+    /// Reads what Stripe and Cognito say; every read is made after the claim, and nothing is written.
+    pub(super) async fn read(&mut self) -> Result<Reading, Stop> {
         let (customers, named) = (self.customers(), self.dispute_ids());
         // A dispute is read with its charge.
         self.afford_stripe(customers.len() + 2 * named.len()).await?;
@@ -149,11 +40,16 @@ impl<P: Ports> Run<'_, P> {
         // Boxed: few have any.
         let refunds = Box::pin(self.refunds(&subscriptions, &proven)).await?;
         let disputes = self.disputes(&named).await?;
-        let user = self.user().await?;
-        self.met(&user).await?;
+        let (user, namesakes) = self.user().await?;
+        Ok(Reading { subscriptions, proven, paid_for, refunds, disputes, user, namesakes })
+    }
+
+    /// What was read, with what the ledger knows of the account, of its person, and of room for keys.
+    pub(super) async fn facts(&mut self, read: Reading) -> Result<Facts, Stop> {
         self.recall().await?;
         let room_for_free_key = self.has_room_for_a_free_key().await?;
         let Account { access, user: last_seen, .. } = self.account.clone();
+        let Reading { subscriptions, proven, paid_for, refunds, disputes, user, .. } = read;
         Ok(Facts {
             access,
             last_seen,
@@ -185,89 +81,19 @@ impl<P: Ports> Run<'_, P> {
     fn customers(&self) -> BTreeSet<CustomerId> {
         let mut customers = self.account.access.customers.clone();
         if self.account.is_closed() {
-            let events = self.events.iter().filter(|event| event.source != Source::Operator);
+            let events = self.inbox.events.iter();
+            let events = events.filter(|event| event.source != Source::Operator);
             customers.extend(events.filter_map(|event| event.subject.customer.clone()));
         }
-        customers.retain(|customer| !self.released.contains(customer));
+        customers.retain(|customer| !self.inbox.released.contains(customer));
         customers
     }
 
     /// The disputes that the ledger, an event or the comparison names.
     fn dispute_ids(&self) -> BTreeSet<DisputeId> {
         let names = |event: &&Envelope| event.about() == About::Dispute || event.kind == DRIFT;
-        let named = self.events.iter().filter(names);
+        let named = self.inbox.events.iter().filter(names);
         let named = named.filter_map(|event| DisputeId::parse(event.object.clone()?).ok());
         self.account.access.disputes.keys().cloned().chain(named).collect()
     }
-
-    pub(super) fn woken_by(&self, kind: &str) -> bool {
-        self.events.iter().any(|event| event.kind == kind)
-    }
-
-    /// Whether a read does not show yet what a fresh event tells: then it is committed as
-    /// it was read, and looked at again soon.
-    pub(super) fn read_seems_to_lag(&self, facts: &Facts) -> bool {
-        let user_lags = match &facts.user {
-            UserFact::NotFound { delete_seen } => !delete_seen && self.woken_by(cognito::SIGN_UP),
-            UserFact::Found { .. } => self.woken_by(cloudtrail::USER_DELETED),
-            UserFact::AsLastSeen => false,
-        };
-        let fresh = |event: &&Envelope| {
-            event.source == Source::Stripe
-                && event.via != Via::Replay
-                && self.now.duration_since(event.occurred_at) < LAG_AT_MOST
-        };
-        let fresh: Vec<_> = self.events.iter().filter(fresh).collect();
-        let refund_lags = self.account.refund_told
-            && facts.refunds.values().all(Option::is_none)
-            && fresh.iter().any(|event| tells_of_refund(event));
-        user_lags || refund_lags || is_behind(&facts.subscriptions, &fresh)
-    }
-}
-
-/// Whether a subscription reads otherwise than its newest event tells. Of the events of one
-/// second any may be the last, and Stripe's purchase tells of several states in one; but
-/// nothing comes after the end.
-fn is_behind(subscriptions: &[Subscription], events: &[&Envelope]) -> bool {
-    events.iter().any(|event| {
-        let of_it = || events.iter().filter(|other| other.object == event.object);
-        let newest = of_it().map(|other| other.occurred_at).max();
-        let last = || of_it().filter(|other| Some(other.occurred_at) == newest);
-        let ends = |event: &&&Envelope| event.hint.as_ref().is_some_and(|it| is_final(&it.status));
-        match last().find(ends) {
-            Some(end) => differs(end, subscriptions),
-            None => last().all(|last| differs(last, subscriptions)),
-        }
-    })
-}
-
-/// A subscription that is so stays so.
-/// <https://docs.stripe.com/api/subscriptions/object#subscription_object-status>
-pub(super) fn is_final(status: &str) -> bool {
-    matches!(status, "canceled" | "incomplete_expired")
-}
-
-/// Whether a subscription reads otherwise than an event told.
-fn differs(event: &Envelope, subscriptions: &[Subscription]) -> bool {
-    let (Some(hint), Some(object)) = (&event.hint, &event.object) else { return false };
-    if event.about() != About::Subscription {
-        return false;
-    }
-    let Some(read) = subscriptions.iter().find(|read| read.id.as_str() == object) else {
-        return !is_final(&hint.status);
-    };
-    read.status.as_str() != hint.status
-        || read.cancel_at != hint.cancel_at
-        || read.cancel_at_period_end != hint.cancel_at_period_end
-        || !has_prices(read, hint)
-        || read.voids_invoices != hint.voids_invoices
-}
-
-/// Whether a subscription has the prices that an event told of: these alone, if it told of all.
-fn has_prices(read: &Subscription, hint: &Hint) -> bool {
-    let mut prices = read.sold().filter_map(|price| price.id.as_ref());
-    if hint.whole {
-        return prices.eq(&hint.prices);
-    }
-    hint.prices.iter().all(|told| prices.any(|price| price == told))
 }

@@ -23,7 +23,7 @@ const JUST_NOW: SignedDuration = SignedDuration::from_hours(1);
 
 impl<P: Ports> Run<'_, P> {
     /// Stops where the ledger knows nothing of an account that has a key of ours.
-    pub(super) async fn not_forgotten(&mut self) -> Result<(), Stop> {
+    pub(super) async fn must_be_remembered(&mut self) -> Result<(), Stop> {
         if !self.is_unknown() || self.signs_up() {
             return Ok(());
         }
@@ -43,7 +43,7 @@ impl<P: Ports> Run<'_, P> {
     /// Stops where the ledger knows nothing of an account whose user was told something: that they are
     /// held, or closed, which somebody has decided; or, though they sign up, of a plan that they have
     /// a key for.
-    pub(super) async fn not_told_otherwise(&mut self) -> Result<(), Stop> {
+    pub(super) async fn must_not_be_told_otherwise(&mut self) -> Result<(), Stop> {
         let read = self.attributes_read.as_ref().filter(|_| self.evidence.is_meant);
         let word = read.and_then(|read| read.plan.as_deref());
         // A worker may not have lived to write down what it wrote.
@@ -74,6 +74,6 @@ impl<P: Ports> Run<'_, P> {
                 && self.now.duration_since(event.occurred_at) < JUST_NOW
                 && !self.invocation.comes_again(&event.event_ref())
         };
-        self.events.iter().any(is)
+        self.inbox.events.iter().any(is)
     }
 }

@@ -6,10 +6,11 @@ use std::collections::BTreeSet;
 use jiff::{SignedDuration, Timestamp};
 use tollgate_events::{AccountId, CustomerId, Envelope, SubscriptionId};
 
+use super::namesake::must_be_nobody_else;
 use super::{DRIFT, Invocation, Run, Stop, Worker};
 use crate::account::{Account, PlanId, Reason, RetiringKey, Status};
 use crate::accounts::Change;
-use crate::decide::Warning;
+use crate::decide::{Desired, Warning};
 use crate::ledger::StackRecord;
 use crate::plan::Step;
 use crate::ports::{Clock, Ledger, Ports};
@@ -129,18 +130,18 @@ impl<P: Ports> Worker<P> {
             run.suppose(left, links.as_ref()).await?;
         }
         run.link().await?;
-        if is_woken && run.events.is_empty() && !run.claimed.found_open() {
+        if is_woken && run.inbox.events.is_empty() && !run.claimed.found_open() {
             // All that woke it is another account's.
             return Ok(run.as_it_is(before));
         }
         // So that API Gateway and Cognito are looked at, whatever the events are.
-        run.events.push(wake(DRIFT, id.clone(), None, now));
-        run.not_forgotten().await?;
-        let desired = run.desired().await;
+        run.inbox.events.push(wake(DRIFT, id.clone(), None, now));
+        run.must_be_remembered().await?;
+        let desired = run.foresee_decision().await;
         if let Some(foretold) = run.foretold.take() {
             *stack = foretold;
         }
-        let (desired, _) = desired?;
+        let desired = desired?;
         let mut observed = run.look(run.attributes_known(), &mut 0).await?;
         let steps = run.steps(&desired, &mut observed).await?;
         Ok(Preview {
@@ -169,6 +170,15 @@ impl<P: Ports> Run<'_, P> {
             self.join_stuck(customer).await?;
         }
         Ok(())
+    }
+
+    /// As a round does, up to the decision.
+    async fn foresee_decision(&mut self) -> Result<Desired, Stop> {
+        let read = self.read().await?;
+        must_be_nobody_else(&read.namesakes)?;
+        let facts = self.facts(read).await?;
+        self.must_not_be_told_otherwise().await?;
+        Ok(self.decide_within_limits(facts).await?.0)
     }
 
     fn as_it_is(&self, before: (Option<PlanId>, Status)) -> Preview {

@@ -29,7 +29,7 @@ impl<P: Ports> Run<'_, P> {
         if self.worker.policy.on_full_refund == PlanThen::Keep {
             return Ok(refunds);
         }
-        self.account.refund_told |= self.events.iter().any(tells_of_refund);
+        self.account.refund_told |= self.inbox.events.iter().any(tells_of_refund);
         let (access, catalog) = (&self.account.access, &self.worker.catalog);
         let ours = |it: &&Subscription| it.is_live() && is_ours(it, proven, access, catalog);
         let asked = subscriptions.iter().filter(ours).filter(|it| self.is_to_be_asked(it));

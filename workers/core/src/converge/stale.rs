@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use super::apply::user_is_not_there;
-use super::facts::is_final;
+use super::lag::is_final;
 use super::{Run, Stop};
 use crate::account::{Account, KeyId, RetiringKey, Slot, Status, User};
 use crate::decide::stale::{Sight, Stale};
@@ -175,7 +175,7 @@ impl<P: Ports> Run<'_, P> {
         if let Some(newer) = newer.filter(|_| self.needs_newer_keys(desired, steps)) {
             return Some(Stale::NewerKey(newer.id.clone()));
         }
-        let hints = self.events.iter().filter_map(|event| event.hint.as_ref());
+        let hints = self.inbox.events.iter().filter_map(|event| event.hint.as_ref());
         let ended = hints.filter(|hint| is_final(&hint.status));
         let ended = ended.filter_map(|hint| self.worker.catalog.best_hinted(hint)).max();
         let is_meant = self.evidence.is_meant;
