@@ -7,24 +7,18 @@
 //! Whoever calls a function that failed calls it again, as in AWS (`retries`).
 
 mod retries;
+mod serving;
+mod settings;
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::{Context, bail};
-use aws_config::retry::RetryConfig;
-use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_config::SdkConfig;
 use aws_lambda_events::sqs::SqsEvent;
-use aws_sdk_sqs::config::{Credentials, SharedCredentialsProvider};
 use aws_sdk_sqs::types::MessageSystemAttributeName;
-use axum::Router;
-use axum::extract::Request;
-use axum::middleware::{Next, from_fn};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
-use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tollgate_core::sweep::DriftReport;
 use tollgate_functions::adapters::dynamodb::DynamoLedger;
@@ -33,31 +27,28 @@ use tollgate_functions::handlers::{self, sweep::Swept};
 use tollgate_standin::clock::VirtualClock;
 use tollgate_standin::cognito::{self, CognitoStandin, PoolConfig};
 use tollgate_standin::stripe::http::{router_of as stripe_router, webhook_client};
-use tollgate_standin::stripe::{NewEndpoint, Settings, StripeStandin};
+use tollgate_standin::stripe::{Settings, StripeStandin};
 use tollgate_standin::world::{
     BULK_QUEUE, DEAD_LETTER_QUEUES, EVENTS_QUEUE, MAX_RECEIVES, POOL_ID, World,
 };
-use tower_http::cors::{Any, CorsLayer};
 
+use self::serving::{listen, listeners, noted, serve, url};
+use self::settings::{VISITOR, register_webhook, sdk, start};
 use crate::access::Access;
 use crate::addresses::queue_url;
 pub use crate::addresses::{TABLE, Urls};
 use crate::clock::StackClock;
 use crate::faults::Faults;
 use crate::front::{self, Front};
-use crate::functions::{self, Deployed, Functions, Given, TriggerFunction};
+use crate::functions::{self, Deployed, Functions, TriggerFunction};
 use crate::outputs;
-use crate::secrets::{self, arns};
+use crate::secrets::{self};
 
 /// A user pool of the same account that is not the product's, and has no users.
 pub const OTHER_POOL_ID: &str = "us-east-1_Elsewhere";
 
 /// A key of a Stripe account that is not the product's, and has no customers.
 pub const OTHER_STRIPE_KEY: &str = "sk_test_elsewhere";
-
-/// Clients repeat a request after a few milliseconds of real time: the clock of the
-/// stand-ins does not move while they wait.
-const BACKOFF: Duration = Duration::from_millis(2);
 
 /// A function that can be broken on purpose, to show that it would be noticed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -433,124 +424,4 @@ fn sqs_event(queue: &str, messages: &[aws_sdk_sqs::types::Message]) -> anyhow::R
         })
         .collect();
     serde_json::from_value(json!({ "Records": records })).context("SQS's batch")
-}
-
-/// Starts the functions; one whose start failed is started again, as Lambda does it.
-async fn start(
-    mut tries: usize,
-    world: &World,
-    ways: &Urls,
-    changed: &BTreeMap<&'static str, String>,
-) -> anyhow::Result<Functions> {
-    let given = |function| {
-        let mut variables = settings(world, ways, function);
-        variables.extend(changed.clone());
-        Given { variables, sdk: sdk(&ways.aws, function) }
-    };
-    loop {
-        tries -= 1;
-        match Functions::new(given, &world.clock.clone().into()).await {
-            Err(_) if tries > 0 => {}
-            started => return started,
-        }
-    }
-}
-
-/// The environment that the functions would have in Lambda.
-fn settings(world: &World, urls: &Urls, function: &str) -> BTreeMap<&'static str, String> {
-    let stripe_key = if function == "sweep" { arns::SWEEP_STRIPE_KEY } else { arns::STRIPE_KEY };
-    BTreeMap::from([
-        ("TOLLGATE_STACK", outputs::STACK.to_owned()),
-        ("TOLLGATE_TABLE", TABLE.to_owned()),
-        ("TOLLGATE_EVENTS_QUEUE_URL", queue_url(urls, EVENTS_QUEUE)),
-        ("TOLLGATE_BULK_QUEUE_URL", queue_url(urls, BULK_QUEUE)),
-        ("TOLLGATE_USER_POOL_ID", POOL_ID.to_owned()),
-        ("TOLLGATE_LIVEMODE", "false".to_owned()),
-        ("TOLLGATE_CATALOG", world.plans_toml.clone()),
-        ("TOLLGATE_RETURN_URL", format!("{}/account", urls.tollgate)),
-        ("TOLLGATE_KEY_SECRETS_ARN", arns::KEYS.to_owned()),
-        ("STRIPE_SECRET_KEY_ARN", stripe_key.to_owned()),
-        ("STRIPE_API_BASE", urls.stripe.clone()),
-        ("STRIPE_WEBHOOK_SECRETS_ARN", arns::WEBHOOK.to_owned()),
-    ])
-}
-
-/// An endpoint of Stripe's API, whose callers are noted.
-fn noted(access: &Access, endpoint: Router) -> Router {
-    let access = access.clone();
-    endpoint.layer(from_fn(move |request: Request, next: Next| {
-        access.note_stripe(request.headers(), request.method(), request.uri().path());
-        next.run(request)
-    }))
-}
-
-/// Registers the webhook endpoint for every type, and returns its signing secret.
-fn register_webhook(world: &World, urls: &Urls) -> String {
-    let endpoint = NewEndpoint::for_all(&format!("{}/webhook", urls.tollgate));
-    let (_, secret) = world.stripe.account().create_endpoint(endpoint);
-    secret
-}
-
-/// Whoever is no function signs with this.
-const VISITOR: &str = "visitor";
-
-fn sdk(endpoint: &str, caller: &str) -> SdkConfig {
-    let credentials = Credentials::new(caller, "local", None, None, "local");
-    SdkConfig::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(Region::new("us-east-1"))
-        .credentials_provider(SharedCredentialsProvider::new(credentials))
-        .retry_config(RetryConfig::standard().with_initial_backoff(BACKOFF))
-        .endpoint_url(endpoint)
-        .build()
-}
-
-/// Serves it, for the pages of any website too: a seller develops one on another port.
-fn serve(listener: TcpListener, router: Router) -> JoinHandle<()> {
-    let any = CorsLayer::new().allow_origin(Any).allow_methods(Any).allow_headers(Any);
-    let router = router.layer(any.expose_headers(Any));
-    tokio::spawn(async move {
-        // It ends with its task; an error would show at the next request.
-        let _ = axum::serve(listener, router).await;
-    })
-}
-
-async fn listeners(first: Option<u16>) -> anyhow::Result<[TcpListener; 4]> {
-    let port = |offset: u16| first.map(|first| first.saturating_add(offset));
-    Ok([
-        listen(port(0)).await?,
-        listen(port(1)).await?,
-        listen(port(2)).await?,
-        listen(port(3)).await?,
-    ])
-}
-
-async fn listen(port: Option<u16>) -> anyhow::Result<TcpListener> {
-    let address = SocketAddr::from(([127, 0, 0, 1], port.unwrap_or(0)));
-    match TcpListener::bind(address).await {
-        Ok(listener) => Ok(listener),
-        Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => bail!(
-            "port {} is taken: stop what listens there, or choose four other ports in a row \
-             with `--port <first>`",
-            address.port()
-        ),
-        Err(error) => Err(error).with_context(|| format!("cannot listen on {address}")),
-    }
-}
-
-fn url(listener: &TcpListener) -> anyhow::Result<String> {
-    Ok(format!("http://{}", listener.local_addr()?))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn a_taken_port_says_what_to_do() {
-        let taken = listen(None).await.unwrap();
-        let port = taken.local_addr().unwrap().port();
-        let error = listen(Some(port)).await.unwrap_err().to_string();
-        assert!(error.contains(&format!("port {port} is taken")) && error.contains("--port"));
-    }
 }

@@ -6,6 +6,7 @@
 
 mod checkout;
 mod limits;
+mod offer;
 mod usage;
 
 use std::collections::BTreeMap;
@@ -15,7 +16,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use tollgate_events::{AccountId, CustomerId};
 
-use self::checkout::Offer;
+use self::offer::Offer;
 pub use self::usage::UsageView;
 use crate::account::{Account, PlanId, Status};
 use crate::converge::Worker;

@@ -16,9 +16,9 @@
 
 use std::collections::BTreeSet;
 
-use jiff::{SignedDuration, Timestamp};
 use tollgate_events::{AccountId, CustomerId, PriceId};
 
+use super::offer::Offer;
 use super::{AccountApi, Refusal, missing};
 use crate::account::{Account, PlanId, Status};
 use crate::catalog::Plan;
@@ -30,20 +30,9 @@ use crate::ports::{
 use crate::purchase::{Attempt, Purchase};
 use crate::stripe::{Subscription, SubscriptionStatus};
 
-/// For how long it is believed which price a plan is sold at.
-const PRICE_IS_FRESH_FOR: SignedDuration = SignedDuration::from_mins(5);
-
 /// How often a request begins again: it was overtaken by another window, or the customer turned
 /// out to be deleted.
 const ROUNDS: usize = 5;
-
-/// What a plan is sold at.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Offer {
-    price: PriceId,
-    metered: bool,
-    seen_at: Timestamp,
-}
 
 /// A request under way.
 struct Buying<'a> {
@@ -400,40 +389,6 @@ impl<P: Ports> AccountApi<P> {
             row = ledger.purchase(&buying.account.id).await?.unwrap_or_default();
         }
         Ok(Written::Elsewhere)
-    }
-
-    fn plan(&self, id: &str) -> Result<&Plan, Refusal> {
-        let unknown = || Refusal::UnknownPlan(id.chars().take(64).collect());
-        let id = PlanId::parse(id).map_err(|_| unknown())?;
-        self.worker.catalog.plan(&id).ok_or_else(unknown)
-    }
-
-    /// What a plan is sold at now: asked for every five minutes, and after every refusal.
-    async fn offer(&self, plan: &Plan) -> Result<Offer, Refusal> {
-        let now = self.worker.ports.clock().now();
-        let fresh = |it: &&Offer| now.duration_since(it.seen_at) < PRICE_IS_FRESH_FOR;
-        if let Some(offer) = self.offers().get(&plan.id).filter(fresh) {
-            return Ok(offer.clone());
-        }
-        let price = self.price(plan).await?;
-        // Of a price that is not there, Stripe says so itself.
-        let metered = self.worker.ports.stripe().is_metered(&price).await? == Some(true);
-        let offer = Offer { price, metered, seen_at: now };
-        self.offers().insert(plan.id.clone(), offer.clone());
-        Ok(offer)
-    }
-
-    async fn price(&self, plan: &Plan) -> Result<PriceId, Refusal> {
-        if let Some(key) = plan.lookup_keys.first()
-            && let Some(price) = self.worker.ports.stripe().price_by_lookup_key(key).await?
-        {
-            return Ok(price);
-        }
-        plan.prices.first().cloned().ok_or_else(|| Refusal::NotForSale(plan.id.clone()))
-    }
-
-    fn forget_offer(&self, price: &PriceId) {
-        self.offers().retain(|_, offer| offer.price != *price);
     }
 }
 

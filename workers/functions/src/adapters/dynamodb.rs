@@ -6,12 +6,16 @@
 
 mod claim;
 mod commit;
+mod events;
 mod items;
 mod json;
+mod pages;
 mod recent;
 pub mod table;
 #[cfg(test)]
 mod tests;
+mod update;
+mod values;
 
 use std::collections::HashMap;
 
@@ -21,8 +25,6 @@ use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 use futures_util::future::try_join_all;
 use jiff::{SignedDuration, Timestamp};
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use tollgate_core::account::{Account, KeyId};
 use tollgate_core::ledger::{
     Claim, Commit, CommitResult, CustomerLink, Entry, EventRecord, StackRecord, StoredEvent,
@@ -35,7 +37,8 @@ use tollgate_core::purchase::Purchase;
 use tollgate_events::{AccountId, CustomerId, EventRef};
 
 use self::items::Key;
-use self::json::{Item, from_item, to_attribute};
+use self::json::Item;
+use self::pages::{Cursor, map_page};
 use self::table::{ACCOUNTS, DUE, Index, PK, SK, STUCK};
 use super::error::{Operation, readable};
 use super::system::SystemEntropy;
@@ -153,7 +156,7 @@ impl DynamoLedger {
         }
     }
 
-    async fn upsert(&self, upsert: &items::Upsert<'_>) -> PortResult<()> {
+    async fn upsert(&self, upsert: &events::Upsert<'_>) -> PortResult<()> {
         let update = upsert.update(self.retention);
         self.client
             .update_item()
@@ -241,7 +244,7 @@ impl Ledger for DynamoLedger {
     /// One `UpdateItem` for each event: they promise nothing together, and so need not
     /// pay for a transaction, nor fail like one.
     async fn record(&self, records: &[EventRecord]) -> PortResult<()> {
-        let upserts = items::merge(records);
+        let upserts = events::merge(records);
         for some in upserts.chunks(10) {
             try_join_all(some.iter().map(|upsert| self.upsert(upsert))).await?;
         }
@@ -253,9 +256,9 @@ impl Ledger for DynamoLedger {
         record: &EventRecord,
         since: Timestamp,
     ) -> PortResult<bool> {
-        let upsert = items::Upsert::of(record);
+        let upsert = events::Upsert::of(record);
         let mut update = upsert.update(self.retention);
-        let condition = items::unless_settled(&mut update, since);
+        let condition = events::unless_settled(&mut update, since);
         self.update_if(&upsert.key(), update, condition).await
     }
 
@@ -408,57 +411,12 @@ fn account_shards() -> Vec<AttributeValue> {
     (0..table::ACCOUNT_SHARDS).map(items::account_shard_name).collect()
 }
 
-/// Where a page of a sharded index begins; callers see it as opaque text.
-#[derive(Debug, Default, Serialize, Deserialize)]
-struct Cursor {
-    shard: usize,
-    after: Option<Value>,
-}
-
-impl Cursor {
-    fn after(shard: usize, key: &Item) -> Self {
-        Self { shard, after: Some(Value::Object(from_item(key))) }
-    }
-
-    fn decode(page: Option<&str>) -> PortResult<Self> {
-        let Some(page) = page else { return Ok(Self::default()) };
-        serde_json::from_str(page).map_err(|_| {
-            operation("Query").error(Class::Invalid, "the page token is not one of the ledger's")
-        })
-    }
-
-    fn encode(&self) -> String {
-        serde_json::json!(self).to_string()
-    }
-
-    fn start(&self) -> Option<Item> {
-        let Some(Value::Object(key)) = &self.after else { return None };
-        Some(key.iter().map(|(name, value)| (name.clone(), to_attribute(value.clone()))).collect())
-    }
-}
-
-/// Reads each item of a page for itself.
-fn map_page<T>(page: Page<Item>, read: impl Fn(&Item) -> PortResult<T>) -> Page<T> {
-    let mut read_page = Page::whole(Vec::new(), page.next);
-    for item in &page.items {
-        match read(item) {
-            Ok(row) => read_page.items.push(row),
-            Err(error) => {
-                let key = items::text_of(item, PK);
-                let owner = key.and_then(|key| key.strip_prefix("ACCOUNT#")).map(str::to_owned);
-                read_page.unreadable.push(operation("read").left_out(key, owner, &error));
-            }
-        }
-    }
-    read_page
-}
-
 fn read_account(item: &Item) -> PortResult<Account> {
     items::read_account(item).map_err(|error| unreadable(item, error))
 }
 
 fn read_event(item: &Item) -> PortResult<StoredEvent> {
-    items::read_event(item).map_err(|error| unreadable(item, error))
+    events::read_event(item).map_err(|error| unreadable(item, error))
 }
 
 /// A customer's link: an account's, or released by an operator.

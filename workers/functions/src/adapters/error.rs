@@ -9,7 +9,7 @@ use std::iter::successors;
 use aws_sdk_dynamodb::config::http::HttpResponse;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use jiff::SignedDuration;
-use tollgate_core::ports::{Class, Page, PortError, Service, Unreadable};
+use tollgate_core::ports::{Class, Page, PortError, PortResult, Service, Unreadable};
 
 use super::hindrance;
 
@@ -163,6 +163,18 @@ fn retry_after(response: &HttpResponse) -> Option<SignedDuration> {
 /// A `Retry-After` in whole seconds, the only form that AWS and Stripe send.
 pub(crate) fn whole_seconds(header: &str) -> Option<SignedDuration> {
     Some(SignedDuration::from_secs(header.trim().parse::<u32>().ok()?.into()))
+}
+
+/// What was asked for, if it is there.
+///
+/// # Errors
+/// The call failed; not: there is no such thing.
+pub fn unless_not_found<T>(answer: PortResult<T>) -> PortResult<Option<T>> {
+    match answer {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if error.class == Class::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 #[cfg(test)]

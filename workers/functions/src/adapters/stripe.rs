@@ -7,8 +7,10 @@
 
 pub mod answer;
 pub mod call;
+mod class;
 mod client;
 mod events;
+mod pages;
 mod refusal;
 mod signing;
 pub mod views;
@@ -21,8 +23,8 @@ use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use tollgate_core::ports::{
-    ChargeSeen, CheckoutRecord, Class, Clock, CustomerSeen, Entropy, NewCheckout, Page, PortError,
-    PortResult, RecentCheckout, Stripe, Unreadable,
+    ChargeSeen, CheckoutRecord, Class, Clock, CustomerSeen, Entropy, NewCheckout, Page, PortResult,
+    RecentCheckout, Stripe,
 };
 use tollgate_core::stripe::{Dispute, InvoiceId, ListedEvent, PaidInvoice, Price, Subscription};
 use tollgate_events::stripe::METADATA_PRICE;
@@ -32,12 +34,15 @@ use tollgate_events::{
 
 use self::answer::{Answer, Object, Odd};
 use self::call::{Call, operation, segment};
+use self::class::classify;
 pub use self::client::StripeApiError;
 use self::client::{CallError, Client};
-use self::refusal::Refusal;
+use self::pages::left_out;
+pub use self::pages::{every_row, read_page};
 pub use self::signing::{fingerprint, signing_secrets};
 use self::views::{ItemView, SubscriptionView};
-use super::error::{Operation, readable};
+use super::error::readable;
+pub use super::error::unless_not_found;
 use super::system::{SystemClock, SystemEntropy};
 use crate::config::StripeEndpoint;
 
@@ -198,62 +203,6 @@ impl StripeApi {
             views::give_items(&mut subscription, items);
         }
         Ok(subscription)
-    }
-}
-
-/// Reads the rows of a page, each for itself. The next page begins after the last row that has
-/// an id, readable or not; rows behind that one come again there.
-///
-/// # Errors
-/// The list goes on, and says not where.
-pub fn read_page<T>(
-    operation: Operation,
-    rows: &[&str],
-    goes_on: bool,
-    read: impl Fn(&Object<'_>) -> Result<T, Odd>,
-) -> PortResult<Page<T>> {
-    let listing = (operation.service, operation.name);
-    let id = |raw: &&str| Object::read(raw)?.text("id");
-    let (mut page, mut rows) = (Page::whole(Vec::new(), None), rows);
-    if goes_on {
-        let stuck = || operation.error(Class::Invalid, "no row of a page that goes on has an id");
-        let last = rows.iter().rposition(|raw| id(raw).is_some()).ok_or_else(stuck)?;
-        rows = &rows[..=last];
-        page.next = rows.last().and_then(id);
-    }
-    for raw in rows {
-        match Object::read(raw) {
-            Some(object) => match read(&object) {
-                Ok(item) => page.items.push(item),
-                Err(odd) => page.unreadable.push(Unreadable {
-                    named: views::named(&object),
-                    ..Unreadable::new(listing, id(raw).as_deref(), object.id_in("customer"), odd)
-                }),
-            },
-            None => page.unreadable.push(Unreadable::new(listing, None, None, "no object")),
-        }
-    }
-    Ok(page)
-}
-
-/// A subscription whose items cannot be read.
-fn left_out(known: &Subscription, error: &PortError) -> Unreadable {
-    let listing = (error.service, error.operation);
-    let owner = Some(known.customer.to_string());
-    let row = Unreadable::new(listing, Some(known.id.as_str()), owner, &error.detail);
-    Unreadable { named: known.named.clone(), ..row }
-}
-
-/// The rows of a listing that decides for somebody: one that cannot be read is not nothing.
-///
-/// # Errors
-/// One cannot be read.
-pub fn every_row<T>(operation: Operation, page: Page<T>) -> PortResult<Vec<T>> {
-    match page.unreadable.first() {
-        None => Ok(page.items),
-        Some(Unreadable { row, why, .. }) => {
-            Err(operation.error(Class::Invalid, format!("in the answer: {row}: {why}")))
-        }
     }
 }
 
@@ -494,44 +443,6 @@ impl Stripe for StripeApi {
 
 fn metadata(account: &NamedAccount) -> Value {
     json!(account.to_metadata())
-}
-
-/// What was asked for, if it is there.
-///
-/// # Errors
-/// The call failed; not: there is no such thing.
-pub fn unless_not_found<T>(answer: PortResult<T>) -> PortResult<Option<T>> {
-    match answer {
-        Ok(found) => Ok(Some(found)),
-        Err(error) if error.class == Class::NotFound => Ok(None),
-        Err(error) => Err(error),
-    }
-}
-
-fn classify(operation: Operation, error: &CallError) -> PortError {
-    let class = match error {
-        CallError::Refused(refusal) => class(refusal),
-        CallError::Unsendable(_) => Class::Invalid,
-        // Whatever became of the answer, the call may have taken effect.
-        CallError::Unreadable(_) | CallError::Lost(_) | CallError::TimedOut => Class::Unavailable,
-    };
-    operation.error(class, error.to_string())
-}
-
-/// <https://docs.stripe.com/api/errors>
-fn class(refusal: &Refusal) -> Class {
-    match refusal.status {
-        _ if refusal.code == "resource_missing" => Class::NotFound,
-        _ if refusal.kind == "idempotency_error" => Class::Conflict,
-        429 => Class::Throttled { after: refusal.after },
-        401 | 403 => Class::Denied,
-        404 => Class::NotFound,
-        409 => Class::Conflict,
-        // A dependency of Stripe's own failed.
-        424 => Class::Unavailable,
-        400..=499 => Class::Invalid,
-        _ => Class::Unavailable,
-    }
 }
 
 #[cfg(test)]

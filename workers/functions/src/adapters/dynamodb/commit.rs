@@ -12,6 +12,7 @@ use tollgate_core::ledger::{Commit, CommitResult, CustomerLink};
 use tollgate_core::ports::{Class, PortError, PortResult};
 use tollgate_events::{AccountId, CustomerId};
 
+use super::events;
 use super::items::{self, ACCOUNT, Key, RELEASED, Update};
 use super::json::Item;
 use super::table::PK;
@@ -108,7 +109,7 @@ fn writes(ledger: &DynamoLedger, commit: &Commit) -> PortResult<Vec<Write>> {
     for memory in &commit.memories {
         writes.push((Target::Unconditional, into_put(put(table, items::memory(memory)))?));
     }
-    for upsert in items::merge(&commit.records) {
+    for upsert in events::merge(&commit.records) {
         let write = update(table, &upsert.key(), upsert.update(ledger.retention), None)?;
         writes.push((Target::Unconditional, write));
     }

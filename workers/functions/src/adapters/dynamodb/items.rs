@@ -5,21 +5,22 @@
 //! written beside them survives: writes are updates, of the access too, never replacements. Times that are compared or sorted are RFC 3339 text
 //! of one width (milliseconds, UTC), which DynamoDB orders as time.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::{SignedDuration, Timestamp};
-use serde::Deserialize;
 use serde_json::{Map, Value};
 use tollgate_core::account::{Access, Account, KeyId};
-use tollgate_core::ledger::{Entry, EventRecord, Outcome, RecordBody, StackRecord, StoredEvent};
+use tollgate_core::ledger::{Entry, StackRecord};
 use tollgate_core::person::{Memory, PersonId, Remembered};
 use tollgate_core::ports::{Counter, UsageSeen};
 use tollgate_core::purchase::{KEPT_FOR, Purchase};
-use tollgate_events::{AccountId, CustomerId, EventId, EventRef, Source};
+use tollgate_events::{AccountId, CustomerId, EventRef};
 
-use super::json::{Item, from_attribute, from_item, to_attribute};
-use super::table::{ACCOUNT_SHARDS, DUE, EXPIRES_AT, PK, RECENT, RECENT_SHARDS, SK, STUCK};
+use super::json::{Item, from_item, to_attribute};
+use super::table::{ACCOUNT_SHARDS, DUE, EXPIRES_AT, PK, SK};
+pub(crate) use super::update::Update;
+pub(crate) use super::values::{instant, instant_of, number, number_of, text, text_of};
 
 /// Partition and sort key of one item.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -101,117 +102,6 @@ pub(crate) const ACCOUNT: &str = "account";
 pub(crate) const RELEASED: &str = "released";
 /// The claim that holds the lease: recognises our own claim after a lost answer.
 pub(crate) const CLAIM_ID: &str = "claim_id";
-
-/// A text attribute.
-pub(crate) fn text(value: impl Into<String>) -> AttributeValue {
-    AttributeValue::S(value.into())
-}
-
-/// A whole number.
-pub(crate) fn number(value: u64) -> AttributeValue {
-    AttributeValue::N(value.to_string())
-}
-
-/// A time as text of one width, in milliseconds: sorts and compares as time.
-pub(crate) fn instant(time: Timestamp) -> AttributeValue {
-    text(format!("{time:.3}"))
-}
-
-/// Reads a text attribute.
-pub(crate) fn text_of<'a>(item: &'a Item, name: &str) -> Option<&'a str> {
-    item.get(name)?.as_s().ok().map(String::as_str)
-}
-
-/// Reads a whole number.
-pub(crate) fn number_of(item: &Item, name: &str) -> Option<u64> {
-    item.get(name)?.as_n().ok()?.parse().ok()
-}
-
-/// Reads a time.
-pub(crate) fn instant_of(item: &Item, name: &str) -> Option<Timestamp> {
-    text_of(item, name)?.parse().ok()
-}
-
-/// An update expression in the making. Every name gets a placeholder, because
-/// DynamoDB reserves words like `open` and `plan`.
-#[derive(Debug, Default)]
-pub(crate) struct Update {
-    set: Vec<String>,
-    remove: Vec<String>,
-    pub(crate) names: HashMap<String, String>,
-    pub(crate) values: Item,
-}
-
-impl Update {
-    /// The placeholder of an attribute's name.
-    pub(crate) fn name(&mut self, name: &str) -> String {
-        let placeholder = format!("#{name}");
-        self.names.insert(placeholder.clone(), name.to_owned());
-        placeholder
-    }
-
-    /// The placeholder of a value.
-    pub(crate) fn value(&mut self, label: &str, value: AttributeValue) -> String {
-        let placeholder = format!(":{label}");
-        self.values.insert(placeholder.clone(), value);
-        placeholder
-    }
-
-    /// Sets an attribute.
-    pub(crate) fn set(&mut self, name: &str, value: AttributeValue) {
-        let (left, right) = (self.name(name), self.value(name, value));
-        self.set.push(format!("{left} = {right}"));
-    }
-
-    /// Sets an attribute unless it is there.
-    pub(crate) fn set_first(&mut self, name: &str, value: AttributeValue) {
-        let (left, right) = (self.name(name), self.value(name, value));
-        self.set.push(format!("{left} = if_not_exists({left}, {right})"));
-    }
-
-    /// Raises a counter that begins at zero.
-    pub(crate) fn raise(&mut self, name: &str, by: u64) {
-        let (left, right) = (self.name(name), self.value(name, number(by)));
-        let zero = self.value("zero", number(0));
-        self.set.push(format!("{left} = if_not_exists({left}, {zero}) + {right}"));
-    }
-
-    /// Sets a field of a map that is there, or removes it.
-    fn put_in(&mut self, map: &str, name: &str, value: Option<AttributeValue>) {
-        let path = format!("{}.{}", self.name(map), self.name(name));
-        match value {
-            Some(value) => {
-                let value = self.value(&format!("{map}_{name}"), value);
-                self.set.push(format!("{path} = {value}"));
-            }
-            None => self.remove.push(path),
-        }
-    }
-
-    /// Removes an attribute.
-    pub(crate) fn remove(&mut self, name: &str) {
-        let name = self.name(name);
-        self.remove.push(name);
-    }
-
-    /// Sets an attribute, or removes it.
-    pub(crate) fn put(&mut self, name: &str, value: Option<AttributeValue>) {
-        match value {
-            Some(value) => self.set(name, value),
-            None => self.remove(name),
-        }
-    }
-
-    /// The expression.
-    pub(crate) fn expression(&self) -> String {
-        let mut expression = format!("SET {}", self.set.join(", "));
-        if !self.remove.is_empty() {
-            expression.push_str(" REMOVE ");
-            expression.push_str(&self.remove.join(", "));
-        }
-        expression
-    }
-}
 
 /// The update that writes the deployment's own item, with the next revision.
 pub(crate) fn stack(stack: &StackRecord) -> Update {
@@ -327,7 +217,7 @@ pub(crate) fn recent_shard_name(day: &str, shard: u8) -> AttributeValue {
 
 /// FNV-1a, 64 bits: spreads ids over shards, and means nothing else.
 /// <http://www.isthe.com/chongo/tech/comp/fnv/>
-fn fnv1a(text: &str) -> u64 {
+pub(super) fn fnv1a(text: &str) -> u64 {
     text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
     })
@@ -373,112 +263,8 @@ pub(crate) fn read_memory(item: &Item) -> Result<Option<Remembered>, serde_json:
 }
 
 /// When DynamoDB may delete an item: whole seconds since 1970.
-fn expiry(end: Timestamp) -> AttributeValue {
+pub(super) fn expiry(end: Timestamp) -> AttributeValue {
     AttributeValue::N(end.as_second().to_string())
-}
-
-/// All records of one event in one batch: a transaction may touch an item only once.
-#[derive(Debug)]
-pub(crate) struct Upsert<'a> {
-    first: &'a EventRecord,
-    last: &'a EventRecord,
-    account: Option<&'a AccountId>,
-    version: Option<u64>,
-    attempts: u64,
-}
-
-/// One upsert for each event, in the order of the events' names.
-pub(crate) fn merge(records: &[EventRecord]) -> Vec<Upsert<'_>> {
-    let mut merged: BTreeMap<&EventRef, Upsert<'_>> = BTreeMap::new();
-    for record in records {
-        merged
-            .entry(&record.event)
-            .and_modify(|upsert| {
-                upsert.last = record;
-                upsert.account = record.account.as_ref().or(upsert.account);
-                upsert.version = record.version.or(upsert.version);
-                upsert.attempts += 1;
-            })
-            .or_insert_with(|| Upsert::of(record));
-    }
-    merged.into_values().collect()
-}
-
-impl<'a> Upsert<'a> {
-    /// One record.
-    pub(crate) fn of(record: &'a EventRecord) -> Self {
-        Self {
-            first: record,
-            last: record,
-            account: record.account.as_ref(),
-            version: record.version,
-            attempts: 1,
-        }
-    }
-
-    /// The record's key.
-    pub(crate) fn key(&self) -> Key {
-        Key::event(&self.last.event)
-    }
-
-    /// The update: what was first stays, an account once known is not forgotten, the rest
-    /// is as it was handled last. A stuck record has no end, whatever the retention: it
-    /// waits for a person.
-    pub(crate) fn update(&self, retention: Option<SignedDuration>) -> Update {
-        let (record, mut update) = (self.last, Update::default());
-        update.set("source", text(record.event.source.as_str()));
-        update.set("id", text(record.event.id.as_str()));
-        update.set("outcome", text(record.outcome.as_str()));
-        update.set("at", instant(record.at));
-        // Who did it and why stays, whatever follows from an operator's act.
-        if record.detail.is_some() || record.event.source != Source::Operator {
-            update.put("detail", record.detail.clone().map(text));
-        }
-        if let Some(account) = self.account {
-            update.set(ACCOUNT, text(account.as_str()));
-        }
-        if let Some(version) = self.version {
-            update.set("version", number(version));
-        }
-        match &record.body {
-            RecordBody::Envelope(envelope) => {
-                update.set("envelope", to_attribute(Value::Object(object(envelope))));
-                update.remove("unreadable");
-                update.put(STUCK.hash, record.stuck_on().map(text));
-            }
-            // An envelope that is there stays, and by whom it is found.
-            RecordBody::Unreadable(kept) => {
-                update.set("unreadable", text(kept));
-                match record.stuck_on() {
-                    Some(on) => update.set_first(STUCK.hash, text(on)),
-                    None => update.remove(STUCK.hash),
-                }
-            }
-        }
-        update.set_first("first_outcome", text(self.first.outcome.as_str()));
-        update.set_first("first_at", instant(self.first.at));
-        update.set_first(RECENT.hash, recent_shard(self.first));
-        update.raise("attempts", self.attempts);
-        let end = record.expires_at(retention);
-        update.put(EXPIRES_AT, end.map(expiry));
-        update
-    }
-}
-
-/// The condition of an event's record on an update: it is not there, waits for somebody, or was
-/// last handled before then.
-pub(crate) fn unless_settled(update: &mut Update, since: Timestamp) -> String {
-    let (outcome, at) = (update.name("outcome"), update.name("at"));
-    let since = update.value("since", instant(since));
-    let stuck = [Outcome::Waiting, Outcome::Parked]
-        .map(|it| update.value(it.as_str(), text(it.as_str())))
-        .join(", ");
-    format!("attribute_not_exists({outcome}) OR {outcome} IN ({stuck}) OR {at} < {since}")
-}
-
-fn recent_shard(record: &EventRecord) -> AttributeValue {
-    let shard = fnv1a(record.event.id.as_str()) % u64::from(RECENT_SHARDS);
-    recent_shard_name(&record.at.strftime("%Y-%m-%d").to_string(), shard as u8)
 }
 
 /// Reads a `STATE` item; attributes that this build does not know are skipped.
@@ -491,53 +277,11 @@ pub(crate) fn read_entry(item: &Item) -> Result<Entry, serde_json::Error> {
     read(item)
 }
 
-/// Reads an `EVENT` item.
-pub(crate) fn read_event(item: &Item) -> Result<StoredEvent, serde_json::Error> {
-    #[derive(Deserialize)]
-    struct Fields {
-        source: Source,
-        id: EventId,
-        outcome: Outcome,
-        at: Timestamp,
-        detail: Option<String>,
-        account: Option<AccountId>,
-        version: Option<u64>,
-        first_outcome: Outcome,
-        first_at: Timestamp,
-        attempts: u64,
-    }
-    let fields: Fields = read(item)?;
-    let record = EventRecord {
-        event: EventRef { source: fields.source, id: fields.id },
-        body: read_body(item),
-        outcome: fields.outcome,
-        detail: fields.detail,
-        account: fields.account,
-        version: fields.version,
-        at: fields.at,
-    };
-    let (first_outcome, first_at) = (fields.first_outcome, fields.first_at);
-    Ok(StoredEvent { record, first_outcome, first_at, attempts: fields.attempts })
-}
-
-/// What an older build could not read is the newest of it, once this one can. What only a newer one
-/// can read comes back as its text: it can be shown, and not acted on.
-fn read_body(item: &Item) -> RecordBody {
-    let kept = text_of(item, "unreadable").map(str::to_owned);
-    let envelope = item.get("envelope").map(|it| from_attribute(it).to_string());
-    let mut bodies = kept.into_iter().chain(envelope).map(RecordBody::kept).collect::<Vec<_>>();
-    let readable = bodies.iter().position(|body| matches!(body, RecordBody::Envelope(_)));
-    match bodies.is_empty() {
-        true => RecordBody::Unreadable(String::new()),
-        false => bodies.swap_remove(readable.unwrap_or(0)),
-    }
-}
-
-fn read<T: serde::de::DeserializeOwned>(item: &Item) -> Result<T, serde_json::Error> {
+pub(super) fn read<T: serde::de::DeserializeOwned>(item: &Item) -> Result<T, serde_json::Error> {
     serde_json::from_value(Value::Object(from_item(item)))
 }
 
-fn object<T: serde::Serialize>(value: &T) -> Map<String, Value> {
+pub(super) fn object<T: serde::Serialize>(value: &T) -> Map<String, Value> {
     match serde_json::to_value(value) {
         Ok(Value::Object(fields)) => fields,
         _ => unreachable!("the ledger's types are structs with text keys and whole numbers"),

@@ -14,8 +14,9 @@ use tollgate_core::ports::{Class, Page, PortResult};
 
 use super::items::{self, recent_shard_name};
 use super::json::{Item, from_item, to_attribute};
+use super::pages::map_page;
 use super::table::{PK, RECENT, RECENT_SHARDS, SK};
-use super::{DynamoLedger, map_page, operation, read_event};
+use super::{DynamoLedger, operation, read_event};
 
 const SHARDS: usize = RECENT_SHARDS as usize;
 

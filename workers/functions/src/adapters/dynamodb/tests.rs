@@ -16,6 +16,7 @@ use tollgate_events::{
 };
 use tollgate_events::{Envelope, SubscriptionId};
 
+use super::json::to_attribute;
 use super::*;
 
 const TABLE: &str = "ledger";
