@@ -1,7 +1,7 @@
 //! What carries events: Stripe's webhook sender, Cognito, EventBridge, SQS's poller, the
 //! schedule. Each invocation is a task.
 
-use crate::bugs::Bug;
+use crate::planted::Bug;
 use jiff::SignedDuration;
 use rand::RngExt;
 use tollgate_core::batch::{Message, park_dead_letters};
@@ -115,8 +115,9 @@ impl Sim {
         if received.is_empty() {
             return false;
         }
-        let (dropped, received): (Vec<_>, Vec<_>) =
-            received.into_iter().partition(|message| self.mistakes.drop(&self.world, message));
+        let (dropped, received): (Vec<_>, Vec<_>) = received
+            .into_iter()
+            .partition(|message| self.transport_bugs.drop(&self.world, message));
         self.delete(queue, &dropped);
         let (messages, receipts) = self.take(received);
         let worker = self.workers[self.rng.random_range(0..self.workers.len())].clone();

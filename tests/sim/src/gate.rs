@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 
 use tollgate_core::ports::{Class, PortError, PortResult, Service};
 
-use crate::bugs::Bug;
+use crate::planted::Bug;
 
 /// One call, as the stand-in saw it.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! Hunting planted bugs: which seed catches each first.
 
-use crate::bugs::Bug;
+use crate::planted::Bug;
 
 use crate::oracle::Violation;
 use crate::run::run_script;

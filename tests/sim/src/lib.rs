@@ -18,7 +18,6 @@
 //!
 //! Begin with [`run`], which lives one seed.
 
-pub mod bugs;
 mod carry;
 mod clicks;
 pub mod coverage;
@@ -35,12 +34,12 @@ pub mod lives;
 mod losses;
 pub mod market;
 mod mishaps;
-mod mistakes;
 pub mod neighbours;
 pub mod operator;
 pub mod oracle;
 mod payments;
 mod persons;
+pub mod planted;
 pub mod ports;
 mod receipt;
 mod recovery;

@@ -16,7 +16,7 @@ use tollgate_standin::stripe::{
     Card, Interval, NewCustomer, NewPrice, NewSession, SubscriptionData,
 };
 
-use crate::mistakes::mistaken;
+use crate::planted::transport::as_planted;
 use crate::run::{API_URL, Sim, reads_only, worker_on};
 
 /// The lookup keys that may be bought, with what each of the catalog's revisions sells for
@@ -164,7 +164,7 @@ fn deriver(newest: u32) -> Deriver {
 
 /// A worker of some edition of the catalog and some version of the secret.
 pub fn worker(world: &World, edition: Edition, secret: u32) -> Worker<World> {
-    mistaken(Worker {
+    as_planted(Worker {
         catalog: catalog(world, edition),
         deriver: deriver(secret),
         ..worker_on(world)

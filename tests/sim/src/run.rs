@@ -38,8 +38,8 @@ use crate::holds::KeyOwners;
 use crate::lives::Lives;
 use crate::losses::Losses;
 use crate::market::{self, Edition};
-use crate::mistakes::Mistakes;
 use crate::oracle::Violation;
+use crate::planted::transport::TransportBugs;
 use crate::recovery::{RECOVERY, Recovery};
 use crate::report::{Report, Tally};
 use crate::running::Fence;
@@ -123,7 +123,7 @@ pub struct Sim {
     pub(crate) sent: Vec<Delivery>,
     pub(crate) cloudtrail: Vec<Value>,
     pub(crate) triggers: Vec<Value>,
-    pub(crate) mistakes: Mistakes,
+    pub(crate) transport_bugs: TransportBugs,
     /// The ledger was lost: what is known of it.
     pub(crate) recovery: Option<Recovery>,
     transcript: Vec<String>,
@@ -256,7 +256,7 @@ impl Sim {
             sent: Vec::new(),
             cloudtrail: Vec::new(),
             triggers: Vec::new(),
-            mistakes: Mistakes::default(),
+            transport_bugs: TransportBugs::default(),
             recovery: None,
             transcript: Vec::new(),
             start: world.clock.time(),

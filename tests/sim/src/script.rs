@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::bugs::Bug;
+use crate::planted::Bug;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 

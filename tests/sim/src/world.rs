@@ -15,9 +15,9 @@ use tollgate_standin::stripe::{Settings, StripeStandin};
 use tollgate_standin::world as standins;
 use tollgate_standin::world::{BULK_QUEUE, EVENTS_QUEUE};
 
-use crate::bugs::Bug;
 use crate::gate::{Gate, Weather};
 use crate::ledger::MemoryLedger;
+use crate::planted::Bug;
 use crate::ports::{Gated, SeededEntropy, SimClock, SqsPort};
 
 /// The systems and the ledger of one deployment. What is no port (queues as their poller sees

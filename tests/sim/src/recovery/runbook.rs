@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
-use crate::bugs::Bug;
+use crate::planted::Bug;
 use crate::world::World;
 use jiff::{SignedDuration, Timestamp};
 use rand::RngExt;

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::bugs::Bug;
+use crate::planted::Bug;
 
-use super::bugs::{LIMIT, start};
+use super::planted::{LIMIT, start};
 use crate::faults::FaultKind;
 
 pub(super) const PAGE: &str = include_str!("../../../../docs/simulation.md");
