@@ -1,5 +1,7 @@
 //! What can go wrong, by kind.
 
+pub mod seeded;
+
 use crate::coverage::Step;
 
 /// A kind of fault.

@@ -77,7 +77,7 @@ impl Sim {
     pub(crate) fn watch_gaps(&mut self) {
         let now = self.world.clock.time();
         let since = now.duration_since(std::mem::replace(&mut self.gaps.looked_at, now));
-        let Seen { moved, disturbed, denied } = self.storm.watch(Watch::take_seen);
+        let Seen { moved, disturbed, denied } = self.faults.watch(Watch::take_seen);
         if self.script.lossy || self.was_wrong || self.recovery.is_some() {
             return;
         }
@@ -126,7 +126,7 @@ impl Sim {
             return;
         }
         let quiet = self.tasks.is_empty()
-            && self.storm.next_landing().is_none()
+            && self.faults.next_landing().is_none()
             && QUEUES.iter().chain(&DEAD_LETTER_QUEUES).all(|queue| self.world.sqs.is_empty(queue));
         if !quiet {
             return;

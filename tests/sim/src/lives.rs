@@ -137,7 +137,7 @@ impl Lives {
         id: &AccountId,
         plan: &str,
     ) {
-        let url = block_on(api.checkout(id, plan)).expect("the weather is fair");
+        let url = block_on(api.checkout(id, plan)).expect("nothing fails");
         let session = url.rsplit('/').next().expect("it ends in the session");
         let mut stripe = world.stripe.account();
         let subscription = stripe.complete_checkout(session, Card::Pays).expect("it is open");

@@ -1,5 +1,5 @@
-//! An operator's acts. One that failed, or whose end nobody saw, is done again when the weather
-//! is fair, as a person would.
+//! An operator's acts. One that failed, or whose end nobody saw, is done again when it is
+//! calm, as a person would.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -290,7 +290,7 @@ impl Sim {
                 Ok(_) => {}
                 Err(error) => {
                     let kind = operator_act.act.kind();
-                    self.violate(0, format!("{kind} on {account} fails in fair weather: {error}"));
+                    self.violate(0, format!("{kind} on {account} fails in the calm: {error}"));
                 }
             }
             self.operated(done, account, operator_act);

@@ -1,9 +1,9 @@
 //! The ledger is lost, or restored from a backup, while the world goes on; and the way back.
 //!
-//! It begins where everything else has been judged: a few more acts, in the same storm, and in the midst of
-//! them the table is gone. What comes back is a backup of some days ago, nothing, or half of what there
+//! It begins where everything else has been judged: a few more acts, under the same faults, and in
+//! the midst of them the table is gone. What comes back is a backup of some days ago, nothing, or half of what there
 //! was. Somebody in a hurry takes the runbook's steps, in any order, twice, with an old file or another
-//! account's key, and is interrupted, while workers and events go on. When the weather is fair,
+//! account's key, and is interrupted, while workers and events go on. When it is calm,
 //! somebody takes them as they stand in the runbook; and then it is [judged](crate::oracle).
 //!
 //! Only in seeds in which nobody edits by hand and nothing is lost or set wrongly besides: who has
@@ -112,11 +112,11 @@ impl Sim {
         let all = first + self.script.acts_of_loss();
         let lost = dice.random_range(first..all);
         self.set_lags();
-        self.storm.go_on(self.script.faults.clone());
-        self.tell("the storm begins again");
+        self.faults.resume(self.script.faults.clone());
+        self.tell("the faults begin again");
         let mut backups = Backups(vec![self.backup()]);
         while self.acted < lost {
-            self.storm_step();
+            self.step_under_faults();
             if backups.0.len() <= self.acted - first {
                 backups.0.push(self.backup());
                 self.operate_as_well(self.acted);
@@ -126,7 +126,7 @@ impl Sim {
         let until = self.world.clock.time() + UNTIL_THE_RUNBOOK;
         while self.acted < all && self.world.clock.time() < until {
             let number = self.acted;
-            self.storm_step();
+            self.step_under_faults();
             if self.acted > number {
                 self.operate_as_well(number);
                 self.take_steps_in_a_hurry(number);
@@ -176,12 +176,12 @@ impl Sim {
         self.fences.clear();
         self.check_fences(None);
         let until = now + SignedDuration::from_mins(dice.random_range(1..90));
-        self.storm.set_table_gone(true);
+        self.faults.set_table_gone(true);
         while self.acted < all && self.world.clock.time() < until {
-            self.storm_step();
+            self.step_under_faults();
         }
         self.end_what_is_under_way();
-        self.storm.set_table_gone(false);
+        self.faults.set_table_gone(false);
         self.leave_what_cannot_be_known();
         self.tell("there is a table again");
     }
@@ -223,7 +223,7 @@ impl Sim {
         while !self.tasks.is_empty() {
             self.kill_at(0);
         }
-        while let Some(at) = self.storm.next_landing() {
+        while let Some(at) = self.faults.next_landing() {
             self.advance_to(at);
         }
     }

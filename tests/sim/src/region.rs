@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use crate::gate::{Fair, Weather};
+use crate::gate::{Calm, Faults};
 use crate::world::World;
 use jiff::{SignedDuration, Timestamp};
 use tollgate_core::account::Access;
@@ -78,8 +78,8 @@ impl Region {
     /// A Region in which nobody has signed up yet.
     pub(crate) fn new(seed: u64) -> Self {
         let clock = VirtualClock::starting_at(dawn()).with_sleepers();
-        let weather: Arc<dyn Weather> = Arc::new(Fair);
-        let world = World::on(clock, seed, "https://stripe.invalid", weather);
+        let faults: Arc<dyn Faults> = Arc::new(Calm);
+        let world = World::on(clock, seed, "https://stripe.invalid", faults);
         let endpoint = NewEndpoint::for_all("https://tollgate.invalid/webhook");
         world.stripe.account().create_endpoint(endpoint);
         let slots = [EVENTS_QUEUE, BULK_QUEUE].into_iter().flat_map(|q| [q; CONCURRENCY]);
@@ -153,7 +153,7 @@ impl Region {
     }
 
     pub(crate) fn access(&self, account: &AccountId) -> Option<Access> {
-        let found = block_on(self.world.ledger.account(account)).expect("the weather is fair");
+        let found = block_on(self.world.ledger.account(account)).expect("nothing fails");
         found.map(|account| account.access)
     }
 

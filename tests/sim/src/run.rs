@@ -1,10 +1,14 @@
-//! One run: the world, its storm, the fair weather after it, and the verdicts.
+//! One run: the world, its faults, the calm after them, and the verdicts.
 //!
 //! What Lambda, SQS's poller, EventBridge and Stripe's webhook sender do is done here:
 //! each invocation is a task that runs from await to await in an order that the seed
 //! chooses, and dies at its deadline or wherever the seed kills it. A worker is killed
 //! at its deadline at the latest, which is how the real one keeps its promise that no
 //! step starts, and no call lands, after its lease.
+
+mod calm;
+mod under_faults;
+mod world_faults;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -33,6 +37,7 @@ use tollgate_standin::stripe::{Delivery, NewEndpoint, WhenExhausted};
 use tollgate_standin::world::{BULK_QUEUE, EVENTS_QUEUE, POOL_ID};
 
 use crate::executor::Executor;
+use crate::faults::seeded::SeededFaults;
 use crate::gaps::Gaps;
 use crate::holds::KeyOwners;
 use crate::lives::Lives;
@@ -47,7 +52,6 @@ use crate::script::{Script, Stream, dice};
 use crate::settings::Wrong;
 use crate::story::Narrator;
 use crate::tasks::{Done, Lease};
-use crate::weather::Storm;
 
 /// How long a worker may take: its deadline, and its lease's end.
 pub(crate) const WORKER_TIME: SignedDuration = SignedDuration::from_secs(25);
@@ -75,7 +79,7 @@ pub struct Sim {
     pub released: BTreeSet<CustomerId>,
     /// Every message body that was ever received.
     pub bodies: Vec<String>,
-    /// Whether what was parked has been replayed in fair weather: from then on a parked
+    /// Whether what was parked has been replayed in the calm: from then on a parked
     /// event is no excuse for a live account.
     pub replayed: bool,
     /// What was found wrong on the way.
@@ -93,7 +97,7 @@ pub struct Sim {
     pub(crate) lost: Vec<String>,
     pub(crate) acted: usize,
     pub(crate) acts: Vec<(usize, String)>,
-    pub(crate) storm: Arc<Storm>,
+    pub(crate) faults: Arc<SeededFaults>,
     pub(crate) narrator: Arc<Narrator>,
     pub(crate) key_owners: KeyOwners,
     pub(crate) api: AccountApi<World>,
@@ -174,7 +178,7 @@ pub fn run(seed: u64) -> Report {
 pub fn run_script(script: &Script) -> Report {
     let mut sim = Sim::new(script);
     sim.open_shop();
-    sim.storm();
+    sim.run_under_faults();
     sim.settle();
     sim.judge();
     sim.replay_what_is_stuck();
@@ -191,8 +195,8 @@ pub(crate) const API_URL: &str = "https://api.invalid";
 impl Sim {
     /// A world at its beginning.
     pub fn new(script: &Script) -> Self {
-        let storm = Arc::new(Storm::new(script));
-        let narrator = Arc::new(Narrator::new(storm.clone()));
+        let faults = Arc::new(SeededFaults::new(script));
+        let narrator = Arc::new(Narrator::new(faults.clone()));
         let mut world = World::new(dawn(), script.seed, "https://stripe.invalid", narrator.clone());
         // Small pages, so that there is more than one.
         world.ledger = world.ledger.with_page_size(3);
@@ -202,7 +206,7 @@ impl Sim {
         if let Some(bug) = script.bug.filter(|bug| bug.invariant() != RECOVERY) {
             world.plant(bug);
         }
-        storm.set_clock(world.clock.standin());
+        faults.set_clock(world.clock.standin());
         market::sell(&world);
         let when = [WhenExhausted::Cancel, WhenExhausted::MarkUnpaid, WhenExhausted::LeavePastDue];
         let drawn = dice(script.seed, Stream::World, 2).random_range(0..when.len());
@@ -234,7 +238,7 @@ impl Sim {
             lost: Vec::new(),
             acted: 0,
             acts: Vec::new(),
-            storm,
+            faults,
             narrator,
             key_owners: KeyOwners::new(),
             api,
@@ -328,7 +332,7 @@ impl Sim {
             seeds: 1,
             days: usize::try_from(hours / 24).unwrap_or(0),
             events: self.accepted.len(),
-            faults: self.storm.counts(),
+            faults: self.faults.counts(),
             mints: self.values.len(),
             switches: count("CreateUsagePlanKey"),
             violations: self.violations.len(),
@@ -340,7 +344,7 @@ impl Sim {
             acts: self.acts,
             tally,
             transcript: self.transcript,
-            coverage: self.storm.coverage(),
+            coverage: self.faults.coverage(),
             digest: digest.finish(),
         }
     }

@@ -1,6 +1,6 @@
 //! All that a run follows from.
 //!
-//! Each act, each step of the storm and each fault draws from dice of its own, thrown
+//! Each act, each step under faults and each fault draws from dice of its own, thrown
 //! for the seed and the act's or step's number: leaving one out leaves the others as they were.
 
 use std::collections::BTreeSet;
@@ -159,14 +159,14 @@ pub(crate) enum Stream {
     Script = 1,
     /// The world that the run begins with.
     World,
-    /// A step of the storm.
+    /// A step under faults.
     Step,
     /// What goes wrong in a step.
     Fault,
     /// An act.
     Act,
-    /// The fair weather.
-    Fair,
+    /// The calm after the faults.
+    Calm,
     /// What a person does instead of an act.
     Person,
     /// How customers pay beside the acts.

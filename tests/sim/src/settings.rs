@@ -13,8 +13,8 @@ use tollgate_operator::{Act, OperatorAct, accept_blast};
 use tollgate_standin::cognito::PoolConfig;
 use tollgate_standin::stripe::Settings;
 
+use crate::comparison::compare;
 use crate::executor::block_on;
-use crate::fair::compare;
 use crate::market::{self, Slip};
 use crate::operator::{self, Operated};
 use crate::oracle::deletion_is_told;
@@ -138,7 +138,7 @@ impl Sim {
     }
 
     /// The hourly comparison, while something is set wrongly: it is what wakes everybody.
-    pub(crate) fn compare_in_the_storm(&mut self) {
+    pub(crate) fn compare_under_faults(&mut self) {
         if self.wrong.is_none() || !self.rng.random_bool(0.5) {
             return;
         }
@@ -165,7 +165,7 @@ impl Sim {
         let until = self.world.clock.time() + SignedDuration::from_hours(24);
         let accepted = block_on(accept_blast(&self.world.ledger, until));
         if !accepted.is_ok_and(|written| written) {
-            self.violate(0, "the limit cannot be accepted in fair weather".into());
+            self.violate(0, "the limit cannot be accepted in the calm".into());
         }
     }
 

@@ -10,7 +10,7 @@ use secrecy::ExposeSecret;
 use tollgate_operator::Act;
 use tollgate_standin::world::EVENTS_QUEUE;
 
-use crate::scene::{Mishap, Scene};
+use crate::scene::{Fault, Scene};
 
 /// Brings a scene to where a switch's events are waiting.
 type SetUp = fn(&Scene);
@@ -95,7 +95,7 @@ fn undisturbed(stage: &Stage) -> (Vec<&'static str>, usize) {
 /// The worker dies as soon as the key is on no plan.
 fn interrupted(stage: &Stage, began: usize) -> (SignedDuration, Vec<&'static str>) {
     let Stage { scene, .. } = stage;
-    scene.arm(began, Mishap::KilledAfter);
+    scene.arm(began, Fault::KilledAfter);
     stage.refused_after();
     let killed_at = scene.world.clock.time();
     scene.world.gate.take_calls();

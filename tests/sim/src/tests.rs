@@ -98,7 +98,7 @@ fn a_seed_repeats_to_the_last_call() {
 /// Which invariants a world breaks after somebody meddled with it.
 fn found_after(meddle: impl FnOnce(&mut Sim)) -> Vec<u8> {
     let mut sim = Sim::new(&Script::of(1));
-    sim.storm();
+    sim.run_under_faults();
     sim.settle();
     sim.judge();
     assert!(sim.violations.is_empty(), "{:?}", sim.violations);
@@ -183,7 +183,7 @@ fn the_oracle_sees_a_replaced_key_left_behind() {
         let act = Act::RotateKey { overlap: SignedDuration::from_hours(24) };
         let act = OperatorAct { act, by: "otto".into(), why: "a story".into() };
         sim.lives.operated.entry(id.clone()).or_default().rotated = true;
-        block_on(operator::act(&sim.world, &id, &act)).expect("the weather is fair");
+        block_on(operator::act(&sim.world, &id, &act)).expect("nothing fails");
         sim.come_to_rest();
         sim.judge();
         assert!(sim.violations.is_empty(), "{:?}", sim.violations);

@@ -1,8 +1,8 @@
 //! Upgrades while others use API Gateway's control plane too: how long a key is without a plan.
 //!
 //! A key can be on one usage plan for each API stage only, so that every switch takes it off one
-//! plan before it puts it on the other. [`switch`](crate::switch) counts that in calls, in fair
-//! weather; here it is measured in time, while a seller's deployments spend the same ten calls a
+//! plan before it puts it on the other. [`switch`](crate::switch) counts that in calls, while
+//! nothing fails; here it is measured in time, while a seller's deployments spend the same ten calls a
 //! second, so that one in so many of ours gets through.
 
 use std::collections::BTreeMap;

@@ -259,7 +259,7 @@ impl Sim {
         }
     }
 
-    /// The weather is fair, and somebody does what the runbook says, twice where it must be.
+    /// It is calm, and somebody does what the runbook says, twice where it must be.
     pub(super) fn follow_the_runbook(&mut self) {
         self.calm_down(1);
         self.let_it_belong_to_what_is_in_use();
@@ -277,7 +277,7 @@ impl Sim {
     /// the table was empty.
     fn let_it_belong_to_what_is_in_use(&mut self) {
         let World { ledger, stripe, cognito, .. } = &self.world;
-        let stripe_account = block_on(stripe.account_id()).expect("the weather is fair");
+        let stripe_account = block_on(stripe.account_id()).expect("nothing fails");
         let in_use = InUse { stripe_account, pool: Some(cognito.pool_id()) };
         let act = StackAct::Rebind(in_use);
         let stack = ledger.stored_stack();

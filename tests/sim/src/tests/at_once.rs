@@ -6,7 +6,7 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-use crate::gate::{Call, Weather};
+use crate::gate::{Call, Faults};
 use jiff::{SignedDuration, Timestamp};
 use tollgate_core::account::Status;
 use tollgate_core::batch::BatchReport;
@@ -25,8 +25,8 @@ struct Slow {
     until: Mutex<Option<(String, Timestamp)>>,
 }
 
-impl Weather for Slow {
-    fn holds(&self, call: &Call) -> bool {
+impl Faults for Slow {
+    fn delays(&self, call: &Call) -> bool {
         let until = self.until.lock().unwrap_or_else(PoisonError::into_inner);
         until
             .as_ref()

@@ -4,7 +4,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Waker};
 
-use crate::gate::{Call, Fair};
+use crate::gate::{Call, Calm};
 use crate::world::World;
 use jiff::SignedDuration;
 use tollgate_core::batch::Message;
@@ -16,7 +16,7 @@ use crate::run::{dawn, worker_on};
 /// A sign-up whose worker sleeps through its lease after the call that `falls_asleep` tells;
 /// what it calls when it wakes.
 fn after_sleeping(falls_asleep: impl Fn(&Call) -> bool) -> Vec<Call> {
-    let world = World::new(dawn(), 1, "https://stripe.invalid", Arc::new(Fair));
+    let world = World::new(dawn(), 1, "https://stripe.invalid", Arc::new(Calm));
     let worker = worker_on(&world);
     world.cognito.sign_up_confirmed("ann", "ann@example.com").unwrap();
     let now = world.clock.time();

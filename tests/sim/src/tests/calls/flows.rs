@@ -157,7 +157,7 @@ pub(super) static FLOWS: [Flow; 36] = [
         let ann = scene.free();
         let worker = reads_only(worker_on(&scene.world));
         let api = AccountApi::new(worker, "https://shop.invalid");
-        block_on(api.checkout(&ann, "pro")).expect("the weather is fair");
+        block_on(api.checkout(&ann, "pro")).expect("nothing fails");
         Act::Hold
     }),
     act("an operator releases", 13, "pro: pro", |scene| {

@@ -1,4 +1,4 @@
-//! The storm: lives, failures and deaths, in an order that follows from the script.
+//! Under faults: acts, failures and deaths, in an order that follows from the script.
 
 use jiff::{SignedDuration, Timestamp};
 use rand::RngExt;
@@ -23,7 +23,7 @@ impl Sim {
         }
         // Whatever is older than the lag would not be shown at all.
         self.set_lags();
-        let faults = self.storm.hold();
+        let faults = self.faults.suspend();
         for number in 0..self.script.payers {
             self.lives.pays_already(&self.world, format!("payer-{number}"));
         }
@@ -33,21 +33,21 @@ impl Sim {
             self.lives.buys(&self.world, &self.api, id, plan);
         }
         self.come_to_rest();
-        self.storm.go_on(faults);
+        self.faults.resume(faults);
     }
 
-    /// Lives, failures and deaths, in an order that follows from the seed.
-    pub fn storm(&mut self) {
+    /// Acts, failures and deaths, in an order that follows from the seed.
+    pub fn run_under_faults(&mut self) {
         self.set_lags();
         while self.acted < self.script.acts() {
-            self.storm_step();
+            self.step_under_faults();
         }
     }
 
     /// A moment of it.
-    pub(crate) fn storm_step(&mut self) {
+    pub(crate) fn step_under_faults(&mut self) {
         self.rng = dice(self.script.seed, Stream::Step, self.steps);
-        self.storm.step(self.steps);
+        self.faults.step(self.steps);
         self.steps += 1;
         self.world.clock.advance(SignedDuration::from_millis(self.rng.random_range(0..300)));
         self.land();
@@ -69,7 +69,7 @@ impl Sim {
             956..962 => {
                 self.drain_dead_letters();
             }
-            962..978 => self.mishap(),
+            962..978 => self.world_fault(),
             978..984 => self.pause(),
             _ => self.let_time_pass(),
         }
@@ -144,7 +144,7 @@ impl Sim {
             && QUEUES.iter().chain(&DEAD_LETTER_QUEUES).all(|queue| self.world.sqs.is_empty(queue))
             && !self.has_delivery()
             && self.cloudtrail.is_empty()
-            && self.storm.next_landing().is_none()
+            && self.faults.next_landing().is_none()
             && self.retires_at.is_none()
             && self.queue_down_until.is_none()
             && self.no_keys_until.is_none();
@@ -181,7 +181,7 @@ impl Sim {
         self.advance_to(later);
         if seconds > 240 {
             self.tell("time passes");
-            self.compare_in_the_storm();
+            self.compare_under_faults();
         }
     }
 }

@@ -2,12 +2,12 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::gate::{Call, Weather, failure};
+use crate::gate::{Call, Faults, failure};
 use tollgate_core::ports::{Class, PortResult};
 
 /// What happens at one call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mishap {
+pub enum Fault {
     /// It fails and has no effect.
     Fails(Class),
     /// It takes effect, and its answer is lost.
@@ -23,27 +23,27 @@ pub enum Mishap {
     PausedAfter,
 }
 
-/// The weather: fair, but for one call.
+/// All calm, but for one call.
 #[derive(Default)]
-pub(super) struct Fate(Mutex<Plan>);
+pub(super) struct OneFault(Mutex<Plan>);
 
 /// Which call, and how many have begun, have taken effect or failed, and were answered.
 #[derive(Default)]
 struct Plan {
-    armed: Option<(usize, Mishap)>,
+    armed: Option<(usize, Fault)>,
     begun: usize,
     calls: usize,
     answered: usize,
 }
 
-impl Fate {
+impl OneFault {
     fn lock(&self) -> MutexGuard<'_, Plan> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Starts counting: the `call`-th call from now on (from 1) goes wrong.
-    pub(super) fn arm(&self, call: usize, mishap: Mishap) {
-        *self.lock() = Plan { armed: Some((call, mishap)), ..Plan::default() };
+    pub(super) fn arm(&self, call: usize, fault: Fault) {
+        *self.lock() = Plan { armed: Some((call, fault)), ..Plan::default() };
     }
 
     /// Whether it is still to come.
@@ -52,23 +52,23 @@ impl Fate {
     }
 
     /// What befalls the worker where it waits now.
-    pub(super) fn at_yield(&self) -> Option<Mishap> {
+    pub(super) fn at_yield(&self) -> Option<Fault> {
         let mut plan = self.lock();
-        let (call, mishap) = plan.armed?;
-        let is_there = match mishap {
-            Mishap::KilledBefore | Mishap::PausedBefore => {
+        let (call, fault) = plan.armed?;
+        let is_there = match fault {
+            Fault::KilledBefore | Fault::PausedBefore => {
                 (plan.begun, plan.calls) == (call, call - 1)
             }
-            Mishap::KilledAfter | Mishap::PausedAfter => {
+            Fault::KilledAfter | Fault::PausedAfter => {
                 (plan.calls, plan.answered) == (call, call - 1)
             }
-            Mishap::Fails(_) | Mishap::AnswerLost => false,
+            Fault::Fails(_) | Fault::AnswerLost => false,
         };
-        is_there.then(|| plan.armed.take())?.map(|(_, mishap)| mishap)
+        is_there.then(|| plan.armed.take())?.map(|(_, fault)| fault)
     }
 }
 
-impl Weather for Fate {
+impl Faults for OneFault {
     fn starts(&self, _call: &Call) {
         self.lock().begun += 1;
     }
@@ -77,7 +77,7 @@ impl Weather for Fate {
         let mut plan = self.lock();
         plan.calls += 1;
         match plan.armed {
-            Some((at, Mishap::Fails(class))) if at == plan.calls => {
+            Some((at, Fault::Fails(class))) if at == plan.calls => {
                 plan.armed = None;
                 Err(failure(call.service, call.operation, class, "it was to fail"))
             }
@@ -88,7 +88,7 @@ impl Weather for Fate {
     fn after(&self, call: &Call) -> PortResult<()> {
         let mut plan = self.lock();
         plan.answered += 1;
-        if plan.armed != Some((plan.calls, Mishap::AnswerLost)) {
+        if plan.armed != Some((plan.calls, Fault::AnswerLost)) {
             return Ok(());
         }
         plan.armed = None;

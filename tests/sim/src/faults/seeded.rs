@@ -1,10 +1,10 @@
-//! The weather: what goes wrong with calls.
+//! Which of a run's calls fail, and how: it follows from the script.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
-use crate::gate::{Call, Effect, Weather, failure};
+use crate::gate::{Call, Effect, Faults, failure};
 use jiff::{SignedDuration, Timestamp};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
@@ -16,9 +16,9 @@ use crate::faults::FaultKind;
 use crate::script::{Script, Stream, dice};
 use crate::watch::Watch;
 
-/// A storm that follows from the script, until it is told to end.
+/// Faults that follow from the script, until they are told to end.
 #[derive(Debug)]
-pub struct Storm {
+pub struct SeededFaults {
     state: Mutex<State>,
     clock: OnceLock<VirtualClock>,
 }
@@ -41,12 +41,12 @@ struct State {
 
 impl fmt::Debug for State {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Storm({}, {:?})", self.seed, self.counts)
+        write!(f, "SeededFaults({}, {:?})", self.seed, self.counts)
     }
 }
 
-impl Storm {
-    /// A storm; some seeds have a mild one, some a bad one.
+impl SeededFaults {
+    /// The faults of a script; some seeds have few of them, some many.
     pub fn new(script: &Script) -> Self {
         let mut dice = dice(script.seed, Stream::Fault, 0);
         let of_a_thousand = [8, 30, 80][dice.random_range(0..3)];
@@ -69,19 +69,19 @@ impl Storm {
         let _ = self.clock.set(clock);
     }
 
-    /// The storm's next step: whatever goes wrong in it follows from its number.
+    /// The next step: whatever goes wrong in it follows from its number.
     pub fn step(&self, number: u64) {
         let mut state = self.lock();
         state.dice = dice(state.seed, Stream::Fault, number + 1);
     }
 
-    /// Nothing goes wrong until it [goes on](Self::go_on).
-    pub(crate) fn hold(&self) -> BTreeSet<FaultKind> {
+    /// Nothing goes wrong until it is [resumed](Self::resume).
+    pub(crate) fn suspend(&self) -> BTreeSet<FaultKind> {
         std::mem::take(&mut self.lock().kinds)
     }
 
-    /// What was held goes wrong again.
-    pub(crate) fn go_on(&self, kinds: BTreeSet<FaultKind>) {
+    /// What was suspended goes wrong again.
+    pub(crate) fn resume(&self, kinds: BTreeSet<FaultKind>) {
         self.lock().kinds = kinds;
     }
 
@@ -191,14 +191,14 @@ fn possible(call: &Call) -> &'static [FaultKind] {
     }
 }
 
-impl Weather for Storm {
+impl Faults for SeededFaults {
     fn starts(&self, call: &Call) {
         let now = self.now();
         self.lock().watch.starts(call, now);
     }
 
     /// Of several accounts that a worker sees to at once, any may be faster.
-    fn holds(&self, _call: &Call) -> bool {
+    fn delays(&self, _call: &Call) -> bool {
         let mut state = self.lock();
         state.watch.is_parted() && state.dice.random_bool(0.3)
     }
