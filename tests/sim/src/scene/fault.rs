@@ -25,11 +25,11 @@ pub enum Fault {
 
 /// All calm, but for one call.
 #[derive(Default)]
-pub(super) struct OneFault(Mutex<Plan>);
+pub(super) struct OneFault(Mutex<Progress>);
 
 /// Which call, and how many have begun, have taken effect or failed, and were answered.
 #[derive(Default)]
-struct Plan {
+struct Progress {
     armed: Option<(usize, Fault)>,
     begun: usize,
     calls: usize,
@@ -37,13 +37,13 @@ struct Plan {
 }
 
 impl OneFault {
-    fn lock(&self) -> MutexGuard<'_, Plan> {
+    fn lock(&self) -> MutexGuard<'_, Progress> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Starts counting: the `call`-th call from now on (from 1) goes wrong.
     pub(super) fn arm(&self, call: usize, fault: Fault) {
-        *self.lock() = Plan { armed: Some((call, fault)), ..Plan::default() };
+        *self.lock() = Progress { armed: Some((call, fault)), ..Progress::default() };
     }
 
     /// Whether it is still to come.
@@ -53,18 +53,18 @@ impl OneFault {
 
     /// What befalls the worker where it waits now.
     pub(super) fn at_yield(&self) -> Option<Fault> {
-        let mut plan = self.lock();
-        let (call, fault) = plan.armed?;
+        let mut progress = self.lock();
+        let (call, fault) = progress.armed?;
         let is_there = match fault {
             Fault::KilledBefore | Fault::PausedBefore => {
-                (plan.begun, plan.calls) == (call, call - 1)
+                (progress.begun, progress.calls) == (call, call - 1)
             }
             Fault::KilledAfter | Fault::PausedAfter => {
-                (plan.calls, plan.answered) == (call, call - 1)
+                (progress.calls, progress.answered) == (call, call - 1)
             }
             Fault::Fails(_) | Fault::AnswerLost => false,
         };
-        is_there.then(|| plan.armed.take())?.map(|(_, fault)| fault)
+        is_there.then(|| progress.armed.take())?.map(|(_, fault)| fault)
     }
 }
 
@@ -74,11 +74,11 @@ impl Faults for OneFault {
     }
 
     fn before(&self, call: &Call) -> PortResult<()> {
-        let mut plan = self.lock();
-        plan.calls += 1;
-        match plan.armed {
-            Some((at, Fault::Fails(class))) if at == plan.calls => {
-                plan.armed = None;
+        let mut progress = self.lock();
+        progress.calls += 1;
+        match progress.armed {
+            Some((at, Fault::Fails(class))) if at == progress.calls => {
+                progress.armed = None;
                 Err(failure(call.service, call.operation, class, "it was to fail"))
             }
             _ => Ok(()),
@@ -86,12 +86,12 @@ impl Faults for OneFault {
     }
 
     fn after(&self, call: &Call) -> PortResult<()> {
-        let mut plan = self.lock();
-        plan.answered += 1;
-        if plan.armed != Some((plan.calls, Fault::AnswerLost)) {
+        let mut progress = self.lock();
+        progress.answered += 1;
+        if progress.armed != Some((progress.calls, Fault::AnswerLost)) {
             return Ok(());
         }
-        plan.armed = None;
+        progress.armed = None;
         Err(failure(call.service, call.operation, Class::Unavailable, "the answer was lost"))
     }
 }
