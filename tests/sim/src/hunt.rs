@@ -2,7 +2,7 @@
 
 use crate::planted::Bug;
 
-use crate::oracle::Violation;
+use crate::report::Violation;
 use crate::run::run_script;
 use crate::script::Script;
 

@@ -18,26 +18,20 @@
 //!
 //! Begin with [`run`], which runs one seed.
 
-mod carry;
-mod clicks;
+pub mod actors;
+pub mod call_step;
 mod comparison;
 pub mod coverage;
 pub mod executor;
 pub mod faults;
 pub mod flood;
-mod gaps;
 pub mod gate;
-mod holds;
 pub mod hunt;
+mod lease_check;
 pub mod ledger;
-pub mod lives;
-mod losses;
 pub mod market;
-pub mod neighbours;
 pub mod operator;
 pub mod oracle;
-mod payments;
-mod persons;
 pub mod planted;
 pub mod ports;
 mod receipt;
@@ -45,7 +39,6 @@ mod recovery;
 mod region;
 pub mod report;
 pub mod run;
-mod running;
 pub mod scene;
 pub mod script;
 pub mod settings;
@@ -54,8 +47,7 @@ pub mod story;
 pub mod switch;
 mod tasks;
 pub mod upgrades;
-mod verdicts;
-mod watch;
+pub mod workers;
 pub mod world;
 
 #[cfg(test)]

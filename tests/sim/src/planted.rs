@@ -67,7 +67,7 @@ pub enum Bug {
     AttributesNotRead,
     /// A commit has no condition on the epoch.
     NoFence,
-    /// A claim is taken while another's lease lives.
+    /// A claim is taken while another's lease actors.
     NoLease,
     /// A lease is shorter than what its holder may take.
     ShortLease,

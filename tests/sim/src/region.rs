@@ -22,11 +22,12 @@ use tollgate_standin::clock::VirtualClock;
 use tollgate_standin::stripe::NewEndpoint;
 use tollgate_standin::world::{BULK_QUEUE, DEAD_LETTER_QUEUES, EVENTS_QUEUE};
 
+use crate::actors::address;
 use crate::executor::{Executor, block_on};
-use crate::lives::address;
 use crate::market::buy;
 use crate::receipt::Receipt;
-use crate::run::{dawn, worker_on};
+use crate::workers::worker_on;
+use crate::world::dawn;
 
 /// `MaximumConcurrency` of each event source mapping: its least.
 const CONCURRENCY: usize = 2;
@@ -89,7 +90,7 @@ impl Region {
         let worker = || {
             let worker = worker_on(&world);
             let control_plane = Share::of(&worker.policy, share);
-            // Lives as long as the process, as in Lambda.
+            // Actors as long as the process, as in Lambda.
             &*Box::leak(Box::new(Worker { control_plane, ..worker }))
         };
         Self {
@@ -158,7 +159,7 @@ impl Region {
     }
 
     /// Nothing on the queues, nobody at work, nothing due.
-    pub(crate) fn is_calm(&self) -> bool {
+    pub(crate) fn is_at_rest(&self) -> bool {
         self.tasks.is_empty()
             && [EVENTS_QUEUE, BULK_QUEUE].iter().all(|queue| self.world.sqs.is_empty(queue))
             && self.world.ledger.accounts().iter().all(|account| account.review_at.is_none())

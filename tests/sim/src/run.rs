@@ -1,4 +1,4 @@
-//! One run: the world, its faults, the calm after them, and the verdicts.
+//! One run: the world, its faults, the calm after them, and what is judged.
 //!
 //! What Lambda, SQS's poller, EventBridge and Stripe's webhook sender do is done here:
 //! each invocation is a task that runs from await to await in an order that the seed
@@ -7,6 +7,17 @@
 //! step starts, and no call lands, after its lease.
 
 mod calm;
+mod clicks;
+mod deploy;
+mod gaps;
+mod judge;
+mod lease_check;
+mod losses;
+mod operate;
+mod recovery;
+mod settings;
+mod tasks;
+mod transport;
 mod under_faults;
 mod world_faults;
 
@@ -16,38 +27,33 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::ports::{SimClock, SqsPort};
-use crate::world::World;
+use crate::workers::{API_URL, reads_only};
+use crate::world::{World, dawn};
 use jiff::{SignedDuration, Timestamp};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use secrecy::ExposeSecret;
-use secrecy::SecretString;
 use serde_json::Value;
 use tollgate_core::account_api::AccountApi;
-use tollgate_core::binding::Binding;
 use tollgate_core::converge::Worker;
-use tollgate_core::derive::Deriver;
 use tollgate_core::ingress::{DEFAULT_TOLERANCE, PoolIngress, Webhook};
-use tollgate_core::ledger::StackRecord;
-use tollgate_core::share::Share;
 use tollgate_events::stripe::{ACTED_ON, SigningSecret};
 use tollgate_events::{AccountId, CustomerId, Envelope, EventRef};
 use tollgate_operator::OperatorAct;
 use tollgate_standin::stripe::{Delivery, NewEndpoint, WhenExhausted};
 use tollgate_standin::world::{BULK_QUEUE, EVENTS_QUEUE, POOL_ID};
 
+use self::gaps::Gaps;
+use self::lease_check::KeyOwners;
+use self::losses::Losses;
+use self::tasks::Fence;
+use crate::actors::Actors;
 use crate::executor::Executor;
 use crate::faults::seeded::SeededFaults;
-use crate::gaps::Gaps;
-use crate::holds::KeyOwners;
-use crate::lives::Lives;
-use crate::losses::Losses;
 use crate::market::{self, Edition};
-use crate::oracle::Violation;
 use crate::planted::transport::TransportBugs;
 use crate::recovery::{RECOVERY, Recovery};
-use crate::report::{Report, Tally};
-use crate::running::Fence;
+use crate::report::{Report, Tally, VIOLATION, Violation};
 use crate::script::{Script, Stream, dice};
 use crate::settings::Wrong;
 use crate::story::Narrator;
@@ -58,17 +64,14 @@ pub(crate) const WORKER_TIME: SignedDuration = SignedDuration::from_secs(25);
 /// Both queues, as the worker's event source mappings name them.
 pub(crate) const QUEUES: [&str; 2] = [EVENTS_QUEUE, BULK_QUEUE];
 
-/// How a violation begins in the transcript; its invariant follows.
-pub(crate) const VIOLATION: &str = "VIOLATION ";
-
 /// A run under way.
 pub struct Sim {
     /// What it follows from.
     pub script: Script,
     /// The world.
     pub world: World,
-    /// Who lives in it.
-    pub lives: Lives,
+    /// Who acts in it.
+    pub actors: Actors,
     /// Every event that was accepted: by its name, as it was accepted first.
     pub accepted: BTreeMap<EventRef, Envelope>,
     /// Every key's value that was ever there, by the key's id.
@@ -134,47 +137,12 @@ pub struct Sim {
     start: Timestamp,
 }
 
-/// When every world begins.
-pub fn dawn() -> Timestamp {
-    "2026-01-15T09:00:00Z".parse().expect("it is a timestamp")
-}
-
-/// A worker on a world, as the sample API's seller would deploy it.
-pub fn worker_on(world: &World) -> Worker<World> {
-    let secret = SecretString::from("simulated-0123456789abcdef0123456789abcdef");
-    let file = world.catalog();
-    Worker {
-        ports: world.clone(),
-        catalog: file.catalog,
-        policy: file.policy.clone(),
-        deriver: Deriver::new("sim", BTreeMap::from([(1, secret)])).expect("it is long enough"),
-        stack: "sim".into(),
-        livemode: false,
-        control_plane: Share::of(&file.policy, 4),
-        binding: Binding::that_binds(),
-    }
-}
-
-/// The stack is one in operation: what it belongs to stands in the ledger.
-pub fn bind(world: &World) {
-    let stripe_account = Some(world.stripe.account().settings_mut().account_id.clone());
-    let pool = Some(world.cognito.config().pool_id.clone());
-    world
-        .ledger
-        .change_stack(|stack| *stack = StackRecord { stripe_account, pool, ..stack.clone() });
-}
-
-/// A worker as the account API has it: it writes nothing to the ledger.
-pub fn reads_only(worker: Worker<World>) -> Worker<World> {
-    Worker { binding: Binding::that_compares(), ..worker }
-}
-
-/// Runs a seed from its first act to its verdict.
+/// Runs a seed from its first act until it is judged.
 pub fn run(seed: u64) -> Report {
     run_script(&Script::of(seed))
 }
 
-/// Runs a script from its first act to its verdict.
+/// Runs a script from its first act until it is judged.
 pub fn run_script(script: &Script) -> Report {
     let mut sim = Sim::new(script);
     sim.open_shop();
@@ -188,9 +156,6 @@ pub fn run_script(script: &Script) -> Report {
     sim.lose_and_recover();
     sim.report()
 }
-
-/// Where Stripe's pages send a customer's browser back to.
-pub(crate) const API_URL: &str = "https://api.invalid";
 
 impl Sim {
     /// A world at its beginning.
@@ -212,14 +177,14 @@ impl Sim {
         let drawn = dice(script.seed, Stream::World, 2).random_range(0..when.len());
         world.stripe.account().settings_mut().when_exhausted = when[drawn];
         let webhook = endpoint(&world);
-        let mut lives = Lives::default();
-        lives.neighbours.reach_ours = script.unsettled;
+        let mut actors = Actors::default();
+        actors.neighbours.reach_ours = script.misconfigured;
         let (queue, clock) = (world.queue(), world.clock.clone());
         let worker = reads_only(market::worker(&world, Edition::FIRST, 1));
         let api = AccountApi::new(worker, API_URL);
         Self {
             script: script.clone(),
-            lives,
+            actors,
             accepted: BTreeMap::new(),
             values: BTreeMap::new(),
             links: BTreeMap::new(),
@@ -285,7 +250,7 @@ impl Sim {
             let last = self.links.insert(customer.clone(), account.clone());
             let moved = last.filter(|last| last != account).map(|last| last.to_string());
             let back = self.released.remove(customer).then(|| "nobody".to_owned());
-            let by_operator = self.lives.moves.links(customer.as_str(), account);
+            let by_operator = self.actors.moves.links(customer.as_str(), account);
             if let Some(from) = moved.or(back).filter(|_| !by_operator) {
                 self.violate(8, format!("{customer} moved from {from} to {account}"));
             }
@@ -294,7 +259,7 @@ impl Sim {
         let gone: Vec<_> = gone.cloned().collect();
         for customer in gone {
             self.links.remove(&customer);
-            if !self.lives.moves.unlinked.contains(&customer) {
+            if !self.actors.moves.unlinked.contains(&customer) {
                 self.violate(8, format!("{customer} was released by nobody"));
             }
             self.released.insert(customer);
@@ -340,7 +305,7 @@ impl Sim {
         Report {
             script: self.script,
             violations: self.violations,
-            names: names(&self.world, &self.lives),
+            names: names(&self.world, &self.actors),
             acts: self.acts,
             tally,
             transcript: self.transcript,
@@ -351,8 +316,8 @@ impl Sim {
 }
 
 /// What usage plans and users are called, by id.
-fn names(world: &World, lives: &Lives) -> Vec<(String, String)> {
-    let users = lives.called.iter().map(|(id, name)| (id.to_string(), name.clone()));
+fn names(world: &World, actors: &Actors) -> Vec<(String, String)> {
+    let users = actors.called.iter().map(|(id, name)| (id.to_string(), name.clone()));
     let plans = world.api_gateway.scene(|model, _| {
         let page = model.get_usage_plans(None, &Default::default());
         page.map(|page| page.items).unwrap_or_default()

@@ -36,7 +36,8 @@ use fault::OneFault;
 
 use crate::operator;
 use crate::receipt::Receipt;
-use crate::run::{bind, dawn, worker_on};
+use crate::workers::{bind, worker_on};
+use crate::world::dawn;
 
 /// How long the worker may take: its deadline, and its lease's end.
 const WORKER_TIME: SignedDuration = SignedDuration::from_secs(25);

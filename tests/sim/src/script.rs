@@ -32,7 +32,7 @@ pub struct Script {
     pub payers: usize,
     /// Whether settings may go wrong, and rows of ours be shown as they are not: what that
     /// leaves behind, the comparison of the systems has to find.
-    pub unsettled: bool,
+    pub misconfigured: bool,
     /// Whether the ledger is lost when all else has been judged, or restored from a backup.
     pub loses: bool,
     /// A bug that is planted in the world.
@@ -50,8 +50,9 @@ impl Script {
         let drawn: BTreeSet<_> = drawn.collect();
         let is_big = dice.random_bool(0.02);
         let payers = if is_big { dice.random_range(11..15) } else { 0 };
-        let unsettled = is_big || dice.random_bool(0.2);
-        let loses = !lossy && !unsettled && self::dice(seed, Stream::Recovery, 0).random_bool(0.28);
+        let misconfigured = is_big || dice.random_bool(0.2);
+        let loses =
+            !lossy && !misconfigured && self::dice(seed, Stream::Recovery, 0).random_bool(0.28);
         let allowed = |kind: &FaultKind| !calm && (lossy || !kind.only_when_lossy());
         Self {
             seed,
@@ -59,7 +60,7 @@ impl Script {
             faults: drawn.into_iter().filter(allowed).collect(),
             lossy,
             payers,
-            unsettled,
+            misconfigured,
             loses,
             bug: None,
         }

@@ -7,7 +7,7 @@ use tollgate_core::ports::{PortError, PortResult, Service};
 
 use crate::faults::seeded::SeededFaults;
 use crate::report::Report;
-use crate::run::VIOLATION;
+use crate::report::VIOLATION;
 
 /// How the transcript says that nothing happened for a while.
 const PASSES: &str = "time passes";

@@ -43,6 +43,11 @@ pub struct World {
     pub plans_toml: String,
 }
 
+/// When every world begins.
+pub fn dawn() -> Timestamp {
+    "2026-01-15T09:00:00Z".parse().expect("it is a timestamp")
+}
+
 impl World {
     /// A world at `start`, under the given faults, whose ids and randomness follow from
     /// the seed.

@@ -41,7 +41,7 @@ impl Sim {
         self.mend(true);
         self.retire();
         // Nothing tells of that: the comparison of the systems finds whom it concerns.
-        self.was_wrong |= self.lives.mend_odd_rows(&self.world) | self.lives.takes_subs;
+        self.was_wrong |= self.actors.mend_odd_rows(&self.world) | self.actors.takes_subs;
         self.tell("the faults are over");
         self.finish_tasks();
         while let Some(at) = self.faults.next_landing() {
@@ -50,7 +50,7 @@ impl Sim {
         self.wait_for_lagging_reads();
         self.finish_operating();
         // A lost sign-up heals with the next sign-in.
-        for name in self.lives.users.keys() {
+        for name in self.actors.users.keys() {
             let _ = self.world.cognito.sign_in(name);
         }
         self.come_to_rest();
@@ -156,7 +156,7 @@ impl Sim {
         self.collect();
         let mut busy = !self.triggers.is_empty() || !self.cloudtrail.is_empty();
         while !self.triggers.is_empty() || !self.cloudtrail.is_empty() {
-            self.carry_pool();
+            self.deliver_pool_event();
         }
         while let Some(delivery) = self.pick_delivery() {
             busy = true;
@@ -182,7 +182,7 @@ impl Sim {
     #[cfg(test)]
     pub(crate) fn sign_up_and_queue(&mut self, name: &str) {
         self.world.cognito.sign_up_confirmed(name, "z@example.com").expect("the name is free");
-        self.carry_pool();
+        self.deliver_pool_event();
         self.finish_tasks();
     }
 

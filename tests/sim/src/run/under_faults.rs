@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use rand::RngExt;
 use tollgate_standin::world::DEAD_LETTER_QUEUES;
 
-use crate::lives::Stage;
+use crate::actors::ActContext;
 use crate::run::{QUEUES, Sim};
 use crate::script::{Stream, dice};
 
@@ -25,12 +25,12 @@ impl Sim {
         self.set_lags();
         let faults = self.faults.suspend();
         for number in 0..self.script.payers {
-            self.lives.pays_already(&self.world, format!("payer-{number}"));
+            self.actors.pays_already(&self.world, format!("payer-{number}"));
         }
         self.come_to_rest();
-        let payers: Vec<_> = self.lives.users.values().cloned().collect();
+        let payers: Vec<_> = self.actors.users.values().cloned().collect();
         for (id, plan) in payers.iter().zip(["pro", "pro", "basic"].into_iter().cycle()) {
-            self.lives.buys(&self.world, &self.api, id, plan);
+            self.actors.buys(&self.world, &self.api, id, plan);
         }
         self.come_to_rest();
         self.faults.resume(faults);
@@ -54,7 +54,7 @@ impl Sim {
         self.wake_sleepers();
         self.mend(false);
         self.bury();
-        self.watch_gaps();
+        self.look_at_gaps();
         match self.rng.random_range(0..1000) {
             0..700 if !self.tasks.is_empty() => self.poll(),
             0..100 => self.let_time_pass(),
@@ -63,8 +63,8 @@ impl Sim {
             700..708 => self.kill(),
             708..760 => self.receive(),
             760..790 if self.steps % BUSY < BUSY / 2 => self.act(),
-            790..890 => self.carry_webhook(),
-            890..950 => self.carry_pool(),
+            790..890 => self.deliver_webhook(),
+            890..950 => self.deliver_pool_event(),
             950..956 => self.spawn_sweep(),
             956..962 => {
                 self.drain_dead_letters();
@@ -83,7 +83,7 @@ impl Sim {
         }
         let mut dice = dice(self.script.seed, Stream::Act, number as u64);
         // A wrong setting shows where many pay.
-        let wrongly = match (self.script.unsettled, self.script.payers) {
+        let wrongly = match (self.script.misconfigured, self.script.payers) {
             (false, _) => 12..12,
             (true, 0) => 12..20,
             (true, _) => 12..30,
@@ -105,10 +105,10 @@ impl Sim {
         let mut persons = self::dice(self.script.seed, Stream::Person, number as u64);
         let is_personal = persons.random_bool(0.04);
         let rng = if is_personal { &mut persons } else { &mut dice };
-        let mut stage = Stage { world: &self.world, api: &self.api, rng };
+        let mut context = ActContext { world: &self.world, api: &self.api, rng };
         let told = match is_personal {
-            true => self.lives.personal(&mut stage),
-            false => self.lives.act(&mut stage),
+            true => self.actors.personal(&mut context),
+            false => self.actors.act(&mut context),
         };
         if let Some(told) = told {
             self.tell(&format!("[{number}] {told}"));
@@ -128,8 +128,8 @@ impl Sim {
         if !self.script.seed.is_multiple_of(3) || !dice.random_bool(0.25) {
             return;
         }
-        let mut stage = Stage { world: &self.world, api: &self.api, rng: &mut dice };
-        if let Some(told) = self.lives.pays_oddly(&mut stage) {
+        let mut context = ActContext { world: &self.world, api: &self.api, rng: &mut dice };
+        if let Some(told) = self.actors.pays_oddly(&mut context) {
             self.tell(&format!("[{number}] and {told}"));
             self.acts.push((number, told));
         }
@@ -138,7 +138,7 @@ impl Sim {
     /// Time passes: seconds and minutes at any time; hours and days only while nothing
     /// is under way, since queues forget after four days and Stripe gives up after three.
     fn let_time_pass(&mut self) {
-        self.watch_gaps();
+        self.look_at_gaps();
         self.judge_gaps_at_rest();
         let quiet = self.tasks.is_empty()
             && QUEUES.iter().chain(&DEAD_LETTER_QUEUES).all(|queue| self.world.sqs.is_empty(queue))

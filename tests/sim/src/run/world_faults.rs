@@ -195,8 +195,8 @@ impl Sim {
     }
 
     fn edit_attributes(&mut self) -> Option<&'static str> {
-        let place = self.rng.random_range(0..self.lives.users.len().max(1));
-        let name = self.lives.users.keys().nth(place)?;
+        let place = self.rng.random_range(0..self.actors.users.len().max(1));
+        let name = self.actors.users.keys().nth(place)?;
         let attributes = [("custom:plan".to_owned(), "pro-for-ever".to_owned())].into();
         self.world.cognito.write(name, attributes).ok().map(|()| "edits attributes")
     }

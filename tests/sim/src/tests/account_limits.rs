@@ -7,7 +7,7 @@ use tollgate_core::ports::{Class, Request};
 
 use super::scene::{Refuses, Scene};
 use crate::executor::block_on;
-use crate::run::worker_on;
+use crate::workers::worker_on;
 
 fn api(scene: &Scene) -> AccountApi<World> {
     AccountApi::new(worker_on(&scene.world), "https://shop.example/account")

@@ -14,7 +14,7 @@ use tollgate_events::{AccountId, Envelope};
 use tollgate_standin::clock::VirtualClock;
 
 use super::scene::Scene;
-use crate::run::dawn;
+use crate::world::dawn;
 
 /// How long a step of a call takes: a call takes two.
 const STEP: SignedDuration = SignedDuration::from_millis(8);
@@ -66,7 +66,7 @@ impl Timed {
         let world = &self.scene.world;
         let subscribes = |n: usize| {
             let name = format!("u{n}");
-            let id = world.cognito.sign_up_confirmed(&name, &crate::lives::address(&name));
+            let id = world.cognito.sign_up_confirmed(&name, &crate::actors::address(&name));
             let id = id.expect("free");
             let bought = self.scene.buy(&id, "basic_monthly");
             assert_eq!(self.handle(&self.scene.events()).0.failed, [""; 0]);

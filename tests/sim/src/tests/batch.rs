@@ -14,8 +14,8 @@ use tollgate_operator::Act;
 use tollgate_standin::stripe::{Card, NewCustomer, SubscriptionData};
 
 use super::scene::Scene;
+use crate::actors::address;
 use crate::executor::block_on;
-use crate::lives::address;
 
 /// A mistake in the code that shows once, with a first key.
 #[derive(Default)]

@@ -20,7 +20,7 @@ use tollgate_standin::world::{BULK_QUEUE, POOL_ID};
 use super::scene::{Refuses, Scene};
 use super::wrong_key::{elsewhere, handle_all, on_pro, on_record, paying};
 use crate::executor::block_on;
-use crate::run::worker_on;
+use crate::workers::worker_on;
 
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
 const MONTH: SignedDuration = SignedDuration::from_hours(31 * 24 + 2);

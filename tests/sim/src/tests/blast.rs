@@ -15,7 +15,7 @@ use tollgate_standin::stripe::{Card, When};
 
 use super::scene::{Refuses, Scene};
 use crate::executor::block_on;
-use crate::run::worker_on;
+use crate::workers::worker_on;
 
 /// A catalog in which what is sold as pro is basic: a mistake, with a new revision.
 pub(super) fn demoting(world: &World) -> Catalog {

@@ -24,7 +24,7 @@ use tollgate_standin::stripe::{
 use super::blast::{drift, passes};
 use super::scene::Scene;
 use crate::executor::block_on;
-use crate::run::worker_on;
+use crate::workers::worker_on;
 
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 

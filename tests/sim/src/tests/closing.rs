@@ -13,8 +13,8 @@ use tollgate_standin::stripe::{NewSession, SessionStatus, Status as Subscribed, 
 use super::scene::{Refuses, Scene};
 use crate::executor::block_on;
 use crate::market::buy;
-use crate::run::{reads_only, worker_on};
 use crate::scene::Fault;
+use crate::workers::{reads_only, worker_on};
 
 /// Ann has an open page of ours; the scene, she, and the session.
 fn about_to_buy() -> (Scene, AccountId, String) {

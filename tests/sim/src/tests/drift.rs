@@ -24,11 +24,13 @@ use tollgate_standin::api_gateway::{KeyPatch, NewApiKey, Patch, PatchOp, Quotas,
 use tollgate_standin::stripe::{Card, Interval, NewCustomer, SubscriptionData, When};
 use tollgate_standin::world::{API_ID, BULK_QUEUE, STAGE};
 
+use crate::actors::address;
 use crate::comparison;
 use crate::executor::block_on;
-use crate::lives::address;
-use crate::run::{Sim, bind, dawn, worker_on};
+use crate::run::Sim;
 use crate::script::Script;
+use crate::workers::{bind, worker_on};
+use crate::world::dawn;
 
 /// What a comparison may call: reads, and the queue.
 const READS: [&str; 13] = [
@@ -378,7 +380,7 @@ fn a_world_at_rest_has_not_drifted() {
         let mut sim = Sim::new(&script);
         sim.run_under_faults();
         sim.settle();
-        if sim.lives.takes_subs {
+        if sim.actors.takes_subs {
             // Whoever is named as another's sub is a person's to see to.
             continue;
         }

@@ -17,7 +17,8 @@ use tollgate_events::{Envelope, cloudtrail, cognito};
 
 use super::scene::Scene;
 use crate::executor::block_on;
-use crate::run::{dawn, worker_on};
+use crate::workers::worker_on;
+use crate::world::dawn;
 
 const LEASE: SignedDuration = SignedDuration::from_secs(25);
 

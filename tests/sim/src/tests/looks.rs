@@ -17,7 +17,7 @@ use tollgate_standin::api_gateway::{ApiStage, NewPlan};
 use tollgate_standin::stripe::When;
 
 use super::scene::{Refuses, Scene};
-use crate::run::worker_on;
+use crate::workers::worker_on;
 
 /// One try, and five after a look each.
 const TRIES: usize = 6;

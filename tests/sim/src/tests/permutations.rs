@@ -23,7 +23,8 @@ use tollgate_standin::stripe::{
 };
 
 use crate::executor::block_on;
-use crate::run::{dawn, worker_on};
+use crate::workers::worker_on;
+use crate::world::dawn;
 
 /// How many random orders each prefix is tried in.
 const ORDERS: u64 = 12;

@@ -16,7 +16,7 @@ use super::scene::{Refuses, Scene};
 use super::wrong_key::elsewhere;
 use crate::executor::block_on;
 use crate::market::sell;
-use crate::run::worker_on;
+use crate::workers::worker_on;
 
 fn api(scene: &Scene) -> AccountApi<World> {
     AccountApi::new(worker_on(&scene.world), "https://shop.example/account")

@@ -21,9 +21,9 @@ use tollgate_events::{AccountId, CustomerId};
 use tollgate_standin::stripe::{Card, Interval, NewPrice, Settings, When};
 
 use super::scene::{Refuses, Scene};
-use crate::clicks::both;
+use crate::actors::clicks::both;
 use crate::executor::block_on;
-use crate::run::worker_on;
+use crate::workers::worker_on;
 
 const URL: &str = "https://shop.example/account";
 

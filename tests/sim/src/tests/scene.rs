@@ -21,11 +21,12 @@ use tollgate_standin::clock::VirtualClock;
 use tollgate_standin::stripe::NewEndpoint;
 use tollgate_standin::world::{BULK_QUEUE, EVENTS_QUEUE};
 
+use crate::actors::address;
 use crate::executor::block_on;
-use crate::lives::address;
 use crate::market::buy;
 use crate::operator;
-use crate::run::{bind, dawn, worker_on};
+use crate::workers::{bind, worker_on};
+use crate::world::dawn;
 
 /// Refuses some calls while it is told to.
 pub(super) struct Refuses {

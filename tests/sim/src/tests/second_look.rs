@@ -16,7 +16,8 @@ use tollgate_standin::stripe::{Card, NewCustomer, SubscriptionData};
 use tollgate_standin::world::BULK_QUEUE;
 
 use crate::executor::block_on;
-use crate::run::{dawn, worker_on};
+use crate::workers::worker_on;
+use crate::world::dawn;
 
 fn handle(worker: &Worker<World>, bodies: Vec<String>) {
     let message = |(place, body): (usize, String)| Message {

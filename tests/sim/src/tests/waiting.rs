@@ -14,8 +14,8 @@ use tollgate_standin::api_gateway::KeyPatch;
 use tollgate_standin::stripe::When;
 
 use super::scene::{Refuses, Scene};
+use crate::actors::address;
 use crate::executor::block_on;
-use crate::lives::address;
 
 fn outcomes(scene: &Scene, account: &AccountId) -> Vec<Outcome> {
     let events = scene.world.ledger.events().into_iter();

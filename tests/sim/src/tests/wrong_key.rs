@@ -15,7 +15,7 @@ use tollgate_standin::stripe::{Card, NewCustomer, Settings, SubscriptionData, Wh
 
 use super::scene::Scene;
 use crate::executor::block_on;
-use crate::run::worker_on;
+use crate::workers::worker_on;
 
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
 const MONTH: SignedDuration = SignedDuration::from_hours(31 * 24 + 2);

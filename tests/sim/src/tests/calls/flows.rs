@@ -11,8 +11,8 @@ use tollgate_standin::stripe::Card;
 use tollgate_standin::world::{BULK_QUEUE, EVENTS_QUEUE};
 
 use crate::executor::block_on;
-use crate::run::{reads_only, worker_on};
 use crate::scene::{Bought, Scene};
+use crate::workers::{reads_only, worker_on};
 
 /// Something that Tollgate is there for.
 pub(super) struct Flow {

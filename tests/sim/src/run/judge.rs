@@ -1,4 +1,4 @@
-//! The verdicts: the oracle's, and what replays must and must not change.
+//! A run is judged: by the oracle, and by what replays must and must not change.
 
 use std::collections::BTreeMap;
 
@@ -114,7 +114,7 @@ impl Sim {
     }
 
     fn pays_for_several(&self, access: &Access) -> bool {
-        let owners = |customer: &CustomerId| self.lives.pays_for.get(customer.as_str());
+        let owners = |customer: &CustomerId| self.actors.pays_for.get(customer.as_str());
         access.customers.iter().filter_map(owners).any(|owners| owners.len() > 1)
     }
 

@@ -36,28 +36,28 @@ impl Sim {
         let lease = self.tasks.label_mut(place);
         let (id, deadline, name, late) = (lease.id, lease.deadline, lease.name(), lease.late);
         let begun = std::mem::replace(&mut lease.polled, now);
-        let holds = !matches!(lease.label, Label::Runbook);
+        let needs_leases = !matches!(lease.label, Label::Runbook);
         // A command holds nothing, and asks what it likes.
-        if holds {
-            self.faults.watch(|watch| watch.enter(id, deadline));
+        if needs_leases {
+            self.faults.lease_check(|check| check.enter(id, deadline));
         }
         let ended = self.tasks.poll(place);
-        self.faults.watch(crate::watch::Watch::leave);
+        self.faults.lease_check(crate::lease_check::LeaseCheck::leave);
         self.tell_notes(&name);
-        // What a late one does was on the way already: that it begins nothing is watched too.
+        // What a late one does was on the way already: that it begins nothing is checked too.
         let calls = self.world.gate.calls_since(before);
-        if !late && holds {
-            self.check_holds(id, begun, &calls);
+        if !late && needs_leases {
+            self.check_leases(id, begun, &calls);
         }
         self.witness(&calls);
-        if self.faults.watch(crate::watch::Watch::take_wrote) || !holds {
+        if self.faults.lease_check(crate::lease_check::LeaseCheck::take_wrote) || !needs_leases {
             self.check_fences(Some(id));
         }
-        for problem in self.faults.watch(crate::watch::Watch::take_broken) {
+        for problem in self.faults.lease_check(crate::lease_check::LeaseCheck::take_broken) {
             self.violate(6, problem);
         }
         if let Some((lease, done)) = ended {
-            self.faults.watch(|watch| watch.done(id));
+            self.faults.lease_check(|check| check.done(id));
             self.done(lease, done);
         }
     }
@@ -92,7 +92,7 @@ impl Sim {
 
     pub(crate) fn kill_at(&mut self, place: usize) {
         let lease = self.tasks.kill(place);
-        self.faults.watch(|watch| watch.killed(lease.id));
+        self.faults.lease_check(|check| check.killed(lease.id));
         self.tell(&format!("{} is killed", lease.name()));
         match lease.label {
             Label::Webhook(delivery) => self.answer(&delivery, Answer::None),
@@ -124,7 +124,7 @@ impl Sim {
         lease.asleep_until = Some(until);
         let (id, name) = (lease.id, lease.name());
         self.faults.count(FaultKind::Pause);
-        self.faults.watch(|watch| watch.paused(id));
+        self.faults.lease_check(|check| check.paused(id));
         let how = if beyond { ", beyond its deadline" } else { "" };
         self.tell(&format!("{name} sleeps until {until}{how}"));
     }
@@ -134,7 +134,7 @@ impl Sim {
     /// to them is assumed to land, if at all, within the lease. Only drift sweeps heal more.
     fn may_oversleep(&self, place: usize) -> bool {
         let lease = self.tasks.label(place);
-        let unconditional = self.faults.watch(|watch| watch.is_acting(lease.id));
+        let unconditional = self.faults.lease_check(|check| check.is_acting(lease.id));
         let patient = matches!(lease.label, Label::Worker | Label::Sweep | Label::DeadLetters);
         patient && (!unconditional || self.faults.has(FaultKind::AfterLease))
     }
@@ -153,7 +153,7 @@ impl Sim {
     pub(crate) fn land(&mut self) {
         while let Some((task, effect)) = self.faults.take_landing(self.world.clock.time()) {
             effect();
-            self.faults.watch(crate::watch::Watch::lands);
+            self.faults.lease_check(crate::lease_check::LeaseCheck::lands);
             self.tell(&format!("what task {task} had asked for takes effect"));
             self.check_fences(Some(task));
             self.look_at_keys();
