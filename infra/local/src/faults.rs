@@ -7,7 +7,7 @@
 //! transactions has no conflicts between them, and no answer is both given and wrong.
 
 mod answers;
-mod forecast;
+mod spells;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -20,7 +20,7 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use tollgate_standin::calls::Service;
 
-use self::forecast::Forecast;
+use self::spells::Spells;
 use crate::front::{MAX_REQUEST_BYTES, operation_of, service_of};
 
 /// What can become of a request.
@@ -73,37 +73,37 @@ pub type Tally = BTreeMap<(Service, Fault), usize>;
 
 /// The faults before a stack's endpoints; every clone is the same.
 #[derive(Debug, Clone, Default)]
-pub struct Faults(Arc<Mutex<Sky>>);
+pub struct Faults(Arc<Mutex<Schedule>>);
 
 #[derive(Debug, Default)]
-struct Sky {
-    forecast: Option<Forecast>,
+struct Schedule {
+    spells: Option<Spells>,
     ordered: Vec<(Service, Fault)>,
-    clear: bool,
+    calm: bool,
     tally: Tally,
 }
 
 impl Faults {
     /// Faults that come by themselves, in spells, as the seed has them.
     pub fn seeded(seed: u64) -> Self {
-        let forecast = Some(Forecast::new(seed));
-        Self(Arc::new(Mutex::new(Sky { forecast, ..Sky::default() })))
+        let spells = Some(Spells::new(seed));
+        Self(Arc::new(Mutex::new(Schedule { spells, ..Schedule::default() })))
     }
 
     /// Orders a fault for the next request of a service that can meet it; several are met
     /// in the order in which they were given. An ordered fault comes before a seeded one.
     pub fn order(&self, service: Service, faults: &[Fault]) {
-        self.sky().ordered.extend(faults.iter().map(|fault| (service, *fault)));
+        self.schedule().ordered.extend(faults.iter().map(|fault| (service, *fault)));
     }
 
-    /// Whether the sky is clear: then no seeded fault comes.
-    pub fn set_clear(&self, clear: bool) {
-        self.sky().clear = clear;
+    /// Whether it is calm: then no seeded fault comes.
+    pub fn set_calm(&self, calm: bool) {
+        self.schedule().calm = calm;
     }
 
     /// What was met so far.
     pub fn tally(&self) -> Tally {
-        self.sky().tally.clone()
+        self.schedule().tally.clone()
     }
 
     /// The endpoint of all of AWS, under these faults.
@@ -116,15 +116,15 @@ impl Faults {
         endpoint.layer(from_fn_with_state(self.clone(), on_stripe))
     }
 
-    fn sky(&self) -> MutexGuard<'_, Sky> {
+    fn schedule(&self) -> MutexGuard<'_, Schedule> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The fault that a request meets, if any, and how many of its kind came before.
     fn meets(&self, asked: &Asked) -> Option<(Fault, usize)> {
-        let mut sky = self.sky();
-        let fault = sky.take_ordered(asked).or_else(|| sky.next(asked))?;
-        let count = sky.tally.entry((asked.service, fault)).or_default();
+        let mut schedule = self.schedule();
+        let fault = schedule.take_ordered(asked).or_else(|| schedule.next(asked))?;
+        let count = schedule.tally.entry((asked.service, fault)).or_default();
         *count += 1;
         Some((fault, *count - 1))
     }
@@ -147,7 +147,7 @@ impl Faults {
     }
 }
 
-impl Sky {
+impl Schedule {
     fn take_ordered(&mut self, asked: &Asked) -> Option<Fault> {
         let fits = |(service, fault): &(Service, Fault)| {
             *service == asked.service && fault.befalls(&asked.operation)
@@ -157,10 +157,10 @@ impl Sky {
     }
 
     fn next(&mut self, asked: &Asked) -> Option<Fault> {
-        if self.clear {
+        if self.calm {
             return None;
         }
-        self.forecast.as_mut()?.next(asked)
+        self.spells.as_mut()?.next(asked)
     }
 }
 

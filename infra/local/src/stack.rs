@@ -364,9 +364,9 @@ impl Stack {
         }
         // Faults kill no message: when it is about to be a dead letter, they stop.
         let is_last = received.iter().any(|message| receives(message) + 1 >= MAX_RECEIVES);
-        self.faults.iter().for_each(|faults| faults.set_clear(is_last));
+        self.faults.iter().for_each(|faults| faults.set_calm(is_last));
         let failed = self.invoke(queue, sqs_event(queue, &received)?).await;
-        self.faults.iter().for_each(|faults| faults.set_clear(false));
+        self.faults.iter().for_each(|faults| faults.set_calm(false));
         let failed = failed?;
         for message in &received {
             let id = message.message_id().unwrap_or_default();

@@ -3,102 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::gate::Call;
-use tollgate_core::ports::Service;
-
+use crate::call_step::CallStep;
 use crate::faults::FaultKind;
-
-/// What a call is, in the words of the design.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-#[expect(missing_docs, reason = "the names of the design's steps")]
-pub enum Step {
-    Resolve,
-    Claim,
-    Link,
-    Facts,
-    Observe,
-    Intent,
-    Begin,
-    MintKey,
-    DetachPlan,
-    AttachPlan,
-    EnableKey,
-    DisableKey,
-    DeleteKey,
-    WriteAttributes,
-    CancelSubscription,
-    Commit,
-    Act,
-    Record,
-    Enqueue,
-}
-
-impl Step {
-    /// Every step.
-    pub const ALL: [Self; 19] = [
-        Self::Resolve,
-        Self::Claim,
-        Self::Link,
-        Self::Facts,
-        Self::Observe,
-        Self::Intent,
-        Self::Begin,
-        Self::MintKey,
-        Self::DetachPlan,
-        Self::AttachPlan,
-        Self::EnableKey,
-        Self::DisableKey,
-        Self::DeleteKey,
-        Self::WriteAttributes,
-        Self::CancelSubscription,
-        Self::Commit,
-        Self::Act,
-        Self::Record,
-        Self::Enqueue,
-    ];
-
-    /// What a call is.
-    pub fn of(call: &Call) -> Self {
-        match call.operation {
-            "UpdateItem" if call.subject.contains(' ') => Self::Record,
-            "UpdateItem" => Self::Claim,
-            "TransactWriteItems" if call.subject.ends_with(" link") => Self::Link,
-            "TransactWriteItems" if call.subject.ends_with(" intent") => Self::Intent,
-            "TransactWriteItems" if call.subject.ends_with(" begin") => Self::Begin,
-            "TransactWriteItems" if call.subject.ends_with(" commit") => Self::Commit,
-            "TransactWriteItems" if call.subject.ends_with(" act") => Self::Act,
-            "TransactWriteItems" => Self::Record,
-            "CreateApiKey" => Self::MintKey,
-            "DeleteUsagePlanKey" => Self::DetachPlan,
-            "CreateUsagePlanKey" => Self::AttachPlan,
-            "UpdateApiKey" if call.subject.ends_with("enabled=true") => Self::EnableKey,
-            "UpdateApiKey" => Self::DisableKey,
-            "DeleteApiKey" => Self::DeleteKey,
-            "AdminUpdateUserAttributes" => Self::WriteAttributes,
-            "DELETE /v1/subscriptions/{id}" => Self::CancelSubscription,
-            "SendMessage" => Self::Enqueue,
-            "GET /v1/subscriptions"
-            | "GET /v1/disputes/{id}"
-            | "GET /v1/invoices"
-            | "GET /v1/invoice_payments" => Self::Facts,
-            _ => match call.service {
-                Service::Cognito => Self::Facts,
-                Service::ApiGateway => Self::Observe,
-                Service::Stripe
-                | Service::Ledger
-                | Service::Queue
-                | Service::SecretsManager
-                | Service::CloudFormation => Self::Resolve,
-            },
-        }
-    }
-
-    /// Whether it is a step of a plan, which changes a system that has no conditional
-    /// writes: it must not start, and cannot be taken back, after the lease.
-    pub fn changes_the_world(self) -> bool {
-        (Self::MintKey..=Self::CancelSubscription).contains(&self)
-    }
-}
 
 /// What became of a task at a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -133,7 +39,7 @@ impl Point {
 
 /// One cell: the step, what became of the task there, and the fault: at the step itself,
 /// or the last one in the life of the task that was killed or paused there.
-pub type Cell = (Step, Point, Option<FaultKind>);
+pub type Cell = (CallStep, Point, Option<FaultKind>);
 
 /// How often each cell was hit.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -141,7 +47,7 @@ pub struct Coverage(BTreeMap<Cell, usize>);
 
 impl Coverage {
     /// Counts a hit.
-    pub fn hit(&mut self, step: Step, point: Point, fault: Option<FaultKind>) {
+    pub fn hit(&mut self, step: CallStep, point: Point, fault: Option<FaultKind>) {
         *self.0.entry((step, point, fault)).or_default() += 1;
     }
 
@@ -173,7 +79,7 @@ impl Coverage {
 /// of a call; at a step itself only its own faults strike.
 fn possible() -> impl Iterator<Item = Cell> {
     let faults = || std::iter::once(None).chain(FaultKind::OF_CALLS.into_iter().map(Some));
-    let cells = Step::ALL.into_iter().flat_map(move |step| {
+    let cells = CallStep::ALL.into_iter().flat_map(move |step| {
         let points = Point::ALL.into_iter();
         points.flat_map(move |point| faults().map(move |fault| (step, point, fault)))
     });
@@ -192,7 +98,7 @@ impl fmt::Display for Coverage {
             for fault in faults() {
                 write!(f, "{:>14}", fault.map_or("none", FaultKind::as_str))?;
             }
-            for step in Step::ALL {
+            for step in CallStep::ALL {
                 write!(f, "\n{:20}", format!("{step:?}"))?;
                 for fault in faults() {
                     write!(f, "{:>14}", self.shown((step, point, fault)))?;

@@ -1,6 +1,8 @@
 //! What can go wrong, by kind.
 
-use crate::coverage::Step;
+pub mod seeded;
+
+use crate::call_step::CallStep;
 
 /// A kind of fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -125,20 +127,11 @@ impl FaultKind {
     }
 
     /// Whether it can strike a call of this step.
-    pub fn strikes_at(self, step: Step) -> bool {
-        let reads = matches!(step, Step::Resolve | Step::Facts | Step::Observe);
-        let commits = [
-            Step::Claim,
-            Step::Link,
-            Step::Intent,
-            Step::Begin,
-            Step::Commit,
-            Step::Act,
-            Step::Record,
-        ];
+    pub fn strikes_at(self, step: CallStep) -> bool {
+        let reads = matches!(step, CallStep::Resolve | CallStep::Facts | CallStep::Observe);
         match self {
-            Self::Conflict => matches!(step, Step::MintKey | Step::AttachPlan),
-            Self::TransactionConflict => commits.contains(&step),
+            Self::Conflict => matches!(step, CallStep::MintKey | CallStep::AttachPlan),
+            Self::TransactionConflict => step.writes_the_ledger(),
             Self::LateEffect | Self::AfterLease => !reads,
             _ => Self::OF_CALLS.contains(&self),
         }

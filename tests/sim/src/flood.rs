@@ -10,8 +10,8 @@ use tollgate_core::account::{KeyId, PlanId};
 use tollgate_core::ports::{ApiGateway, Class, Service};
 use tollgate_standin::api_gateway::Wall;
 
+use crate::actors::address;
 use crate::executor::block_on;
-use crate::lives::address;
 use crate::region::{MINUTE, Neighbour, Nobody, Region};
 
 /// How often the seller's own deployments call the control plane.
@@ -66,7 +66,7 @@ impl Neighbour for Owner {
 pub fn flood(sign_ups: usize) -> FloodReport {
     let mut region = Region::new(1);
     let (payer, subscription) = region.subscribes("payer", "basic_monthly");
-    region.until(region.now() + MINUTE * 10, &mut Nobody, Region::is_calm);
+    region.until(region.now() + MINUTE * 10, &mut Nobody, Region::is_at_rest);
     region.world.api_gateway.set_wall(Some(Wall::default()));
     region.world.gate.take_calls();
     let start = region.now();
@@ -86,7 +86,7 @@ pub fn flood(sign_ups: usize) -> FloodReport {
     };
     region.until(paid + MINUTE * 60, &mut owner, is_on_pro);
     let upgrade_took = region.now().duration_since(paid);
-    region.until(start + MINUTE * 60 * 24, &mut owner, Region::is_calm);
+    region.until(start + MINUTE * 60 * 24, &mut owner, Region::is_at_rest);
     let calls = region.world.gate.take_calls();
     let ours = |call: &&Call| call.service == Service::ApiGateway && call.subject != OWNERS_KEY;
     FloodReport {

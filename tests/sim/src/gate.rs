@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 
 use tollgate_core::ports::{Class, PortError, PortResult, Service};
 
-use crate::bugs::Bug;
+use crate::planted::Bug;
 
 /// One call, as the stand-in saw it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,12 +25,12 @@ pub struct Call {
 pub type Effect = Box<dyn FnOnce() + Send>;
 
 /// What goes wrong, and when. The default lets everything pass.
-pub trait Weather: Send + Sync {
+pub trait Faults: Send + Sync {
     /// Told when a call is about to be made: its caller waits from here on.
     fn starts(&self, _call: &Call) {}
 
-    /// Asked again and again before the call takes effect: whether it waits a while longer.
-    fn holds(&self, _call: &Call) -> bool {
+    /// Asked again and again before the call takes effect: whether it is delayed a while longer.
+    fn delays(&self, _call: &Call) -> bool {
         false
     }
 
@@ -45,7 +45,7 @@ pub trait Weather: Send + Sync {
         None
     }
 
-    /// Takes an effect that lands later, whenever the weather lets it.
+    /// Takes an effect that lands later, whenever that is.
     fn keep(&self, _call: &Call, effect: Effect) {
         effect();
     }
@@ -58,35 +58,35 @@ pub trait Weather: Send + Sync {
 
 /// Nothing goes wrong.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Fair;
+pub struct Calm;
 
-impl Weather for Fair {}
+impl Faults for Calm {}
 
 /// The gate, shared by every port of one world.
 #[derive(Clone)]
 pub struct Gate {
-    weather: Arc<dyn Weather>,
+    faults: Arc<dyn Faults>,
     log: Arc<Mutex<Vec<Call>>>,
     planted: Arc<OnceLock<Bug>>,
 }
 
 impl Default for Gate {
     fn default() -> Self {
-        Self::new(Arc::new(Fair))
+        Self::new(Arc::new(Calm))
     }
 }
 
 impl Gate {
-    /// A gate under the given weather.
-    pub fn new(weather: Arc<dyn Weather>) -> Self {
-        Self { weather, log: Arc::default(), planted: Arc::default() }
+    /// A gate at which these faults strike.
+    pub fn new(faults: Arc<dyn Faults>) -> Self {
+        Self { faults, log: Arc::default(), planted: Arc::default() }
     }
 
     /// Runs a call. Yields before and after, so that other tasks may
     /// run in between and a simulation can stop the caller there.
     ///
     /// # Errors
-    /// What `act` returns, or the weather's fault.
+    /// What `act` returns, or a fault.
     pub async fn pass<T>(
         &self,
         service: Service,
@@ -102,7 +102,7 @@ impl Gate {
     /// after the caller has given up.
     ///
     /// # Errors
-    /// What `act` returns, or the weather's fault.
+    /// What `act` returns, or a fault.
     pub async fn pass_write<T>(
         &self,
         service: Service,
@@ -111,27 +111,27 @@ impl Gate {
         act: impl FnOnce() -> PortResult<T> + Send + 'static,
     ) -> PortResult<T> {
         let call = self.enter(Call { service, operation, subject: subject.into() }).await?;
-        if let Some(error) = self.weather.late(&call) {
-            self.weather.keep(&call, Box::new(move || drop(act())));
+        if let Some(error) = self.faults.late(&call) {
+            self.faults.keep(&call, Box::new(move || drop(act())));
             return Err(error);
         }
         self.leave(&call, act()).await
     }
 
     async fn enter(&self, call: Call) -> PortResult<Call> {
-        self.weather.starts(&call);
+        self.faults.starts(&call);
         Yield::default().await;
-        while self.weather.holds(&call) {
+        while self.faults.delays(&call) {
             Yield::default().await;
         }
         self.push(call.clone());
-        self.weather.before(&call)?;
+        self.faults.before(&call)?;
         Ok(call)
     }
 
     async fn leave<T>(&self, call: &Call, result: PortResult<T>) -> PortResult<T> {
         Yield::default().await;
-        self.weather.after(call)?;
+        self.faults.after(call)?;
         result
     }
 

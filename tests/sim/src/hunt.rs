@@ -1,8 +1,8 @@
 //! Hunting planted bugs: which seed catches each first.
 
-use crate::bugs::Bug;
+use crate::planted::Bug;
 
-use crate::oracle::Violation;
+use crate::report::Violation;
 use crate::run::run_script;
 use crate::script::Script;
 

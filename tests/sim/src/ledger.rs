@@ -7,7 +7,7 @@
 
 mod loss;
 mod memory;
-mod mistakes;
+mod planted;
 mod port;
 mod store;
 

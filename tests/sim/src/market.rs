@@ -1,13 +1,9 @@
-//! What is sold, the catalogs that map it to plans, and the workers that are deployed with them.
+//! What is sold, the catalogs that map it to plans, and workers of each.
 
 use std::collections::BTreeMap;
-use std::rc::Rc;
 
 use crate::world::World;
-use jiff::SignedDuration;
-use rand::RngExt;
 use secrecy::SecretString;
-use tollgate_core::account_api::AccountApi;
 use tollgate_core::catalog::{Catalog, CatalogFile};
 use tollgate_core::converge::Worker;
 use tollgate_core::derive::Deriver;
@@ -16,8 +12,8 @@ use tollgate_standin::stripe::{
     Card, Interval, NewCustomer, NewPrice, NewSession, SubscriptionData,
 };
 
-use crate::mistakes::mistaken;
-use crate::run::{API_URL, Sim, reads_only, worker_on};
+use crate::planted::transport::as_planted;
+use crate::workers::worker_on;
 
 /// The lookup keys that may be bought, with what each of the catalog's revisions sells for
 /// it: 0 nothing that it knows, 1 basic, 2 pro.
@@ -60,7 +56,7 @@ impl Edition {
     pub const FIRST: Self = Self { revision: 1, column: 0, slip: None };
 
     /// Whether there is another column after it.
-    fn is_last(self) -> bool {
+    pub(crate) fn is_last(self) -> bool {
         self.column + 1 == SOLD[0].1.len()
     }
 
@@ -70,7 +66,7 @@ impl Edition {
     }
 
     /// The edition after it, which sells something else.
-    fn next(self) -> Self {
+    pub(crate) fn next(self) -> Self {
         Self { revision: self.revision + 1, column: self.column + 1, slip: None }
     }
 
@@ -164,43 +160,9 @@ fn deriver(newest: u32) -> Deriver {
 
 /// A worker of some edition of the catalog and some version of the secret.
 pub fn worker(world: &World, edition: Edition, secret: u32) -> Worker<World> {
-    mistaken(Worker {
+    as_planted(Worker {
         catalog: catalog(world, edition),
         deriver: deriver(secret),
         ..worker_on(world)
     })
-}
-
-impl Sim {
-    /// A new version of the workers: another catalog, or another secret. The old ones go
-    /// on for a while.
-    pub(crate) fn deploy(&mut self, dice: &mut impl RngExt) -> Option<String> {
-        if self.retires_at.is_some() || self.wrong.is_some() {
-            return None;
-        }
-        if dice.random_bool(0.6) && !self.edition.is_last() {
-            self.edition = self.edition.next();
-        } else if self.secret < 2 {
-            self.secret += 1;
-        } else {
-            return None;
-        }
-        self.roll_out(SignedDuration::from_secs(dice.random_range(1..180)));
-        let (revision, secret) = (self.edition.revision, self.secret);
-        Some(format!("catalog {revision} and secret {secret} are deployed"))
-    }
-
-    /// New workers, with everything as it is set now; the old ones go on for a while.
-    pub(crate) fn roll_out(&mut self, for_a_while: SignedDuration) {
-        self.api = AccountApi::new(reads_only(self.as_set()), API_URL);
-        self.workers.push(Rc::new(self.as_set()));
-        self.retires_at = Some(self.world.clock.time() + for_a_while);
-    }
-
-    /// Only the newest workers are left.
-    pub(crate) fn retire(&mut self) {
-        self.retires_at = None;
-        self.settled_at = self.world.clock.time();
-        self.workers.drain(..self.workers.len() - 1);
-    }
 }

@@ -12,7 +12,6 @@ mod records;
 mod recovery;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 
 use jiff::{SignedDuration, Timestamp};
 use secrecy::ExposeSecret;
@@ -32,30 +31,11 @@ pub(crate) use self::entitlement::{
 pub(crate) use self::paid::refunded;
 pub use self::recovery::judge_recovery;
 use crate::operator::{Operated, reopens};
+use crate::report::Violation;
 use crate::run::Sim;
 
 /// Longer than any convergence takes from its facts to its commit.
 const A_CONVERGENCE: SignedDuration = SignedDuration::from_mins(10);
-
-/// Something that must not be.
-#[derive(Debug, Clone)]
-pub struct Violation {
-    /// The seed that shows it.
-    pub seed: u64,
-    /// Which invariant of the design; 0 for what no invariant names.
-    pub invariant: u8,
-    /// What was found.
-    pub problem: String,
-    /// What shows it again.
-    pub command: String,
-}
-
-impl fmt::Display for Violation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { seed, invariant, problem, command } = self;
-        write!(f, "seed {seed}, invariant {invariant}: {problem}\n  {command}")
-    }
-}
 
 /// An account without what every convergence changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -144,7 +124,7 @@ pub(crate) fn is_to_be_accepted(sim: &Sim, account: &Account) -> bool {
 /// operator closed it. `settled`: and that came through, and stands.
 pub(crate) fn is_wanted_closed(sim: &Sim, id: &AccountId, settled: bool) -> bool {
     let by_operator = |it: &Operated| if settled { it.standing().closed } else { it.may_be_closed };
-    sim.lives.operated.get(id).is_some_and(by_operator) || is_told(sim, id, settled)
+    sim.actors.operated.get(id).is_some_and(by_operator) || is_told(sim, id, settled)
 }
 
 /// Whether an event tells of the deletion of an account's user.
@@ -216,7 +196,7 @@ impl<'a> Oracle<'a> {
                 behind.extend(
                     links.iter().filter(|(id, _)| id.as_str() == customer).map(|(_, a)| a.clone()),
                 );
-                behind.extend(sim.lives.pays_for.get(&customer).into_iter().flatten().cloned());
+                behind.extend(sim.actors.pays_for.get(&customer).into_iter().flatten().cloned());
             }
         }
         if sim.replayed {
@@ -315,14 +295,14 @@ impl<'a> Oracle<'a> {
             let is_linked = links.keys().any(|id| id.as_str() == customer.as_str());
             !is_linked
                 && !told.contains(customer)
-                && !self.sim.lives.moves.touched(customer)
+                && !self.sim.actors.moves.touched(customer)
                 && !self.is_unheard_of(&stripe, customer)
         };
         let pays = |owners: &[AccountId]| owners.iter().all(|owner| *owner == account.id);
-        let unlinked = self.sim.lives.pays_for.iter().filter(|(it, to)| unlinked(it) && pays(to));
+        let unlinked = self.sim.actors.pays_for.iter().filter(|(it, to)| unlinked(it) && pays(to));
         let customers = account.access.customers.iter().map(CustomerId::as_str);
         let customers = customers.chain(unlinked.map(|(customer, _)| customer.as_str()));
-        let neighbours = &self.sim.lives.neighbours.subscriptions;
+        let neighbours = &self.sim.actors.neighbours.subscriptions;
         let rows = customers.flat_map(|customer| stripe.subscriptions_of(customer));
         let live = rows.filter(|row| !row.status.is_final() && !neighbours.contains(&row.id));
         let waits = |row: &&stripe::Subscription| {
@@ -415,7 +395,7 @@ impl<'a> Oracle<'a> {
             }
         }
         let id = key.map(|key| key.id.as_str());
-        let operated = self.sim.lives.operated.get(&account.id);
+        let operated = self.sim.actors.operated.get(&account.id);
         // A key that somebody deleted, or a close that a release overtook, stays named, for its
         // generation, until another is due.
         let may_be_deleted = self.sim.script.lossy
@@ -561,11 +541,11 @@ impl<'a> Oracle<'a> {
     /// Who paid for an account is linked to it, or something says why not.
     fn payers(&mut self) {
         let links = self.sim.world.ledger.links();
-        for (customer, owners) in &self.sim.lives.pays_for {
+        for (customer, owners) in &self.sim.actors.pays_for {
             let link = links.iter().find(|(id, _)| id.as_str() == customer).map(|(_, a)| a);
             match link {
-                Some(owner) if self.sim.lives.moves.links(customer, owner) => {}
-                None if self.sim.lives.moves.touched(customer) => {}
+                Some(owner) if self.sim.actors.moves.links(customer, owner) => {}
+                None if self.sim.actors.moves.touched(customer) => {}
                 Some(owner) if !owners.contains(owner) => {
                     self.violate(8, format!("{customer} is linked to {owner}, not to {owners:?}"));
                 }
@@ -585,7 +565,7 @@ impl<'a> Oracle<'a> {
             }
         }
         for (customer, owner) in &links {
-            let by_operator = self.sim.lives.moves.links(customer.as_str(), owner);
+            let by_operator = self.sim.actors.moves.links(customer.as_str(), owner);
             if !by_operator && !self.is_named(customer.as_str(), owner) {
                 self.violate(8, format!("{customer} is linked to {owner}, whom it never named"));
             }
@@ -602,7 +582,7 @@ impl<'a> Oracle<'a> {
     /// Whether a customer went through a checkout of ours for an account, or was made
     /// for it.
     fn is_named(&self, customer: &str, owner: &AccountId) -> bool {
-        let paid = self.sim.lives.pays_for.get(customer);
+        let paid = self.sim.actors.pays_for.get(customer);
         let stripe = self.sim.world.stripe.account();
         let made_for = |row: &stripe::Customer| {
             row.metadata.contains_key("tollgate_proof")

@@ -1,5 +1,5 @@
 //! The stand-ins as Tollgate's ports, without HTTP: each call passes the [gate](crate::gate), and
-//! there the planted [bugs](crate::bugs) of an adapter are.
+//! there the planted [bugs](crate::planted) of an adapter are.
 
 mod api_gateway;
 mod clock;

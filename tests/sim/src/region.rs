@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use crate::gate::{Fair, Weather};
+use crate::gate::{Calm, Faults};
 use crate::world::World;
 use jiff::{SignedDuration, Timestamp};
 use tollgate_core::account::Access;
@@ -22,11 +22,12 @@ use tollgate_standin::clock::VirtualClock;
 use tollgate_standin::stripe::NewEndpoint;
 use tollgate_standin::world::{BULK_QUEUE, DEAD_LETTER_QUEUES, EVENTS_QUEUE};
 
+use crate::actors::address;
 use crate::executor::{Executor, block_on};
-use crate::lives::address;
 use crate::market::buy;
 use crate::receipt::Receipt;
-use crate::run::{dawn, worker_on};
+use crate::workers::worker_on;
+use crate::world::dawn;
 
 /// `MaximumConcurrency` of each event source mapping: its least.
 const CONCURRENCY: usize = 2;
@@ -78,8 +79,8 @@ impl Region {
     /// A Region in which nobody has signed up yet.
     pub(crate) fn new(seed: u64) -> Self {
         let clock = VirtualClock::starting_at(dawn()).with_sleepers();
-        let weather: Arc<dyn Weather> = Arc::new(Fair);
-        let world = World::on(clock, seed, "https://stripe.invalid", weather);
+        let faults: Arc<dyn Faults> = Arc::new(Calm);
+        let world = World::on(clock, seed, "https://stripe.invalid", faults);
         let endpoint = NewEndpoint::for_all("https://tollgate.invalid/webhook");
         world.stripe.account().create_endpoint(endpoint);
         let slots = [EVENTS_QUEUE, BULK_QUEUE].into_iter().flat_map(|q| [q; CONCURRENCY]);
@@ -89,7 +90,7 @@ impl Region {
         let worker = || {
             let worker = worker_on(&world);
             let control_plane = Share::of(&worker.policy, share);
-            // Lives as long as the process, as in Lambda.
+            // Actors as long as the process, as in Lambda.
             &*Box::leak(Box::new(Worker { control_plane, ..worker }))
         };
         Self {
@@ -153,12 +154,12 @@ impl Region {
     }
 
     pub(crate) fn access(&self, account: &AccountId) -> Option<Access> {
-        let found = block_on(self.world.ledger.account(account)).expect("the weather is fair");
+        let found = block_on(self.world.ledger.account(account)).expect("nothing fails");
         found.map(|account| account.access)
     }
 
     /// Nothing on the queues, nobody at work, nothing due.
-    pub(crate) fn is_calm(&self) -> bool {
+    pub(crate) fn is_at_rest(&self) -> bool {
         self.tasks.is_empty()
             && [EVENTS_QUEUE, BULK_QUEUE].iter().all(|queue| self.world.sqs.is_empty(queue))
             && self.world.ledger.accounts().iter().all(|account| account.review_at.is_none())

@@ -5,8 +5,30 @@ use std::fmt;
 
 use crate::coverage::Coverage;
 use crate::faults::FaultKind;
-use crate::oracle::Violation;
 use crate::script::Script;
+
+/// How a violation begins in the transcript; its invariant follows.
+pub(crate) const VIOLATION: &str = "VIOLATION ";
+
+/// Something that must not be.
+#[derive(Debug, Clone)]
+pub struct Violation {
+    /// The seed that shows it.
+    pub seed: u64,
+    /// Which invariant of the design; 0 for what no invariant names.
+    pub invariant: u8,
+    /// What was found.
+    pub problem: String,
+    /// What shows it again.
+    pub command: String,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { seed, invariant, problem, command } = self;
+        write!(f, "seed {seed}, invariant {invariant}: {problem}\n  {command}")
+    }
+}
 
 /// What a run came to.
 #[derive(Debug)]

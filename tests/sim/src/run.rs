@@ -1,4 +1,4 @@
-//! One run: the world, its storm, the fair weather after it, and the verdicts.
+//! One run: the world, its faults, the calm after them, and what is judged.
 //!
 //! What Lambda, SQS's poller, EventBridge and Stripe's webhook sender do is done here:
 //! each invocation is a task that runs from await to await in an order that the seed
@@ -6,56 +6,63 @@
 //! at its deadline at the latest, which is how the real one keeps its promise that no
 //! step starts, and no call lands, after its lease.
 
+mod calm;
+mod clicks;
+mod deploy;
+mod gaps;
+mod judge;
+mod lease_check;
+mod losses;
+mod operate;
+mod recovery;
+mod settings;
+mod tasks;
+mod transport;
+mod under_faults;
+mod world_faults;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::ports::{SimClock, SqsPort};
-use crate::world::World;
+use crate::workers::{API_URL, reads_only};
+use crate::world::{World, dawn};
 use jiff::{SignedDuration, Timestamp};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use secrecy::ExposeSecret;
-use secrecy::SecretString;
 use serde_json::Value;
 use tollgate_core::account_api::AccountApi;
-use tollgate_core::binding::Binding;
 use tollgate_core::converge::Worker;
-use tollgate_core::derive::Deriver;
 use tollgate_core::ingress::{DEFAULT_TOLERANCE, PoolIngress, Webhook};
-use tollgate_core::ledger::StackRecord;
-use tollgate_core::share::Share;
 use tollgate_events::stripe::{ACTED_ON, SigningSecret};
 use tollgate_events::{AccountId, CustomerId, Envelope, EventRef};
 use tollgate_operator::OperatorAct;
 use tollgate_standin::stripe::{Delivery, NewEndpoint, WhenExhausted};
 use tollgate_standin::world::{BULK_QUEUE, EVENTS_QUEUE, POOL_ID};
 
+use self::gaps::Gaps;
+use self::lease_check::KeyOwners;
+use self::losses::Losses;
+use self::tasks::Fence;
+use crate::actors::Actors;
 use crate::executor::Executor;
-use crate::gaps::Gaps;
-use crate::holds::KeyOwners;
-use crate::lives::Lives;
-use crate::losses::Losses;
+use crate::faults::seeded::SeededFaults;
 use crate::market::{self, Edition};
-use crate::mistakes::Mistakes;
-use crate::oracle::Violation;
+use crate::planted::transport::TransportBugs;
 use crate::recovery::{RECOVERY, Recovery};
-use crate::report::{Report, Tally};
-use crate::running::Fence;
+use crate::report::{Report, Tally, VIOLATION, Violation};
 use crate::script::{Script, Stream, dice};
 use crate::settings::Wrong;
 use crate::story::Narrator;
 use crate::tasks::{Done, Lease};
-use crate::weather::Storm;
 
 /// How long a worker may take: its deadline, and its lease's end.
 pub(crate) const WORKER_TIME: SignedDuration = SignedDuration::from_secs(25);
 /// Both queues, as the worker's event source mappings name them.
 pub(crate) const QUEUES: [&str; 2] = [EVENTS_QUEUE, BULK_QUEUE];
-
-/// How a violation begins in the transcript; its invariant follows.
-pub(crate) const VIOLATION: &str = "VIOLATION ";
 
 /// A run under way.
 pub struct Sim {
@@ -63,8 +70,8 @@ pub struct Sim {
     pub script: Script,
     /// The world.
     pub world: World,
-    /// Who lives in it.
-    pub lives: Lives,
+    /// Who acts in it.
+    pub actors: Actors,
     /// Every event that was accepted: by its name, as it was accepted first.
     pub accepted: BTreeMap<EventRef, Envelope>,
     /// Every key's value that was ever there, by the key's id.
@@ -75,7 +82,7 @@ pub struct Sim {
     pub released: BTreeSet<CustomerId>,
     /// Every message body that was ever received.
     pub bodies: Vec<String>,
-    /// Whether what was parked has been replayed in fair weather: from then on a parked
+    /// Whether what was parked has been replayed in the calm: from then on a parked
     /// event is no excuse for a live account.
     pub replayed: bool,
     /// What was found wrong on the way.
@@ -93,7 +100,7 @@ pub struct Sim {
     pub(crate) lost: Vec<String>,
     pub(crate) acted: usize,
     pub(crate) acts: Vec<(usize, String)>,
-    pub(crate) storm: Arc<Storm>,
+    pub(crate) faults: Arc<SeededFaults>,
     pub(crate) narrator: Arc<Narrator>,
     pub(crate) key_owners: KeyOwners,
     pub(crate) api: AccountApi<World>,
@@ -123,58 +130,23 @@ pub struct Sim {
     pub(crate) sent: Vec<Delivery>,
     pub(crate) cloudtrail: Vec<Value>,
     pub(crate) triggers: Vec<Value>,
-    pub(crate) mistakes: Mistakes,
+    pub(crate) transport_bugs: TransportBugs,
     /// The ledger was lost: what is known of it.
     pub(crate) recovery: Option<Recovery>,
     transcript: Vec<String>,
     start: Timestamp,
 }
 
-/// When every world begins.
-pub fn dawn() -> Timestamp {
-    "2026-01-15T09:00:00Z".parse().expect("it is a timestamp")
-}
-
-/// A worker on a world, as the sample API's seller would deploy it.
-pub fn worker_on(world: &World) -> Worker<World> {
-    let secret = SecretString::from("simulated-0123456789abcdef0123456789abcdef");
-    let file = world.catalog();
-    Worker {
-        ports: world.clone(),
-        catalog: file.catalog,
-        policy: file.policy.clone(),
-        deriver: Deriver::new("sim", BTreeMap::from([(1, secret)])).expect("it is long enough"),
-        stack: "sim".into(),
-        livemode: false,
-        control_plane: Share::of(&file.policy, 4),
-        binding: Binding::that_binds(),
-    }
-}
-
-/// The stack is one in operation: what it belongs to stands in the ledger.
-pub fn bind(world: &World) {
-    let stripe_account = Some(world.stripe.account().settings_mut().account_id.clone());
-    let pool = Some(world.cognito.config().pool_id.clone());
-    world
-        .ledger
-        .change_stack(|stack| *stack = StackRecord { stripe_account, pool, ..stack.clone() });
-}
-
-/// A worker as the account API has it: it writes nothing to the ledger.
-pub fn reads_only(worker: Worker<World>) -> Worker<World> {
-    Worker { binding: Binding::that_compares(), ..worker }
-}
-
-/// Runs a seed from its first act to its verdict.
+/// Runs a seed from its first act until it is judged.
 pub fn run(seed: u64) -> Report {
     run_script(&Script::of(seed))
 }
 
-/// Runs a script from its first act to its verdict.
+/// Runs a script from its first act until it is judged.
 pub fn run_script(script: &Script) -> Report {
     let mut sim = Sim::new(script);
     sim.open_shop();
-    sim.storm();
+    sim.run_under_faults();
     sim.settle();
     sim.judge();
     sim.replay_what_is_stuck();
@@ -185,14 +157,11 @@ pub fn run_script(script: &Script) -> Report {
     sim.report()
 }
 
-/// Where Stripe's pages send a customer's browser back to.
-pub(crate) const API_URL: &str = "https://api.invalid";
-
 impl Sim {
     /// A world at its beginning.
     pub fn new(script: &Script) -> Self {
-        let storm = Arc::new(Storm::new(script));
-        let narrator = Arc::new(Narrator::new(storm.clone()));
+        let faults = Arc::new(SeededFaults::new(script));
+        let narrator = Arc::new(Narrator::new(faults.clone()));
         let mut world = World::new(dawn(), script.seed, "https://stripe.invalid", narrator.clone());
         // Small pages, so that there is more than one.
         world.ledger = world.ledger.with_page_size(3);
@@ -202,20 +171,20 @@ impl Sim {
         if let Some(bug) = script.bug.filter(|bug| bug.invariant() != RECOVERY) {
             world.plant(bug);
         }
-        storm.set_clock(world.clock.standin());
+        faults.set_clock(world.clock.standin());
         market::sell(&world);
         let when = [WhenExhausted::Cancel, WhenExhausted::MarkUnpaid, WhenExhausted::LeavePastDue];
         let drawn = dice(script.seed, Stream::World, 2).random_range(0..when.len());
         world.stripe.account().settings_mut().when_exhausted = when[drawn];
         let webhook = endpoint(&world);
-        let mut lives = Lives::default();
-        lives.neighbours.reach_ours = script.unsettled;
+        let mut actors = Actors::default();
+        actors.neighbours.reach_ours = script.misconfigured;
         let (queue, clock) = (world.queue(), world.clock.clone());
         let worker = reads_only(market::worker(&world, Edition::FIRST, 1));
         let api = AccountApi::new(worker, API_URL);
         Self {
             script: script.clone(),
-            lives,
+            actors,
             accepted: BTreeMap::new(),
             values: BTreeMap::new(),
             links: BTreeMap::new(),
@@ -234,7 +203,7 @@ impl Sim {
             lost: Vec::new(),
             acted: 0,
             acts: Vec::new(),
-            storm,
+            faults,
             narrator,
             key_owners: KeyOwners::new(),
             api,
@@ -256,7 +225,7 @@ impl Sim {
             sent: Vec::new(),
             cloudtrail: Vec::new(),
             triggers: Vec::new(),
-            mistakes: Mistakes::default(),
+            transport_bugs: TransportBugs::default(),
             recovery: None,
             transcript: Vec::new(),
             start: world.clock.time(),
@@ -281,7 +250,7 @@ impl Sim {
             let last = self.links.insert(customer.clone(), account.clone());
             let moved = last.filter(|last| last != account).map(|last| last.to_string());
             let back = self.released.remove(customer).then(|| "nobody".to_owned());
-            let by_operator = self.lives.moves.links(customer.as_str(), account);
+            let by_operator = self.actors.moves.links(customer.as_str(), account);
             if let Some(from) = moved.or(back).filter(|_| !by_operator) {
                 self.violate(8, format!("{customer} moved from {from} to {account}"));
             }
@@ -290,7 +259,7 @@ impl Sim {
         let gone: Vec<_> = gone.cloned().collect();
         for customer in gone {
             self.links.remove(&customer);
-            if !self.lives.moves.unlinked.contains(&customer) {
+            if !self.actors.moves.unlinked.contains(&customer) {
                 self.violate(8, format!("{customer} was released by nobody"));
             }
             self.released.insert(customer);
@@ -328,7 +297,7 @@ impl Sim {
             seeds: 1,
             days: usize::try_from(hours / 24).unwrap_or(0),
             events: self.accepted.len(),
-            faults: self.storm.counts(),
+            faults: self.faults.counts(),
             mints: self.values.len(),
             switches: count("CreateUsagePlanKey"),
             violations: self.violations.len(),
@@ -336,19 +305,19 @@ impl Sim {
         Report {
             script: self.script,
             violations: self.violations,
-            names: names(&self.world, &self.lives),
+            names: names(&self.world, &self.actors),
             acts: self.acts,
             tally,
             transcript: self.transcript,
-            coverage: self.storm.coverage(),
+            coverage: self.faults.coverage(),
             digest: digest.finish(),
         }
     }
 }
 
 /// What usage plans and users are called, by id.
-fn names(world: &World, lives: &Lives) -> Vec<(String, String)> {
-    let users = lives.called.iter().map(|(id, name)| (id.to_string(), name.clone()));
+fn names(world: &World, actors: &Actors) -> Vec<(String, String)> {
+    let users = actors.called.iter().map(|(id, name)| (id.to_string(), name.clone()));
     let plans = world.api_gateway.scene(|model, _| {
         let page = model.get_usage_plans(None, &Default::default());
         page.map(|page| page.items).unwrap_or_default()

@@ -2,14 +2,14 @@
 //!
 //! Where [`run`](crate::run) lets a seed decide, a scene is exact: it counts the calls
 //! since it was armed, and lets the chosen one fail, or kills or pauses the worker right
-//! there. What comes after is fair weather, with redelivery as SQS does it.
+//! there. What comes after is calm, with redelivery as SQS does it.
 //!
 //! Left out on purpose: the doors. What Stripe and Cognito tell is put on the queues by
 //! the scene itself, so that every call that counts is the worker's, the sweep's or an
 //! operator's.
 
 mod acts;
-mod fate;
+mod fault;
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -31,12 +31,13 @@ use tollgate_standin::stripe::NewEndpoint;
 use tollgate_standin::world::{BULK_QUEUE, EVENTS_QUEUE};
 
 pub use acts::Bought;
-use fate::Fate;
-pub use fate::Mishap;
+pub use fault::Fault;
+use fault::OneFault;
 
 use crate::operator;
 use crate::receipt::Receipt;
-use crate::run::{bind, dawn, worker_on};
+use crate::workers::{bind, worker_on};
+use crate::world::dawn;
 
 /// How long the worker may take: its deadline, and its lease's end.
 const WORKER_TIME: SignedDuration = SignedDuration::from_secs(25);
@@ -51,7 +52,7 @@ pub struct Scene {
     pub world: World,
     /// The worker.
     pub worker: Worker<World>,
-    fate: Arc<Fate>,
+    fault: Arc<OneFault>,
     accepted: RefCell<BTreeMap<EventRef, Envelope>>,
     meanwhile: Cell<Option<fn(&Scene)>>,
     /// An invocation sleeps where it waits: others are other instances'.
@@ -60,8 +61,8 @@ pub struct Scene {
 
 impl Default for Scene {
     fn default() -> Self {
-        let fate = Arc::new(Fate::default());
-        let world = World::new(dawn(), 1, "https://stripe.invalid", fate.clone());
+        let fault = Arc::new(OneFault::default());
+        let world = World::new(dawn(), 1, "https://stripe.invalid", fault.clone());
         let endpoint = NewEndpoint {
             enabled_events: ACTED_ON.iter().map(|kind| (*kind).to_owned()).collect(),
             ..NewEndpoint::for_all("https://tollgate.invalid/webhook")
@@ -72,7 +73,7 @@ impl Default for Scene {
         Self {
             world,
             worker,
-            fate,
+            fault,
             accepted: RefCell::default(),
             meanwhile: Cell::default(),
             paused: Cell::default(),
@@ -82,8 +83,8 @@ impl Default for Scene {
 
 impl Scene {
     /// Lets the `call`-th call from now on (from 1) go wrong.
-    pub fn arm(&self, call: usize, mishap: Mishap) {
-        self.fate.arm(call, mishap);
+    pub fn arm(&self, call: usize, fault: Fault) {
+        self.fault.arm(call, fault);
     }
 
     /// Lets something happen as soon as the call has gone wrong, before any redelivery.
@@ -93,7 +94,7 @@ impl Scene {
 
     /// Whether what was to go wrong is still to come.
     pub fn is_armed(&self) -> bool {
-        self.fate.is_armed()
+        self.fault.is_armed()
     }
 
     /// Lets time pass, in Stripe too.
@@ -270,15 +271,15 @@ impl Scene {
                 return Some(output);
             }
             watch();
-            match self.fate.at_yield() {
-                Some(Mishap::KilledBefore | Mishap::KilledAfter) => return None,
-                Some(Mishap::PausedBefore | Mishap::PausedAfter) => {
+            match self.fault.at_yield() {
+                Some(Fault::KilledBefore | Fault::KilledAfter) => return None,
+                Some(Fault::PausedBefore | Fault::PausedAfter) => {
                     self.turn();
                     let was = self.paused.replace(true);
                     self.come_to_rest_watched(watch);
                     self.paused.set(was);
                 }
-                Some(Mishap::Fails(_) | Mishap::AnswerLost) | None => {}
+                Some(Fault::Fails(_) | Fault::AnswerLost) | None => {}
             }
         }
     }

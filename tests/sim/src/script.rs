@@ -1,11 +1,11 @@
 //! All that a run follows from.
 //!
-//! Each act, each step of the storm and each fault draws from dice of its own, thrown
+//! Each act, each step under faults and each fault draws from dice of its own, thrown
 //! for the seed and the act's or step's number: leaving one out leaves the others as they were.
 
 use std::collections::BTreeSet;
 
-use crate::bugs::Bug;
+use crate::planted::Bug;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -32,7 +32,7 @@ pub struct Script {
     pub payers: usize,
     /// Whether settings may go wrong, and rows of ours be shown as they are not: what that
     /// leaves behind, the comparison of the systems has to find.
-    pub unsettled: bool,
+    pub misconfigured: bool,
     /// Whether the ledger is lost when all else has been judged, or restored from a backup.
     pub loses: bool,
     /// A bug that is planted in the world.
@@ -50,8 +50,9 @@ impl Script {
         let drawn: BTreeSet<_> = drawn.collect();
         let is_big = dice.random_bool(0.02);
         let payers = if is_big { dice.random_range(11..15) } else { 0 };
-        let unsettled = is_big || dice.random_bool(0.2);
-        let loses = !lossy && !unsettled && self::dice(seed, Stream::Recovery, 0).random_bool(0.28);
+        let misconfigured = is_big || dice.random_bool(0.2);
+        let loses =
+            !lossy && !misconfigured && self::dice(seed, Stream::Recovery, 0).random_bool(0.28);
         let allowed = |kind: &FaultKind| !calm && (lossy || !kind.only_when_lossy());
         Self {
             seed,
@@ -59,7 +60,7 @@ impl Script {
             faults: drawn.into_iter().filter(allowed).collect(),
             lossy,
             payers,
-            unsettled,
+            misconfigured,
             loses,
             bug: None,
         }
@@ -159,14 +160,14 @@ pub(crate) enum Stream {
     Script = 1,
     /// The world that the run begins with.
     World,
-    /// A step of the storm.
+    /// A step under faults.
     Step,
     /// What goes wrong in a step.
     Fault,
     /// An act.
     Act,
-    /// The fair weather.
-    Fair,
+    /// The calm after the faults.
+    Calm,
     /// What a person does instead of an act.
     Person,
     /// How customers pay beside the acts.

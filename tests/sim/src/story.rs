@@ -2,12 +2,12 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::gate::{Call, Effect, Weather};
+use crate::gate::{Call, Effect, Faults};
 use tollgate_core::ports::{PortError, PortResult, Service};
 
+use crate::faults::seeded::SeededFaults;
 use crate::report::Report;
-use crate::run::VIOLATION;
-use crate::weather::Storm;
+use crate::report::VIOLATION;
 
 /// How the transcript says that nothing happened for a while.
 const PASSES: &str = "time passes";
@@ -32,15 +32,15 @@ pub fn story(report: &Report, invariant: u8) -> Vec<String> {
     told
 }
 
-/// The weather, with a narrator: whatever changes the world, and whatever goes wrong.
+/// The faults, with a narrator: whatever changes the world, and whatever goes wrong.
 pub(crate) struct Narrator {
-    storm: Arc<Storm>,
+    faults: Arc<SeededFaults>,
     notes: Mutex<Vec<String>>,
 }
 
 impl Narrator {
-    pub(crate) fn new(storm: Arc<Storm>) -> Self {
-        Self { storm, notes: Mutex::default() }
+    pub(crate) fn new(faults: Arc<SeededFaults>) -> Self {
+        Self { faults, notes: Mutex::default() }
     }
 
     /// Takes what was noted since the last time.
@@ -53,17 +53,17 @@ impl Narrator {
     }
 }
 
-impl Weather for Narrator {
+impl Faults for Narrator {
     fn starts(&self, call: &Call) {
-        self.storm.starts(call);
+        self.faults.starts(call);
     }
 
-    fn holds(&self, call: &Call) -> bool {
-        self.storm.holds(call)
+    fn delays(&self, call: &Call) -> bool {
+        self.faults.delays(call)
     }
 
     fn late(&self, call: &Call) -> Option<PortError> {
-        let late = self.storm.late(call);
+        let late = self.faults.late(call);
         if late.is_some() {
             self.note("that times out, and will take effect later".to_owned());
         }
@@ -71,11 +71,11 @@ impl Weather for Narrator {
     }
 
     fn keep(&self, call: &Call, effect: Effect) {
-        self.storm.keep(call, effect);
+        self.faults.keep(call, effect);
     }
 
     fn before(&self, call: &Call) -> PortResult<()> {
-        let result = self.storm.before(call);
+        let result = self.faults.before(call);
         match &result {
             Ok(()) => {
                 if let Some(act) = act(call) {
@@ -88,7 +88,7 @@ impl Weather for Narrator {
     }
 
     fn after(&self, call: &Call) -> PortResult<()> {
-        let result = self.storm.after(call);
+        let result = self.faults.after(call);
         if result.is_err() {
             self.note(format!("gets no answer to: {}", named(call)));
         }

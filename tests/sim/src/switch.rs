@@ -10,7 +10,7 @@ use secrecy::ExposeSecret;
 use tollgate_operator::Act;
 use tollgate_standin::world::EVENTS_QUEUE;
 
-use crate::scene::{Mishap, Scene};
+use crate::scene::{Fault, Scene};
 
 /// Brings a scene to where a switch's events are waiting.
 type SetUp = fn(&Scene);
@@ -73,19 +73,19 @@ pub fn of_each_key() -> Vec<Vec<&'static str>> {
         scene.operate(&Act::RotateKey { overlap: SignedDuration::from_hours(24) });
         scene.change(&bought, "pro");
     };
-    [0, 1].map(|nth| undisturbed(&Stage::of_key(set_up, nth)).0).into()
+    [0, 1].map(|nth| undisturbed(&SwitchScene::of_key(set_up, nth)).0).into()
 }
 
 fn measure_one(name: &'static str, set_up: SetUp) -> Switch {
-    let (undisturbed, began) = undisturbed(&Stage::new(set_up));
-    let (redelivered_after, after_redelivery) = interrupted(&Stage::new(set_up), began);
+    let (undisturbed, began) = undisturbed(&SwitchScene::new(set_up));
+    let (redelivered_after, after_redelivery) = interrupted(&SwitchScene::new(set_up), began);
     Switch { name, undisturbed, redelivered_after, after_redelivery }
 }
 
 /// The window's calls, and which call (from 1) began it.
-fn undisturbed(stage: &Stage) -> (Vec<&'static str>, usize) {
-    let refused = stage.refused_after();
-    let calls = stage.operations();
+fn undisturbed(switch: &SwitchScene) -> (Vec<&'static str>, usize) {
+    let refused = switch.refused_after();
+    let calls = switch.operations();
     let (Some(first), Some(last)) = (refused.first(), refused.last()) else {
         return (Vec::new(), 0);
     };
@@ -93,27 +93,27 @@ fn undisturbed(stage: &Stage) -> (Vec<&'static str>, usize) {
 }
 
 /// The worker dies as soon as the key is on no plan.
-fn interrupted(stage: &Stage, began: usize) -> (SignedDuration, Vec<&'static str>) {
-    let Stage { scene, .. } = stage;
-    scene.arm(began, Mishap::KilledAfter);
-    stage.refused_after();
+fn interrupted(switch: &SwitchScene, began: usize) -> (SignedDuration, Vec<&'static str>) {
+    let SwitchScene { scene, .. } = switch;
+    scene.arm(began, Fault::KilledAfter);
+    switch.refused_after();
     let killed_at = scene.world.clock.time();
     scene.world.gate.take_calls();
     let again = scene.world.sqs.next_visible_at(EVENTS_QUEUE).expect("the events are in flight");
     scene.world.stripe.advance_to(again);
-    let refused = stage.refused_after();
-    let calls = stage.operations();
+    let refused = switch.refused_after();
+    let calls = switch.operations();
     let ends = refused.last().map_or(0, |last| last + 1);
     (again.duration_since(killed_at), calls[..ends].to_vec())
 }
 
 /// A scene with a switch's events on the queue, and the key that moves.
-struct Stage {
+struct SwitchScene {
     scene: Scene,
     value: String,
 }
 
-impl Stage {
+impl SwitchScene {
     fn new(set_up: SetUp) -> Self {
         Self::of_key(set_up, 0)
     }

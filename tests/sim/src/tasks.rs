@@ -11,7 +11,7 @@ use tollgate_operator::{ActError, ActReceipt, OperatorAct};
 use tollgate_standin::stripe::Delivery;
 
 use crate::receipt::Receipt;
-use crate::recovery::Told;
+use crate::recovery::StepReport;
 
 /// What a task is about: enough to know what its death means.
 pub(crate) enum Label {
@@ -68,5 +68,5 @@ pub(crate) enum Done {
     Pool(PoolEvent),
     Sweep(PortResult<SweepReport>),
     Operated(Result<ActReceipt, ActError>),
-    Runbook(Told),
+    Runbook(StepReport),
 }

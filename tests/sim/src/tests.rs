@@ -9,7 +9,6 @@ mod between;
 mod binding;
 mod blast;
 mod boundary;
-mod bugs;
 mod by_reference;
 mod calls;
 mod closing;
@@ -31,6 +30,7 @@ mod page;
 mod paid;
 mod permutations;
 mod persons;
+mod planted;
 mod portal;
 mod preview;
 mod purchases;
@@ -57,7 +57,8 @@ use tollgate_operator::{Act, OperatorAct};
 use tollgate_standin::api_gateway::NewApiKey;
 use tollgate_standin::world::{BULK_QUEUE, EVENTS_QUEUE};
 
-use crate::coverage::{Coverage, Point, Step};
+use crate::call_step::CallStep;
+use crate::coverage::{Coverage, Point};
 use crate::executor::block_on;
 use crate::faults::FaultKind;
 use crate::operator::{self, Operated};
@@ -76,7 +77,13 @@ fn no_seed_breaks_an_invariant_and_the_seeds_reach_the_crash_points() {
         coverage.add(&report.coverage);
     }
     assert!(broken.is_empty(), "{}", broken.join("\n"));
-    for step in [Step::Claim, Step::Facts, Step::MintKey, Step::AttachPlan, Step::Commit] {
+    for step in [
+        CallStep::Claim,
+        CallStep::Facts,
+        CallStep::MintKey,
+        CallStep::AttachPlan,
+        CallStep::Commit,
+    ] {
         for point in [Point::KilledBefore, Point::KilledAfter] {
             let faults = std::iter::once(None).chain(FaultKind::OF_CALLS.map(Some));
             let hits: usize = faults.map(|fault| coverage.of((step, point, fault))).sum();
@@ -98,7 +105,7 @@ fn a_seed_repeats_to_the_last_call() {
 /// Which invariants a world breaks after somebody meddled with it.
 fn found_after(meddle: impl FnOnce(&mut Sim)) -> Vec<u8> {
     let mut sim = Sim::new(&Script::of(1));
-    sim.storm();
+    sim.run_under_faults();
     sim.settle();
     sim.judge();
     assert!(sim.violations.is_empty(), "{:?}", sim.violations);
@@ -130,7 +137,7 @@ fn the_oracle_sees_a_key_that_was_moved_by_hand() {
 #[test]
 fn the_oracle_sees_an_attribute_that_was_edited() {
     let found = found_after(|sim| {
-        let (name, _) = sim.lives.users.first_key_value().expect("seed 1 has users");
+        let (name, _) = sim.actors.users.first_key_value().expect("seed 1 has users");
         let attributes = [("custom:plan".to_owned(), "pro-for-ever".to_owned())].into();
         sim.world.cognito.write(name, attributes).expect("the schema allows it");
     });
@@ -169,7 +176,7 @@ fn the_oracle_sees_a_grant_that_has_no_effect() {
         let live = accounts.iter().find(|a| a.access.plan == PlanId::parse("free").ok());
         let grant = Act::Grant { plan: PlanId::parse("pro").unwrap(), until: None };
         let operated = Operated { acts: vec![(1, grant)], ..Operated::default() };
-        sim.lives.operated.insert(live.expect("seed 1 has a free account").id.clone(), operated);
+        sim.actors.operated.insert(live.expect("seed 1 has a free account").id.clone(), operated);
     });
     assert_eq!(found, [1]);
 }
@@ -182,8 +189,8 @@ fn the_oracle_sees_a_replaced_key_left_behind() {
         let id = active.expect("seed 1 has an active account").id.clone();
         let act = Act::RotateKey { overlap: SignedDuration::from_hours(24) };
         let act = OperatorAct { act, by: "otto".into(), why: "a story".into() };
-        sim.lives.operated.entry(id.clone()).or_default().rotated = true;
-        block_on(operator::act(&sim.world, &id, &act)).expect("the weather is fair");
+        sim.actors.operated.entry(id.clone()).or_default().rotated = true;
+        block_on(operator::act(&sim.world, &id, &act)).expect("nothing fails");
         sim.come_to_rest();
         sim.judge();
         assert!(sim.violations.is_empty(), "{:?}", sim.violations);
@@ -200,7 +207,7 @@ fn the_oracle_sees_a_replaced_key_left_behind() {
 #[test]
 fn the_oracle_sees_the_owners_key_taken_off_its_plan() {
     let found = found_after(|sim| {
-        sim.lives.owners_keys.insert("gone".into(), "anywhere".into());
+        sim.actors.owners_keys.insert("gone".into(), "anywhere".into());
     });
     assert_eq!(found, [2]);
 }

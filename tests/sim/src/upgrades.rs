@@ -1,8 +1,8 @@
 //! Upgrades while others use API Gateway's control plane too: how long a key is without a plan.
 //!
 //! A key can be on one usage plan for each API stage only, so that every switch takes it off one
-//! plan before it puts it on the other. [`switch`](crate::switch) counts that in calls, in fair
-//! weather; here it is measured in time, while a seller's deployments spend the same ten calls a
+//! plan before it puts it on the other. [`switch`](crate::switch) counts that in calls, while
+//! nothing fails; here it is measured in time, while a seller's deployments spend the same ten calls a
 //! second, so that one in so many of ours gets through.
 
 use std::collections::BTreeMap;
@@ -17,7 +17,7 @@ use tollgate_standin::api_gateway::Wall;
 
 use crate::executor::block_on;
 use crate::region::{MINUTE, Neighbour, Nobody, Region};
-use crate::run::{API_URL, reads_only, worker_on};
+use crate::workers::{API_URL, reads_only, worker_on};
 
 /// For how long it goes on.
 const HOURS: i32 = 12;
@@ -144,20 +144,20 @@ fn upgrades_beside<N: Neighbour>(
     let subscriptions: Vec<_> =
         (0..accounts).map(|n| region.subscribes(&format!("u{n}"), "basic_monthly").1).collect();
     let neighbour = neighbour(&mut region);
-    region.until(region.now() + MINUTE * 120, &mut Nobody, Region::is_calm);
+    region.until(region.now() + MINUTE * 120, &mut Nobody, Region::is_at_rest);
     let wall = if one_in > 1 { Wall::shared(one_in, seed) } else { Wall::default() };
     region.world.api_gateway.set_wall(Some(wall));
     let start = region.now();
     for subscription in &subscriptions {
         region.changes(subscription, "pro_monthly");
     }
-    let mut watch = Watch { since: BTreeMap::new(), ended: Vec::new(), beside: neighbour };
-    region.until(start + MINUTE * 60 * HOURS, &mut watch, |region| {
-        region.is_calm() && on_pro(&region.world) == accounts
+    let mut gaps = GapTimes { since: BTreeMap::new(), ended: Vec::new(), beside: neighbour };
+    region.until(start + MINUTE * 60 * HOURS, &mut gaps, |region| {
+        region.is_at_rest() && on_pro(&region.world) == accounts
     });
     let now = region.now();
-    watch.turn(&region.world);
-    let Watch { since, ended, beside } = watch;
+    gaps.turn(&region.world);
+    let GapTimes { since, ended, beside } = gaps;
     let left = since.len();
     let still = since.into_values().map(|since| now.duration_since(since));
     let mut without_a_plan: Vec<_> = ended.into_iter().chain(still).collect();
@@ -175,13 +175,13 @@ fn upgrades_beside<N: Neighbour>(
 }
 
 /// Looks which keys are on no plan, whoever else is there.
-struct Watch<N> {
+struct GapTimes<N> {
     since: BTreeMap<String, Timestamp>,
     ended: Vec<SignedDuration>,
     beside: N,
 }
 
-impl<N: Neighbour> Neighbour for Watch<N> {
+impl<N: Neighbour> Neighbour for GapTimes<N> {
     fn turn(&mut self, world: &World) -> Option<Timestamp> {
         let now = world.clock.time();
         world.api_gateway.scene(|model, _| {

@@ -15,9 +15,9 @@ use tollgate_standin::stripe::{Settings, StripeStandin};
 use tollgate_standin::world as standins;
 use tollgate_standin::world::{BULK_QUEUE, EVENTS_QUEUE};
 
-use crate::bugs::Bug;
-use crate::gate::{Gate, Weather};
+use crate::gate::{Faults, Gate};
 use crate::ledger::MemoryLedger;
+use crate::planted::Bug;
 use crate::ports::{Gated, SeededEntropy, SimClock, SqsPort};
 
 /// The systems and the ledger of one deployment. What is no port (queues as their poller sees
@@ -43,17 +43,22 @@ pub struct World {
     pub plans_toml: String,
 }
 
+/// When every world begins.
+pub fn dawn() -> Timestamp {
+    "2026-01-15T09:00:00Z".parse().expect("it is a timestamp")
+}
+
 impl World {
-    /// A world at `start`, under the given weather, whose ids and randomness follow from
+    /// A world at `start`, under the given faults, whose ids and randomness follow from
     /// the seed.
-    pub fn new(start: Timestamp, seed: u64, base_url: &str, weather: Arc<dyn Weather>) -> Self {
-        Self::on(VirtualClock::starting_at(start), seed, base_url, weather)
+    pub fn new(start: Timestamp, seed: u64, base_url: &str, faults: Arc<dyn Faults>) -> Self {
+        Self::on(VirtualClock::starting_at(start), seed, base_url, faults)
     }
 
     /// The same on a clock of the caller's.
-    pub fn on(clock: VirtualClock, seed: u64, base_url: &str, weather: Arc<dyn Weather>) -> Self {
+    pub fn on(clock: VirtualClock, seed: u64, base_url: &str, faults: Arc<dyn Faults>) -> Self {
         let standins = standins::World::on(clock.clone(), seed, base_url);
-        let gate = Gate::new(weather);
+        let gate = Gate::new(faults);
         Self {
             clock: clock.into(),
             stripe: Gated::new(standins.stripe.clone(), gate.clone()),

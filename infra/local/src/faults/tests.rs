@@ -35,9 +35,9 @@ fn only_what_can_conflict_does() {
 }
 
 #[test]
-fn a_clear_sky_holds_back_what_comes_by_itself() {
+fn the_calm_keeps_back_what_comes_by_itself() {
     let (faults, send) = (Faults::seeded(1), asked(Service::Sqs, "SendMessage", true));
-    faults.set_clear(true);
+    faults.set_calm(true);
     assert!((0..100).all(|_| faults.meets(&send).is_none()));
     faults.order(Service::Sqs, &[Fault::Cut]);
     assert_eq!(faults.meets(&send), Some((Fault::Cut, 0)));

@@ -1,7 +1,7 @@
 //! The HTTP face: the REST-JSON protocol that the AWS SDKs speak.
 //!
 //! Signatures are not looked at. An operation that is not modelled, or a field of one,
-//! answers 501. The weather of the gate does not reach here: faults on the wire are
+//! answers 501. The faults of the gate do not reach here: faults on the wire are
 //! made on the wire.
 
 use crate::calls::Service;

@@ -9,10 +9,10 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use clap::{Parser, Subcommand};
-use tollgate_sim::bugs::Bug;
 use tollgate_sim::coverage::Coverage;
 use tollgate_sim::faults::FaultKind;
 use tollgate_sim::hunt::hunt;
+use tollgate_sim::planted::Bug;
 use tollgate_sim::report::{Report, Tally};
 use tollgate_sim::run::run_script;
 use tollgate_sim::script::Script;

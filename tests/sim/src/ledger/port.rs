@@ -16,8 +16,8 @@ use tollgate_events::{AccountId, CustomerId, EventRef};
 
 use super::MemoryLedger;
 use super::store::Store;
-use crate::bugs::Bug;
 use crate::gate::failure;
+use crate::planted::Bug;
 
 impl Ledger for MemoryLedger {
     async fn claim(

@@ -15,7 +15,7 @@ use tollgate_core::ports::{Counter, UsageSeen};
 use tollgate_core::purchase::Purchase;
 use tollgate_events::{AccountId, CustomerId, EventRef, Source};
 
-use crate::bugs::Bug;
+use crate::planted::Bug;
 
 /// Everything stored, each kind of item under its key.
 #[derive(Clone, Default)]

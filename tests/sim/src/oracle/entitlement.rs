@@ -8,8 +8,8 @@ use tollgate_standin::stripe::{self, Stripe};
 
 use super::paid::{Most, agrees, most_paid, refunded};
 use super::{Entitled, Oracle};
+use crate::actors::neighbours::is_other_stacks;
 use crate::market::Edition;
-use crate::neighbours::is_other_stacks;
 use crate::operator::{Operated, Standing};
 use crate::run::Sim;
 
@@ -40,7 +40,7 @@ impl Oracle<'_> {
             if stripe.customer(customer.as_str()).is_ok_and(|row| row.deleted) {
                 continue;
             }
-            let neighbours = &self.sim.lives.neighbours.subscriptions;
+            let neighbours = &self.sim.actors.neighbours.subscriptions;
             let rows = stripe.subscriptions_of(customer.as_str()).into_iter();
             for row in rows.filter(|row| !neighbours.contains(&row.id)) {
                 if let Some(most) = self.counts(account, &stripe, row, problems) {
@@ -73,7 +73,7 @@ impl Oracle<'_> {
 
     /// What operators' acts on an account come to.
     pub(super) fn operated(&self, account: &Account) -> Standing {
-        self.sim.lives.operated.get(&account.id).map(Operated::standing).unwrap_or_default()
+        self.sim.actors.operated.get(&account.id).map(Operated::standing).unwrap_or_default()
     }
 
     /// What a live subscription still gives that sells nothing known: the plan that it gave itself,
@@ -108,16 +108,16 @@ impl Oracle<'_> {
     fn held(&self, stripe: &Stripe, account: &Account, customers: &[&CustomerId]) -> bool {
         let recorded = |id: &str| account.access.disputes.keys().any(|known| known.as_str() == id);
         // On whichever account it was lifted: it goes with its customer, and stays so.
-        let standings = self.sim.lives.operated.values().map(Operated::standing);
+        let standings = self.sim.actors.operated.values().map(Operated::standing);
         let lifted: Vec<_> = standings.flat_map(|standing| standing.lifted).collect();
-        let elsewhere = &self.sim.lives.moves.lifted_elsewhere;
+        let elsewhere = &self.sim.actors.moves.lifted_elsewhere;
         let holding =
             |id: &DisputeId| account.access.disputes.get(id) == Some(&DisputeMark::Holding);
         let lifted = |id: &str| {
             lifted.iter().any(|lifted| lifted.as_str() == id)
                 || elsewhere.iter().any(|it| it.as_str() == id && !holding(it))
         };
-        self.sim.lives.disputes.iter().filter(|id| !lifted(id)).any(|id| {
+        self.sim.actors.disputes.iter().filter(|id| !lifted(id)).any(|id| {
             stripe.dispute(id).is_ok_and(|dispute| {
                 let charge = stripe.charge(&dispute.charge);
                 let ours = charge.is_ok_and(|charge| {

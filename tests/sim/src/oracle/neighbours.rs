@@ -11,7 +11,7 @@ impl Oracle<'_> {
     /// What other products' customers and another stack's do is on record as ignored, at the
     /// latest when what failed too often was replayed; and nothing of theirs is cancelled or shut.
     pub(super) fn neighbours(&mut self) {
-        let neighbours = &self.sim.lives.neighbours;
+        let neighbours = &self.sim.actors.neighbours;
         let mut problems = Vec::new();
         for record in self.sim.world.ledger.events().into_iter().map(|event| event.record) {
             let ignored = record.outcome == Outcome::Ignored && record.account.is_none();
@@ -41,7 +41,7 @@ impl Oracle<'_> {
         let Some(subject) = record.envelope().map(|envelope| &envelope.subject) else {
             return false;
         };
-        let is_neighbour = |id: &str| self.sim.lives.neighbours.customers.contains(id);
+        let is_neighbour = |id: &str| self.sim.actors.neighbours.customers.contains(id);
         let charge = subject.charge.as_ref().map(ChargeId::as_str);
         let charged = charge.is_some_and(|charge| {
             let stripe = self.sim.world.stripe.account();

@@ -29,7 +29,7 @@ impl Oracle<'_> {
     /// What was remembered of the account's person before its user signed up, unless an operator
     /// has released it since.
     fn remembered(&self, account: &Account) -> Option<Remembered> {
-        let acts = self.sim.lives.operated.get(&account.id);
+        let acts = self.sim.actors.operated.get(&account.id);
         if acts.is_some_and(Operated::releases) || account.access.hold.is_some() {
             return None;
         }

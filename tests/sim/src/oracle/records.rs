@@ -50,7 +50,7 @@ impl Oracle<'_> {
     /// What the owner made by hand is never touched.
     pub(super) fn owners_keys(&mut self) {
         let mut problems = Vec::new();
-        for (id, plan) in &self.sim.lives.owners_keys {
+        for (id, plan) in &self.sim.actors.owners_keys {
             let key = self.keys.iter().find(|key| key.id == *id);
             let as_made = key.is_some_and(|key| key.enabled && key.plans == [plan.clone()].into());
             if !as_made {

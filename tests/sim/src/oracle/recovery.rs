@@ -12,7 +12,7 @@ use tollgate_standin::stripe;
 use super::entitlement::PLANS;
 use super::paid::refunded;
 use super::{Oracle, Violation, ends_with_refund, named_as_sub, rank, rank_of};
-use crate::neighbours::is_other_stacks;
+use crate::actors::neighbours::is_other_stacks;
 use crate::operator::Operated;
 use crate::recovery::{RECOVERY, Recovery, SINCE_THE_LOSS, is_guessed};
 use crate::run::Sim;
@@ -20,7 +20,7 @@ use crate::run::Sim;
 /// Compares a world whose ledger was recovered with what it should be.
 pub fn judge_recovery(sim: &Sim) -> Vec<Violation> {
     let mut oracle = Oracle::new(sim);
-    let Some(recovery) = sim.recovery.as_ref().filter(|_| !sim.lives.takes_subs) else {
+    let Some(recovery) = sim.recovery.as_ref().filter(|_| !sim.actors.takes_subs) else {
         return oracle.found;
     };
     for user in sim.world.cognito.users() {
@@ -58,7 +58,7 @@ impl Oracle<'_> {
         let has = open.iter().map(|key| self.rank_of_key(key)).max();
         let mut problems = Vec::new();
         if self.is_shut(recovery, id) && has.is_some() {
-            let told = self.sim.lives.operated.get(id).map(|it| &it.acts);
+            let told = self.sim.actors.operated.get(id).map(|it| &it.acts);
             problems.push(format!("an operator has held or closed it, and it is served: {told:?}"));
         }
         let listed = self.is_listed(recovery, id) || self.is_guess(&access);
@@ -97,7 +97,7 @@ impl Oracle<'_> {
     /// Whether an operator wants somebody out, as far as that had come when the ledger was lost, or
     /// was said since.
     fn is_shut(&self, recovery: &Recovery, id: &AccountId) -> bool {
-        let operated = self.sim.lives.operated.get(id);
+        let operated = self.sim.actors.operated.get(id);
         let since = operated.map(|it| it.standing_since(SINCE_THE_LOSS)).unwrap_or_default();
         recovery.shut.contains(id) || since.held || since.closed
     }
@@ -111,7 +111,7 @@ impl Oracle<'_> {
     fn is_listed(&self, recovery: &Recovery, id: &AccountId) -> bool {
         let listed = &recovery.listed;
         let pays = |customer: &CustomerId| {
-            let owners = self.sim.lives.pays_for.get(customer.as_str());
+            let owners = self.sim.actors.pays_for.get(customer.as_str());
             owners.is_some_and(|owners| owners.contains(id))
         };
         listed.accounts.contains(id) || listed.customers.iter().any(pays)
@@ -124,7 +124,7 @@ impl Oracle<'_> {
 
     /// Whether nothing stands against serving an account.
     fn may_be_served(&self, recovery: &Recovery, user: &PoolUser, access: &Access) -> bool {
-        let operated = self.sim.lives.operated.get(&user.id);
+        let operated = self.sim.actors.operated.get(&user.id);
         let shut = operated.is_some_and(|it| {
             let standing = it.standing();
             standing.held || standing.closed || it.may_be_closed
@@ -148,9 +148,9 @@ impl Oracle<'_> {
         let links = self.sim.world.ledger.links();
         let mut best_sold = 0;
         let mut bounds = Bounds { least: 0, most: 0, by: None };
-        for (customer, owners) in &self.sim.lives.pays_for {
+        for (customer, owners) in &self.sim.actors.pays_for {
             let linked = links.iter().any(|(it, to)| it.as_str() == customer && to == id);
-            let moved = self.sim.lives.moves.touched(customer);
+            let moved = self.sim.actors.moves.touched(customer);
             if !owners.contains(id) && !linked && !moved {
                 continue;
             }
@@ -165,7 +165,7 @@ impl Oracle<'_> {
                 }
             }
         }
-        let operated = self.sim.lives.operated.get(id);
+        let operated = self.sim.actors.operated.get(id);
         let had = recovery.had.get(id).copied();
         let sold = recovery.before.get(id).and_then(|it| rank_of(&it.access.given.as_ref()?.plan));
         best_sold = best_sold.max(sold.unwrap_or(0));
@@ -200,7 +200,7 @@ impl Oracle<'_> {
     fn sells(&self, stripe: &stripe::Stripe, row: &stripe::Subscription) -> (usize, usize) {
         use stripe::Status::{Active, Trialing};
         let sim = self.sim;
-        let other = sim.lives.neighbours.subscriptions.contains(&row.id);
+        let other = sim.actors.neighbours.subscriptions.contains(&row.id);
         if row.status.is_final() || other || is_other_stacks(&row.metadata) {
             return (0, 0);
         }

@@ -15,8 +15,8 @@ use tollgate_standin::api_gateway::{
 };
 
 use super::Gated;
-use crate::bugs::Bug;
 use crate::gate::failure;
+use crate::planted::Bug;
 
 impl Gated<ApiGatewayStandin> {
     async fn through_gate<T>(

@@ -6,8 +6,8 @@ use tollgate_events::Envelope;
 
 use tollgate_standin::sqs::{Model, Outgoing, SqsError, SqsStandin};
 
-use crate::bugs::Bug;
 use crate::gate::{Gate, failure};
+use crate::planted::Bug;
 
 /// The most messages in a batch.
 const BATCH: usize = 10;

@@ -19,8 +19,8 @@ use tollgate_standin::stripe::{
 };
 
 use super::Gated;
-use crate::bugs::Bug;
 use crate::gate::failure;
+use crate::planted::Bug;
 
 impl Gated<StripeStandin> {
     /// One call through the gate.

@@ -13,8 +13,8 @@ use tollgate_events::AccountId;
 use tollgate_standin::cognito::{Code, CognitoError, CognitoStandin, PAGE, User, UserStatus};
 
 use super::Gated;
-use crate::bugs::Bug;
 use crate::gate::failure;
+use crate::planted::Bug;
 
 const API_ID: &str = "custom:apiid";
 const PLAN: &str = "custom:plan";

@@ -7,7 +7,7 @@ use tollgate_core::ports::{Class, Request};
 
 use super::scene::{Refuses, Scene};
 use crate::executor::block_on;
-use crate::run::worker_on;
+use crate::workers::worker_on;
 
 fn api(scene: &Scene) -> AccountApi<World> {
     AccountApi::new(worker_on(&scene.world), "https://shop.example/account")
@@ -67,10 +67,10 @@ fn a_page_is_a_page_without_its_usage() {
     let throttled = Class::Throttled { after: None };
     for (class, is_shown) in [(throttled, true), (Class::Unavailable, true), (Class::Denied, false)]
     {
-        let weather = Refuses::new(class, |call| call.operation == "GetUsage");
-        let scene = Scene::under(weather.clone());
+        let faults = Refuses::new(class, |call| call.operation == "GetUsage");
+        let scene = Scene::under(faults.clone());
         let ann = scene.sign_up("ann");
-        weather.switch(true);
+        faults.switch(true);
         let view = block_on(api(&scene).overview(&ann));
         assert_eq!(view.is_ok(), is_shown, "{class:?}");
         assert!(view.is_err() || view.is_ok_and(|it| it.usage.is_some_and(|it| it.used.is_none())));
@@ -86,7 +86,7 @@ fn usage_is_asked_for_once_a_minute_and_says_as_of_when_it_is() {
     let began = scene.world.clock.time();
     let mut seen = Vec::new();
     for _ in 0..7 {
-        let view = block_on(api.overview(&ann)).expect("the weather is fair");
+        let view = block_on(api.overview(&ann)).expect("nothing fails");
         let usage = view.usage.expect("the free plan has a quota");
         assert_eq!(usage.used, Some(0));
         seen.push(usage.as_of.expect("it was counted").duration_since(began).as_secs());

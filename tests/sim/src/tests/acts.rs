@@ -351,7 +351,7 @@ fn what_was_done_to_a_retiring_key_by_hand_stops_no_change_of_plan() {
                 model.delete_usage_plan_key(free.as_str(), &old, now).unwrap();
             }
         });
-        let report = crate::fair::compare(&scene.worker, 3).unwrap();
+        let report = crate::comparison::compare(&scene.worker, 3).unwrap();
         assert_eq!(report.wakes(), usize::from(!deleted), "{report:?}");
         scene.later(SignedDuration::ZERO);
         scene.buy(&ann, "pro_monthly");
@@ -386,7 +386,7 @@ fn a_retiring_key_is_nobodys_orphan() {
     let ann = scene.sign_up("ann");
     scene.operate(&ann, Act::RotateKey { overlap: SignedDuration::from_hours(5) });
     scene.world.clock.advance(SignedDuration::from_mins(5));
-    let report = crate::fair::compare(&scene.worker, 3).unwrap();
+    let report = crate::comparison::compare(&scene.worker, 3).unwrap();
     assert_eq!((report.orphans, report.wakes()), (0, 0), "{report:?}");
 }
 
@@ -492,20 +492,20 @@ fn a_released_account_whose_user_is_gone_is_closed_again() {
 fn what_waits_goes_with_its_customer() {
     for more_comes in [false, true] {
         let throttled = Class::Throttled { after: None };
-        let weather = Refuses::new(throttled, |call| call.service == Service::ApiGateway);
-        let scene = Scene::under(weather.clone());
+        let faults = Refuses::new(throttled, |call| call.service == Service::ApiGateway);
+        let scene = Scene::under(faults.clone());
         let (ann, bob) = (scene.sign_up("ann"), scene.sign_up("bob"));
         scene.buy(&bob, "pro_monthly");
         let events = scene.events().into_iter();
         let mut events = events.filter(|event| event.subject.customer.is_some());
         let (event, more) = (events.next().unwrap(), events.next().unwrap());
-        weather.switch(true);
+        faults.switch(true);
         let deferred = scene.handle(std::slice::from_ref(&event)).outcomes;
         assert_eq!(deferred, [(Outcome::Deferred, 1)].into());
         let cus = customer(&scene, &bob);
         scene.act(&bob, Act::Unlink { customer: cus.clone() }).unwrap();
         scene.act(&ann, Act::Link { customer: cus.clone() }).unwrap();
-        weather.switch(false);
+        faults.switch(false);
         let (mut of_bob, of_ann): (Vec<_>, Vec<_>) =
             scene.wakes().into_iter().partition(|wake| wake.kind == "operator.unlink");
         of_bob.extend(more_comes.then(|| more.clone()));
@@ -681,7 +681,7 @@ fn a_released_customer_is_linked_by_no_event() {
         assert!(record.detail.is_some_and(|it| it.contains(expected.2)));
     }
     // A sweep over everything cannot link it either.
-    crate::fair::compare(&scene.worker, 3).unwrap();
+    crate::comparison::compare(&scene.worker, 3).unwrap();
     scene.later(SignedDuration::from_mins(20));
     scene.later(SignedDuration::from_mins(20));
     assert_eq!(link(&scene), CustomerLink::Released { from: ann.clone() });

@@ -6,7 +6,7 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-use crate::gate::{Call, Weather};
+use crate::gate::{Call, Faults};
 use jiff::{SignedDuration, Timestamp};
 use tollgate_core::account::Status;
 use tollgate_core::batch::BatchReport;
@@ -14,7 +14,7 @@ use tollgate_events::{AccountId, Envelope};
 use tollgate_standin::clock::VirtualClock;
 
 use super::scene::Scene;
-use crate::run::dawn;
+use crate::world::dawn;
 
 /// How long a step of a call takes: a call takes two.
 const STEP: SignedDuration = SignedDuration::from_millis(8);
@@ -25,8 +25,8 @@ struct Slow {
     until: Mutex<Option<(String, Timestamp)>>,
 }
 
-impl Weather for Slow {
-    fn holds(&self, call: &Call) -> bool {
+impl Faults for Slow {
+    fn delays(&self, call: &Call) -> bool {
         let until = self.until.lock().unwrap_or_else(PoisonError::into_inner);
         until
             .as_ref()
@@ -66,7 +66,7 @@ impl Timed {
         let world = &self.scene.world;
         let subscribes = |n: usize| {
             let name = format!("u{n}");
-            let id = world.cognito.sign_up_confirmed(&name, &crate::lives::address(&name));
+            let id = world.cognito.sign_up_confirmed(&name, &crate::actors::address(&name));
             let id = id.expect("free");
             let bought = self.scene.buy(&id, "basic_monthly");
             assert_eq!(self.handle(&self.scene.events()).0.failed, [""; 0]);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::gate::{Call, Weather};
+use crate::gate::{Call, Faults};
 use jiff::SignedDuration;
 use tollgate_core::account::Status;
 use tollgate_core::batch::{Message, park_dead_letters};
@@ -14,14 +14,14 @@ use tollgate_operator::Act;
 use tollgate_standin::stripe::{Card, NewCustomer, SubscriptionData};
 
 use super::scene::Scene;
+use crate::actors::address;
 use crate::executor::block_on;
-use crate::lives::address;
 
 /// A mistake in the code that shows once, with a first key.
 #[derive(Default)]
 struct Panics(AtomicBool);
 
-impl Weather for Panics {
+impl Faults for Panics {
     fn before(&self, call: &Call) -> PortResult<()> {
         let first = call.operation == "CreateApiKey" && !self.0.swap(true, Ordering::Relaxed);
         assert!(!first, "a mistake");
@@ -77,7 +77,7 @@ fn dead_letters_are_parked_and_lose_nothing() {
     let scene = Scene::new();
     let ann = scene.sign_up("ann");
     scene.buy(&ann, "pro_monthly");
-    scene.act(&ann, Act::Hold).expect("the weather is fair");
+    scene.act(&ann, Act::Hold).expect("nothing fails");
     let events = [scene.events().swap_remove(0), scene.wakes().swap_remove(0)];
     let batch: Vec<_> = events
         .iter()
@@ -92,7 +92,7 @@ fn dead_letters_are_parked_and_lose_nothing() {
     let report = block_on(park_dead_letters(ledger, clock, &batch));
     assert_eq!((report.failed.len(), report.outcomes), (0, [(Outcome::Parked, 2)].into()));
     let detail = |event: &Envelope| {
-        let stored = block_on(ledger.event(&event.event_ref())).expect("the weather is fair");
+        let stored = block_on(ledger.event(&event.event_ref())).expect("nothing fails");
         let record = stored.expect("it is on record").record;
         assert_eq!((record.outcome, record.envelope()), (Outcome::Parked, Some(event)));
         record.detail.unwrap_or_default()
@@ -118,7 +118,7 @@ fn a_dead_letter_of_what_was_handled_since_is_none() {
     let dies = |event: &Envelope| {
         let report = block_on(park_dead_letters(ledger, clock, &[message(event.encode())]));
         assert_eq!(report.failed, [""; 0]);
-        let stored = block_on(ledger.event(&event.event_ref())).expect("the weather is fair");
+        let stored = block_on(ledger.event(&event.event_ref())).expect("nothing fails");
         let stored = stored.expect("it is on record");
         (stored.record.outcome, stored.record.detail, report.outcomes)
     };

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::gate::{Call, Weather, failure};
+use crate::gate::{Call, Faults, failure};
 use jiff::SignedDuration;
 use tollgate_core::account::{KeyId, Status};
 use tollgate_core::converge::{BETWEEN_PLANS, DUE, OLD_KEY_BETWEEN_PLANS};
@@ -70,10 +70,10 @@ fn what_passes_is_waited_for_where_the_key_is() {
         (Class::NotFound, 7),
         (Class::LimitExceeded, 7),
     ] {
-        let weather = refuses(class, ATTACH, 7);
-        let scene = Scene::under(weather.clone());
+        let faults = refuses(class, ATTACH, 7);
+        let scene = Scene::under(faults.clone());
         let ann = upgrading(&scene);
-        weather.switch(true);
+        faults.switch(true);
         scene.world.gate.take_calls();
         let began = scene.world.clock.time();
         assert_eq!(scene.handle(&scene.events()).failed, [""; 0], "{class:?}");
@@ -92,10 +92,10 @@ fn what_passes_is_waited_for_where_the_key_is() {
 fn what_does_not_pass_is_told_at_once() {
     for (class, outcome) in [(Class::Denied, Outcome::Deferred), (Class::Invalid, Outcome::Parked)]
     {
-        let weather = refuses(class, ATTACH, usize::MAX);
-        let scene = Scene::under(weather.clone());
+        let faults = refuses(class, ATTACH, usize::MAX);
+        let scene = Scene::under(faults.clone());
         upgrading(&scene);
-        weather.switch(true);
+        faults.switch(true);
         scene.world.gate.take_calls();
         let report = scene.handle(&scene.events());
         assert_eq!(report.outcomes.keys().collect::<Vec<_>>(), [&outcome], "{class:?}");
@@ -107,10 +107,10 @@ fn what_does_not_pass_is_told_at_once() {
 /// resumes it tries what is missing, and looks at nothing.
 #[test]
 fn what_the_lease_is_too_short_for_goes_on_at_once() {
-    let weather = refuses(Class::Throttled { after: None }, ATTACH, usize::MAX);
-    let scene = Scene::under(weather.clone());
+    let faults = refuses(Class::Throttled { after: None }, ATTACH, usize::MAX);
+    let scene = Scene::under(faults.clone());
     let ann = upgrading(&scene);
-    weather.switch(true);
+    faults.switch(true);
     let events = scene.events();
     let began = scene.world.clock.time();
     let report = scene.handle(&events);
@@ -124,7 +124,7 @@ fn what_the_lease_is_too_short_for_goes_on_at_once() {
 
     let wakes = scene.wakes();
     assert_eq!(wakes.iter().map(|it| it.kind.as_str()).collect::<Vec<_>>(), [BETWEEN_PLANS]);
-    weather.switch(false);
+    faults.switch(false);
     scene.world.gate.take_calls();
     assert_eq!(scene.handle(&wakes).failed, [""; 0]);
     assert_eq!(of_the_control_plane(&scene), [ATTACH]);
@@ -174,15 +174,15 @@ fn whoever_is_between_two_plans_comes_first() {
 /// The wake itself cannot be sent: the messages come again.
 #[test]
 fn a_wake_that_the_queue_refuses_leaves_the_messages() {
-    let weather = refuses(Class::Throttled { after: None }, ATTACH, usize::MAX);
-    let scene = Scene::under(weather.clone());
+    let faults = refuses(Class::Throttled { after: None }, ATTACH, usize::MAX);
+    let scene = Scene::under(faults.clone());
     let ann = upgrading(&scene);
-    weather.switch(true);
+    faults.switch(true);
     let events = scene.events();
     scene.world.sqs.set_down(true);
     assert_eq!(scene.handle(&events).failed.len(), events.len());
     scene.world.sqs.set_down(false);
-    weather.switch(false);
+    faults.switch(false);
     assert_eq!(scene.handle(&events).failed, [""; 0]);
     assert_eq!(scene.seen(&ann), on_pro());
 }
@@ -202,13 +202,13 @@ fn a_replaced_key_between_two_plans_is_not_left_either() {
         let ann = scene.sign_up("ann");
         scene.account(&ann).key().expect("it has one").id.clone()
     };
-    let weather = refuses_the_key(Class::Throttled { after: None }, ATTACH, &first);
-    let scene = Scene::under(weather.clone());
+    let faults = refuses_the_key(Class::Throttled { after: None }, ATTACH, &first);
+    let scene = Scene::under(faults.clone());
     let (ann, bought) = on_basic(&scene);
     scene.operate(&ann, Act::RotateKey { overlap: SignedDuration::from_hours(24) });
     assert_eq!(scene.account(&ann).access.retiring[0].id, first);
     change_to_pro(&scene, &bought);
-    weather.switch(true);
+    faults.switch(true);
     let events = scene.events();
     assert_eq!(scene.handle(&events).failed, [""; 0]);
     let left = scene.account(&ann);
@@ -220,7 +220,7 @@ fn a_replaced_key_between_two_plans_is_not_left_either() {
         wakes.iter().map(|it| it.kind.as_str()).collect::<Vec<_>>(),
         [OLD_KEY_BETWEEN_PLANS]
     );
-    weather.switch(false);
+    faults.switch(false);
     scene.world.gate.take_calls();
     assert_eq!(scene.handle(&wakes).failed, [""; 0]);
     assert_eq!(of_the_control_plane(&scene), [ATTACH]);
@@ -229,12 +229,12 @@ fn a_replaced_key_between_two_plans_is_not_left_either() {
 }
 
 /// A worker took the key off its plan and died before it wrote that down.
-fn left_in_between(scene: &Scene, weather: &Refuses) -> (AccountId, Vec<Envelope>) {
+fn left_in_between(scene: &Scene, faults: &Refuses) -> (AccountId, Vec<Envelope>) {
     let ann = upgrading(scene);
-    weather.switch(true);
+    faults.switch(true);
     let events = scene.events();
     assert_eq!(scene.handle(&events).failed.len(), events.len());
-    weather.switch(false);
+    faults.switch(false);
     let left = scene.account(&ann);
     assert!(left.open && left.access.usage_plan.is_some(), "the ledger does not know of it");
     // Its lease is over.
@@ -261,10 +261,10 @@ fn dies_in_between(
 fn who_takes_over_looks_until_it_is_known() {
     let throttled = Class::Throttled { after: Some(SignedDuration::from_secs(90)) };
     for operation in ["GetApiKey", "GetUsagePlans", "GET /v1/subscriptions", "AdminGetUser"] {
-        let (kill, weather) = dies_in_between(throttled, operation, 7);
-        let scene = Scene::under(Arc::new(Both(kill.clone(), weather.clone())));
+        let (kill, faults) = dies_in_between(throttled, operation, 7);
+        let scene = Scene::under(Arc::new(Both(kill.clone(), faults.clone())));
         let (ann, events) = left_in_between(&scene, &kill);
-        weather.switch(true);
+        faults.switch(true);
         let began = scene.world.clock.time();
         assert_eq!(scene.handle(&events).failed, [""; 0], "{operation}");
         assert_eq!(scene.seen(&ann), on_pro(), "{operation}");
@@ -278,13 +278,13 @@ fn who_takes_over_looks_until_it_is_known() {
 #[test]
 fn who_is_not_known_by_the_leases_end_is_woken_at_once() {
     let throttled = Class::Throttled { after: None };
-    let (kill, weather) = dies_in_between(throttled, "GetApiKey", usize::MAX);
-    let scene = Scene::under(Arc::new(Both(kill.clone(), weather.clone())));
+    let (kill, faults) = dies_in_between(throttled, "GetApiKey", usize::MAX);
+    let scene = Scene::under(Arc::new(Both(kill.clone(), faults.clone())));
     let (ann, events) = left_in_between(&scene, &kill);
-    weather.switch(true);
+    faults.switch(true);
     let report = scene.handle(&events);
     assert_eq!(report.outcomes.get(&Outcome::Deferred), Some(&events.len()));
-    weather.switch(false);
+    faults.switch(false);
     let wakes = scene.wakes();
     assert_eq!(wakes.iter().map(|it| it.kind.as_str()).collect::<Vec<_>>(), [BETWEEN_PLANS]);
     assert_eq!(scene.handle(&wakes).failed, [""; 0]);
@@ -296,8 +296,8 @@ fn who_is_not_known_by_the_leases_end_is_woken_at_once() {
 #[test]
 fn a_key_that_was_refused_in_between_is_accepted_again() {
     let throttled = Class::Throttled { after: None };
-    let weather = refuses(throttled, ATTACH, usize::MAX);
-    let scene = Scene::under(weather.clone());
+    let faults = refuses(throttled, ATTACH, usize::MAX);
+    let scene = Scene::under(faults.clone());
     let ann = upgrading(&scene);
     let disabled = |scene: &Scene| {
         let key = scene.account(&ann).key().expect("it has one").id.clone();
@@ -305,12 +305,12 @@ fn a_key_that_was_refused_in_between_is_accepted_again() {
         scene.world.api_gateway.scene(|model, _| model.keys().any(refused))
     };
     scene.world.cognito.disable_user("ann").expect("there is one");
-    weather.switch(true);
+    faults.switch(true);
     let events = [scene.told_of_the_pool(), scene.events()].concat();
     let report = scene.handle(&events);
     assert_eq!(report.outcomes.get(&Outcome::Deferred), Some(&events.len()));
     assert!(disabled(&scene) && scene.account(&ann).access.status == Status::Active);
-    weather.switch(false);
+    faults.switch(false);
     scene.world.cognito.enable_user("ann").expect("there is one");
     scene.wakes();
     assert_eq!(scene.handle(&scene.told_of_the_pool()).failed, [""; 0]);
@@ -324,8 +324,8 @@ fn a_key_that_was_refused_in_between_is_accepted_again() {
 fn a_successor_that_was_placed_is_not_left_either() {
     let throttled = Class::Throttled { after: Some(SignedDuration::from_secs(90)) };
     let untold = Refuses::new(throttled, |call| call.operation == "AdminUpdateUserAttributes");
-    let weather = refuses(throttled, ATTACH, 7);
-    let scene = Scene::under(Arc::new(Both(untold.clone(), weather.clone())));
+    let faults = refuses(throttled, ATTACH, 7);
+    let scene = Scene::under(Arc::new(Both(untold.clone(), faults.clone())));
     let (ann, bought) = on_basic(&scene);
     untold.switch(true);
     scene.operate(&ann, Act::RotateKey { overlap: SignedDuration::ZERO });
@@ -334,15 +334,15 @@ fn a_successor_that_was_placed_is_not_left_either() {
     assert!(placed.open && placed.access.usage_plan.is_some());
     untold.switch(false);
     change_to_pro(&scene, &bought);
-    weather.switch(true);
+    faults.switch(true);
     assert_eq!(scene.handle(&scene.events()).failed, [""; 0]);
     assert_eq!(scene.seen(&ann), on_pro());
 }
 
-/// Two kinds of weather at once.
+/// Two kinds of faults at once.
 struct Both(Arc<Refuses>, Arc<Refuses>);
 
-impl Weather for Both {
+impl Faults for Both {
     fn before(&self, call: &Call) -> PortResult<()> {
         self.0.before(call)?;
         self.1.before(call)
@@ -352,7 +352,7 @@ impl Weather for Both {
 /// Takes the key off its plan and does not say so, once; and refuses what `Refuses` does.
 struct Unanswered(Arc<Refuses>, AtomicUsize);
 
-impl Weather for Unanswered {
+impl Faults for Unanswered {
     fn before(&self, call: &Call) -> PortResult<()> {
         self.0.before(call)
     }
@@ -372,10 +372,10 @@ impl Weather for Unanswered {
 #[test]
 fn an_answer_that_was_lost_is_looked_for_until_it_is_known() {
     let throttled = Class::Throttled { after: Some(SignedDuration::from_secs(90)) };
-    let weather = refuses(throttled, "GetApiKey", 7);
-    let scene = Scene::under(Arc::new(Unanswered(weather.clone(), AtomicUsize::new(0))));
+    let faults = refuses(throttled, "GetApiKey", 7);
+    let scene = Scene::under(Arc::new(Unanswered(faults.clone(), AtomicUsize::new(0))));
     let ann = upgrading(&scene);
-    weather.switch(true);
+    faults.switch(true);
     let began = scene.world.clock.time();
     assert_eq!(scene.handle(&scene.events()).failed, [""; 0]);
     assert_eq!(scene.seen(&ann), on_pro());

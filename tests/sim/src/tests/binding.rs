@@ -20,13 +20,13 @@ use tollgate_standin::world::{BULK_QUEUE, POOL_ID};
 use super::scene::{Refuses, Scene};
 use super::wrong_key::{elsewhere, handle_all, on_pro, on_record, paying};
 use crate::executor::block_on;
-use crate::run::worker_on;
+use crate::workers::worker_on;
 
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
 const MONTH: SignedDuration = SignedDuration::from_hours(31 * 24 + 2);
 
 fn stack(scene: &Scene) -> StackRecord {
-    block_on(scene.world.ledger.stack()).expect("fair")
+    block_on(scene.world.ledger.stack()).expect("nothing fails")
 }
 
 fn bound_to(scene: &Scene) -> (Option<String>, Option<String>) {
@@ -213,22 +213,22 @@ fn an_instance_asks_once_an_hour() {
 fn what_could_not_be_asked_is_not_believed() {
     for (service, operation) in [(Service::Stripe, "GET /v1/account"), (Service::Ledger, "GetItem")]
     {
-        let weather = Refuses::new(Class::Unavailable, move |call| {
+        let faults = Refuses::new(Class::Unavailable, move |call| {
             call.operation == operation && (service == Service::Stripe || call.subject == "stack")
         });
-        let mut scene = Scene::under(weather.clone());
+        let mut scene = Scene::under(faults.clone());
         let ann = scene.sign_up("ann");
         let bought = scene.buy(&ann, "pro_monthly");
         handle_all(&scene);
         scene.world.stripe.account().cancel(&bought, When::Now).expect("it is live");
         let events = scene.events();
         scene.worker = worker_on(&elsewhere(&scene.world, true));
-        weather.switch(true);
+        faults.switch(true);
         for _ in 0..2 {
             assert_eq!(scene.handle(&events).failed.len(), events.len(), "they come again");
             scene.world.clock.advance(SignedDuration::from_mins(3));
         }
-        weather.switch(false);
+        faults.switch(false);
         assert_eq!(scene.handle(&events).systemic, 1, "and then it does not fit");
         assert_eq!(scene.seen(&ann).0, "pro");
     }
@@ -238,9 +238,9 @@ fn what_could_not_be_asked_is_not_believed() {
 /// asked Stripe.
 #[test]
 fn a_sign_up_needs_no_stripe() {
-    let weather = Refuses::new(Class::Unavailable, |call| call.service == Service::Stripe);
-    let scene = Scene::under(weather.clone());
-    weather.switch(true);
+    let faults = Refuses::new(Class::Unavailable, |call| call.service == Service::Stripe);
+    let scene = Scene::under(faults.clone());
+    faults.switch(true);
     let ann = scene.sign_up("ann");
     assert_eq!(scene.seen(&ann), ("free".into(), Status::Active, "free".into()));
 }

@@ -15,7 +15,7 @@ use tollgate_standin::stripe::{Card, When};
 
 use super::scene::{Refuses, Scene};
 use crate::executor::block_on;
-use crate::run::worker_on;
+use crate::workers::worker_on;
 
 /// A catalog in which what is sold as pro is basic: a mistake, with a new revision.
 pub(super) fn demoting(world: &World) -> Catalog {
@@ -79,7 +79,7 @@ fn a_wrong_catalog_takes_ten_plans_and_then_waits_for_an_operator() {
     scene.worker = mistaken(&scene);
     let parked = look_at_all(&scene, &drift(&scene, &ids, "1"));
     assert_eq!((on_pro(&scene, &ids), parked), (4, 4));
-    let stack = block_on(scene.world.ledger.stack()).expect("the weather is fair");
+    let stack = block_on(scene.world.ledger.stack()).expect("nothing fails");
     assert!(stack.blast.stopped);
 
     // The day after, it is still stopped; the accounts are as they were, and say so.
@@ -104,7 +104,7 @@ fn a_wrong_catalog_takes_ten_plans_and_then_waits_for_an_operator() {
 
     // An operator accepts.
     let until = scene.world.clock.time() + SignedDuration::from_hours(1);
-    assert!(block_on(accept_blast(&scene.world.ledger, until)).expect("fair"));
+    assert!(block_on(accept_blast(&scene.world.ledger, until)).expect("nothing fails"));
     scene.worker = mistaken(&scene);
     assert_eq!(look_at_all(&scene, &drift(&scene, &ids, "3")), 0);
     assert_eq!(on_pro(&scene, &ids), 0);
@@ -114,9 +114,9 @@ fn a_wrong_catalog_takes_ten_plans_and_then_waits_for_an_operator() {
 fn a_hundredth_of_many_paying_accounts_is_more_than_ten() {
     let mut scene = Scene::new();
     let (ids, _) = fourteen(&scene);
-    let stack = block_on(scene.world.ledger.stack()).expect("fair");
+    let stack = block_on(scene.world.ledger.stack()).expect("nothing fails");
     let stack = StackRecord { paying: 1_300, ..stack };
-    assert!(block_on(scene.world.ledger.put_stack(&stack)).expect("fair"));
+    assert!(block_on(scene.world.ledger.put_stack(&stack)).expect("nothing fails"));
     scene.worker = mistaken(&scene);
     look_at_all(&scene, &drift(&scene, &ids, "1"));
     assert_eq!(on_pro(&scene, &ids), 1);
@@ -129,9 +129,10 @@ fn a_closing_is_counted_against_all_who_have_a_key() {
         let mut scene = Scene::new();
         let (ids, _) = fourteen(&scene);
         let keys = Some(KeyCount { count: 1_300, at: scene.world.clock.time() });
-        let stack = block_on(scene.world.ledger.stack()).expect("fair");
+        let stack = block_on(scene.world.ledger.stack()).expect("nothing fails");
         assert!(
-            block_on(scene.world.ledger.put_stack(&StackRecord { keys, ..stack })).expect("fair")
+            block_on(scene.world.ledger.put_stack(&StackRecord { keys, ..stack }))
+                .expect("nothing fails")
         );
         if closes {
             scene.worker.ports.cognito = Scene::new().world.cognito.clone();
@@ -168,20 +169,20 @@ fn a_wrong_pool_closes_no_business() {
 /// begun it is brought to its end, whatever has stopped in the meantime.
 #[test]
 fn what_was_let_through_is_counted_once() {
-    let weather =
+    let faults =
         Refuses::new(Class::Throttled { after: None }, |call| call.service == Service::ApiGateway);
-    let mut scene = Scene::under(weather.clone());
+    let mut scene = Scene::under(faults.clone());
     let (ids, _) = fourteen(&scene);
     scene.worker = mistaken(&scene);
-    weather.switch(true);
+    faults.switch(true);
     for run in 0..12 {
         look_at_all(&scene, &drift(&scene, &ids[..1], &run.to_string()));
     }
-    let stack = block_on(scene.world.ledger.stack()).expect("fair");
+    let stack = block_on(scene.world.ledger.stack()).expect("nothing fails");
     assert_eq!((stack.blast.count, stack.blast.stopped), (1, false));
     let stopped = StackRecord { blast: Blast { stopped: true, ..stack.blast.clone() }, ..stack };
-    assert!(block_on(scene.world.ledger.put_stack(&stopped)).expect("fair"));
-    weather.switch(false);
+    assert!(block_on(scene.world.ledger.put_stack(&stopped)).expect("nothing fails"));
+    faults.switch(false);
     look_at_all(&scene, &drift(&scene, &ids, "again"));
     assert_eq!(on_pro(&scene, &ids), 13, "the one that was begun, and no other");
 }

@@ -24,7 +24,7 @@ use tollgate_standin::stripe::{
 use super::blast::{drift, passes};
 use super::scene::Scene;
 use crate::executor::block_on;
-use crate::run::worker_on;
+use crate::workers::worker_on;
 
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 
@@ -184,7 +184,7 @@ fn what_another_stack_sold_makes_no_dispute_ours() {
         .into_iter()
         .map(|event| EventRecord::of(event, Outcome::Parked, scene.world.clock.time()));
     let failed: Vec<_> = failed.collect();
-    block_on(scene.world.ledger.record(&failed)).expect("the weather is fair");
+    block_on(scene.world.ledger.record(&failed)).expect("nothing fails");
     scene.world.stripe.account().warn_of_fraud(&customer).expect("they paid");
     let events = scene.events();
     scene.world.clock.advance(LAG_AT_MOST);
@@ -202,7 +202,7 @@ fn a_wake_that_has_waited_is_settled() {
     let pro = scene.world.stripe.account().price_by_lookup_key("pro_monthly").unwrap().id.clone();
     subscribe(&scene, &customer, &pro, Metadata::default());
     scene.world.stripe.account().take_pending();
-    crate::fair::compare(&scene.worker, 100).expect("the weather is fair");
+    crate::comparison::compare(&scene.worker, 100).expect("nothing fails");
     scene.later(SignedDuration::ZERO);
     assert_eq!(outcomes(&scene)[&Outcome::Waiting], 1);
     let customer = CustomerId::parse(customer).expect("it is an id");
@@ -252,7 +252,7 @@ fn what_our_checkout_sold_is_never_ignored() {
     let text = scene.world.plans_toml.replace("revision = 1", "revision = 2");
     let text = text.replace("[\"pro_monthly\"]", "[\"pro_monthly\", \"newsletter\"]");
     scene.worker.catalog = CatalogFile::parse(&text).expect("it is a catalog").catalog;
-    crate::fair::compare(&scene.worker, 100).expect("the weather is fair");
+    crate::comparison::compare(&scene.worker, 100).expect("nothing fails");
     scene.later(SignedDuration::ZERO);
     assert_eq!(scene.seen(&ann).0, "pro", "at the next comparison");
 }
@@ -342,7 +342,7 @@ fn two_stacks_on_one_stripe_account_leave_each_other_alone() {
         assert!(!outcomes.contains_key(&Outcome::Parked), "{outcomes:?}");
         assert!(!outcomes.contains_key(&Outcome::Waiting), "{outcomes:?}");
         assert!(outcomes[&Outcome::Ignored] > 0);
-        let report = crate::fair::compare(&world.worker, 100).expect("the weather is fair");
+        let report = crate::comparison::compare(&world.worker, 100).expect("nothing fails");
         assert_eq!(report.found, BTreeMap::new(), "nor does a comparison see the other's");
     }
 }

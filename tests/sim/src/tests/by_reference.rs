@@ -10,7 +10,7 @@ use tollgate_standin::stripe::{Card, NewCustomer, SubscriptionData, When};
 
 use super::scene::Scene;
 use crate::executor::block_on;
-use crate::run::worker_on;
+use crate::workers::worker_on;
 
 fn scene() -> Scene {
     let mut scene = Scene::new();

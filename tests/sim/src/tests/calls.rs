@@ -15,7 +15,7 @@ use tollgate_operator::Act;
 use tollgate_standin::world::BULK_QUEUE;
 
 use super::page::PAGE;
-use crate::scene::{Mishap, Scene};
+use crate::scene::{Fault, Scene};
 use end::{Values, end, flaws, summary, values};
 use flows::{Begins, FLOWS, Flow, TURNS, Turn};
 
@@ -33,19 +33,19 @@ struct Played {
 }
 
 /// Plays a flow, with its k-th call (from 1) going wrong or none.
-fn play(flow: &Flow, goes_wrong: Option<(usize, Mishap)>) -> Played {
+fn play(flow: &Flow, goes_wrong: Option<(usize, Fault)>) -> Played {
     play_watched(flow, goes_wrong, &mut |_| ())
 }
 
 /// Plays a flow, with a look at the world wherever the worker waits.
 fn play_watched(
     flow: &Flow,
-    goes_wrong: Option<(usize, Mishap)>,
+    goes_wrong: Option<(usize, Fault)>,
     watch: &mut dyn FnMut(&Scene),
 ) -> Played {
     let (scene, before, act) = begin(flow);
-    if let Some((call, mishap)) = goes_wrong {
-        scene.arm(call, mishap);
+    if let Some((call, fault)) = goes_wrong {
+        scene.arm(call, fault);
     }
     if let Some(act) = act {
         scene.operate_watched(&act, &mut || watch(&scene));
@@ -88,15 +88,15 @@ fn steps_taken(scene: &Scene) -> Vec<String> {
 }
 
 /// All that can go wrong with a call.
-fn mishaps(call: &Call) -> Vec<Mishap> {
-    let failures = failures(call).into_iter().map(Mishap::Fails);
+fn faults_of(call: &Call) -> Vec<Fault> {
+    let failures = failures(call).into_iter().map(Fault::Fails);
     failures
         .chain([
-            Mishap::AnswerLost,
-            Mishap::KilledBefore,
-            Mishap::KilledAfter,
-            Mishap::PausedBefore,
-            Mishap::PausedAfter,
+            Fault::AnswerLost,
+            Fault::KilledBefore,
+            Fault::KilledAfter,
+            Fault::PausedBefore,
+            Fault::PausedAfter,
         ])
         .collect()
 }
@@ -122,8 +122,8 @@ fn failures(call: &Call) -> Vec<Class> {
 }
 
 /// Whether the worker writes into the account that it waits, instead of leaving the message.
-fn is_waited_for(call: &Call, mishap: Mishap) -> bool {
-    let Mishap::Fails(class) = mishap else { return false };
+fn is_waited_for(call: &Call, fault: Fault) -> bool {
+    let Fault::Fails(class) = fault else { return false };
     let error = failure(call.service, call.operation, class, "");
     matches!(error_policy(&error).verdict, Verdict::Wait(_))
 }
@@ -148,29 +148,29 @@ fn differences(path: &str, one: &Value, other: &Value, found: &mut Vec<String>) 
 
 /// Plays a flow with everything that can go wrong at each of its calls.
 fn problems_of(flow: &Flow) -> (usize, Vec<String>) {
-    let fair = play(flow, None);
-    let mut problems = fair.flaws.clone();
-    if fair.calls.len() < flow.at_least {
-        problems.push(format!("{}: only {} calls", flow.name, fair.calls.len()));
+    let calm = play(flow, None);
+    let mut problems = calm.flaws.clone();
+    if calm.calls.len() < flow.at_least {
+        problems.push(format!("{}: only {} calls", flow.name, calm.calls.len()));
     }
-    if fair.summary != flow.ends {
-        problems.push(format!("{}: ends as `{}`", flow.name, fair.summary));
+    if calm.summary != flow.ends {
+        problems.push(format!("{}: ends as `{}`", flow.name, calm.summary));
     }
     let mut played = 0;
-    for (k, call) in (1..).zip(&fair.calls) {
-        for mishap in mishaps(call) {
+    for (k, call) in (1..).zip(&calm.calls) {
+        for fault in faults_of(call) {
             played += 1;
-            let other = play(flow, Some((k, mishap)));
+            let other = play(flow, Some((k, fault)));
             let mut found = other.flaws;
-            differences("", &fair.end, &other.end, &mut found);
-            if is_waited_for(call, mishap) {
+            differences("", &calm.end, &other.end, &mut found);
+            if is_waited_for(call, fault) {
                 // What was done before the wait has a history entry of its own.
                 found.retain(|path| !path.starts_with("/history") && !path.contains("/version:"));
             }
             if !other.struck {
                 found.push("nothing went wrong".into());
             }
-            let at = format!("{}, call {k} {}: {mishap:?}", flow.name, call.operation);
+            let at = format!("{}, call {k} {}: {fault:?}", flow.name, call.operation);
             problems.extend(found.into_iter().map(|problem| format!("{at}: {problem}")));
         }
     }
@@ -198,8 +198,8 @@ fn whatever_goes_wrong_at_any_call_of_any_flow_the_end_is_the_same() {
 fn a_flow_has_no_call_after_its_last() {
     for flow in &FLOWS {
         let calls = play(flow, None).calls.len();
-        assert!(play(flow, Some((calls, Mishap::KilledBefore))).struck, "{}", flow.name);
-        assert!(!play(flow, Some((calls + 1, Mishap::KilledBefore))).struck, "{}", flow.name);
+        assert!(play(flow, Some((calls, Fault::KilledBefore))).struck, "{}", flow.name);
+        assert!(!play(flow, Some((calls + 1, Fault::KilledBefore))).struck, "{}", flow.name);
     }
 }
 
@@ -209,12 +209,12 @@ fn flow_named(name: &str) -> &'static Flow {
 
 /// Plays a flow whose reason goes as soon as its k-th call has gone wrong, before any
 /// redelivery, or when all is at rest. In the end somebody may look for drift.
-fn play_turn(turn: &Turn, goes_wrong: Option<(usize, Mishap)>, look_for_drift: bool) -> Played {
+fn play_turn(turn: &Turn, goes_wrong: Option<(usize, Fault)>, look_for_drift: bool) -> Played {
     let (scene, before, act) = begin(flow_named(turn.flow));
     assert!(act.is_none(), "a turn is of a flow that events begin");
     match goes_wrong {
-        Some((call, mishap)) => {
-            scene.arm(call, mishap);
+        Some((call, fault)) => {
+            scene.arm(call, fault);
             scene.meanwhile(turn.act);
             scene.come_to_rest();
         }
@@ -233,21 +233,21 @@ fn play_turn(turn: &Turn, goes_wrong: Option<(usize, Mishap)>, look_for_drift: b
 }
 
 /// Everything that differs when a call of a flow goes wrong and the flow's reason goes.
-fn problems_of_turn(turn: &Turn, mishaps: &[Mishap], look_for_drift: bool) -> Vec<String> {
+fn problems_of_turn(turn: &Turn, faults: &[Fault], look_for_drift: bool) -> Vec<String> {
     let in_order = play_turn(turn, None, false);
     let mut problems = Vec::new();
     if in_order.summary != turn.ends {
         problems.push(format!("{}, and back: ends as `{}`", turn.flow, in_order.summary));
     }
     for (k, call) in (1..).zip(play(flow_named(turn.flow), None).calls) {
-        for mishap in mishaps {
-            let other = play_turn(turn, Some((k, *mishap)), look_for_drift);
+        for fault in faults {
+            let other = play_turn(turn, Some((k, *fault)), look_for_drift);
             let mut found = Vec::new();
             differences("", &in_order.end, &other.end, &mut found);
             // What never came about is not told.
             found.retain(|path| !path.starts_with("/history") && !path.contains("/version:"));
             found.extend(other.flaws);
-            let at = format!("{}, call {k} {}: {mishap:?}, and back", turn.flow, call.operation);
+            let at = format!("{}, call {k} {}: {fault:?}, and back", turn.flow, call.operation);
             problems.extend(found.into_iter().map(|problem| format!("{at}: {problem}")));
         }
     }
@@ -258,8 +258,8 @@ fn problems_of_turn(turn: &Turn, mishaps: &[Mishap], look_for_drift: bool) -> Ve
 /// looks at the world instead of trusting the ledger.
 #[test]
 fn what_a_dead_worker_left_half_done_is_undone_when_its_reason_has_gone() {
-    let mishaps = [Mishap::KilledBefore, Mishap::KilledAfter, Mishap::AnswerLost];
-    let problems = TURNS.iter().flat_map(|turn| problems_of_turn(turn, &mishaps, false));
+    let faults = [Fault::KilledBefore, Fault::KilledAfter, Fault::AnswerLost];
+    let problems = TURNS.iter().flat_map(|turn| problems_of_turn(turn, &faults, false));
     let problems: Vec<_> = problems.collect();
     assert!(problems.is_empty(), "{}", problems.join("\n"));
 }
@@ -270,15 +270,15 @@ fn what_a_dead_worker_left_half_done_is_undone_when_its_reason_has_gone() {
 /// somebody has held since a backup: it is told, and left.
 #[test]
 fn what_lands_after_its_lease_is_mended_by_a_look() {
-    let mishaps = [Mishap::PausedBefore, Mishap::PausedAfter];
-    let drift = TURNS.iter().flat_map(|turn| problems_of_turn(turn, &mishaps, false));
+    let faults = [Fault::PausedBefore, Fault::PausedAfter];
+    let drift = TURNS.iter().flat_map(|turn| problems_of_turn(turn, &faults, false));
     let drift: Vec<_> = drift.collect();
     let in_the_world =
         |drift: &&String| ["/keys/0/", "/users/0/"].iter().any(|at| drift.contains(at));
     assert_eq!(drift.iter().filter(in_the_world).count(), drift.len(), "{}", drift.join("\n"));
     assert!(drift.iter().all(|drift| drift.contains("PausedBefore")), "{}", drift.join("\n"));
     assert!(!drift.is_empty(), "the caveat has gone: say so in the documentation of `converge`");
-    let late = [Mishap::PausedBefore];
+    let late = [Fault::PausedBefore];
     let left = TURNS.iter().flat_map(|turn| problems_of_turn(turn, &late, true));
     let left: Vec<_> = left.collect();
     let disabled = |left: &&String| left.ends_with("/keys/0/3: true became false");

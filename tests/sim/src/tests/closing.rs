@@ -13,8 +13,8 @@ use tollgate_standin::stripe::{NewSession, SessionStatus, Status as Subscribed, 
 use super::scene::{Refuses, Scene};
 use crate::executor::block_on;
 use crate::market::buy;
-use crate::run::{reads_only, worker_on};
-use crate::scene::Mishap;
+use crate::scene::Fault;
+use crate::workers::{reads_only, worker_on};
 
 /// Ann has an open page of ours; the scene, she, and the session.
 fn about_to_buy() -> (Scene, AccountId, String) {
@@ -26,7 +26,7 @@ fn about_to_buy() -> (Scene, AccountId, String) {
 
 fn clicks(scene: &Scene, id: &AccountId) -> String {
     let api = AccountApi::new(reads_only(worker_on(&scene.world)), "https://shop.invalid");
-    let url = block_on(api.checkout(id, "pro")).expect("the weather is fair");
+    let url = block_on(api.checkout(id, "pro")).expect("nothing fails");
     url.rsplit('/').next().expect("it ends in the session").to_owned()
 }
 
@@ -97,12 +97,12 @@ fn a_page_stays_open_when_its_account_is_made() {
 #[test]
 fn a_session_that_cannot_be_read_holds_up_no_closing() {
     for (class, closes) in [(Class::Invalid, true), (Class::Unavailable, false)] {
-        let weather = Refuses::new(class, |call| call.operation == "GET /v1/checkout/sessions");
-        let scene = Scene::under(weather.clone());
+        let faults = Refuses::new(class, |call| call.operation == "GET /v1/checkout/sessions");
+        let scene = Scene::under(faults.clone());
         let ann = scene.sign_up("ann");
         clicks(&scene, &ann);
         scene.act(&ann, Act::Close).expect("the ledger is up");
-        weather.switch(true);
+        faults.switch(true);
         scene.handle(&scene.wakes());
         assert_eq!(scene.account(&ann).access.status == Status::Closed, closes, "{class:?}");
     }
@@ -186,7 +186,7 @@ fn what_was_cancelled_and_not_told_is_told() {
         let bought = scene.buy(&ann, "pro");
         let before = scene.world.gate.count();
         if let Some(call) = crash {
-            scene.arm(call, Mishap::KilledAfter);
+            scene.arm(call, Fault::KilledAfter);
         }
         scene.come_to_rest();
         let calls = scene.world.gate.calls_since(before);
@@ -198,8 +198,8 @@ fn what_was_cancelled_and_not_told_is_told() {
         let parked = events.filter(|it| it.record.outcome == Outcome::Parked).count();
         (cancel.expect("it is cancelled") + 1, (steps, parked))
     };
-    let (call, fair) = late(None);
-    assert!(fair.0 == 1 && fair.1 > 0, "{fair:?}");
+    let (call, calm) = late(None);
+    assert!(calm.0 == 1 && calm.1 > 0, "{calm:?}");
     let (steps, parked) = late(Some(call)).1;
     assert!(steps == 1 && parked > 0, "{steps} {parked}");
 }
@@ -261,7 +261,7 @@ fn what_is_nobodys_by_an_operators_word_is_not_cancelled() {
         let bought = scene.buy(&ann, "pro");
         let before = scene.world.gate.count();
         if let Some(call) = crash {
-            scene.arm(call, Mishap::KilledBefore);
+            scene.arm(call, Fault::KilledBefore);
             scene.meanwhile(|scene| {
                 let customer =
                     scene.world.stripe.account().customers().next().map(|it| it.id.clone());
@@ -275,8 +275,8 @@ fn what_is_nobodys_by_an_operators_word_is_not_cancelled() {
         let row = scene.world.stripe.account().subscription(&bought.subscription).cloned();
         (cancel, row.expect("it was bought").status)
     };
-    let (cancel, fair) = late(None);
-    assert_eq!(fair, Subscribed::Canceled);
+    let (cancel, calm) = late(None);
+    assert_eq!(calm, Subscribed::Canceled);
     let call = cancel.expect("it is cancelled") + 1;
     assert_eq!(late(Some(call)), (None, Subscribed::Active));
 }

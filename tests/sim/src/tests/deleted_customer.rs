@@ -15,9 +15,9 @@ use tollgate_events::{AccountId, CustomerId};
 use tollgate_standin::stripe::{Card, Settings};
 
 use super::scene::Scene;
-use crate::clicks::both;
+use crate::actors::clicks::both;
 use crate::executor::block_on;
-use crate::run::{reads_only, worker_on};
+use crate::workers::{reads_only, worker_on};
 
 fn api_on(world: &World) -> AccountApi<World> {
     AccountApi::new(reads_only(worker_on(world)), "https://shop.invalid")

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use crate::gate::{Call, Fair, Weather};
+use crate::gate::{Call, Calm, Faults};
 use crate::world::World;
 use jiff::SignedDuration;
 use tollgate_core::account::{
@@ -24,11 +24,13 @@ use tollgate_standin::api_gateway::{KeyPatch, NewApiKey, Patch, PatchOp, Quotas,
 use tollgate_standin::stripe::{Card, Interval, NewCustomer, SubscriptionData, When};
 use tollgate_standin::world::{API_ID, BULK_QUEUE, STAGE};
 
+use crate::actors::address;
+use crate::comparison;
 use crate::executor::block_on;
-use crate::fair;
-use crate::lives::address;
-use crate::run::{Sim, bind, dawn, worker_on};
+use crate::run::Sim;
 use crate::script::Script;
+use crate::workers::{bind, worker_on};
+use crate::world::dawn;
 
 /// What a comparison may call: reads, and the queue.
 const READS: [&str; 13] = [
@@ -67,11 +69,11 @@ pub(super) struct Person {
 
 impl Town {
     pub(super) fn new() -> Self {
-        Self::under(Arc::new(Fair))
+        Self::under(Arc::new(Calm))
     }
 
-    fn under(weather: Arc<dyn Weather>) -> Self {
-        let world = World::new(dawn(), 1, "https://stripe.invalid", weather);
+    fn under(faults: Arc<dyn Faults>) -> Self {
+        let world = World::new(dawn(), 1, "https://stripe.invalid", faults);
         bind(&world);
         let mut worker = worker_on(&world);
         // Some keys are too new to be missed for a minute, which pacing would use up.
@@ -364,10 +366,10 @@ impl Town {
 }
 
 fn compare(worker: &Worker<World>, at_once: usize) -> DriftReport {
-    fair::compare(worker, at_once).unwrap()
+    comparison::compare(worker, at_once).unwrap()
 }
 
-/// What is at rest after a storm has not drifted: whatever has happened to an account, the
+/// What is at rest after faults has not drifted: whatever has happened to an account, the
 /// comparison decides as the worker did.
 #[test]
 fn a_world_at_rest_has_not_drifted() {
@@ -376,9 +378,9 @@ fn a_world_at_rest_has_not_drifted() {
     for script in scripts {
         let seed = script.seed;
         let mut sim = Sim::new(&script);
-        sim.storm();
+        sim.run_under_faults();
         sim.settle();
-        if sim.lives.takes_subs {
+        if sim.actors.takes_subs {
             // Whoever is named as another's sub is a person's to see to.
             continue;
         }
@@ -479,12 +481,12 @@ fn every_drift_is_found_and_what_is_woken_heals() {
 #[derive(Default)]
 struct FailsAfter(AtomicI64);
 
-impl Weather for FailsAfter {
+impl Faults for FailsAfter {
     fn before(&self, call: &Call) -> PortResult<()> {
         if self.0.fetch_sub(1, Ordering::SeqCst) != 1 {
             return Ok(());
         }
-        let detail = "the weather is bad".to_owned();
+        let detail = "it fails".to_owned();
         let (service, operation) = (call.service, call.operation);
         Err(PortError { service, operation, class: Class::Unavailable, detail })
     }
@@ -493,15 +495,15 @@ impl Weather for FailsAfter {
 /// Whichever call fails, the next comparison finds everything.
 #[test]
 fn a_comparison_that_stops_anywhere_loses_nothing() {
-    let weather = Arc::new(FailsAfter::default());
-    let mut town = Town::under(weather.clone());
+    let faults = Arc::new(FailsAfter::default());
+    let mut town = Town::under(faults.clone());
     town.grow(40, 13);
     let mut expected = town.meddle();
     assert_eq!(town.compare(20).woken, expected);
     let calls = town.world.gate.take_calls().len();
     for call in 1..=calls {
-        weather.0.store(i64::try_from(call).unwrap(), Ordering::SeqCst);
-        assert!(fair::compare(&town.worker, 20).is_err(), "call {call} of {calls}");
+        faults.0.store(i64::try_from(call).unwrap(), Ordering::SeqCst);
+        assert!(comparison::compare(&town.worker, 20).is_err(), "call {call} of {calls}");
         town.world.clock.advance(SignedDuration::from_secs(10));
     }
     // By now a key that was too new to be missed is missed.

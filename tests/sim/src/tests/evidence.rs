@@ -17,7 +17,7 @@ use crate::executor::block_on;
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 
 fn stack(scene: &Scene) -> StackRecord {
-    block_on(scene.world.ledger.stack()).expect("the weather is fair")
+    block_on(scene.world.ledger.stack()).expect("nothing fails")
 }
 
 /// Every subscription has an event that tells nothing new: a note in its metadata.
@@ -207,7 +207,7 @@ fn while_the_stack_is_frozen_nothing_is_taken_from_anybody() {
     let (ids, bought) = fourteen(&scene);
     let frozen = |why: Option<&str>| {
         let next = StackRecord { frozen: why.map(str::to_owned), ..stack(&scene) };
-        assert!(block_on(scene.world.ledger.put_stack(&next)).expect("fair"));
+        assert!(block_on(scene.world.ledger.put_stack(&next)).expect("nothing fails"));
     };
     frozen(Some("prices look wrong"));
     for id in &bought[..7] {
@@ -225,7 +225,7 @@ fn while_the_stack_is_frozen_nothing_is_taken_from_anybody() {
     assert_eq!(scene.seen(&ann).0, "pro");
 
     let next = StackRecord { frozen: None, ..stack(&scene) };
-    assert!(block_on(scene.world.ledger.put_stack(&next)).expect("fair"));
+    assert!(block_on(scene.world.ledger.put_stack(&next)).expect("nothing fails"));
     passes(&scene, SignedDuration::from_mins(20));
     assert_eq!(on_pro(&scene, &ids), 7, "what waited is done");
 }
@@ -264,7 +264,7 @@ fn cancelling_has_a_limit_of_its_own() {
     passes(&scene, DAY + SignedDuration::from_hours(1));
     assert_eq!(live(&scene, &bought), 4);
     let until = scene.world.clock.time() + DAY * 2;
-    assert!(block_on(accept_blast(&scene.world.ledger, until)).expect("fair"));
+    assert!(block_on(accept_blast(&scene.world.ledger, until)).expect("nothing fails"));
     passes(&scene, DAY + SignedDuration::from_hours(1));
     assert_eq!(live(&scene, &bought), 0);
     assert_eq!(ids.iter().filter(waiting).count(), 0);

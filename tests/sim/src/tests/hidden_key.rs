@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Waker};
 
-use crate::gate::{Call, Effect, Fair, Weather, failure};
+use crate::gate::{Call, Calm, Effect, Faults, failure};
 use crate::world::World;
 use jiff::SignedDuration;
 use tollgate_core::account::Status;
@@ -17,7 +17,8 @@ use tollgate_events::{Envelope, cloudtrail, cognito};
 
 use super::scene::Scene;
 use crate::executor::block_on;
-use crate::run::{dawn, worker_on};
+use crate::workers::worker_on;
+use crate::world::dawn;
 
 const LEASE: SignedDuration = SignedDuration::from_secs(25);
 
@@ -52,7 +53,7 @@ fn delivers(world: &World, worker: &Worker<World>, event: &Envelope) -> BatchRep
 
 #[test]
 fn a_user_deleted_while_the_new_key_is_hidden_leaves_none_behind() {
-    let world = World::new(dawn(), 1, "https://stripe.invalid", Arc::new(Fair));
+    let world = World::new(dawn(), 1, "https://stripe.invalid", Arc::new(Calm));
     let worker = worker_on(&world);
     world.api_gateway.set_read_lag(SignedDuration::from_secs(58));
     world.cognito.sign_up_confirmed("ann", "ann@example.com").unwrap();
@@ -79,7 +80,7 @@ fn a_user_deleted_while_the_new_key_is_hidden_leaves_none_behind() {
 /// It shows while it is made again: API Gateway refuses, a look finds it, and it is adopted.
 #[test]
 fn a_key_that_shows_up_when_it_is_made_again_is_adopted() {
-    let world = World::new(dawn(), 1, "https://stripe.invalid", Arc::new(Fair));
+    let world = World::new(dawn(), 1, "https://stripe.invalid", Arc::new(Calm));
     let worker = worker_on(&world);
     let deadline = world.clock.time() + LEASE;
     world.api_gateway.set_read_lag(LEASE + SignedDuration::from_secs(1));
@@ -144,7 +145,7 @@ impl MakesLate {
     }
 }
 
-impl Weather for MakesLate {
+impl Faults for MakesLate {
     fn late(&self, call: &Call) -> Option<PortError> {
         let strikes = call.operation == "CreateApiKey" && self.next.swap(false, Ordering::Relaxed);
         strikes.then(|| failure(call.service, call.operation, Class::Unavailable, "no answer"))
@@ -160,8 +161,8 @@ impl Weather for MakesLate {
 /// once more, and nobody would look.
 #[test]
 fn a_key_is_not_deleted_while_it_may_be_made_once_more() {
-    let weather = Arc::new(MakesLate::default());
-    let scene = Scene::under(weather.clone());
+    let faults = Arc::new(MakesLate::default());
+    let scene = Scene::under(faults.clone());
     let ann = scene.world.cognito.sign_up_confirmed("ann", "ann@example.com").unwrap();
     dies_when(&scene.world, &scene.worker, |world| {
         world.ledger.accounts().iter().any(|account| account.intent.is_some())
@@ -169,9 +170,9 @@ fn a_key_is_not_deleted_while_it_may_be_made_once_more() {
     scene.world.cognito.delete_user("ann").unwrap();
     let deleted = scene.told_of_the_pool();
     scene.world.clock.advance(LEASE);
-    weather.next.store(true, Ordering::Relaxed);
+    faults.next.store(true, Ordering::Relaxed);
     let handled = scene.handle(&deleted);
-    weather.land();
+    faults.land();
     assert_eq!(handled.failed.len(), 1, "it comes again when nothing can land any more");
     assert_eq!(enabled(&scene.world).len(), 1);
     scene.world.clock.advance(LEASE * 2);

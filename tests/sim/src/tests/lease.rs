@@ -4,19 +4,20 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Waker};
 
-use crate::gate::{Call, Fair};
+use crate::gate::{Call, Calm};
 use crate::world::World;
 use jiff::SignedDuration;
 use tollgate_core::batch::Message;
 use tollgate_events::cognito;
 
-use crate::coverage::Step;
-use crate::run::{dawn, worker_on};
+use crate::call_step::CallStep;
+use crate::workers::worker_on;
+use crate::world::dawn;
 
 /// A sign-up whose worker sleeps through its lease after the call that `falls_asleep` tells;
 /// what it calls when it wakes.
 fn after_sleeping(falls_asleep: impl Fn(&Call) -> bool) -> Vec<Call> {
-    let world = World::new(dawn(), 1, "https://stripe.invalid", Arc::new(Fair));
+    let world = World::new(dawn(), 1, "https://stripe.invalid", Arc::new(Calm));
     let worker = worker_on(&world);
     world.cognito.sign_up_confirmed("ann", "ann@example.com").unwrap();
     let now = world.clock.time();
@@ -41,10 +42,10 @@ fn after_sleeping(falls_asleep: impl Fn(&Call) -> bool) -> Vec<Call> {
 
 #[test]
 fn no_step_is_begun_after_the_lease() {
-    let sleeps = [Step::Facts, Step::Intent, Step::MintKey, Step::AttachPlan];
+    let sleeps = [CallStep::Facts, CallStep::Intent, CallStep::MintKey, CallStep::AttachPlan];
     for step in sleeps {
-        let woken = after_sleeping(|call| Step::of(call) == step);
-        let changes = woken.iter().filter(|call| Step::of(call).changes_the_world());
+        let woken = after_sleeping(|call| CallStep::of(call) == step);
+        let changes = woken.iter().filter(|call| CallStep::of(call).changes_the_world());
         assert_eq!(changes.collect::<Vec<_>>(), [] as [&Call; 0], "asleep after {step:?}");
     }
 }

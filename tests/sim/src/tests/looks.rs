@@ -17,7 +17,7 @@ use tollgate_standin::api_gateway::{ApiStage, NewPlan};
 use tollgate_standin::stripe::When;
 
 use super::scene::{Refuses, Scene};
-use crate::run::worker_on;
+use crate::workers::worker_on;
 
 /// One try, and five after a look each.
 const TRIES: usize = 6;
@@ -36,14 +36,14 @@ fn replayed(events: Vec<Envelope>) -> Vec<Envelope> {
 /// is new, and nobody misses it: one that was on another plan is tried until the lease ends.
 #[test]
 fn a_conflict_is_looked_at_and_tried_again_a_few_times() {
-    let weather = Refuses::new(Class::Conflict, |call| call.operation == "CreateUsagePlanKey");
-    let mut scene = Scene::under(weather.clone());
+    let faults = Refuses::new(Class::Conflict, |call| call.operation == "CreateUsagePlanKey");
+    let mut scene = Scene::under(faults.clone());
     // No other wait shall count.
     let policy = Policy { control_plane_calls_per_second: 10, ..Policy::default() };
     scene.worker.control_plane = Share::of(&policy, 1);
     let ann = scene.world.cognito.sign_up_confirmed("ann", "a@example.com").expect("free");
     let events = scene.events();
-    weather.switch(true);
+    faults.switch(true);
     scene.world.gate.take_calls();
     let begun = scene.world.clock.time();
     assert_eq!(scene.handle(&events).failed.len(), events.len(), "they come again");
@@ -53,7 +53,7 @@ fn a_conflict_is_looked_at_and_tried_again_a_few_times() {
     let (least, most) = (50 * 31, (50 + 255) * 31);
     assert!((least..=most).contains(&waited), "{waited} ms");
 
-    weather.switch(false);
+    faults.switch(false);
     scene.world.clock.advance(SignedDuration::from_secs(30));
     assert_eq!(scene.handle(&events).failed, [""; 0]);
     assert_eq!(scene.seen(&ann), ("free".into(), Status::Active, "free".into()));

@@ -66,7 +66,7 @@ impl Command {
                 false => rebuild.look(&mut heard).await,
             }
         });
-        (report.expect("fair"), all)
+        (report.expect("nothing fails"), all)
     }
 
     fn doubts(&self, scene: &Scene) -> Vec<Doubted> {

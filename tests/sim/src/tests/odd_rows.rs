@@ -80,8 +80,8 @@ fn a_strangers_odd_row_is_ignored_and_no_answer_is_waited_for() {
     for (class, outcomes) in
         [(Class::Invalid, [(Outcome::Ignored, 1)].into()), (Class::Unavailable, BTreeMap::new())]
     {
-        let weather = Refuses::new(class, |it| it.operation == "GET /v1/subscriptions/{id}");
-        let scene = Told::under(weather.clone());
+        let faults = Refuses::new(class, |it| it.operation == "GET /v1/subscriptions/{id}");
+        let scene = Told::under(faults.clone());
         let customer = scene.world.stripe.account().create_customer(NewCustomer::default());
         let now = scene.world.clock.time();
         let customer = CustomerId::parse(customer).unwrap();
@@ -92,7 +92,7 @@ fn a_strangers_odd_row_is_ignored_and_no_answer_is_waited_for() {
             subject: Subject { customer: Some(customer), ..Subject::default() },
             ..wake("x", AccountId::parse("nobody").unwrap(), None, now)
         };
-        weather.switch(true);
+        faults.switch(true);
         let report = scene.handle(&[event]);
         assert_eq!(report.failed.len(), usize::from(outcomes.is_empty()), "{class:?}");
         assert_eq!(report.outcomes, outcomes, "{class:?}");

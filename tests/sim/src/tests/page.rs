@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::bugs::Bug;
+use crate::planted::Bug;
 
-use super::bugs::{LIMIT, start};
+use super::planted::{LIMIT, start};
 use crate::faults::FaultKind;
 
 pub(super) const PAGE: &str = include_str!("../../../../docs/simulation.md");
@@ -42,7 +42,7 @@ fn every_bug_is_told_with_its_invariant_and_its_seed() {
 
 #[test]
 fn every_fault_is_told() {
-    let names = rows(below("**A storm.**")).flat_map(|row| row[0].split(", ").collect::<Vec<_>>());
+    let names = rows(below("**Faults.**")).flat_map(|row| row[0].split(", ").collect::<Vec<_>>());
     let mut told: Vec<_> = names.map(|name| name.trim_matches('`')).collect();
     let mut expected = FaultKind::ALL.map(FaultKind::as_str).to_vec();
     told.sort_unstable();

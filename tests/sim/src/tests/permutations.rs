@@ -5,7 +5,7 @@
 //! so far are delivered into an empty ledger and an empty API Gateway: once in order,
 //! and three times each in random order, in random batches. Both must end alike.
 
-use crate::gate::Fair;
+use crate::gate::Calm;
 use crate::world::World;
 use jiff::SignedDuration;
 use rand::seq::SliceRandom;
@@ -23,7 +23,8 @@ use tollgate_standin::stripe::{
 };
 
 use crate::executor::block_on;
-use crate::run::{dawn, worker_on};
+use crate::workers::worker_on;
+use crate::world::dawn;
 
 /// How many random orders each prefix is tried in.
 const ORDERS: u64 = 12;
@@ -52,7 +53,7 @@ struct Lived {
 }
 
 fn live(steps: usize) -> Lived {
-    let world = World::new(dawn(), 7, "https://stripe.invalid", std::sync::Arc::new(Fair));
+    let world = World::new(dawn(), 7, "https://stripe.invalid", std::sync::Arc::new(Calm));
     let endpoint = NewEndpoint::for_all("https://tollgate.invalid/webhook");
     world.stripe.account().create_endpoint(endpoint);
     let worker = worker_on(&world);
@@ -167,7 +168,7 @@ impl Lived {
             self.world.clock.advance(quiet);
             let (world, policy) = (&self.world, &self.worker.policy);
             let swept = block_on(sweep(&world.ledger, &world.queue(), &world.clock, policy));
-            swept.expect("the weather is fair");
+            swept.expect("nothing fails");
             let woken = world.sqs.receive("tollgate-bulk.fifo", 10).expect("it is there");
             let messages = woken
                 .into_iter()
@@ -184,7 +185,7 @@ impl Lived {
             let report = block_on(self.worker.handle(&self.world.queue(), &rest, deadline));
             rest.retain(|message| report.failed.contains(&message.id));
         }
-        assert!(rest.is_empty(), "messages fail in fair weather: {rest:?}");
+        assert!(rest.is_empty(), "messages fail in the calm: {rest:?}");
     }
 
     /// The account and its key as everybody sees them, without versions, times and ids

@@ -10,12 +10,12 @@ use tollgate_events::{AccountId, cognito};
 use tollgate_operator::Act;
 
 use super::scene::Scene;
-use crate::fair::compare;
+use crate::comparison::compare;
 use crate::market::{Edition, worker};
 
 /// The systems are compared, and what that wakes is handled.
 fn compared(scene: &Scene) {
-    compare(&scene.worker, 100).expect("the weather is fair");
+    compare(&scene.worker, 100).expect("nothing fails");
     scene.later(SignedDuration::ZERO);
 }
 

@@ -16,7 +16,7 @@ use super::scene::{Refuses, Scene};
 use super::wrong_key::elsewhere;
 use crate::executor::block_on;
 use crate::market::sell;
-use crate::run::worker_on;
+use crate::workers::worker_on;
 
 fn api(scene: &Scene) -> AccountApi<World> {
     AccountApi::new(worker_on(&scene.world), "https://shop.example/account")
@@ -75,12 +75,12 @@ fn of_several_customers_the_one_who_pays_us_is_shown() {
 #[test]
 fn a_portal_that_nobody_has_configured_is_told_as_such() {
     for (class, code) in [(Class::Invalid, "not_configured"), (Class::Unavailable, "unavailable")] {
-        let weather =
+        let faults =
             Refuses::new(class, |call| call.operation == "POST /v1/billing_portal/sessions");
-        let scene = Scene::under(weather.clone());
+        let scene = Scene::under(faults.clone());
         let ann = scene.sign_up("ann");
         buys(&scene, &ann, "pro_monthly");
-        weather.switch(true);
+        faults.switch(true);
         let refused = block_on(api(&scene).portal(&ann)).expect_err("it is refused");
         assert_eq!(refused.code(), code);
     }

@@ -21,9 +21,9 @@ use tollgate_events::{AccountId, CustomerId};
 use tollgate_standin::stripe::{Card, Interval, NewPrice, Settings, When};
 
 use super::scene::{Refuses, Scene};
-use crate::clicks::both;
+use crate::actors::clicks::both;
 use crate::executor::block_on;
-use crate::run::worker_on;
+use crate::workers::worker_on;
 
 const URL: &str = "https://shop.example/account";
 
@@ -232,14 +232,14 @@ fn a_first_purchase_writes_its_row_three_times() {
 /// Stripe does not know what is asked for, and it is not the customer who is gone.
 #[test]
 fn what_stripe_does_not_find_is_told_and_not_tried_for_ever() {
-    let weather =
+    let faults =
         Refuses::new(Class::NotFound, |call| call.operation == "POST /v1/checkout/sessions");
-    let scene = Scene::under(weather.clone());
+    let scene = Scene::under(faults.clone());
     let ann = scene.sign_up("ann");
-    weather.switch(true);
+    faults.switch(true);
     let refused = block_on(api(&scene).checkout(&ann, "pro"));
     assert!(matches!(refused, Err(Refusal::Unavailable(_))), "{refused:?}");
-    weather.switch(false);
+    faults.switch(false);
     session(block_on(api(&scene).checkout(&ann, "pro")));
 }
 
@@ -282,16 +282,16 @@ fn a_page_that_two_attempts_share_stays_open() {
 #[test]
 fn a_page_that_is_over_is_not_handed_out() {
     let writes = AtomicUsize::new(0);
-    let weather = Refuses::new(Class::Unavailable, move |call| {
+    let faults = Refuses::new(Class::Unavailable, move |call| {
         let of_the_row = call.operation == "UpdateItem" && call.subject.ends_with(" purchase");
         of_the_row && writes.fetch_add(1, Ordering::Relaxed) == 2
     });
-    let scene = Scene::under(weather.clone());
+    let scene = Scene::under(faults.clone());
     let ann = scene.sign_up("ann");
     let api = api(&scene);
-    weather.switch(true);
+    faults.switch(true);
     block_on(api.checkout(&ann, "pro")).expect_err("its row is not written");
-    weather.switch(false);
+    faults.switch(false);
     let customer = scene.world.stripe.account().customers().next().expect("hers").id.clone();
     let customer = CustomerId::parse(customer).expect("it is an id");
     let opened = block_on(scene.world.stripe.recent_checkouts(&customer)).expect("it is up");

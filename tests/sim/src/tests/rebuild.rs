@@ -18,8 +18,8 @@ use tollgate_standin::api_gateway::Key;
 use tollgate_standin::stripe::{Card, NewCustomer, SubscriptionData, When};
 use tollgate_standin::world::{BULK_QUEUE, EVENTS_QUEUE};
 
+use crate::actors::address;
 use crate::executor::block_on;
-use crate::lives::address;
 use crate::operator;
 use crate::scene::{Bought, Scene};
 

@@ -21,7 +21,7 @@ use tollgate_standin::stripe::{Answer, StripeStandin};
 use tollgate_standin::world::BULK_QUEUE;
 
 use crate::executor::block_on;
-use crate::scene::{Mishap, Scene};
+use crate::scene::{Fault, Scene};
 
 type Events<'a> = EventSource<'a, MemoryLedger, Gated<StripeStandin>>;
 
@@ -265,7 +265,7 @@ fn what_was_handled_before_a_replay_goes_on_is_not_waited_for() {
             let stop_after = if parts % 2 == 0 { 1 } else { usize::MAX };
             scene.world.gate.take_calls();
             if parts % 2 == 1 {
-                scene.arm(2 + parts / 2, Mishap::AnswerLost);
+                scene.arm(2 + parts / 2, Fault::AnswerLost);
             }
             let (done, progress, mut sent, calls) =
                 replay_by(&scene, &cursor, events, Some(stop_after));
@@ -273,7 +273,7 @@ fn what_was_handled_before_a_replay_goes_on_is_not_waited_for() {
                 let last = scene.world.gate.take_calls().pop().expect("it was lost");
                 lost += usize::from(last.operation == "SendMessageBatch");
             }
-            scene.arm(usize::MAX, Mishap::AnswerLost);
+            scene.arm(usize::MAX, Fault::AnswerLost);
             while scene.deliver(BULK_QUEUE, &mut || ()) {}
             block_on(sent.look(&scene.world.ledger)).unwrap();
             assert_eq!(sent.left(), 0, "{from:?}: part {parts} of {cursor}");

@@ -11,7 +11,7 @@ use tollgate_standin::stripe::{Status as Subscribed, When};
 
 use super::blast::{demoting, drift, fourteen, look_at_all, on_pro, passes};
 use super::scene::Scene;
-use crate::run::worker_on;
+use crate::workers::worker_on;
 
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Waker};
 
-use crate::gate::{Call, Fair, Weather, failure};
+use crate::gate::{Call, Calm, Faults, failure};
 use crate::world::World;
 use jiff::{SignedDuration, Timestamp};
 use tollgate_core::account::{Account, Status};
@@ -21,11 +21,12 @@ use tollgate_standin::clock::VirtualClock;
 use tollgate_standin::stripe::NewEndpoint;
 use tollgate_standin::world::{BULK_QUEUE, EVENTS_QUEUE};
 
+use crate::actors::address;
 use crate::executor::block_on;
-use crate::lives::address;
 use crate::market::buy;
 use crate::operator;
-use crate::run::{bind, dawn, worker_on};
+use crate::workers::{bind, worker_on};
+use crate::world::dawn;
 
 /// Refuses some calls while it is told to.
 pub(super) struct Refuses {
@@ -47,7 +48,7 @@ impl Refuses {
     }
 }
 
-impl Weather for Refuses {
+impl Faults for Refuses {
     fn before(&self, call: &Call) -> PortResult<()> {
         if self.on.load(Ordering::Relaxed) && (self.which)(call) {
             return Err(failure(call.service, call.operation, self.class, "refused"));
@@ -74,15 +75,15 @@ pub(super) struct Scene {
 
 impl Scene {
     pub(super) fn new() -> Self {
-        Self::under(Arc::new(Fair))
+        Self::under(Arc::new(Calm))
     }
 
-    pub(super) fn under(weather: Arc<dyn Weather>) -> Self {
-        Self::on(VirtualClock::starting_at(dawn()), weather)
+    pub(super) fn under(faults: Arc<dyn Faults>) -> Self {
+        Self::on(VirtualClock::starting_at(dawn()), faults)
     }
 
-    pub(super) fn on(clock: VirtualClock, weather: Arc<dyn Weather>) -> Self {
-        let world = World::on(clock, 1, "https://stripe.invalid", weather);
+    pub(super) fn on(clock: VirtualClock, faults: Arc<dyn Faults>) -> Self {
+        let world = World::on(clock, 1, "https://stripe.invalid", faults);
         let endpoint = NewEndpoint::for_all("https://tollgate.invalid/webhook");
         world.stripe.account().create_endpoint(endpoint);
         bind(&world);
@@ -196,7 +197,7 @@ impl Scene {
 
     /// An operator acts, and the worker does what follows.
     pub(super) fn operate(&self, account: &AccountId, act: Act) -> ActReceipt {
-        let acted = self.act(account, act).expect("the weather is fair");
+        let acted = self.act(account, act).expect("nothing fails");
         assert_eq!(self.handle(&self.wakes()).failed, [""; 0]);
         acted
     }
@@ -209,7 +210,7 @@ impl Scene {
         loop {
             let received = self.world.sqs.receive(BULK_QUEUE, 10).expect("it is there");
             if received.is_empty() {
-                return report.expect("the weather is fair").due;
+                return report.expect("nothing fails").due;
             }
             let events = received.iter().map(|m| Envelope::decode(&m.body).expect("it is ours"));
             let report = self.handle(&events.collect::<Vec<_>>());
@@ -223,11 +224,11 @@ impl Scene {
     /// A worker claims the account for so long, begins steps towards a word, and dies.
     pub(super) fn left_begun(&self, id: &AccountId, word: &str, lease: SignedDuration) {
         let (ledger, now) = (&self.world.ledger, self.world.clock.time());
-        let claim = block_on(ledger.claim(id, now, now + lease)).expect("the weather is fair");
+        let claim = block_on(ledger.claim(id, now, now + lease)).expect("nothing fails");
         let Claim::Taken { account: mut begun } = claim else { panic!("{id} is leased") };
         begun.begin(word);
         begun.commit_id = Some(format!("begun-{}", begun.epoch));
-        block_on(ledger.commit(&Commit::of(*begun))).expect("the weather is fair");
+        block_on(ledger.commit(&Commit::of(*begun))).expect("nothing fails");
     }
 
     pub(super) fn account(&self, id: &AccountId) -> Account {

@@ -1,7 +1,7 @@
 //! A read that does not show yet what a fresh event tells is looked at again: a minute
 //! later, three times, and no more.
 
-use crate::gate::Fair;
+use crate::gate::Calm;
 use crate::world::World;
 use jiff::{SignedDuration, Timestamp};
 use tollgate_core::batch::Message;
@@ -16,7 +16,8 @@ use tollgate_standin::stripe::{Card, NewCustomer, SubscriptionData};
 use tollgate_standin::world::BULK_QUEUE;
 
 use crate::executor::block_on;
-use crate::run::{dawn, worker_on};
+use crate::workers::worker_on;
+use crate::world::dawn;
 
 fn handle(worker: &Worker<World>, bodies: Vec<String>) {
     let message = |(place, body): (usize, String)| Message {
@@ -33,7 +34,7 @@ fn handle(worker: &Worker<World>, bodies: Vec<String>) {
 
 /// An account that has signed up and is at rest.
 fn at_rest() -> (World, Worker<World>, AccountId) {
-    let world = World::new(dawn(), 1, "https://stripe.invalid", std::sync::Arc::new(Fair));
+    let world = World::new(dawn(), 1, "https://stripe.invalid", std::sync::Arc::new(Calm));
     let worker = worker_on(&world);
     let account = world.cognito.sign_up_confirmed("ann", "ann@example.com").unwrap();
     let triggers = world.cognito.take_triggers();

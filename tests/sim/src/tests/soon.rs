@@ -12,7 +12,7 @@ use tollgate_standin::world::{EVENTS_QUEUE, VISIBILITY};
 
 use super::scene::{Refuses, Scene};
 use crate::executor::block_on;
-use crate::scene::{Mishap, Scene as Stage};
+use crate::scene::{Fault, Scene as Stage};
 
 /// Refuses an operation so many times, once it is switched on.
 fn refuses(class: Class, operation: &'static str, times: usize) -> Arc<Refuses> {
@@ -36,9 +36,9 @@ fn sign_up(scene: &Scene) -> (AccountId, Vec<&'static str>) {
 #[test]
 fn a_step_that_fails_once_is_tried_again_at_once() {
     for class in [Class::Unavailable, Class::Conflict, Class::NotFound] {
-        let weather = refuses(class, "CreateUsagePlanKey", 1);
-        weather.switch(true);
-        let scene = Scene::under(weather);
+        let faults = refuses(class, "CreateUsagePlanKey", 1);
+        faults.switch(true);
+        let scene = Scene::under(faults);
         let began = scene.world.clock.time();
         let (ann, calls) = sign_up(&scene);
         assert_eq!(scene.seen(&ann), ("free".into(), Status::Active, "free".into()), "{class:?}");
@@ -56,9 +56,9 @@ fn a_step_that_fails_once_is_tried_again_at_once() {
 #[test]
 fn an_unanswered_step_keeps_its_lease() {
     for (class, is_kept) in [(Class::Unavailable, true), (Class::Conflict, false)] {
-        let weather = refuses(class, "CreateUsagePlanKey", 1);
-        weather.switch(true);
-        let scene = Scene::under(weather);
+        let faults = refuses(class, "CreateUsagePlanKey", 1);
+        faults.switch(true);
+        let scene = Scene::under(faults);
         let (ann, _) = sign_up(&scene);
         let lease = scene.account(&ann).lease_until;
         assert_eq!(lease.is_some(), is_kept, "{class:?}");
@@ -79,12 +79,12 @@ fn an_unanswered_step_keeps_its_lease() {
 /// messages come again in two seconds.
 #[test]
 fn a_stop_gives_the_claim_back_and_its_messages_come_soon() {
-    let weather = Refuses::new(Class::Unavailable, |call| call.service == Service::Stripe);
-    let scene = Scene::under(weather.clone());
+    let faults = Refuses::new(Class::Unavailable, |call| call.service == Service::Stripe);
+    let scene = Scene::under(faults.clone());
     let ann = scene.sign_up("ann");
     scene.buy(&ann, "pro_monthly");
     let events = scene.events();
-    weather.switch(true);
+    faults.switch(true);
     let report = scene.handle(&events);
     assert_eq!(report.failed.len(), events.len());
     let soon = SignedDuration::from_secs(2);
@@ -92,7 +92,7 @@ fn a_stop_gives_the_claim_back_and_its_messages_come_soon() {
     let left = scene.account(&ann);
     assert!(left.lease_until.is_none() && !left.open, "nothing was begun: {left:?}");
     assert!(left.review_at.is_some(), "should the messages be lost, the sweep looks");
-    weather.switch(false);
+    faults.switch(false);
     assert_eq!(scene.handle(&events).failed, [""; 0]);
     assert_eq!(scene.seen(&ann).0, "pro");
 }
@@ -119,7 +119,7 @@ fn the_first_failure_costs_seconds_and_the_second_what_the_queue_says() {
     stage.collect();
     stage.world.gate.take_calls();
     let fails = |class| {
-        stage.arm(1, Mishap::Fails(class));
+        stage.arm(1, Fault::Fails(class));
         assert!(stage.deliver(EVENTS_QUEUE, &mut || ()));
         let again = stage.world.sqs.next_visible_at(EVENTS_QUEUE).expect("they come again");
         let wait = again.duration_since(stage.world.clock.time());

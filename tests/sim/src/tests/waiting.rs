@@ -14,8 +14,8 @@ use tollgate_standin::api_gateway::KeyPatch;
 use tollgate_standin::stripe::When;
 
 use super::scene::{Refuses, Scene};
+use crate::actors::address;
 use crate::executor::block_on;
-use crate::lives::address;
 
 fn outcomes(scene: &Scene, account: &AccountId) -> Vec<Outcome> {
     let events = scene.world.ledger.events().into_iter();
@@ -67,12 +67,12 @@ fn a_refused_call_is_waited_for_and_made_up_for() {
         (Service::Cognito, Class::Denied, 300, 1),
         (Service::Stripe, throttled, 90, 0),
     ] {
-        let weather = Refuses::new(class, move |call| call.service == service);
-        let scene = Scene::under(weather.clone());
+        let faults = Refuses::new(class, move |call| call.service == service);
+        let scene = Scene::under(faults.clone());
         let ann = scene.sign_up("ann");
         scene.buy(&ann, "pro_monthly");
         let events = scene.events();
-        weather.switch(true);
+        faults.switch(true);
         scene.world.gate.take_calls();
         let report = scene.handle(&events);
         let calls = scene.world.gate.take_calls().into_iter();
@@ -88,7 +88,7 @@ fn a_refused_call_is_waited_for_and_made_up_for() {
         let wait = SignedDuration::from_secs(wait);
         assert_eq!(waiting.review_at, Some(scene.world.clock.time() + wait));
 
-        weather.switch(false);
+        faults.switch(false);
         assert_eq!(scene.later(wait), 1);
         assert_eq!(scene.seen(&ann), ("pro".into(), Status::Active, "pro".into()));
         let settled = scene.account(&ann);
@@ -112,11 +112,11 @@ fn a_refused_call_is_waited_for_and_made_up_for() {
 fn what_may_differ_from_the_ledger_stays_open_while_it_waits() {
     let throttled = Class::Throttled { after: None };
     for begun in ["by a dead worker", "by hand", "by this worker"] {
-        let weather = Refuses::new(throttled, move |call| match begun {
+        let faults = Refuses::new(throttled, move |call| match begun {
             "by this worker" => call.operation == "AdminUpdateUserAttributes",
             _ => call.service == Service::ApiGateway,
         });
-        let scene = Scene::under(weather.clone());
+        let scene = Scene::under(faults.clone());
         let ann = scene.sign_up("ann");
         let bought = scene.buy(&ann, "basic_monthly");
         assert_eq!(scene.handle(&scene.events()).failed, [""; 0]);
@@ -144,13 +144,13 @@ fn what_may_differ_from_the_ledger_stays_open_while_it_waits() {
                 scene.events()
             }
         };
-        weather.switch(true);
+        faults.switch(true);
         let report = scene.handle(&events);
         assert_eq!(report.outcomes.keys().collect::<Vec<_>>(), [&Outcome::Deferred], "{begun}");
         // Of what somebody did by hand no worker has begun anything; the look waits in the account.
         let account = scene.account(&ann);
         assert_eq!(account.open, begun != "by hand", "{begun}");
-        weather.switch(false);
+        faults.switch(false);
         if let Some(dispute) = dispute {
             scene.world.stripe.account().close_dispute(&dispute, true).expect("it is open");
         }
@@ -169,7 +169,7 @@ fn an_account_that_nobody_finished_is_due_after_its_lease() {
     drop(scene.events());
     let now = scene.world.clock.time();
     let lease = SignedDuration::from_secs(27);
-    block_on(scene.world.ledger.claim(&ann, now, now + lease)).expect("the weather is fair");
+    block_on(scene.world.ledger.claim(&ann, now, now + lease)).expect("nothing fails");
     assert_eq!(scene.later(lease + SignedDuration::from_secs(299)), 0);
     assert_eq!(scene.later(SignedDuration::from_secs(1)), 1);
     assert!(!scene.account(&ann).open);
@@ -205,22 +205,22 @@ fn what_the_budget_has_no_room_for_waits() {
 fn what_is_refused_for_its_rate_makes_its_services_calls_dearer() {
     let waits = |refuses: Option<Service>| {
         let throttled = Class::Throttled { after: None };
-        let weather = Refuses::new(throttled, move |call| Some(call.service) == refuses);
-        let scene = Scene::under(weather.clone());
+        let faults = Refuses::new(throttled, move |call| Some(call.service) == refuses);
+        let scene = Scene::under(faults.clone());
         let ann = scene.sign_up("ann");
         scene.buy(&ann, "pro_monthly");
         let events = scene.events();
-        weather.switch(true);
+        faults.switch(true);
         assert_eq!(scene.handle(&events).failed, [""; 0]);
         let (now, share) = (scene.world.clock.time(), &scene.worker.control_plane);
         [&share.calls, &share.stripe].map(|pace| pace.take(10_000, now).as_secs_f64())
     };
-    let fair = waits(None);
+    let calm = waits(None);
     for (service, prices) in [(Service::ApiGateway, [2.0, 1.0]), (Service::Stripe, [1.0, 2.0])] {
         let refused = waits(Some(service));
         for place in 0..2 {
-            let price = refused[place] / fair[place];
-            assert!((price - prices[place]).abs() < 0.1, "{service}: {fair:?} {refused:?}");
+            let price = refused[place] / calm[place];
+            assert!((price - prices[place]).abs() < 0.1, "{service}: {calm:?} {refused:?}");
         }
     }
 }
@@ -251,14 +251,14 @@ fn what_stripes_share_has_no_room_for_waits() {
 fn an_account_keeps_forty_events_that_wait() {
     for (number, kept) in [(MOST_DEFERRED, MOST_DEFERRED), (MOST_DEFERRED + 1, 0)] {
         let throttled = Class::Throttled { after: None };
-        let weather = Refuses::new(throttled, |call| call.service == Service::ApiGateway);
-        let scene = Scene::under(weather.clone());
+        let faults = Refuses::new(throttled, |call| call.service == Service::ApiGateway);
+        let scene = Scene::under(faults.clone());
         let ann = scene.sign_up("ann");
         scene.buy(&ann, "pro_monthly");
         let event = scene.events().remove(0);
         let id = |n| EventId::parse(format!("evt_{n}")).expect("it is an id");
         let events: Vec<_> = (0..number).map(|n| Envelope { id: id(n), ..event.clone() }).collect();
-        weather.switch(true);
+        faults.switch(true);
         assert_eq!(scene.handle(&events).failed.len(), number - kept);
         assert_eq!(scene.account(&ann).deferred.len(), kept);
     }
@@ -266,8 +266,8 @@ fn an_account_keeps_forty_events_that_wait() {
 
 #[test]
 fn what_is_parked_is_looked_at_in_a_day_or_when_it_was_due() {
-    let weather = Refuses::new(Class::Invalid, |call| call.service == Service::Stripe);
-    let scene = Scene::under(weather.clone());
+    let faults = Refuses::new(Class::Invalid, |call| call.service == Service::Stripe);
+    let scene = Scene::under(faults.clone());
     let ann = scene.sign_up("ann");
     let bought = scene.buy(&ann, "pro_monthly");
     let hour = SignedDuration::from_hours(1);
@@ -278,7 +278,7 @@ fn what_is_parked_is_looked_at_in_a_day_or_when_it_was_due() {
 
     let note = [("note".to_owned(), "a word".to_owned())].into();
     scene.world.stripe.account().set_metadata(&bought, &note).expect("it is live");
-    weather.switch(true);
+    faults.switch(true);
     let parked = scene.handle(&scene.events()).outcomes;
     assert!(parked.into_keys().eq([Outcome::Parked]));
     assert_eq!(scene.account(&ann).review_at, Some(end));
@@ -312,9 +312,9 @@ fn the_last_keys_are_kept_for_those_who_pay() {
     scene.world.clock.advance(SignedDuration::from_mins(5));
     let full = StackRecord {
         keys: Some(KeyCount { count: 9_500, at: scene.world.clock.time() }),
-        ..block_on(scene.world.ledger.stack()).expect("fair")
+        ..block_on(scene.world.ledger.stack()).expect("nothing fails")
     };
-    assert!(block_on(scene.world.ledger.put_stack(&full)).expect("fair"));
+    assert!(block_on(scene.world.ledger.put_stack(&full)).expect("nothing fails"));
     let (ann, bob) = (scene.sign_up("ann"), scene.sign_up("bob"));
     assert_eq!(scene.seen(&ann), ("free".into(), Status::WaitingForKey, "waiting".into()));
     assert!(scene.account(&ann).key().is_none());
@@ -337,10 +337,13 @@ fn the_last_keys_are_kept_for_those_who_pay() {
     let hour = SignedDuration::from_hours(1);
     assert_eq!(scene.later(hour), 1);
     assert_eq!(scene.seen(&bob).1, Status::WaitingForKey);
-    let stack = block_on(scene.world.ledger.stack()).expect("fair");
+    let stack = block_on(scene.world.ledger.stack()).expect("nothing fails");
     assert_eq!(stack.keys.map(|keys| keys.count), Some(9_502), "Carol's and Ann's");
     let keys = Some(KeyCount { count: 9_499, at: scene.world.clock.time() });
-    assert!(block_on(scene.world.ledger.put_stack(&StackRecord { keys, ..stack })).expect("fair"));
+    assert!(
+        block_on(scene.world.ledger.put_stack(&StackRecord { keys, ..stack }))
+            .expect("nothing fails")
+    );
     assert_eq!(scene.later(hour), 1);
     assert_eq!(scene.seen(&bob), ("free".into(), Status::Active, "free".into()));
 }
@@ -359,7 +362,7 @@ fn what_is_left_is_counted_once_a_minute() {
     scene.world.gate.take_calls();
     let has_room = |seconds| {
         let at = begin + SignedDuration::from_secs(seconds);
-        let room = block_on(plane.room(ledger, at)).expect("fair").is_some();
+        let room = block_on(plane.room(ledger, at)).expect("nothing fails").is_some();
         let calls = scene.world.gate.take_calls().into_iter().map(|call| call.operation);
         (room, calls.collect::<Vec<_>>())
     };
@@ -370,7 +373,7 @@ fn what_is_left_is_counted_once_a_minute() {
     plane.minted();
     assert_eq!(has_room(59), (false, vec![]), "80 and ten are not");
     assert_eq!(has_room(60), (true, vec!["GetItem", "UpdateItem"]), "there were two");
-    let stack = block_on(ledger.stack()).expect("fair");
+    let stack = block_on(ledger.stack()).expect("nothing fails");
     assert_eq!(stack.keys.map(|keys| keys.count), Some(82));
     scene.world.gate.take_calls();
     assert_eq!(has_room(120), (true, vec!["GetItem"]));
@@ -385,7 +388,7 @@ fn keys_that_are_about_to_be_made_take_room() {
     let plane = Share::of(&policy, 1);
     let begin = scene.world.clock.time();
     ledger.change_stack(|stack| stack.keys = Some(KeyCount { count: 88, at: begin }));
-    let room = || block_on(plane.room(ledger, begin)).expect("fair");
+    let room = || block_on(plane.room(ledger, begin)).expect("nothing fails");
     let (first, second) = (room(), room());
     assert!(first.is_some() && second.is_some(), "88 and two are 90");
     assert!(room().is_none());

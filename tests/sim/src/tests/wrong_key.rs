@@ -15,7 +15,7 @@ use tollgate_standin::stripe::{Card, NewCustomer, Settings, SubscriptionData, Wh
 
 use super::scene::Scene;
 use crate::executor::block_on;
-use crate::run::worker_on;
+use crate::workers::worker_on;
 
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
 const MONTH: SignedDuration = SignedDuration::from_hours(31 * 24 + 2);
@@ -75,7 +75,7 @@ fn customer_of(scene: &Scene, id: &AccountId) -> CustomerId {
 }
 
 fn blast(scene: &Scene) -> Blast {
-    block_on(scene.world.ledger.stack()).expect("fair").blast
+    block_on(scene.world.ledger.stack()).expect("nothing fails").blast
 }
 
 /// How many events on record have this outcome.
@@ -263,7 +263,7 @@ fn a_dispute_that_the_key_does_not_see_decides_nothing() {
         assert_eq!(scene.seen(&ann).1, Status::Held);
         let right =
             std::mem::replace(&mut scene.worker, with_the_wrong_key(&scene.world, readable));
-        scene.act(&ann, Act::Unlink { customer }).expect("the weather is fair");
+        scene.act(&ann, Act::Unlink { customer }).expect("nothing fails");
         let report = scene.handle(&scene.wakes());
         assert_eq!((report.failed.len(), report.systemic > 0), (0, true), "{report:?}");
         assert_eq!(scene.seen(&ann).1, Status::Held);
@@ -271,7 +271,7 @@ fn a_dispute_that_the_key_does_not_see_decides_nothing() {
             scene.worker = right;
         } else {
             // Or it is Stripe's test data that is gone.
-            scene.act(&ann, Act::LiftDispute { dispute }).expect("the weather is fair");
+            scene.act(&ann, Act::LiftDispute { dispute }).expect("nothing fails");
         }
         scene.later(HOUR);
         assert_eq!(scene.seen(&ann), ("free".into(), Status::Active, "free".into()));

@@ -29,7 +29,7 @@ fn is_lost(scene: &mut Scene, ids: &[AccountId]) {
 /// As the runbook says; and once more, by somebody who did not see the answer of the first time.
 fn is_released(scene: &Scene, id: &AccountId) {
     for _ in 0..2 {
-        scene.act(id, Act::Release).expect("the weather is fair");
+        scene.act(id, Act::Release).expect("nothing fails");
     }
     assert_eq!(scene.handle(&scene.wakes()).failed, [""; 0]);
     passes(scene, SignedDuration::ZERO);

@@ -6,7 +6,7 @@ use tollgate_core::ports::Ledger;
 use tollgate_events::AccountId;
 use tollgate_local::faults::{Fault, Faults};
 
-use crate::shop::{Shop, Told, Weather, on};
+use crate::shop::{Conditions, Shop, Told, on};
 use tollgate_standin::calls::Service;
 
 /// Two keys for one account would be paid for by one and used by anybody: whatever is
@@ -24,7 +24,7 @@ async fn a_key_is_minted_once_whatever_is_lost() -> Told {
     ];
     for way in ways {
         let faults = Faults::default();
-        let shop = Shop::open_in(&Weather::Foul(faults.clone())).await?;
+        let shop = Shop::open_in(&Conditions::Faulty(faults.clone())).await?;
         faults.order(Service::ApiGateway, way);
         let ann = shop.sign_up("ann").await?;
         assert_eq!(ann.seen().await?, on("free"), "{way:?}");
@@ -44,7 +44,7 @@ async fn a_key_is_minted_once_whatever_is_lost() -> Told {
 #[tokio::test]
 async fn a_claim_and_a_commit_recognise_themselves() -> Told {
     let faults = Faults::default();
-    let shop = Shop::open_in(&Weather::Foul(faults.clone())).await?;
+    let shop = Shop::open_in(&Conditions::Faulty(faults.clone())).await?;
     let (ledger, id) = (&shop.stack.functions().ledger, AccountId::parse("sub-1")?);
     let until = shop.now() + SignedDuration::from_mins(1);
     faults.order(Service::DynamoDb, &[Fault::Lost, Fault::Lost]);

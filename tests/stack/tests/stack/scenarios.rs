@@ -1,9 +1,9 @@
 //! One story for each row of the table of decisions. Each is played over HTTP and ends
-//! with the invariants, and each is played twice: in fair weather, and in foul weather,
+//! with the invariants, and each is played twice: while all is calm, and under faults,
 //! where what Tollgate asks of AWS and Stripe is throttled, fails, is cut off, or is
 //! done without an answer (`docs/contract.md`).
 //!
-//! `foul` brings what really comes again: SQS's messages, Stripe's deliveries, a person's
+//! `faulty` brings what really comes again: SQS's messages, Stripe's deliveries, a person's
 //! request that was answered with 503. The end must be the same.
 
 use std::collections::BTreeMap;
@@ -13,7 +13,7 @@ use tokio::sync::OnceCell;
 
 use tollgate_local::faults::{Fault, Faults, Tally};
 
-use crate::shop::{Told, Weather};
+use crate::shop::{Conditions, Told};
 use tollgate_standin::calls::Service;
 
 mod disputes;
@@ -27,16 +27,16 @@ mod webhooks;
 /// Two tests for each story, and one over all of them.
 macro_rules! stories {
     ($($group:ident: $($story:ident,)+;)+) => {
-        mod fair {
+        mod calm {
             $(mod $group {
                 $(#[tokio::test]
                 async fn $story() -> crate::shop::Told {
-                    crate::scenarios::$group::$story(crate::shop::Weather::Fair).await
+                    crate::scenarios::$group::$story(crate::shop::Conditions::Calm).await
                 })+
             })+
         }
 
-        mod foul {
+        mod faulty {
             $(mod $group {
                 $(#[tokio::test]
                 async fn $story() {
@@ -64,11 +64,11 @@ macro_rules! stories {
     };
 }
 
-/// How many faults a story meets at least: else its foul weather shows nothing.
+/// How many faults a story meets at least: else playing it under faults shows nothing.
 const FEWEST: usize = 3;
 
-/// Plays a story in foul weather, once for all that ask; what it met.
-async fn play(name: &'static str, story: impl AsyncFn(Weather) -> Told) -> Tally {
+/// Plays a story under faults, once for all that ask; what it met.
+async fn play(name: &'static str, story: impl AsyncFn(Conditions) -> Told) -> Tally {
     type Played = Arc<OnceCell<Result<Tally, String>>>;
     static PLAYED: LazyLock<Mutex<BTreeMap<&'static str, Played>>> = LazyLock::new(Mutex::default);
     let played =
@@ -76,7 +76,7 @@ async fn play(name: &'static str, story: impl AsyncFn(Weather) -> Told) -> Tally
     let told = played.get_or_init(async || {
         let faults = Faults::seeded(seed(name));
         // Boxed: whoever plays them all has the future of each story inside.
-        let told = Box::pin(story(Weather::Foul(faults.clone()))).await;
+        let told = Box::pin(story(Conditions::Faulty(faults.clone()))).await;
         told.map(|()| faults.tally()).map_err(|error| format!("{error:#}"))
     });
     match told.await {

@@ -25,40 +25,40 @@ pub(crate) type Told = anyhow::Result<()>;
 
 /// What the shop's requests to AWS and Stripe meet.
 #[derive(Clone)]
-pub(crate) enum Weather {
+pub(crate) enum Conditions {
     /// Nothing goes wrong.
-    Fair,
+    Calm,
     /// Throttles, failures, cut connections and lost answers.
-    Foul(Faults),
+    Faulty(Faults),
 }
 
 /// A shop, open since nine o'clock on the first of March.
 pub(crate) struct Shop {
     pub(crate) stack: Stack,
-    weather: Weather,
+    conditions: Conditions,
     /// The value of every key that anybody was ever shown.
     shown: RefCell<Vec<String>>,
 }
 
 impl Shop {
     pub(crate) async fn open() -> anyhow::Result<Self> {
-        Self::open_in(&Weather::Fair).await
+        Self::open_in(&Conditions::Calm).await
     }
 
-    pub(crate) async fn open_in(weather: &Weather) -> anyhow::Result<Self> {
+    pub(crate) async fn open_in(conditions: &Conditions) -> anyhow::Result<Self> {
         let start = "2026-03-01T09:00:00Z".parse()?;
-        let faults = match weather {
-            Weather::Fair => None,
-            Weather::Foul(faults) => Some(faults.clone()),
+        let faults = match conditions {
+            Conditions::Calm => None,
+            Conditions::Faulty(faults) => Some(faults.clone()),
         };
         let stack = Stack::start(Options { port: None, start, broken: None, faults }).await?;
-        Ok(Self { stack, weather: weather.clone(), shown: RefCell::default() })
+        Ok(Self { stack, conditions: conditions.clone(), shown: RefCell::default() })
     }
 
-    /// Whether everything happens at once. In foul weather some of it comes minutes later,
+    /// Whether everything happens at once. Under faults some of it comes minutes later,
     /// so that a story cannot ask what is in between.
     pub(crate) fn is_prompt(&self) -> bool {
-        matches!(self.weather, Weather::Fair)
+        matches!(self.conditions, Conditions::Calm)
     }
 
     /// Stripe, to be scripted; everything due is done. Not to be held over an `await`.
@@ -76,11 +76,11 @@ impl Shop {
         stripe.price_by_lookup_key(lookup_key).expect("the shop sells it").id.clone()
     }
 
-    /// Everything under way arrives; in foul weather, what failed comes again until it does.
+    /// Everything under way arrives; under faults, what failed comes again until it does.
     pub(crate) async fn settle(&self) -> Told {
-        match self.weather {
-            Weather::Fair => self.stack.settle().await,
-            Weather::Foul(_) => self.stack.wait_out().await,
+        match self.conditions {
+            Conditions::Calm => self.stack.settle().await,
+            Conditions::Faulty(_) => self.stack.wait_out().await,
         }
     }
 
@@ -140,7 +140,7 @@ impl Shop {
         self.welcome(name).await
     }
 
-    /// Somebody who has signed up signs in and looks up their key. In foul weather the
+    /// Somebody who has signed up signs in and looks up their key. Under faults the
     /// queue may have missed it, and who has no key yet signs in again.
     pub(crate) async fn welcome(&self, name: &'static str) -> anyhow::Result<Person<'_>> {
         let mut customer = Customer::new(&self.stack, name);

@@ -75,9 +75,9 @@ fn accounts(scene: &Scene) -> Value {
 
 fn access(access: &Access) -> Value {
     let mut access = access.clone();
-    access.keys.values_mut().for_each(|key| key.minted_at = crate::run::dawn());
+    access.keys.values_mut().for_each(|key| key.minted_at = crate::world::dawn());
     for key in &mut access.retiring {
-        key.until = crate::run::dawn();
+        key.until = crate::world::dawn();
         key.minted_at = None;
     }
     to_value(access).unwrap()

@@ -11,8 +11,8 @@ use tollgate_standin::stripe::Card;
 use tollgate_standin::world::{BULK_QUEUE, EVENTS_QUEUE};
 
 use crate::executor::block_on;
-use crate::run::{reads_only, worker_on};
 use crate::scene::{Bought, Scene};
+use crate::workers::{reads_only, worker_on};
 
 /// Something that Tollgate is there for.
 pub(super) struct Flow {
@@ -157,7 +157,7 @@ pub(super) static FLOWS: [Flow; 36] = [
         let ann = scene.free();
         let worker = reads_only(worker_on(&scene.world));
         let api = AccountApi::new(worker, "https://shop.invalid");
-        block_on(api.checkout(&ann, "pro")).expect("the weather is fair");
+        block_on(api.checkout(&ann, "pro")).expect("nothing fails");
         Act::Hold
     }),
     act("an operator releases", 13, "pro: pro", |scene| {

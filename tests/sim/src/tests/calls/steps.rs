@@ -10,16 +10,16 @@ use tollgate_standin::stripe::SessionStatus;
 
 use super::flows::FLOWS;
 use super::{Played, differences, flow_named, play, play_watched};
-use crate::scene::{Mishap, Scene};
+use crate::scene::{Fault, Scene};
 
 /// Where the worker crashes, given which call is the step's and which is the commit's.
-type Crash = (&'static str, fn(usize, usize) -> (usize, Mishap));
+type Crash = (&'static str, fn(usize, usize) -> (usize, Fault));
 
 const CRASHES: [Crash; 4] = [
-    ("before the call", |step, _| (step, Mishap::KilledBefore)),
-    ("after the effect", |step, _| (step, Mishap::KilledAfter)),
-    ("before the commit", |_, commit| (commit, Mishap::KilledBefore)),
-    ("after the commit, its answer lost", |_, commit| (commit, Mishap::AnswerLost)),
+    ("before the call", |step, _| (step, Fault::KilledBefore)),
+    ("after the effect", |step, _| (step, Fault::KilledAfter)),
+    ("before the commit", |_, commit| (commit, Fault::KilledBefore)),
+    ("after the commit, its answer lost", |_, commit| (commit, Fault::AnswerLost)),
 ];
 
 /// A flow that takes a step, the call that it makes (the first or second such call of the flow),
@@ -134,10 +134,10 @@ fn words_of(played: &Played) -> BTreeSet<String> {
 }
 
 /// Crashes at one point around a step, and tells what is wrong after the second try.
-fn crash(case: &Case, fair: &Played, (point, at): Crash) -> Vec<String> {
+fn crash(case: &Case, calm: &Played, (point, at): Crash) -> Vec<String> {
     let flow = flow_named(case.flow);
     let place = |operation, after: usize, nth: usize| {
-        let calls = fair.calls.iter().enumerate().skip(after);
+        let calls = calm.calls.iter().enumerate().skip(after);
         let mut such = calls.filter(|(_, call)| call.operation == operation);
         such.nth(nth).expect("the flow has this call").0
     };
@@ -150,7 +150,7 @@ fn crash(case: &Case, fair: &Played, (point, at): Crash) -> Vec<String> {
     };
     let crashed = play_watched(flow, Some(at(step + 1, commit + 1)), &mut watch);
     let mut problems = crashed.flaws;
-    differences("", &fair.end, &crashed.end, &mut problems);
+    differences("", &calm.end, &crashed.end, &mut problems);
     if !crashed.struck {
         problems.push("nothing crashed".into());
     }
@@ -166,12 +166,12 @@ fn each_step_crashed_anywhere_and_applied_again_is_the_same_as_once() {
     for step in steps() {
         let case = case(&step);
         let flow = flow_named(case.flow);
-        let fair = play(flow, None);
-        if !words_of(&fair).contains(&words(&step.to_string())) {
+        let calm = play(flow, None);
+        if !words_of(&calm).contains(&words(&step.to_string())) {
             problems.push(format!("`{}` does not take {step:?}", case.flow));
         }
         for crash_point in CRASHES {
-            let found = crash(&case, &fair, crash_point);
+            let found = crash(&case, &calm, crash_point);
             problems.extend(found.iter().map(|problem| format!("{step:?} {problem}")));
         }
     }

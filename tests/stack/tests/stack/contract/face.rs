@@ -21,7 +21,7 @@ use tollgate_local::access::Access;
 use tollgate_local::clock::StackClock;
 use tollgate_local::faults::Faults;
 use tollgate_local::front::{self, Front};
-use tollgate_sim::gate::Fair;
+use tollgate_sim::gate::Calm;
 use tollgate_sim::ports::SqsPort;
 use tollgate_sim::world::World;
 use tollgate_standin::stripe;
@@ -66,7 +66,7 @@ pub(crate) struct OnTheWire;
 /// A new world, as the sample API's.
 pub(crate) fn world() -> World {
     let start = Timestamp::from_second(1_800_000_000).expect("in range");
-    World::new(start, 1, STRIPE_PAGES, Arc::new(Fair))
+    World::new(start, 1, STRIPE_PAGES, Arc::new(Calm))
 }
 
 /// A face of a new world.

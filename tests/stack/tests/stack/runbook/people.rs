@@ -11,7 +11,7 @@ use tollgate_standin::stripe::{Card, NewCustomer, NewSession, When};
 use super::book::Responder;
 use super::play::Play;
 use super::{an_hour_passes, does, shop};
-use crate::shop::{Shop, Told, Weather, on};
+use crate::shop::{Conditions, Shop, Told, on};
 
 pub(super) const WRONG_PLAN: &str = "A user claims to be on the wrong plan";
 pub(super) const TWICE: &str = "A customer claims to be charged twice";
@@ -151,7 +151,7 @@ pub(super) async fn runbook_a_stage_was_made_anew(play: &mut Play) -> Told {
 
 pub(super) async fn runbook_api_gateway_throttles(play: &mut Play) -> Told {
     let faults = Faults::default();
-    let shop = Shop::open_in(&Weather::Foul(faults.clone())).await?;
+    let shop = Shop::open_in(&Conditions::Faulty(faults.clone())).await?;
     let mut ann = shop.sign_up("ann").await?;
     play.backs_up_and_lives_on(&shop).await?;
     ann.customer.sign_in().await?;

@@ -1,10 +1,10 @@
 //! Disputes, inquiries and early fraud warnings.
 
-use crate::shop::{Shop, Told, Weather, locked, on};
+use crate::shop::{Conditions, Shop, Told, locked, on};
 
 /// An open dispute holds the key; won, it comes back.
-pub(super) async fn a_dispute_holds_the_key_until_it_is_won(weather: Weather) -> Told {
-    let shop = Shop::open_in(&weather).await?;
+pub(super) async fn a_dispute_holds_the_key_until_it_is_won(conditions: Conditions) -> Told {
+    let shop = Shop::open_in(&conditions).await?;
     let mut ann = shop.sign_up("ann").await?;
     ann.buys("pro").await?;
     let payer = ann.payer();
@@ -21,8 +21,8 @@ pub(super) async fn a_dispute_holds_the_key_until_it_is_won(weather: Weather) ->
 }
 
 /// A lost one holds it for good, whatever is paid later.
-pub(super) async fn a_lost_dispute_holds_the_key_for_good(weather: Weather) -> Told {
-    let shop = Shop::open_in(&weather).await?;
+pub(super) async fn a_lost_dispute_holds_the_key_for_good(conditions: Conditions) -> Told {
+    let shop = Shop::open_in(&conditions).await?;
     let mut ann = shop.sign_up("ann").await?;
     ann.buys("pro").await?;
     let payer = ann.payer();
@@ -38,8 +38,8 @@ pub(super) async fn a_lost_dispute_holds_the_key_for_good(weather: Weather) -> T
 }
 
 /// An inquiry and an early fraud warning change nothing; a chargeback of it does.
-pub(super) async fn an_inquiry_and_a_fraud_warning_change_nothing(weather: Weather) -> Told {
-    let shop = Shop::open_in(&weather).await?;
+pub(super) async fn an_inquiry_and_a_fraud_warning_change_nothing(conditions: Conditions) -> Told {
+    let shop = Shop::open_in(&conditions).await?;
     let mut ann = shop.sign_up("ann").await?;
     ann.buys("pro").await?;
     let (payer, before) = (ann.payer(), ann.account().await?.access);

@@ -2,7 +2,7 @@
 
 use tollgate_standin::stripe::{Card, Interval, NewCustomer, NewPrice, SubscriptionData};
 
-use crate::shop::{Shop, Told, Weather, locked, on};
+use crate::shop::{Conditions, Shop, Told, locked, on};
 
 const PRO: &str = "Pro plan $699/month";
 const BASIC: &str = "Básico 100% \"für alle\" #1, a/b?c=d&e";
@@ -22,8 +22,8 @@ impl Shop {
 
 /// Ann is `John Doe` to her seller: she is upgraded, renewed, disputes and wins, cancels, and buys
 /// anew on the page; and so is a neighbour served, who has no odd id but the price's.
-pub(super) async fn a_customer_of_long_ago_is_served_like_anybody(weather: Weather) -> Told {
-    let shop = Shop::open_in(&weather).await?;
+pub(super) async fn a_customer_of_long_ago_is_served_like_anybody(conditions: Conditions) -> Told {
+    let shop = Shop::open_in(&conditions).await?;
     shop.sells_what_it_always_sold()?;
     let mut bob = shop.sign_up("bob").await?;
     bob.buys("basic").await?;

@@ -3,12 +3,12 @@
 use tollgate_core::ledger::Outcome;
 use tollgate_standin::stripe::{Card, NewCustomer, NewSession, When};
 
-use crate::shop::{Shop, Told, Weather, on};
+use crate::shop::{Conditions, Shop, Told, on};
 
 /// Two customers of one account: the best of both wins, and the end of the lesser one
 /// never demotes.
-pub(super) async fn of_two_checkouts_the_best_wins(weather: Weather) -> Told {
-    let shop = Shop::open_in(&weather).await?;
+pub(super) async fn of_two_checkouts_the_best_wins(conditions: Conditions) -> Told {
+    let shop = Shop::open_in(&conditions).await?;
     let mut ann = shop.sign_up("ann").await?;
     let session = ann.opens_checkout("basic").await?;
     let metadata = shop.stripe().session(&session)?.metadata.clone();
@@ -38,8 +38,8 @@ pub(super) async fn of_two_checkouts_the_best_wins(weather: Weather) -> Told {
 
 /// The seller deletes the customer in Stripe: the plan ends, and the next purchase makes a
 /// customer anew.
-pub(super) async fn who_was_deleted_in_stripe_can_buy_again(weather: Weather) -> Told {
-    let shop = Shop::open_in(&weather).await?;
+pub(super) async fn who_was_deleted_in_stripe_can_buy_again(conditions: Conditions) -> Told {
+    let shop = Shop::open_in(&conditions).await?;
     let mut ann = shop.sign_up("ann").await?;
     ann.buys("basic").await?;
     assert_eq!(ann.seen().await?, on("basic"));
@@ -58,9 +58,9 @@ pub(super) async fn who_was_deleted_in_stripe_can_buy_again(weather: Weather) ->
 /// An unknown customer's events wait, are parked after a quarter of an hour, and are
 /// applied when the link comes.
 pub(super) async fn an_unknown_customer_waits_is_parked_and_is_applied_when_linked(
-    weather: Weather,
+    conditions: Conditions,
 ) -> Told {
-    let shop = Shop::open_in(&weather).await?;
+    let shop = Shop::open_in(&conditions).await?;
     let mut ann = shop.sign_up("ann").await?;
     ann.opens_checkout("basic").await?;
     let (known, price) = (ann.payer(), shop.price("pro_monthly"));
@@ -95,14 +95,16 @@ pub(super) async fn an_unknown_customer_waits_is_parked_and_is_applied_when_link
     }
     shop.settle().await?;
     assert_eq!(ann.seen().await?, on("pro"));
-    // In foul weather the commit that applied it may be the one whose answer was lost.
+    // Under faults the commit that applied it may be the one whose answer was lost.
     assert!(outcome().await? == "applied" || !shop.is_prompt());
     shop.holds().await
 }
 
 /// A payment link's visitor may name anybody: it moves nothing of theirs.
-pub(super) async fn a_payment_link_with_another_ones_id_moves_nothing(weather: Weather) -> Told {
-    let shop = Shop::open_in(&weather).await?;
+pub(super) async fn a_payment_link_with_another_ones_id_moves_nothing(
+    conditions: Conditions,
+) -> Told {
+    let shop = Shop::open_in(&conditions).await?;
     let mut ann = shop.sign_up("ann").await?;
     ann.buys("basic").await?;
     let before = ann.account().await?;

@@ -5,7 +5,7 @@ use tollgate_standin::stripe::{
     Card, Interval, Metadata, NewPrice, NewSession, SubscriptionData, When,
 };
 
-use crate::shop::{Person, Shop, Told, Weather, on};
+use crate::shop::{Conditions, Person, Shop, Told, on};
 
 /// What a click for a plan is answered: the status, and the body's `code`.
 async fn click(person: &mut Person<'_>, plan: &str) -> anyhow::Result<(u16, String)> {
@@ -14,8 +14,8 @@ async fn click(person: &mut Person<'_>, plan: &str) -> anyhow::Result<(u16, Stri
     Ok((answer.status, code))
 }
 
-pub(super) async fn whoever_clicks_twice_pays_once(weather: Weather) -> Told {
-    let shop = Shop::open_in(&weather).await?;
+pub(super) async fn whoever_clicks_twice_pays_once(conditions: Conditions) -> Told {
+    let shop = Shop::open_in(&conditions).await?;
     let mut ann = shop.sign_up("ann").await?;
     let page = ann.opens_checkout("pro").await?;
     assert_eq!(ann.opens_checkout("pro").await?, page, "two clicks have one page");
@@ -30,8 +30,8 @@ pub(super) async fn whoever_clicks_twice_pays_once(weather: Weather) -> Told {
     shop.holds().await
 }
 
-pub(super) async fn a_bank_debit_under_way_has_an_invoice_to_pay(weather: Weather) -> Told {
-    let shop = Shop::open_in(&weather).await?;
+pub(super) async fn a_bank_debit_under_way_has_an_invoice_to_pay(conditions: Conditions) -> Told {
+    let shop = Shop::open_in(&conditions).await?;
     let mut ann = shop.sign_up("ann").await?;
     let page = ann.opens_checkout("pro").await?;
     shop.stripe().complete_checkout_unpaid(&page)?;
@@ -46,8 +46,8 @@ pub(super) async fn a_bank_debit_under_way_has_an_invoice_to_pay(weather: Weathe
 }
 
 /// Stripe's refusal of a page is not "try again": somebody has to set something up.
-pub(super) async fn what_stripe_will_not_do_is_told_as_such(weather: Weather) -> Told {
-    let shop = Shop::open_in(&weather).await?;
+pub(super) async fn what_stripe_will_not_do_is_told_as_such(conditions: Conditions) -> Told {
+    let shop = Shop::open_in(&conditions).await?;
     let (mut ann, mut ben) = (shop.sign_up("ann").await?, shop.sign_up("ben").await?);
     // From here on it is known what pro is sold at.
     ben.opens_checkout("pro").await?;
@@ -72,8 +72,8 @@ pub(super) async fn what_stripe_will_not_do_is_told_as_such(weather: Weather) ->
 }
 
 /// Stripe takes one currency for each customer, and something else is paid in another.
-pub(super) async fn another_currency_is_told_as_such(weather: Weather) -> Told {
-    let shop = Shop::open_in(&weather).await?;
+pub(super) async fn another_currency_is_told_as_such(conditions: Conditions) -> Told {
+    let shop = Shop::open_in(&conditions).await?;
     let mut ann = shop.sign_up("ann").await?;
     ann.buys("basic").await?;
     let customer = ann.payer();
@@ -94,8 +94,8 @@ pub(super) async fn another_currency_is_told_as_such(weather: Weather) -> Told {
     shop.holds().await
 }
 
-pub(super) async fn a_loop_is_told_so_and_nobody_else(weather: Weather) -> Told {
-    let shop = Shop::open_in(&weather).await?;
+pub(super) async fn a_loop_is_told_so_and_nobody_else(conditions: Conditions) -> Told {
+    let shop = Shop::open_in(&conditions).await?;
     let (mut ann, ben) = (shop.sign_up("ann").await?, shop.sign_up("ben").await?);
     shop.minutes(1).await?;
     ann.customer.sign_in().await?;
@@ -113,8 +113,8 @@ pub(super) async fn a_loop_is_told_so_and_nobody_else(weather: Weather) -> Told 
 }
 
 /// Two subscriptions that no click of ours made: the best plan wins, and nothing is cancelled.
-pub(super) async fn two_subscriptions_are_told_everywhere_and_left(weather: Weather) -> Told {
-    let shop = Shop::open_in(&weather).await?;
+pub(super) async fn two_subscriptions_are_told_everywhere_and_left(conditions: Conditions) -> Told {
+    let shop = Shop::open_in(&conditions).await?;
     let mut ann = shop.sign_up("ann").await?;
     let first = ann.buys("basic").await?;
     let second = {
@@ -133,7 +133,7 @@ pub(super) async fn two_subscriptions_are_told_everywhere_and_left(weather: Weat
     let record = shop.record("customer.subscription.created").await?.record;
     let detail = record.detail.unwrap_or_default();
     assert!(detail.contains("pays for 2 subscriptions at once"), "{detail}");
-    // In foul weather a worker may still have the account, and it is not compared.
+    // Under faults a worker may still have the account, and it is not compared.
     if shop.is_prompt() {
         let report = shop.stack.compare().await?;
         assert_eq!((report.several, report.several_listed.len()), (1, 1));

@@ -7,11 +7,11 @@ use tollgate_standin::stripe::{
     WhenExhausted,
 };
 
-use crate::shop::{Shop, Told, Weather, on};
+use crate::shop::{Conditions, Shop, Told, on};
 
 /// The day moves with each renewal, and is gone when the subscription is to end.
-pub(super) async fn who_pays_reads_when_it_renews(weather: Weather) -> Told {
-    let shop = Shop::open_in(&weather).await?;
+pub(super) async fn who_pays_reads_when_it_renews(conditions: Conditions) -> Told {
+    let shop = Shop::open_in(&conditions).await?;
     let mut ann = shop.sign_up("ann").await?;
     assert_eq!(ann.account().await?.renews_at, None);
     let subscription = ann.buys("pro").await?;
@@ -29,8 +29,8 @@ pub(super) async fn who_pays_reads_when_it_renews(weather: Weather) -> Told {
 }
 
 /// trialing, active; no live subscription: the default plan.
-pub(super) async fn a_trial_and_a_paid_month_have_the_plan(weather: Weather) -> Told {
-    let shop = Shop::open_in(&weather).await?;
+pub(super) async fn a_trial_and_a_paid_month_have_the_plan(conditions: Conditions) -> Told {
+    let shop = Shop::open_in(&conditions).await?;
     let mut ann = shop.sign_up("ann").await?;
     assert_eq!(ann.seen().await?, on("free"));
 
@@ -53,8 +53,10 @@ pub(super) async fn a_trial_and_a_paid_month_have_the_plan(weather: Weather) -> 
 }
 
 /// active with `cancel_at`: the plan until then. The event of the end is lost for good.
-pub(super) async fn a_planned_end_comes_on_time_though_nobody_tells(weather: Weather) -> Told {
-    let shop = Shop::open_in(&weather).await?;
+pub(super) async fn a_planned_end_comes_on_time_though_nobody_tells(
+    conditions: Conditions,
+) -> Told {
+    let shop = Shop::open_in(&conditions).await?;
     let mut ann = shop.sign_up("ann").await?;
     let subscription = ann.buys("basic").await?;
     let end = ann.row()?.period.end;
@@ -74,8 +76,10 @@ pub(super) async fn a_planned_end_comes_on_time_though_nobody_tells(weather: Wea
 
 /// active with `cancel_at_period_end`, and with a date of its own. The event of the end
 /// comes, hours late; and a change of mind keeps the plan.
-pub(super) async fn a_planned_end_comes_on_time_though_its_event_is_late(weather: Weather) -> Told {
-    let shop = Shop::open_in(&weather).await?;
+pub(super) async fn a_planned_end_comes_on_time_though_its_event_is_late(
+    conditions: Conditions,
+) -> Told {
+    let shop = Shop::open_in(&conditions).await?;
     let mut ann = shop.sign_up("ann").await?;
     let subscription = ann.buys("basic").await?;
     shop.stripe().cancel(&subscription, When::At("2026-03-20T12:00:00Z".parse()?))?;
@@ -108,8 +112,8 @@ pub(super) async fn a_planned_end_comes_on_time_though_its_event_is_late(weather
 }
 
 /// past_due: the plan for seven days from the first failed invoice, whatever follows.
-pub(super) async fn grace_is_counted_from_the_first_failure(weather: Weather) -> Told {
-    let shop = Shop::open_in(&weather).await?;
+pub(super) async fn grace_is_counted_from_the_first_failure(conditions: Conditions) -> Told {
+    let shop = Shop::open_in(&conditions).await?;
     let daily = {
         let mut stripe = shop.stripe();
         let product = stripe.price_by_lookup_key("basic_monthly").map(|it| it.product.clone());
@@ -152,8 +156,8 @@ pub(super) async fn grace_is_counted_from_the_first_failure(weather: Weather) ->
 }
 
 /// past_due, and paid within the grace: nothing is ever taken away.
-pub(super) async fn a_retry_that_succeeds_ends_the_grace(weather: Weather) -> Told {
-    let shop = Shop::open_in(&weather).await?;
+pub(super) async fn a_retry_that_succeeds_ends_the_grace(conditions: Conditions) -> Told {
+    let shop = Shop::open_in(&conditions).await?;
     let mut ann = shop.sign_up("ann").await?;
     ann.buys("pro").await?;
     ann.card(Card::Declines)?;
@@ -169,11 +173,13 @@ pub(super) async fn a_retry_that_succeeds_ends_the_grace(weather: Weather) -> To
 }
 
 /// unpaid, canceled: not counted, when Stripe's retries are over.
-pub(super) async fn when_the_retries_are_over_the_plan_is_not_counted(weather: Weather) -> Told {
+pub(super) async fn when_the_retries_are_over_the_plan_is_not_counted(
+    conditions: Conditions,
+) -> Told {
     for (setting, status) in
         [(WhenExhausted::MarkUnpaid, Status::Unpaid), (WhenExhausted::Cancel, Status::Canceled)]
     {
-        let shop = Shop::open_in(&weather).await?;
+        let shop = Shop::open_in(&conditions).await?;
         {
             // Sooner than the grace ends, so that it is the status that counts.
             let mut stripe = shop.stripe();
@@ -195,8 +201,8 @@ pub(super) async fn when_the_retries_are_over_the_plan_is_not_counted(weather: W
 }
 
 /// incomplete, then active or incomplete_expired.
-pub(super) async fn a_first_payment_counts_when_it_arrives(weather: Weather) -> Told {
-    let shop = Shop::open_in(&weather).await?;
+pub(super) async fn a_first_payment_counts_when_it_arrives(conditions: Conditions) -> Told {
+    let shop = Shop::open_in(&conditions).await?;
     let mut ann = shop.sign_up("ann").await?;
     let session = ann.opens_checkout("pro").await?;
     shop.stripe().complete_checkout_unpaid(&session)?;
@@ -218,8 +224,8 @@ pub(super) async fn a_first_payment_counts_when_it_arrives(weather: Weather) -> 
 }
 
 /// paused: a trial that ended without a card; resumed when there is one.
-pub(super) async fn a_paused_subscription_is_not_counted(weather: Weather) -> Told {
-    let shop = Shop::open_in(&weather).await?;
+pub(super) async fn a_paused_subscription_is_not_counted(conditions: Conditions) -> Told {
+    let shop = Shop::open_in(&conditions).await?;
     let mut ann = shop.sign_up("ann").await?;
     let trial = SubscriptionData {
         trial_period_days: 7,
@@ -240,8 +246,8 @@ pub(super) async fn a_paused_subscription_is_not_counted(weather: Weather) -> To
 }
 
 /// `pause_collection`: Stripe keeps the status, so the plan stays.
-pub(super) async fn paused_collection_leaves_the_plan(weather: Weather) -> Told {
-    let shop = Shop::open_in(&weather).await?;
+pub(super) async fn paused_collection_leaves_the_plan(conditions: Conditions) -> Told {
+    let shop = Shop::open_in(&conditions).await?;
     let mut ann = shop.sign_up("ann").await?;
     let subscription = ann.buys("basic").await?;
     shop.stripe().pause_collection(&subscription, Some((PauseBehavior::Void, None)))?;
@@ -252,8 +258,8 @@ pub(super) async fn paused_collection_leaves_the_plan(weather: Weather) -> Told 
 }
 
 /// A price that is not in the catalog keeps the last plan, and says so on record.
-pub(super) async fn an_unknown_price_keeps_the_last_plan_loudly(weather: Weather) -> Told {
-    let shop = Shop::open_in(&weather).await?;
+pub(super) async fn an_unknown_price_keeps_the_last_plan_loudly(conditions: Conditions) -> Told {
+    let shop = Shop::open_in(&conditions).await?;
     let mut ann = shop.sign_up("ann").await?;
     let subscription = ann.buys("basic").await?;
     let new = {

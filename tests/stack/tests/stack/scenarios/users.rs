@@ -8,11 +8,11 @@ use tollgate_local::customer::Customer;
 use tollgate_standin::stripe::{Card, Status};
 use tollgate_standin::world::POOL_ID;
 
-use crate::shop::{Shop, Told, Weather, gone, locked, on};
+use crate::shop::{Conditions, Shop, Told, gone, locked, on};
 
 /// Disabled in Cognito: the key is disabled; enabled again with the user.
-pub(super) async fn a_disabled_user_has_a_disabled_key(weather: Weather) -> Told {
-    let shop = Shop::open_in(&weather).await?;
+pub(super) async fn a_disabled_user_has_a_disabled_key(conditions: Conditions) -> Told {
+    let shop = Shop::open_in(&conditions).await?;
     let mut ann = shop.sign_up("ann").await?;
     ann.buys("basic").await?;
     shop.administrator("AdminDisableUser", ann.name).await?;
@@ -26,8 +26,8 @@ pub(super) async fn a_disabled_user_has_a_disabled_key(weather: Weather) -> Told
 
 /// Deleted by an administrator: the key goes, Stripe asks for no more money, nothing
 /// personal stays, and what begins after that is cancelled and told.
-pub(super) async fn a_deleted_user_leaves_a_tombstone(weather: Weather) -> Told {
-    let shop = Shop::open_in(&weather).await?;
+pub(super) async fn a_deleted_user_leaves_a_tombstone(conditions: Conditions) -> Told {
+    let shop = Shop::open_in(&conditions).await?;
     let mut ann = shop.sign_up("ann").await?;
     ann.buys("basic").await?;
     let payer = ann.payer();
@@ -51,8 +51,8 @@ pub(super) async fn a_deleted_user_leaves_a_tombstone(weather: Weather) -> Told 
 }
 
 /// Users delete themselves: CloudTrail names no pool then.
-pub(super) async fn users_may_delete_themselves(weather: Weather) -> Told {
-    let shop = Shop::open_in(&weather).await?;
+pub(super) async fn users_may_delete_themselves(conditions: Conditions) -> Told {
+    let shop = Shop::open_in(&conditions).await?;
     let mut ann = shop.sign_up("ann").await?;
     ann.buys("basic").await?;
     let tokens = ann.customer.sign_in().await?.json();
@@ -65,8 +65,8 @@ pub(super) async fn users_may_delete_themselves(weather: Weather) -> Told {
 }
 
 /// The record of a deletion was lost: two looks an hour apart make it certain.
-pub(super) async fn a_user_who_is_missing_twice_is_gone(weather: Weather) -> Told {
-    let shop = Shop::open_in(&weather).await?;
+pub(super) async fn a_user_who_is_missing_twice_is_gone(conditions: Conditions) -> Told {
+    let shop = Shop::open_in(&conditions).await?;
     let mut ann = shop.sign_up("ann").await?;
     let subscription = ann.buys("basic").await?;
     ann.in_portal("cancel_later", &subscription, "").await?;
@@ -96,8 +96,10 @@ pub(super) async fn a_user_who_is_missing_twice_is_gone(weather: Weather) -> Tol
 }
 
 /// The queue was down at the sign-up: the sign-in works, and the next one catches up.
-pub(super) async fn a_lost_sign_up_is_caught_up_at_the_next_sign_in(weather: Weather) -> Told {
-    let shop = Shop::open_in(&weather).await?;
+pub(super) async fn a_lost_sign_up_is_caught_up_at_the_next_sign_in(
+    conditions: Conditions,
+) -> Told {
+    let shop = Shop::open_in(&conditions).await?;
     shop.stack.world.sqs.set_down(true);
     Customer::new(&shop.stack, "ann").sign_up().await?;
     shop.stack.world.sqs.set_down(false);
@@ -110,8 +112,8 @@ pub(super) async fn a_lost_sign_up_is_caught_up_at_the_next_sign_in(weather: Wea
 }
 
 /// Users of another identity provider, whose sub is not their user name.
-pub(super) async fn a_federated_user_has_a_key(weather: Weather) -> Told {
-    let shop = Shop::open_in(&weather).await?;
+pub(super) async fn a_federated_user_has_a_key(conditions: Conditions) -> Told {
+    let shop = Shop::open_in(&conditions).await?;
     let sign_in = || shop.stack.world.cognito.federated_sign_in("Google", "117", "gus@example.com");
     let id = AccountId::parse(sign_in()?)?;
     shop.triggers().await?;
@@ -133,9 +135,9 @@ pub(super) async fn a_federated_user_has_a_key(weather: Weather) -> Told {
 
 /// An administrator makes users without any trigger: their first sign-in catches up.
 pub(super) async fn a_user_whom_an_administrator_made_has_a_key_after_signing_in(
-    weather: Weather,
+    conditions: Conditions,
 ) -> Told {
-    let shop = Shop::open_in(&weather).await?;
+    let shop = Shop::open_in(&conditions).await?;
     let office = Customer::new(&shop.stack, "office");
     let made =
         json!({ "UserPoolId": POOL_ID, "Username": "ann", "TemporaryPassword": "Temporary-7" });

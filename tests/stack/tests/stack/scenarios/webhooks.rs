@@ -2,11 +2,13 @@
 
 use tollgate_standin::stripe::{Answer, Delivery, NewEndpoint, When};
 
-use crate::shop::{Shop, Told, Weather, on};
+use crate::shop::{Conditions, Shop, Told, on};
 
 /// While the queue is down the webhook answers 503, and Stripe's retry heals it.
-pub(super) async fn an_event_that_the_queue_did_not_take_comes_again(weather: Weather) -> Told {
-    let shop = Shop::open_in(&weather).await?;
+pub(super) async fn an_event_that_the_queue_did_not_take_comes_again(
+    conditions: Conditions,
+) -> Told {
+    let shop = Shop::open_in(&conditions).await?;
     let mut ann = shop.sign_up("ann").await?;
     let subscription = ann.buys("basic").await?;
     let pro = shop.price("pro_monthly");
@@ -30,8 +32,8 @@ pub(super) async fn an_event_that_the_queue_did_not_take_comes_again(weather: We
 
 /// Endpoints keep the API version they were made with: before Basil a subscription's
 /// period stood elsewhere, and so did an invoice's subscription.
-pub(super) async fn an_old_endpoint_is_understood(weather: Weather) -> Told {
-    let shop = Shop::open_in(&weather).await?;
+pub(super) async fn an_old_endpoint_is_understood(conditions: Conditions) -> Told {
+    let shop = Shop::open_in(&conditions).await?;
     let mut ann = shop.sign_up("ann").await?;
     let newest = {
         let mut stripe = shop.stripe();

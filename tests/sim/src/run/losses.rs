@@ -127,7 +127,7 @@ impl Sim {
         live && !gone
             && !refunded
             && row.cancel_at.is_none()
-            && !crate::neighbours::is_other_stacks(&row.metadata)
+            && !crate::actors::neighbours::is_other_stacks(&row.metadata)
             && sold(self.edition)
             && sold(self.edition.before())
             && steady_since(stripe, row) + A_CONVERGENCE < now

@@ -1,5 +1,5 @@
-//! What each task is doing: where it can be killed or paused, and whether it keeps to its
-//! claim and its lease (invariant 6).
+//! The lease check from within: where each task is, so that it can be killed or paused there, and
+//! whether it keeps to its claim and its lease (invariant 6).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,7 +7,8 @@ use crate::gate::Call;
 use jiff::Timestamp;
 use tollgate_core::ports::Service;
 
-use crate::coverage::{Coverage, Point, Step};
+use crate::call_step::CallStep;
+use crate::coverage::{Coverage, Point};
 use crate::faults::FaultKind;
 
 /// A task's trace.
@@ -29,19 +30,19 @@ fn account(call: &Call) -> &str {
 
 /// All tasks' traces.
 #[derive(Debug, Default)]
-pub(crate) struct Watch {
+pub(crate) struct LeaseCheck {
     tasks: BTreeMap<u64, Trace>,
     current: Option<u64>,
     pub(crate) coverage: Coverage,
     broken: Vec<String>,
     /// Whether an account was written since this was asked last.
     wrote: bool,
-    seen: Seen,
+    since_last_look: SinceLastLook,
 }
 
 /// What has happened since this was asked last.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Seen {
+pub(crate) struct SinceLastLook {
     /// A key's plan or state was changed.
     pub(crate) moved: bool,
     /// Somebody was stopped, otherwise than by what passes of API Gateway.
@@ -50,7 +51,7 @@ pub(crate) struct Seen {
     pub(crate) denied: bool,
 }
 
-impl Watch {
+impl LeaseCheck {
     /// A task runs up to its next await.
     pub(crate) fn enter(&mut self, task: u64, deadline: Timestamp) {
         self.current = Some(task);
@@ -71,7 +72,7 @@ impl Watch {
 
     /// Whether a task waits for a step that changes the world, and has not taken effect.
     pub(crate) fn is_acting(&self, task: u64) -> bool {
-        let acts = |(call, done): &(Call, bool)| Step::of(call).changes_the_world() && !done;
+        let acts = |(call, done): &(Call, bool)| CallStep::of(call).changes_the_world() && !done;
         self.tasks.get(&task).is_some_and(|trace| trace.at.iter().any(acts))
     }
 
@@ -86,13 +87,13 @@ impl Watch {
     }
 
     /// What has happened since this was asked last.
-    pub(crate) fn take_seen(&mut self) -> Seen {
-        std::mem::take(&mut self.seen)
+    pub(crate) fn take_since_last_look(&mut self) -> SinceLastLook {
+        std::mem::take(&mut self.since_last_look)
     }
 
     /// A late effect lands: whoever asked for it has perhaps written down what to wait for.
     pub(crate) fn lands(&mut self) {
-        self.seen = Seen { moved: true, disturbed: true, denied: true };
+        self.since_last_look = SinceLastLook { moved: true, disturbed: true, denied: true };
     }
 
     /// What broke invariant 6, since this was asked last.
@@ -103,7 +104,7 @@ impl Watch {
     /// A call is about to be made.
     pub(crate) fn starts(&mut self, call: &Call, now: Timestamp) {
         let Some(trace) = self.current.and_then(|task| self.tasks.get_mut(&task)) else { return };
-        let step = Step::of(call);
+        let step = CallStep::of(call);
         trace.at.push((call.clone(), false));
         if step.changes_the_world() && now >= trace.deadline {
             let late = now.duration_since(trace.deadline);
@@ -111,9 +112,9 @@ impl Watch {
         }
         match step {
             // Whose a fact is does not always stand in the call: some account must be claimed.
-            Step::Facts | Step::Observe if !trace.claimed.is_empty() => {}
-            Step::Commit | Step::Act if trace.claimed.contains(account(call)) => {}
-            Step::Facts | Step::Observe | Step::Commit | Step::Act => {
+            CallStep::Facts | CallStep::Observe if !trace.claimed.is_empty() => {}
+            CallStep::Commit | CallStep::Act if trace.claimed.contains(account(call)) => {}
+            CallStep::Facts | CallStep::Observe | CallStep::Commit | CallStep::Act => {
                 self.broken.push(format!("{step:?} of {} comes before a claim", call.subject));
             }
             _ => {}
@@ -125,13 +126,10 @@ impl Watch {
         let Some(trace) = self.current.and_then(|task| self.tasks.get_mut(&task)) else { return };
         let Some((_, done)) = trace.at.iter_mut().find(|(at, _)| at == call) else { return };
         *done = true;
-        let step = Step::of(call);
-        self.wrote |= matches!(
-            step,
-            Step::Claim | Step::Link | Step::Intent | Step::Begin | Step::Commit | Step::Act
-        );
-        self.seen.moved |= step.changes_the_world();
-        if step == Step::Claim {
+        let step = CallStep::of(call);
+        self.wrote |= step.writes_the_account();
+        self.since_last_look.moved |= step.changes_the_world();
+        if step == CallStep::Claim {
             trace.claimed.insert(account(call).to_owned());
         }
         self.coverage.hit(step, Point::Ran, None);
@@ -149,11 +147,11 @@ impl Watch {
     pub(crate) fn fault(&mut self, call: &Call, kind: FaultKind) {
         let passes =
             matches!(kind, FaultKind::Throttled | FaultKind::Unavailable | FaultKind::Conflict);
-        self.seen.denied |= kind == FaultKind::Denied;
-        self.seen.disturbed |= !passes || call.service != Service::ApiGateway;
+        self.since_last_look.denied |= kind == FaultKind::Denied;
+        self.since_last_look.disturbed |= !passes || call.service != Service::ApiGateway;
         let Some(trace) = self.current.and_then(|task| self.tasks.get_mut(&task)) else { return };
         trace.last_fault = Some(kind);
-        self.coverage.hit(Step::of(call), Point::Ran, Some(kind));
+        self.coverage.hit(CallStep::of(call), Point::Ran, Some(kind));
     }
 
     /// A task is killed where it waits.
@@ -174,11 +172,11 @@ impl Watch {
     }
 
     fn stopped(&mut self, task: u64, [before, after]: [Point; 2]) {
-        self.seen.disturbed = true;
+        self.since_last_look.disturbed = true;
         let Some(trace) = self.tasks.get(&task) else { return };
         for (call, done) in &trace.at {
             let point = if *done { after } else { before };
-            self.coverage.hit(Step::of(call), point, trace.last_fault);
+            self.coverage.hit(CallStep::of(call), point, trace.last_fault);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Who else lives in the seller's Stripe account: customers of other products, another stack
+//! Who else is in the seller's Stripe account: customers of other products, another stack
 //! with its own, and what the seller sells without us to customers of ours. None of it is this
 //! stack's business.
 
@@ -14,11 +14,11 @@ use tollgate_standin::stripe::{
     Card, Metadata, NewCustomer, NewSession, Stripe, SubscriptionData, When,
 };
 
-use crate::lives::{Lives, Stage, pick};
+use crate::actors::{ActContext, Actors, pick};
 use crate::market::OTHER_PRODUCTS;
 
 /// What the other stack is called.
-pub const OTHER_STACK: &str = "staging";
+pub(crate) const OTHER_STACK: &str = "staging";
 
 /// Everybody else, and what they have.
 #[derive(Debug, Default)]
@@ -45,27 +45,27 @@ const ODD: [(&str, &str); 6] = [
     ("/cancel_at", "1.5"),
 ];
 
-impl Lives {
+impl Actors {
     /// Something happens that is none of our business; tells what.
-    pub(crate) fn neighbours_act(&mut self, stage: &mut Stage<'_>) -> Option<String> {
-        match stage.rng.random_range(0..12) {
-            10 => self.a_row_is_odd(stage),
-            0..2 => self.stranger_buys_another_product(stage),
-            2 => self.customer_buys_another_product(stage),
-            3 => self.other_stack_sells(stage),
-            4 => self.other_stack_sells_to_ours(stage),
-            5 => self.seller_opens_a_session(stage),
-            6 => self.neighbour_disputes(stage),
-            _ => self.neighbours_subscription(stage),
+    pub(crate) fn neighbours_act(&mut self, context: &mut ActContext<'_>) -> Option<String> {
+        match context.rng.random_range(0..12) {
+            10 => self.a_row_is_odd(context),
+            0..2 => self.stranger_buys_another_product(context),
+            2 => self.customer_buys_another_product(context),
+            3 => self.other_stack_sells(context),
+            4 => self.other_stack_sells_to_ours(context),
+            5 => self.seller_opens_a_session(context),
+            6 => self.neighbour_disputes(context),
+            _ => self.neighbours_subscription(context),
         }
     }
 
     /// Sellers put their users' ids on every product's link.
-    fn stranger_buys_another_product(&mut self, stage: &mut Stage<'_>) -> Option<String> {
-        let reference = self.somebody(stage).map(|(_, id)| id);
-        let reference = reference.filter(|_| stage.rng.random_bool(0.5));
-        let mut stripe = stage.world.stripe.account();
-        let price = another_product(&stripe, stage.rng.random_range(0..OTHER_PRODUCTS.len()))?;
+    fn stranger_buys_another_product(&mut self, context: &mut ActContext<'_>) -> Option<String> {
+        let reference = self.somebody(context).map(|(_, id)| id);
+        let reference = reference.filter(|_| context.rng.random_bool(0.5));
+        let mut stripe = context.world.stripe.account();
+        let price = another_product(&stripe, context.rng.random_range(0..OTHER_PRODUCTS.len()))?;
         let reference = reference.as_ref().map(AccountId::as_str);
         let session = stripe.follow_payment_link(&price, reference, "n@example.com").ok()?;
         let subscription = stripe.complete_checkout(&session, Card::Pays).ok()?;
@@ -76,10 +76,10 @@ impl Lives {
         Some(told)
     }
 
-    fn customer_buys_another_product(&mut self, stage: &mut Stage<'_>) -> Option<String> {
-        let customer = self.payer(stage)?;
-        let mut stripe = stage.world.stripe.account();
-        let price = another_product(&stripe, stage.rng.random_range(0..OTHER_PRODUCTS.len()))?;
+    fn customer_buys_another_product(&mut self, context: &mut ActContext<'_>) -> Option<String> {
+        let customer = self.payer(context)?;
+        let mut stripe = context.world.stripe.account();
+        let price = another_product(&stripe, context.rng.random_range(0..OTHER_PRODUCTS.len()))?;
         let data = SubscriptionData::default();
         let subscription = stripe.subscribe(&customer, &[&price], data).ok()?;
         let told = format!("{customer} buys another product as well: {subscription}");
@@ -87,9 +87,9 @@ impl Lives {
         Some(told)
     }
 
-    fn other_stack_sells(&mut self, stage: &mut Stage<'_>) -> Option<String> {
-        let metadata = named_by_the_other_stack(stage.rng.random_range(0..3));
-        let mut stripe = stage.world.stripe.account();
+    fn other_stack_sells(&mut self, context: &mut ActContext<'_>) -> Option<String> {
+        let metadata = named_by_the_other_stack(context.rng.random_range(0..3));
+        let mut stripe = context.world.stripe.account();
         let new = NewCustomer { metadata: metadata.clone(), ..NewCustomer::default() };
         let customer = stripe.create_customer(new);
         stripe.set_card(&customer, Card::Pays).ok()?;
@@ -101,20 +101,20 @@ impl Lives {
     }
 
     /// One customer of the seller's pays for both stacks.
-    fn other_stack_sells_to_ours(&mut self, stage: &mut Stage<'_>) -> Option<String> {
-        let customer = self.payer(stage)?;
-        let metadata = named_by_the_other_stack(stage.rng.random_range(0..3));
-        let mut stripe = stage.world.stripe.account();
+    fn other_stack_sells_to_ours(&mut self, context: &mut ActContext<'_>) -> Option<String> {
+        let customer = self.payer(context)?;
+        let metadata = named_by_the_other_stack(context.rng.random_range(0..3));
+        let mut stripe = context.world.stripe.account();
         let subscription = sold_by_the_other_stack(&mut stripe, &customer, metadata)?;
         let told = format!("{OTHER_STACK} sells to {customer} as well: {subscription}");
         self.neighbours.subscriptions.push(subscription);
         Some(told)
     }
 
-    fn seller_opens_a_session(&mut self, stage: &mut Stage<'_>) -> Option<String> {
-        let customer = self.payer(stage)?;
-        let mut stripe = stage.world.stripe.account();
-        let price = another_product(&stripe, stage.rng.random_range(0..OTHER_PRODUCTS.len()))?;
+    fn seller_opens_a_session(&mut self, context: &mut ActContext<'_>) -> Option<String> {
+        let customer = self.payer(context)?;
+        let mut stripe = context.world.stripe.account();
+        let price = another_product(&stripe, context.rng.random_range(0..OTHER_PRODUCTS.len()))?;
         let new = NewSession { customer: Some(customer.clone()), ..NewSession::for_price(&price) };
         let session = stripe.open_checkout(new).ok()?;
         let told = format!("the seller opens {session} for {customer}");
@@ -122,23 +122,23 @@ impl Lives {
         Some(told)
     }
 
-    fn neighbour_disputes(&mut self, stage: &mut Stage<'_>) -> Option<String> {
-        let place = stage.rng.random_range(0..self.neighbours.customers.len().max(1));
+    fn neighbour_disputes(&mut self, context: &mut ActContext<'_>) -> Option<String> {
+        let place = context.rng.random_range(0..self.neighbours.customers.len().max(1));
         let customer = self.neighbours.customers.iter().nth(place)?;
-        let mut stripe = stage.world.stripe.account();
-        if stage.rng.random_bool(0.3) {
+        let mut stripe = context.world.stripe.account();
+        if context.rng.random_bool(0.3) {
             return stripe.warn_of_fraud(customer).ok();
         }
         let dispute = stripe.open_dispute(customer).ok()?;
         Some(format!("{customer}, who is no customer of ours, disputes: {dispute}"))
     }
 
-    fn neighbours_subscription(&mut self, stage: &mut Stage<'_>) -> Option<String> {
-        let id = pick(&self.neighbours.subscriptions, stage.rng)?;
-        let mut stripe = stage.world.stripe.account();
+    fn neighbours_subscription(&mut self, context: &mut ActContext<'_>) -> Option<String> {
+        let id = pick(&self.neighbours.subscriptions, context.rng)?;
+        let mut stripe = context.world.stripe.account();
         let row = stripe.subscription(&id).ok()?;
         let (customer, other_stacks) = (row.customer.clone(), is_other_stacks(&row.metadata));
-        let told = match stage.rng.random_range(0..6) {
+        let told = match context.rng.random_range(0..6) {
             0..2 => {
                 stripe.cancel(&id, When::Now).ok()?;
                 "is cancelled"
@@ -153,7 +153,7 @@ impl Lives {
             }
             // Between products that are not ours: what is sold at a price of ours is ours.
             4 if !other_stacks => {
-                let other = stage.rng.random_range(0..OTHER_PRODUCTS.len());
+                let other = context.rng.random_range(0..OTHER_PRODUCTS.len());
                 let price = another_product(&stripe, other)?;
                 stripe.change_price(&id, &price).ok()?;
                 "changes to another price"
@@ -169,12 +169,12 @@ impl Lives {
 
     /// A subscription is shown as no page describes it: a neighbour's for good, one of a customer
     /// of ours until everything is put right: meanwhile the comparison leaves its account alone.
-    fn a_row_is_odd(&mut self, stage: &mut Stage<'_>) -> Option<String> {
-        let sold_by_us = stage.rng.random_bool(0.3);
+    fn a_row_is_odd(&mut self, context: &mut ActContext<'_>) -> Option<String> {
+        let sold_by_us = context.rng.random_bool(0.3);
         let rows = if sold_by_us { &self.subscriptions } else { &self.neighbours.subscriptions };
-        let id = pick(rows, stage.rng)?;
-        let (pointer, raw) = ODD[stage.rng.random_range(0..ODD.len())];
-        let mut stripe = stage.world.stripe.account();
+        let id = pick(rows, context.rng)?;
+        let (pointer, raw) = ODD[context.rng.random_range(0..ODD.len())];
+        let mut stripe = context.world.stripe.account();
         let row = stripe.subscription(&id).ok()?;
         let reaches_ours = !self.neighbours.customers.contains(&row.customer);
         // Without its metadata nothing tells any more whose it is that sells what we sell.
@@ -198,8 +198,8 @@ impl Lives {
     }
 
     /// One of those who went through a checkout of ours.
-    fn payer(&self, stage: &mut Stage<'_>) -> Option<String> {
-        let place = stage.rng.random_range(0..self.pays_for.len().max(1));
+    fn payer(&self, context: &mut ActContext<'_>) -> Option<String> {
+        let place = context.rng.random_range(0..self.pays_for.len().max(1));
         self.pays_for.keys().nth(place).cloned()
     }
 }

@@ -16,10 +16,10 @@ use tollgate_events::{AccountId, Envelope};
 use tollgate_standin::api_gateway::Wall;
 use tollgate_standin::world::DEAD_LETTER_QUEUES;
 
+use crate::lease_check::{LeaseCheck, SinceLastLook};
 use crate::oracle::is_to_be_accepted;
 use crate::run::{QUEUES, Sim};
 use crate::script::Stream;
-use crate::watch::{Seen, Watch};
 
 /// How long a key may be without a plan while nobody dies of it.
 const LONGEST: SignedDuration = SignedDuration::from_secs(120);
@@ -74,10 +74,11 @@ impl Sim {
 
     /// Looks for gaps, and how long they have been there. What people edit by hand, and what is
     /// decided by wrong settings, is not looked at.
-    pub(crate) fn watch_gaps(&mut self) {
+    pub(crate) fn look_at_gaps(&mut self) {
         let now = self.world.clock.time();
         let since = now.duration_since(std::mem::replace(&mut self.gaps.looked_at, now));
-        let Seen { moved, disturbed, denied } = self.storm.watch(Watch::take_seen);
+        let SinceLastLook { moved, disturbed, denied } =
+            self.faults.lease_check(LeaseCheck::take_since_last_look);
         if self.script.lossy || self.was_wrong || self.recovery.is_some() {
             return;
         }
@@ -126,7 +127,7 @@ impl Sim {
             return;
         }
         let quiet = self.tasks.is_empty()
-            && self.storm.next_landing().is_none()
+            && self.faults.next_landing().is_none()
             && QUEUES.iter().chain(&DEAD_LETTER_QUEUES).all(|queue| self.world.sqs.is_empty(queue));
         if !quiet {
             return;

@@ -1,10 +1,10 @@
-//! The storm: lives, failures and deaths, in an order that follows from the script.
+//! Under faults: acts, failures and deaths, in an order that follows from the script.
 
 use jiff::{SignedDuration, Timestamp};
 use rand::RngExt;
 use tollgate_standin::world::DEAD_LETTER_QUEUES;
 
-use crate::lives::Stage;
+use crate::actors::ActContext;
 use crate::run::{QUEUES, Sim};
 use crate::script::{Stream, dice};
 
@@ -23,38 +23,38 @@ impl Sim {
         }
         // Whatever is older than the lag would not be shown at all.
         self.set_lags();
-        let faults = self.storm.hold();
+        let faults = self.faults.suspend();
         for number in 0..self.script.payers {
-            self.lives.pays_already(&self.world, format!("payer-{number}"));
+            self.actors.pays_already(&self.world, format!("payer-{number}"));
         }
         self.come_to_rest();
-        let payers: Vec<_> = self.lives.users.values().cloned().collect();
+        let payers: Vec<_> = self.actors.users.values().cloned().collect();
         for (id, plan) in payers.iter().zip(["pro", "pro", "basic"].into_iter().cycle()) {
-            self.lives.buys(&self.world, &self.api, id, plan);
+            self.actors.buys(&self.world, &self.api, id, plan);
         }
         self.come_to_rest();
-        self.storm.go_on(faults);
+        self.faults.resume(faults);
     }
 
-    /// Lives, failures and deaths, in an order that follows from the seed.
-    pub fn storm(&mut self) {
+    /// Acts, failures and deaths, in an order that follows from the seed.
+    pub fn run_under_faults(&mut self) {
         self.set_lags();
         while self.acted < self.script.acts() {
-            self.storm_step();
+            self.step_under_faults();
         }
     }
 
     /// A moment of it.
-    pub(crate) fn storm_step(&mut self) {
+    pub(crate) fn step_under_faults(&mut self) {
         self.rng = dice(self.script.seed, Stream::Step, self.steps);
-        self.storm.step(self.steps);
+        self.faults.step(self.steps);
         self.steps += 1;
         self.world.clock.advance(SignedDuration::from_millis(self.rng.random_range(0..300)));
         self.land();
         self.wake_sleepers();
         self.mend(false);
         self.bury();
-        self.watch_gaps();
+        self.look_at_gaps();
         match self.rng.random_range(0..1000) {
             0..700 if !self.tasks.is_empty() => self.poll(),
             0..100 => self.let_time_pass(),
@@ -63,13 +63,13 @@ impl Sim {
             700..708 => self.kill(),
             708..760 => self.receive(),
             760..790 if self.steps % BUSY < BUSY / 2 => self.act(),
-            790..890 => self.carry_webhook(),
-            890..950 => self.carry_pool(),
+            790..890 => self.deliver_webhook(),
+            890..950 => self.deliver_pool_event(),
             950..956 => self.spawn_sweep(),
             956..962 => {
                 self.drain_dead_letters();
             }
-            962..978 => self.mishap(),
+            962..978 => self.world_fault(),
             978..984 => self.pause(),
             _ => self.let_time_pass(),
         }
@@ -83,7 +83,7 @@ impl Sim {
         }
         let mut dice = dice(self.script.seed, Stream::Act, number as u64);
         // A wrong setting shows where many pay.
-        let wrongly = match (self.script.unsettled, self.script.payers) {
+        let wrongly = match (self.script.misconfigured, self.script.payers) {
             (false, _) => 12..12,
             (true, 0) => 12..20,
             (true, _) => 12..30,
@@ -105,10 +105,10 @@ impl Sim {
         let mut persons = self::dice(self.script.seed, Stream::Person, number as u64);
         let is_personal = persons.random_bool(0.04);
         let rng = if is_personal { &mut persons } else { &mut dice };
-        let mut stage = Stage { world: &self.world, api: &self.api, rng };
+        let mut context = ActContext { world: &self.world, api: &self.api, rng };
         let told = match is_personal {
-            true => self.lives.personal(&mut stage),
-            false => self.lives.act(&mut stage),
+            true => self.actors.personal(&mut context),
+            false => self.actors.act(&mut context),
         };
         if let Some(told) = told {
             self.tell(&format!("[{number}] {told}"));
@@ -128,8 +128,8 @@ impl Sim {
         if !self.script.seed.is_multiple_of(3) || !dice.random_bool(0.25) {
             return;
         }
-        let mut stage = Stage { world: &self.world, api: &self.api, rng: &mut dice };
-        if let Some(told) = self.lives.pays_oddly(&mut stage) {
+        let mut context = ActContext { world: &self.world, api: &self.api, rng: &mut dice };
+        if let Some(told) = self.actors.pays_oddly(&mut context) {
             self.tell(&format!("[{number}] and {told}"));
             self.acts.push((number, told));
         }
@@ -138,13 +138,13 @@ impl Sim {
     /// Time passes: seconds and minutes at any time; hours and days only while nothing
     /// is under way, since queues forget after four days and Stripe gives up after three.
     fn let_time_pass(&mut self) {
-        self.watch_gaps();
+        self.look_at_gaps();
         self.judge_gaps_at_rest();
         let quiet = self.tasks.is_empty()
             && QUEUES.iter().chain(&DEAD_LETTER_QUEUES).all(|queue| self.world.sqs.is_empty(queue))
             && !self.has_delivery()
             && self.cloudtrail.is_empty()
-            && self.storm.next_landing().is_none()
+            && self.faults.next_landing().is_none()
             && self.retires_at.is_none()
             && self.queue_down_until.is_none()
             && self.no_keys_until.is_none();
@@ -181,7 +181,7 @@ impl Sim {
         self.advance_to(later);
         if seconds > 240 {
             self.tell("time passes");
-            self.compare_in_the_storm();
+            self.compare_under_faults();
         }
     }
 }

@@ -1,9 +1,9 @@
-//! Planted bugs of the carriage: what somebody gets wrong who receives, acknowledges and
+//! Planted bugs of the transport: what somebody gets wrong who receives, acknowledges and
 //! configures. Without a planted bug nothing here does anything.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::bugs::Bug;
+use crate::planted::Bug;
 use crate::world::World;
 use jiff::Timestamp;
 use tollgate_core::converge::Worker;
@@ -14,16 +14,16 @@ use tollgate_standin::sqs::Message;
 
 use crate::executor::block_on;
 
-/// What the mistaken carriage remembers.
+/// What they remember.
 #[derive(Debug, Default)]
-pub(crate) struct Mistakes {
+pub(crate) struct TransportBugs {
     /// The newest event of each account that the worker has seen.
     newest: BTreeMap<String, Timestamp>,
     /// What was recorded before it was acted on.
     begun: BTreeSet<String>,
 }
 
-impl Mistakes {
+impl TransportBugs {
     /// Whether this message is dropped before the worker sees it.
     pub(crate) fn drop(&mut self, world: &World, message: &Message) -> bool {
         let Ok(envelope) = Envelope::decode(&message.body) else { return false };
@@ -80,7 +80,7 @@ fn whose(world: &World, envelope: &Envelope) -> String {
 }
 
 /// The worker as somebody would configure it who believes a payment link's visitor.
-pub(crate) fn mistaken(mut worker: Worker<World>) -> Worker<World> {
+pub(crate) fn as_planted(mut worker: Worker<World>) -> Worker<World> {
     worker.policy.trust_payment_links |= worker.ports.gate.has(Bug::StrangerTrusted);
     worker
 }

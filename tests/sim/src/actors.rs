@@ -1,8 +1,13 @@
-//! What users, customers, banks and administrators do, at random.
+//! Users, customers, banks and administrators, and what they do, at random.
 //!
 //! Every act may be refused (there is nothing to cancel, the card was declined, the
 //! account API is down): then nothing happened, as in life. What was done is kept, so
 //! that later acts find somebody to act on, and the oracle knows who meant to pay for whom.
+
+pub(crate) mod clicks;
+pub(crate) mod neighbours;
+mod payments;
+mod persons;
 
 use std::collections::BTreeMap;
 
@@ -18,10 +23,10 @@ use tollgate_standin::stripe::{
     SubscriptionData, When,
 };
 
-use crate::clicks::Clicks;
+use self::clicks::Clicks;
+use self::neighbours::Neighbours;
 use crate::executor::block_on;
 use crate::market::SOLD;
-use crate::neighbours::Neighbours;
 use crate::operator::{Moves, Operated};
 
 /// The plans that the account API sells.
@@ -40,7 +45,7 @@ pub(crate) fn address(name: &str) -> String {
 
 /// Everybody, and what they have.
 #[derive(Debug, Default)]
-pub struct Lives {
+pub struct Actors {
     /// Users by name; a name can be taken again after a deletion.
     pub users: BTreeMap<String, AccountId>,
     /// Every user there ever was.
@@ -70,8 +75,8 @@ pub struct Lives {
     born: usize,
 }
 
-/// One act's stage.
-pub struct Stage<'a> {
+/// What an act has to do with.
+pub struct ActContext<'a> {
     /// The world.
     pub world: &'a World,
     /// The account API.
@@ -80,29 +85,29 @@ pub struct Stage<'a> {
     pub rng: &'a mut ChaCha8Rng,
 }
 
-impl Lives {
+impl Actors {
     /// Does something; tells what, or `None` when nothing came of it.
-    pub fn act(&mut self, stage: &mut Stage<'_>) -> Option<String> {
-        let pick = stage.rng.random_range(0..110);
+    pub fn act(&mut self, context: &mut ActContext<'_>) -> Option<String> {
+        let pick = context.rng.random_range(0..110);
         match pick {
-            _ if self.users.is_empty() => self.sign_up(stage),
-            0..12 => self.sign_up(stage),
-            12..16 => self.admin_create(stage),
-            16..20 => self.federated(stage),
-            20..26 => self.sign_in(stage),
-            26..43 => self.checkout(stage),
-            43..48 => self.second_customer(stage),
-            48..49 => self.checkout_for_another(stage),
-            49..50 => Self::stranger(stage, self),
-            50..51 => self.owner_makes_a_key(stage),
-            51..53 => self.switch_user(stage, false),
-            53..57 => self.switch_user(stage, true),
-            57..60 => self.delete_user(stage),
-            60..61 => self.delete_customer(stage),
-            61..66 => self.dispute(stage),
-            66..71 => self.settle_dispute(stage),
-            71..100 => self.subscription(stage),
-            _ => self.neighbours_act(stage),
+            _ if self.users.is_empty() => self.sign_up(context),
+            0..12 => self.sign_up(context),
+            12..16 => self.admin_create(context),
+            16..20 => self.federated(context),
+            20..26 => self.sign_in(context),
+            26..43 => self.checkout(context),
+            43..48 => self.second_customer(context),
+            48..49 => self.checkout_for_another(context),
+            49..50 => Self::stranger(context, self),
+            50..51 => self.owner_makes_a_key(context),
+            51..53 => self.switch_user(context, false),
+            53..57 => self.switch_user(context, true),
+            57..60 => self.delete_user(context),
+            60..61 => self.delete_customer(context),
+            61..66 => self.dispute(context),
+            66..71 => self.settle_dispute(context),
+            71..100 => self.subscription(context),
+            _ => self.neighbours_act(context),
         }
     }
 
@@ -114,10 +119,10 @@ impl Lives {
         self.users.insert(name, id);
     }
 
-    fn sign_up(&mut self, stage: &mut Stage<'_>) -> Option<String> {
+    fn sign_up(&mut self, context: &mut ActContext<'_>) -> Option<String> {
         // Names are few, so that the name of a deleted user is taken again.
-        let name = format!("user-{}", stage.rng.random_range(0..8));
-        let id = stage.world.cognito.sign_up_confirmed(&name, &address(&name)).ok()?;
+        let name = format!("user-{}", context.rng.random_range(0..8));
+        let id = context.world.cognito.sign_up_confirmed(&name, &address(&name)).ok()?;
         let told = format!("{name} signs up as {id}");
         self.born(name, id);
         Some(told)
@@ -137,7 +142,7 @@ impl Lives {
         id: &AccountId,
         plan: &str,
     ) {
-        let url = block_on(api.checkout(id, plan)).expect("the weather is fair");
+        let url = block_on(api.checkout(id, plan)).expect("nothing fails");
         let session = url.rsplit('/').next().expect("it ends in the session");
         let mut stripe = world.stripe.account();
         let subscription = stripe.complete_checkout(session, Card::Pays).expect("it is open");
@@ -146,24 +151,25 @@ impl Lives {
         self.subscriptions.push(subscription);
     }
 
-    fn admin_create(&mut self, stage: &mut Stage<'_>) -> Option<String> {
+    fn admin_create(&mut self, context: &mut ActContext<'_>) -> Option<String> {
         self.born += 1;
         let name = format!("made-{}", self.born);
-        let id = stage.world.cognito.admin_create_user(&name, "b@example.com").ok()?;
+        let id = context.world.cognito.admin_create_user(&name, "b@example.com").ok()?;
         let told = format!("an administrator makes {name} as {id}");
         self.born(name, id);
         Some(told)
     }
 
-    fn federated(&mut self, stage: &mut Stage<'_>) -> Option<String> {
-        let number = stage.rng.random_range(0..3).to_string();
+    fn federated(&mut self, context: &mut ActContext<'_>) -> Option<String> {
+        let number = context.rng.random_range(0..3).to_string();
         let name = format!("Google_{number}");
         // Some leave, and come back at once under the same name.
-        let leaves = stage.rng.random_bool(0.3);
-        if leaves && stage.world.cognito.delete_self(&name).is_ok() {
+        let leaves = context.rng.random_bool(0.3);
+        if leaves && context.world.cognito.delete_self(&name).is_ok() {
             self.users.remove(&name);
         }
-        let id = stage.world.cognito.federated_sign_in("Google", &number, "c@example.com").ok()?;
+        let id =
+            context.world.cognito.federated_sign_in("Google", &number, "c@example.com").ok()?;
         let told = format!("{name} signs in as {id}");
         if self.users.get(&name) != Some(&id) {
             self.born(name, id);
@@ -171,95 +177,100 @@ impl Lives {
         Some(told)
     }
 
-    fn sign_in(&mut self, stage: &mut Stage<'_>) -> Option<String> {
-        let (name, _) = self.somebody(stage)?;
-        if stage.rng.random_bool(0.5) {
-            stage.world.cognito.sign_in(&name).ok()?;
+    fn sign_in(&mut self, context: &mut ActContext<'_>) -> Option<String> {
+        let (name, _) = self.somebody(context)?;
+        if context.rng.random_bool(0.5) {
+            context.world.cognito.sign_in(&name).ok()?;
         } else {
-            stage.world.cognito.refresh(&name).ok()?;
+            context.world.cognito.refresh(&name).ok()?;
         }
         Some(format!("{name} signs in"))
     }
 
-    fn switch_user(&mut self, stage: &mut Stage<'_>, on: bool) -> Option<String> {
-        let (name, _) = self.somebody(stage)?;
-        let cognito = &stage.world.cognito;
+    fn switch_user(&mut self, context: &mut ActContext<'_>, on: bool) -> Option<String> {
+        let (name, _) = self.somebody(context)?;
+        let cognito = &context.world.cognito;
         if on { cognito.enable_user(&name) } else { cognito.disable_user(&name) }.ok()?;
         Some(format!("{name} is {}", if on { "enabled" } else { "disabled" }))
     }
 
-    fn delete_user(&mut self, stage: &mut Stage<'_>) -> Option<String> {
-        let (name, _) = self.somebody(stage)?;
-        let cognito = &stage.world.cognito;
-        let by_self = stage.rng.random_bool(0.5);
+    fn delete_user(&mut self, context: &mut ActContext<'_>) -> Option<String> {
+        let (name, _) = self.somebody(context)?;
+        let cognito = &context.world.cognito;
+        let by_self = context.rng.random_bool(0.5);
         if by_self { cognito.delete_self(&name) } else { cognito.delete_user(&name) }.ok()?;
         self.users.remove(&name);
         Some(format!("{name} is deleted"))
     }
 
-    fn checkout(&mut self, stage: &mut Stage<'_>) -> Option<String> {
-        let (name, id) = self.somebody(stage)?;
-        let plan = PLANS[stage.rng.random_range(0..PLANS.len())];
-        let url = match block_on(stage.api.checkout(&id, plan)) {
+    fn checkout(&mut self, context: &mut ActContext<'_>) -> Option<String> {
+        let (name, id) = self.somebody(context)?;
+        let plan = PLANS[context.rng.random_range(0..PLANS.len())];
+        let url = match block_on(context.api.checkout(&id, plan)) {
             Ok(url) => url,
             Err(refusal) => return Some(format!("{name} may not check out: {refusal}")),
         };
         let session = url.rsplit('/').next()?.to_owned();
-        let owners = self.owners_with(stage, &session, id.clone());
+        let owners = self.owners_with(context, &session, id.clone());
         let bought = self.subscriptions.len();
-        let told = self.complete(stage, &session, owners, &format!("{name} buys {plan}"))?;
+        let told = self.complete(context, &session, owners, &format!("{name} buys {plan}"))?;
         if let Some(subscription) = self.subscriptions.get(bought).cloned() {
-            self.clicked(stage, &id, subscription);
+            self.clicked(context, &id, subscription);
         }
         Some(told)
     }
 
     /// The accounts for which a session's customer has paid so far, and this one.
-    fn owners_with(&self, stage: &Stage<'_>, session: &str, id: AccountId) -> Vec<AccountId> {
-        let stripe = stage.world.stripe.account();
+    fn owners_with(
+        &self,
+        context: &ActContext<'_>,
+        session: &str,
+        id: AccountId,
+    ) -> Vec<AccountId> {
+        let stripe = context.world.stripe.account();
         let customer = stripe.session(session).ok().and_then(|row| row.customer.as_deref());
         let known = customer.and_then(|customer| self.pays_for.get(customer));
         known.into_iter().flatten().cloned().chain([id]).collect()
     }
 
     /// A customer of the account's whom Tollgate did not choose: two browsers at once.
-    fn second_customer(&mut self, stage: &mut Stage<'_>) -> Option<String> {
-        let (name, id) = self.somebody(stage)?;
-        let named = stage.api.worker.deriver.name(&id);
-        let customer = stage.world.stripe.account().create_customer(NewCustomer::default());
-        let session = open(stage, &customer, &named)?;
-        self.complete(stage, &session, vec![id], &format!("{name} buys with {customer}"))
+    fn second_customer(&mut self, context: &mut ActContext<'_>) -> Option<String> {
+        let (name, id) = self.somebody(context)?;
+        let named = context.api.worker.deriver.name(&id);
+        let customer = context.world.stripe.account().create_customer(NewCustomer::default());
+        let session = open(context, &customer, &named)?;
+        self.complete(context, &session, vec![id], &format!("{name} buys with {customer}"))
     }
 
     /// A customer of one account goes through a checkout of another's.
-    fn checkout_for_another(&mut self, stage: &mut Stage<'_>) -> Option<String> {
-        let (name, id) = self.somebody(stage)?;
-        let place = stage.rng.random_range(0..self.pays_for.len().max(1));
+    fn checkout_for_another(&mut self, context: &mut ActContext<'_>) -> Option<String> {
+        let (name, id) = self.somebody(context)?;
+        let place = context.rng.random_range(0..self.pays_for.len().max(1));
         let (customer, mut owners) =
             self.pays_for.iter().nth(place).map(|(c, o)| (c.clone(), o.clone()))?;
-        let session = open(stage, &customer, &stage.api.worker.deriver.name(&id))?;
+        let session = open(context, &customer, &context.api.worker.deriver.name(&id))?;
         owners.push(id);
         // The open session alone carries our proof: the customer may be linked by it.
         self.pays_for.insert(customer.clone(), owners.clone());
-        self.complete(stage, &session, owners, &format!("{customer} buys for {name} as well"))
+        self.complete(context, &session, owners, &format!("{customer} buys for {name} as well"))
     }
 
     fn complete(
         &mut self,
-        stage: &mut Stage<'_>,
+        context: &mut ActContext<'_>,
         session: &str,
         owners: Vec<AccountId>,
         told: &str,
     ) -> Option<String> {
-        let card = if stage.rng.random_bool(0.9) { Card::Pays } else { Card::Declines };
-        let mut stripe = stage.world.stripe.account();
+        let card = if context.rng.random_bool(0.9) { Card::Pays } else { Card::Declines };
+        let mut stripe = context.world.stripe.account();
         let customer = stripe.session(session).ok()?.customer.clone()?;
         let trial = stripe.session(session).ok()?.subscription_data.trial_period_days > 0;
-        let subscription = if trial && stage.rng.random_bool(0.5) {
+        let subscription = if trial && context.rng.random_bool(0.5) {
             stripe.complete_checkout_without_card(session).ok()?
-        } else if stage.rng.random_bool(0.1) {
+        } else if context.rng.random_bool(0.1) {
             let id = stripe.complete_checkout_unpaid(session).ok()?;
-            let _ = stripe.settle_delayed_payment(session, stage.rng.random_bool(0.7));
+            let _ = stripe.settle_delayed_payment(session, context.rng.random_bool(0.7));
             id
         } else {
             stripe.complete_checkout(session, card).ok()?
@@ -271,11 +282,11 @@ impl Lives {
 
     /// Somebody who names a user and has no proof: through a payment link, or a
     /// subscription that other code made.
-    fn stranger(stage: &mut Stage<'_>, lives: &mut Self) -> Option<String> {
-        let (name, id) = lives.somebody(stage)?;
-        let mut stripe = stage.world.stripe.account();
+    fn stranger(context: &mut ActContext<'_>, actors: &mut Self) -> Option<String> {
+        let (name, id) = actors.somebody(context)?;
+        let mut stripe = context.world.stripe.account();
         let price = stripe.price_by_lookup_key("pro_monthly")?.id.clone();
-        if stage.rng.random_bool(0.5) {
+        if context.rng.random_bool(0.5) {
             let session =
                 stripe.follow_payment_link(&price, Some(id.as_str()), "m@example.com").ok()?;
             stripe.complete_checkout(&session, Card::Pays).ok()?;
@@ -290,12 +301,12 @@ impl Lives {
     }
 
     /// The API's owner makes a key by hand and puts it on one of our usage plans.
-    fn owner_makes_a_key(&mut self, stage: &mut Stage<'_>) -> Option<String> {
+    fn owner_makes_a_key(&mut self, context: &mut ActContext<'_>) -> Option<String> {
         let name = format!("partner-{}", self.owners_keys.len());
-        let plan = PLANS[stage.rng.random_range(0..PLANS.len())];
-        let customer_id = stage.rng.random_bool(0.5).then(|| self.somebody(stage)).flatten();
+        let plan = PLANS[context.rng.random_range(0..PLANS.len())];
+        let customer_id = context.rng.random_bool(0.5).then(|| self.somebody(context)).flatten();
         let customer_id = customer_id.map(|(_, id)| id.to_string());
-        let made = stage.world.api_gateway.scene(|model, now| {
+        let made = context.world.api_gateway.scene(|model, now| {
             let plans = model.get_usage_plans(None, &Default::default()).ok()?.items;
             let plan = plans.into_iter().find(|it| it.name == plan)?.id;
             let new =
@@ -308,18 +319,18 @@ impl Lives {
         Some(format!("the owner makes the key {key} by hand"))
     }
 
-    fn delete_customer(&mut self, stage: &mut Stage<'_>) -> Option<String> {
-        let place = stage.rng.random_range(0..self.pays_for.len().max(1));
+    fn delete_customer(&mut self, context: &mut ActContext<'_>) -> Option<String> {
+        let place = context.rng.random_range(0..self.pays_for.len().max(1));
         let customer = self.pays_for.keys().nth(place)?;
-        stage.world.stripe.account().delete_customer(customer).ok()?;
+        context.world.stripe.account().delete_customer(customer).ok()?;
         Some(format!("{customer} is deleted"))
     }
 
-    fn dispute(&mut self, stage: &mut Stage<'_>) -> Option<String> {
-        let place = stage.rng.random_range(0..self.pays_for.len().max(1));
+    fn dispute(&mut self, context: &mut ActContext<'_>) -> Option<String> {
+        let place = context.rng.random_range(0..self.pays_for.len().max(1));
         let customer = self.pays_for.keys().nth(place)?;
-        let mut stripe = stage.world.stripe.account();
-        let dispute = match stage.rng.random_range(0..4) {
+        let mut stripe = context.world.stripe.account();
+        let dispute = match context.rng.random_range(0..4) {
             0 => stripe.open_inquiry(customer).ok()?,
             1 => return stripe.warn_of_fraud(customer).ok(),
             _ => stripe.open_dispute(customer).ok()?,
@@ -328,10 +339,10 @@ impl Lives {
         Some(format!("{customer} disputes: {dispute}"))
     }
 
-    fn settle_dispute(&mut self, stage: &mut Stage<'_>) -> Option<String> {
-        let dispute = pick(&self.disputes, stage.rng)?;
-        let mut stripe = stage.world.stripe.account();
-        let (told, done) = match stage.rng.random_range(0..5) {
+    fn settle_dispute(&mut self, context: &mut ActContext<'_>) -> Option<String> {
+        let dispute = pick(&self.disputes, context.rng)?;
+        let mut stripe = context.world.stripe.account();
+        let (told, done) = match context.rng.random_range(0..5) {
             0 => ("escalates", stripe.escalate_inquiry(&dispute)),
             1 => ("is answered", stripe.submit_evidence(&dispute)),
             2 => ("is lost", stripe.close_dispute(&dispute, false)),
@@ -340,16 +351,16 @@ impl Lives {
         done.ok().map(|()| format!("{dispute} {told}"))
     }
 
-    fn subscription(&mut self, stage: &mut Stage<'_>) -> Option<String> {
-        let id = pick(&self.subscriptions, stage.rng)?;
-        let mut stripe = stage.world.stripe.account();
+    fn subscription(&mut self, context: &mut ActContext<'_>) -> Option<String> {
+        let id = pick(&self.subscriptions, context.rng)?;
+        let mut stripe = context.world.stripe.account();
         let customer = stripe.subscription(&id).ok()?.customer.clone();
-        let (told, done) = change(&mut stripe, &id, &customer, stage.rng)?;
+        let (told, done) = change(&mut stripe, &id, &customer, context.rng)?;
         done.then(|| format!("{id} {told}"))
     }
 
-    pub(crate) fn somebody(&self, stage: &mut Stage<'_>) -> Option<(String, AccountId)> {
-        let place = stage.rng.random_range(0..self.users.len().max(1));
+    pub(crate) fn somebody(&self, context: &mut ActContext<'_>) -> Option<(String, AccountId)> {
+        let place = context.rng.random_range(0..self.users.len().max(1));
         self.users.iter().nth(place).map(|(name, id)| (name.clone(), id.clone()))
     }
 }
@@ -394,9 +405,9 @@ fn change(
 }
 
 /// A session for a customer that names an account with our proof.
-fn open(stage: &mut Stage<'_>, customer: &str, named: &NamedAccount) -> Option<String> {
-    let mut stripe = stage.world.stripe.account();
-    let price = some_price(&stripe, stage.rng)?;
+fn open(context: &mut ActContext<'_>, customer: &str, named: &NamedAccount) -> Option<String> {
+    let mut stripe = context.world.stripe.account();
+    let price = some_price(&stripe, context.rng)?;
     let metadata = named.to_metadata();
     let ends = [
         MissingPaymentMethod::Cancel,
@@ -405,8 +416,8 @@ fn open(stage: &mut Stage<'_>, customer: &str, named: &NamedAccount) -> Option<S
     ];
     let data = SubscriptionData {
         metadata: metadata.clone(),
-        trial_period_days: if stage.rng.random_bool(0.4) { 5 } else { 0 },
-        missing_payment_method: ends[stage.rng.random_range(0..ends.len())],
+        trial_period_days: if context.rng.random_bool(0.4) { 5 } else { 0 },
+        missing_payment_method: ends[context.rng.random_range(0..ends.len())],
         ..SubscriptionData::default()
     };
     let new = NewSession {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
-use crate::bugs::Bug;
+use crate::planted::Bug;
 use crate::world::World;
 use jiff::{SignedDuration, Timestamp};
 use rand::RngExt;
@@ -11,18 +11,17 @@ use rand_chacha::ChaCha8Rng;
 use tollgate_core::binding::InUse;
 use tollgate_core::converge::Worker;
 use tollgate_core::halt::Halt;
-use tollgate_core::key_name::key_owner;
 use tollgate_core::ports::{PortResult, Stripe, Users};
 use tollgate_core::scan::Progress;
-use tollgate_core::sweep::{About, DriftSweep, Finding};
-use tollgate_events::{AccountId, CustomerId};
+use tollgate_core::sweep::DriftSweep;
 use tollgate_operator::{
-    Cursor, EventSource, OperateStack, REBUILT_GRANT, Rebuild, Reconcile, Repaired, Replay,
-    ReplayProgress, Selection, StackAct, Word, doubts, excesses,
+    Cursor, EventSource, OperateStack, Rebuild, Reconcile, Repaired, Replay, ReplayProgress,
+    Selection, StackAct, Word, doubts, excesses,
 };
 
 use crate::executor::block_on;
 use crate::market;
+use crate::recovery::{Listed, StepReport};
 use crate::run::Sim;
 use crate::script::{Stream, dice};
 use crate::settings::{WrongSetting, seen_through};
@@ -36,7 +35,7 @@ const PATIENCE: SignedDuration = SignedDuration::from_hours(2);
 
 /// A step of the runbook's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Step {
+enum RunbookStep {
     /// `events replay --from-stripe`.
     Replay,
     /// `reconcile`.
@@ -45,33 +44,6 @@ enum Step {
     Rebuild,
     /// `reconcile --repair`.
     Repair,
-}
-
-/// What a comparison has told.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Listed {
-    /// Accounts of which anything was found: themselves, their keys.
-    pub(crate) accounts: BTreeSet<AccountId>,
-    /// Customers of whom anything was found.
-    pub(crate) customers: BTreeSet<CustomerId>,
-    /// What holds losses back.
-    pub(crate) halts: Vec<Halt>,
-}
-
-impl Listed {
-    fn add(&mut self, stack: &str, finding: &Finding) {
-        match &finding.about {
-            About::Account(account) => drop(self.accounts.insert(account.clone())),
-            About::Customer(customer) => drop(self.customers.insert(customer.clone())),
-            About::Key(key) => self.accounts.extend(key_owner(stack, &key.name)),
-        }
-    }
-}
-
-/// What a step has told.
-pub(crate) struct Told {
-    line: String,
-    listed: Option<Listed>,
 }
 
 /// The command, with the environment that it has.
@@ -83,17 +55,19 @@ struct Command {
 }
 
 impl Command {
-    async fn take(self, step: Step) -> Told {
+    async fn take(self, step: RunbookStep) -> StepReport {
         let done = match step {
-            Step::Replay => self.replay().await,
-            Step::Look | Step::Repair => self.reconcile(step == Step::Repair).await,
-            Step::Rebuild => self.rebuild().await,
+            RunbookStep::Replay => self.replay().await,
+            RunbookStep::Look | RunbookStep::Repair => {
+                self.reconcile(step == RunbookStep::Repair).await
+            }
+            RunbookStep::Rebuild => self.rebuild().await,
         };
         let (line, listed) = match done {
             Ok((line, listed)) => (line, listed),
             Err(error) => (format!("{error}"), None),
         };
-        Told { line: format!("{step:?}: {line}"), listed }
+        StepReport { line: format!("{step:?}: {line}"), listed }
     }
 
     async fn replay(&self) -> PortResult<(String, Option<Listed>)> {
@@ -186,7 +160,13 @@ impl Sim {
         if self.script.left_out.contains(&act) || !dice.random_bool(0.6) {
             return;
         }
-        let steps = [Step::Replay, Step::Look, Step::Rebuild, Step::Repair, Step::Repair];
+        let steps = [
+            RunbookStep::Replay,
+            RunbookStep::Look,
+            RunbookStep::Rebuild,
+            RunbookStep::Repair,
+            RunbookStep::Repair,
+        ];
         let step = steps[dice.random_range(0..steps.len())];
         let (command, wrong) = self.hurried(&mut dice, act);
         let until = match dice.random_bool(0.3) {
@@ -237,7 +217,7 @@ impl Sim {
         (command, told + &file)
     }
 
-    fn begin_step(&mut self, step: Step, command: Command, patience: SignedDuration) {
+    fn begin_step(&mut self, step: RunbookStep, command: Command, patience: SignedDuration) {
         self.tasks_begun += 1;
         let now = self.world.clock.time();
         let lease = Lease {
@@ -252,7 +232,7 @@ impl Sim {
     }
 
     /// A step is through.
-    pub(crate) fn through(&mut self, told: Told) {
+    pub(crate) fn through(&mut self, told: StepReport) {
         self.tell(&told.line);
         let listed = told.listed.zip(self.recovery.as_mut());
         if let Some((listed, recovery)) = listed {
@@ -260,25 +240,25 @@ impl Sim {
         }
     }
 
-    /// The weather is fair, and somebody does what the runbook says, twice where it must be.
+    /// It is calm, and somebody does what the runbook says, twice where it must be.
     pub(super) fn follow_the_runbook(&mut self) {
         self.calm_down(1);
         self.let_it_belong_to_what_is_in_use();
-        self.take_step(Step::Replay);
+        self.take_step(RunbookStep::Replay);
         for _ in 0..2 {
-            for step in [Step::Look, Step::Rebuild, Step::Repair] {
+            for step in [RunbookStep::Look, RunbookStep::Rebuild, RunbookStep::Repair] {
                 self.take_step(step);
             }
             self.replay_what_is_stuck();
         }
-        self.take_step(Step::Look);
+        self.take_step(RunbookStep::Look);
     }
 
     /// `stack rebind`, where somebody in a hurry had the key of another account, or another pool, when
     /// the table was empty.
     fn let_it_belong_to_what_is_in_use(&mut self) {
         let World { ledger, stripe, cognito, .. } = &self.world;
-        let stripe_account = block_on(stripe.account_id()).expect("the weather is fair");
+        let stripe_account = block_on(stripe.account_id()).expect("nothing fails");
         let in_use = InUse { stripe_account, pool: Some(cognito.pool_id()) };
         let act = StackAct::Rebind(in_use);
         let stack = ledger.stored_stack();
@@ -289,7 +269,7 @@ impl Sim {
         }
     }
 
-    fn take_step(&mut self, step: Step) {
+    fn take_step(&mut self, step: RunbookStep) {
         let before = self.world.gate.count();
         let run = format!("{step:?}-{}", self.world.clock.time().as_second());
         let told = block_on(self.command(&run).take(step));
@@ -297,7 +277,7 @@ impl Sim {
         self.through(told);
         self.come_to_rest();
         let listed = self.recovery.as_ref().map(|it| it.listed.halts.as_slice());
-        if step == Step::Look && listed.is_some_and(|it| it.iter().any(is_frozen)) {
+        if step == RunbookStep::Look && listed.is_some_and(|it| it.iter().any(is_frozen)) {
             self.act_on_stack(&StackAct::Unfreeze);
         }
     }
@@ -305,9 +285,4 @@ impl Sim {
 
 fn is_frozen(halt: &Halt) -> bool {
     matches!(halt, Halt::Frozen { .. })
-}
-
-/// Whether a rebuild has told of a grant.
-pub(crate) fn is_guessed(access: &tollgate_core::account::Access) -> bool {
-    access.grants.iter().any(|grant| grant.why == REBUILT_GRANT)
 }

@@ -16,10 +16,8 @@ use tollgate_core::ports::Request;
 use tollgate_events::AccountId;
 use tollgate_standin::stripe::Card;
 
+use crate::actors::{ActContext, Actors, PLANS};
 use crate::executor::block_on;
-use crate::lives::{Lives, PLANS, Stage};
-use crate::run::Sim;
-use crate::script::Stream;
 
 /// How often an owner asks who asks in a loop.
 const OFTEN: usize = 20;
@@ -35,49 +33,22 @@ pub struct Clicks {
     pub(crate) problems: Vec<String>,
 }
 
-impl Sim {
-    /// After an act, in some seeds: somebody clicks.
-    pub(crate) fn click(&mut self, act: usize) {
-        let dice = self.script.now_and_then(Stream::Clicks, act, [0.2, 0.3]);
-        let Some(mut dice) = dice else { return };
-        let mut stage = Stage { world: &self.world, api: &self.api, rng: &mut dice };
-        let told = match stage.rng.random_range(0..10) {
-            0..6 => self.lives.two_windows(&mut stage),
-            6..8 => self.lives.bank(&mut stage),
-            _ => self.lives.asks_in_a_loop(&mut stage),
-        };
-        if let Some(told) = told {
-            self.tell(&format!("[{act}] {told}"));
-        }
-        self.judge_clicks();
-    }
-
-    /// What clicks have come to that must not be. Nobody's clicks are judged once the account
-    /// API has looked at another Stripe account: it did not see what they had.
-    pub(crate) fn judge_clicks(&mut self) {
-        let problems = std::mem::take(&mut self.lives.clicks.problems);
-        if !self.was_wrong && self.recovery.is_none() {
-            problems.into_iter().for_each(|problem| self.violate(11, problem));
-        }
-    }
-}
-
-impl Lives {
+impl Actors {
     /// Somebody has two windows open, clicks in both at once, perhaps again a little later, and
     /// pays in all that were opened.
-    fn two_windows(&mut self, stage: &mut Stage<'_>) -> Option<String> {
-        let (name, id) = self.somebody(stage)?;
-        let plans = [0, 1, 2].map(|_| PLANS[stage.rng.random_range(0..PLANS.len())]);
+    pub(crate) fn two_windows(&mut self, context: &mut ActContext<'_>) -> Option<String> {
+        let (name, id) = self.somebody(context)?;
+        let plans = [0, 1, 2].map(|_| PLANS[context.rng.random_range(0..PLANS.len())]);
         let (one, other) = {
-            let (api, rng) = (stage.api, &mut *stage.rng);
+            let (api, rng) = (context.api, &mut *context.rng);
             both(rng, api.checkout(&id, plans[0]), api.checkout(&id, plans[1]))
         };
         let mut pages = vec![one, other];
-        if stage.rng.random_bool(0.5) {
-            self.pays(stage, &id, &pages[0]);
-            pages.push(block_on(stage.api.checkout(&id, plans[2])));
+        if context.rng.random_bool(0.5) {
+            self.pays(context, &id, &pages[0]);
+            pages.push(block_on(context.api.checkout(&id, plans[2])));
         }
-        let paid = pages.iter().filter(|page| self.pays(stage, &id, page)).count();
+        let paid = pages.iter().filter(|page| self.pays(context, &id, page)).count();
         let opened = pages.iter().filter(|page| page.is_ok()).count();
         Some(format!("{name} clicks in {} windows, gets {opened} and pays in {paid}", pages.len()))
     }
@@ -85,14 +56,14 @@ impl Lives {
     /// Pays on a page, by card or by bank debit; whether that went through.
     fn pays(
         &mut self,
-        stage: &mut Stage<'_>,
+        context: &mut ActContext<'_>,
         id: &AccountId,
         page: &Result<String, Refusal>,
     ) -> bool {
         let Ok(url) = page else { return false };
         let session = url.rsplit('/').next().unwrap_or_default().to_owned();
-        let by_debit = stage.rng.random_bool(0.3);
-        let mut stripe = stage.world.stripe.account();
+        let by_debit = context.rng.random_bool(0.3);
+        let mut stripe = context.world.stripe.account();
         let bought = match by_debit {
             true => stripe.complete_checkout_unpaid(&session),
             false => stripe.complete_checkout(&session, Card::Pays),
@@ -108,16 +79,21 @@ impl Lives {
             owners.push(id.clone());
         }
         self.subscriptions.push(subscription.clone());
-        self.clicked(stage, id, subscription);
+        self.clicked(context, id, subscription);
         true
     }
 
     /// Somebody has bought by clicking in our checkout: nothing that they have bought so before
     /// may be paid, or still become so. What is of a customer whom somebody has taken from the
     /// account is not told to it.
-    pub(crate) fn clicked(&mut self, stage: &Stage<'_>, id: &AccountId, subscription: String) {
-        let links = stage.world.ledger.links();
-        let stripe = stage.world.stripe.account();
+    pub(crate) fn clicked(
+        &mut self,
+        context: &ActContext<'_>,
+        id: &AccountId,
+        subscription: String,
+    ) {
+        let links = context.world.ledger.links();
+        let stripe = context.world.stripe.account();
         let bought = self.clicks.bought.entry(id.clone()).or_default();
         let pays = |it: &&String| {
             let row = stripe.subscription(it).ok();
@@ -136,34 +112,34 @@ impl Lives {
     }
 
     /// A bank debit arrives, or does not.
-    fn bank(&mut self, stage: &mut Stage<'_>) -> Option<String> {
-        let place = stage.rng.random_range(0..self.clicks.debits.len().max(1));
+    pub(crate) fn bank(&mut self, context: &mut ActContext<'_>) -> Option<String> {
+        let place = context.rng.random_range(0..self.clicks.debits.len().max(1));
         let session =
             (place < self.clicks.debits.len()).then(|| self.clicks.debits.remove(place))?;
-        let arrives = stage.rng.random_bool(0.7);
-        let mut stripe = stage.world.stripe.account();
+        let arrives = context.rng.random_bool(0.7);
+        let mut stripe = context.world.stripe.account();
         stripe.settle_delayed_payment(&session, arrives).ok()?;
         Some(format!("a bank debit {}", if arrives { "arrives" } else { "fails" }))
     }
 
     /// Somebody asks for their account and their key in a loop: that costs API Gateway next to
     /// nothing, and nobody else's page is shut by it.
-    fn asks_in_a_loop(&mut self, stage: &mut Stage<'_>) -> Option<String> {
-        let (name, id) = self.somebody(stage)?;
-        let (_, other) = self.somebody(stage)?;
-        let before = stage.world.gate.count();
+    pub(crate) fn asks_in_a_loop(&mut self, context: &mut ActContext<'_>) -> Option<String> {
+        let (name, id) = self.somebody(context)?;
+        let (_, other) = self.somebody(context)?;
+        let before = context.world.gate.count();
         for _ in 0..OFTEN {
-            let _ = block_on(stage.api.overview(&id));
-            let _ = block_on(stage.api.key(&id));
+            let _ = block_on(context.api.overview(&id));
+            let _ = block_on(context.api.key(&id));
         }
-        let calls = stage.world.gate.calls_since(before);
+        let calls = context.world.gate.calls_since(before);
         let calls = calls.iter().filter(|call| matches!(call.operation, "GetUsage" | "GetApiKey"));
         let (calls, most) = (calls.count(), Request::Key.most() as usize + 1);
         if calls > most {
             let problem = format!("{id} asks in a loop, and costs {calls} calls of {most}");
             self.clicks.problems.push(problem);
         }
-        let refused = block_on(stage.api.overview(&other)).err();
+        let refused = block_on(context.api.overview(&other)).err();
         let shut = matches!(refused, Some(Refusal::TooMany { .. } | Refusal::Busy));
         if shut && other != id {
             self.clicks.problems.push(format!("{id} asks in a loop, and {other}'s page is shut"));

@@ -1,24 +1,25 @@
-//! The weather: what goes wrong with calls.
+//! Which of a run's calls fail, and how: it follows from the script.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
-use crate::gate::{Call, Effect, Weather, failure};
+use crate::gate::{Call, Effect, Faults, failure};
 use jiff::{SignedDuration, Timestamp};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use tollgate_core::ports::{Class, PortError, PortResult, Service};
 use tollgate_standin::clock::VirtualClock;
 
-use crate::coverage::{Coverage, Step};
+use crate::call_step::CallStep;
+use crate::coverage::Coverage;
 use crate::faults::FaultKind;
+use crate::lease_check::LeaseCheck;
 use crate::script::{Script, Stream, dice};
-use crate::watch::Watch;
 
-/// A storm that follows from the script, until it is told to end.
+/// Faults that follow from the script, until they are told to end.
 #[derive(Debug)]
-pub struct Storm {
+pub struct SeededFaults {
     state: Mutex<State>,
     clock: OnceLock<VirtualClock>,
 }
@@ -30,7 +31,7 @@ struct State {
     /// How many calls of a thousand fail, before or after taking effect.
     of_a_thousand: u32,
     counts: BTreeMap<FaultKind, usize>,
-    watch: Watch,
+    lease_check: LeaseCheck,
     /// Effects that have not landed yet: when they will, and whose they are.
     kept: Vec<(Timestamp, u64, Effect)>,
     /// When the next late effect lands.
@@ -41,12 +42,12 @@ struct State {
 
 impl fmt::Debug for State {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Storm({}, {:?})", self.seed, self.counts)
+        write!(f, "SeededFaults({}, {:?})", self.seed, self.counts)
     }
 }
 
-impl Storm {
-    /// A storm; some seeds have a mild one, some a bad one.
+impl SeededFaults {
+    /// The faults of a script; some seeds have few of them, some many.
     pub fn new(script: &Script) -> Self {
         let mut dice = dice(script.seed, Stream::Fault, 0);
         let of_a_thousand = [8, 30, 80][dice.random_range(0..3)];
@@ -56,7 +57,7 @@ impl Storm {
             dice,
             of_a_thousand,
             counts: BTreeMap::new(),
-            watch: Watch::default(),
+            lease_check: LeaseCheck::default(),
             kept: Vec::new(),
             lands: None,
             table_gone: false,
@@ -69,19 +70,19 @@ impl Storm {
         let _ = self.clock.set(clock);
     }
 
-    /// The storm's next step: whatever goes wrong in it follows from its number.
+    /// The next step: whatever goes wrong in it follows from its number.
     pub fn step(&self, number: u64) {
         let mut state = self.lock();
         state.dice = dice(state.seed, Stream::Fault, number + 1);
     }
 
-    /// Nothing goes wrong until it [goes on](Self::go_on).
-    pub(crate) fn hold(&self) -> BTreeSet<FaultKind> {
+    /// Nothing goes wrong until it is [resumed](Self::resume).
+    pub(crate) fn suspend(&self) -> BTreeSet<FaultKind> {
         std::mem::take(&mut self.lock().kinds)
     }
 
-    /// What was held goes wrong again.
-    pub(crate) fn go_on(&self, kinds: BTreeSet<FaultKind>) {
+    /// What was suspended goes wrong again.
+    pub(crate) fn resume(&self, kinds: BTreeSet<FaultKind>) {
         self.lock().kinds = kinds;
     }
 
@@ -112,12 +113,12 @@ impl Storm {
 
     /// What was reached.
     pub fn coverage(&self) -> Coverage {
-        self.lock().watch.coverage.clone()
+        self.lock().lease_check.coverage.clone()
     }
 
     /// Looks at, or tells, what tasks are doing.
-    pub(crate) fn watch<T>(&self, act: impl FnOnce(&mut Watch) -> T) -> T {
-        act(&mut self.lock().watch)
+    pub(crate) fn lease_check<T>(&self, act: impl FnOnce(&mut LeaseCheck) -> T) -> T {
+        act(&mut self.lock().lease_check)
     }
 
     /// When the next late effect lands.
@@ -147,9 +148,9 @@ impl State {
     /// Draws one of the kinds that can strike here; one that is switched off does nothing.
     /// Steps that change the world are few among the calls, so they are struck more often.
     fn strikes(&mut self, call: &Call, kinds: &[FaultKind]) -> Option<FaultKind> {
-        let step = Step::of(call);
-        let rarely =
-            !step.changes_the_world() && !matches!(step, Step::Link | Step::Intent | Step::Begin);
+        let step = CallStep::of(call);
+        let rarely = !step.changes_the_world()
+            && !matches!(step, CallStep::Link | CallStep::Intent | CallStep::Begin);
         let of_a_thousand = self.of_a_thousand * if rarely { 1 } else { 4 };
         let strikes = self.dice.random_range(0..2000) < of_a_thousand;
         let kind = kinds[self.dice.random_range(0..kinds.len())];
@@ -159,7 +160,7 @@ impl State {
 
     /// Attaching in effect runs one at a time in a Region, so that conflicts are common.
     fn is_crowded(&mut self, call: &Call) -> Option<FaultKind> {
-        let crowded = Step::of(call) == Step::AttachPlan && self.dice.random_bool(0.1);
+        let crowded = CallStep::of(call) == CallStep::AttachPlan && self.dice.random_bool(0.1);
         if crowded { self.struck(call, FaultKind::Conflict) } else { None }
     }
 
@@ -169,7 +170,7 @@ impl State {
             return None;
         }
         *self.counts.entry(kind).or_default() += 1;
-        self.watch.fault(call, kind);
+        self.lease_check.fault(call, kind);
         Some(kind)
     }
 }
@@ -177,44 +178,38 @@ impl State {
 /// What can go wrong with a call before it takes effect.
 fn possible(call: &Call) -> &'static [FaultKind] {
     use FaultKind::{Conflict, Denied, Throttled, TransactionConflict, Unavailable};
-    match Step::of(call) {
-        Step::AttachPlan => &[Conflict, Conflict, Throttled, Unavailable, Denied],
-        Step::MintKey => &[Conflict, Throttled, Unavailable, Denied],
-        Step::Claim
-        | Step::Link
-        | Step::Intent
-        | Step::Begin
-        | Step::Commit
-        | Step::Act
-        | Step::Record => &[TransactionConflict, Throttled, Unavailable, Denied],
+    match CallStep::of(call) {
+        CallStep::AttachPlan => &[Conflict, Conflict, Throttled, Unavailable, Denied],
+        CallStep::MintKey => &[Conflict, Throttled, Unavailable, Denied],
+        step if step.writes_the_ledger() => &[TransactionConflict, Throttled, Unavailable, Denied],
         _ => &[Throttled, Unavailable, Unavailable, Denied],
     }
 }
 
-impl Weather for Storm {
+impl Faults for SeededFaults {
     fn starts(&self, call: &Call) {
         let now = self.now();
-        self.lock().watch.starts(call, now);
+        self.lock().lease_check.starts(call, now);
     }
 
     /// Of several accounts that a worker sees to at once, any may be faster.
-    fn holds(&self, _call: &Call) -> bool {
+    fn delays(&self, _call: &Call) -> bool {
         let mut state = self.lock();
-        state.watch.is_parted() && state.dice.random_bool(0.3)
+        state.lease_check.is_parted() && state.dice.random_bool(0.3)
     }
 
     fn before(&self, call: &Call) -> PortResult<()> {
         let mut state = self.lock();
         if state.table_gone && call.service == Service::Ledger {
-            state.watch.ends(call);
+            state.lease_check.ends(call);
             return Err(failed(call, Class::Invalid, "ResourceNotFoundException"));
         }
         let kind = state.strikes(call, possible(call)).or_else(|| state.is_crowded(call));
         let Some(kind) = kind else {
-            state.watch.takes_effect(call);
+            state.lease_check.takes_effect(call);
             return Ok(());
         };
-        state.watch.ends(call);
+        state.lease_check.ends(call);
         let (class, detail) = match kind {
             FaultKind::Conflict => {
                 (Class::Conflict, "ConflictException: concurrent modification, try again")
@@ -233,7 +228,7 @@ impl Weather for Storm {
     fn late(&self, call: &Call) -> Option<PortError> {
         let now = self.now();
         let mut state = self.lock();
-        let (task, deadline) = state.watch.current()?;
+        let (task, deadline) = state.lease_check.current()?;
         let kinds = [FaultKind::LateEffect, FaultKind::LateEffect, FaultKind::AfterLease];
         let kind = state.strikes(call, &kinds)?;
         let left = i64::try_from(deadline.duration_since(now).as_millis()).unwrap_or(0).max(1);
@@ -242,7 +237,7 @@ impl Weather for Storm {
             _ => state.dice.random_range(0..left),
         };
         state.lands = Some((now + SignedDuration::from_millis(wait), task));
-        state.watch.ends(call);
+        state.lease_check.ends(call);
         Some(failed(call, Class::Unavailable, "it timed out"))
     }
 
@@ -256,7 +251,7 @@ impl Weather for Storm {
     fn after(&self, call: &Call) -> PortResult<()> {
         let mut state = self.lock();
         let lost = state.strikes(call, &[FaultKind::AnswerLost]);
-        state.watch.ends(call);
+        state.lease_check.ends(call);
         match lost {
             Some(_) => Err(failed(call, Class::Unavailable, "the answer was lost")),
             None => Ok(()),

@@ -4,66 +4,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::gate::Call;
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use tollgate_core::account::Status;
 use tollgate_core::catalog::Plan;
 use tollgate_events::AccountId;
 use tollgate_operator::{Act, OVERLAP};
 use tollgate_standin::api_gateway::Key;
 
-use super::{RECOVERY, Recovery};
 use crate::oracle::rank_of;
+use crate::recovery::{Made, RECOVERY, Recovery, opens};
 use crate::run::Sim;
-
-/// A key of ours, as it was made.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Made {
-    /// Whose.
-    pub(crate) owner: AccountId,
-    /// Which of theirs.
-    pub(crate) generation: u32,
-    /// When.
-    pub(crate) at: Timestamp,
-}
-
-impl Made {
-    fn of(key: &Key) -> Option<Self> {
-        let mut name = key.name.as_deref()?.strip_prefix("tollgate/sim/")?.split('/');
-        let owner = AccountId::parse(name.next()?).ok()?;
-        let generation = name.nth(1)?.parse().ok()?;
-        Some(Self { owner, generation, at: key.created })
-    }
-
-    /// Whether it came after another of the same owner.
-    fn is_after(&self, other: &Self) -> bool {
-        (self.generation, self.at) > (other.generation, other.at)
-    }
-}
-
-/// Whether a key opens the API.
-pub(crate) fn opens(key: &Key) -> bool {
-    key.enabled && !key.plans.is_empty()
-}
-
-impl Recovery {
-    /// As [`Sim::tries`].
-    pub(super) fn tries(&mut self, account: &AccountId, act: &Act) {
-        match act {
-            Act::Release => drop(self.shut.remove(account)),
-            Act::RotateKey { .. } => drop(self.rotated.insert(account.clone())),
-            _ => {}
-        }
-    }
-
-    /// Whether the ledger named a key, or does not have to: it was made since.
-    fn is_known(&self, id: &str, made: &Made) -> bool {
-        let named = self.before.get(&made.owner).is_some_and(|account| {
-            let mut keys = account.access.keys.values().map(|key| &key.id);
-            keys.any(|key| key.as_str() == id)
-        });
-        named || made.at > self.lost_at
-    }
-}
 
 impl Sim {
     /// Every key of ours that is there.
@@ -178,7 +128,7 @@ impl Sim {
     ) -> Option<&'static str> {
         let owner = &made.owner;
         let user = self.world.cognito.user_by_id(owner)?;
-        let operated = self.lives.operated.get(owner);
+        let operated = self.actors.operated.get(owner);
         if operated.is_some_and(|it| it.may_be_closed) {
             return None;
         }
@@ -206,8 +156,8 @@ impl Sim {
         let about = |id: &String| {
             let dispute = stripe.dispute(id).ok()?;
             let charge = stripe.charge(&dispute.charge).ok()?;
-            Some(self.lives.pays_for.get(&charge.customer)?.contains(account))
+            Some(self.actors.pays_for.get(&charge.customer)?.contains(account))
         };
-        self.lives.disputes.iter().any(|id| about(id) == Some(true))
+        self.actors.disputes.iter().any(|id| about(id) == Some(true))
     }
 }

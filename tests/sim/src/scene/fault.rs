@@ -2,12 +2,12 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::gate::{Call, Weather, failure};
+use crate::gate::{Call, Faults, failure};
 use tollgate_core::ports::{Class, PortResult};
 
 /// What happens at one call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mishap {
+pub enum Fault {
     /// It fails and has no effect.
     Fails(Class),
     /// It takes effect, and its answer is lost.
@@ -23,27 +23,27 @@ pub enum Mishap {
     PausedAfter,
 }
 
-/// The weather: fair, but for one call.
+/// All calm, but for one call.
 #[derive(Default)]
-pub(super) struct Fate(Mutex<Plan>);
+pub(super) struct OneFault(Mutex<Progress>);
 
 /// Which call, and how many have begun, have taken effect or failed, and were answered.
 #[derive(Default)]
-struct Plan {
-    armed: Option<(usize, Mishap)>,
+struct Progress {
+    armed: Option<(usize, Fault)>,
     begun: usize,
     calls: usize,
     answered: usize,
 }
 
-impl Fate {
-    fn lock(&self) -> MutexGuard<'_, Plan> {
+impl OneFault {
+    fn lock(&self) -> MutexGuard<'_, Progress> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Starts counting: the `call`-th call from now on (from 1) goes wrong.
-    pub(super) fn arm(&self, call: usize, mishap: Mishap) {
-        *self.lock() = Plan { armed: Some((call, mishap)), ..Plan::default() };
+    pub(super) fn arm(&self, call: usize, fault: Fault) {
+        *self.lock() = Progress { armed: Some((call, fault)), ..Progress::default() };
     }
 
     /// Whether it is still to come.
@@ -52,33 +52,33 @@ impl Fate {
     }
 
     /// What befalls the worker where it waits now.
-    pub(super) fn at_yield(&self) -> Option<Mishap> {
-        let mut plan = self.lock();
-        let (call, mishap) = plan.armed?;
-        let is_there = match mishap {
-            Mishap::KilledBefore | Mishap::PausedBefore => {
-                (plan.begun, plan.calls) == (call, call - 1)
+    pub(super) fn at_yield(&self) -> Option<Fault> {
+        let mut progress = self.lock();
+        let (call, fault) = progress.armed?;
+        let is_there = match fault {
+            Fault::KilledBefore | Fault::PausedBefore => {
+                (progress.begun, progress.calls) == (call, call - 1)
             }
-            Mishap::KilledAfter | Mishap::PausedAfter => {
-                (plan.calls, plan.answered) == (call, call - 1)
+            Fault::KilledAfter | Fault::PausedAfter => {
+                (progress.calls, progress.answered) == (call, call - 1)
             }
-            Mishap::Fails(_) | Mishap::AnswerLost => false,
+            Fault::Fails(_) | Fault::AnswerLost => false,
         };
-        is_there.then(|| plan.armed.take())?.map(|(_, mishap)| mishap)
+        is_there.then(|| progress.armed.take())?.map(|(_, fault)| fault)
     }
 }
 
-impl Weather for Fate {
+impl Faults for OneFault {
     fn starts(&self, _call: &Call) {
         self.lock().begun += 1;
     }
 
     fn before(&self, call: &Call) -> PortResult<()> {
-        let mut plan = self.lock();
-        plan.calls += 1;
-        match plan.armed {
-            Some((at, Mishap::Fails(class))) if at == plan.calls => {
-                plan.armed = None;
+        let mut progress = self.lock();
+        progress.calls += 1;
+        match progress.armed {
+            Some((at, Fault::Fails(class))) if at == progress.calls => {
+                progress.armed = None;
                 Err(failure(call.service, call.operation, class, "it was to fail"))
             }
             _ => Ok(()),
@@ -86,12 +86,12 @@ impl Weather for Fate {
     }
 
     fn after(&self, call: &Call) -> PortResult<()> {
-        let mut plan = self.lock();
-        plan.answered += 1;
-        if plan.armed != Some((plan.calls, Mishap::AnswerLost)) {
+        let mut progress = self.lock();
+        progress.answered += 1;
+        if progress.armed != Some((progress.calls, Fault::AnswerLost)) {
             return Ok(());
         }
-        plan.armed = None;
+        progress.armed = None;
         Err(failure(call.service, call.operation, Class::Unavailable, "the answer was lost"))
     }
 }

@@ -1,4 +1,4 @@
-//! What goes wrong besides calls and tasks: the queue, indexes, quotas, replays in the
+//! Faults of the world, besides those of calls and tasks: the queue, indexes, quotas, replays in the
 //! middle of it all; and, where a run is lossy, events that are lost and edits by hand.
 
 use jiff::{SignedDuration, Timestamp};
@@ -14,14 +14,14 @@ use crate::run::Sim;
 use crate::script::{Stream, dice};
 
 impl Sim {
-    /// How far behind reads are while the storm lasts.
+    /// How far behind reads are while there are faults.
     pub(crate) fn set_lags(&mut self) {
         let mut dice = dice(self.script.seed, Stream::World, 0);
         let mut lag = |kind, most| {
             let lag = SignedDuration::from_secs(dice.random_range(1..most));
-            let on = self.storm.has(kind);
+            let on = self.faults.has(kind);
             if on {
-                self.storm.count(kind);
+                self.faults.count(kind);
             }
             if on { lag } else { SignedDuration::ZERO }
         };
@@ -39,8 +39,8 @@ impl Sim {
         self.world.ledger.release_indexes();
     }
 
-    /// One mishap of the kinds that are on.
-    pub(crate) fn mishap(&mut self) {
+    /// One fault of the world, of the kinds that are on.
+    pub(crate) fn world_fault(&mut self) {
         let kinds = [
             FaultKind::QueueDown,
             FaultKind::IndexLag,
@@ -56,7 +56,7 @@ impl Sim {
             FaultKind::Delayed,
         ];
         let kind = kinds[self.rng.random_range(0..kinds.len())];
-        if !self.storm.has(kind) {
+        if !self.faults.has(kind) {
             return;
         }
         let happened = match kind {
@@ -70,7 +70,7 @@ impl Sim {
             _ => self.edit_by_hand(),
         };
         if happened {
-            self.storm.count(kind);
+            self.faults.count(kind);
         }
     }
 
@@ -117,7 +117,7 @@ impl Sim {
     fn replay_one(&mut self) -> bool {
         let place = self.rng.random_range(0..self.accepted.len().max(1));
         let Some(event) = self.accepted.values().nth(place).cloned() else { return false };
-        let run = Some(format!("storm-{}", self.steps));
+        let run = Some(format!("fault-{}", self.steps));
         let copy = Envelope { via: Via::Replay, run, ..event };
         self.tell(&format!("replay {}", copy.event_ref()));
         block_on(self.world.queue().send(QueueName::Bulk, &copy)).is_ok()
@@ -195,8 +195,8 @@ impl Sim {
     }
 
     fn edit_attributes(&mut self) -> Option<&'static str> {
-        let place = self.rng.random_range(0..self.lives.users.len().max(1));
-        let name = self.lives.users.keys().nth(place)?;
+        let place = self.rng.random_range(0..self.actors.users.len().max(1));
+        let name = self.actors.users.keys().nth(place)?;
         let attributes = [("custom:plan".to_owned(), "pro-for-ever".to_owned())].into();
         self.world.cognito.write(name, attributes).ok().map(|()| "edits attributes")
     }

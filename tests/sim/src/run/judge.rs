@@ -1,4 +1,4 @@
-//! The verdicts: the oracle's, and what replays must and must not change.
+//! A run is judged: by the oracle, and by what replays must and must not change.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +18,7 @@ impl Sim {
         oracle::judge(self).into_iter().for_each(|violation| self.found(violation));
     }
 
-    /// After a replay in fair weather, only what nobody can act on is still parked.
+    /// After a replay in the calm, only what nobody can act on is still parked.
     pub fn judge_what_is_stuck(&mut self) {
         oracle::stuck(self).into_iter().for_each(|violation| self.found(violation));
     }
@@ -114,7 +114,7 @@ impl Sim {
     }
 
     fn pays_for_several(&self, access: &Access) -> bool {
-        let owners = |customer: &CustomerId| self.lives.pays_for.get(customer.as_str());
+        let owners = |customer: &CustomerId| self.actors.pays_for.get(customer.as_str());
         access.customers.iter().filter_map(owners).any(|owners| owners.len() > 1)
     }
 
@@ -123,7 +123,7 @@ impl Sim {
         for envelope in events {
             let copy = Envelope { via: Via::Replay, run: Some(run.to_owned()), ..envelope };
             let sent = block_on(self.world.queue().send(QueueName::Bulk, &copy));
-            sent.expect("the weather is fair");
+            sent.expect("nothing fails");
         }
         self.come_to_rest();
     }

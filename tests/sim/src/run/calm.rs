@@ -1,18 +1,18 @@
-//! Fair weather: nothing fails any more, and everything comes to rest.
+//! The calm: nothing fails any more, and everything comes to rest.
 
 use std::collections::BTreeSet;
 
-use crate::world::World;
 use jiff::{SignedDuration, Timestamp};
 use tollgate_core::account::Account;
-use tollgate_core::converge::{DUE, Worker};
+use tollgate_core::converge::DUE;
 use tollgate_core::ledger::Outcome;
-use tollgate_core::ports::{PortResult, Queue, QueueName};
-use tollgate_core::sweep::{DriftReport, DriftSweep, wake};
+use tollgate_core::ports::{Queue, QueueName};
+use tollgate_core::sweep::wake;
 use tollgate_events::AccountId;
 use tollgate_operator::{Act, OperatorAct};
 use tollgate_standin::world::DEAD_LETTER_QUEUES;
 
+use crate::comparison::compare;
 use crate::executor::block_on;
 use crate::operator;
 use crate::run::{QUEUES, Sim};
@@ -23,7 +23,7 @@ use crate::script::{Stream, dice};
 const SOON: SignedDuration = SignedDuration::from_hours(2);
 
 impl Sim {
-    /// Fair weather until everything is at rest.
+    /// The calm, until everything is at rest.
     pub fn settle(&mut self) {
         self.calm_down(0);
         self.recover();
@@ -36,21 +36,21 @@ impl Sim {
 
     /// Nothing fails any more, what was under way ends, and every user signs in once.
     pub(crate) fn calm_down(&mut self, number: u64) {
-        self.rng = dice(self.script.seed, Stream::Fair, number);
-        self.storm.end();
+        self.rng = dice(self.script.seed, Stream::Calm, number);
+        self.faults.end();
         self.mend(true);
         self.retire();
         // Nothing tells of that: the comparison of the systems finds whom it concerns.
-        self.was_wrong |= self.lives.mend_odd_rows(&self.world) | self.lives.takes_subs;
-        self.tell("the storm is over");
+        self.was_wrong |= self.actors.mend_odd_rows(&self.world) | self.actors.takes_subs;
+        self.tell("the faults are over");
         self.finish_tasks();
-        while let Some(at) = self.storm.next_landing() {
+        while let Some(at) = self.faults.next_landing() {
             self.advance_to(at);
         }
         self.wait_for_lagging_reads();
         self.finish_operating();
         // A lost sign-up heals with the next sign-in.
-        for name in self.lives.users.keys() {
+        for name in self.actors.users.keys() {
             let _ = self.world.cognito.sign_in(name);
         }
         self.come_to_rest();
@@ -74,7 +74,7 @@ impl Sim {
                 self.tell(&format!("all systems are compared, and woken are {:?}", report.woken));
                 self.release(&report.stale);
             }
-            Err(error) => self.violate(1, format!("a comparison fails in fair weather: {error}")),
+            Err(error) => self.violate(1, format!("a comparison fails in the calm: {error}")),
         }
         self.come_to_rest();
     }
@@ -113,12 +113,12 @@ impl Sim {
             // Not the run of a sweep in the same second: SQS would take it for the same message.
             let wake = wake(kind, account, Some(format!("operator-{}", now.as_second())), now);
             let sent = block_on(self.world.queue().send(QueueName::Bulk, &wake));
-            sent.expect("the weather is fair");
+            sent.expect("nothing fails");
         }
         self.come_to_rest();
     }
 
-    /// What was written in the storm shows everywhere, and then no read lags any more.
+    /// What was written under faults shows everywhere, and then no read lags any more.
     fn wait_for_lagging_reads(&mut self) {
         self.advance_to(self.world.clock.time() + SignedDuration::from_secs(60));
         self.lift_lags();
@@ -156,7 +156,7 @@ impl Sim {
         self.collect();
         let mut busy = !self.triggers.is_empty() || !self.cloudtrail.is_empty();
         while !self.triggers.is_empty() || !self.cloudtrail.is_empty() {
-            self.carry_pool();
+            self.deliver_pool_event();
         }
         while let Some(delivery) = self.pick_delivery() {
             busy = true;
@@ -182,7 +182,7 @@ impl Sim {
     #[cfg(test)]
     pub(crate) fn sign_up_and_queue(&mut self, name: &str) {
         self.world.cognito.sign_up_confirmed(name, "z@example.com").expect("the name is free");
-        self.carry_pool();
+        self.deliver_pool_event();
         self.finish_tasks();
     }
 
@@ -207,17 +207,4 @@ impl Sim {
         });
         later.filter(|at| *at <= now + SOON).min()
     }
-}
-
-/// Compares all four systems by what a worker knows, so many accounts at once.
-pub(crate) fn compare(worker: &Worker<World>, at_once: usize) -> PortResult<DriftReport> {
-    let sweep = DriftSweep {
-        ports: &worker.ports,
-        queue: &worker.ports.queue(),
-        catalog: &worker.catalog,
-        policy: &worker.policy,
-        stack: &worker.stack,
-        at_once,
-    };
-    block_on(sweep.run())
 }

@@ -1,7 +1,7 @@
 //! The simulation can fail: each planted bug is caught by the invariant that it breaks,
 //! and a failing run shrinks to a story.
 
-use crate::bugs::Bug;
+use crate::planted::Bug;
 
 use crate::hunt::hunt;
 use crate::run::run_script;

@@ -1,7 +1,7 @@
-//! What carries events: Stripe's webhook sender, Cognito, EventBridge, SQS's poller, the
+//! The transport of events: Stripe's webhook sender, Cognito, EventBridge, SQS's poller, the
 //! schedule. Each invocation is a task.
 
-use crate::bugs::Bug;
+use crate::planted::Bug;
 use jiff::SignedDuration;
 use rand::RngExt;
 use tollgate_core::batch::{Message, park_dead_letters};
@@ -17,7 +17,7 @@ use crate::run::{QUEUES, Sim, WORKER_TIME};
 use crate::tasks::{Done, Label, Lease};
 
 impl Sim {
-    pub(crate) fn carry_webhook(&mut self) {
+    pub(crate) fn deliver_webhook(&mut self) {
         if let Some(delivery) = self.pick_delivery() {
             self.in_hand.insert(delivery.event.clone());
             self.send(delivery);
@@ -81,7 +81,7 @@ impl Sim {
         self.cloudtrail.extend(self.world.cognito.take_cloudtrail());
     }
 
-    pub(crate) fn carry_pool(&mut self) {
+    pub(crate) fn deliver_pool_event(&mut self) {
         self.collect();
         let pool = self.pool.clone();
         let count = self.triggers.len() + self.cloudtrail.len();
@@ -115,8 +115,9 @@ impl Sim {
         if received.is_empty() {
             return false;
         }
-        let (dropped, received): (Vec<_>, Vec<_>) =
-            received.into_iter().partition(|message| self.mistakes.drop(&self.world, message));
+        let (dropped, received): (Vec<_>, Vec<_>) = received
+            .into_iter()
+            .partition(|message| self.transport_bugs.drop(&self.world, message));
         self.delete(queue, &dropped);
         let (messages, receipts) = self.take(received);
         let worker = self.workers[self.rng.random_range(0..self.workers.len())].clone();

@@ -1,4 +1,5 @@
-//! Invariant 6, step by step: whoever changes something for an account holds it.
+//! The lease check from outside, call by call: whoever changes something for an account holds it
+//! (invariant 6).
 //!
 //! The ledger's own conditions are not asked: who holds what is seen from outside, by the
 //! epochs that each task's claims raise.
@@ -19,7 +20,7 @@ impl Sim {
     /// Looks at the calls that a task has just made; what it did now was begun at `begun`. Who holds
     /// what is asked as it was before: of several accounts that it sees to, it may have given one
     /// back since.
-    pub(crate) fn check_holds(&mut self, task: u64, begun: Timestamp, calls: &[Call]) {
+    pub(crate) fn check_leases(&mut self, task: u64, begun: Timestamp, calls: &[Call]) {
         for call in calls {
             // Whose a subscription is stands in a link, and that may be lost.
             if self.recovery.is_some() && call.operation.starts_with("DELETE ") {

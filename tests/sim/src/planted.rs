@@ -1,10 +1,12 @@
-//! Planted bugs: mistakes that an implementer of Tollgate could make, to show that the
-//! simulation catches each of them.
+//! Planted bugs: what an implementer of Tollgate could get wrong, to show that the simulation
+//! catches each of them.
 //!
-//! None is in a world unless [`World::plant`](crate::world::World::plant) puts it there.
-//! A mistake of an adapter is acted on in the [ports](crate::ports), one of the
-//! carriage (what receives, acknowledges and configures) by the simulation that carries.
-//! Nothing of this is in Tollgate's own code.
+//! None is in a world unless [`World::plant`](crate::world::World::plant) puts it there. A bug of
+//! an adapter acts in the [ports](crate::ports), one of the ledger in the [ledger](crate::ledger),
+//! and one of what receives, acknowledges and configures in the [transport]. Nothing of this is in
+//! Tollgate's own code.
+
+pub(crate) mod transport;
 
 use std::fmt;
 
@@ -65,7 +67,7 @@ pub enum Bug {
     AttributesNotRead,
     /// A commit has no condition on the epoch.
     NoFence,
-    /// A claim is taken while another's lease lives.
+    /// A claim is taken while another's lease actors.
     NoLease,
     /// A lease is shorter than what its holder may take.
     ShortLease,

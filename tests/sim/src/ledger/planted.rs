@@ -8,7 +8,7 @@ use tollgate_events::AccountId;
 
 use super::MemoryLedger;
 use super::store::Store;
-use crate::bugs::Bug;
+use crate::planted::Bug;
 
 /// How long a lease is that is too short.
 const SHORT: SignedDuration = SignedDuration::from_millis(200);

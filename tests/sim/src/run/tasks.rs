@@ -36,28 +36,28 @@ impl Sim {
         let lease = self.tasks.label_mut(place);
         let (id, deadline, name, late) = (lease.id, lease.deadline, lease.name(), lease.late);
         let begun = std::mem::replace(&mut lease.polled, now);
-        let holds = !matches!(lease.label, Label::Runbook);
+        let needs_leases = !matches!(lease.label, Label::Runbook);
         // A command holds nothing, and asks what it likes.
-        if holds {
-            self.storm.watch(|watch| watch.enter(id, deadline));
+        if needs_leases {
+            self.faults.lease_check(|check| check.enter(id, deadline));
         }
         let ended = self.tasks.poll(place);
-        self.storm.watch(crate::watch::Watch::leave);
+        self.faults.lease_check(crate::lease_check::LeaseCheck::leave);
         self.tell_notes(&name);
-        // What a late one does was on the way already: that it begins nothing is watched too.
+        // What a late one does was on the way already: that it begins nothing is checked too.
         let calls = self.world.gate.calls_since(before);
-        if !late && holds {
-            self.check_holds(id, begun, &calls);
+        if !late && needs_leases {
+            self.check_leases(id, begun, &calls);
         }
         self.witness(&calls);
-        if self.storm.watch(crate::watch::Watch::take_wrote) || !holds {
+        if self.faults.lease_check(crate::lease_check::LeaseCheck::take_wrote) || !needs_leases {
             self.check_fences(Some(id));
         }
-        for problem in self.storm.watch(crate::watch::Watch::take_broken) {
+        for problem in self.faults.lease_check(crate::lease_check::LeaseCheck::take_broken) {
             self.violate(6, problem);
         }
         if let Some((lease, done)) = ended {
-            self.storm.watch(|watch| watch.done(id));
+            self.faults.lease_check(|check| check.done(id));
             self.done(lease, done);
         }
     }
@@ -71,11 +71,11 @@ impl Sim {
 
     /// A task is killed where it waits.
     pub(crate) fn kill(&mut self) {
-        if self.tasks.is_empty() || !self.storm.has(FaultKind::Kill) {
+        if self.tasks.is_empty() || !self.faults.has(FaultKind::Kill) {
             return;
         }
         let place = self.rng.random_range(0..self.tasks.len());
-        self.storm.count(FaultKind::Kill);
+        self.faults.count(FaultKind::Kill);
         self.kill_at(place);
     }
 
@@ -92,7 +92,7 @@ impl Sim {
 
     pub(crate) fn kill_at(&mut self, place: usize) {
         let lease = self.tasks.kill(place);
-        self.storm.watch(|watch| watch.killed(lease.id));
+        self.faults.lease_check(|check| check.killed(lease.id));
         self.tell(&format!("{} is killed", lease.name()));
         match lease.label {
             Label::Webhook(delivery) => self.answer(&delivery, Answer::None),
@@ -107,7 +107,7 @@ impl Sim {
     /// A task sleeps where it waits: a moment, or beyond its deadline.
     pub(crate) fn pause(&mut self) {
         let awake = self.tasks.places(|lease| lease.asleep_until.is_none() && !lease.late);
-        if awake.is_empty() || !self.storm.has(FaultKind::Pause) {
+        if awake.is_empty() || !self.faults.has(FaultKind::Pause) {
             return;
         }
         let place = awake[self.rng.random_range(0..awake.len())];
@@ -123,8 +123,8 @@ impl Sim {
         }
         lease.asleep_until = Some(until);
         let (id, name) = (lease.id, lease.name());
-        self.storm.count(FaultKind::Pause);
-        self.storm.watch(|watch| watch.paused(id));
+        self.faults.count(FaultKind::Pause);
+        self.faults.lease_check(|check| check.paused(id));
         let how = if beyond { ", beyond its deadline" } else { "" };
         self.tell(&format!("{name} sleeps until {until}{how}"));
     }
@@ -134,9 +134,9 @@ impl Sim {
     /// to them is assumed to land, if at all, within the lease. Only drift sweeps heal more.
     fn may_oversleep(&self, place: usize) -> bool {
         let lease = self.tasks.label(place);
-        let unconditional = self.storm.watch(|watch| watch.is_acting(lease.id));
+        let unconditional = self.faults.lease_check(|check| check.is_acting(lease.id));
         let patient = matches!(lease.label, Label::Worker | Label::Sweep | Label::DeadLetters);
-        patient && (!unconditional || self.storm.has(FaultKind::AfterLease))
+        patient && (!unconditional || self.faults.has(FaultKind::AfterLease))
     }
 
     /// Wakes who has slept long enough.
@@ -151,9 +151,9 @@ impl Sim {
 
     /// Lets the effects land that are due by now.
     pub(crate) fn land(&mut self) {
-        while let Some((task, effect)) = self.storm.take_landing(self.world.clock.time()) {
+        while let Some((task, effect)) = self.faults.take_landing(self.world.clock.time()) {
             effect();
-            self.storm.watch(crate::watch::Watch::lands);
+            self.faults.lease_check(crate::lease_check::LeaseCheck::lands);
             self.tell(&format!("what task {task} had asked for takes effect"));
             self.check_fences(Some(task));
             self.look_at_keys();
@@ -162,7 +162,7 @@ impl Sim {
 
     /// Moves the clock on, and lets every late effect land in its time.
     pub(crate) fn advance_to(&mut self, to: Timestamp) {
-        while let Some(at) = self.storm.next_landing().filter(|at| *at <= to) {
+        while let Some(at) = self.faults.next_landing().filter(|at| *at <= to) {
             self.world.stripe.advance_to(at);
             self.land();
         }

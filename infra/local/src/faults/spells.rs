@@ -23,12 +23,12 @@ const LENGTHS: [u32; 8] = [1, 1, 1, 1, 1, 2, 3, 4];
 
 /// What comes, for each service's reads and writes.
 #[derive(Debug)]
-pub(super) struct Forecast {
+pub(super) struct Spells {
     seed: u64,
     streams: BTreeMap<(Service, bool), Stream>,
 }
 
-impl Forecast {
+impl Spells {
     pub(super) fn new(seed: u64) -> Self {
         Self { seed, streams: BTreeMap::new() }
     }
