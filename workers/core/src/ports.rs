@@ -799,14 +799,14 @@ pub trait Ledger: Send + Sync {
         event: &EventRef,
     ) -> impl Future<Output = PortResult<Option<StoredEvent>>> + Send;
 
-    /// The waiting and parked events of a customer (index; may lag).
-    fn stuck_on(
+    /// The unsettled events of a customer, waiting or parked (index; may lag).
+    fn unsettled_on(
         &self,
         customer: &CustomerId,
     ) -> impl Future<Output = PortResult<Vec<StoredEvent>>> + Send;
 
-    /// All waiting and parked events, one page (index; may lag).
-    fn stuck(
+    /// All unsettled events, waiting or parked, one page (index; may lag).
+    fn unsettled(
         &self,
         page: Option<&str>,
     ) -> impl Future<Output = PortResult<Page<StoredEvent>>> + Send;

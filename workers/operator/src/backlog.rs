@@ -50,16 +50,16 @@ pub async fn backlog<L: Ledger>(ledger: &L, now: Timestamp) -> PortResult<Backlo
         }
     }
     loop {
-        let stuck = ledger.stuck(page.as_deref()).await?;
-        backlog.unreadable.add(&stuck.unreadable);
-        for event in &stuck.items {
+        let unsettled = ledger.unsettled(page.as_deref()).await?;
+        backlog.unreadable.add(&unsettled.unreadable);
+        for event in &unsettled.items {
             match event.record.outcome {
                 Outcome::Waiting => backlog.waiting.add(event.first_at),
                 Outcome::Parked => backlog.parked.add(event.first_at),
                 Outcome::Applied | Outcome::Unchanged | Outcome::Ignored | Outcome::Deferred => {}
             }
         }
-        page = stuck.next;
+        page = unsettled.next;
         if page.is_none() {
             return Ok(backlog);
         }

@@ -380,9 +380,9 @@ fn events_are_replayed_by_name_without_reading_others() {
     }
 }
 
-/// What is parked is found at any age, oldest first, in the index of what is stuck.
+/// What is parked is found at any age, oldest first, in the index of what is unsettled.
 #[test]
-fn what_is_stuck_is_found_in_its_index() {
+fn what_is_unsettled_is_found_in_its_index() {
     let scene = Scene::default();
     for _ in 0..8 {
         scene.stranger("basic");
@@ -395,8 +395,11 @@ fn what_is_stuck_is_found_in_its_index() {
     let progress = replay(&scene, "r", &parked);
     assert!(lists(&scene).iter().all(|what| what == "stuck"));
     let parked = |event: &StoredEvent| event.record.outcome == Outcome::Parked;
-    let stuck = scene.world.ledger.events().iter().filter(|it| parked(it)).count();
-    assert_eq!((progress.sent, progress.known), (stuck, [(Some(Outcome::Parked), stuck)].into()));
+    let unsettled = scene.world.ledger.events().iter().filter(|it| parked(it)).count();
+    assert_eq!(
+        (progress.sent, progress.known),
+        (unsettled, [(Some(Outcome::Parked), unsettled)].into())
+    );
     assert!(queued(&scene).is_sorted_by_key(|it| it.occurred_at));
 }
 

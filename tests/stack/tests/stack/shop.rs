@@ -228,7 +228,7 @@ impl Shop {
     async fn nothing_was_given_up(&self) -> Told {
         use Service::{ApiGateway, Cognito, DynamoDb, Sqs, Stripe};
         let services = [ApiGateway, Cognito, DynamoDb, Sqs, Stripe].map(|it| it.to_string());
-        for event in self.stack.ledger.stuck(None).await?.items {
+        for event in self.stack.ledger.unsettled(None).await?.items {
             let (name, detail) = (event.record.event, event.record.detail.unwrap_or_default());
             let a_call_failed = services.iter().any(|service| detail.starts_with(service));
             let too_often = detail.contains("failed too often");

@@ -38,7 +38,7 @@ impl<P: Ports> Run<'_, P> {
         let named = self.events.iter().filter(|event| !by_operator(event)).filter_map(customer);
         let new: BTreeSet<_> = named.filter(|customer| !linked(customer)).collect();
         for customer in joined {
-            self.join_stuck(&customer).await?;
+            self.join_unsettled(&customer).await?;
         }
         for customer in new {
             if self.account.user != User::Deleted {
@@ -112,7 +112,7 @@ impl<P: Ports> Run<'_, P> {
             Answer::Committed { .. } => {
                 self.account.access = access;
                 self.account.refund_told = true;
-                self.join_stuck(&customer).await?;
+                self.join_unsettled(&customer).await?;
             }
             Answer::LinkTaken { owner, .. } => self.leave_to(&owner, &customer),
             Answer::LinkReleased { customer } => self.leave_to_nobody(customer),
@@ -122,13 +122,13 @@ impl<P: Ports> Run<'_, P> {
     }
 
     /// The waiting and parked events of a customer are settled along with this one.
-    pub(super) async fn join_stuck(&mut self, customer: &CustomerId) -> PortResult<()> {
-        let stuck = self.ledger().stuck_on(customer).await?;
+    pub(super) async fn join_unsettled(&mut self, customer: &CustomerId) -> PortResult<()> {
+        let unsettled = self.ledger().unsettled_on(customer).await?;
         // As many as one commit takes; the sweep sends the others again, or an operator does.
         let room = MOST_JOINED.saturating_sub(self.events.len() + self.waits.len());
-        let stuck = stuck.iter().filter_map(|it| it.record.envelope().cloned()).take(room);
-        let stuck: Vec<_> = stuck.collect();
-        join(&mut self.events, &stuck);
+        let unsettled = unsettled.iter().filter_map(|it| it.record.envelope().cloned()).take(room);
+        let unsettled: Vec<_> = unsettled.collect();
+        join(&mut self.events, &unsettled);
         Ok(())
     }
 

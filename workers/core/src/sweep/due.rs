@@ -47,13 +47,13 @@ pub async fn sweep<L: Ledger, Q: Queue, C: Clock>(
         }
     }
     loop {
-        let stuck = ledger.stuck(page.as_deref()).await?;
-        report.unreadable.add(&stuck.unreadable);
+        let unsettled = ledger.unsettled(page.as_deref()).await?;
+        report.unreadable.add(&unsettled.unreadable);
         let again: Vec<_> =
-            stuck.items.iter().filter_map(|event| waited(event, policy, now)).collect();
+            unsettled.items.iter().filter_map(|event| waited(event, policy, now)).collect();
         queue.send_all(QueueName::Bulk, &again).await?;
         report.waited += again.len();
-        page = stuck.next;
+        page = unsettled.next;
         if page.is_none() {
             break;
         }

@@ -36,7 +36,7 @@ use tollgate_events::{AccountId, CustomerId, EventRef};
 
 use self::items::Key;
 use self::json::{Item, from_item, to_attribute};
-use self::table::{ACCOUNTS, DUE, Index, PK, SK, STUCK};
+use self::table::{ACCOUNTS, DUE, Index, PK, SK, UNSETTLED};
 use super::error::{Operation, readable};
 use super::system::SystemEntropy;
 
@@ -76,7 +76,7 @@ pub struct DynamoLedger {
 }
 
 impl DynamoLedger {
-    /// The ledger in a table. Event records other than stuck ones expire after
+    /// The ledger in a table. Event records other than unsettled ones expire after
     /// `retention`, if that is given and the table's TTL is on.
     pub fn new(
         client: Client,
@@ -313,11 +313,11 @@ impl Ledger for DynamoLedger {
         self.get(&Key::event(event)).await?.map(|item| read_event(&item)).transpose()
     }
 
-    async fn stuck_on(&self, customer: &CustomerId) -> PortResult<Vec<StoredEvent>> {
+    async fn unsettled_on(&self, customer: &CustomerId) -> PortResult<Vec<StoredEvent>> {
         let shard = [items::text(customer.as_str())];
         let (mut events, mut page) = (Vec::new(), None);
         loop {
-            let found = self.sharded(STUCK, &shard, None, page.as_deref()).await?;
+            let found = self.sharded(UNSETTLED, &shard, None, page.as_deref()).await?;
             page = found.next.clone();
             events.extend(readable(map_page(found, read_event)));
             if page.is_none() {
@@ -326,12 +326,12 @@ impl Ledger for DynamoLedger {
         }
     }
 
-    async fn stuck(&self, page: Option<&str>) -> PortResult<Page<StoredEvent>> {
+    async fn unsettled(&self, page: Option<&str>) -> PortResult<Page<StoredEvent>> {
         let answer = self
             .client
             .scan()
             .table_name(&self.table)
-            .index_name(STUCK.name)
+            .index_name(UNSETTLED.name)
             .limit(PAGE)
             .set_exclusive_start_key(Cursor::decode(page)?.start())
             .send()

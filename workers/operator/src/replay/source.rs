@@ -52,7 +52,7 @@ impl<'a, L: Ledger, S: Stripe> EventSource<'a, L, S> {
     pub fn recorded(ledger: &'a L, mut selection: Selection, now: Timestamp) -> Self {
         // Nothing is recorded in the future, and each day costs calls.
         selection.to = selection.to.min(now);
-        let by_name = !selection.ids.is_empty() || selection.is_stuck();
+        let by_name = !selection.ids.is_empty() || selection.is_unsettled();
         let way = if by_name { Way::Names(None) } else { Way::Recent(Paging::At(None)) };
         Self { ledger, selection, way, missing: Vec::new() }
     }
@@ -131,13 +131,13 @@ impl<'a, L: Ledger, S: Stripe> EventSource<'a, L, S> {
         if self.selection.ids.is_empty() {
             let mut page = None;
             loop {
-                let stuck = self.ledger.stuck(page.as_deref()).await?;
-                few.unreadable += stuck.unreadable.len();
-                few.looked_at += stuck.items.len() + stuck.unreadable.len();
-                let found = stuck.items.into_iter().map(Selected::recorded);
+                let unsettled = self.ledger.unsettled(page.as_deref()).await?;
+                few.unreadable += unsettled.unreadable.len();
+                few.looked_at += unsettled.items.len() + unsettled.unreadable.len();
+                let found = unsettled.items.into_iter().map(Selected::recorded);
                 let found = found.filter(|event| self.selection.takes(event));
                 names.extend(found.map(|event| (event.at, event.name())));
-                page = stuck.next;
+                page = unsettled.next;
                 if page.is_none() {
                     break;
                 }

@@ -34,13 +34,13 @@ pub(super) async fn run<C: Clock>(
         let (outcome, detail) = (stored.record.outcome.as_str(), stored.record.detail);
         writeln!(io.out, "{name} is {outcome}: {}", detail.unwrap_or_default())?;
     }
-    let is_stuck = stored.record.outcome.is_stuck();
-    match consent.ask(is_stuck, context.json, io)? {
+    let is_unsettled = stored.record.outcome.is_unsettled();
+    match consent.ask(is_unsettled, context.json, io)? {
         Answer::Nothing => Err(waits_for_nobody(&name, stored.record.outcome.as_str())),
         Answer::DryRun => Ok(Exit::WouldChange),
         Answer::Do => match dismiss(&ledger, &event, (&by, &why), context.clock.now()).await? {
             Dismissed::NotOnRecord => Err(not_on_record(&name)),
-            Dismissed::NotStuck(outcome) => Err(waits_for_nobody(&name, outcome.as_str())),
+            Dismissed::Settled(outcome) => Err(waits_for_nobody(&name, outcome.as_str())),
             Dismissed::Done => {
                 if context.json {
                     writeln!(io.out, "{:#}", json!({ "event": name, "outcome": "ignored" }))?;

@@ -137,10 +137,16 @@ async fn a_subscription_whose_items_cannot_be_read_is_left_out() {
         json!({ "id": id, "customer": "cus_1", "status": "active", "items": items })
     };
     let page = || Answer::new(200, json!({ "data": [row("sub_1"), long("sub_2"), row("sub_3")] }));
-    let stuck = json!({ "data": [{ "id": null }], "has_more": true });
+    let without_ids = json!({ "data": [{ "id": null }], "has_more": true });
     let failed = json!({ "error": { "type": "api_error" } });
-    let answers =
-        [page(), Answer::new(200, stuck), page(), missing(), page(), Answer::new(500, failed)];
+    let answers = [
+        page(),
+        Answer::new(200, without_ids),
+        page(),
+        missing(),
+        page(),
+        Answer::new(500, failed),
+    ];
     let stub = Stub::answering(answers).await;
     let api = api(&stub);
     for _ in 0..2 {
