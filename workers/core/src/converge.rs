@@ -436,7 +436,7 @@ impl<'a, P: Ports> Run<'a, P> {
     /// What the facts come to, within the limits; and whether a read seems to lag.
     async fn desired(&mut self) -> Result<(Desired, bool), Stop> {
         let mut facts = self.facts_for_sure().await?;
-        self.not_told_otherwise().await?;
+        self.refuse_lost_ledger().await?;
         // What was read is younger than the claim, and so is what follows from it.
         self.now = self.clock_now();
         let listed = facts.subscriptions.len();
@@ -532,7 +532,7 @@ impl<'a, P: Ports> Run<'a, P> {
             self.is_between_plans() && !self.worker.catalog.may_be_disabled(&self.account);
         (self.claimed.found_open() && !goes_on)
             || self.account.intent.is_some()
-            || self.is_told_otherwise()
+            || self.ledger_seems_stale()
             || self.events.iter().any(|event| {
                 event.via == Via::Replay || event.source == Source::Operator || event.kind == DRIFT
             })

@@ -232,7 +232,7 @@ fn drift(
     if closed && !desired.warnings.is_empty() {
         return Some(Drift::PaidForNothing);
     }
-    told_otherwise(account, desired, observed).then_some(Drift::Ledger)
+    ledger_differs(account, desired, observed).then_some(Drift::Ledger)
 }
 
 fn decides_otherwise(access: &Access, desired: &Desired) -> bool {
@@ -263,7 +263,7 @@ fn of_step(step: &Step) -> Drift {
 }
 
 /// The world is as it should be, but the ledger does not say so.
-fn told_otherwise(account: &Account, desired: &Desired, observed: &Observed) -> bool {
+fn ledger_differs(account: &Account, desired: &Desired, observed: &Observed) -> bool {
     let access = &account.access;
     let on = observed.key.as_ref().map(|key| key.usage_plans.first());
     // Stored times are cut to milliseconds.
