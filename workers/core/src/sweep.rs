@@ -138,7 +138,7 @@ pub struct Finding {
 /// What long work is at, in this order; accounts, subscriptions and users for each part of the
 /// accounts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Stage {
+pub enum SweepStage {
     /// API Gateway's keys.
     Keys,
     /// The keys on the catalog's usage plans.
@@ -159,7 +159,7 @@ pub enum Stage {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Progress<T> {
     /// So many more things were gone through: a page, mostly.
-    Through(Stage, usize),
+    Through(SweepStage, usize),
     /// Something came of it.
     Found(T),
 }

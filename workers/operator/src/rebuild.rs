@@ -44,7 +44,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use jiff::{SignedDuration, Timestamp};
 use tollgate_core::account::{Account, KeyId, Known, PlanId, Slot, Status, UsagePlanId};
-use tollgate_core::accounts::{Accounts, Answer, Change, Claimed};
+use tollgate_core::accounts::{Accounts, Change, Claimed, CommitAnswer};
 use tollgate_core::binding::{Binding, Met};
 use tollgate_core::boundary::{Boundary, Marks};
 use tollgate_core::budget::Caller;
@@ -58,7 +58,9 @@ use tollgate_core::ports::{
     Ports, Stripe, UserRecord, Users,
 };
 use tollgate_core::stripe::Subscription;
-use tollgate_core::sweep::{GAP, Pages, Part, Progress, ProgressSink, Stage, plans_of_keys, wake};
+use tollgate_core::sweep::{
+    GAP, Pages, Part, Progress, ProgressSink, SweepStage, plans_of_keys, wake,
+};
 use tollgate_events::{AccountId, CustomerId, Envelope, EventId, Source, Via};
 
 pub use self::doubts::{Doubt, Doubted, doubts};
@@ -273,7 +275,7 @@ impl<P: Ports> Rebuild<'_, P> {
         let mut pages = Pages::new(self.ports.clock(), gap);
         while let Some(position) = pages.turn().await {
             let page = gateway.all_keys(position.as_deref()).await?;
-            sink(Progress::Through(Stage::Keys, page.items.len()));
+            sink(Progress::Through(SweepStage::Keys, page.items.len()));
             report.unreadable.add(&page.unreadable);
             keys.extend(page.items.into_iter().filter_map(|key| self.read(key)));
             pages.go_on(page.next);
@@ -284,7 +286,7 @@ impl<P: Ports> Rebuild<'_, P> {
             let mut pages = Pages::new(self.ports.clock(), gap);
             while let Some(position) = pages.turn().await {
                 let page = gateway.keys_on(&plan, position.as_deref()).await?;
-                sink(Progress::Through(Stage::KeysOnPlans, page.items.len()));
+                sink(Progress::Through(SweepStage::KeysOnPlans, page.items.len()));
                 report.unreadable.add(&page.unreadable);
                 for id in &page.items {
                     if let Some((_, key)) = keys.get_mut(id) {
@@ -329,7 +331,7 @@ impl<P: Ports> Rebuild<'_, P> {
         let mut page = None;
         loop {
             let accounts = self.ports.ledger().accounts(page.as_deref()).await?;
-            sink(Progress::Through(Stage::Accounts, accounts.items.len()));
+            sink(Progress::Through(SweepStage::Accounts, accounts.items.len()));
             unreadable.add(&accounts.unreadable);
             for owner in accounts.unreadable.into_iter().filter_map(|row| row.owner) {
                 if let Ok(id) = AccountId::parse(owner) {
@@ -367,7 +369,7 @@ impl<P: Ports> Rebuild<'_, P> {
         let mut pages = Pages::new(self.ports.clock(), GAP);
         while let Some(position) = pages.turn().await {
             let page = self.ports.stripe().all_subscriptions(position.as_deref()).await?;
-            sink(Progress::Through(Stage::Subscriptions, page.items.len()));
+            sink(Progress::Through(SweepStage::Subscriptions, page.items.len()));
             unreadable.add(&page.unreadable);
             for row in &page.unreadable {
                 let owner = boundary.made_for(row.named.as_ref()).cloned();
@@ -452,7 +454,7 @@ impl<P: Ports> Rebuild<'_, P> {
         let mut pages = Pages::new(self.ports.clock(), GAP);
         while let Some(position) = pages.turn().await {
             let page = self.ports.users().all_users(position.as_deref()).await?;
-            sink(Progress::Through(Stage::Users, page.items.len()));
+            sink(Progress::Through(SweepStage::Users, page.items.len()));
             if report.parts == 1 {
                 report.unreadable.add(&page.unreadable);
             }
@@ -511,13 +513,14 @@ impl<P: Ports> Rebuild<'_, P> {
             let restored = restore(&remains, self.catalog, self.policy, now);
             if let Some(claimed) = &mut claimed {
                 match claimed.commit(self.change(&before, &restored, now)).await? {
-                    Answer::Committed { .. } => {}
-                    Answer::LinkTaken { customer, .. } | Answer::LinkReleased { customer } => {
+                    CommitAnswer::Committed { .. } => {}
+                    CommitAnswer::LinkTaken { customer, .. }
+                    | CommitAnswer::LinkReleased { customer } => {
                         left.subscriptions.retain(|it| it.customer != customer);
                         taken.push(customer);
                         continue;
                     }
-                    Answer::Lost(_) => return Ok(None),
+                    CommitAnswer::Lost(_) => return Ok(None),
                 }
             }
             report.count(self, &before, &restored, left.keys.as_ref());

@@ -31,7 +31,8 @@ use tollgate_core::ports::{
     ApiGateway, Class, Clock, Ledger, PortError, PortResult, Ports, Queue, Service, Users,
 };
 use tollgate_core::sweep::{
-    About, Drift, DriftReport, DriftSweep, Finding, Orphan, Progress, ProgressSink, Stage, names,
+    About, Drift, DriftReport, DriftSweep, Finding, Orphan, Progress, ProgressSink, SweepStage,
+    names,
 };
 use tollgate_events::AccountId;
 
@@ -200,7 +201,7 @@ impl<P: Ports, Q: Queue> Reconcile<'_, P, Q> {
                     repaired.deleted.push(key);
                 }
             }
-            told(Progress::Through(Stage::Orphans, 1));
+            told(Progress::Through(SweepStage::Orphans, 1));
         }
         Ok(())
     }

@@ -14,10 +14,10 @@ use tollgate_core::ports::PortResult;
 use tollgate_events::stripe::ACTED_ON;
 use tollgate_events::{AccountId, CustomerId, Envelope, EventId, EventRef, Source, Via};
 use tollgate_operator::{
-    About, Act, Cursor, EventSource, LISTED_FOR, Rehearsal, Rehearsed, Replay, ReplayProgress,
-    Selection, Sent, Step, count,
+    About, Act, Cursor, EventSource, LISTED_FOR, Rehearsal, RehearsalStep, Rehearsed, Replay,
+    ReplayProgress, Selection, Sent, count,
 };
-use tollgate_standin::stripe::{Answer, StripeStandin};
+use tollgate_standin::stripe::{DeliveryAnswer, StripeStandin};
 use tollgate_standin::world::BULK_QUEUE;
 
 use crate::executor::block_on;
@@ -327,7 +327,7 @@ fn stripes_list_goes_back_thirty_days() {
 fn miss(scene: &Scene) -> BTreeSet<String> {
     let mut stripe = scene.world.stripe.account();
     let due = stripe.due_deliveries();
-    due.iter().for_each(|delivery| stripe.settle(delivery, Answer::None));
+    due.iter().for_each(|delivery| stripe.settle(delivery, DeliveryAnswer::None));
     due.into_iter().map(|delivery| delivery.event).collect()
 }
 
@@ -407,8 +407,8 @@ fn rehearse(scene: &Scene, from: From) -> (Rehearsed, Vec<Preview>) {
     let mut source = source(scene, from, &listed(scene));
     let rehearsal = Rehearsal { worker: &scene.worker, per_second: 5 };
     let mut previews = Vec::new();
-    let told = |step: Step<'_>| {
-        if let Step::Previewed(_, preview) = step {
+    let told = |step: RehearsalStep<'_>| {
+        if let RehearsalStep::Previewed(_, preview) = step {
             previews.push(preview.clone());
         }
         ControlFlow::Continue(())

@@ -10,7 +10,7 @@ use tollgate_events::{
 use super::refunds::tells_of_refund;
 use super::{DRIFT, Run, Stop, join};
 use crate::account::{Account, User};
-use crate::accounts::{Answer, Change};
+use crate::accounts::{Change, CommitAnswer};
 use crate::decide::{Facts, UserFact};
 use crate::ledger::{CustomerLink, StepTaken};
 use crate::policy::LAG_AT_MOST;
@@ -109,14 +109,14 @@ impl<P: Ports> Run<'_, P> {
             ..Change::to(account, at)
         };
         match self.claimed.commit(change).await? {
-            Answer::Committed { .. } => {
+            CommitAnswer::Committed { .. } => {
                 self.account.access = access;
                 self.account.refund_told = true;
                 self.join_unsettled(&customer).await?;
             }
-            Answer::LinkTaken { owner, .. } => self.leave_to(&owner, &customer),
-            Answer::LinkReleased { customer } => self.leave_to_nobody(customer),
-            Answer::Lost(lost) => return Err(lost.into()),
+            CommitAnswer::LinkTaken { owner, .. } => self.leave_to(&owner, &customer),
+            CommitAnswer::LinkReleased { customer } => self.leave_to_nobody(customer),
+            CommitAnswer::Lost(lost) => return Err(lost.into()),
         }
         Ok(())
     }

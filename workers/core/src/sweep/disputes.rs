@@ -12,9 +12,9 @@ use std::collections::HashMap;
 use jiff::{SignedDuration, Timestamp};
 use tollgate_events::{CustomerId, DisputeId};
 
-use super::compare::Seen;
+use super::compare::SeenAccount;
 use super::pages::{GAP, Pages};
-use super::{DriftReport, Finding, Progress, ProgressSink, Stage};
+use super::{DriftReport, Finding, Progress, ProgressSink, SweepStage};
 use crate::account::DisputeMark;
 use crate::ports::{Class, Clock, PortResult, Ports, Stripe};
 use crate::stripe::Dispute;
@@ -53,7 +53,7 @@ impl Disputes {
                 }
                 page => page?,
             };
-            told(Progress::Through(Stage::Disputes, page.items.len()));
+            told(Progress::Through(SweepStage::Disputes, page.items.len()));
             report.disputes += page.items.len();
             report.unreadable.add(&page.unreadable);
             page.items.into_iter().for_each(|dispute| listed.add(dispute));
@@ -75,7 +75,7 @@ impl Disputes {
     pub(super) async fn give<P: Ports>(
         &self,
         ports: &P,
-        seen: &mut Seen,
+        seen: &mut SeenAccount,
         report: &mut DriftReport,
     ) -> PortResult<()> {
         if self.denied {

@@ -26,7 +26,7 @@
 use jiff::{SignedDuration, Timestamp};
 use tollgate_events::{AccountId, CustomerId, Envelope, cognito};
 
-use super::compare::{Comparison, Seen, compare};
+use super::compare::{Comparison, SeenAccount, compare};
 use super::disputes::Disputes;
 use super::keys::{Keys, ORPHANS_LISTED, names};
 use super::pages::{GAP, Pages};
@@ -34,7 +34,7 @@ use super::part::Part;
 use super::stages::{plans_of_keys, stages_lost};
 use super::window::Window;
 use super::{
-    About, Drift, DriftReport, Finding, Orphan, Progress, ProgressSink, SEVERAL_LISTED, Stage,
+    About, Drift, DriftReport, Finding, Orphan, Progress, ProgressSink, SEVERAL_LISTED, SweepStage,
     wake, wake_customer,
 };
 use crate::account::{UsagePlanId, User};
@@ -212,7 +212,7 @@ impl<'a, P: Ports, Q: Queue> UnderWay<'a, P, Q> {
         let mut pages = self.pages(gap);
         while let Some(position) = pages.turn().await {
             let page = gateway.all_keys(position.as_deref()).await?;
-            self.through(Stage::Keys, page.items.len());
+            self.through(SweepStage::Keys, page.items.len());
             self.report.unreadable.add(&page.unreadable);
             page.items.into_iter().for_each(|key| keys.add(key));
             pages.go_on(page.next);
@@ -221,7 +221,7 @@ impl<'a, P: Ports, Q: Queue> UnderWay<'a, P, Q> {
             let mut pages = self.pages(gap);
             while let Some(position) = pages.turn().await {
                 let page = gateway.keys_on(&plan, position.as_deref()).await?;
-                self.through(Stage::KeysOnPlans, page.items.len());
+                self.through(SweepStage::KeysOnPlans, page.items.len());
                 self.report.unreadable.add(&page.unreadable);
                 page.items.iter().for_each(|key| keys.put_on(&plan, key));
                 pages.go_on(page.next);
@@ -259,7 +259,7 @@ impl<'a, P: Ports, Q: Queue> UnderWay<'a, P, Q> {
         loop {
             let read_at = self.now();
             let accounts = ledger.accounts(page.as_deref()).await?;
-            self.through(Stage::Accounts, accounts.items.len());
+            self.through(SweepStage::Accounts, accounts.items.len());
             self.leave_out(&accounts.unreadable);
             for owner in accounts.unreadable.into_iter().filter_map(|row| row.owner) {
                 if let Ok(id) = AccountId::parse(owner) {
@@ -289,7 +289,7 @@ impl<'a, P: Ports, Q: Queue> UnderWay<'a, P, Q> {
         let mut pages = self.pages(GAP);
         while let Some(position) = pages.turn().await {
             let page = self.sweep.ports.stripe().all_subscriptions(position.as_deref()).await?;
-            self.through(Stage::Subscriptions, page.items.len());
+            self.through(SweepStage::Subscriptions, page.items.len());
             self.report.subscriptions += if first { page.items.len() } else { 0 };
             self.leave_out(&page.unreadable);
             for owner in page.unreadable.into_iter().filter_map(|row| row.owner) {
@@ -382,7 +382,7 @@ impl<'a, P: Ports, Q: Queue> UnderWay<'a, P, Q> {
         let mut pages = self.pages(GAP);
         while let Some(position) = pages.turn().await {
             let page = self.sweep.ports.users().all_users(position.as_deref()).await?;
-            self.through(Stage::Users, page.items.len());
+            self.through(SweepStage::Users, page.items.len());
             self.leave_out(&page.unreadable);
             page.items.iter().for_each(|user| keys.saw_user(&user.id));
             for user in page.items.iter().filter(|user| held.part.holds(user.id.as_str())) {
@@ -413,7 +413,7 @@ impl<'a, P: Ports, Q: Queue> UnderWay<'a, P, Q> {
         Ok(())
     }
 
-    async fn judge(&mut self, seen: Seen, user: Option<&UserRecord>) -> PortResult<()> {
+    async fn judge(&mut self, seen: SeenAccount, user: Option<&UserRecord>) -> PortResult<()> {
         let now = self.now();
         let id = seen.account.id.clone();
         let finding = self.compare_with_evidence(seen, user, now).await?;
@@ -450,7 +450,7 @@ impl<'a, P: Ports, Q: Queue> UnderWay<'a, P, Q> {
     /// is not listed, that one is read by itself, as a worker would.
     async fn compare_with_evidence(
         &self,
-        mut seen: Seen,
+        mut seen: SeenAccount,
         user: Option<&UserRecord>,
         now: Timestamp,
     ) -> PortResult<Comparison> {
@@ -546,7 +546,7 @@ impl<'a, P: Ports, Q: Queue> UnderWay<'a, P, Q> {
         }
     }
 
-    fn through(&mut self, stage: Stage, number: usize) {
+    fn through(&mut self, stage: SweepStage, number: usize) {
         (self.told)(Progress::Through(stage, number));
     }
 

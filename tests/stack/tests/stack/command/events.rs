@@ -8,7 +8,7 @@ use tollgate_core::ports::Ledger as _;
 use tollgate_events::AccountId;
 use tollgate_local::customer::Customer;
 use tollgate_standin::calls::Service;
-use tollgate_standin::stripe::{Answer, Card, NewCustomer, SubscriptionData};
+use tollgate_standin::stripe::{Card, DeliveryAnswer, NewCustomer, SubscriptionData};
 use tollgate_standin::world::{BULK_QUEUE, EVENTS_QUEUE};
 
 use super::{Input, Operator, Said};
@@ -56,7 +56,7 @@ impl Scene {
         let price = price.id.clone();
         stripe.change_price(&self.subscription, &price).expect("it is live");
         for delivery in stripe.due_deliveries() {
-            stripe.settle(&delivery, Answer::Status(503));
+            stripe.settle(&delivery, DeliveryAnswer::Status(503));
         }
     }
 
