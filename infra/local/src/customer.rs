@@ -8,7 +8,7 @@ use crate::stack::Stack;
 
 /// What an HTTP request came to.
 #[derive(Debug, Clone)]
-pub struct Answer {
+pub struct HttpAnswer {
     /// What was asked: method and path, or Cognito's operation.
     pub request: String,
     /// The HTTP status.
@@ -21,7 +21,7 @@ pub struct Answer {
     pub retry_after: Option<u64>,
 }
 
-impl Answer {
+impl HttpAnswer {
     /// The body as JSON; null when it is none.
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or(Value::Null)
@@ -48,7 +48,7 @@ impl<'a> Customer<'a> {
     ///
     /// # Errors
     /// A request was refused.
-    pub async fn sign_up(&self) -> anyhow::Result<Vec<Answer>> {
+    pub async fn sign_up(&self) -> anyhow::Result<Vec<HttpAnswer>> {
         let email = json!([{ "Name": "email", "Value": format!("{}@example.com", self.username) }]);
         let signed_up = self
             .cognito(
@@ -79,7 +79,7 @@ impl<'a> Customer<'a> {
     ///
     /// # Errors
     /// The request was refused.
-    pub async fn sign_in(&mut self) -> anyhow::Result<Answer> {
+    pub async fn sign_in(&mut self) -> anyhow::Result<HttpAnswer> {
         let answer = self
             .cognito(
                 "InitiateAuth",
@@ -113,7 +113,7 @@ impl<'a> Customer<'a> {
         method: &str,
         path: &str,
         body: Option<Value>,
-    ) -> anyhow::Result<Answer> {
+    ) -> anyhow::Result<HttpAnswer> {
         let mut tries = self.stack.tries();
         loop {
             tries -= 1;
@@ -124,7 +124,12 @@ impl<'a> Customer<'a> {
         }
     }
 
-    async fn ask(&self, method: &str, path: &str, body: Option<&Value>) -> anyhow::Result<Answer> {
+    async fn ask(
+        &self,
+        method: &str,
+        path: &str,
+        body: Option<&Value>,
+    ) -> anyhow::Result<HttpAnswer> {
         let url = format!("{}{path}", self.stack.urls.tollgate);
         let mut request = self.stack.http.request(method.parse()?, url).bearer_auth(&self.token);
         if let Some(body) = body {
@@ -149,7 +154,7 @@ impl<'a> Customer<'a> {
     ///
     /// # Errors
     /// A request was refused.
-    pub async fn buy(&self, plan: &str) -> anyhow::Result<Vec<Answer>> {
+    pub async fn buy(&self, plan: &str) -> anyhow::Result<Vec<HttpAnswer>> {
         let wanted = Some(json!({ "plan": plan }));
         let opened = self.account("POST", "/account/checkout", wanted).await?;
         let url = link(&opened)?;
@@ -168,7 +173,7 @@ impl<'a> Customer<'a> {
         action: &str,
         subscription: &str,
         price: &str,
-    ) -> anyhow::Result<Vec<Answer>> {
+    ) -> anyhow::Result<Vec<HttpAnswer>> {
         let opened = self.account("POST", "/account/portal", None).await?;
         let url = link(&opened)?;
         let form = [("action", action), ("subscription", subscription), ("price", price)];
@@ -181,7 +186,7 @@ impl<'a> Customer<'a> {
     ///
     /// # Errors
     /// No answer.
-    pub async fn hello(&self, key: Option<&str>) -> anyhow::Result<Answer> {
+    pub async fn hello(&self, key: Option<&str>) -> anyhow::Result<HttpAnswer> {
         let mut request = self.stack.http.get(format!("{}/prod/hello", self.stack.urls.api));
         if let Some(key) = key {
             request = request.header("x-api-key", key);
@@ -193,7 +198,7 @@ impl<'a> Customer<'a> {
     ///
     /// # Errors
     /// It was refused.
-    pub async fn cognito(&self, operation: &str, body: Value) -> anyhow::Result<Answer> {
+    pub async fn cognito(&self, operation: &str, body: Value) -> anyhow::Result<HttpAnswer> {
         let target = format!("AWSCognitoIdentityProviderService.{operation}");
         let request = self
             .stack
@@ -210,17 +215,17 @@ impl<'a> Customer<'a> {
     }
 }
 
-fn link(answer: &Answer) -> anyhow::Result<String> {
+fn link(answer: &HttpAnswer) -> anyhow::Result<String> {
     let url = answer.json()["url"].as_str().map(str::to_owned);
     url.with_context(|| format!("{} answered {}: {}", answer.request, answer.status, answer.body))
 }
 
-async fn read(request: String, sent: reqwest::RequestBuilder) -> anyhow::Result<Answer> {
+async fn read(request: String, sent: reqwest::RequestBuilder) -> anyhow::Result<HttpAnswer> {
     let response = sent.send().await.with_context(|| request.clone())?;
     let status = response.status().as_u16();
     let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
     let location = header("location").map(str::to_owned);
     let retry_after = header("retry-after").and_then(|value| value.parse().ok());
     let body = response.text().await?;
-    Ok(Answer { request, status, body, location, retry_after })
+    Ok(HttpAnswer { request, status, body, location, retry_after })
 }

@@ -12,7 +12,7 @@ use tollgate_events::AccountId;
 use tollgate_standin::stripe::Card;
 use tollgate_standin::world::POOL_ID;
 
-use crate::customer::{Answer, Customer};
+use crate::customer::{Customer, HttpAnswer};
 use crate::invariants::check;
 use crate::stack::{Broken, Options, Stack};
 use crate::timeline::Timeline;
@@ -242,7 +242,7 @@ impl<W: Write> Life<'_, W> {
         let answer = self.ann.account("GET", "/account", None).await?;
         let view = answer.json();
         let seen = format!("plan {}, {}", view["plan"], view["status"]);
-        self.timeline.answers("customer", &[Answer { body: seen, ..answer }])?;
+        self.timeline.answers("customer", &[HttpAnswer { body: seen, ..answer }])?;
         self.stack.settle().await?;
         self.stack.world.calls.take();
         self.hello().await
@@ -296,6 +296,6 @@ impl<W: Write> Life<'_, W> {
 }
 
 /// Cognito's answers hold tokens: their status says enough.
-fn hide_bodies(answers: Vec<Answer>) -> Vec<Answer> {
-    answers.into_iter().map(|answer| Answer { body: String::new(), ..answer }).collect()
+fn hide_bodies(answers: Vec<HttpAnswer>) -> Vec<HttpAnswer> {
+    answers.into_iter().map(|answer| HttpAnswer { body: String::new(), ..answer }).collect()
 }

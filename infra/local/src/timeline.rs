@@ -11,7 +11,7 @@ use tollgate_events::{AccountId, EventRef};
 use tollgate_standin::calls::Call;
 use tollgate_standin::calls::Service;
 
-use crate::customer::Answer;
+use crate::customer::HttpAnswer;
 use crate::stack::Stack;
 
 /// What has been printed already, and where the rest goes.
@@ -56,9 +56,9 @@ impl<'a, W: Write> Timeline<'a, W> {
     ///
     /// # Errors
     /// The output is closed.
-    pub fn answers(&mut self, who: &str, answers: &[Answer]) -> anyhow::Result<()> {
+    pub fn answers(&mut self, who: &str, answers: &[HttpAnswer]) -> anyhow::Result<()> {
         for answer in answers {
-            let Answer { request, status, location, .. } = answer;
+            let HttpAnswer { request, status, location, .. } = answer;
             let said = match location {
                 Some(location) => format!("→ {location}"),
                 None => short(&answer.body),

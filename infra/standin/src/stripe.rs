@@ -47,7 +47,7 @@ pub use changes::When;
 pub use checkout::{NewSession, SESSION_LIFETIME};
 pub use clockwork::DRAFT_TIME;
 pub use customers::NewCustomer;
-pub use delivery::{Answer, Delivery, EndpointUpdate, NewEndpoint, RETRY_FOR};
+pub use delivery::{Delivery, DeliveryAnswer, EndpointUpdate, NewEndpoint, RETRY_FOR};
 pub use error::{ErrorKind, StripeError, StripeResult};
 pub use events::RETENTION;
 

@@ -31,13 +31,13 @@ pub struct Asked {
 
 /// One prepared answer.
 #[derive(Debug)]
-pub struct Answer {
+pub struct StubAnswer {
     status: u16,
     headers: Vec<(&'static str, &'static str)>,
     body: String,
 }
 
-impl Answer {
+impl StubAnswer {
     /// An answer with this status and JSON.
     #[expect(clippy::needless_pass_by_value, reason = "tests pass literals")]
     pub fn new(status: u16, body: impl ToString) -> Self {
@@ -54,7 +54,7 @@ impl Answer {
 
 #[derive(Default)]
 struct Script {
-    answers: VecDeque<Answer>,
+    answers: VecDeque<StubAnswer>,
     asked: Vec<Asked>,
 }
 
@@ -71,7 +71,7 @@ impl Stub {
     ///
     /// # Panics
     /// Where no port is free.
-    pub async fn answering(answers: impl IntoIterator<Item = Answer>) -> Self {
+    pub async fn answering(answers: impl IntoIterator<Item = StubAnswer>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         Self::serve(listener, url, answers)
@@ -81,7 +81,7 @@ impl Stub {
     ///
     /// # Panics
     /// Where no port is free.
-    pub async fn over_tls(answers: impl IntoIterator<Item = Answer>) -> (Self, String) {
+    pub async fn over_tls(answers: impl IntoIterator<Item = StubAnswer>) -> (Self, String) {
         let (listener, pem) = Tls::bind().await;
         let url = format!("https://{}", listener.tcp.local_addr().unwrap());
         (Self::serve(listener, url, answers), pem)
@@ -90,7 +90,7 @@ impl Stub {
     fn serve<L: Listener<Addr: Debug>>(
         listener: L,
         url: String,
-        answers: impl IntoIterator<Item = Answer>,
+        answers: impl IntoIterator<Item = StubAnswer>,
     ) -> Self {
         let answers = answers.into_iter().collect();
         let script = Arc::new(Mutex::new(Script { answers, asked: vec![] }));

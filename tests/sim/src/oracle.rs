@@ -84,14 +84,14 @@ pub fn judge(sim: &Sim) -> Vec<Violation> {
 
 /// Events that are parked for no reason: not because their customer is nobody's, and
 /// not because they tell of a payment on a closed account.
-pub fn stuck(sim: &Sim) -> Vec<Violation> {
+pub fn unsettled(sim: &Sim) -> Vec<Violation> {
     let mut oracle = Oracle::new(sim);
     let links = sim.world.ledger.links();
     let accounts = sim.world.ledger.accounts();
     let closed =
         |id: &AccountId| accounts.iter().any(|a| a.id == *id && a.access.status == Status::Closed);
-    let stuck = sim.world.ledger.events().into_iter().map(|event| event.record);
-    for record in stuck.filter(|record| record.outcome.is_stuck()) {
+    let unsettled = sim.world.ledger.events().into_iter().map(|event| event.record);
+    for record in unsettled.filter(|record| record.outcome.is_unsettled()) {
         let subject = record.envelope().map(|envelope| envelope.subject.clone());
         let customer = subject.as_ref().and_then(|subject| subject.customer.as_ref());
         let owner = customer.and_then(|customer| links.get(customer));
@@ -178,10 +178,10 @@ impl<'a> Oracle<'a> {
 
     fn behind(sim: &Sim) -> BTreeSet<AccountId> {
         let links = sim.world.ledger.links();
-        let stuck = sim.world.ledger.events().into_iter().map(|event| event.record);
-        let stuck: Vec<_> = stuck.filter(|record| record.outcome.is_stuck()).collect();
+        let unsettled = sim.world.ledger.events().into_iter().map(|event| event.record);
+        let unsettled: Vec<_> = unsettled.filter(|record| record.outcome.is_unsettled()).collect();
         let mut behind = BTreeSet::new();
-        for record in stuck {
+        for record in unsettled {
             behind.extend(record.account.clone());
             let Some(envelope) = record.envelope() else { continue };
             let subject = &envelope.subject;
@@ -283,9 +283,10 @@ impl<'a> Oracle<'a> {
     fn runs_on(&self, account: &Account) -> Vec<String> {
         let stripe = self.sim.world.stripe.account();
         let links = self.sim.world.ledger.links();
-        let stuck = self.sim.world.ledger.events().into_iter().map(|event| event.record);
-        let stuck = stuck.filter(|record| record.outcome.is_stuck() && record.account.is_none());
-        let told: BTreeSet<_> = stuck
+        let unsettled = self.sim.world.ledger.events().into_iter().map(|event| event.record);
+        let unsettled =
+            unsettled.filter(|record| record.outcome.is_unsettled() && record.account.is_none());
+        let told: BTreeSet<_> = unsettled
             .filter_map(|record| Some(record.envelope()?.subject.customer.as_ref()?.to_string()))
             .collect();
         // Nobody is linked to an account whose user is gone. A link that an operator took away
@@ -327,7 +328,7 @@ impl<'a> Oracle<'a> {
     /// Whether an event of a customer was given up, and nobody has replayed it yet.
     fn is_parked(&self, customer: &str) -> bool {
         let about = |event: &StoredEvent| {
-            let envelope = event.record.envelope().filter(|_| event.record.outcome.is_stuck());
+            let envelope = event.record.envelope().filter(|_| event.record.outcome.is_unsettled());
             let subject = envelope.and_then(|envelope| envelope.subject.customer.as_ref());
             subject.is_some_and(|subject| subject.as_str() == customer)
         };

@@ -149,9 +149,9 @@ pub fn run_script(script: &Script) -> Report {
     sim.run_under_faults();
     sim.settle();
     sim.judge();
-    sim.replay_what_is_stuck();
+    sim.replay_what_is_unsettled();
     sim.judge();
-    sim.judge_what_is_stuck();
+    sim.judge_what_is_unsettled();
     sim.replay_everything();
     sim.lose_and_recover();
     sim.report()

@@ -105,7 +105,7 @@ async fn dispatch<C: Clock>(
         Command::Webhook(command) => webhook::run(command, context, io).await,
         Command::Secrets(command) => secrets::run(command, context, io).await,
         Command::Account(command) => Box::pin(account::run(command, context, io)).await,
-        Command::Queue(queue::Queue::Status) => queue::status(context, io).await,
+        Command::Queue(queue::QueueCommand::Status) => queue::status(context, io).await,
         Command::Stack(command) => stack_record::run(command, context, io).await,
         Command::Keys(keys::Keys::Forecast(options)) => keys::forecast(options, context, io).await,
         Command::Completions { shell } => completions::print(definition(), shell, context.json, io),

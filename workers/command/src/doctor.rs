@@ -20,7 +20,7 @@ use aws_config::SdkConfig;
 use secrecy::SecretString;
 use tollgate_core::ports::Clock;
 use tollgate_functions::config::StripeEndpoint;
-use tollgate_operator::doctor::{Expected, Look, Observed};
+use tollgate_operator::doctor::{Expected, Look, ObservedStack};
 
 pub use self::dynamodb::table_shape;
 pub use self::report::{json, text};
@@ -73,7 +73,7 @@ pub async fn observe<C: Clock>(
     expected: &Expected,
     sdk: &SdkConfig,
     clock: &C,
-) -> Observed {
+) -> ObservedStack {
     let stripe = async {
         let (seen, key) = secrets::look(place, expected, sdk).await;
         (stripe::look(place, expected, key, clock.now()).await, seen)
@@ -88,7 +88,7 @@ pub async fn observe<C: Clock>(
         Box::pin(dynamodb::look(&expected.table_name, sdk, clock)),
     );
     let (pool, clients) = pool;
-    Observed {
+    ObservedStack {
         pool,
         clients,
         usage_plans: gateway.usage_plans,

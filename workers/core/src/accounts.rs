@@ -96,7 +96,7 @@ impl Change {
 
 /// What a commit came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Answer {
+pub enum CommitAnswer {
     /// It stands.
     Committed {
         /// Whether there is a history entry of it.
@@ -187,7 +187,7 @@ impl<L: Ledger, E: Entropy> Claimed<'_, L, E> {
     ///
     /// # Errors
     /// The ledger failed; when only its answer was lost, the change may stand.
-    pub async fn commit(&mut self, change: Change) -> PortResult<Answer> {
+    pub async fn commit(&mut self, change: Change) -> PortResult<CommitAnswer> {
         let tells = change.account.access != self.committed || !change.steps.is_empty();
         let Some(epoch) = self.epoch else { return self.foretell(change, tells).await };
         let account = Account { epoch, ..change.account };
@@ -219,14 +219,14 @@ impl<L: Ledger, E: Entropy> Claimed<'_, L, E> {
         Ok(match result {
             CommitResult::Committed => {
                 (self.version, self.committed) = (commit.account.version, commit.account.access);
-                Answer::Committed { entry: tells }
+                CommitAnswer::Committed { entry: tells }
             }
             CommitResult::LinkTaken { customer, account: owner } => {
-                Answer::LinkTaken { customer, owner }
+                CommitAnswer::LinkTaken { customer, owner }
             }
-            CommitResult::LinkReleased { customer } => Answer::LinkReleased { customer },
-            CommitResult::Fenced | CommitResult::HistoryAhead => Answer::Lost(Lost::Fenced),
-            CommitResult::CatalogOutdated => Answer::Lost(Lost::CatalogOutdated),
+            CommitResult::LinkReleased { customer } => CommitAnswer::LinkReleased { customer },
+            CommitResult::Fenced | CommitResult::HistoryAhead => CommitAnswer::Lost(Lost::Fenced),
+            CommitResult::CatalogOutdated => CommitAnswer::Lost(Lost::CatalogOutdated),
         })
     }
 
@@ -247,20 +247,20 @@ impl<L: Ledger, E: Entropy> Claimed<'_, L, E> {
     }
 
     /// What a commit would come to, as far as can be read; what follows goes by that.
-    async fn foretell(&mut self, change: Change, entry: bool) -> PortResult<Answer> {
+    async fn foretell(&mut self, change: Change, entry: bool) -> PortResult<CommitAnswer> {
         for customer in change.link {
             match self.accounts.ledger.link_of(&customer).await? {
                 CustomerLink::Account(owner) if owner != change.account.id => {
-                    return Ok(Answer::LinkTaken { customer, owner });
+                    return Ok(CommitAnswer::LinkTaken { customer, owner });
                 }
                 CustomerLink::Released { .. } if !change.by_operator => {
-                    return Ok(Answer::LinkReleased { customer });
+                    return Ok(CommitAnswer::LinkReleased { customer });
                 }
                 _ => {}
             }
         }
         self.committed = change.account.access;
-        Ok(Answer::Committed { entry })
+        Ok(CommitAnswer::Committed { entry })
     }
 
     /// Gives the claim back: the account is as it was `found`, and nobody's. Where that fails,

@@ -47,8 +47,8 @@ impl Outcome {
         }
     }
 
-    /// Whether it needs a link or a person: such records are indexed.
-    pub fn is_stuck(self) -> bool {
+    /// Whether it is waiting or parked, for a link or a person: such records are indexed.
+    pub fn is_unsettled(self) -> bool {
         matches!(self, Self::Waiting | Self::Parked)
     }
 }
@@ -157,10 +157,10 @@ impl EventRecord {
         self.at.checked_add(kept).ok()
     }
 
-    /// What an unlinked or parked event is indexed by: the customer it waits for,
+    /// What an unsettled event is indexed by: the customer it waits for,
     /// else whatever its queue group was.
-    pub fn stuck_on(&self) -> Option<String> {
-        if !self.outcome.is_stuck() {
+    pub fn unsettled_on(&self) -> Option<String> {
+        if !self.outcome.is_unsettled() {
             return None;
         }
         Some(match self.envelope() {

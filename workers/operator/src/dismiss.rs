@@ -15,8 +15,8 @@ pub enum Dismissed {
     Done,
     /// There is no such event on record.
     NotOnRecord,
-    /// It waits for nobody: this is what became of it.
-    NotStuck(Outcome),
+    /// It is settled, and waits for nobody: this is what became of it.
+    Settled(Outcome),
 }
 
 /// Lets an event wait for nobody any more: it is on record who said so, and why. What it was parked
@@ -32,8 +32,8 @@ pub async fn dismiss<L: Ledger>(
 ) -> PortResult<Dismissed> {
     let Some(stored) = ledger.event(event).await? else { return Ok(Dismissed::NotOnRecord) };
     let record = stored.record;
-    if !record.outcome.is_stuck() {
-        return Ok(Dismissed::NotStuck(record.outcome));
+    if !record.outcome.is_unsettled() {
+        return Ok(Dismissed::Settled(record.outcome));
     }
     let said = format!("dismissed by {}", said(by, why));
     let detail = record.detail.iter().fold(said, |said, before| format!("{said}\n{before}"));

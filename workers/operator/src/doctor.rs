@@ -1,6 +1,6 @@
 //! What goes wrong in practice, and how it is mended: the pure part of `tollgate doctor`.
 //!
-//! [`examine`] compares what was [`Observed`] with what is [`Expected`], and says of each
+//! [`examine`] compares what was [`ObservedStack`] with what is [`Expected`], and says of each
 //! check what was looked at, how it stands and what to do. What could not be looked at (a
 //! permission that the operator lacks) is data too: it makes a check say so, and no more.
 //!
@@ -25,11 +25,11 @@ mod webhook;
 
 pub use clock::{SKEW_FAILS, SKEW_WARNS};
 pub use expected::{Audience, Expected};
-pub use finding::{Finding, Findings, Problem, System, Verdict};
+pub use finding::{CheckFinding, CheckVerdict, Findings, Problem, System};
 pub use observed::{
     Api, AppClient, BelongsTo, CheckoutCustomer, CustomAttribute, Endpoint, IndexShape, Look,
-    Messages, Observed, Product, Queue, QueuePair, Redrive, Secret, SecretValue, Secrets,
-    SeenPrice, Stripe, StripeKey, Table, TableShape, Triggers, Unseen, UserPool,
+    Messages, ObservedQueue, ObservedStack, Product, QueuePair, Redrive, Secret, SecretValue,
+    Secrets, SeenPrice, Stripe, StripeKey, Table, TableShape, Triggers, Unseen, UserPool,
 };
 pub use queues::{MIN_RECEIVES, MIN_VISIBILITY};
 pub use webhook::NEWEST_API_VERSION;
@@ -38,7 +38,7 @@ use tollgate_core::shell::in_context;
 
 /// Every check, in the order in which they are reported. Commands are as one types them for this
 /// stack.
-pub fn examine(observed: &Observed, expected: &Expected) -> Findings {
+pub fn examine(observed: &ObservedStack, expected: &Expected) -> Findings {
     let mut findings = catalog::examine(expected);
     findings.extend(cognito::examine(observed, expected));
     findings.extend(api_gateway::examine(observed, expected));

@@ -42,7 +42,7 @@ pub use rebuild::{
 pub use reconcile::{
     ACCEPTED_FOR, Excess, Reconcile, Repaired, TooMany, Word, excesses, is_held_back,
 };
-pub use rehearsal::{PutOff, Rehearsal, Rehearsed, Step, What};
+pub use rehearsal::{PutOff, Rehearsal, RehearsalStep, Rehearsed, What};
 pub use replay::{
     About, Cursor, EventPage, EventSource, LISTED_FOR, NoCursor, Replay, ReplayProgress, Selected,
     Selection, Sent, Tally, TooOld, count, look_up, new_run,

@@ -18,7 +18,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use tollgate_core::account::{Account, DisputeMark};
-use tollgate_core::accounts::{Accounts, Answer, Change, Claimed};
+use tollgate_core::accounts::{Accounts, Change, Claimed, CommitAnswer};
 use tollgate_core::converge::{Preview, Stop, Supposed, Worker};
 use tollgate_core::ledger::{CustomerLink, EventRecord, Outcome, StepTaken};
 use tollgate_core::person::Memory;
@@ -103,13 +103,15 @@ impl<L: Ledger, Q: Queue, C: Clock, E: Entropy> Operate<'_, L, Q, C, E> {
         bring_disputes(self.ledger, &act.act, &mut next).await?;
         let event = self.event(account, &act.act, now);
         let changed = match claimed.commit(self.change(&found, next, act, &event)).await? {
-            Answer::Committed { entry } => entry,
-            Answer::LinkTaken { owner, .. } => {
+            CommitAnswer::Committed { entry } => entry,
+            CommitAnswer::LinkTaken { owner, .. } => {
                 let link = CustomerLink::Account(owner);
                 let why = refuse_link(account, link).unwrap_or_default();
                 return Err(give_back(claimed, found, now, why).await);
             }
-            Answer::LinkReleased { .. } | Answer::Lost(_) => return Err(ActError::Fenced),
+            CommitAnswer::LinkReleased { .. } | CommitAnswer::Lost(_) => {
+                return Err(ActError::Fenced);
+            }
         };
         let sent = self.queue.send(QueueName::Events, &event).await;
         if let Err(error) = &sent {

@@ -235,13 +235,14 @@ impl<P: Ports> Rebuild<'_, P> {
             let restored = restore(&remains, self.catalog, self.policy, now);
             if let Some(claimed) = &mut claimed {
                 match claimed.commit(self.change(&before, &restored, now)).await? {
-                    Answer::Committed { .. } => {}
-                    Answer::LinkTaken { customer, .. } | Answer::LinkReleased { customer } => {
+                    CommitAnswer::Committed { .. } => {}
+                    CommitAnswer::LinkTaken { customer, .. }
+                    | CommitAnswer::LinkReleased { customer } => {
                         left.subscriptions.retain(|it| it.customer != customer);
                         taken.push(customer);
                         continue;
                     }
-                    Answer::Lost(_) => return Ok(None),
+                    CommitAnswer::Lost(_) => return Ok(None),
                 }
             }
             report.count(self, &before, &restored, left.keys.as_ref());

@@ -199,7 +199,7 @@ impl<P: Ports, Q: Queue> Reconcile<'_, P, Q> {
                     repaired.deleted.push(key);
                 }
             }
-            told(Progress::Through(Stage::Orphans, 1));
+            told(Progress::Through(SweepStage::Orphans, 1));
         }
         Ok(())
     }

@@ -60,7 +60,7 @@ pub struct Rehearsed {
 
 /// What is told on the way.
 #[derive(Debug)]
-pub enum Step<'a> {
+pub enum RehearsalStep<'a> {
     /// Events are being assigned.
     Assigned(&'a Rehearsed),
     /// An account was previewed.
@@ -109,7 +109,7 @@ impl<P: Ports> Rehearsal<'_, P> {
     pub async fn run<S: Stripe>(
         &self,
         source: &mut EventSource<'_, P::Ledger, S>,
-        mut told: impl FnMut(Step<'_>) -> ControlFlow<()>,
+        mut told: impl FnMut(RehearsalStep<'_>) -> ControlFlow<()>,
     ) -> PortResult<Rehearsed> {
         let mut rehearsed = Rehearsed::default();
         let accounts = self.assign(source, &mut rehearsed, &mut told).await?;
@@ -123,12 +123,12 @@ impl<P: Ports> Rehearsal<'_, P> {
             let flow = match self.preview(&account, &events, &mut stack).await {
                 Ok(preview) => {
                     rehearsed.count(&preview);
-                    told(Step::Previewed(&rehearsed, &preview))
+                    told(RehearsalStep::Previewed(&rehearsed, &preview))
                 }
                 Err(stop) => {
                     let held = PutOff::of(What::Account(account), &stop);
                     rehearsed.hold(&held, &stop);
-                    told(Step::PutOff(&rehearsed, &held))
+                    told(RehearsalStep::PutOff(&rehearsed, &held))
                 }
             };
             rehearsed.stopped = flow.is_break();
@@ -141,7 +141,7 @@ impl<P: Ports> Rehearsal<'_, P> {
         &self,
         source: &mut EventSource<'_, P::Ledger, S>,
         rehearsed: &mut Rehearsed,
-        told: &mut impl FnMut(Step<'_>) -> ControlFlow<()>,
+        told: &mut impl FnMut(RehearsalStep<'_>) -> ControlFlow<()>,
     ) -> PortResult<Accounts> {
         let (mut accounts, mut known) = (Accounts::new(), Resolutions::default());
         while let Some(few) = source.next().await? {
@@ -164,12 +164,13 @@ impl<P: Ports> Rehearsal<'_, P> {
                             true => rehearsed.parked += 1,
                             false => rehearsed.untold += 1,
                         }
-                        rehearsed.stopped |= told(Step::PutOff(rehearsed, &held)).is_break();
+                        rehearsed.stopped |=
+                            told(RehearsalStep::PutOff(rehearsed, &held)).is_break();
                     }
                 }
             }
             rehearsed.accounts = accounts.len();
-            rehearsed.stopped |= told(Step::Assigned(rehearsed)).is_break();
+            rehearsed.stopped |= told(RehearsalStep::Assigned(rehearsed)).is_break();
             if rehearsed.stopped {
                 break;
             }

@@ -22,8 +22,8 @@ pub use endpoint::{
     diff_endpoints,
 };
 pub use model::{
-    Change, Diff, Note, Observed, ObservedPlan, ObservedPrice, ObservedProduct, Obstacle, Owner,
-    PriceTerms, UsageSettings,
+    Change, Diff, Note, ObservedPlan, ObservedPrice, ObservedProduct, ObservedStorefront, Obstacle,
+    PriceTerms, StorefrontOwner, UsageSettings,
 };
 
 /// The tag of a usage plan, and the metadata key of Stripe's objects, that say whose

@@ -15,7 +15,7 @@ use secrecy::ExposeSecret;
 use super::ApiGatewayStandin;
 use super::limits::Bucket;
 use super::model::Model;
-use super::objects::{ApiStage, DataPlaneCall, Known, View};
+use super::objects::{ApiStage, DataPlaneCall, KnownKey, View};
 use super::usage::day_of;
 
 /// What the protected API answers.
@@ -58,7 +58,12 @@ impl Model {
         answer
     }
 
-    fn judge(&mut self, stage: &ApiStage, known: Option<Known>, now: Timestamp) -> DataPlaneAnswer {
+    fn judge(
+        &mut self,
+        stage: &ApiStage,
+        known: Option<KnownKey>,
+        now: Timestamp,
+    ) -> DataPlaneAnswer {
         let Some(known) = known.filter(|known| known.enabled) else {
             return FORBIDDEN;
         };
@@ -86,7 +91,7 @@ impl Model {
         HELLO
     }
 
-    fn known(&self, value: &str, now: Timestamp) -> Option<Known> {
+    fn known(&self, value: &str, now: Timestamp) -> Option<KnownKey> {
         let views = self.views.get(value)?;
         views.iter().rev().find(|view| view.from <= now)?.key.clone()
     }
@@ -94,7 +99,7 @@ impl Model {
     /// Tells the data plane of a key's new state, after the lag.
     pub(super) fn publish(&mut self, key_id: &str, now: Timestamp) {
         let Some(key) = self.keys.get(key_id) else { return };
-        let known = Known { id: key.id.clone(), enabled: key.enabled, plans: key.plans.clone() };
+        let known = KnownKey { id: key.id.clone(), enabled: key.enabled, plans: key.plans.clone() };
         let value = key.value.expose_secret().to_owned();
         self.tell(value, Some(known), now);
     }
@@ -104,7 +109,7 @@ impl Model {
         self.tell(value.to_owned(), None, now);
     }
 
-    fn tell(&mut self, value: String, key: Option<Known>, now: Timestamp) {
+    fn tell(&mut self, value: String, key: Option<KnownKey>, now: Timestamp) {
         let from = now.saturating_add(self.lag).unwrap_or(Timestamp::MAX);
         let views = self.views.entry(value).or_default();
         let current = views.iter().rposition(|view| view.from <= now).unwrap_or(0);

@@ -69,11 +69,11 @@ pub struct DataPlaneCall {
 pub(super) struct View {
     pub(super) from: Timestamp,
     /// `None` once the key is deleted.
-    pub(super) key: Option<Known>,
+    pub(super) key: Option<KnownKey>,
 }
 
 #[derive(Debug, Clone)]
-pub(super) struct Known {
+pub(super) struct KnownKey {
     pub(super) id: String,
     pub(super) enabled: bool,
     pub(super) plans: BTreeSet<String>,

@@ -106,14 +106,14 @@ pub struct Delivery {
 
 /// How a delivery was answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Answer {
+pub enum DeliveryAnswer {
     /// With this HTTP status.
     Status(u16),
     /// Not at all, or too late.
     None,
 }
 
-impl Answer {
+impl DeliveryAnswer {
     fn is_success(self) -> bool {
         matches!(self, Self::Status(200..=299))
     }
@@ -249,7 +249,7 @@ impl Stripe {
     pub fn take_pending(&mut self) -> Vec<Delivery> {
         let due = self.due_deliveries();
         for delivery in &due {
-            self.settle(delivery, Answer::Status(200));
+            self.settle(delivery, DeliveryAnswer::Status(200));
         }
         due
     }
@@ -285,7 +285,7 @@ impl Stripe {
 
     /// Books the answer to a delivery. Without success it is due again after a pause,
     /// until three days have passed since the event.
-    pub fn settle(&mut self, delivery: &Delivery, answer: Answer) {
+    pub fn settle(&mut self, delivery: &Delivery, answer: DeliveryAnswer) {
         let now = self.now;
         let Some(event) = self.events.get_mut(&delivery.event) else { return };
         let (number, created) = (event.number, event.created);

@@ -32,8 +32,8 @@ impl Store {
         self.usage.retain(|_, _| keep());
         self.events.retain(|_, _| keep());
         let events = &self.events;
-        self.stuck.values_mut().for_each(|on| on.retain(|event| events.contains_key(event)));
-        self.stuck.retain(|_, on| !on.is_empty());
+        self.unsettled.values_mut().for_each(|on| on.retain(|event| events.contains_key(event)));
+        self.unsettled.retain(|_, on| !on.is_empty());
         if !keep() {
             self.stack = StackRecord::default();
         }

@@ -50,7 +50,7 @@ impl MemoryLedger {
         } else if self.gate.has(Bug::EntryAfterState) {
             late = commit.entry.take();
         } else if self.gate.has(Bug::ParkedNotRecorded) {
-            commit.records.retain(|record| !record.outcome.is_stuck());
+            commit.records.retain(|record| !record.outcome.is_unsettled());
         } else if self.gate.has(Bug::EntryForNothing) {
             let before = commit.account.access.clone();
             write_an_entry(&mut commit, before);

@@ -60,7 +60,7 @@ impl Ledger for MemoryLedger {
         let act = move || {
             let mut store = this.lock();
             let kept = |record: &&EventRecord| {
-                !record.outcome.is_stuck() || !this.gate.has(Bug::ParkedNotRecorded)
+                !record.outcome.is_unsettled() || !this.gate.has(Bug::ParkedNotRecorded)
             };
             records.iter().filter(kept).for_each(|record| store.upsert(record));
             Ok(())
@@ -123,21 +123,21 @@ impl Ledger for MemoryLedger {
         self.gate.pass(Service::Ledger, "GetItem", event.to_string(), act).await
     }
 
-    async fn stuck_on(&self, customer: &CustomerId) -> PortResult<Vec<StoredEvent>> {
+    async fn unsettled_on(&self, customer: &CustomerId) -> PortResult<Vec<StoredEvent>> {
         let act = || {
             Ok(self.index(|store| {
-                let found = store.stuck.get(customer.as_str()).into_iter().flatten();
+                let found = store.unsettled.get(customer.as_str()).into_iter().flatten();
                 found.filter_map(|event| store.events.get(event)).cloned().collect()
             }))
         };
         self.gate.pass(Service::Ledger, "Query", customer.as_str(), act).await
     }
 
-    async fn stuck(&self, page: Option<&str>) -> PortResult<Page<StoredEvent>> {
+    async fn unsettled(&self, page: Option<&str>) -> PortResult<Page<StoredEvent>> {
         let act = || {
             let after: Option<EventRef> = read_token("Scan", page)?;
             Ok(self.index(|store| {
-                let mut found: Vec<&EventRef> = store.stuck.values().flatten().collect();
+                let mut found: Vec<&EventRef> = store.unsettled.values().flatten().collect();
                 found.sort();
                 let rest = found.into_iter().filter(|event| after.as_ref() < Some(*event)).cloned();
                 let page = self.page(rest);
@@ -146,6 +146,7 @@ impl Ledger for MemoryLedger {
                 Page::whole(items.collect(), next)
             }))
         };
+        // The index, as it is deployed.
         self.gate.pass(Service::Ledger, "Scan", "stuck", act).await
     }
 

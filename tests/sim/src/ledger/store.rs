@@ -28,7 +28,7 @@ pub(super) struct Store {
     pub(super) released: BTreeMap<CustomerId, AccountId>,
     pub(super) keys: BTreeMap<KeyId, AccountId>,
     /// The sparse index of waiting and parked events.
-    pub(super) stuck: BTreeMap<String, BTreeSet<EventRef>>,
+    pub(super) unsettled: BTreeMap<String, BTreeSet<EventRef>>,
     pub(super) stack: StackRecord,
     pub(super) memories: BTreeMap<PersonId, Remembered>,
     pub(super) purchases: BTreeMap<AccountId, Purchase>,
@@ -150,7 +150,7 @@ impl Store {
     /// an account once known is not forgotten.
     pub(super) fn upsert(&mut self, record: &EventRecord) {
         let old = self.events.remove(&record.event);
-        if let Some(key) = old.as_ref().and_then(|old| old.record.stuck_on()) {
+        if let Some(key) = old.as_ref().and_then(|old| old.record.unsettled_on()) {
             self.leave_index(&key, &record.event);
         }
         let body = read_again(&record.body, old.as_ref());
@@ -175,8 +175,8 @@ impl Store {
                 ..old
             },
         };
-        if let Some(key) = stored.record.stuck_on() {
-            self.stuck.entry(key).or_default().insert(record.event.clone());
+        if let Some(key) = stored.record.unsettled_on() {
+            self.unsettled.entry(key).or_default().insert(record.event.clone());
         }
         self.events.insert(record.event.clone(), stored);
     }
@@ -184,14 +184,14 @@ impl Store {
     /// Whether an event was handled since then, and waits for nobody.
     pub(super) fn is_settled(&self, event: &EventRef, since: Timestamp) -> bool {
         let record = self.events.get(event).map(|stored| &stored.record);
-        record.is_some_and(|record| !record.outcome.is_stuck() && record.at >= since)
+        record.is_some_and(|record| !record.outcome.is_unsettled() && record.at >= since)
     }
 
     fn leave_index(&mut self, key: &str, event: &EventRef) {
-        if let Some(events) = self.stuck.get_mut(key) {
+        if let Some(events) = self.unsettled.get_mut(key) {
             events.remove(event);
             if events.is_empty() {
-                self.stuck.remove(key);
+                self.unsettled.remove(key);
             }
         }
     }

@@ -92,12 +92,12 @@ fn pages_together_hold_every_item_once_although_items_leave_in_between() {
         block_on(ledger.commit(&closing(&account, name))).unwrap();
     }
 
-    let (mut stuck, mut due, mut next) = (vec![], vec![], None);
+    let (mut unsettled, mut due, mut next) = (vec![], vec![], None);
     loop {
-        let page = block_on(ledger.stuck(next.as_deref())).unwrap();
+        let page = block_on(ledger.unsettled(next.as_deref())).unwrap();
         for stored in page.items {
             let mut record = stored.record;
-            stuck.push(record.event.id.to_string());
+            unsettled.push(record.event.id.to_string());
             record.outcome = Outcome::Applied;
             block_on(ledger.record(&[record])).unwrap();
         }
@@ -115,7 +115,7 @@ fn pages_together_hold_every_item_once_although_items_leave_in_between() {
             break;
         }
     }
-    assert_eq!(stuck, ["evt_1", "evt_2", "evt_3", "evt_4", "evt_5"]);
+    assert_eq!(unsettled, ["evt_1", "evt_2", "evt_3", "evt_4", "evt_5"]);
     assert_eq!(due, ["a", "b", "c", "d", "e"]);
     let class = block_on(ledger.due(at(5), Some("no token"))).unwrap_err().class;
     assert_eq!(class, Class::Invalid);

@@ -140,7 +140,7 @@ impl Sim {
         };
         let parked = self.world.ledger.events().into_iter().map(|event| event.record);
         let parked: BTreeSet<_> =
-            parked.filter(|record| record.outcome.is_stuck()).filter_map(owner).collect();
+            parked.filter(|record| record.outcome.is_unsettled()).filter_map(owner).collect();
         // Who was led to it by another account's message, and has died there, has left a claim: the
         // sweep, which runs every minute, finds that.
         let soon = self.world.clock.time() + UNFINISHED_REVIEW_AFTER;

@@ -19,23 +19,24 @@ impl Sim {
     }
 
     /// After a replay in the calm, only what nobody can act on is still parked.
-    pub fn judge_what_is_stuck(&mut self) {
-        oracle::stuck(self).into_iter().for_each(|violation| self.found(violation));
+    pub fn judge_what_is_unsettled(&mut self) {
+        oracle::unsettled(self).into_iter().for_each(|violation| self.found(violation));
     }
 
     /// The operator replays what is parked; after that nothing that could be acted on
     /// may be left.
-    pub fn replay_what_is_stuck(&mut self) {
-        let stuck = self.world.ledger.events().into_iter();
+    pub fn replay_what_is_unsettled(&mut self) {
+        let unsettled = self.world.ledger.events().into_iter();
         // Of a deletion that came before the ledger knew the account, nothing was kept but this.
         let came_first = |record: &EventRecord| {
             let kind = record.envelope().map(|envelope| envelope.kind.as_str());
             record.outcome == Outcome::Ignored && kind == Some(cloudtrail::USER_DELETED)
         };
-        let stuck =
-            stuck.filter(|event| event.record.outcome.is_stuck() || came_first(&event.record));
-        let stuck: Vec<_> = stuck.filter_map(|event| event.record.envelope().cloned()).collect();
-        self.replay(stuck, "stuck");
+        let unsettled = unsettled
+            .filter(|event| event.record.outcome.is_unsettled() || came_first(&event.record));
+        let unsettled: Vec<_> =
+            unsettled.filter_map(|event| event.record.envelope().cloned()).collect();
+        self.replay(unsettled, "unsettled");
         self.accept_cancellations();
         self.replayed = true;
     }

@@ -4,7 +4,7 @@
 use crate::ledger::Mark;
 use jiff::{SignedDuration, Timestamp};
 use rand::RngExt;
-use tollgate_standin::stripe::Answer;
+use tollgate_standin::stripe::DeliveryAnswer;
 
 use crate::faults::FaultKind;
 use crate::run::Sim;
@@ -95,7 +95,7 @@ impl Sim {
         self.faults.lease_check(|check| check.killed(lease.id));
         self.tell(&format!("{} is killed", lease.name()));
         match lease.label {
-            Label::Webhook(delivery) => self.answer(&delivery, Answer::None),
+            Label::Webhook(delivery) => self.answer(&delivery, DeliveryAnswer::None),
             // EventBridge tries again; a trigger is called once more at most, and is lost.
             Label::Cloudtrail(record) => self.cloudtrail.push(record),
             Label::Operator(act) => self.undone.push(*act),

@@ -9,7 +9,7 @@ use tollgate_core::ingress::{self, PoolEvent};
 use tollgate_core::sweep::{SweepReport, sweep};
 use tollgate_events::Envelope;
 use tollgate_events::stripe::SignatureError;
-use tollgate_standin::stripe::{Answer, Delivery, Stripe};
+use tollgate_standin::stripe::{Delivery, DeliveryAnswer, Stripe};
 use tollgate_standin::world::DEAD_LETTER_QUEUES;
 
 use crate::receipt::Receipt;
@@ -65,13 +65,13 @@ impl Sim {
         true
     }
 
-    pub(crate) fn answer(&mut self, delivery: &Delivery, answer: Answer) {
+    pub(crate) fn answer(&mut self, delivery: &Delivery, answer: DeliveryAnswer) {
         self.in_hand.remove(&delivery.event);
         let mut stripe = self.world.stripe.account();
         let Some(event) = stripe.event(&delivery.event) else { return };
         // No event is lost for good: the last attempts go on until one succeeds.
         let late = stripe.now().duration_since(event.created) > SignedDuration::from_hours(36);
-        if !late || matches!(answer, Answer::Status(200..=299)) {
+        if !late || matches!(answer, DeliveryAnswer::Status(200..=299)) {
             stripe.settle(delivery, answer);
         }
     }
@@ -196,7 +196,7 @@ impl Sim {
                 self.look();
             }
             (Label::Webhook(delivery), Done::Webhook(answer)) => {
-                self.answer(&delivery, Answer::Status(answer.status()));
+                self.answer(&delivery, DeliveryAnswer::Status(answer.status()));
                 match answer {
                     ingress::Delivery::Queued { envelope } => {
                         self.sent.push(*delivery);

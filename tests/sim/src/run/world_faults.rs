@@ -6,7 +6,7 @@ use rand::RngExt;
 use tollgate_core::ports::{Queue, QueueName};
 use tollgate_events::{Envelope, Via};
 use tollgate_standin::api_gateway::{KeyPatch, Quotas};
-use tollgate_standin::stripe::Answer;
+use tollgate_standin::stripe::DeliveryAnswer;
 
 use crate::executor::block_on;
 use crate::faults::FaultKind;
@@ -151,7 +151,7 @@ impl Sim {
             && let Some(delivery) = self.pick_delivery()
         {
             self.tell(&format!("{} {} is lost", delivery.event, delivery.kind));
-            self.world.stripe.account().settle(&delivery, Answer::Status(200));
+            self.world.stripe.account().settle(&delivery, DeliveryAnswer::Status(200));
             self.lost.push(delivery.body);
             return true;
         }

@@ -693,8 +693,8 @@ fn a_released_customer_is_linked_by_no_event() {
     scene.operate(&bob, Act::Link { customer: cus.clone() });
     assert_eq!(link(&scene), CustomerLink::Account(bob.clone()));
     assert_eq!(scene.seen(&bob), seen("pro", Status::Active, "pro"));
-    let stuck = block_on(scene.world.ledger.stuck_on(&cus)).unwrap();
-    assert_eq!(stuck, [], "they are joined");
+    let unsettled = block_on(scene.world.ledger.unsettled_on(&cus)).unwrap();
+    assert_eq!(unsettled, [], "they are joined");
     let steps = |account: &AccountId| {
         let entries = scene.world.ledger.entries(account);
         entries.into_iter().flat_map(|entry| entry.steps).map(|step| step.step).collect::<Vec<_>>()

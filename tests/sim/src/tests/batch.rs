@@ -156,9 +156,9 @@ fn a_newer_envelope_takes_nothing_from_the_record() {
     let report = block_on(scene.worker.handle(&scene.world.queue(), &batch, deadline));
     assert_eq!(report.outcomes, [(Outcome::Parked, 1)].into());
     let ledger = &scene.world.ledger;
-    let [stuck] = &block_on(ledger.stuck_on(&stranger)).unwrap()[..] else { panic!("one") };
-    assert_eq!(stuck.record.envelope(), Some(&event));
-    assert!(stuck.record.detail.as_deref().is_some_and(|it| it.contains("version 99")));
+    let [unsettled] = &block_on(ledger.unsettled_on(&stranger)).unwrap()[..] else { panic!("one") };
+    assert_eq!(unsettled.record.envelope(), Some(&event));
+    assert!(unsettled.record.detail.as_deref().is_some_and(|it| it.contains("version 99")));
 }
 
 /// A worker could not read it, and this one can.

@@ -390,7 +390,7 @@ fn a_world_at_rest_has_not_drifted() {
         }
         // A dispute of which the events were given up: it holds somebody as soon as they are woken.
         let given_up = |event: &StoredEvent| {
-            let envelope = event.record.envelope().filter(|_| event.record.outcome.is_stuck());
+            let envelope = event.record.envelope().filter(|_| event.record.outcome.is_unsettled());
             envelope.is_some_and(|it| it.kind.starts_with("charge.dispute."))
         };
         if sim.world.ledger.events().iter().any(given_up) {

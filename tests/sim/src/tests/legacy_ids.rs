@@ -136,7 +136,7 @@ fn the_comparison_passes_odd_ids_and_wakes_each_that_differs() {
     let mut on_record = BTreeSet::new();
     for event in scene.world.ledger.events() {
         let envelope = event.record.envelope().expect("they are all readable");
-        if event.record.outcome.is_stuck() {
+        if event.record.outcome.is_unsettled() {
             on_record.extend(envelope.subject.customer.as_ref().map(ToString::to_string));
         }
     }

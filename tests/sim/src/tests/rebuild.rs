@@ -215,9 +215,9 @@ fn what_comes_before_the_rebuild_moves_nothing_and_waits() {
     scene.repair();
     scene.come_to_rest();
     let events = scene.world.ledger.events();
-    let stuck: Vec<_> =
+    let unsettled: Vec<_> =
         events.iter().filter(|event| event.record.outcome == Outcome::Deferred).collect();
-    assert!(stuck.is_empty(), "{stuck:?}");
+    assert!(unsettled.is_empty(), "{unsettled:?}");
     assert_eq!(scene.look().found, BTreeMap::new());
 }
 

@@ -122,13 +122,13 @@ fn it_tells_how_far_it_is() {
     town.reconcile(async |it| it.repair(&Word::default(), &mut repaired, &mut told).await.unwrap());
     let report = repaired.report;
     let whole = [
-        (Stage::Keys, report.keys),
-        (Stage::KeysOnPlans, report.keys - 1),
-        (Stage::Accounts, report.accounts),
-        (Stage::Subscriptions, report.subscriptions),
-        (Stage::Disputes, report.disputes),
-        (Stage::Users, report.users),
-        (Stage::Orphans, 1),
+        (SweepStage::Keys, report.keys),
+        (SweepStage::KeysOnPlans, report.keys - 1),
+        (SweepStage::Accounts, report.accounts),
+        (SweepStage::Subscriptions, report.subscriptions),
+        (SweepStage::Disputes, report.disputes),
+        (SweepStage::Users, report.users),
+        (SweepStage::Orphans, 1),
     ];
     assert_eq!(through, whole.into());
 }

@@ -9,7 +9,9 @@ use tollgate_core::converge::Preview;
 use tollgate_core::ledger::{EventRecord, Outcome};
 use tollgate_core::ports::{Class, Ledger, Service};
 use tollgate_events::{Envelope, EventId, Via};
-use tollgate_operator::{EventSource, PutOff, Rehearsal, Rehearsed, Selection, Step, What};
+use tollgate_operator::{
+    EventSource, PutOff, Rehearsal, RehearsalStep, Rehearsed, Selection, What,
+};
 use tollgate_standin::stripe::When;
 
 use super::blast::{demoting, fourteen, handle_all, look_at_all, on_pro};
@@ -32,11 +34,11 @@ fn rehearse(
         false => EventSource::recorded(ledger, selection, now),
     };
     let (mut previews, mut held) = (Vec::new(), Vec::new());
-    let told = |step: Step<'_>| {
+    let told = |step: RehearsalStep<'_>| {
         match step {
-            Step::Previewed(_, preview) => previews.push(preview.clone()),
-            Step::PutOff(_, one) => held.push(one.clone()),
-            Step::Assigned(_) => {}
+            RehearsalStep::Previewed(_, preview) => previews.push(preview.clone()),
+            RehearsalStep::PutOff(_, one) => held.push(one.clone()),
+            RehearsalStep::Assigned(_) => {}
         }
         ControlFlow::Continue(())
     };

@@ -14,10 +14,10 @@ use tollgate_core::ports::PortResult;
 use tollgate_events::stripe::ACTED_ON;
 use tollgate_events::{AccountId, CustomerId, Envelope, EventId, EventRef, Source, Via};
 use tollgate_operator::{
-    About, Act, Cursor, EventSource, LISTED_FOR, Rehearsal, Rehearsed, Replay, ReplayProgress,
-    Selection, Sent, Step, count,
+    About, Act, Cursor, EventSource, LISTED_FOR, Rehearsal, RehearsalStep, Rehearsed, Replay,
+    ReplayProgress, Selection, Sent, count,
 };
-use tollgate_standin::stripe::{Answer, StripeStandin};
+use tollgate_standin::stripe::{DeliveryAnswer, StripeStandin};
 use tollgate_standin::world::BULK_QUEUE;
 
 use crate::executor::block_on;
@@ -327,7 +327,7 @@ fn stripes_list_goes_back_thirty_days() {
 fn miss(scene: &Scene) -> BTreeSet<String> {
     let mut stripe = scene.world.stripe.account();
     let due = stripe.due_deliveries();
-    due.iter().for_each(|delivery| stripe.settle(delivery, Answer::None));
+    due.iter().for_each(|delivery| stripe.settle(delivery, DeliveryAnswer::None));
     due.into_iter().map(|delivery| delivery.event).collect()
 }
 
@@ -380,9 +380,9 @@ fn events_are_replayed_by_name_without_reading_others() {
     }
 }
 
-/// What is parked is found at any age, oldest first, in the index of what is stuck.
+/// What is parked is found at any age, oldest first, in the index of what is unsettled.
 #[test]
-fn what_is_stuck_is_found_in_its_index() {
+fn what_is_unsettled_is_found_in_its_index() {
     let scene = Scene::default();
     for _ in 0..8 {
         scene.stranger("basic");
@@ -395,8 +395,11 @@ fn what_is_stuck_is_found_in_its_index() {
     let progress = replay(&scene, "r", &parked);
     assert!(lists(&scene).iter().all(|what| what == "stuck"));
     let parked = |event: &StoredEvent| event.record.outcome == Outcome::Parked;
-    let stuck = scene.world.ledger.events().iter().filter(|it| parked(it)).count();
-    assert_eq!((progress.sent, progress.known), (stuck, [(Some(Outcome::Parked), stuck)].into()));
+    let unsettled = scene.world.ledger.events().iter().filter(|it| parked(it)).count();
+    assert_eq!(
+        (progress.sent, progress.known),
+        (unsettled, [(Some(Outcome::Parked), unsettled)].into())
+    );
     assert!(queued(&scene).is_sorted_by_key(|it| it.occurred_at));
 }
 
@@ -404,8 +407,8 @@ fn rehearse(scene: &Scene, from: From) -> (Rehearsed, Vec<Preview>) {
     let mut source = source(scene, from, &listed(scene));
     let rehearsal = Rehearsal { worker: &scene.worker, per_second: 5 };
     let mut previews = Vec::new();
-    let told = |step: Step<'_>| {
-        if let Step::Previewed(_, preview) = step {
+    let told = |step: RehearsalStep<'_>| {
+        if let RehearsalStep::Previewed(_, preview) = step {
             previews.push(preview.clone());
         }
         ControlFlow::Continue(())

@@ -332,7 +332,7 @@ fn a_value_is_not_made_again_where_there_is_a_later_key() {
     assert_eq!((account.intent.is_none(), account.key().unwrap().generation), (true, 2));
 }
 
-/// Signed up and paid since: stuck, until the rebuild.
+/// Signed up and paid since: unsettled, until the rebuild.
 #[test]
 fn who_came_since_comes_back_with_the_rebuild() {
     let (scene, ann, _) = ann();

@@ -24,7 +24,7 @@ use serde_json::Value;
 use super::translate::Templates;
 
 /// What is wrong, for people; several things are separated by `; `.
-type Verdict = Result<(), String>;
+type AssertionResult = Result<(), String>;
 
 /// What must hold of a template.
 #[derive(Debug, Clone, Copy)]
@@ -32,7 +32,7 @@ pub struct Assertion {
     /// The rule, as a sentence.
     pub name: &'static str,
     /// Looks whether it holds.
-    pub check: fn(&Value) -> Verdict,
+    pub check: fn(&Value) -> AssertionResult,
     /// A mistake that it alone finds.
     mistake: Mistake,
 }
@@ -132,7 +132,7 @@ fn make(template: &mut Value, mistake: Mistake) -> Result<(), String> {
 }
 
 /// All problems as one verdict.
-fn verdict(problems: impl IntoIterator<Item = String>) -> Verdict {
+fn verdict(problems: impl IntoIterator<Item = String>) -> AssertionResult {
     let problems: Vec<_> = problems.into_iter().collect();
     if problems.is_empty() { Ok(()) } else { Err(problems.join("; ")) }
 }

@@ -16,7 +16,7 @@ use tollgate_core::ports::Clock;
 use tollgate_functions::adapters::system::SystemClock;
 use tollgate_standin::calls::Calls;
 use tollgate_standin::clock::VirtualClock;
-use tollgate_standin::stripe::{Answer, Settings, StripeStandin, router};
+use tollgate_standin::stripe::{DeliveryAnswer, Settings, StripeStandin, router};
 
 use super::http;
 
@@ -80,8 +80,8 @@ impl Shop {
             stripe.redeliver(event, &endpoint).context("no such event")?
         };
         match self.stripe.deliver(&self.http, &delivery).await {
-            Answer::Status(status) => Ok(status),
-            Answer::None => anyhow::bail!("the webhook endpoint did not answer"),
+            DeliveryAnswer::Status(status) => Ok(status),
+            DeliveryAnswer::None => anyhow::bail!("the webhook endpoint did not answer"),
         }
     }
 

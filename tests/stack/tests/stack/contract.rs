@@ -131,7 +131,7 @@ contract! {
         what_cannot_be_read_takes_no_envelope_away,
         what_was_handled_since_is_not_parked,
         waiting_and_parked_events_are_found_by_customer,
-        stuck_events_come_in_pages,
+        unsettled_events_come_in_pages,
         accounts_are_due_when_their_time_has_come,
         due_accounts_come_in_pages,
         whoever_does_not_commit_is_due_after_the_lease,

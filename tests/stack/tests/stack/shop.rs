@@ -11,13 +11,13 @@ use tollgate_core::ledger::StoredEvent;
 use tollgate_core::ports::Ledger;
 use tollgate_events::{AccountId, EventId, EventRef, Source};
 use tollgate_functions::handlers;
-use tollgate_local::customer::{Answer, Customer};
+use tollgate_local::customer::{Customer, HttpAnswer};
 use tollgate_local::faults::Faults;
 use tollgate_local::invariants::check;
 use tollgate_local::stack::{Options, Stack};
 use tollgate_standin::calls::Service;
 use tollgate_standin::stripe::{
-    Answer as Answered, Card, Delivery, Stripe, Subscription, SubscriptionData,
+    Card, Delivery, DeliveryAnswer, Stripe, Subscription, SubscriptionData,
 };
 use tollgate_standin::world::POOL_ID;
 
@@ -117,7 +117,7 @@ impl Shop {
         for _ in 0..50 {
             let answer = self.stack.world.stripe.deliver(&self.stack.http, delivery).await;
             match answer {
-                Answered::Status(200..=299) => return Ok(()),
+                DeliveryAnswer::Status(200..=299) => return Ok(()),
                 answer => anyhow::ensure!(!self.is_prompt(), "{}: {answer:?}", delivery.kind),
             }
         }
@@ -161,12 +161,12 @@ impl Shop {
     }
 
     /// How an account looks from all sides.
-    pub(crate) async fn seen(&self, id: &AccountId, key: Option<&str>) -> anyhow::Result<Seen> {
+    pub(crate) async fn seen(&self, id: &AccountId, key: Option<&str>) -> anyhow::Result<SeenUser> {
         let account = self.account(id).await?.context("no account")?;
         let nobody = Customer::new(&self.stack, "nobody");
         let user = self.stack.world.cognito.user_by_sub(id.as_str());
         let attribute = user.and_then(|user| user.attribute("custom:plan").map(str::to_owned));
-        Ok(Seen {
+        Ok(SeenUser {
             plan: account.access.plan.as_ref().map_or("none".into(), ToString::to_string),
             status: account.access.status,
             key_on: self.key_on(&account),
@@ -228,7 +228,7 @@ impl Shop {
     async fn nothing_was_given_up(&self) -> Told {
         use Service::{ApiGateway, Cognito, DynamoDb, Sqs, Stripe};
         let services = [ApiGateway, Cognito, DynamoDb, Sqs, Stripe].map(|it| it.to_string());
-        for event in self.stack.ledger.stuck(None).await?.items {
+        for event in self.stack.ledger.unsettled(None).await?.items {
             let (name, detail) = (event.record.event, event.record.detail.unwrap_or_default());
             let a_call_failed = services.iter().any(|service| detail.starts_with(service));
             let too_often = detail.contains("failed too often");
@@ -257,7 +257,7 @@ impl Shop {
 
 /// How an account looks from all sides: ledger, API Gateway, Cognito, the protected API.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Seen {
+pub(crate) struct SeenUser {
     plan: String,
     status: Status,
     key_on: String,
@@ -267,25 +267,25 @@ pub(crate) struct Seen {
 }
 
 /// Served on a plan.
-pub(crate) fn on(plan: &str) -> Seen {
+pub(crate) fn on(plan: &str) -> SeenUser {
     let (name, status) = (plan.to_owned(), Status::Active);
-    Seen { plan: name.clone(), status, key_on: name.clone(), attribute: name, opens: true }
+    SeenUser { plan: name.clone(), status, key_on: name.clone(), attribute: name, opens: true }
 }
 
 /// On a plan still, but the key is disabled; `custom:plan` says why.
-pub(crate) fn locked(plan: &str, word: &str) -> Seen {
+pub(crate) fn locked(plan: &str, word: &str) -> SeenUser {
     let status = if word == "held" { Status::Held } else { Status::Disabled };
-    Seen { status, attribute: word.to_owned(), opens: false, ..on(plan) }
+    SeenUser { status, attribute: word.to_owned(), opens: false, ..on(plan) }
 }
 
 /// Closed for good.
-pub(crate) fn gone() -> Seen {
-    Seen { status: Status::Closed, attribute: String::new(), opens: false, ..on("none") }
+pub(crate) fn gone() -> SeenUser {
+    SeenUser { status: Status::Closed, attribute: String::new(), opens: false, ..on("none") }
 }
 
 /// Closed by an operator; `custom:plan` says so.
-pub(crate) fn closed() -> Seen {
-    Seen { attribute: "closed".to_owned(), ..gone() }
+pub(crate) fn closed() -> SeenUser {
+    SeenUser { attribute: "closed".to_owned(), ..gone() }
 }
 
 /// Somebody with an account and a key.
@@ -298,7 +298,7 @@ pub(crate) struct Person<'a> {
 }
 
 impl Person<'_> {
-    pub(crate) async fn seen(&self) -> anyhow::Result<Seen> {
+    pub(crate) async fn seen(&self) -> anyhow::Result<SeenUser> {
         self.shop.seen(&self.id, Some(&self.key)).await
     }
 
@@ -321,7 +321,7 @@ impl Person<'_> {
         method: &str,
         path: &str,
         body: Value,
-    ) -> anyhow::Result<Answer> {
+    ) -> anyhow::Result<HttpAnswer> {
         self.customer.sign_in().await?;
         self.customer.account(method, path, Some(body)).await
     }

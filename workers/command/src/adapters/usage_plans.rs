@@ -10,7 +10,9 @@ use tollgate_core::account::{PlanId, UsagePlanId};
 use tollgate_core::catalog::{Period, Quota, Throttle};
 use tollgate_core::ports::{Class, Page, PortResult, Service};
 use tollgate_functions::adapters::error::{Operation, readable};
-use tollgate_operator::storefront::{ObservedPlan, Owner, TAG_PLAN, TAG_STACK, UsageSettings};
+use tollgate_operator::storefront::{
+    ObservedPlan, StorefrontOwner, TAG_PLAN, TAG_STACK, UsageSettings,
+};
 
 /// The largest page that API Gateway gives.
 const PAGE: i32 = 500;
@@ -180,8 +182,8 @@ fn observed(plan: &UsagePlan, operation: Operation) -> PortResult<ObservedPlan> 
     let id = UsagePlanId::parse(plan.id().unwrap_or_default())
         .map_err(|error| operation.error(Class::Invalid, format!("in the answer: {error}")))?;
     let tag = |name: &str| plan.tags().and_then(|tags| tags.get(name)).cloned();
-    let owner =
-        tag(TAG_STACK).map(|stack| Owner { stack, plan: tag(TAG_PLAN).unwrap_or_default() });
+    let owner = tag(TAG_STACK)
+        .map(|stack| StorefrontOwner { stack, plan: tag(TAG_PLAN).unwrap_or_default() });
     let stage = |stage: &ApiStage| {
         format!("{}:{}", stage.api_id().unwrap_or_default(), stage.stage().unwrap_or_default())
     };
@@ -210,7 +212,7 @@ fn read_quota(quota: &QuotaSettings) -> Option<Quota> {
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
-    use tollgate_standin::stub::{Answer, Stub};
+    use tollgate_standin::stub::{Stub, StubAnswer};
 
     use super::*;
     use crate::adapters::stubbed;
@@ -242,22 +244,25 @@ mod tests {
         });
         let theirs = json!({ "id": "u2", "quota": { "limit": 5, "period": "DECADE" } });
         let stub = Stub::answering([
-            Answer::new(200, json!({ "item": [ours], "position": "next" })),
-            Answer::new(200, json!({ "item": [theirs] })),
+            StubAnswer::new(200, json!({ "item": [ours], "position": "next" })),
+            StubAnswer::new(200, json!({ "item": [theirs] })),
         ])
         .await;
         let found = plans(&stub).all().await.unwrap();
         let quota = Some(Quota { limit: 5, period: Period::Week });
         let throttle = Some(Throttle { rate: 1.5, burst: 2 });
         assert_eq!(found[0].settings, settings(&["api1:prod"], quota, throttle));
-        assert_eq!(found[0].owner, Some(Owner { stack: "shop".into(), plan: "pro".into() }));
+        assert_eq!(
+            found[0].owner,
+            Some(StorefrontOwner { stack: "shop".into(), plan: "pro".into() })
+        );
         assert_eq!((&found[1].settings, &found[1].owner), (&settings(&[], None, None), &None));
         assert!(stub.lines()[1].contains("position=next"), "{:?}", stub.lines());
     }
 
     #[tokio::test]
     async fn an_update_patches_what_differs_and_no_more() {
-        let stub = Stub::answering([Answer::new(200, json!({}))]).await;
+        let stub = Stub::answering([StubAnswer::new(200, json!({}))]).await;
         let daily = Some(Quota { limit: 5, period: Period::Day });
         let from = settings(&["a:1", "b:1"], daily, Some(Throttle { rate: 1.0, burst: 2 }));
         let weekly = Some(Quota { limit: 5, period: Period::Week });
@@ -279,7 +284,7 @@ mod tests {
     #[tokio::test]
     async fn a_plan_without_a_usable_id_stops_no_listing() {
         let page = json!({ "item": [{ "name": "odd" }, { "id": "p1", "name": "by hand" }] });
-        let stub = Stub::answering([Answer::new(200, page)]).await;
+        let stub = Stub::answering([StubAnswer::new(200, page)]).await;
         let all = plans(&stub).all().await.unwrap();
         assert_eq!(all.iter().map(|plan| plan.id.as_str()).collect::<Vec<_>>(), ["p1"]);
     }

@@ -70,7 +70,7 @@ pub(crate) enum Command {
     Account(super::account::Account),
     /// The queues, and what is left to do.
     #[command(subcommand)]
-    Queue(super::queue::Queue),
+    Queue(super::queue::QueueCommand),
     /// The deployment as a whole: which Stripe account and which user pool it belongs to.
     #[command(subcommand)]
     Stack(super::stack_record::Stack),

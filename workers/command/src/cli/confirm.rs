@@ -18,7 +18,7 @@ pub(crate) struct Consent {
 
 /// What is to be done about changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Answer {
+pub(super) enum ConsentAnswer {
     /// There are none.
     Nothing,
     /// Only to show them.
@@ -32,11 +32,16 @@ impl Consent {
     ///
     /// # Errors
     /// Nobody said yes, nobody could be asked, or Ctrl-C was pressed before the yes.
-    pub(super) fn ask(self, changes: bool, json: bool, io: &mut Io<'_>) -> Result<Answer, Failure> {
+    pub(super) fn ask(
+        self,
+        changes: bool,
+        json: bool,
+        io: &mut Io<'_>,
+    ) -> Result<ConsentAnswer, Failure> {
         match (changes, self.dry_run, self.yes) {
-            (false, ..) => Ok(Answer::Nothing),
-            (true, true, _) => Ok(Answer::DryRun),
-            (true, false, true) => Ok(Answer::Do),
+            (false, ..) => Ok(ConsentAnswer::Nothing),
+            (true, true, _) => Ok(ConsentAnswer::DryRun),
+            (true, false, true) => Ok(ConsentAnswer::Do),
             (true, false, false) if !io.interactive || json => Err(Failure::refused(
                 "nothing was changed: nobody confirmed it",
                 "Repeat with --yes, or with --dry-run to look only.",
@@ -48,9 +53,9 @@ impl Consent {
 }
 
 /// After a yes: Ctrl-C before it counts for more.
-fn confirmed(io: &Io<'_>) -> Result<Answer, Failure> {
+fn confirmed(io: &Io<'_>) -> Result<ConsentAnswer, Failure> {
     if !(io.interrupted)() {
-        return Ok(Answer::Do);
+        return Ok(ConsentAnswer::Do);
     }
     Err(Failure {
         exit: Exit::Interrupted,

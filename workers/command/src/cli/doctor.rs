@@ -8,7 +8,7 @@ use tollgate_core::catalog::CatalogFile;
 use tollgate_core::ports::Clock;
 use tollgate_functions::adapters::dynamodb::table::EXPIRES_AT;
 use tollgate_functions::config::StripeEndpoint;
-use tollgate_operator::doctor::{Expected, Look, Unseen, Verdict, examine};
+use tollgate_operator::doctor::{CheckVerdict, Expected, Look, Unseen, examine};
 
 use super::stack::PlansOption;
 use super::{Colour, Context, Exit, Failure, Io, Setting, StackSettings};
@@ -52,11 +52,11 @@ pub(crate) async fn run<C: Clock>(
     Ok(if findings.passes(command.strict) { Exit::Done } else { Exit::Failed })
 }
 
-fn colour(verdict: Verdict) -> Colour {
+fn colour(verdict: CheckVerdict) -> Colour {
     match verdict {
-        Verdict::Ok => Colour::Green,
-        Verdict::Warning | Verdict::CouldNotLook => Colour::Yellow,
-        Verdict::Failure => Colour::Red,
+        CheckVerdict::Ok => Colour::Green,
+        CheckVerdict::Warning | CheckVerdict::CouldNotLook => Colour::Yellow,
+        CheckVerdict::Failure => Colour::Red,
     }
 }
 

@@ -40,7 +40,7 @@ pub(crate) struct Options {
 }
 
 /// What was seen, and what will come.
-struct Seen {
+struct SeenKeys {
     stock: KeyStock,
     counted_at: Timestamp,
     ours: u64,
@@ -69,7 +69,7 @@ pub(super) async fn forecast<C: Clock>(
     };
     let stock = KeyStock::new(count, &policy);
     let forecast = foresee(&stock, &minted, now);
-    let seen = Seen { stock, counted_at: at, ours, minted, forecast };
+    let seen = SeenKeys { stock, counted_at: at, ours, minted, forecast };
     if context.json {
         writeln!(io.out, "{:#}", seen.json())?;
     } else {
@@ -78,7 +78,7 @@ pub(super) async fn forecast<C: Clock>(
     Ok(if seen.forecast.is_short() { Exit::Failed } else { Exit::Done })
 }
 
-impl Seen {
+impl SeenKeys {
     fn print(&self, io: &mut Io<'_>) -> Result<(), Failure> {
         let KeyStock { used, quota, reserve } = self.stock;
         let rows = [

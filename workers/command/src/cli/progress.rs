@@ -65,7 +65,7 @@ impl Drop for Progress {
 #[derive(Debug)]
 pub(super) struct Stages {
     bar: Progress,
-    now: Option<Stage>,
+    now: Option<SweepStage>,
     through: usize,
 }
 
@@ -76,7 +76,7 @@ impl Stages {
     }
 
     /// So many more things were gone through.
-    pub(super) fn through(&mut self, stage: Stage, number: usize) {
+    pub(super) fn through(&mut self, stage: SweepStage, number: usize) {
         if self.now.replace(stage) != Some(stage) {
             self.bar.turn_to(what(stage), None, 0);
             self.through = 0;
@@ -94,14 +94,14 @@ impl Stages {
     }
 }
 
-fn what(stage: Stage) -> &'static str {
+fn what(stage: SweepStage) -> &'static str {
     match stage {
-        Stage::Keys => "API Gateway: keys",
-        Stage::KeysOnPlans => "API Gateway: keys on usage plans",
-        Stage::Accounts => "ledger: accounts",
-        Stage::Subscriptions => "Stripe: subscriptions",
-        Stage::Disputes => "Stripe: disputes",
-        Stage::Users => "Cognito: users",
-        Stage::Orphans => "API Gateway: orphaned keys",
+        SweepStage::Keys => "API Gateway: keys",
+        SweepStage::KeysOnPlans => "API Gateway: keys on usage plans",
+        SweepStage::Accounts => "ledger: accounts",
+        SweepStage::Subscriptions => "Stripe: subscriptions",
+        SweepStage::Disputes => "Stripe: disputes",
+        SweepStage::Users => "Cognito: users",
+        SweepStage::Orphans => "API Gateway: orphaned keys",
     }
 }

@@ -14,7 +14,7 @@ use crate::doctor::queues;
 
 /// What to do with the queues.
 #[derive(Debug, Subcommand)]
-pub(crate) enum Queue {
+pub(crate) enum QueueCommand {
     /// Counts messages, dead letters, accounts that are due, and events that wait or are parked.
     ///
     /// It fails (1) when something does not end by itself: dead letters, parked events, or the
@@ -31,7 +31,7 @@ Examples:
 const DEAD_LETTERS: &str = "dead letters";
 
 /// What was seen.
-struct Seen {
+struct SeenQueues {
     queues: [QueuePair; 2],
     backlog: Backlog,
     stack: StackRecord,
@@ -48,7 +48,7 @@ pub(super) async fn status<C: Clock>(
     let (backlog, stack) = (backlog(&ledger, now).await?, ledger.stack().await?);
     let letters = queues.iter().filter_map(|pair| Some(pair.dead_letters.as_ref().ok()?.messages));
     let troubles = troubles(letters.map(Messages::all).sum(), &backlog, &stack);
-    let seen = Seen { queues, backlog, stack, troubles };
+    let seen = SeenQueues { queues, backlog, stack, troubles };
     if context.json {
         writeln!(io.out, "{:#}", seen.json())?;
     } else {
@@ -57,11 +57,11 @@ pub(super) async fn status<C: Clock>(
     Ok(if seen.needs_a_person().is_empty() { Exit::Done } else { Exit::Failed })
 }
 
-impl Seen {
+impl SeenQueues {
     /// Each queue, its dead letters below it.
     fn messages(&self) -> impl Iterator<Item = (String, Look<Messages>)> {
         self.queues.iter().flat_map(|pair| {
-            let seen = |it: &Look<tollgate_operator::doctor::Queue>| match it {
+            let seen = |it: &Look<tollgate_operator::doctor::ObservedQueue>| match it {
                 Ok(queue) => Ok(queue.messages),
                 Err(unseen) => Err(unseen.clone()),
             };

@@ -20,7 +20,7 @@ use tollgate_core::sweep::{ACCOUNTS_AT_ONCE, About, Drift, DriftReport, DriftSwe
 use tollgate_operator::{Excess, Repaired, Word, excesses, is_held_back};
 
 use self::report::{Findings, sentence};
-use super::confirm::{Answer, Consent};
+use super::confirm::{Consent, ConsentAnswer};
 use super::on_record::text;
 use super::progress::Stages;
 use super::stack::PlansOption;
@@ -203,12 +203,12 @@ where
     }
     let changes = command.accept || !looked.report.found.is_empty();
     match command.consent.ask(changes, context.json, io)? {
-        Answer::Nothing => return Ok(looked.exit()),
-        Answer::DryRun if !command.accept && is_held_back(looked.report, looked.halts) => {
+        ConsentAnswer::Nothing => return Ok(looked.exit()),
+        ConsentAnswer::DryRun if !command.accept && is_held_back(looked.report, looked.halts) => {
             return Ok(Exit::Refused);
         }
-        Answer::DryRun => return Ok(Exit::WouldChange),
-        Answer::Do => {}
+        ConsentAnswer::DryRun => return Ok(Exit::WouldChange),
+        ConsentAnswer::Do => {}
     }
     if (io.interrupted)() {
         return Err(stopped());

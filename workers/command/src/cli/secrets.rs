@@ -10,7 +10,7 @@ use tollgate_core::ports::{Clock, Entropy};
 use tollgate_functions::adapters::system::SystemEntropy;
 use tollgate_functions::config::{StripeConfig, WebhookConfig};
 
-use super::confirm::{Answer, Consent};
+use super::confirm::{Consent, ConsentAnswer};
 use super::{Context, Exit, Failure, Io, Setting, StackSettings};
 
 /// What to do with the secrets.
@@ -245,7 +245,7 @@ impl Change<'_> {
         if !consent.yes && !consent.dry_run {
             context.progress(&format!("{} {}.", self.name, self.would), io)?;
         }
-        if consent.ask(true, context.json, io)? != Answer::Do {
+        if consent.ask(true, context.json, io)? != ConsentAnswer::Do {
             self.tell(&self.would, context.json, io)?;
             return Ok(Exit::WouldChange);
         }

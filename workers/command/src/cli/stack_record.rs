@@ -12,7 +12,7 @@ use tollgate_core::text::one_line;
 use tollgate_functions::adapters::system::SystemEntropy;
 use tollgate_operator::{OperateStack, StackAct};
 
-use super::confirm::Answer;
+use super::confirm::ConsentAnswer;
 use super::on_record::{OnRecord, by};
 use super::table::{fields, table};
 use super::{Context, Exit, Failure, Io};
@@ -99,12 +99,12 @@ async fn freeze<C: Clock>(
     }
     let answer = options.consent.ask(next != stack, context.json, io)?;
     let event = match answer {
-        Answer::Do => {
+        ConsentAnswer::Do => {
             let operate =
                 OperateStack { ledger: &ledger, clock: &context.clock, entropy: &SystemEntropy };
             Some(operate.act(&act, &by, &options.why).await?)
         }
-        Answer::Nothing | Answer::DryRun => None,
+        ConsentAnswer::Nothing | ConsentAnswer::DryRun => None,
     };
     let told = event.as_ref().map(ToString::to_string);
     if context.json {
@@ -113,7 +113,7 @@ async fn freeze<C: Clock>(
     } else if let Some(event) = told {
         writeln!(io.out, "\nOn record: {event}")?;
     }
-    Ok(if answer == Answer::DryRun { Exit::WouldChange } else { Exit::Done })
+    Ok(if answer == ConsentAnswer::DryRun { Exit::WouldChange } else { Exit::Done })
 }
 
 /// Whether a command that compares or writes is in front of what the stack belongs to.
@@ -188,11 +188,11 @@ async fn rebind<L: Ledger, C: Clock>(
     }
     let answer = options.consent.ask(changes, context.json, io)?;
     let event = match answer {
-        Answer::Do => {
+        ConsentAnswer::Do => {
             let operate = OperateStack { ledger, clock: &context.clock, entropy: &SystemEntropy };
             Some(operate.act(&act, &by, &options.why).await?)
         }
-        Answer::Nothing | Answer::DryRun => None,
+        ConsentAnswer::Nothing | ConsentAnswer::DryRun => None,
     };
     if context.json {
         let mut document = document(stack, in_use);
@@ -208,11 +208,11 @@ async fn rebind<L: Ledger, C: Clock>(
                      `tollgate reconcile --repair` wakes those that differ now."
                 )?;
             }
-            (None, Answer::Nothing) => writeln!(io.out, "\nNothing to change.")?,
+            (None, ConsentAnswer::Nothing) => writeln!(io.out, "\nNothing to change.")?,
             (None, _) => {}
         }
     }
-    Ok(if answer == Answer::DryRun { Exit::WouldChange } else { Exit::Done })
+    Ok(if answer == ConsentAnswer::DryRun { Exit::WouldChange } else { Exit::Done })
 }
 
 fn document(stack: &StackRecord, in_use: &InUse) -> Value {

@@ -9,7 +9,7 @@ use tollgate_operator::storefront::{
     EndpointChange, EndpointDiff, EndpointNote, EndpointObstacle, Wanted, Wish, diff_endpoints,
 };
 
-use super::confirm::{Answer, Consent};
+use super::confirm::{Consent, ConsentAnswer};
 use super::stack::PlansOption;
 use super::{Colour, Context, Exit, Failure, Io, Setting};
 use crate::adapters::secrets::SecretStore;
@@ -79,15 +79,15 @@ pub(crate) async fn run<C: Clock>(
         return Err(Failure::refused("nothing was changed (see !)", mend));
     }
     match options.consent.ask(!found.changes.is_empty(), context.json, io)? {
-        Answer::Nothing => {
+        ConsentAnswer::Nothing => {
             finish(&found, false, &applying, context.json, io)?;
             Ok(Exit::Done)
         }
-        Answer::DryRun => {
+        ConsentAnswer::DryRun => {
             finish(&found, false, &applying, context.json, io)?;
             Ok(Exit::WouldChange)
         }
-        Answer::Do => {
+        ConsentAnswer::Do => {
             for change in &found.changes {
                 applying.perform(change).await?;
             }

@@ -3,11 +3,11 @@
 use std::fmt::Write as _;
 
 use serde_json::{Value, json};
-use tollgate_operator::doctor::{Finding, Findings, Verdict};
+use tollgate_operator::doctor::{CheckFinding, CheckVerdict, Findings};
 
 /// One line for each check, grouped by system; problems and their mends below it. `paint`
 /// colours a mark.
-pub fn text(findings: &Findings, paint: impl Fn(Verdict, &str) -> String) -> String {
+pub fn text(findings: &Findings, paint: impl Fn(CheckVerdict, &str) -> String) -> String {
     let width = findings.findings.iter().map(|it| it.check.len()).max().unwrap_or_default();
     let (mut text, mut system) = (String::new(), None);
     for finding in &findings.findings {
@@ -24,7 +24,11 @@ pub fn text(findings: &Findings, paint: impl Fn(Verdict, &str) -> String) -> Str
     text
 }
 
-fn problems(text: &mut String, finding: &Finding, paint: &impl Fn(Verdict, &str) -> String) {
+fn problems(
+    text: &mut String,
+    finding: &CheckFinding,
+    paint: &impl Fn(CheckVerdict, &str) -> String,
+) {
     for problem in &finding.problems {
         let mark = paint(problem.verdict, mark(problem.verdict));
         let _ = writeln!(text, "      {mark} {}", problem.found);
@@ -32,12 +36,12 @@ fn problems(text: &mut String, finding: &Finding, paint: &impl Fn(Verdict, &str)
     }
 }
 
-fn mark(verdict: Verdict) -> &'static str {
+fn mark(verdict: CheckVerdict) -> &'static str {
     match verdict {
-        Verdict::Ok => "✓",
-        Verdict::Warning => "!",
-        Verdict::CouldNotLook => "?",
-        Verdict::Failure => "✗",
+        CheckVerdict::Ok => "✓",
+        CheckVerdict::Warning => "!",
+        CheckVerdict::CouldNotLook => "?",
+        CheckVerdict::Failure => "✗",
     }
 }
 
@@ -50,16 +54,16 @@ fn summary(findings: &Findings) -> String {
     format!(
         "{}: {} ok, {}, {}, {} not looked at",
         plural(findings.findings.len(), "check"),
-        count(Verdict::Ok),
-        plural(count(Verdict::Warning), "warning"),
-        plural(count(Verdict::Failure), "failure"),
-        count(Verdict::CouldNotLook),
+        count(CheckVerdict::Ok),
+        plural(count(CheckVerdict::Warning), "warning"),
+        plural(count(CheckVerdict::Failure), "failure"),
+        count(CheckVerdict::CouldNotLook),
     )
 }
 
 /// Everything as one object; its fields are listed in `docs/doctor.md`.
 pub fn json(stack: &str, findings: &Findings) -> Value {
-    let check = |finding: &Finding| {
+    let check = |finding: &CheckFinding| {
         json!({
             "check": finding.check,
             "system": finding.system,
@@ -72,10 +76,10 @@ pub fn json(stack: &str, findings: &Findings) -> Value {
         "stack": stack,
         "verdict": findings.verdict(),
         "counts": {
-            "ok": findings.count(Verdict::Ok),
-            "warning": findings.count(Verdict::Warning),
-            "failure": findings.count(Verdict::Failure),
-            "could-not-look": findings.count(Verdict::CouldNotLook),
+            "ok": findings.count(CheckVerdict::Ok),
+            "warning": findings.count(CheckVerdict::Warning),
+            "failure": findings.count(CheckVerdict::Failure),
+            "could-not-look": findings.count(CheckVerdict::CouldNotLook),
         },
         "checks": findings.findings.iter().map(check).collect::<Vec<_>>(),
     })

@@ -9,7 +9,7 @@ use jiff::SignedDuration;
 use serde_json::Value;
 use tollgate_core::ports::Service;
 use tollgate_functions::adapters::error::Operation;
-use tollgate_operator::doctor::{Look, Messages, Queue, QueuePair, Redrive, Unseen};
+use tollgate_operator::doctor::{Look, Messages, ObservedQueue, QueuePair, Redrive, Unseen};
 
 use super::QueuePlace;
 use super::unseen::aws;
@@ -41,25 +41,25 @@ async fn pair(client: &Client, place: &QueuePlace) -> QueuePair {
 
 /// The dead-letter queue that a queue names: it is in the same account and Region, so its
 /// URL differs in the name only.
-fn named(place: &QueuePlace, queue: &Look<Queue>) -> Option<String> {
+fn named(place: &QueuePlace, queue: &Look<ObservedQueue>) -> Option<String> {
     let (base, _) = place.url.as_ref().ok()?.rsplit_once('/')?;
     let target = &queue.as_ref().ok()?.redrive.as_ref()?.target;
     Some(format!("{base}/{}", target.rsplit(':').next()?))
 }
 
-async fn attributes(client: &Client, url: &str) -> Look<Queue> {
+async fn attributes(client: &Client, url: &str) -> Look<ObservedQueue> {
     let request = client.get_queue_attributes().queue_url(url).attribute_names(Name::All);
     let answer = request.send().await;
     let answer = answer.map_err(|error| aws(GET, "sqs:GetQueueAttributes", &error))?;
     Ok(read(answer.attributes().ok_or(Unseen::Absent)?))
 }
 
-fn read(attributes: &HashMap<Name, String>) -> Queue {
+fn read(attributes: &HashMap<Name, String>) -> ObservedQueue {
     let text = |name: &Name| attributes.get(name).map(String::as_str).unwrap_or_default();
     let number = |name: &Name| text(name).parse::<i64>().unwrap_or_default();
     let seconds = |name: &Name| SignedDuration::from_secs(number(name));
     let count = |name: &Name| number(name).unsigned_abs();
-    Queue {
+    ObservedQueue {
         arn: text(&Name::QueueArn).to_owned(),
         fifo: text(&Name::FifoQueue) == "true",
         high_throughput: text(&Name::DeduplicationScope) == "messageGroup"

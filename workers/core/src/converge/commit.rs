@@ -6,7 +6,7 @@ use tollgate_events::{Envelope, Source};
 
 use super::{DRIFT, Run, Stop, Worker};
 use crate::account::{Access, Account, Attributes, Status, User};
-use crate::accounts::{Answer, Change};
+use crate::accounts::{Change, CommitAnswer};
 use crate::decide::{Desired, KeyState, Warning};
 use crate::ledger::{EventRecord, Outcome, comes_again, is_wake};
 use crate::person::Memory;
@@ -288,10 +288,10 @@ impl<P: Ports> Run<'_, P> {
 
     async fn write(&mut self, change: Change) -> Result<(), Stop> {
         match self.claimed.commit(change).await? {
-            Answer::Committed { .. } => Ok(()),
-            Answer::Lost(lost) => Err(lost.into()),
+            CommitAnswer::Committed { .. } => Ok(()),
+            CommitAnswer::Lost(lost) => Err(lost.into()),
             // It links nobody.
-            Answer::LinkTaken { .. } | Answer::LinkReleased { .. } => Err(Stop::Fenced),
+            CommitAnswer::LinkTaken { .. } | CommitAnswer::LinkReleased { .. } => Err(Stop::Fenced),
         }
     }
 

@@ -167,7 +167,7 @@ impl<P: Ports> Run<'_, P> {
         self.claimed.commit(Change::to(left.clone(), self.now)).await?;
         self.account = left;
         if let Some(customer) = links {
-            self.join_stuck(customer).await?;
+            self.join_unsettled(customer).await?;
         }
         Ok(())
     }

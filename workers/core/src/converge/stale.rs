@@ -101,9 +101,10 @@ impl<P: Ports> Run<'_, P> {
         Ok(keys)
     }
 
-    /// Whether the user is told what no worker wrote, or was about to: what the key says of it is looked
+    /// Whether the ledger seems stale: the user is told what no worker wrote, or was about to. What the
+    /// key says of it is looked
     /// at before that is overwritten.
-    pub(super) fn is_told_otherwise(&self) -> bool {
+    pub(super) fn ledger_seems_stale(&self) -> bool {
         let read = self.attributes_read.as_ref().filter(|_| self.evidence.is_meant);
         let told = read.and_then(|read| read.plan.as_deref());
         let wrote = |word| self.committed().attributes.plan.as_deref() == Some(word);

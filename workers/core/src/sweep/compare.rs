@@ -22,7 +22,7 @@ use crate::ports::UserRecord;
 use crate::stripe::{Dispute, Subscription};
 
 /// An account as all four systems show it.
-pub(super) struct Seen {
+pub(super) struct SeenAccount {
     /// As the ledger has it, but for the plans that its replaced keys are on.
     pub(super) account: Account,
     /// When the account was read, or before.
@@ -39,7 +39,7 @@ pub(super) struct Seen {
     pub(super) newer: Option<KeyId>,
 }
 
-impl Seen {
+impl SeenAccount {
     /// Whether the ledger knows of a subscription that is not among those read.
     pub(super) fn lacks_one(&self) -> bool {
         let Account { access, several, .. } = &self.account;
@@ -75,13 +75,13 @@ pub(super) struct Comparison {
 
 /// Compares an account; `user` as the pool lists them.
 pub(super) fn compare(
-    seen: &Seen,
+    seen: &SeenAccount,
     user: Option<&UserRecord>,
     catalog: &Catalog,
     policy: &Policy,
     now: Timestamp,
 ) -> Comparison {
-    let Seen { account, read_at, subscriptions, disputes, has_unreadable, key, .. } = seen;
+    let SeenAccount { account, read_at, subscriptions, disputes, has_unreadable, key, .. } = seen;
     let paying = pays(&account.access, catalog);
     let held = account.lease_until.is_some_and(|until| until > *read_at);
     if held || *has_unreadable || account.catalog_revision > catalog.revision {
@@ -136,12 +136,12 @@ pub(super) fn compare(
 
 /// Whether the ledger seems to be older than what is there.
 fn is_stale(
-    seen: &Seen,
+    seen: &SeenAccount,
     user: &UserRecord,
     (desired, observed): (&Desired, &Observed),
     catalog: &Catalog,
 ) -> bool {
-    let Seen { account, subscriptions, key, accepted, newer, .. } = seen;
+    let SeenAccount { account, subscriptions, key, accepted, newer, .. } = seen;
     if newer.is_some() && account.known() == Known::Decided {
         return true;
     }
@@ -232,7 +232,7 @@ fn drift(
     if closed && !desired.warnings.is_empty() {
         return Some(Drift::PaidForNothing);
     }
-    told_otherwise(account, desired, observed).then_some(Drift::Ledger)
+    ledger_differs(account, desired, observed).then_some(Drift::Ledger)
 }
 
 fn decides_otherwise(access: &Access, desired: &Desired) -> bool {
@@ -263,7 +263,7 @@ fn of_step(step: &Step) -> Drift {
 }
 
 /// The world is as it should be, but the ledger does not say so.
-fn told_otherwise(account: &Account, desired: &Desired, observed: &Observed) -> bool {
+fn ledger_differs(account: &Account, desired: &Desired, observed: &Observed) -> bool {
     let access = &account.access;
     let on = observed.key.as_ref().map(|key| key.usage_plans.first());
     // Stored times are cut to milliseconds.

@@ -48,7 +48,7 @@ pub async fn sweep<L: Ledger, Q: Queue, C: Clock>(
         let stuck = at.past(ledger.stuck(token.as_deref()).await?);
         report.unreadable.add(&stuck.unreadable);
         let again: Vec<_> =
-            stuck.items.iter().filter_map(|event| waited(event, policy, now)).collect();
+            unsettled.items.iter().filter_map(|event| waited(event, policy, now)).collect();
         queue.send_all(QueueName::Bulk, &again).await?;
         report.waited += again.len();
     }

@@ -30,7 +30,7 @@ struct Key {
 
 /// Who knows whoever a key of ours is named after.
 #[derive(Debug, Clone, Default)]
-struct Owner {
+struct KeyOwner {
     /// Their newest key, with its generation.
     there: Option<(u32, KeyId)>,
     in_ledger: bool,
@@ -43,7 +43,7 @@ struct Owner {
     unreadable: bool,
 }
 
-impl Owner {
+impl KeyOwner {
     /// What a key of theirs is that no account has taken; `None` where something else tells of it,
     /// or nothing can be said.
     fn drift(&self, name: Option<&KeyName>, in_use: bool) -> Option<Drift> {
@@ -83,7 +83,7 @@ pub(super) struct Keys {
     stack: String,
     prefix: String,
     keys: HashMap<KeyId, Key>,
-    owners: HashMap<AccountId, Owner>,
+    owners: HashMap<AccountId, KeyOwner>,
 }
 
 impl Keys {
@@ -182,7 +182,7 @@ impl Keys {
 
     /// Of how many owners of keys of ours the ledger or the pool knows something.
     pub(super) fn known_owners(&self) -> usize {
-        let known = |owner: &&Owner| owner.in_ledger || owner.in_pool || owner.unreadable;
+        let known = |owner: &&KeyOwner| owner.in_ledger || owner.in_pool || owner.unreadable;
         self.owners.values().filter(known).count()
     }
 
@@ -191,7 +191,7 @@ impl Keys {
     /// nothing of them.
     pub(super) fn nobodys(self) -> Vec<(Drift, Orphan)> {
         let Self { keys, owners, stack, .. } = self;
-        let nobody = Owner::default();
+        let nobody = KeyOwner::default();
         let of = |name: &str| key_owner(&stack, name).and_then(|owner| owners.get(&owner));
         let ours = keys.into_iter().filter_map(|(id, key)| {
             let Key { name, plans, created_at, .. } = key;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use jiff::Timestamp;
 use tollgate_events::{AccountId, CustomerId};
 
-use super::compare::Seen;
+use super::compare::SeenAccount;
 use super::keys::{KeySeen, Keys};
 use super::part::Part;
 use crate::account::Account;
@@ -15,7 +15,7 @@ pub(super) struct Window {
     pub(super) part: Part,
     /// In their order, so that one comparison is as the other. An account that has been compared leaves
     /// its place.
-    pub(super) accounts: BTreeMap<AccountId, Option<Box<Seen>>>,
+    pub(super) accounts: BTreeMap<AccountId, Option<Box<SeenAccount>>>,
     /// Customers of the part, as an account is: those that any account is linked to.
     pub(super) linked: HashSet<CustomerId>,
     /// Accounts that the ledger has, and that cannot be read.
@@ -34,7 +34,7 @@ impl Window {
         let linked = customers.filter(|customer| self.part.holds(customer.as_str()));
         self.linked.extend(linked.cloned());
         if self.part.holds(account.id.as_str()) {
-            let seen = Seen {
+            let seen = SeenAccount {
                 account,
                 read_at,
                 subscriptions: Vec::new(),

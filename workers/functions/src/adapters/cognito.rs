@@ -205,7 +205,7 @@ fn read(
 #[cfg(test)]
 mod tests {
     use serde_json::json;
-    use tollgate_standin::stub::{Answer, Stub};
+    use tollgate_standin::stub::{Stub, StubAnswer};
 
     use super::*;
     use crate::adapters::stubbed;
@@ -227,15 +227,16 @@ mod tests {
         ])
     }
 
-    fn refused(code: &str, message: &str) -> Answer {
-        Answer::new(400, json!({ "__type": code, "message": message }))
+    fn refused(code: &str, message: &str) -> StubAnswer {
+        StubAnswer::new(400, json!({ "__type": code, "message": message }))
     }
 
     #[tokio::test]
     async fn a_user_is_read_and_an_emptied_attribute_is_absent() {
         let user =
             json!({ "Username": "someone", "Enabled": false, "UserAttributes": attributes("a") });
-        let stub = Stub::answering([Answer::new(200, &user), Answer::new(200, &user)]).await;
+        let stub =
+            Stub::answering([StubAnswer::new(200, &user), StubAnswer::new(200, &user)]).await;
         let read = pool(&stub).user("someone", &account("a")).await.unwrap().account().unwrap();
         assert!(!read.enabled);
         let api_id = KeyId::parse("k1").ok();
@@ -262,8 +263,8 @@ mod tests {
     async fn a_user_is_found_by_an_escaped_sub_on_whatever_page() {
         let user = json!({ "Username": "u", "Enabled": true, "Attributes": attributes("a\"b\\") });
         let stub = Stub::answering([
-            Answer::new(200, json!({ "Users": [], "PaginationToken": "next" })),
-            Answer::new(200, json!({ "Users": [user] })),
+            StubAnswer::new(200, json!({ "Users": [], "PaginationToken": "next" })),
+            StubAnswer::new(200, json!({ "Users": [user] })),
         ])
         .await;
         let found = pool(&stub).find(&account("a\"b\\")).await.unwrap().unwrap();
@@ -277,7 +278,7 @@ mod tests {
     async fn absent_attributes_are_written_empty_and_names_stay_out_of_errors() {
         let text = "someone@example.com: custom:plan: Attribute does not exist in the schema.";
         let stub = Stub::answering([
-            Answer::new(200, json!({})),
+            StubAnswer::new(200, json!({})),
             refused("InvalidParameterException", text),
         ])
         .await;
@@ -300,7 +301,7 @@ mod tests {
     async fn a_user_who_cannot_be_read_is_left_out_and_not_named() {
         let user = |sub: &str| json!({ "Username": "someone@example.com", "Enabled": true, "Attributes": attributes(sub) });
         let users = json!({ "Users": [user("a"), user(""), user("b")] });
-        let stub = Stub::answering([Answer::new(200, users)]).await;
+        let stub = Stub::answering([StubAnswer::new(200, users)]).await;
         let page = pool(&stub).all_users(None).await.unwrap();
         let ids: Vec<_> = page.items.iter().map(|user| user.id.as_str()).collect();
         assert_eq!(ids, ["a", "b"]);
@@ -309,7 +310,8 @@ mod tests {
 
         // Who is looked for may be the very one: that is not nobody.
         let users = json!({ "Users": [user("")] });
-        let stub = Stub::answering([Answer::new(200, &users), Answer::new(200, &users)]).await;
+        let stub =
+            Stub::answering([StubAnswer::new(200, &users), StubAnswer::new(200, &users)]).await;
         let failed = pool(&stub).find(&account("a")).await.unwrap_err();
         assert_eq!(failed.class, Class::Invalid);
         let failed = pool(&stub).with_email("someone@example.com").await.unwrap_err();

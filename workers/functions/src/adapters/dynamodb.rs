@@ -79,7 +79,7 @@ pub struct DynamoLedger {
 }
 
 impl DynamoLedger {
-    /// The ledger in a table. Event records other than stuck ones expire after
+    /// The ledger in a table. Event records other than unsettled ones expire after
     /// `retention`, if that is given and the table's TTL is on.
     pub fn new(
         client: Client,
@@ -316,11 +316,11 @@ impl Ledger for DynamoLedger {
         self.get(&Key::event(event)).await?.map(|item| read_event(&item)).transpose()
     }
 
-    async fn stuck_on(&self, customer: &CustomerId) -> PortResult<Vec<StoredEvent>> {
+    async fn unsettled_on(&self, customer: &CustomerId) -> PortResult<Vec<StoredEvent>> {
         let shard = [items::text(customer.as_str())];
         let (mut events, mut page) = (Vec::new(), None);
         loop {
-            let found = self.sharded(STUCK, &shard, None, page.as_deref()).await?;
+            let found = self.sharded(UNSETTLED, &shard, None, page.as_deref()).await?;
             page = found.next.clone();
             events.extend(readable(map_page(found, read_event)));
             if page.is_none() {
@@ -329,12 +329,12 @@ impl Ledger for DynamoLedger {
         }
     }
 
-    async fn stuck(&self, page: Option<&str>) -> PortResult<Page<StoredEvent>> {
+    async fn unsettled(&self, page: Option<&str>) -> PortResult<Page<StoredEvent>> {
         let answer = self
             .client
             .scan()
             .table_name(&self.table)
-            .index_name(STUCK.name)
+            .index_name(UNSETTLED.name)
             .limit(PAGE)
             .set_exclusive_start_key(Cursor::decode(page)?.start())
             .send()

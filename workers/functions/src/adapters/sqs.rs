@@ -108,7 +108,7 @@ fn refused(entry: &BatchResultErrorEntry) -> PortResult<()> {
 #[cfg(test)]
 mod tests {
     use serde_json::json;
-    use tollgate_standin::stub::{Answer, Stub};
+    use tollgate_standin::stub::{Stub, StubAnswer};
 
     use super::*;
     use crate::adapters::stubbed;
@@ -119,9 +119,9 @@ mod tests {
     async fn an_envelope_goes_to_its_queue_with_its_group_and_deduplication_id() {
         let missing = json!({ "__type": "com.amazonaws.sqs#QueueDoesNotExist", "message": "no" });
         let stub = Stub::answering([
-            Answer::new(200, json!({ "MessageId": "1" })),
-            Answer::new(400, missing),
-            Answer::new(503, "busy"),
+            StubAnswer::new(200, json!({ "MessageId": "1" })),
+            StubAnswer::new(400, missing),
+            StubAnswer::new(503, "busy"),
         ])
         .await;
         let queue = SqsQueue::new(
@@ -146,7 +146,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_message_comes_again_when_it_is_told_to() {
-        let stub = Stub::answering([Answer::new(200, json!({}))]).await;
+        let stub = Stub::answering([StubAnswer::new(200, json!({}))]).await;
         let queue = SqsQueue::new(
             Client::new(&stubbed(&stub.url)),
             "https://sqs/1/s-events",
@@ -167,8 +167,8 @@ mod tests {
     async fn ten_envelopes_go_in_a_call_and_one_that_is_refused_is_an_error() {
         let refused = json!([{ "Id": "0", "Code": "InternalError", "SenderFault": false }]);
         let stub = Stub::answering([
-            Answer::new(200, json!({ "Successful": [], "Failed": [] })),
-            Answer::new(200, json!({ "Successful": [], "Failed": refused })),
+            StubAnswer::new(200, json!({ "Successful": [], "Failed": [] })),
+            StubAnswer::new(200, json!({ "Successful": [], "Failed": refused })),
         ])
         .await;
         let queue = SqsQueue::new(

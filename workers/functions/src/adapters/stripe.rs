@@ -32,7 +32,7 @@ use tollgate_events::{
     ChargeId, CustomerId, DisputeId, EventId, NamedAccount, PriceId, SubscriptionId,
 };
 
-use self::answer::{Answer, Object, Odd};
+use self::answer::{Object, Odd, StripeAnswer};
 use self::call::{Call, operation, segment};
 use self::class::classify;
 pub use self::client::StripeApiError;
@@ -102,12 +102,12 @@ impl StripeApi {
     ///
     /// # Errors
     /// It was refused, or not answered.
-    pub async fn send(&self, call: Call) -> PortResult<Answer> {
+    pub async fn send(&self, call: Call) -> PortResult<StripeAnswer> {
         let mut tries = if call.is_read() { READS } else { 1 };
         loop {
             let (request, key) = call.build();
             let failed = match self.client.send(request, key.as_ref()).await {
-                Ok(reply) => return Ok(Answer::new(call.operation, &reply)),
+                Ok(reply) => return Ok(StripeAnswer::new(call.operation, &reply)),
                 Err(failed) => failed,
             };
             tries -= 1;
@@ -123,7 +123,10 @@ impl StripeApi {
 
     /// Sends what has an idempotency key: while another request with it is still at work, it is
     /// sent again. <https://docs.stripe.com/error-codes#idempotency-key-in-use>
-    async fn send_when_free(&self, call: impl Fn() -> PortResult<Call>) -> PortResult<Answer> {
+    async fn send_when_free(
+        &self,
+        call: impl Fn() -> PortResult<Call>,
+    ) -> PortResult<StripeAnswer> {
         for wait in KEY_IN_USE_WAITS {
             match self.send(call()?).await {
                 Err(error) if error.detail.contains(KEY_IN_USE) => tokio::time::sleep(wait).await,
@@ -185,7 +188,7 @@ impl StripeApi {
         Ok(page)
     }
 
-    async fn price_answer(&self, price: &PriceId) -> PortResult<Option<Answer>> {
+    async fn price_answer(&self, price: &PriceId) -> PortResult<Option<StripeAnswer>> {
         let path = format!("/prices/{}", segment(price.as_str()));
         unless_not_found(self.send(Call::get("GET /v1/prices/:id", path)).await)
     }
@@ -327,7 +330,7 @@ impl Stripe for StripeApi {
     async fn charge(&self, charge: &ChargeId) -> PortResult<ChargeSeen> {
         let path = format!("/charges/{}", segment(charge.as_str()));
         let found = unless_not_found(self.send(Call::get("GET /v1/charges/:id", path)).await)?;
-        let there = |answer: Answer| answer.read(views::charge).map(ChargeSeen::There);
+        let there = |answer: StripeAnswer| answer.read(views::charge).map(ChargeSeen::There);
         found.map_or(Ok(ChargeSeen::Missing), there)
     }
 

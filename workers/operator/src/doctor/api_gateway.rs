@@ -7,15 +7,15 @@ use tollgate_core::catalog::{CatalogFile, Plan, Quota, Throttle};
 use tollgate_core::policy::LIMIT;
 
 use super::expected::Expected;
-use super::finding::{Finding, System};
-use super::observed::{Observed, Unseen};
+use super::finding::{CheckFinding, System};
+use super::observed::{ObservedStack, Unseen};
 use crate::storefront::{ObservedPlan, TAG_PLAN, TAG_STACK};
 
 /// Usage plans of an account and Region.
 /// <https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html>
 const USAGE_PLAN_QUOTA: usize = 300;
 
-pub(super) fn examine(observed: &Observed, expected: &Expected) -> Vec<Finding> {
+pub(super) fn examine(observed: &ObservedStack, expected: &Expected) -> Vec<CheckFinding> {
     vec![
         exist(observed, expected),
         cover_stages(observed, expected),
@@ -34,7 +34,7 @@ pub(super) fn examine(observed: &Observed, expected: &Expected) -> Vec<Finding> 
 /// The catalog's plans that have a usage plan, each with it. Of one that has none, nothing is
 /// judged.
 fn pairs<'a>(
-    finding: &mut Finding,
+    finding: &mut CheckFinding,
     file: &'a CatalogFile,
     seen: &'a [ObservedPlan],
 ) -> Vec<(&'a Plan, &'a ObservedPlan)> {
@@ -53,7 +53,7 @@ fn stages(file: &CatalogFile) -> BTreeSet<&str> {
 }
 
 /// What of the control plane's calls is left to the seller's own deployments.
-fn control_plane(expected: &Expected) -> Finding {
+fn control_plane(expected: &Expected) -> CheckFinding {
     let policy = expected.catalog.as_ref().ok().map(|file| &file.policy);
     let looked_at = match policy {
         Some(policy) => format!(
@@ -64,7 +64,7 @@ fn control_plane(expected: &Expected) -> Finding {
         ),
         None => "what of the control plane's calls is left to you".to_owned(),
     };
-    let mut finding = Finding::of("control-plane-share", System::ApiGateway, looked_at);
+    let mut finding = CheckFinding::of("control-plane-share", System::ApiGateway, looked_at);
     if policy.is_none() {
         finding.unseen("the catalog", &Unseen::Absent);
     }
@@ -77,9 +77,9 @@ fn control_plane(expected: &Expected) -> Finding {
     finding
 }
 
-fn exist(observed: &Observed, expected: &Expected) -> Finding {
+fn exist(observed: &ObservedStack, expected: &Expected) -> CheckFinding {
     let looked_at = "the usage plan of each plan";
-    let finding = Finding::of("usage-plans-exist", System::ApiGateway, looked_at);
+    let finding = CheckFinding::of("usage-plans-exist", System::ApiGateway, looked_at);
     finding.look_by_catalog(
         expected,
         "the usage plans",
@@ -100,9 +100,9 @@ fn exist(observed: &Observed, expected: &Expected) -> Finding {
     )
 }
 
-fn cover_stages(observed: &Observed, expected: &Expected) -> Finding {
+fn cover_stages(observed: &ObservedStack, expected: &Expected) -> CheckFinding {
     let looked_at = "every usage plan covers exactly the catalog's stages";
-    let finding = Finding::of("usage-plans-stages", System::ApiGateway, looked_at);
+    let finding = CheckFinding::of("usage-plans-stages", System::ApiGateway, looked_at);
     finding.look_by_catalog(
         expected,
         "the usage plans",
@@ -131,9 +131,9 @@ fn cover_stages(observed: &Observed, expected: &Expected) -> Finding {
     )
 }
 
-fn limits(observed: &Observed, expected: &Expected) -> Finding {
+fn limits(observed: &ObservedStack, expected: &Expected) -> CheckFinding {
     let looked_at = "quotas and throttles are the catalog's";
-    let finding = Finding::of("usage-plans-limits", System::ApiGateway, looked_at);
+    let finding = CheckFinding::of("usage-plans-limits", System::ApiGateway, looked_at);
     finding.look_by_catalog(
         expected,
         "the usage plans",
@@ -182,9 +182,9 @@ fn throttle(throttle: Option<Throttle>) -> String {
     throttle.map_or("none".into(), |it| format!("{} a second, {} at once", it.rate, it.burst))
 }
 
-fn differ(observed: &Observed, expected: &Expected) -> Finding {
+fn differ(observed: &ObservedStack, expected: &Expected) -> CheckFinding {
     let looked_at = "no two plans allow the same";
-    let finding = Finding::of("usage-plans-differ", System::ApiGateway, looked_at);
+    let finding = CheckFinding::of("usage-plans-differ", System::ApiGateway, looked_at);
     finding.look_by_catalog(
         expected,
         "the usage plans",
@@ -205,9 +205,9 @@ fn differ(observed: &Observed, expected: &Expected) -> Finding {
     )
 }
 
-fn stages_exist(observed: &Observed, expected: &Expected) -> Finding {
+fn stages_exist(observed: &ObservedStack, expected: &Expected) -> CheckFinding {
     let looked_at = "every stage of the catalog is deployed";
-    let mut finding = Finding::of("stages-exist", System::ApiGateway, looked_at);
+    let mut finding = CheckFinding::of("stages-exist", System::ApiGateway, looked_at);
     let file = match expected.catalog() {
         Ok(file) => file,
         Err(unseen) => {
@@ -223,9 +223,9 @@ fn stages_exist(observed: &Observed, expected: &Expected) -> Finding {
     finding
 }
 
-fn stack_stage(expected: &Expected) -> Finding {
+fn stack_stage(expected: &Expected) -> CheckFinding {
     let looked_at = "the catalog's stages have the one that the stack was deployed for";
-    let finding = Finding::of("stages-of-stack", System::ApiGateway, looked_at);
+    let finding = CheckFinding::of("stages-of-stack", System::ApiGateway, looked_at);
     let stage = &expected.api_stage;
     finding.look_by_catalog(expected, "the stack's API stage", stage, |finding, file, stage| {
         let stages = stages(file);
@@ -239,7 +239,7 @@ fn stack_stage(expected: &Expected) -> Finding {
 }
 
 /// What is read is the API as it is written down; a stage serves what was deployed last.
-fn methods(observed: &Observed, expected: &Expected) -> Finding {
+fn methods(observed: &ObservedStack, expected: &Expected) -> CheckFinding {
     let looked_at = "the methods of each API require a key";
     let mut finding = of_each_api("methods-require-key", looked_at, observed, expected);
     for (id, api) in &observed.apis {
@@ -259,16 +259,16 @@ fn methods(observed: &Observed, expected: &Expected) -> Finding {
 fn of_each_api(
     check: &'static str,
     looked_at: &str,
-    observed: &Observed,
+    observed: &ObservedStack,
     expected: &Expected,
-) -> Finding {
-    let finding = Finding::of(check, System::ApiGateway, looked_at);
+) -> CheckFinding {
+    let finding = CheckFinding::of(check, System::ApiGateway, looked_at);
     let apis = if observed.apis.is_empty() { Err(Unseen::Absent) } else { Ok(&observed.apis) };
     finding.look_by_catalog(expected, "an API", &apis, |_, _, _| {})
 }
 
 /// <https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-api-key-source.html>
-fn key_source(observed: &Observed, expected: &Expected) -> Finding {
+fn key_source(observed: &ObservedStack, expected: &Expected) -> CheckFinding {
     let looked_at = "each API takes the key from the header x-api-key";
     let mut finding = of_each_api("api-key-source", looked_at, observed, expected);
     for (id, api) in &observed.apis {
@@ -288,9 +288,9 @@ fn key_source(observed: &Observed, expected: &Expected) -> Finding {
     finding
 }
 
-fn key_quota(observed: &Observed, expected: &Expected) -> Finding {
+fn key_quota(observed: &ObservedStack, expected: &Expected) -> CheckFinding {
     let looked_at = "room for API keys in the account and Region";
-    let finding = Finding::of("api-keys-quota", System::ApiGateway, looked_at);
+    let finding = CheckFinding::of("api-keys-quota", System::ApiGateway, looked_at);
     finding.look_by_catalog(expected, "the API keys", &observed.api_keys, |finding, file, &count| {
         let policy = &file.policy;
         let (quota, reserve) = (policy.key_quota as usize, policy.key_reserve as usize);
@@ -307,9 +307,9 @@ fn key_quota(observed: &Observed, expected: &Expected) -> Finding {
     })
 }
 
-fn plan_quota(observed: &Observed) -> Finding {
+fn plan_quota(observed: &ObservedStack) -> CheckFinding {
     let looked_at = format!("room for usage plans, of {USAGE_PLAN_QUOTA}");
-    let finding = Finding::of("usage-plans-quota", System::ApiGateway, looked_at);
+    let finding = CheckFinding::of("usage-plans-quota", System::ApiGateway, looked_at);
     finding.look("the usage plans", &observed.usage_plans, |finding, plans| {
         if plans.len() * 5 >= USAGE_PLAN_QUOTA * 4 {
             finding.warn(

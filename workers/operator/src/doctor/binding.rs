@@ -5,14 +5,14 @@ use tollgate_core::ledger::StackRecord;
 use tollgate_core::mismatch::Mismatch;
 
 use super::expected::Expected;
-use super::finding::{Finding, System};
-use super::observed::{Observed, Unseen};
+use super::finding::{CheckFinding, System};
+use super::observed::{ObservedStack, Unseen};
 
 /// What is asked of the ledger.
 const BELONGS_TO: &str = "what the stack belongs to";
 
-pub(super) fn pool(observed: &Observed, expected: &Expected) -> Finding {
-    let finding = Finding::of(
+pub(super) fn pool(observed: &ObservedStack, expected: &Expected) -> CheckFinding {
+    let finding = CheckFinding::of(
         "pool-of-stack",
         System::Cognito,
         "the pool is the one that the stack belongs to",
@@ -30,9 +30,9 @@ pub(super) fn pool(observed: &Observed, expected: &Expected) -> Finding {
     })
 }
 
-pub(super) fn stripe_account(observed: &Observed, expected: &Expected) -> Finding {
+pub(super) fn stripe_account(observed: &ObservedStack, expected: &Expected) -> CheckFinding {
     let looked_at = "the key is one of the account that the stack belongs to";
-    let finding = Finding::of("stripe-account-of-stack", System::Stripe, looked_at);
+    let finding = CheckFinding::of("stripe-account-of-stack", System::Stripe, looked_at);
     finding.look(BELONGS_TO, &observed.belongs_to, |finding, belongs_to| {
         match (&observed.stripe.account, &belongs_to.stripe_account) {
             (Err(unseen), _) => finding.unseen("whose the key is", unseen),
@@ -47,7 +47,7 @@ pub(super) fn stripe_account(observed: &Observed, expected: &Expected) -> Findin
     })
 }
 
-fn judge(finding: &mut Finding, fits: Result<(), Mismatch>, expected: &Expected) {
+fn judge(finding: &mut CheckFinding, fits: Result<(), Mismatch>, expected: &Expected) {
     if let Err(mismatch) = fits {
         let mend = mismatch
             .mend()

@@ -3,11 +3,11 @@
 use tollgate_core::catalog::{CatalogFile, Plan};
 
 use super::expected::Expected;
-use super::finding::{Finding, System};
+use super::finding::{CheckFinding, System};
 
-pub(super) fn examine(expected: &Expected) -> Vec<Finding> {
-    let judged = |check, looked_at, judge: fn(&mut Finding, &CatalogFile)| {
-        let finding = Finding::of(check, System::Catalog, looked_at);
+pub(super) fn examine(expected: &Expected) -> Vec<CheckFinding> {
+    let judged = |check, looked_at, judge: fn(&mut CheckFinding, &CatalogFile)| {
+        let finding = CheckFinding::of(check, System::Catalog, looked_at);
         finding.look("the catalog", &expected.catalog(), |finding, file| judge(finding, file))
     };
     vec![
@@ -18,8 +18,8 @@ pub(super) fn examine(expected: &Expected) -> Vec<Finding> {
     ]
 }
 
-fn parses(expected: &Expected) -> Finding {
-    let mut parses = Finding::of("catalog-parses", System::Catalog, "plans.toml");
+fn parses(expected: &Expected) -> CheckFinding {
+    let mut parses = CheckFinding::of("catalog-parses", System::Catalog, "plans.toml");
     match &expected.catalog {
         Ok(CatalogFile { catalog, .. }) => {
             let (revision, plans) = (catalog.revision, catalog.plans().len());
@@ -30,7 +30,7 @@ fn parses(expected: &Expected) -> Finding {
     parses
 }
 
-fn default_plan(finding: &mut Finding, file: &CatalogFile) {
+fn default_plan(finding: &mut CheckFinding, file: &CatalogFile) {
     if file.catalog.default_plan().is_none() {
         finding.warn(
             "there is no default plan: who does not pay has a disabled key",
@@ -40,7 +40,7 @@ fn default_plan(finding: &mut Finding, file: &CatalogFile) {
 }
 
 /// The account API sells what the first lookup key, else the first price stands for.
-fn for_sale(finding: &mut Finding, file: &CatalogFile) {
+fn for_sale(finding: &mut CheckFinding, file: &CatalogFile) {
     let sold = |plan: &Plan| !plan.lookup_keys.is_empty() || !plan.prices.is_empty();
     let unsold = file.catalog.plans().iter().filter(|plan| plan.rank > 0 && !sold(plan));
     for plan in unsold {
@@ -51,7 +51,7 @@ fn for_sale(finding: &mut Finding, file: &CatalogFile) {
     }
 }
 
-fn policy(finding: &mut Finding, file: &CatalogFile) {
+fn policy(finding: &mut CheckFinding, file: &CatalogFile) {
     let policy = &file.policy;
     if policy.key_reserve >= policy.key_quota {
         finding.fail(

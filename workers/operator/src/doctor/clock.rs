@@ -2,8 +2,8 @@
 
 use jiff::SignedDuration;
 
-use super::finding::{Finding, System};
-use super::observed::Observed;
+use super::finding::{CheckFinding, System};
+use super::observed::ObservedStack;
 
 /// From here on a difference is worth a word.
 pub const SKEW_WARNS: SignedDuration = SignedDuration::from_secs(60);
@@ -12,8 +12,9 @@ pub const SKEW_WARNS: SignedDuration = SignedDuration::from_secs(60);
 /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/signing-elements.html>
 pub const SKEW_FAILS: SignedDuration = SignedDuration::from_secs(300);
 
-pub(super) fn examine(observed: &Observed) -> Finding {
-    let finding = Finding::of("clock-skew", System::Clock, "this machine's clock against AWS's");
+pub(super) fn examine(observed: &ObservedStack) -> CheckFinding {
+    let finding =
+        CheckFinding::of("clock-skew", System::Clock, "this machine's clock against AWS's");
     finding.look("the time", &observed.clock_ahead, |finding, ahead| {
         let skew = ahead.abs();
         let found = format!(

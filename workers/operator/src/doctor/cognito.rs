@@ -7,8 +7,8 @@ use tollgate_core::catalog::{CatalogFile, RESERVED_PLAN_IDS};
 
 use super::binding;
 use super::expected::Expected;
-use super::finding::{Finding, System};
-use super::observed::{Observed, UserPool};
+use super::finding::{CheckFinding, System};
+use super::observed::{ObservedStack, UserPool};
 
 /// The attributes that Tollgate writes, by their names without `custom:`.
 const ATTRIBUTES: [&str; 2] = ["apiid", "plan"];
@@ -16,7 +16,7 @@ const ATTRIBUTES: [&str; 2] = ["apiid", "plan"];
 /// An API key's id has 10 characters; twice that leaves room.
 const KEY_ID_LENGTH: usize = 20;
 
-pub(super) fn examine(observed: &Observed, expected: &Expected) -> Vec<Finding> {
+pub(super) fn examine(observed: &ObservedStack, expected: &Expected) -> Vec<CheckFinding> {
     vec![
         exists(observed, expected),
         attributes(observed, expected),
@@ -28,10 +28,10 @@ pub(super) fn examine(observed: &Observed, expected: &Expected) -> Vec<Finding> 
     ]
 }
 
-fn exists(observed: &Observed, expected: &Expected) -> Finding {
+fn exists(observed: &ObservedStack, expected: &Expected) -> CheckFinding {
     let pool = format!("user pool {}", expected.user_pool_id);
     let mend = "set the stack's parameter UserPoolId to a pool in its Region, and deploy";
-    Finding::of("pool-exists", System::Cognito, &pool).look_for(
+    CheckFinding::of("pool-exists", System::Cognito, &pool).look_for(
         &pool,
         &observed.pool,
         mend,
@@ -39,9 +39,9 @@ fn exists(observed: &Observed, expected: &Expected) -> Finding {
     )
 }
 
-fn attributes(observed: &Observed, expected: &Expected) -> Finding {
+fn attributes(observed: &ObservedStack, expected: &Expected) -> CheckFinding {
     let looked_at = "custom:apiid and custom:plan: text, mutable, long enough";
-    let finding = Finding::of("pool-attributes", System::Cognito, looked_at);
+    let finding = CheckFinding::of("pool-attributes", System::Cognito, looked_at);
     finding.look_by_catalog(expected, "the user pool", &observed.pool, |finding, file, pool| {
         let words = words(file);
         for name in ATTRIBUTES {
@@ -52,7 +52,7 @@ fn attributes(observed: &Observed, expected: &Expected) -> Finding {
 
 /// <https://docs.aws.amazon.com/cognito/latest/developerguide/user-pool-settings-attributes.html>
 fn attribute(
-    finding: &mut Finding,
+    finding: &mut CheckFinding,
     pool: &UserPool,
     expected: &Expected,
     name: &str,
@@ -96,9 +96,9 @@ fn words(file: &CatalogFile) -> RangeInclusive<usize> {
 
 /// Admin calls take a sub for a user name; so somebody may sign up by another's. Nobody gets
 /// anything by it, but a person has to see to it each time.
-fn names(observed: &Observed) -> Finding {
+fn names(observed: &ObservedStack) -> CheckFinding {
     let looked_at = "how users are named";
-    let finding = Finding::of("pool-user-names", System::Cognito, looked_at);
+    let finding = CheckFinding::of("pool-user-names", System::Cognito, looked_at);
     finding.look("the user pool", &observed.pool, |finding, pool| {
         if pool.names_are_free {
             finding.warn(
@@ -112,9 +112,9 @@ fn names(observed: &Observed) -> Finding {
 
 /// A client without a list of its own writes the standard attributes only.
 /// <https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_UserPoolClientType.html>
-fn not_writable(observed: &Observed) -> Finding {
+fn not_writable(observed: &ObservedStack) -> CheckFinding {
     let looked_at = "what users may write of themselves, through every app client";
-    let finding = Finding::of("pool-attributes-not-writable", System::Cognito, looked_at);
+    let finding = CheckFinding::of("pool-attributes-not-writable", System::Cognito, looked_at);
     finding.look("the app clients", &observed.clients, |finding, clients| {
         for client in clients {
             let writes = client.writes.iter().flatten();
@@ -139,9 +139,9 @@ fn not_writable(observed: &Observed) -> Finding {
     })
 }
 
-fn clients(observed: &Observed, expected: &Expected) -> Finding {
+fn clients(observed: &ObservedStack, expected: &Expected) -> CheckFinding {
     let looked_at = "the app clients whose tokens the account API takes";
-    let finding = Finding::of("pool-clients", System::Cognito, looked_at);
+    let finding = CheckFinding::of("pool-clients", System::Cognito, looked_at);
     finding.look("the account API's audience", &expected.audience, |finding, audience| {
         let mend =
             "set the stack's parameter UserPoolClientIds to the ids of the pool's app clients";
@@ -160,9 +160,9 @@ fn clients(observed: &Observed, expected: &Expected) -> Finding {
     })
 }
 
-fn triggers(observed: &Observed, expected: &Expected) -> Finding {
+fn triggers(observed: &ObservedStack, expected: &Expected) -> CheckFinding {
     let looked_at = "PostConfirmation, PostAuthentication and PreTokenGeneration";
-    let finding = Finding::of("pool-triggers", System::Cognito, looked_at);
+    let finding = CheckFinding::of("pool-triggers", System::Cognito, looked_at);
     finding.look("the user pool", &observed.pool, |finding, pool| {
         let triggers = [
             ("PostConfirmation", &pool.triggers.post_confirmation),

@@ -9,7 +9,7 @@ use super::observed::{Look, Unseen};
 /// How a check stands, from best to worst.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Verdict {
+pub enum CheckVerdict {
     /// As it should be.
     Ok,
     /// It works, but not as it should, or not for long.
@@ -62,8 +62,8 @@ impl System {
 /// One thing that is not as it should be, or could not be looked at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Problem {
-    /// How bad it is; never [`Verdict::Ok`].
-    pub verdict: Verdict,
+    /// How bad it is; never [`CheckVerdict::Ok`].
+    pub verdict: CheckVerdict,
     /// What was found, or why it could not be looked at. Names and ids, never a secret.
     pub found: String,
     /// What to do: a command, or a place.
@@ -72,7 +72,7 @@ pub struct Problem {
 
 /// One check and all that it found.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Finding {
+pub struct CheckFinding {
     /// The check's id, kebab-case; it never changes.
     pub check: &'static str,
     /// Which system it is about.
@@ -83,25 +83,25 @@ pub struct Finding {
     pub problems: Vec<Problem>,
 }
 
-impl Finding {
+impl CheckFinding {
     pub(super) fn of(check: &'static str, system: System, looked_at: impl Into<String>) -> Self {
         Self { check, system, looked_at: looked_at.into(), problems: Vec::new() }
     }
 
     /// The worst of its problems.
-    pub fn verdict(&self) -> Verdict {
-        self.problems.iter().map(|problem| problem.verdict).max().unwrap_or(Verdict::Ok)
+    pub fn verdict(&self) -> CheckVerdict {
+        self.problems.iter().map(|problem| problem.verdict).max().unwrap_or(CheckVerdict::Ok)
     }
 
     pub(super) fn fail(&mut self, found: impl Into<String>, mend: impl Into<String>) {
-        self.add(Verdict::Failure, found.into(), mend.into());
+        self.add(CheckVerdict::Failure, found.into(), mend.into());
     }
 
     pub(super) fn warn(&mut self, found: impl Into<String>, mend: impl Into<String>) {
-        self.add(Verdict::Warning, found.into(), mend.into());
+        self.add(CheckVerdict::Warning, found.into(), mend.into());
     }
 
-    fn add(&mut self, verdict: Verdict, found: String, mend: String) {
+    fn add(&mut self, verdict: CheckVerdict, found: String, mend: String) {
         self.problems.push(Problem { verdict, found, mend });
     }
 
@@ -121,7 +121,7 @@ impl Finding {
             }
             Unseen::Unknown { why, mend } => (format!("{what}: {why}"), mend.clone()),
         };
-        self.add(Verdict::CouldNotLook, found, mend);
+        self.add(CheckVerdict::CouldNotLook, found, mend);
     }
 
     /// Judges what was seen; says so, where nothing was.
@@ -175,23 +175,23 @@ impl Finding {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Findings {
     /// In the order in which they are reported, grouped by system.
-    pub findings: Vec<Finding>,
+    pub findings: Vec<CheckFinding>,
 }
 
 impl Findings {
     /// How many checks stand so.
-    pub fn count(&self, verdict: Verdict) -> usize {
+    pub fn count(&self, verdict: CheckVerdict) -> usize {
         self.findings.iter().filter(|finding| finding.verdict() == verdict).count()
     }
 
     /// The worst of all.
-    pub fn verdict(&self) -> Verdict {
-        self.findings.iter().map(Finding::verdict).max().unwrap_or(Verdict::Ok)
+    pub fn verdict(&self) -> CheckVerdict {
+        self.findings.iter().map(CheckFinding::verdict).max().unwrap_or(CheckVerdict::Ok)
     }
 
     /// Whether doctor is content: no failure; and when it is strict, no warning and nothing
     /// that could not be looked at.
     pub fn passes(&self, strict: bool) -> bool {
-        self.count(Verdict::Failure) == 0 && (!strict || self.verdict() == Verdict::Ok)
+        self.count(CheckVerdict::Failure) == 0 && (!strict || self.verdict() == CheckVerdict::Ok)
     }
 }

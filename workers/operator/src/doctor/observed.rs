@@ -38,7 +38,7 @@ pub type Look<T> = Result<T, Unseen>;
 
 /// All that was seen.
 #[derive(Debug, Clone)]
-pub struct Observed {
+pub struct ObservedStack {
     /// The user pool.
     pub pool: Look<UserPool>,
     /// Every app client of it.
@@ -286,14 +286,14 @@ pub struct QueuePair {
     /// `events` or `bulk`.
     pub name: &'static str,
     /// The queue.
-    pub queue: Look<Queue>,
+    pub queue: Look<ObservedQueue>,
     /// Its dead-letter queue.
-    pub dead_letters: Look<Queue>,
+    pub dead_letters: Look<ObservedQueue>,
 }
 
 /// A queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Queue {
+pub struct ObservedQueue {
     /// Its ARN.
     pub arn: String,
     /// Whether it is a FIFO queue.

@@ -3,8 +3,8 @@
 use jiff::SignedDuration;
 
 use super::expected::Expected;
-use super::finding::{Finding, System};
-use super::observed::{Look, Observed, Queue, QueuePair};
+use super::finding::{CheckFinding, System};
+use super::observed::{Look, ObservedQueue, ObservedStack, QueuePair};
 
 /// Six times the worker's timeout of 30 seconds.
 /// <https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html>
@@ -16,8 +16,8 @@ pub const MIN_RECEIVES: u32 = 5;
 /// A long weekend, on which nobody sees that dead letters are not recorded.
 const MIN_LETTERS: SignedDuration = SignedDuration::from_hours(4 * 24);
 
-pub(super) fn examine(observed: &Observed, expected: &Expected) -> Vec<Finding> {
-    let finding = |check, looked_at| Finding::of(check, System::Sqs, looked_at);
+pub(super) fn examine(observed: &ObservedStack, expected: &Expected) -> Vec<CheckFinding> {
+    let finding = |check, looked_at| CheckFinding::of(check, System::Sqs, looked_at);
     let pairs = &observed.queues;
     vec![
         exist(finding("queues-exist", "both queues and their dead-letter queues"), pairs),
@@ -38,7 +38,7 @@ pub(super) fn examine(observed: &Observed, expected: &Expected) -> Vec<Finding> 
 
 const DEPLOY: &str = "somebody has changed it by hand: deploy the stack again, or set it back";
 
-fn exist(mut finding: Finding, pairs: &[QueuePair]) -> Finding {
+fn exist(mut finding: CheckFinding, pairs: &[QueuePair]) -> CheckFinding {
     for pair in pairs {
         let mend = "deploy the stack again";
         let (queue, letters) = names(pair);
@@ -52,7 +52,11 @@ fn names(pair: &QueuePair) -> (String, String) {
     (format!("queue `{}`", pair.name), format!("dead-letter queue of `{}`", pair.name))
 }
 
-fn all(finding: Finding, pairs: &[QueuePair], judge: fn(&mut Finding, &str, &Queue)) -> Finding {
+fn all(
+    finding: CheckFinding,
+    pairs: &[QueuePair],
+    judge: fn(&mut CheckFinding, &str, &ObservedQueue),
+) -> CheckFinding {
     pairs.iter().fold(finding, |finding, pair| {
         let (queue, letters) = names(pair);
         let finding =
@@ -62,17 +66,17 @@ fn all(finding: Finding, pairs: &[QueuePair], judge: fn(&mut Finding, &str, &Que
 }
 
 fn sources(
-    finding: Finding,
+    finding: CheckFinding,
     pairs: &[QueuePair],
-    judge: fn(&mut Finding, &str, &Queue),
-) -> Finding {
+    judge: fn(&mut CheckFinding, &str, &ObservedQueue),
+) -> CheckFinding {
     pairs.iter().fold(finding, |finding, pair| {
         let (queue, _) = names(pair);
         finding.look(&queue, &pair.queue, |finding, seen| judge(finding, &queue, seen))
     })
 }
 
-fn fifo(finding: &mut Finding, name: &str, queue: &Queue) {
+fn fifo(finding: &mut CheckFinding, name: &str, queue: &ObservedQueue) {
     if !queue.fifo {
         finding.fail(format!("{name} is not FIFO"), "it cannot be changed: deploy the stack again");
     } else if !queue.high_throughput {
@@ -80,7 +84,7 @@ fn fifo(finding: &mut Finding, name: &str, queue: &Queue) {
     }
 }
 
-fn visibility(finding: &mut Finding, name: &str, queue: &Queue) {
+fn visibility(finding: &mut CheckFinding, name: &str, queue: &ObservedQueue) {
     if queue.visibility < MIN_VISIBILITY {
         let seconds = queue.visibility.as_secs();
         finding.fail(
@@ -90,7 +94,7 @@ fn visibility(finding: &mut Finding, name: &str, queue: &Queue) {
     }
 }
 
-fn redrive(finding: Finding, pairs: &[QueuePair]) -> Finding {
+fn redrive(finding: CheckFinding, pairs: &[QueuePair]) -> CheckFinding {
     pairs.iter().fold(finding, |finding, pair| {
         let (name, letters_name) = names(pair);
         finding.look(&name, &pair.queue, |finding, queue| {
@@ -119,7 +123,7 @@ fn redrive(finding: Finding, pairs: &[QueuePair]) -> Finding {
 /// In a FIFO queue the age of a message begins anew when it becomes a dead letter. In a standard
 /// queue it goes on, so that a dead-letter queue that keeps no longer could drop it at once.
 /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-dead-letter-queues.html>
-fn retention(finding: Finding, pairs: &[QueuePair]) -> Finding {
+fn retention(finding: CheckFinding, pairs: &[QueuePair]) -> CheckFinding {
     pairs.iter().fold(finding, |mut finding, pair| {
         let both: Look<_> = pair
             .queue
@@ -145,7 +149,7 @@ fn retention(finding: Finding, pairs: &[QueuePair]) -> Finding {
     })
 }
 
-fn letters(finding: Finding, pairs: &[QueuePair], expected: &Expected) -> Finding {
+fn letters(finding: CheckFinding, pairs: &[QueuePair], expected: &Expected) -> CheckFinding {
     pairs.iter().fold(finding, |finding, pair| {
         let (_, name) = names(pair);
         finding.look(&name, &pair.dead_letters, |finding, queue| {

@@ -1,11 +1,11 @@
 //! The secrets: there, with a value, and the value of the right form.
 
 use super::expected::Expected;
-use super::finding::{Finding, System};
-use super::observed::{Endpoint, Look, Observed, Secret, SecretValue, Unseen};
+use super::finding::{CheckFinding, System};
+use super::observed::{Endpoint, Look, ObservedStack, Secret, SecretValue, Unseen};
 use super::webhook::{again, ours};
 
-pub(super) fn examine(observed: &Observed, expected: &Expected) -> Vec<Finding> {
+pub(super) fn examine(observed: &ObservedStack, expected: &Expected) -> Vec<CheckFinding> {
     let seen = &observed.secrets;
     let secret = |check, what, name, seen| secret(expected, check, what, name, seen);
     let mut findings =
@@ -28,9 +28,9 @@ fn secret(
     what: &str,
     name: &str,
     seen: &Look<Secret>,
-) -> Finding {
+) -> CheckFinding {
     let set = expected.run(&format!("secrets set {name}"));
-    let finding = Finding::of(check, System::SecretsManager, what);
+    let finding = CheckFinding::of(check, System::SecretsManager, what);
     let deploy = "deploy the stack again: it makes the secret";
     finding.look_for(&format!("secret for {what}"), seen, deploy, |finding, secret| match secret {
         Secret::Empty => finding.fail(format!("{what}: there is no value yet"), set),
@@ -42,9 +42,9 @@ fn secret(
 }
 
 /// Every endpoint signs with a secret of its own; while one is rolled it has two.
-fn count(observed: &Observed, expected: &Expected) -> Finding {
+fn count(observed: &ObservedStack, expected: &Expected) -> CheckFinding {
     let looked_at = "the endpoints' own signing secrets, as many as endpoints";
-    let finding = Finding::of("secret-webhook-count", System::SecretsManager, looked_at);
+    let finding = CheckFinding::of("secret-webhook-count", System::SecretsManager, looked_at);
     let ours = ours(observed, expected);
     finding.look("the webhook's signing secrets", &observed.secrets.webhook, |finding, secret| {
         let Secret::Set(SecretValue { fault: None, fingerprints }) = secret else {
@@ -61,7 +61,7 @@ fn count(observed: &Observed, expected: &Expected) -> Finding {
 }
 
 /// A count tells only of endpoints without a mark: of the others it is known whose each is.
-fn compare(finding: &mut Finding, expected: &Expected, ours: &[&Endpoint], stored: &[String]) {
+fn compare(finding: &mut CheckFinding, expected: &Expected, ours: &[&Endpoint], stored: &[String]) {
     let is_stored = |it: &&&Endpoint| it.secret.as_ref().is_none_or(|it| stored.contains(it));
     let refused: Vec<_> = ours.iter().filter(|it| !is_stored(it)).collect();
     for endpoint in &refused {

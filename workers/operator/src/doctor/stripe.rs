@@ -6,10 +6,10 @@ use tollgate_core::catalog::Plan;
 
 use super::binding;
 use super::expected::Expected;
-use super::finding::{Finding, System};
-use super::observed::{Observed, SeenPrice, Unseen, mode_name};
+use super::finding::{CheckFinding, System};
+use super::observed::{ObservedStack, SeenPrice, Unseen, mode_name};
 
-pub(super) fn examine(observed: &Observed, expected: &Expected) -> Vec<Finding> {
+pub(super) fn examine(observed: &ObservedStack, expected: &Expected) -> Vec<CheckFinding> {
     vec![
         key(observed, expected),
         mode(observed, expected),
@@ -26,9 +26,9 @@ pub(super) fn examine(observed: &Observed, expected: &Expected) -> Vec<Finding> 
 
 /// Nothing is cancelled by itself: sellers upgrade by new-then-cancel-old. The hourly comparison
 /// has seen it; nothing is read of Stripe for this.
-fn several(observed: &Observed, expected: &Expected) -> Finding {
+fn several(observed: &ObservedStack, expected: &Expected) -> CheckFinding {
     let looked_at = "each account pays for one subscription at a time";
-    let finding = Finding::of("several-subscriptions", System::Stripe, looked_at);
+    let finding = CheckFinding::of("several-subscriptions", System::Stripe, looked_at);
     let seen = observed.belongs_to.as_ref().map_err(Clone::clone);
     let seen = seen.and_then(|stack| stack.several.as_ref().ok_or_else(not_compared));
     finding.look("what the last comparison met", &seen, |finding, accounts| {
@@ -49,8 +49,8 @@ fn not_compared() -> Unseen {
     }
 }
 
-fn key(observed: &Observed, expected: &Expected) -> Finding {
-    let finding = Finding::of("stripe-key", System::Stripe, "Stripe takes the key");
+fn key(observed: &ObservedStack, expected: &Expected) -> CheckFinding {
+    let finding = CheckFinding::of("stripe-key", System::Stripe, "Stripe takes the key");
     finding.look("Stripe", &observed.stripe.accepted, |finding, accepted| {
         if !accepted {
             finding.fail(
@@ -64,10 +64,10 @@ fn key(observed: &Observed, expected: &Expected) -> Finding {
     })
 }
 
-fn mode(observed: &Observed, expected: &Expected) -> Finding {
+fn mode(observed: &ObservedStack, expected: &Expected) -> CheckFinding {
     let wanted = mode_name(expected.livemode);
     let looked_at = format!("the key is for {wanted}, as the stack is");
-    let finding = Finding::of("stripe-key-mode", System::Stripe, looked_at);
+    let finding = CheckFinding::of("stripe-key-mode", System::Stripe, looked_at);
     finding.look("the Stripe key", &observed.stripe.key, |finding, key| {
         if key.livemode.is_none() {
             let mend =
@@ -94,9 +94,9 @@ fn mode(observed: &Observed, expected: &Expected) -> Finding {
 }
 
 /// <https://docs.stripe.com/keys/restricted-api-keys>
-fn restricted(observed: &Observed, expected: &Expected) -> Finding {
+fn restricted(observed: &ObservedStack, expected: &Expected) -> CheckFinding {
     let looked_at = "the key can do no more than it must";
-    let finding = Finding::of("stripe-key-restricted", System::Stripe, looked_at);
+    let finding = CheckFinding::of("stripe-key-restricted", System::Stripe, looked_at);
     finding.look("the Stripe key", &observed.stripe.key, |finding, key| {
         if !key.restricted {
             finding.warn(
@@ -112,9 +112,9 @@ fn restricted(observed: &Observed, expected: &Expected) -> Finding {
 
 /// What is sold, by an offer or by Checkout, which takes a plan's first, must be there and
 /// for sale. What is not counts for those who pay it, so it may be archived.
-fn prices(observed: &Observed, expected: &Expected) -> Finding {
+fn prices(observed: &ObservedStack, expected: &Expected) -> CheckFinding {
     let looked_at = "the catalog's prices and lookup keys: there, recurring, for sale";
-    let finding = Finding::of("stripe-prices", System::Stripe, looked_at);
+    let finding = CheckFinding::of("stripe-prices", System::Stripe, looked_at);
     finding.look_by_catalog(
         expected,
         "the prices",
@@ -145,7 +145,7 @@ fn prices(observed: &Observed, expected: &Expected) -> Finding {
 
 /// A customer pays everything in one currency: Checkout sells them nothing in another.
 /// <https://docs.stripe.com/billing/customer#currency>
-fn currencies(finding: &mut Finding, sold: &[&SeenPrice]) {
+fn currencies(finding: &mut CheckFinding, sold: &[&SeenPrice]) {
     let Some(first) = sold.first() else { return };
     for other in sold.iter().filter(|price| price.currency != first.currency) {
         finding.warn(
@@ -187,7 +187,7 @@ impl Named<'_> {
 }
 
 fn price_of(
-    finding: &mut Finding,
+    finding: &mut CheckFinding,
     expected: &Expected,
     named: &Named<'_>,
     price: Option<&SeenPrice>,
@@ -223,9 +223,9 @@ fn price_of(
     }
 }
 
-fn products(observed: &Observed, expected: &Expected) -> Finding {
+fn products(observed: &ObservedStack, expected: &Expected) -> CheckFinding {
     let looked_at = "the catalog's products: there, and for sale";
-    let finding = Finding::of("stripe-products", System::Stripe, looked_at);
+    let finding = CheckFinding::of("stripe-products", System::Stripe, looked_at);
     let seen = &observed.stripe.products;
     finding.look_by_catalog(expected, "the products", seen, |finding, file, seen| {
         for plan in file.catalog.plans() {
@@ -252,9 +252,9 @@ fn products(observed: &Observed, expected: &Expected) -> Finding {
 
 /// The day a lookup key moves on, who pays the old price falls back to what its product
 /// sells: that must be the same plan.
-fn one_plan(observed: &Observed, expected: &Expected) -> Finding {
+fn one_plan(observed: &ObservedStack, expected: &Expected) -> CheckFinding {
     let looked_at = "each price belongs to one plan";
-    let finding = Finding::of("stripe-price-one-plan", System::Stripe, looked_at);
+    let finding = CheckFinding::of("stripe-price-one-plan", System::Stripe, looked_at);
     finding.look_by_catalog(
         expected,
         "the prices",
@@ -283,9 +283,9 @@ fn one_plan(observed: &Observed, expected: &Expected) -> Finding {
 }
 
 /// <https://docs.stripe.com/connect/accounts-v2>
-fn customers(observed: &Observed) -> Finding {
+fn customers(observed: &ObservedStack) -> CheckFinding {
     let looked_at = "the newest subscription bought in Checkout names a customer";
-    let finding = Finding::of("stripe-checkout-customer", System::Stripe, looked_at);
+    let finding = CheckFinding::of("stripe-checkout-customer", System::Stripe, looked_at);
     finding.look("the Checkout sessions", &observed.stripe.newest_checkout, |finding, newest| {
         if newest.is_some_and(|newest| newest.customer_account && !newest.customer) {
             finding.warn(
@@ -297,9 +297,9 @@ fn customers(observed: &Observed) -> Finding {
     })
 }
 
-fn rows(observed: &Observed) -> Finding {
+fn rows(observed: &ObservedStack) -> CheckFinding {
     let looked_at = "every price and webhook endpoint that was listed can be read";
-    let finding = Finding::of("stripe-rows", System::Stripe, looked_at);
+    let finding = CheckFinding::of("stripe-rows", System::Stripe, looked_at);
     finding.look("the listings", &observed.stripe.unreadable, |finding, rows| {
         for row in rows {
             finding.warn(

@@ -1,11 +1,11 @@
 //! The ledger's table.
 
 use super::expected::Expected;
-use super::finding::{Finding, System};
-use super::observed::{Observed, Table, TableShape};
+use super::finding::{CheckFinding, System};
+use super::observed::{ObservedStack, Table, TableShape};
 
-pub(super) fn examine(observed: &Observed, expected: &Expected) -> Vec<Finding> {
-    let finding = |check, looked_at: &str| Finding::of(check, System::DynamoDb, looked_at);
+pub(super) fn examine(observed: &ObservedStack, expected: &Expected) -> Vec<CheckFinding> {
+    let finding = |check, looked_at: &str| CheckFinding::of(check, System::DynamoDb, looked_at);
     let name = format!("table {}", expected.table_name);
     let exists = finding("table-exists", &format!("{name} is active"));
     let exists =
@@ -16,7 +16,7 @@ pub(super) fn examine(observed: &Observed, expected: &Expected) -> Vec<Finding> 
                     .fail(found, "wait until it is active; a table that is being deleted is lost");
             }
         });
-    let table = |finding: Finding, judge: &dyn Fn(&mut Finding, &Table)| {
+    let table = |finding: CheckFinding, judge: &dyn Fn(&mut CheckFinding, &Table)| {
         finding.look(&name, &observed.table, |finding, table| judge(finding, table))
     };
     vec![
@@ -37,9 +37,9 @@ pub(super) fn examine(observed: &Observed, expected: &Expected) -> Vec<Finding> 
 }
 
 /// What the worker notes in the stack's own item when it has stopped.
-fn halts(observed: &Observed) -> Finding {
+fn halts(observed: &ObservedStack) -> CheckFinding {
     let looked_at = "no limit and no freeze holds losses back";
-    let finding = Finding::of("blast-limit", System::DynamoDb, looked_at);
+    let finding = CheckFinding::of("blast-limit", System::DynamoDb, looked_at);
     finding.look("what holds losses back", &observed.belongs_to, |finding, stack| {
         for halt in &stack.halts {
             finding.warn(halt.to_string(), halt.mend());
@@ -47,7 +47,7 @@ fn halts(observed: &Observed) -> Finding {
     })
 }
 
-fn keys(finding: &mut Finding, found: &TableShape, expected: &Expected) {
+fn keys(finding: &mut CheckFinding, found: &TableShape, expected: &Expected) {
     let wanted = &expected.table;
     if (&found.hash, &found.range) != (&wanted.hash, &wanted.range) {
         finding.fail(
@@ -60,7 +60,7 @@ fn keys(finding: &mut Finding, found: &TableShape, expected: &Expected) {
     }
 }
 
-fn indexes(finding: &mut Finding, table: &Table, expected: &Expected) {
+fn indexes(finding: &mut CheckFinding, table: &Table, expected: &Expected) {
     let mend = "deploy the stack again; one index is made at a time";
     for (name, wanted) in &expected.table.indexes {
         match table.shape.indexes.get(name) {
@@ -76,7 +76,7 @@ fn indexes(finding: &mut Finding, table: &Table, expected: &Expected) {
     }
 }
 
-fn on_demand(finding: &mut Finding, table: &Table) {
+fn on_demand(finding: &mut CheckFinding, table: &Table) {
     if !table.on_demand {
         finding.warn(
             "its capacity is provisioned: a flood is throttled, and waits on the queue",
@@ -85,9 +85,9 @@ fn on_demand(finding: &mut Finding, table: &Table) {
     }
 }
 
-fn recovery(observed: &Observed, expected: &Expected) -> Finding {
+fn recovery(observed: &ObservedStack, expected: &Expected) -> CheckFinding {
     let looked_at = "it can be restored to any point in time";
-    let finding = Finding::of("table-recovery", System::DynamoDb, looked_at);
+    let finding = CheckFinding::of("table-recovery", System::DynamoDb, looked_at);
     finding.look("its backups", &observed.point_in_time_recovery, |finding, on| {
         if !on {
             finding.warn(
@@ -102,7 +102,7 @@ fn recovery(observed: &Observed, expected: &Expected) -> Finding {
     })
 }
 
-fn protection(finding: &mut Finding, table: &Table, expected: &Expected) {
+fn protection(finding: &mut CheckFinding, table: &Table, expected: &Expected) {
     if !table.deletion_protection {
         finding.warn(
             "deletion protection is off",
@@ -114,14 +114,14 @@ fn protection(finding: &mut Finding, table: &Table, expected: &Expected) {
     }
 }
 
-fn expiry(observed: &Observed, expected: &Expected) -> Finding {
+fn expiry(observed: &ObservedStack, expected: &Expected) -> CheckFinding {
     let wanted = &expected.expires_at;
     let looked_at = if expected.events_end {
         format!("settled event records end by `{wanted}`")
     } else {
         "nothing in it ends by itself".to_owned()
     };
-    let finding = Finding::of("table-ttl", System::DynamoDb, looked_at);
+    let finding = CheckFinding::of("table-ttl", System::DynamoDb, looked_at);
     finding.look("its TTL", &observed.time_to_live, |finding, on| {
         let name = &expected.table_name;
         match (expected.events_end, on) {

@@ -8,9 +8,9 @@ use jiff::SignedDuration;
 use tollgate_events::AccountId;
 
 use super::*;
-use crate::storefront::{ObservedPlan, Owner, UsageSettings};
+use crate::storefront::{ObservedPlan, StorefrontOwner, UsageSettings};
 
-use Verdict::{CouldNotLook, Failure, Ok as Fine, Warning};
+use CheckVerdict::{CouldNotLook, Failure, Ok as Fine, Warning};
 use tollgate_core::account::UsagePlanId;
 use tollgate_core::catalog::{CatalogFile, Period, Quota, Throttle};
 use tollgate_core::halt::Halt;
@@ -50,7 +50,7 @@ const TRIGGER: &str = "arn:aws:lambda:eu-central-1:1:function:shop-cognito-trigg
 const URL: &str = "https://api.example/webhook";
 
 struct Scene {
-    observed: Observed,
+    observed: ObservedStack,
     expected: Expected,
 }
 
@@ -82,7 +82,7 @@ fn usage_plan(id: &str, limit: u32, rate: f64, burst: u32) -> ObservedPlan {
     ObservedPlan {
         id: UsagePlanId::parse(id).unwrap(),
         name: id.into(),
-        owner: Some(Owner { stack: "shop".into(), plan: String::new() }),
+        owner: Some(StorefrontOwner { stack: "shop".into(), plan: String::new() }),
         settings: UsageSettings {
             stages: ["api1:prod".to_owned()].into(),
             quota: Some(Quota { limit, period: Period::Month }),
@@ -106,7 +106,7 @@ fn price(id: &str, lookup_key: Option<&str>, product: &str) -> SeenPrice {
 
 fn pair(name: &'static str) -> QueuePair {
     let arn = |dead: &str| format!("arn:aws:sqs:eu-central-1:1:shop-{name}{dead}.fifo");
-    let letters = Queue {
+    let letters = ObservedQueue {
         arn: arn("-dlq"),
         fifo: true,
         high_throughput: true,
@@ -115,7 +115,7 @@ fn pair(name: &'static str) -> QueuePair {
         redrive: None,
         messages: Messages::default(),
     };
-    let queue = Queue {
+    let queue = ObservedQueue {
         arn: arn(""),
         retention: SignedDuration::from_hours(4 * 24),
         redrive: Some(Redrive { target: arn("-dlq"), max_receives: 5 }),
@@ -205,7 +205,7 @@ fn healthy() -> Scene {
     };
     let attributes = ["custom:apiid", "custom:plan"].map(|name| (name.to_owned(), custom()));
     let api = Api { key_source: "HEADER".into(), methods: 3, methods_with_key: 2 };
-    let observed = Observed {
+    let observed = ObservedStack {
         pool: Ok(UserPool { attributes: attributes.into(), triggers, names_are_free: false }),
         clients: Ok(vec![client, backend]),
         usage_plans: Ok(vec![
@@ -252,7 +252,7 @@ impl Scene {
 }
 
 /// What is not well, by check.
-fn turned(findings: &Findings) -> Vec<(&'static str, Verdict)> {
+fn turned(findings: &Findings) -> Vec<(&'static str, CheckVerdict)> {
     let all = findings.findings.iter().map(|finding| (finding.check, finding.verdict()));
     all.filter(|(_, verdict)| *verdict != Fine).collect()
 }
@@ -292,11 +292,11 @@ fn endpoint(scene: &mut Scene) -> &mut Endpoint {
     &mut scene.observed.stripe.endpoints.as_mut().unwrap()[0]
 }
 
-fn queue(scene: &mut Scene) -> &mut Queue {
+fn queue(scene: &mut Scene) -> &mut ObservedQueue {
     scene.observed.queues[1].queue.as_mut().unwrap()
 }
 
-fn letters(scene: &mut Scene) -> &mut Queue {
+fn letters(scene: &mut Scene) -> &mut ObservedQueue {
     scene.observed.queues[0].dead_letters.as_mut().unwrap()
 }
 
@@ -316,7 +316,7 @@ fn faulty() -> Look<Secret> {
 
 /// One thing broken, the check that turns, how, and a word of what it says.
 #[rustfmt::skip]
-const BREAKS: &[(&str, Verdict, &str, Break)] = &[
+const BREAKS: &[(&str, CheckVerdict, &str, Break)] = &[
     ("catalog-default-plan", Warning, "disabled key", |it| catalog(it, "default_plan = \"free\"\n", "")),
     ("catalog-plans-for-sale", Warning, "buy plan `team`", |it| catalog(it, "prices = [\"price_team\"]", "")),
     ("catalog-policy", Failure, "no free user", |it| catalog(it, "prices = [\"price_team\"]", "prices = [\"price_team\"]\n[policy]\nkey_quota = 20000\nkey_reserve = 20000")),
@@ -606,7 +606,7 @@ fn a_missing_permission_makes_a_check_say_so_and_no_more() {
         Err(Unseen::Failed { needs, why, denied: true })
     }
     let mut scene = healthy();
-    let blind = Observed {
+    let blind = ObservedStack {
         pool: denied(),
         clients: denied(),
         usage_plans: denied(),

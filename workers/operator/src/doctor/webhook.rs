@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::expected::Expected;
-use super::finding::{Finding, System};
-use super::observed::{Endpoint, Look, Observed, Unseen};
+use super::finding::{CheckFinding, System};
+use super::observed::{Endpoint, Look, ObservedStack, Unseen};
 
 /// The newest version of Stripe's API whose events are known to be read.
 /// <https://docs.stripe.com/changelog>
@@ -13,7 +13,7 @@ pub const NEWEST_API_VERSION: &str = "2026-09-30.endive";
 /// Versions are dates, and the oldest are of the year in which Stripe began with them.
 const OLDEST_API_VERSION: &str = "2011-01-01";
 
-pub(super) fn examine(observed: &Observed, expected: &Expected) -> Vec<Finding> {
+pub(super) fn examine(observed: &ObservedStack, expected: &Expected) -> Vec<CheckFinding> {
     let ours = ours(observed, expected);
     vec![
         endpoint(observed, expected, &ours),
@@ -24,18 +24,25 @@ pub(super) fn examine(observed: &Observed, expected: &Expected) -> Vec<Finding> 
 }
 
 /// The endpoints with the stack's URL that are switched on.
-pub(super) fn ours<'a>(observed: &'a Observed, expected: &Expected) -> Look<Vec<&'a Endpoint>> {
+pub(super) fn ours<'a>(
+    observed: &'a ObservedStack,
+    expected: &Expected,
+) -> Look<Vec<&'a Endpoint>> {
     let url = expected.webhook_url.clone()?;
     let all = observed.stripe.endpoints.as_ref().map_err(Clone::clone)?;
     Ok(all.iter().filter(|endpoint| endpoint.url == url && endpoint.enabled).collect())
 }
 
-fn endpoint(observed: &Observed, expected: &Expected, ours: &Look<Vec<&Endpoint>>) -> Finding {
+fn endpoint(
+    observed: &ObservedStack,
+    expected: &Expected,
+    ours: &Look<Vec<&Endpoint>>,
+) -> CheckFinding {
     let looked_at = match &expected.webhook_url {
         Ok(url) => format!("one enabled endpoint for {url}"),
         Err(_) => "one enabled endpoint for the stack".to_owned(),
     };
-    let finding = Finding::of("webhook-endpoint", System::Stripe, looked_at);
+    let finding = CheckFinding::of("webhook-endpoint", System::Stripe, looked_at);
     finding.look("the webhook endpoints", ours, |finding, ours| {
         if ours.is_empty() {
             missing(finding, observed, expected);
@@ -51,7 +58,7 @@ fn endpoint(observed: &Observed, expected: &Expected, ours: &Look<Vec<&Endpoint>
     })
 }
 
-fn missing(finding: &mut Finding, observed: &Observed, expected: &Expected) {
+fn missing(finding: &mut CheckFinding, observed: &ObservedStack, expected: &Expected) {
     let all = observed.stripe.endpoints.iter().flatten();
     let off = all.filter(|it| expected.webhook_url.as_ref().is_ok_and(|url| *url == it.url));
     let mend = expected.run("webhook apply");
@@ -115,7 +122,12 @@ pub(super) fn again(expected: &Expected, ours: &[&Endpoint], endpoint: &Endpoint
     }
 }
 
-fn wrong_kind(finding: &mut Finding, expected: &Expected, ours: &[&Endpoint], endpoint: &Endpoint) {
+fn wrong_kind(
+    finding: &mut CheckFinding,
+    expected: &Expected,
+    ours: &[&Endpoint],
+    endpoint: &Endpoint,
+) {
     let id = &endpoint.id;
     let other = format!("delete {id}, then {}", expected.run("webhook apply"));
     if endpoint.livemode != expected.livemode {
@@ -136,9 +148,9 @@ fn is_thin(kind: &str) -> bool {
 }
 
 /// Which types are needed is the policy's to say.
-fn events(expected: &Expected, ours: &Look<Vec<&Endpoint>>) -> Finding {
+fn events(expected: &Expected, ours: &Look<Vec<&Endpoint>>) -> CheckFinding {
     let looked_at = "the endpoint sends the types that we act on";
-    let finding = Finding::of("webhook-events", System::Stripe, looked_at);
+    let finding = CheckFinding::of("webhook-events", System::Stripe, looked_at);
     finding.look_by_catalog(expected, "the endpoint", &there(ours), |finding, file, ours| {
         for endpoint in *ours {
             types(finding, expected, &file.policy.event_types(), endpoint);
@@ -146,7 +158,7 @@ fn events(expected: &Expected, ours: &Look<Vec<&Endpoint>>) -> Finding {
     })
 }
 
-fn types(finding: &mut Finding, expected: &Expected, wanted: &[&str], endpoint: &Endpoint) {
+fn types(finding: &mut CheckFinding, expected: &Expected, wanted: &[&str], endpoint: &Endpoint) {
     let id = &endpoint.id;
     let mend = apply_or(expected, endpoint, &format!("choose {}", wanted.join(", ")));
     let sent: BTreeSet<&str> = endpoint.events.iter().map(String::as_str).collect();
@@ -177,9 +189,9 @@ fn there<'a, 'b>(ours: &'a Look<Vec<&'b Endpoint>>) -> Look<&'a [&'b Endpoint]> 
     }
 }
 
-fn version(expected: &Expected, ours: &Look<Vec<&Endpoint>>) -> Finding {
+fn version(expected: &Expected, ours: &Look<Vec<&Endpoint>>) -> CheckFinding {
     let looked_at = format!("the endpoint's API version, read up to {NEWEST_API_VERSION}");
-    let finding = Finding::of("webhook-api-version", System::Stripe, looked_at);
+    let finding = CheckFinding::of("webhook-api-version", System::Stripe, looked_at);
     finding.look("the endpoint", &there(ours), |finding, ours| {
         for endpoint in *ours {
             let id = &endpoint.id;
@@ -213,9 +225,9 @@ fn is_date(day: &str) -> bool {
 }
 
 /// Stripe tells it by event, not by endpoint: another endpoint's troubles count too.
-fn undelivered(observed: &Observed, expected: &Expected) -> Finding {
+fn undelivered(observed: &ObservedStack, expected: &Expected) -> CheckFinding {
     let looked_at = "events of the last three days that Stripe could not deliver";
-    let finding = Finding::of("webhook-undelivered", System::Stripe, looked_at);
+    let finding = CheckFinding::of("webhook-undelivered", System::Stripe, looked_at);
     finding.look("Stripe's events", &observed.stripe.undelivered, |finding, &count| {
         if count > 0 {
             let more = if count >= 100 { " or more" } else { "" };

@@ -82,8 +82,8 @@ impl Selection {
     }
 
     /// Whether all of them stand in the ledger's index of what waits or is parked.
-    pub fn is_stuck(&self) -> bool {
-        !self.outcomes.is_empty() && self.outcomes.iter().all(|outcome| outcome.is_stuck())
+    pub fn is_unsettled(&self) -> bool {
+        !self.outcomes.is_empty() && self.outcomes.iter().all(|outcome| outcome.is_unsettled())
     }
 
     fn fits(&self, kind: &str) -> bool {

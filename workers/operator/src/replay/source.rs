@@ -53,7 +53,7 @@ impl<'a, L: Ledger, S: Stripe> EventSource<'a, L, S> {
     pub fn recorded(ledger: &'a L, mut selection: Selection, now: Timestamp) -> Self {
         // Nothing is recorded in the future, and each day costs calls.
         selection.to = selection.to.min(now);
-        let by_name = !selection.ids.is_empty() || selection.is_stuck();
+        let by_name = !selection.ids.is_empty() || selection.is_unsettled();
         let way = if by_name { Way::Names(None) } else { Way::Recent(Paging::At(None)) };
         Self { ledger, selection, way, missing: Vec::new() }
     }

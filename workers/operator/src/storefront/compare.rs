@@ -7,15 +7,15 @@ use tollgate_core::catalog::{CatalogDraft, Offer, Plan};
 use tollgate_events::ProductId;
 
 use super::model::{
-    Change, Diff, Note, Observed, ObservedPlan, ObservedPrice, Obstacle, Owner, PriceTerms,
-    UsageSettings,
+    Change, Diff, Note, ObservedPlan, ObservedPrice, ObservedStorefront, Obstacle, PriceTerms,
+    StorefrontOwner, UsageSettings,
 };
 
 type DraftPlan = Plan<Option<UsagePlanId>>;
 
 /// What must change so that what is observed is what the file says, for the stack of
 /// this name. Total: whatever comes in, a verdict comes out.
-pub fn diff(draft: &CatalogDraft, observed: &Observed, stack: &str) -> Diff {
+pub fn diff(draft: &CatalogDraft, observed: &ObservedStorefront, stack: &str) -> Diff {
     let mut comparison = Comparison { draft, observed, stack, diff: Diff::default() };
     comparison.stages();
     for plan in &draft.plans {
@@ -30,7 +30,7 @@ pub fn diff(draft: &CatalogDraft, observed: &Observed, stack: &str) -> Diff {
 
 struct Comparison<'a> {
     draft: &'a CatalogDraft,
-    observed: &'a Observed,
+    observed: &'a ObservedStorefront,
     stack: &'a str,
     diff: Diff,
 }
@@ -204,7 +204,7 @@ impl<'a> Comparison<'a> {
     }
 
     /// Whether a mark is this stack's, and, where a plan is given, that plan's.
-    fn is_ours(&self, owner: Option<&Owner>, plan: Option<&DraftPlan>) -> bool {
+    fn is_ours(&self, owner: Option<&StorefrontOwner>, plan: Option<&DraftPlan>) -> bool {
         owner.is_some_and(|owner| {
             let of_plan = plan.is_none_or(|plan| owner.plan == plan.id.as_str());
             owner.stack == self.stack && of_plan

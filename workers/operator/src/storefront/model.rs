@@ -9,7 +9,7 @@ use tollgate_events::{PriceId, ProductId};
 
 /// Whose something is: the stack and the plan that its mark names.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Owner {
+pub struct StorefrontOwner {
     /// The stack.
     pub stack: String,
     /// The plan; empty when the mark names none.
@@ -35,7 +35,7 @@ pub struct ObservedPlan {
     /// Its name.
     pub name: String,
     /// Whose it is, by its tags.
-    pub owner: Option<Owner>,
+    pub owner: Option<StorefrontOwner>,
     /// What it enforces.
     pub settings: UsageSettings,
 }
@@ -46,7 +46,7 @@ pub struct ObservedProduct {
     /// Its id.
     pub id: ProductId,
     /// Whose it is, by its metadata.
-    pub owner: Option<Owner>,
+    pub owner: Option<StorefrontOwner>,
 }
 
 /// What a price asks.
@@ -76,12 +76,12 @@ pub struct ObservedPrice {
     /// What it asks; `None` for what no offer can say: tiers, metered or one-time prices.
     pub terms: Option<PriceTerms>,
     /// Whose it is, by its metadata.
-    pub owner: Option<Owner>,
+    pub owner: Option<StorefrontOwner>,
 }
 
 /// What there is.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Observed {
+pub struct ObservedStorefront {
     /// Stages of the catalog that API Gateway does not have.
     pub missing_stages: Vec<String>,
     /// Every usage plan.

@@ -7,8 +7,8 @@ use super::*;
 
 const STACK: &str = "shop";
 
-fn owner(stack: &str, plan: &str) -> Option<Owner> {
-    Some(Owner { stack: stack.into(), plan: plan.into() })
+fn owner(stack: &str, plan: &str) -> Option<StorefrontOwner> {
+    Some(StorefrontOwner { stack: stack.into(), plan: plan.into() })
 }
 
 fn product(id: &str) -> ProductId {
@@ -51,12 +51,12 @@ fn settings(limit: Option<u32>, throttle: bool) -> UsageSettings {
     }
 }
 
-fn usage_plan(id: &str, owner: Option<Owner>, settings: UsageSettings) -> ObservedPlan {
+fn usage_plan(id: &str, owner: Option<StorefrontOwner>, settings: UsageSettings) -> ObservedPlan {
     let id = UsagePlanId::parse(id).unwrap();
     ObservedPlan { name: id.to_string(), id, owner, settings }
 }
 
-fn price(id: &str, product_id: &str, owner: Option<Owner>, amount: u64) -> ObservedPrice {
+fn price(id: &str, product_id: &str, owner: Option<StorefrontOwner>, amount: u64) -> ObservedPrice {
     let terms = PriceTerms {
         unit_amount: amount,
         currency: "usd".into(),
@@ -74,8 +74,8 @@ fn price(id: &str, product_id: &str, owner: Option<Owner>, amount: u64) -> Obser
 }
 
 /// Everything as `draft(["u1", "u2"], 4900, "\"prod_1\"")` says.
-fn in_order() -> Observed {
-    Observed {
+fn in_order() -> ObservedStorefront {
+    ObservedStorefront {
         missing_stages: Vec::new(),
         usage_plans: vec![
             usage_plan("u1", owner(STACK, "free"), settings(Some(10), false)),
@@ -123,10 +123,10 @@ fn what_is_in_order_stays() {
 
 #[test]
 fn a_table_of_what_can_differ() {
-    type Scene = (&'static str, [&'static str; 2], u64, &'static str, fn(&mut Observed));
+    type Scene = (&'static str, [&'static str; 2], u64, &'static str, fn(&mut ObservedStorefront));
     let table: &[(Scene, &[&str])] = &[
         (
-            ("nothing is there", ["", ""], 4900, "", |seen| *seen = Observed::default()),
+            ("nothing is there", ["", ""], 4900, "", |seen| *seen = ObservedStorefront::default()),
             &[
                 "make usage plan free",
                 "make usage plan pro",
@@ -224,7 +224,7 @@ fn a_table_of_what_can_differ() {
 }
 
 /// Does what a diff says to a world and a file, as the services would.
-fn apply(draft: &mut CatalogDraft, seen: &mut Observed, changes: &[Change]) {
+fn apply(draft: &mut CatalogDraft, seen: &mut ObservedStorefront, changes: &[Change]) {
     for (number, change) in changes.iter().enumerate() {
         match change.clone() {
             Change::CreateUsagePlan { plan, settings } => {
@@ -267,7 +267,7 @@ fn of<'a>(draft: &'a mut CatalogDraft, plan: &PlanId) -> &'a mut Plan<Option<Usa
     draft.plans.iter_mut().find(|it| it.id == *plan).unwrap()
 }
 
-fn any_owner() -> impl Strategy<Value = Option<Owner>> {
+fn any_owner() -> impl Strategy<Value = Option<StorefrontOwner>> {
     prop_oneof![
         Just(None),
         Just(owner("other", "free")),
@@ -287,11 +287,11 @@ fn any_settings() -> impl Strategy<Value = UsageSettings> {
     )
 }
 
-fn any_world() -> impl Strategy<Value = Observed> {
+fn any_world() -> impl Strategy<Value = ObservedStorefront> {
     let plans = prop::collection::vec((any_owner(), any_settings()), 0..4);
     let products = prop::collection::vec(any_owner(), 0..3);
     let sold = prop::option::of((0..3_usize, any_owner(), 4900..4902_u64, any::<bool>()));
-    (plans, products, sold).prop_map(|(plans, products, sold)| Observed {
+    (plans, products, sold).prop_map(|(plans, products, sold)| ObservedStorefront {
         missing_stages: Vec::new(),
         usage_plans: plans
             .into_iter()
@@ -327,8 +327,8 @@ proptest! {
         let products = known.map_or(String::new(), |n| format!("\"prod_{n}\""));
         let mut draft = draft([name(named.0), name(named.1)], 4900, &products);
         let found = diff(&draft, &seen, STACK);
-        let foreign = |seen: &Observed| {
-            let ours = |owner: &Option<Owner>| owner.as_ref().is_some_and(|it| it.stack == STACK);
+        let foreign = |seen: &ObservedStorefront| {
+            let ours = |owner: &Option<StorefrontOwner>| owner.as_ref().is_some_and(|it| it.stack == STACK);
             let plans = seen.usage_plans.iter().filter(|it| !ours(&it.owner)).cloned();
             let prices = seen.prices.iter().filter(|it| !ours(&it.owner)).cloned();
             (plans.collect::<Vec<_>>(), prices.collect::<Vec<_>>())

@@ -3,7 +3,7 @@
 use reqwest::{Client, header, redirect};
 
 use crate::stripe::StripeStandin;
-use crate::stripe::delivery::{Answer, Delivery};
+use crate::stripe::delivery::{Delivery, DeliveryAnswer};
 
 /// How a round of deliveries went.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -30,7 +30,7 @@ impl StripeStandin {
         let mut report = DeliveryReport::default();
         for delivery in due {
             let answer = self.deliver(http, &delivery).await;
-            if matches!(answer, Answer::Status(200..=299)) {
+            if matches!(answer, DeliveryAnswer::Status(200..=299)) {
                 report.succeeded += 1;
             } else {
                 report.failed += 1;
@@ -41,7 +41,7 @@ impl StripeStandin {
 
     /// Sends one delivery, signed afresh, and books the answer. May be called in any
     /// order and any number of times.
-    pub async fn deliver(&self, http: &Client, delivery: &Delivery) -> Answer {
+    pub async fn deliver(&self, http: &Client, delivery: &Delivery) -> DeliveryAnswer {
         let signature = self.account().sign(delivery);
         let sent = http
             .post(&delivery.url)
@@ -50,8 +50,9 @@ impl StripeStandin {
             .body(delivery.body.clone())
             .send()
             .await;
-        let answer =
-            sent.map_or(Answer::None, |response| Answer::Status(response.status().as_u16()));
+        let answer = sent.map_or(DeliveryAnswer::None, |response| {
+            DeliveryAnswer::Status(response.status().as_u16())
+        });
         self.account().settle(delivery, answer);
         answer
     }

@@ -249,7 +249,7 @@ impl Sim {
             for step in [RunbookStep::Look, RunbookStep::Rebuild, RunbookStep::Repair] {
                 self.take_step(step);
             }
-            self.replay_what_is_stuck();
+            self.replay_what_is_unsettled();
         }
         self.take_step(RunbookStep::Look);
     }

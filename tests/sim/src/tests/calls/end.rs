@@ -54,9 +54,10 @@ pub(super) fn summary(scene: &Scene) -> String {
     });
     let key = if keys.is_empty() { "no key".to_owned() } else { keys.join(" and ") };
     let events = scene.world.ledger.events().into_iter().map(|event| event.record.outcome);
-    let stuck: Vec<_> = events.filter(|outcome| outcome.is_stuck()).collect();
-    let stuck = stuck.first().map(|outcome| format!(", {} {}", stuck.len(), outcome.as_str()));
-    format!("{word}: {key}{}", stuck.unwrap_or_default())
+    let unsettled: Vec<_> = events.filter(|outcome| outcome.is_unsettled()).collect();
+    let unsettled =
+        unsettled.first().map(|outcome| format!(", {} {}", unsettled.len(), outcome.as_str()));
+    format!("{word}: {key}{}", unsettled.unwrap_or_default())
 }
 
 fn accounts(scene: &Scene) -> Value {
@@ -124,8 +125,8 @@ fn events(scene: &Scene) -> Value {
     };
     let line = |event: StoredEvent| {
         let record = event.record;
-        let stuck = record.outcome.is_stuck().then(|| record.outcome.as_str());
-        (name(&record), record.account, stuck.unwrap_or("settled"))
+        let unsettled = record.outcome.is_unsettled().then(|| record.outcome.as_str());
+        (name(&record), record.account, unsettled.unwrap_or("settled"))
     };
     let lines: BTreeSet<_> = events.map(line).collect();
     to_value(lines).unwrap()

@@ -19,7 +19,7 @@ pub(super) struct Flow {
     pub(super) name: &'static str,
     /// Fewer calls than this, and the flow is not what its name says.
     pub(super) at_least: usize,
-    /// Where it ends: what Ann is told, the plan that her key is on, and what is stuck.
+    /// Where it ends: what Ann is told, the plan that her key is on, and what is unsettled.
     pub(super) ends: &'static str,
     pub(super) begins: Begins,
 }

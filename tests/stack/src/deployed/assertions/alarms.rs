@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::view::{Resource, functions, referenced, resources, text};
-use super::{Assertion, GONE, Mistake, Verdict, verdict};
+use super::{Assertion, AssertionResult, GONE, Mistake, verdict};
 
 pub(super) const ASSERTIONS: &[Assertion] = &[
     Assertion {
@@ -103,7 +103,7 @@ fn about<'a>(alarm: &Resource<'a>) -> (&'a str, &'a str) {
     (alarm.properties["MetricName"].as_str().unwrap_or_default(), whose.unwrap_or_else(own))
 }
 
-fn complete(template: &Value) -> Verdict {
+fn complete(template: &Value) -> AssertionResult {
     let found: BTreeSet<_> = alarms(template).iter().map(about).collect();
     let mut wanted: Vec<_> = OWN.iter().map(|metric| (*metric, NAMESPACE)).collect();
     wanted.extend(
@@ -120,18 +120,18 @@ fn complete(template: &Value) -> Verdict {
     verdict(missing.map(|(metric, whose)| format!("none for {metric} of {whose}")))
 }
 
-fn told(template: &Value) -> Verdict {
+fn told(template: &Value) -> AssertionResult {
     let silent = alarms(template).into_iter().filter(|it| it.properties["AlarmActions"].is_null());
     verdict(silent.map(|it| it.id.to_owned()))
 }
 
 /// Metric math costs more, and no emulator has it.
-fn plain(template: &Value) -> Verdict {
+fn plain(template: &Value) -> AssertionResult {
     let wrong = alarms(template).into_iter().filter(|it| !it.properties["Metrics"].is_null());
     verdict(wrong.map(|it| it.id.to_owned()))
 }
 
-fn fed(template: &Value) -> Verdict {
+fn fed(template: &Value) -> AssertionResult {
     let made: BTreeSet<_> = resources(template, "AWS::Logs::MetricFilter")
         .iter()
         .filter_map(|filter| {
@@ -148,7 +148,7 @@ fn fed(template: &Value) -> Verdict {
 
 /// Every word that a filter compares with is a text in the code that logs, and every field
 /// has its place there.
-fn logged(template: &Value) -> Verdict {
+fn logged(template: &Value) -> AssertionResult {
     let in_code = |text: &str| SOURCES.iter().any(|source| source.contains(text));
     let mut problems = Vec::new();
     for filter in resources(template, "AWS::Logs::MetricFilter") {

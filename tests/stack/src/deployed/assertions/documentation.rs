@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::view::{resources, text};
-use super::{Assertion, Mistake, Verdict, verdict};
+use super::{Assertion, AssertionResult, Mistake, verdict};
 
 pub(super) const ASSERTIONS: &[Assertion] = &[
     Assertion {
@@ -27,13 +27,13 @@ fn explained(name: &str) -> bool {
     PAGE.contains(&format!("`{name}`"))
 }
 
-fn parameters(template: &Value) -> Verdict {
+fn parameters(template: &Value) -> AssertionResult {
     let all = template["Parameters"].as_object().into_iter().flatten();
     verdict(all.map(|(name, _)| name.clone()).filter(|name| !explained(name)))
 }
 
 /// Those of the functions are explained together.
-fn alarms(template: &Value) -> Verdict {
+fn alarms(template: &Value) -> AssertionResult {
     let unknown = resources(template, "AWS::CloudWatch::Alarm").into_iter().filter_map(|alarm| {
         let name = text(&alarm.properties["AlarmName"])?.strip_prefix("${AWS::StackName}-")?;
         let of_function = ["errors", "throttles"].iter().any(|kind| {

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::view::{list, resources, text, texts};
-use super::{Assertion, GONE, Mistake, Verdict, verdict};
+use super::{Assertion, AssertionResult, GONE, Mistake, verdict};
 
 pub(super) const ASSERTIONS: &[Assertion] = &[
     Assertion {
@@ -56,7 +56,7 @@ pub(super) const ASSERTIONS: &[Assertion] = &[
     },
 ];
 
-fn attributes(template: &Value) -> Verdict {
+fn attributes(template: &Value) -> AssertionResult {
     let pools = resources(template, "AWS::Cognito::UserPool");
     let missing = ["apiid", "plan"].into_iter().filter(|name| {
         !pools.iter().any(|pool| {
@@ -69,7 +69,7 @@ fn attributes(template: &Value) -> Verdict {
 }
 
 /// A client without a list may write all attributes.
-fn client(template: &Value) -> Verdict {
+fn client(template: &Value) -> AssertionResult {
     let wrong = resources(template, "AWS::Cognito::UserPoolClient").into_iter().filter(|it| {
         let (read, write) = (&it.properties["ReadAttributes"], &it.properties["WriteAttributes"]);
         let own = ["custom:apiid", "custom:plan"];
@@ -79,7 +79,7 @@ fn client(template: &Value) -> Verdict {
     verdict(wrong.map(|it| it.id.to_owned()))
 }
 
-fn triggers(template: &Value) -> Verdict {
+fn triggers(template: &Value) -> AssertionResult {
     let wrong = resources(template, "AWS::Cognito::UserPool").into_iter().filter(|pool| {
         ["PostConfirmation", "PostAuthentication", "PreTokenGeneration"].iter().any(|trigger| {
             let function = text(&pool.properties["LambdaConfig"][trigger]).unwrap_or_default();
@@ -91,7 +91,7 @@ fn triggers(template: &Value) -> Verdict {
 
 /// Cognito's `/login` refuses what its client does not allow:
 /// <https://docs.aws.amazon.com/cognito/latest/developerguide/login-endpoint.html>.
-fn hosted_page(template: &Value) -> Verdict {
+fn hosted_page(template: &Value) -> AssertionResult {
     let page = text(&template["Outputs"]["HostedUi"]["Value"]).unwrap_or_default();
     let query = page.split_once("/login?").map_or("", |(_, query)| query);
     let field = |name: &str| {
@@ -109,13 +109,13 @@ fn hosted_page(template: &Value) -> Verdict {
     verdict(wrong.map(|it| it.id.to_owned()))
 }
 
-fn methods(template: &Value) -> Verdict {
+fn methods(template: &Value) -> AssertionResult {
     let open = resources(template, "AWS::ApiGateway::Method");
     let open = open.into_iter().filter(|it| it.properties["ApiKeyRequired"] != true);
     verdict(open.map(|it| it.id.to_owned()))
 }
 
-fn periods(template: &Value) -> Verdict {
+fn periods(template: &Value) -> AssertionResult {
     let wrong = resources(template, "AWS::ApiGateway::UsagePlan").into_iter().filter(|it| {
         let period = it.properties["Quota"]["Period"].as_str();
         period.is_some_and(|period| !["DAY", "WEEK", "MONTH"].contains(&period))

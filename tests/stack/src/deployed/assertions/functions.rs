@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use super::view::{functions, list, referenced, resource, resources, text};
-use super::{Assertion, GONE, Mistake, Verdict, verdict};
+use super::{Assertion, AssertionResult, GONE, Mistake, verdict};
 
 pub(super) const ASSERTIONS: &[Assertion] = &[
     Assertion {
@@ -76,7 +76,7 @@ const BINARIES: [(&str, &str); 7] = [
     ("WorkerFunction", "worker"),
 ];
 
-fn names(template: &Value) -> Verdict {
+fn names(template: &Value) -> AssertionResult {
     let found: BTreeSet<_> = functions(template).iter().map(|it| it.id).collect();
     let differ = (found != BINARIES.iter().map(|(id, _)| *id).collect())
         .then(|| format!("they are {found:?}"));
@@ -88,7 +88,7 @@ fn names(template: &Value) -> Verdict {
     verdict(differ.into_iter().chain(wrong.map(|(id, _)| (*id).to_owned())))
 }
 
-fn runtime(template: &Value) -> Verdict {
+fn runtime(template: &Value) -> AssertionResult {
     let wrong = functions(template).into_iter().filter(|it| {
         it.properties["Runtime"] != "provided.al2023"
             || it.properties["Handler"] != "bootstrap"
@@ -99,7 +99,7 @@ fn runtime(template: &Value) -> Verdict {
 
 /// A new account's quota can be too small to reserve anything.
 /// <https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html>
-fn concurrency(template: &Value) -> Verdict {
+fn concurrency(template: &Value) -> AssertionResult {
     let wrong = functions(template).into_iter().filter(|it| {
         let reserved = &it.properties["ReservedConcurrentExecutions"]["Fn::If"];
         reserved[0] != "ReservesConcurrency" || reserved[2] != json!({"Ref": "AWS::NoValue"})
@@ -107,7 +107,7 @@ fn concurrency(template: &Value) -> Verdict {
     verdict(wrong.map(|it| it.id.to_owned()))
 }
 
-fn workers(template: &Value) -> Verdict {
+fn workers(template: &Value) -> AssertionResult {
     let choices = |name: &str| {
         let values = list(&template["Parameters"][name]["AllowedValues"]);
         values.into_iter().filter_map(Value::as_u64).collect::<Vec<_>>()
@@ -124,7 +124,7 @@ fn workers(template: &Value) -> Verdict {
     verdict(none.into_iter().chain(wrong.map(|(events, bulk)| format!("{events} and {bulk}"))))
 }
 
-fn logs(template: &Value) -> Verdict {
+fn logs(template: &Value) -> AssertionResult {
     let groups = resources(template, "AWS::Logs::LogGroup");
     let endless = groups.iter().filter(|it| it.properties["RetentionInDays"].is_null());
     let elsewhere = functions(template).into_iter().filter(|function| {
@@ -134,7 +134,7 @@ fn logs(template: &Value) -> Verdict {
     verdict(endless.map(|it| it.id.to_owned()).chain(elsewhere.map(|it| it.id.to_owned())))
 }
 
-fn catalog(template: &Value) -> Verdict {
+fn catalog(template: &Value) -> AssertionResult {
     let wrong = functions(template).into_iter().filter(|it| {
         let path = it.properties["Environment"]["Variables"].get("TOLLGATE_CATALOG");
         path.is_some() == list(&it.properties["Layers"]).is_empty()
@@ -143,7 +143,7 @@ fn catalog(template: &Value) -> Verdict {
     verdict(wrong.map(|it| it.id.to_owned()))
 }
 
-fn schedules(template: &Value) -> Verdict {
+fn schedules(template: &Value) -> AssertionResult {
     let wanted = BTreeSet::from([
         ("rate(1 hour)", r#"{"sweep":"drift"}"#),
         ("rate(1 minute)", r#"{"sweep":"due"}"#),
@@ -162,7 +162,7 @@ fn schedules(template: &Value) -> Verdict {
 }
 
 /// A user's own `DeleteUser` names no pool: a pattern that asks for one misses it.
-fn user_changes(template: &Value) -> Verdict {
+fn user_changes(template: &Value) -> AssertionResult {
     let wanted = json!({
         "source": ["aws.cognito-idp"],
         "detail-type": ["AWS API Call via CloudTrail"],

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::view::{Resource, resources};
-use super::{Assertion, GONE, Mistake, Verdict, verdict};
+use super::{Assertion, AssertionResult, GONE, Mistake, verdict};
 
 pub(super) const ASSERTIONS: &[Assertion] = &[
     Assertion {
@@ -48,7 +48,7 @@ const ROUTES: [&str; 5] = [
     "POST /webhook",
 ];
 
-fn authorization(template: &Value) -> Verdict {
+fn authorization(template: &Value) -> AssertionResult {
     let routes = resources(template, "AWS::ApiGatewayV2::Route");
     let key =
         |route: &Resource<'_>| route.properties["RouteKey"].as_str().unwrap_or_default().to_owned();
@@ -67,7 +67,7 @@ fn stages(template: &Value) -> Vec<Resource<'_>> {
     resources(template, "AWS::ApiGatewayV2::Stage")
 }
 
-fn throttling(template: &Value) -> Verdict {
+fn throttling(template: &Value) -> AssertionResult {
     let limited =
         |it: &Value| !it["ThrottlingRateLimit"].is_null() && !it["ThrottlingBurstLimit"].is_null();
     let wrong = stages(template).into_iter().filter(|stage| {
@@ -81,7 +81,7 @@ fn log_format<'a>(stage: &Resource<'a>) -> &'a str {
     stage.properties["AccessLogSettings"]["Format"].as_str().unwrap_or_default()
 }
 
-fn access_logs(template: &Value) -> Verdict {
+fn access_logs(template: &Value) -> AssertionResult {
     let wrong = stages(template).into_iter().filter(|stage| {
         let format = log_format(stage);
         let personal = ["identity", "authorizer.claims", "authorizer.jwt", "userAgent", "path"];
@@ -93,7 +93,7 @@ fn access_logs(template: &Value) -> Verdict {
 
 /// `messageString` is a message in quotes, which must not stand in quotes once more:
 /// <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-logging-variables.html>.
-fn quoted_once(template: &Value) -> Verdict {
+fn quoted_once(template: &Value) -> AssertionResult {
     let wrong = stages(template).into_iter().filter(|stage| {
         let mut texts = log_format(stage).split('"').skip(1).step_by(2);
         texts.any(|text| text.contains("messageString"))

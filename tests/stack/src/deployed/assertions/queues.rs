@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::view::{Resource, list, referenced, resource, resources, text};
-use super::{Assertion, GONE, Mistake, Verdict, verdict};
+use super::{Assertion, AssertionResult, GONE, Mistake, verdict};
 
 pub(super) const ASSERTIONS: &[Assertion] = &[
     Assertion {
@@ -73,7 +73,7 @@ fn mappings(template: &Value) -> Vec<Resource<'_>> {
 }
 
 /// Linters see this in a literal name, not within `Fn::Sub`.
-fn fifo_names(template: &Value) -> Verdict {
+fn fifo_names(template: &Value) -> AssertionResult {
     let wrong = queues(template).into_iter().filter(|queue| {
         let name = text(&queue.properties["QueueName"]).unwrap_or_default();
         queue.properties["FifoQueue"] != true || !name.ends_with(".fifo")
@@ -82,7 +82,7 @@ fn fifo_names(template: &Value) -> Verdict {
 }
 
 /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/high-throughput-fifo.html>
-fn high_throughput(template: &Value) -> Verdict {
+fn high_throughput(template: &Value) -> AssertionResult {
     let wrong = queues(template).into_iter().filter(|queue| {
         queue.properties["DeduplicationScope"] != "messageGroup"
             || queue.properties["FifoThroughputLimit"] != "perMessageGroupId"
@@ -91,7 +91,7 @@ fn high_throughput(template: &Value) -> Verdict {
 }
 
 /// <https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html>
-fn visibility(template: &Value) -> Verdict {
+fn visibility(template: &Value) -> AssertionResult {
     let wrong = mappings(template).into_iter().filter_map(|mapping| {
         let queue = referenced(&mapping.properties["EventSourceArn"])?;
         let function = referenced(&mapping.properties["FunctionName"])?;
@@ -103,7 +103,7 @@ fn visibility(template: &Value) -> Verdict {
     verdict(wrong)
 }
 
-fn receives(template: &Value) -> Verdict {
+fn receives(template: &Value) -> AssertionResult {
     let count = |queue: &Value| queue["RedrivePolicy"]["maxReceiveCount"].as_u64();
     let dead = dead_letter_queues(template);
     let alive = queues(template).into_iter().filter(|queue| !dead.contains(&queue.id));
@@ -121,7 +121,7 @@ fn dead_letter_queues(template: &Value) -> Vec<&str> {
 }
 
 /// A message keeps its age when it becomes a dead letter.
-fn retention(template: &Value) -> Verdict {
+fn retention(template: &Value) -> AssertionResult {
     let kept =
         |queue: &str| resource(template, queue)["Properties"]["MessageRetentionPeriod"].as_u64();
     let wrong = queues(template).into_iter().filter_map(|queue| {
@@ -131,7 +131,7 @@ fn retention(template: &Value) -> Verdict {
     verdict(wrong)
 }
 
-fn encryption(template: &Value) -> Verdict {
+fn encryption(template: &Value) -> AssertionResult {
     let wrong = queues(template).into_iter().filter(|queue| {
         queue.properties["SqsManagedSseEnabled"] != true
             && queue.properties["KmsMasterKeyId"].is_null()
@@ -139,7 +139,7 @@ fn encryption(template: &Value) -> Verdict {
     verdict(wrong.map(|queue| format!("{} is not", queue.id)))
 }
 
-fn partial_batches(template: &Value) -> Verdict {
+fn partial_batches(template: &Value) -> AssertionResult {
     let unread = queues(template).into_iter().filter_map(|queue| {
         let of_queue = |mapping: &Resource<'_>| {
             referenced(&mapping.properties["EventSourceArn"]) == Some(queue.id)

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use super::view::{Resource, functions, list, referenced, resource, resources, statements, texts};
-use super::{Assertion, GONE, Mistake, Verdict, verdict};
+use super::{Assertion, AssertionResult, GONE, Mistake, verdict};
 
 pub(super) const ASSERTIONS: &[Assertion] = &[
     Assertion {
@@ -114,7 +114,7 @@ const API_GATEWAY: [(&str, &[&str]); 6] = [
     ("/usageplans/*/usage", &["GET"]),
 ];
 
-fn own_roles(template: &Value) -> Verdict {
+fn own_roles(template: &Value) -> AssertionResult {
     let mut seen = BTreeSet::new();
     let mut problems = Vec::new();
     for function in functions(template) {
@@ -148,7 +148,7 @@ fn logs_to_its_own(template: &Value, function: &Resource<'_>) -> bool {
 }
 
 /// An asterisk may stand only where AWS makes up the name.
-fn no_wildcards(template: &Value) -> Verdict {
+fn no_wildcards(template: &Value) -> AssertionResult {
     let mut problems = Vec::new();
     for function in functions(template) {
         for statement in statements(template, &function) {
@@ -170,7 +170,7 @@ fn no_wildcards(template: &Value) -> Verdict {
     verdict(problems)
 }
 
-fn known_actions(template: &Value) -> Verdict {
+fn known_actions(template: &Value) -> AssertionResult {
     let mut problems = Vec::new();
     for function in functions(template) {
         for statement in statements(template, &function) {
@@ -185,7 +185,7 @@ fn known_actions(template: &Value) -> Verdict {
     verdict(problems)
 }
 
-fn api_gateway(template: &Value) -> Verdict {
+fn api_gateway(template: &Value) -> AssertionResult {
     let mut problems = Vec::new();
     for function in functions(template) {
         for statement in statements(template, &function) {
@@ -206,7 +206,7 @@ fn api_gateway(template: &Value) -> Verdict {
 }
 
 /// The table grows for ever; the index `stuck` is sparse.
-fn scans(template: &Value) -> Verdict {
+fn scans(template: &Value) -> AssertionResult {
     let all = functions(template).into_iter().flat_map(|it| statements(template, &it));
     let scans = all.filter(|it| texts(&it["Action"]).contains(&"dynamodb:Scan"));
     let wrong =
@@ -214,20 +214,20 @@ fn scans(template: &Value) -> Verdict {
     verdict(wrong.map(|it| it["Resource"].to_string()))
 }
 
-fn sweep_writes(template: &Value) -> Verdict {
+fn sweep_writes(template: &Value) -> AssertionResult {
     let own = json!({"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["STACK"]}});
     writes_on(template, "SweepFunction", &own)
 }
 
 /// No account's state, no history, no link.
-fn account_writes(template: &Value) -> Verdict {
+fn account_writes(template: &Value) -> AssertionResult {
     let keys = json!(["BUY#*", "BUDGET#*", "RATE#*", "USE#*"]);
     let own = json!({"ForAllValues:StringLike": {"dynamodb:LeadingKeys": keys}});
     writes_on(template, "AccountFunction", &own)
 }
 
 /// That a function writes to the table under this condition, and nothing else.
-fn writes_on(template: &Value, function: &str, condition: &Value) -> Verdict {
+fn writes_on(template: &Value, function: &str, condition: &Value) -> AssertionResult {
     const WRITES: [&str; 2] = ["dynamodb:UpdateItem", "dynamodb:PutItem"];
     let functions = functions(template).into_iter().filter(|it| it.id == function);
     let all = functions.flat_map(|it| statements(template, &it));
@@ -236,7 +236,7 @@ fn writes_on(template: &Value, function: &str, condition: &Value) -> Verdict {
     verdict(wrong.map(|_| "without its condition".to_owned()))
 }
 
-fn invokers(template: &Value) -> Verdict {
+fn invokers(template: &Value) -> AssertionResult {
     let all = resources(template, "AWS::Lambda::Permission");
     let anybodys = all.into_iter().filter(|it| it.properties["SourceArn"].is_null());
     verdict(anybodys.map(|it| format!("{} is for anybody's", it.id)))

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::view::{Resource, functions, referenced, resources, statements, texts};
-use super::{Assertion, Mistake, Verdict, verdict};
+use super::{Assertion, AssertionResult, Mistake, verdict};
 
 pub(super) const ASSERTIONS: &[Assertion] = &[
     Assertion {
@@ -95,7 +95,7 @@ fn variables<'a>(function: &Resource<'a>) -> impl Iterator<Item = (&'a String, &
     function.properties["Environment"]["Variables"].as_object().into_iter().flatten()
 }
 
-fn environment(template: &Value) -> Verdict {
+fn environment(template: &Value) -> AssertionResult {
     let mut problems = Vec::new();
     for function in functions(template) {
         let shown = variables(&function).filter(|(name, value)| {
@@ -107,7 +107,7 @@ fn environment(template: &Value) -> Verdict {
 }
 
 /// A parameter with `NoEcho` would be in the hands of whoever deploys, and in their shell's history.
-fn no_values(template: &Value) -> Verdict {
+fn no_values(template: &Value) -> AssertionResult {
     let parameters = template["Parameters"].as_object().into_iter().flatten();
     let hidden = parameters.filter(|(_, it)| !it["NoEcho"].is_null()).map(|(name, _)| name.clone());
     let secrets = resources(template, "AWS::SecretsManager::Secret").into_iter();
@@ -117,7 +117,7 @@ fn no_values(template: &Value) -> Verdict {
     verdict(hidden.chain(literal.map(|it| it.id.to_owned())).chain(elsewhere))
 }
 
-fn outputs(template: &Value) -> Verdict {
+fn outputs(template: &Value) -> AssertionResult {
     let found: BTreeSet<_> = template["Outputs"]
         .as_object()
         .into_iter()
@@ -137,7 +137,7 @@ fn named(value: &Value) -> BTreeSet<&str> {
     referenced(value).into_iter().chain(branches).chain(items).collect()
 }
 
-fn readers(template: &Value) -> Verdict {
+fn readers(template: &Value) -> AssertionResult {
     let wrong = functions(template).into_iter().filter(|function| {
         let told = variables(function).filter(|(name, _)| name.ends_with("_ARN"));
         let told: BTreeSet<_> = told.flat_map(|(_, value)| named(value)).collect();
@@ -149,7 +149,7 @@ fn readers(template: &Value) -> Verdict {
     verdict(wrong.map(|function| function.id.to_owned()))
 }
 
-fn told(template: &Value) -> Verdict {
+fn told(template: &Value) -> AssertionResult {
     let wrong = functions(template).into_iter().filter(|function| {
         let found: Vec<_> = variables(function)
             .map(|(name, _)| name.as_str())

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tollgate_functions::adapters::dynamodb::table::{EXPIRES_AT, INDEXES, Index, PK, SK};
 
 use super::view::{Resource, list, resources};
-use super::{Assertion, GONE, Mistake, Verdict, verdict};
+use super::{Assertion, AssertionResult, GONE, Mistake, verdict};
 
 pub(super) const ASSERTIONS: &[Assertion] = &[
     Assertion {
@@ -72,7 +72,7 @@ fn tables(template: &Value) -> Vec<Resource<'_>> {
 }
 
 /// Every table, of which there is one, has this.
-fn each(template: &Value, property: &str, wanted: &Value) -> Verdict {
+fn each(template: &Value, property: &str, wanted: &Value) -> AssertionResult {
     let tables = tables(template);
     let wrong = tables.iter().filter(|table| table.properties[property] != *wanted);
     let wrong = wrong.map(|table| format!("{}: {property} is not {wanted}", table.id));
@@ -81,7 +81,7 @@ fn each(template: &Value, property: &str, wanted: &Value) -> Verdict {
     )
 }
 
-fn as_in_code(template: &Value) -> Verdict {
+fn as_in_code(template: &Value) -> AssertionResult {
     let tables = tables(template);
     let [table] = tables.as_slice() else { return Err("there is not one table".into()) };
     let mut problems = Vec::new();
@@ -117,7 +117,7 @@ fn keys(schema: &Value) -> Vec<(&str, &str)> {
 }
 
 /// The secret that nobody can make again is the one that CloudFormation generates.
-fn survives(template: &Value) -> Verdict {
+fn survives(template: &Value) -> AssertionResult {
     let generated = |secret: &Resource<'_>| !secret.properties["GenerateSecretString"].is_null();
     let secrets = resources(template, "AWS::SecretsManager::Secret").into_iter().filter(generated);
     let mut kept: Vec<_> = secrets.chain(tables(template)).collect();

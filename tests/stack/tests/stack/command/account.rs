@@ -309,8 +309,8 @@ async fn nobody_waits_who_does_not_want_to() -> anyhow::Result<()> {
     assert_eq!(ann.hello().await?, 403);
 
     // Nobody works: the command says so after two minutes.
-    let stuck = operator.tollgate(&hold.replace("hold", "release"), NONE).await;
-    assert!(stuck.exit == 1 && stuck.out.contains(still), "{stuck:?}");
+    let refused = operator.tollgate(&hold.replace("hold", "release"), NONE).await;
+    assert!(refused.exit == 1 && refused.out.contains(still), "{refused:?}");
     Ok(())
 }
 

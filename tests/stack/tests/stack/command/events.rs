@@ -8,7 +8,7 @@ use tollgate_core::ports::Ledger as _;
 use tollgate_events::AccountId;
 use tollgate_local::customer::Customer;
 use tollgate_standin::calls::Service;
-use tollgate_standin::stripe::{Answer, Card, NewCustomer, SubscriptionData};
+use tollgate_standin::stripe::{Card, DeliveryAnswer, NewCustomer, SubscriptionData};
 use tollgate_standin::world::{BULK_QUEUE, EVENTS_QUEUE};
 
 use super::{Input, Operator, Said};
@@ -56,7 +56,7 @@ impl Scene {
         let price = price.id.clone();
         stripe.change_price(&self.subscription, &price).expect("it is live");
         for delivery in stripe.due_deliveries() {
-            stripe.settle(&delivery, Answer::Status(503));
+            stripe.settle(&delivery, DeliveryAnswer::Status(503));
         }
     }
 
@@ -420,15 +420,15 @@ async fn what_is_nobodys_business_is_dismissed_and_can_be_replayed() -> anyhow::
     let stack = &scene.operator.stack;
     stack.put_on_queue(EVENTS_QUEUE, "no envelope").await?;
     stack.settle().await?;
-    let stuck = async || anyhow::Ok(stack.ledger.stuck(None).await?.items);
-    let parked = stuck().await?.pop().expect("it is parked").record.event.to_string();
+    let unsettled = async || anyhow::Ok(stack.ledger.unsettled(None).await?.items);
+    let parked = unsettled().await?.pop().expect("it is parked").record.event.to_string();
     let act = format!("dismiss {parked} --why 'a test of a queue' --by ops");
     let asked = scene.events(&act).await;
     assert!(asked.exit == 3 && asked.err.contains("--yes"), "{asked:?}");
     assert_eq!(scene.events(&format!("{act} --dry-run")).await.exit, 4);
     let done = scene.events(&format!("{act} --yes")).await;
     assert!(done.exit == 0 && done.out.contains("Dismissed"), "{done:?}");
-    assert_eq!(stuck().await?, []);
+    assert_eq!(unsettled().await?, []);
     let shown = scene.events(&format!("show {parked}")).await;
     assert!(shown.out.contains("dismissed by ops: a test of a queue"), "{shown:?}");
     assert!(shown.out.contains("ignored"), "{shown:?}");
@@ -445,7 +445,7 @@ async fn what_is_nobodys_business_is_dismissed_and_can_be_replayed() -> anyhow::
         stripe.subscribe(&stranger, &[&price], SubscriptionData::default())?;
     }
     stack.advance(SignedDuration::from_hours(1)).await?;
-    let stranger = stuck().await?.pop().expect("it is parked").record.event.id.to_string();
+    let stranger = unsettled().await?.pop().expect("it is parked").record.event.id.to_string();
     let dismissed = scene.events(&format!("dismiss {stranger} --why x --by ops --yes")).await;
     assert_eq!(dismissed.exit, 0, "{dismissed:?}");
     let replayed = scene.events(&format!("replay {stranger} --yes")).await;

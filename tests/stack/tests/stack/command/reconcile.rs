@@ -409,7 +409,7 @@ async fn one_strangers_odd_row_among_hundreds_stops_nothing() -> anyhow::Result<
     assert_eq!(account.access.reason.subscription().map(SubscriptionId::as_str), Some(&*anns));
     assert!(account.review_at.is_some(), "until the period's end");
     // Its own events call nobody either.
-    let parked = town.operator.stack.ledger.stuck(None).await?.items;
+    let parked = town.operator.stack.ledger.unsettled(None).await?.items;
     assert_eq!(parked, [], "what a stranger's row does not say is nobody's business");
     assert_eq!(town.reconcile("--repair --yes").await?.exit, 0);
     town.operator.stack.settle().await?;

@@ -367,8 +367,8 @@ pub(super) async fn links_and_records_take_any_customers_id<F: Face>(stand: Stan
         assert_eq!(ledger.account_of(&customer(id)).await.unwrap(), Some(owner.clone()), "{id}");
         let stored = ledger.account(&owner).await.unwrap().unwrap();
         assert_eq!(stored.access.customers, [customer(id)].into(), "{id}");
-        let stuck = ledger.stuck_on(&customer(id)).await.unwrap();
-        assert_eq!(names(&stuck), [&*format!("evt_{n}")].into(), "{id}");
+        let unsettled = ledger.unsettled_on(&customer(id)).await.unwrap();
+        assert_eq!(names(&unsettled), [&*format!("evt_{n}")].into(), "{id}");
     }
 }
 
@@ -508,7 +508,7 @@ pub(super) async fn what_cannot_be_read_is_kept_as_it_came<F: Face>(stand: Stand
     let stored = stand.recorded("evt_1").await.unwrap();
     assert_eq!(stored.record.body, RecordBody::Unreadable("not JSON".into()));
     assert_eq!(stored.record, unreadable);
-    assert_eq!(names(&stand.ports.ledger().stuck(None).await.unwrap().items), ["evt_1"].into());
+    assert_eq!(names(&stand.ports.ledger().unsettled(None).await.unwrap().items), ["evt_1"].into());
 }
 
 pub(super) async fn what_cannot_be_read_takes_no_envelope_away<F: Face>(stand: Stand<F>) {
@@ -520,7 +520,7 @@ pub(super) async fn what_cannot_be_read_takes_no_envelope_away<F: Face>(stand: S
     stand.record(&[unreadable(newer)]).await;
     let stored = stand.recorded("evt_1").await.unwrap().record;
     assert_eq!((&stored.body, stored.outcome), (&good.body, Outcome::Parked));
-    let on_1 = stand.ports.ledger().stuck_on(&customer("cus_1")).await.unwrap();
+    let on_1 = stand.ports.ledger().unsettled_on(&customer("cus_1")).await.unwrap();
     assert_eq!(names(&on_1), ["evt_1"].into());
     // Another worker could not read it, and this one can: it is the newer.
     let RecordBody::Envelope(envelope) = good.body else { panic!("it is one") };
@@ -531,7 +531,7 @@ pub(super) async fn what_cannot_be_read_takes_no_envelope_away<F: Face>(stand: S
     stand.record(&[record("evt_1", "cus_1", Outcome::Applied, 3)]).await;
     let stored = stand.recorded("evt_1").await.unwrap().record;
     assert_eq!(stored, record("evt_1", "cus_1", Outcome::Applied, 3));
-    assert!(stand.ports.ledger().stuck(None).await.unwrap().items.is_empty());
+    assert!(stand.ports.ledger().unsettled(None).await.unwrap().items.is_empty());
 }
 
 pub(super) async fn what_was_handled_since_is_not_parked<F: Face>(stand: Stand<F>) {
@@ -562,23 +562,23 @@ pub(super) async fn waiting_and_parked_events_are_found_by_customer<F: Face>(sta
         ])
         .await;
     let ledger = stand.ports.ledger();
-    let on_1 = ledger.stuck_on(&customer("cus_1")).await.unwrap();
+    let on_1 = ledger.unsettled_on(&customer("cus_1")).await.unwrap();
     assert_eq!(names(&on_1), ["evt_1", "evt_2"].into());
     stand.record(&[record("evt_1", "cus_1", Outcome::Applied, 1)]).await;
-    let on_1 = ledger.stuck_on(&customer("cus_1")).await.unwrap();
+    let on_1 = ledger.unsettled_on(&customer("cus_1")).await.unwrap();
     assert_eq!(names(&on_1), ["evt_2"].into());
-    let all = ledger.stuck(None).await.unwrap();
+    let all = ledger.unsettled(None).await.unwrap();
     assert_eq!((names(&all.items), all.next), (["evt_2", "evt_4"].into(), None));
 }
 
-pub(super) async fn stuck_events_come_in_pages<F: Face>(stand: Stand<F>) {
+pub(super) async fn unsettled_events_come_in_pages<F: Face>(stand: Stand<F>) {
     let records: Vec<_> = (0..150)
         .map(|n| record(&format!("evt_{n}"), &format!("cus_{}", n % 7), Outcome::Waiting, n))
         .collect();
     stand.record(&records).await;
     let (mut found, mut page) = (Vec::new(), None);
     loop {
-        let next = stand.ports.ledger().stuck(page.as_deref()).await.unwrap();
+        let next = stand.ports.ledger().unsettled(page.as_deref()).await.unwrap();
         assert!(next.items.len() <= 100);
         found.extend(next.items);
         page = next.next;
@@ -656,7 +656,7 @@ pub(super) async fn all_accounts_come_in_pages_as_last_written<F: Face>(stand: S
 pub(super) async fn a_foreign_page_is_invalid<F: Face>(stand: Stand<F>) {
     let refused = stand.ports.ledger().accounts(Some("no page")).await.unwrap_err();
     assert_eq!(refused.class, Class::Invalid);
-    let refused = stand.ports.ledger().stuck(Some("no page")).await.unwrap_err();
+    let refused = stand.ports.ledger().unsettled(Some("no page")).await.unwrap_err();
     assert_eq!(refused.class, Class::Invalid);
     let refused = stand.ports.ledger().due(at(0), Some("no page")).await.unwrap_err();
     assert_eq!(refused.class, Class::Invalid);

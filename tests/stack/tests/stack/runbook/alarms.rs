@@ -92,7 +92,7 @@ pub(super) async fn runbook_the_alarm_unreadable(play: &mut Play) -> Told {
     ben.in_portal("switch", &ben.subscription()?, &shop.price("basic_monthly")).await?;
     assert_eq!(ben.seen().await?, on("basic"), "everybody else is served");
     shop.minutes(30).await?;
-    let parked = shop.stack.ledger.stuck(None).await?.items;
+    let parked = shop.stack.ledger.unsettled(None).await?.items;
     let [parked] = &parked[..] else { panic!("one: {parked:?}") };
     let parked = parked.record.event.to_string();
 

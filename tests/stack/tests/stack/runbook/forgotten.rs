@@ -8,23 +8,23 @@ use tollgate_standin::stripe::When;
 
 use super::backup::{Backup, Standing, keys};
 use super::does;
-use crate::shop::{Person, Seen, Shop, Told, closed, locked, on};
+use crate::shop::{Person, SeenUser, Shop, Told, closed, locked, on};
 
 pub(super) struct Forgotten {
     backup: Backup,
     /// When it was taken.
     pub(super) from: String,
-    people: Vec<Known>,
+    people: Vec<KnownUser>,
     /// The subscription of her who came after it.
     newcomers: String,
 }
 
 /// Somebody of whose newest days the backup does not know.
-struct Known {
+struct KnownUser {
     name: &'static str,
     id: AccountId,
     key: String,
-    in_the_end: Seen,
+    in_the_end: SeenUser,
 }
 
 impl Forgotten {
@@ -40,7 +40,7 @@ impl Forgotten {
         ] {
             // One after the other: together they would have to wait for their keys.
             shop.minutes(1).await?;
-            people.push(Known::of(shop.sign_up(name).await?, in_the_end));
+            people.push(KnownUser::of(shop.sign_up(name).await?, in_the_end));
         }
         shop.welcome("oda").await?.buys("basic").await?;
         shop.welcome("rob").await?.buys("pro").await?;
@@ -66,7 +66,7 @@ impl Forgotten {
         let mut uma = shop.sign_up("uma").await?;
         self.newcomers = uma.buys("basic").await?;
         // She switches, when the ledger has forgotten her.
-        self.people.push(Known::of(uma, on("pro")));
+        self.people.push(KnownUser::of(uma, on("pro")));
         Ok(())
     }
 
@@ -104,12 +104,12 @@ impl Forgotten {
         shop.settle().await
     }
 
-    pub(super) fn expects(&mut self, name: &str, in_the_end: Seen) -> Told {
+    pub(super) fn expects(&mut self, name: &str, in_the_end: SeenUser) -> Told {
         self.known(name)?.in_the_end = in_the_end;
         Ok(())
     }
 
-    fn known(&mut self, name: &str) -> anyhow::Result<&mut Known> {
+    fn known(&mut self, name: &str) -> anyhow::Result<&mut KnownUser> {
         self.people.iter_mut().find(|known| known.name == name).context("they are known")
     }
 
@@ -120,8 +120,8 @@ impl Forgotten {
     }
 }
 
-impl Known {
-    fn of(person: Person<'_>, in_the_end: Seen) -> Self {
+impl KnownUser {
+    fn of(person: Person<'_>, in_the_end: SeenUser) -> Self {
         let Person { name, id, key, .. } = person;
         Self { name, id, key, in_the_end }
     }

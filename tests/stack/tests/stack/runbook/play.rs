@@ -12,7 +12,7 @@ use super::backup::{RESTORED, follows_the_chapter};
 use super::book::Responder;
 use super::ends_well;
 use super::forgotten::Forgotten;
-use crate::shop::{Seen, Shop, Told};
+use crate::shop::{SeenUser, Shop, Told};
 
 /// How a chapter is played.
 pub(super) struct Play(Option<Interruption>);
@@ -74,7 +74,7 @@ impl Play {
     }
 
     /// In the other play, this is how one of them has to look from now on.
-    pub(super) fn expects(&mut self, name: &str, in_the_end: Seen) -> Told {
+    pub(super) fn expects(&mut self, name: &str, in_the_end: SeenUser) -> Told {
         let Some(play) = &mut self.0 else { return Ok(()) };
         play.forgotten()?.expects(name, in_the_end)
     }

@@ -1,6 +1,6 @@
 //! How Stripe's events come: when the queue is down, and in older shapes.
 
-use tollgate_standin::stripe::{Answer, Delivery, NewEndpoint, When};
+use tollgate_standin::stripe::{Delivery, DeliveryAnswer, NewEndpoint, When};
 
 use crate::shop::{Conditions, Shop, Told, on};
 
@@ -18,7 +18,12 @@ pub(super) async fn an_event_that_the_queue_did_not_take_comes_again(
     for delivery in &due {
         let answer = shop.stack.world.stripe.deliver(&shop.stack.http, delivery).await;
         let needed = delivery.kind == "customer.subscription.updated";
-        assert_eq!(answer, Answer::Status(if needed { 503 } else { 200 }), "{}", delivery.kind);
+        assert_eq!(
+            answer,
+            DeliveryAnswer::Status(if needed { 503 } else { 200 }),
+            "{}",
+            delivery.kind
+        );
     }
     shop.stack.world.sqs.set_down(false);
     shop.settle().await?;

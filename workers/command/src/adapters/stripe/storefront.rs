@@ -13,7 +13,7 @@ use tollgate_functions::adapters::stripe::views::metadata;
 use tollgate_functions::adapters::stripe::{API_VERSION, every_row, unless_not_found};
 use tollgate_operator::storefront::{
     Endpoint, METADATA_PLAN, METADATA_SECRET, METADATA_STACK, ObservedPrice, ObservedProduct,
-    Owner, PriceTerms,
+    PriceTerms, StorefrontOwner,
 };
 
 use super::{OperatorStripe, PRICES};
@@ -224,10 +224,10 @@ fn terms(price: &Object<'_>) -> Option<PriceTerms> {
     })
 }
 
-fn owner(object: &Object<'_>) -> Option<Owner> {
+fn owner(object: &Object<'_>) -> Option<StorefrontOwner> {
     let mut metadata = metadata(object);
     let stack = metadata.remove(METADATA_STACK)?;
-    Some(Owner { stack, plan: metadata.remove(METADATA_PLAN).unwrap_or_default() })
+    Some(StorefrontOwner { stack, plan: metadata.remove(METADATA_PLAN).unwrap_or_default() })
 }
 
 fn mark(stack: &str, plan: &PlanId) -> Value {

@@ -1,7 +1,7 @@
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use tollgate_functions::config::StripeEndpoint;
-use tollgate_standin::stub::{Answer, Stub};
+use tollgate_standin::stub::{Stub, StubAnswer};
 
 use super::*;
 
@@ -28,8 +28,8 @@ async fn prices_are_asked_for_ten_lookup_keys_at_a_time_and_odd_ones_have_no_ter
         price("per_unit", Value::Null),
     ];
     let stub = Stub::answering([
-        Answer::new(200, json!({ "data": prices, "has_more": false })),
-        Answer::new(200, json!({ "data": [], "has_more": false })),
+        StubAnswer::new(200, json!({ "data": prices, "has_more": false })),
+        StubAnswer::new(200, json!({ "data": [], "has_more": false })),
     ])
     .await;
     let keys: Vec<_> = (0..11).map(|n| format!("k{n}")).collect();

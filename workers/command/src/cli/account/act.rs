@@ -15,7 +15,7 @@ use tollgate_operator::{
 };
 
 use super::{Doing, customer};
-use crate::cli::confirm::Answer;
+use crate::cli::confirm::ConsentAnswer;
 use crate::cli::on_record::{OnRecord, by};
 use crate::cli::stack::PlansOption;
 use crate::cli::table::fields;
@@ -63,7 +63,7 @@ pub(super) async fn run<C: Clock>(
         context.progress(&format!("{} on account {id}: {}", act.act, act.why), io)?;
     }
     // On record it is even when it changes nothing: the worker then looks.
-    if consent.ask(true, context.json, io)? != Answer::Do {
+    if consent.ask(true, context.json, io)? != ConsentAnswer::Do {
         return Ok(Exit::Done);
     }
     let acted = doer.patiently(io, async || doer.operate.act(id, act).await).await?;

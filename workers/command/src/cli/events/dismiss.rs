@@ -7,7 +7,7 @@ use tollgate_events::EventRef;
 use tollgate_operator::{Dismissed, dismiss};
 
 use super::name::{event, short};
-use crate::cli::confirm::Answer;
+use crate::cli::confirm::ConsentAnswer;
 use crate::cli::on_record::{OnRecord, by};
 use crate::cli::{Context, Exit, Failure, Io};
 
@@ -34,26 +34,28 @@ pub(super) async fn run<C: Clock>(
         let (outcome, detail) = (stored.record.outcome.as_str(), stored.record.detail);
         writeln!(io.out, "{name} is {outcome}: {}", detail.unwrap_or_default())?;
     }
-    let is_stuck = stored.record.outcome.is_stuck();
-    match consent.ask(is_stuck, context.json, io)? {
-        Answer::Nothing => Err(waits_for_nobody(&name, stored.record.outcome.as_str())),
-        Answer::DryRun => Ok(Exit::WouldChange),
-        Answer::Do => match dismiss(&ledger, &event, (&by, &why), context.clock.now()).await? {
-            Dismissed::NotOnRecord => Err(not_on_record(&name)),
-            Dismissed::NotStuck(outcome) => Err(waits_for_nobody(&name, outcome.as_str())),
-            Dismissed::Done => {
-                if context.json {
-                    writeln!(io.out, "{:#}", json!({ "event": name, "outcome": "ignored" }))?;
-                } else {
-                    writeln!(
-                        io.out,
-                        "Dismissed: it waits for nobody any more. Should it matter after all: \
+    let is_unsettled = stored.record.outcome.is_unsettled();
+    match consent.ask(is_unsettled, context.json, io)? {
+        ConsentAnswer::Nothing => Err(waits_for_nobody(&name, stored.record.outcome.as_str())),
+        ConsentAnswer::DryRun => Ok(Exit::WouldChange),
+        ConsentAnswer::Do => {
+            match dismiss(&ledger, &event, (&by, &why), context.clock.now()).await? {
+                Dismissed::NotOnRecord => Err(not_on_record(&name)),
+                Dismissed::Settled(outcome) => Err(waits_for_nobody(&name, outcome.as_str())),
+                Dismissed::Done => {
+                    if context.json {
+                        writeln!(io.out, "{:#}", json!({ "event": name, "outcome": "ignored" }))?;
+                    } else {
+                        writeln!(
+                            io.out,
+                            "Dismissed: it waits for nobody any more. Should it matter after all: \
                          `tollgate events replay {name}`"
-                    )?;
+                        )?;
+                    }
+                    Ok(Exit::Done)
                 }
-                Ok(Exit::Done)
             }
-        },
+        }
     }
 }
 

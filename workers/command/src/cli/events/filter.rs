@@ -102,7 +102,7 @@ impl Filter {
             about: self.about(context, ledger).await?,
             ..Selection::between(Timestamp::MIN, self.to.unwrap_or(now))
         };
-        let by_name = !selection.ids.is_empty() || selection.is_stuck();
+        let by_name = !selection.ids.is_empty() || selection.is_unsettled();
         let given = self.from.or_else(|| self.since.map(ago));
         let all = by_name.then_some(Timestamp::MIN);
         let all = all.or_else(|| self.undelivered.then(|| ago(LISTED_FOR)));

@@ -101,7 +101,7 @@ async fn newest<L: Ledger, S: Stripe>(
     place: &Place<'_, L, S>,
 ) -> Result<Listed, Failure> {
     let (mut listed, mut length) = (Listed::default(), FIRST_PART);
-    let by_name = !whole.ids.is_empty() || whole.is_stuck();
+    let by_name = !whole.ids.is_empty() || whole.is_unsettled();
     let mut to = whole.to.min(place.now);
     while listed.found.len() < options.limit && whole.from <= to {
         let start = to.saturating_sub(length).expect("it is a duration of time");

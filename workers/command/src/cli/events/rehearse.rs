@@ -9,7 +9,7 @@ use tollgate_core::account::{PlanId, Status};
 use tollgate_core::converge::Preview;
 use tollgate_core::halt::Halt;
 use tollgate_core::ports::{Clock, Ledger, Ports};
-use tollgate_operator::{PutOff, Rehearsal, Rehearsed, Step, What};
+use tollgate_operator::{PutOff, Rehearsal, RehearsalStep, Rehearsed, What};
 
 use super::filter::{Filter, Place};
 use crate::cli::progress::Progress as Bar;
@@ -30,7 +30,7 @@ pub(super) async fn run<C: Clock>(
     let mut source = filter.source(selection, &Place { ledger, stripe, now })?;
     let rehearsal = Rehearsal { worker: &worker, per_second };
     let (mut telling, interrupted) = (Telling::begin(context.json, io), io.interrupted);
-    let told = |step: Step<'_>| {
+    let told = |step: RehearsalStep<'_>| {
         telling.hear(&step, io);
         if interrupted() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     };
@@ -63,14 +63,14 @@ impl Telling {
         Self { json, bar, accounts: Vec::new(), held: BTreeMap::new(), broken: Ok(()) }
     }
 
-    fn hear(&mut self, step: &Step<'_>, io: &mut Io<'_>) {
+    fn hear(&mut self, step: &RehearsalStep<'_>, io: &mut Io<'_>) {
         let (so_far, preview) = match step {
-            Step::Assigned(_) => return,
-            Step::PutOff(so_far, held) => {
+            RehearsalStep::Assigned(_) => return,
+            RehearsalStep::PutOff(so_far, held) => {
                 self.bar.at(so_far.previewed);
                 return self.hold(held);
             }
-            Step::Previewed(so_far, preview) => (so_far, preview),
+            RehearsalStep::Previewed(so_far, preview) => (so_far, preview),
         };
         self.bar.at(so_far.previewed);
         if !preview.changes() && preview.warnings.is_empty() && preview.held_back.is_empty() {

@@ -17,7 +17,7 @@ use tollgate_operator::{Cursor, ReplayProgress, Selection, Sent, count, new_run}
 use super::filter::{Filter, Place, clients, second};
 use super::print::{tally, tally_as_json};
 use super::rehearse;
-use crate::cli::confirm::{Answer, Consent};
+use crate::cli::confirm::{Consent, ConsentAnswer};
 use crate::cli::progress::Progress as Bar;
 use crate::cli::stack::PlansOption;
 use crate::cli::table::counted;
@@ -110,8 +110,10 @@ impl<C: Clock> Replaying<'_, C> {
             self.print_plan(io)?;
         }
         match self.options.consent.ask(self.total.sent > 0, self.context.json, io)? {
-            Answer::Nothing | Answer::DryRun => self.finish(None, &self.halts().await?, io)?,
-            Answer::Do => {
+            ConsentAnswer::Nothing | ConsentAnswer::DryRun => {
+                self.finish(None, &self.halts().await?, io)?
+            }
+            ConsentAnswer::Do => {
                 if self.send(io).await?.is_break() {
                     self.finish(Some(self.line()), &[], io)?;
                     return Ok(Exit::Interrupted);

@@ -12,7 +12,7 @@ use tollgate_events::CustomerId;
 use tollgate_functions::adapters::error::Operation;
 use tollgate_functions::adapters::stripe::StripeApi;
 use tollgate_functions::config::StripeEndpoint;
-use tollgate_standin::stub::{Answer, Stub};
+use tollgate_standin::stub::{Stub, StubAnswer};
 
 use super::*;
 use crate::adapters::stubbed;
@@ -107,11 +107,11 @@ async fn credentials_that_a_service_refuses_are_told_with_their_mend() {
         ("ResourceNotFoundException", "AWS_REGION"),
     ] {
         let body = format!(r#"{{"__type": "{code}", "message": "no"}}"#);
-        let stub = Stub::answering([Answer::new(400, body)]).await;
+        let stub = Stub::answering([StubAnswer::new(400, body)]).await;
         assert_told(&asked(&stubbed(&stub.url)).await, code, mend);
     }
     let refused = r#"{"error": {"type": "invalid_request_error", "code": "api_key_expired"}}"#;
-    let stub = Stub::answering([Answer::new(401, refused)]).await;
+    let stub = Stub::answering([StubAnswer::new(401, refused)]).await;
     let endpoint = StripeEndpoint { base: Some(stub.url.clone()), roots: None };
     let stripe = StripeApi::new(&SecretString::from("sk_test_1"), &endpoint).unwrap();
     let failed = stripe.customer(&CustomerId::parse("cus_1").unwrap()).await.unwrap_err();
@@ -122,7 +122,7 @@ async fn credentials_that_a_service_refuses_are_told_with_their_mend() {
 #[tokio::test]
 async fn a_service_that_fails_is_asked_again() {
     let body = r#"{"__type": "InternalServiceError", "message": "no"}"#;
-    let stub = Stub::answering([Answer::new(500, body)]).await;
+    let stub = Stub::answering([StubAnswer::new(500, body)]).await;
     let aws = stubbed(&stub.url).into_builder().retry_config(RetryConfig::disabled()).build();
     let failure = asked(&aws).await;
     assert_eq!(

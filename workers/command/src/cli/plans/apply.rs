@@ -13,13 +13,13 @@ use tollgate_core::catalog::{CatalogDraft, Offer};
 use tollgate_core::ports::{Class, Clock, Entropy as _, PortResult};
 use tollgate_events::{PriceId, ProductId};
 use tollgate_functions::adapters::system::SystemEntropy;
-use tollgate_operator::storefront::{Change, Diff, Observed, diff};
+use tollgate_operator::storefront::{Change, Diff, ObservedStorefront, diff};
 
 use super::file::PlansFile;
 use super::{Apply, print, to_apply};
 use crate::adapters::stripe::OperatorStripe;
 use crate::adapters::usage_plans::UsagePlans;
-use crate::cli::confirm::Answer;
+use crate::cli::confirm::ConsentAnswer;
 use crate::cli::{Context, Exit, Failure, Io, Setting};
 
 /// API Gateway takes one `UpdateUsagePlan` in 20 seconds, from everybody in the account and
@@ -48,15 +48,15 @@ pub(super) async fn run<C: Clock>(
         return refuse(&found, revision, context.json, io);
     }
     match options.consent.ask(!found.changes.is_empty(), context.json, io)? {
-        Answer::Nothing => {
+        ConsentAnswer::Nothing => {
             finish(&found, revision, false, context.json, io)?;
             Ok(Exit::Done)
         }
-        Answer::DryRun => {
+        ConsentAnswer::DryRun => {
             finish(&found, revision, false, context.json, io)?;
             Ok(Exit::WouldChange)
         }
-        Answer::Do => {
+        ConsentAnswer::Do => {
             let products = BTreeMap::new();
             let mut applying =
                 Applying { context, stack, usage_plans, stripe, file, products, paced: false };
@@ -86,8 +86,11 @@ async fn observe(
     draft: &CatalogDraft,
     usage_plans: &UsagePlans,
     stripe: Option<&OperatorStripe>,
-) -> PortResult<Observed> {
-    let mut observed = Observed { usage_plans: usage_plans.all().await?, ..Observed::default() };
+) -> PortResult<ObservedStorefront> {
+    let mut observed = ObservedStorefront {
+        usage_plans: usage_plans.all().await?,
+        ..ObservedStorefront::default()
+    };
     for stage in &draft.stages {
         if !usage_plans.has_stage(stage).await? {
             observed.missing_stages.push(stage.clone());

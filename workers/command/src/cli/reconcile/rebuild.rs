@@ -11,7 +11,7 @@ use tollgate_core::sweep::{ACCOUNTS_AT_ONCE, DriftSweep, Finding};
 use tollgate_events::AccountId;
 use tollgate_operator::{Doubted, OVERLAP, Rebuild, RebuildReport, Rebuilt, doubts};
 
-use super::super::confirm::Answer;
+use super::super::confirm::ConsentAnswer;
 use super::super::on_record::by;
 use super::super::progress::Stages;
 use super::super::stack_record::must_belong;
@@ -110,11 +110,11 @@ pub(super) async fn run<C: Clock>(
         return Err(refused(&doubted));
     }
     let answer = command.consent.ask(changes, context.json, io)?;
-    let written = matches!(answer, Answer::Do);
+    let written = matches!(answer, ConsentAnswer::Do);
     let (report, exit) = match answer {
-        Answer::Nothing => (would, Exit::Done),
-        Answer::DryRun => (would, Exit::WouldChange),
-        Answer::Do => {
+        ConsentAnswer::Nothing => (would, Exit::Done),
+        ConsentAnswer::DryRun => (would, Exit::WouldChange),
+        ConsentAnswer::Do => {
             noted = Noted { listed, ..Noted::default() };
             let report = write(&rebuild, would.written(), &mut noted, context.json, io).await?;
             if !context.json {
@@ -181,7 +181,7 @@ async fn write<P: Ports>(
     let mut done = 0;
     let mut heard = |news| match news {
         // Users are read while accounts are written, and of those the end is known.
-        Progress::Through(Stage::Users, _) => {}
+        Progress::Through(SweepStage::Users, _) => {}
         Progress::Through(stage, number) => stages.through(stage, number),
         Progress::Found(rebuilt) => {
             noted.add(&rebuilt);

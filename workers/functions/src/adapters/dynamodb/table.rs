@@ -36,8 +36,10 @@ pub struct Index {
 
 /// Accounts with a `review_at`, by shard.
 pub const DUE: Index = Index { name: "due", hash: "due_shard", range: "review_at", whole: true };
-/// Waiting and parked events, by what they wait for.
-pub const STUCK: Index = Index { name: "stuck", hash: "stuck_on", range: "first_at", whole: true };
+/// Unsettled events, by what they wait for. The index and its key keep the names with which they
+/// are deployed.
+pub const UNSETTLED: Index =
+    Index { name: "stuck", hash: "stuck_on", range: "first_at", whole: true };
 /// Events by the day on which they were first recorded, and shard.
 pub const RECENT: Index =
     Index { name: "recent", hash: "recent_day", range: "first_at", whole: true };
@@ -47,7 +49,7 @@ pub const ACCOUNTS: Index =
     Index { name: "accounts", hash: "account_shard", range: PK, whole: false };
 
 /// All indexes.
-pub const INDEXES: [Index; 4] = [DUE, STUCK, RECENT, ACCOUNTS];
+pub const INDEXES: [Index; 4] = [DUE, UNSETTLED, RECENT, ACCOUNTS];
 
 /// How many shards `due` and `accounts` have: spreads the writes of one moment over partitions.
 pub const ACCOUNT_SHARDS: u8 = 16;

@@ -477,18 +477,18 @@ async fn an_envelope_of_a_newer_version_can_be_shown() {
 }
 
 #[tokio::test]
-async fn only_stuck_events_are_in_the_index_of_stuck_ones() {
+async fn only_unsettled_events_are_in_their_index() {
     let ledger = ledger().await;
     let records: Vec<_> =
         (0..150).map(|n| record(&format!("evt_{n}"), Outcome::Waiting, n)).collect();
     let other = EventRecord::of(envelope("evt_other", "cus_2"), Outcome::Parked, at(0));
     ledger.record(&records).await.unwrap();
     ledger.record(std::slice::from_ref(&other)).await.unwrap();
-    let stuck = ledger.stuck_on(&customer("cus_1")).await.unwrap();
-    assert_eq!(stuck.into_iter().map(|it| it.record).collect::<Vec<_>>(), records);
+    let unsettled = ledger.unsettled_on(&customer("cus_1")).await.unwrap();
+    assert_eq!(unsettled.into_iter().map(|it| it.record).collect::<Vec<_>>(), records);
     let (mut all, mut page) = (0, None);
     loop {
-        let found = ledger.stuck(page.as_deref()).await.unwrap();
+        let found = ledger.unsettled(page.as_deref()).await.unwrap();
         all += found.items.len();
         page = found.next;
         if page.is_none() {
@@ -497,9 +497,9 @@ async fn only_stuck_events_are_in_the_index_of_stuck_ones() {
     }
     assert_eq!(all, 151);
     ledger.record(&[record("evt_3", Outcome::Applied, 200)]).await.unwrap();
-    let stuck = ledger.stuck_on(&customer("cus_1")).await.unwrap();
-    assert_eq!(stuck.len(), 149);
-    assert!(stuck.iter().all(|it| it.record.event.id.as_str() != "evt_3"));
+    let unsettled = ledger.unsettled_on(&customer("cus_1")).await.unwrap();
+    assert_eq!(unsettled.len(), 149);
+    assert!(unsettled.iter().all(|it| it.record.event.id.as_str() != "evt_3"));
 }
 
 #[tokio::test]
@@ -702,11 +702,11 @@ async fn an_item_that_cannot_be_read_is_left_out_of_listings_and_told() {
     assert_eq!((accounts.len(), row.owner.as_deref()), (2, Some("account-1")));
     assert!(row.to_string().contains("ACCOUNT#account-1"), "{row}");
     assert_eq!(all_due(&ledger, at(0)).await.0.len(), 2);
-    let stuck = ledger.stuck(None).await.unwrap();
-    assert_eq!((stuck.items.len(), stuck.unreadable.len()), (2, 1));
+    let unsettled = ledger.unsettled(None).await.unwrap();
+    assert_eq!((unsettled.items.len(), unsettled.unreadable.len()), (2, 1));
     let events = ledger.events(at(0), at(0), None).await.unwrap();
     assert_eq!((events.items.len(), events.unreadable.len()), (2, 1));
-    assert_eq!(ledger.stuck_on(&customer("cus_1")).await.unwrap().len(), 2);
+    assert_eq!(ledger.unsettled_on(&customer("cus_1")).await.unwrap().len(), 2);
 
     // Asked for by name, it is an error: what it says is not nothing.
     let failed = ledger.account(&account_id("account-1")).await.unwrap_err();

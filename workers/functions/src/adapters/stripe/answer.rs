@@ -43,13 +43,13 @@ pub(super) struct Reply {
 
 /// The body of an answer.
 #[derive(Debug)]
-pub struct Answer {
+pub struct StripeAnswer {
     operation: Operation,
     body: String,
     replayed: bool,
 }
 
-impl Answer {
+impl StripeAnswer {
     pub(super) fn new(operation: Operation, reply: &Reply) -> Self {
         Self { operation, body: text(&reply.body), replayed: reply.replayed }
     }

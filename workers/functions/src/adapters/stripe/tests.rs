@@ -1,6 +1,6 @@
 use tollgate_core::stripe::SubscriptionStatus;
 use tollgate_events::AccountId;
-use tollgate_standin::stub::{Answer, Stub};
+use tollgate_standin::stub::{Stub, StubAnswer};
 
 use super::*;
 
@@ -17,10 +17,10 @@ fn customer() -> CustomerId {
     CustomerId::parse("cus_1").unwrap()
 }
 
-fn missing() -> Answer {
+fn missing() -> StubAnswer {
     let error =
         json!({ "code": "resource_missing", "type": "invalid_request_error", "param": "id" });
-    Answer::new(404, json!({ "error": error }))
+    StubAnswer::new(404, json!({ "error": error }))
 }
 
 #[test]
@@ -32,7 +32,8 @@ fn the_version_sent_is_the_one_we_mean() {
 async fn every_page_is_read_and_each_request_says_who_and_which_version() {
     let subscription = |id: &str| json!({ "id": id, "customer": "cus_1", "status": "active" });
     let page = |id: &str, more| json!({ "data": [subscription(id)], "has_more": more });
-    let answers = [Answer::new(200, page("sub_1", true)), Answer::new(200, page("sub_2", false))];
+    let answers =
+        [StubAnswer::new(200, page("sub_1", true)), StubAnswer::new(200, page("sub_2", false))];
     let stub = Stub::answering(answers).await;
     let found = api(&stub).subscriptions(&customer()).await.unwrap().unwrap();
     assert_eq!(found.iter().map(|s| s.id.as_str()).collect::<Vec<_>>(), ["sub_1", "sub_2"]);
@@ -49,9 +50,9 @@ async fn the_subscriptions_of_everybody_come_page_by_page() {
     let subscription = json!({ "id": "sub_1", "customer": "cus_7", "status": "active" });
     let nobodys = json!({ "id": "sub_2", "status": "active" });
     let stub = Stub::answering([
-        Answer::new(200, json!({ "data": [subscription], "has_more": true })),
-        Answer::new(200, json!({ "data": [], "has_more": false })),
-        Answer::new(200, json!({ "data": [nobodys], "has_more": false })),
+        StubAnswer::new(200, json!({ "data": [subscription], "has_more": true })),
+        StubAnswer::new(200, json!({ "data": [], "has_more": false })),
+        StubAnswer::new(200, json!({ "data": [nobodys], "has_more": false })),
     ])
     .await;
     let first = api(&stub).all_subscriptions(None).await.unwrap();
@@ -90,7 +91,7 @@ async fn a_row_that_cannot_be_read_is_left_out_and_told() {
     ];
     for (odd, told) in odd {
         let rows = json!({ "data": [row("sub_1"), odd, row("sub_2")], "has_more": false });
-        let stub = Stub::answering([Answer::new(200, rows)]).await;
+        let stub = Stub::answering([StubAnswer::new(200, rows)]).await;
         let page = api(&stub).all_subscriptions(None).await.unwrap();
         assert_eq!(ids(&page), ["sub_1", "sub_2"], "{odd}");
         let [row] = &page.unreadable[..] else { panic!("{page:?}") };
@@ -105,7 +106,8 @@ async fn a_row_that_cannot_be_read_is_left_out_and_told() {
 #[tokio::test]
 async fn a_page_ends_where_its_last_id_is() {
     let odd = |id: Value| json!({ "id": id, "customer": null, "status": "active" });
-    let page = |rows: &[Value], more| Answer::new(200, json!({ "data": rows, "has_more": more }));
+    let page =
+        |rows: &[Value], more| StubAnswer::new(200, json!({ "data": rows, "has_more": more }));
     let stub = Stub::answering([
         page(&[row("sub_1"), odd("sub_2".into())], true),
         page(&[row("sub_3"), odd(Value::Null), json!(7)], true),
@@ -136,11 +138,18 @@ async fn a_subscription_whose_items_cannot_be_read_is_left_out() {
         let items = json!({ "data": [{ "id": "si_1", "price": null }], "has_more": true });
         json!({ "id": id, "customer": "cus_1", "status": "active", "items": items })
     };
-    let page = || Answer::new(200, json!({ "data": [row("sub_1"), long("sub_2"), row("sub_3")] }));
-    let stuck = json!({ "data": [{ "id": null }], "has_more": true });
+    let page =
+        || StubAnswer::new(200, json!({ "data": [row("sub_1"), long("sub_2"), row("sub_3")] }));
+    let without_ids = json!({ "data": [{ "id": null }], "has_more": true });
     let failed = json!({ "error": { "type": "api_error" } });
-    let answers =
-        [page(), Answer::new(200, stuck), page(), missing(), page(), Answer::new(500, failed)];
+    let answers = [
+        page(),
+        StubAnswer::new(200, without_ids),
+        page(),
+        missing(),
+        page(),
+        StubAnswer::new(500, failed),
+    ];
     let stub = Stub::answering(answers).await;
     let api = api(&stub);
     for _ in 0..2 {
@@ -155,13 +164,13 @@ async fn a_subscription_whose_items_cannot_be_read_is_left_out() {
 /// What cannot be gone on with is an error, and no end.
 #[tokio::test]
 async fn a_list_that_cannot_go_on_is_not_over() {
-    let rows = |row: Value| Answer::new(200, json!({ "data": [row], "has_more": true }));
+    let rows = |row: Value| StubAnswer::new(200, json!({ "data": [row], "has_more": true }));
     let stub = Stub::answering([
         rows(json!({ "id": null })),
-        Answer::new(200, json!({ "data": [], "has_more": true })),
+        StubAnswer::new(200, json!({ "data": [], "has_more": true })),
         rows(row("sub_1")),
-        Answer::new(200, json!({ "data": null, "has_more": false })),
-        Answer::new(200, json!([])),
+        StubAnswer::new(200, json!({ "data": null, "has_more": false })),
+        StubAnswer::new(200, json!([])),
     ])
     .await;
     let api = api(&stub);
@@ -179,7 +188,7 @@ async fn a_list_that_cannot_go_on_is_not_over() {
 /// Of one customer's subscriptions what cannot be read is not nothing.
 #[tokio::test]
 async fn of_one_customer_every_row_counts() {
-    let list = |odd: Value| Answer::new(200, json!({ "data": [row("sub_1"), odd] }));
+    let list = |odd: Value| StubAnswer::new(200, json!({ "data": [row("sub_1"), odd] }));
     let stub = Stub::answering([
         list(json!({ "id": "sub_2", "status": null })),
         list(json!({ "id": null, "status": "active" })),
@@ -206,7 +215,7 @@ async fn of_one_customer_every_row_counts() {
 async fn an_answer_is_read_whatever_else_is_in_it() {
     let odd = r#"{"id": "cus_0", "name": "\ud83d", "id": "cus_1", "balance": 1e999,
                   "\ud83d": 1.5, "created": 99999999999999999999, "metadata": {"a": null}}"#;
-    let stub = Stub::answering([Answer::new(200, odd)]).await;
+    let stub = Stub::answering([StubAnswer::new(200, odd)]).await;
     let seen = api(&stub).customer(&customer()).await.unwrap();
     let CustomerSeen::There(record) = seen else { panic!("{seen:?}") };
     assert_eq!((record.id, record.named), (customer(), None));
@@ -222,8 +231,8 @@ async fn a_subscription_with_more_items_than_embedded_is_read_whole() {
     let items = json!({ "data": [item(1)], "has_more": true });
     let subscription = json!({ "id": "sub_1", "status": "active", "items": items });
     let stub = Stub::answering([
-        Answer::new(200, json!({ "data": [subscription], "has_more": false })),
-        Answer::new(200, json!({ "data": [item(1), item(2)], "has_more": false })),
+        StubAnswer::new(200, json!({ "data": [subscription], "has_more": false })),
+        StubAnswer::new(200, json!({ "data": [item(1), item(2)], "has_more": false })),
     ])
     .await;
     let found = api(&stub).subscriptions(&customer()).await.unwrap().unwrap();
@@ -252,10 +261,10 @@ async fn what_stripe_does_not_know_is_missing_rather_than_an_error_or_nothing() 
 async fn whose_the_key_is_may_not_be_told() {
     let refused = |status| {
         let error = json!({ "type": "invalid_request_error", "message": "You may not." });
-        Answer::new(status, json!({ "error": error }))
+        StubAnswer::new(status, json!({ "error": error }))
     };
-    let account = Answer::new(200, json!({ "id": "acct_1", "object": "account" }));
-    let odd = Answer::new(200, json!({ "id": null, "object": "account" }));
+    let account = StubAnswer::new(200, json!({ "id": "acct_1", "object": "account" }));
+    let odd = StubAnswer::new(200, json!({ "id": null, "object": "account" }));
     let stub = Stub::answering([account, refused(403), odd, refused(401)]).await;
     let api = api(&stub);
     assert_eq!(api.account_id().await.unwrap().as_deref(), Some("acct_1"));
@@ -269,7 +278,7 @@ async fn whose_the_key_is_may_not_be_told() {
 async fn a_deleted_customer_is_told_from_a_missing_one() {
     let deleted = json!({ "id": "cus_1", "object": "customer", "deleted": true });
     let empty = json!({ "data": [], "has_more": false });
-    let stub = Stub::answering([Answer::new(200, deleted), Answer::new(200, empty)]).await;
+    let stub = Stub::answering([StubAnswer::new(200, deleted), StubAnswer::new(200, empty)]).await;
     let api = api(&stub);
     assert_eq!(api.customer(&customer()).await.unwrap(), CustomerSeen::Deleted);
     assert_eq!(api.subscriptions(&customer()).await.unwrap(), Some(vec![]));
@@ -278,7 +287,7 @@ async fn a_deleted_customer_is_told_from_a_missing_one() {
 #[tokio::test]
 async fn a_checkout_is_opened_in_the_name_of_the_account() {
     let session = json!({ "id": "cs_1", "status": "open", "url": "https://stripe/cs_1" });
-    let stub = Stub::answering([Answer::new(200, session)]).await;
+    let stub = Stub::answering([StubAnswer::new(200, session)]).await;
     let account = NamedAccount {
         id: AccountId::parse("sub-1").unwrap(),
         proof: Some("1:ff".into()),
@@ -324,11 +333,11 @@ async fn whether_a_price_is_metered_is_asked_for_once() {
     let price = |id: &str, usage: Value| json!({ "id": id, "recurring": { "interval": "month", "usage_type": usage } });
     let session = json!({ "id": "cs_1", "status": "open", "url": "https://stripe/cs_1" });
     let stub = Stub::answering([
-        Answer::new(200, json!({ "data": [price("price_1", "metered".into())] })),
-        Answer::new(200, price("price_2", "licensed".into())),
-        Answer::new(200, price("price_3", Value::Null)),
+        StubAnswer::new(200, json!({ "data": [price("price_1", "metered".into())] })),
+        StubAnswer::new(200, price("price_2", "licensed".into())),
+        StubAnswer::new(200, price("price_3", Value::Null)),
         missing(),
-        Answer::new(200, session),
+        StubAnswer::new(200, session),
     ])
     .await;
     let api = api(&stub);
@@ -358,7 +367,7 @@ async fn whether_a_price_is_metered_is_asked_for_once() {
 
 #[tokio::test]
 async fn a_customer_is_made_once_for_a_key() {
-    let made = |id: &str| Answer::new(200, json!({ "id": id, "object": "customer" }));
+    let made = |id: &str| StubAnswer::new(200, json!({ "id": id, "object": "customer" }));
     let stub = Stub::answering([made("cus_9"), made("cus_10")]).await;
     let account = NamedAccount { id: AccountId::parse("sub-1").unwrap(), proof: None, stack: None };
     for (key, id) in [("key-1", "cus_9"), ("key-2", "cus_10")] {
@@ -372,9 +381,9 @@ async fn a_customer_is_made_once_for_a_key() {
 
 #[tokio::test]
 async fn expiring_a_session_that_is_no_longer_open_is_no_error() {
-    let refused = || Answer::new(400, json!({ "error": { "type": "invalid_request_error" } }));
+    let refused = || StubAnswer::new(400, json!({ "error": { "type": "invalid_request_error" } }));
     for (status, expired) in [("complete", Some(false)), ("expired", Some(true)), ("open", None)] {
-        let session = Answer::new(200, json!({ "id": "cs_1", "status": status }));
+        let session = StubAnswer::new(200, json!({ "id": "cs_1", "status": status }));
         let stub = Stub::answering([refused(), session]).await;
         assert_eq!(api(&stub).expire_checkout("cs_1").await.ok(), expired, "{status}");
     }
@@ -383,7 +392,7 @@ async fn expiring_a_session_that_is_no_longer_open_is_no_error() {
 /// One that cannot be read may be of a payment under way.
 #[tokio::test]
 async fn of_recent_sessions_every_row_counts() {
-    let listed = |rows: Value| Answer::new(200, json!({ "data": rows, "has_more": true }));
+    let listed = |rows: Value| StubAnswer::new(200, json!({ "data": rows, "has_more": true }));
     let customer_deleted = json!({ "id": "cus_1", "deleted": true });
     let stub = Stub::answering([
         listed(json!([{ "id": "cs_2", "status": "complete", "subscription": null }])),
@@ -424,7 +433,7 @@ async fn a_failure_is_classified_tried_once_and_says_nothing_personal() {
         (200, r#"{"url": "https://stri"#.to_owned(), Class::Unavailable),
     ];
     for (status, body, class) in cases {
-        let stub = Stub::answering([Answer::new(status, body)]).await;
+        let stub = Stub::answering([StubAnswer::new(status, body)]).await;
         let failed =
             api(&stub).create_portal(&customer(), "https://example.com").await.unwrap_err();
         assert_eq!(failed.class, class, "{status}: {failed}");

@@ -8,7 +8,7 @@ fn mark(it: &mut Scene, stack: Option<&str>) {
 
 fn owner(it: &mut Scene, stack: Option<&str>) {
     plans(it)[2].settings.throttle = None;
-    let owner = |stack: &str| Owner { stack: stack.into(), plan: "pro".into() };
+    let owner = |stack: &str| StorefrontOwner { stack: stack.into(), plan: "pro".into() };
     plans(it)[2].owner = stack.map(owner);
 }
 

@@ -4,7 +4,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tollgate_core::ports::{Class, Stripe as _};
 use tollgate_events::CustomerId;
-use tollgate_standin::stub::{Answer, Stub};
+use tollgate_standin::stub::{Stub, StubAnswer};
 
 use super::*;
 use crate::adapters::stripe::StripeApi;
@@ -29,7 +29,7 @@ fn customer() -> CustomerId {
 
 #[tokio::test]
 async fn many_calls_have_one_connection() {
-    let stub = Stub::answering((0..20).map(|_| Answer::new(200, CUSTOMER))).await;
+    let stub = Stub::answering((0..20).map(|_| StubAnswer::new(200, CUSTOMER))).await;
     let api = api(&at(&stub.url));
     for _ in 0..10 {
         api.customer(&customer()).await.unwrap();
@@ -40,7 +40,8 @@ async fn many_calls_have_one_connection() {
 
 #[tokio::test]
 async fn a_refused_call_keeps_the_connection_too() {
-    let stub = Stub::answering([Answer::new(500, "<html>"), Answer::new(200, CUSTOMER)]).await;
+    let stub =
+        Stub::answering([StubAnswer::new(500, "<html>"), StubAnswer::new(200, CUSTOMER)]).await;
     let api = api(&at(&stub.url));
     api.customer(&customer()).await.unwrap();
     assert_eq!((stub.asked().len(), stub.connections()), (2, 1));
@@ -49,16 +50,17 @@ async fn a_refused_call_keeps_the_connection_too() {
 /// A read that failed for a moment is made again, twice; what was refused, and a write, is not.
 #[tokio::test]
 async fn a_read_that_may_do_better_is_tried_three_times() {
-    let failed = || Answer::new(503, "");
-    let stub = Stub::answering([failed(), failed(), Answer::new(200, CUSTOMER)]).await;
+    let failed = || StubAnswer::new(503, "");
+    let stub = Stub::answering([failed(), failed(), StubAnswer::new(200, CUSTOMER)]).await;
     api(&at(&stub.url)).customer(&customer()).await.unwrap();
-    let stub = Stub::answering([failed(), failed(), failed(), Answer::new(200, CUSTOMER)]).await;
+    let stub =
+        Stub::answering([failed(), failed(), failed(), StubAnswer::new(200, CUSTOMER)]).await;
     let error = api(&at(&stub.url)).customer(&customer()).await.unwrap_err();
     assert_eq!((error.class, stub.asked().len()), (Class::Unavailable, 3));
-    let stub = Stub::answering([Answer::new(429, ""), Answer::new(200, CUSTOMER)]).await;
+    let stub = Stub::answering([StubAnswer::new(429, ""), StubAnswer::new(200, CUSTOMER)]).await;
     let error = api(&at(&stub.url)).customer(&customer()).await.unwrap_err();
     assert_eq!((error.class, stub.asked().len()), (Class::Throttled { after: None }, 1));
-    let stub = Stub::answering([failed(), Answer::new(200, "{}")]).await;
+    let stub = Stub::answering([failed(), StubAnswer::new(200, "{}")]).await;
     let error = api(&at(&stub.url)).create_portal(&customer(), "https://a").await.unwrap_err();
     assert_eq!((error.class, stub.asked().len()), (Class::Unavailable, 1));
 }
@@ -96,7 +98,7 @@ async fn a_connection_that_was_closed_meanwhile_costs_no_call() {
 
 #[tokio::test]
 async fn stripe_is_believed_for_its_certificate() {
-    let answers = || [Answer::new(200, CUSTOMER), Answer::new(200, CUSTOMER)];
+    let answers = || [StubAnswer::new(200, CUSTOMER), StubAnswer::new(200, CUSTOMER)];
     let (stub, pem) = Stub::over_tls(answers()).await;
     let roots = vec![CertificateDer::from_pem_slice(pem.as_bytes()).unwrap()];
     let trusting = api(&StripeEndpoint { roots: Some(roots), ..at(&stub.url) });
@@ -125,7 +127,8 @@ async fn a_throttle_says_for_how_long_and_which_limit() {
         ("<html>Too Many Requests", Some("7"), seven),
     ];
     for (body, header, after) in cases {
-        let answer = Answer::new(429, body).header("stripe-rate-limited-reason", "endpoint-rate");
+        let answer =
+            StubAnswer::new(429, body).header("stripe-rate-limited-reason", "endpoint-rate");
         let answer = header.into_iter().fold(answer, |it, value| it.header("retry-after", value));
         let stub = Stub::answering([answer]).await;
         let failed = api(&at(&stub.url)).customer(&customer()).await.unwrap_err();
@@ -137,8 +140,8 @@ async fn a_throttle_says_for_how_long_and_which_limit() {
 #[tokio::test]
 async fn a_refusal_that_is_a_replay_says_so() {
     let error = r#"{"error": {"type": "invalid_request_error", "message": "No such price"}}"#;
-    let replay = Answer::new(400, error).header("idempotent-replayed", "true");
-    let stub = Stub::answering([Answer::new(400, error), replay]).await;
+    let replay = StubAnswer::new(400, error).header("idempotent-replayed", "true");
+    let stub = Stub::answering([StubAnswer::new(400, error), replay]).await;
     let api = api(&at(&stub.url));
     let first = api.customer(&customer()).await.unwrap_err();
     assert_eq!(first.detail, "HTTP 400: invalid_request_error: No such price");
@@ -155,14 +158,14 @@ async fn an_error_is_read_whatever_else_is_in_it() {
         r#"{"type": "card_error", "code": 17, "param": null, "source": [], "new": {}}"#,
     ];
     for error in errors {
-        let answer = Answer::new(402, format!(r#"{{"error": {error}, "other": null}}"#));
+        let answer = StubAnswer::new(402, format!(r#"{{"error": {error}, "other": null}}"#));
         let stub = Stub::answering([answer]).await;
         let failed = api(&at(&stub.url)).customer(&customer()).await.unwrap_err();
         assert_eq!(failed.class, Class::Invalid, "{failed}");
         assert!(failed.detail.starts_with("HTTP 402: card_error"), "{failed}");
     }
     for (status, page) in [(404, "<html>"), (403, r#"{"error": "no"}"#), (503, "")] {
-        let stub = Stub::answering([Answer::new(status, page)]).await;
+        let stub = Stub::answering([StubAnswer::new(status, page)]).await;
         let failed = api(&at(&stub.url)).customer(&customer()).await.unwrap_err();
         assert_eq!(failed.class, Class::Unavailable, "{failed}: nothing that Stripe says");
     }
@@ -170,7 +173,7 @@ async fn an_error_is_read_whatever_else_is_in_it() {
 
 #[tokio::test]
 async fn what_the_library_has_encoded_is_sent() {
-    let stub = Stub::answering([Answer::new(200, "{}"), Answer::new(200, "{}")]).await;
+    let stub = Stub::answering([StubAnswer::new(200, "{}"), StubAnswer::new(200, "{}")]).await;
     let client = Client::new(&key(), &at(&stub.url)).unwrap();
     let form = serde_json::json!({ "a": "b c" });
     let call = || RequestBuilder::new(StripeMethod::Post, "/customers").form(&form);
