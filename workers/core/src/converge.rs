@@ -309,7 +309,7 @@ impl<'a, P: Ports> Run<'a, P> {
         // The stack's item, once.
         self.note_where_it_belongs(&read.user).await?;
         let facts = self.facts(read).await?;
-        self.must_not_be_told_otherwise().await?;
+        self.must_not_be_lost().await?;
         // What the limits let through is committed.
         let (desired, lagging) = self.decide_within_limits(facts).await?;
         // Opens the account, keeps the intent of a key, and acts.
@@ -413,7 +413,7 @@ impl<'a, P: Ports> Run<'a, P> {
             self.is_between_plans() && !self.worker.catalog.may_be_disabled(&self.account);
         (self.claimed.found_open() && !goes_on)
             || self.account.intent.is_some()
-            || self.is_told_otherwise()
+            || self.ledger_seems_stale()
             || self.inbox.asks_for_a_look()
     }
 

@@ -280,8 +280,8 @@ impl<P: Ports> Worker<P> {
                 }
             }
             About::Dispute | About::FraudWarning | About::Refund => {
-                let stuck = self.ports.ledger().stuck_on(customer).await?;
-                let mut told = stuck.iter().filter_map(|event| event.record.envelope());
+                let unsettled = self.ports.ledger().unsettled_on(customer).await?;
+                let mut told = unsettled.iter().filter_map(|event| event.record.envelope());
                 Ok(told.any(|event| self.may_sell(event)))
             }
             About::Session | About::Invoice | About::Customer => Ok(false),
@@ -291,9 +291,9 @@ impl<P: Ports> Worker<P> {
     /// Whether an event that was not acted on tells of a subscription that may be ours: of one that
     /// names a closed account, nobody is linked to the customer. One of another deployment's, or of
     /// another product, is there too when it has failed too often.
-    fn may_sell(&self, stuck: &Envelope) -> bool {
-        let told = self.boundary().of_event(stuck, false);
-        stuck.about() == About::Subscription
+    fn may_sell(&self, unsettled: &Envelope) -> bool {
+        let told = self.boundary().of_event(unsettled, false);
+        unsettled.about() == About::Subscription
             && matches!(told, Told::Account(_) | Told::Sold | Told::Untold | Told::BrokenProof)
     }
 

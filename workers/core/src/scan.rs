@@ -21,7 +21,7 @@ const GAP: SignedDuration = SignedDuration::from_millis(100);
 /// What long work is at, in this order; accounts, subscriptions and users for each part of the
 /// accounts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Stage {
+pub enum ScanStage {
     /// API Gateway's keys.
     Keys,
     /// The keys on the catalog's usage plans.
@@ -42,7 +42,7 @@ pub enum Stage {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Progress<T> {
     /// So many more things were gone through: a page, mostly.
-    Through(Stage, usize),
+    Through(ScanStage, usize),
     /// Something came of it.
     Found(T),
 }
@@ -100,7 +100,7 @@ impl<'a, P: Ports, T> Scan<'a, P, T> {
         let Some(token) = at.turn() else { return Ok(None) };
         self.ports.clock().sleep(self.gap).await;
         let page = self.ports.api_gateway().all_keys(token.as_deref()).await?;
-        Ok(Some(self.through(Stage::Keys, at, page)))
+        Ok(Some(self.through(ScanStage::Keys, at, page)))
     }
 
     /// Every usage plan. There are few: nobody is told.
@@ -126,7 +126,7 @@ impl<'a, P: Ports, T> Scan<'a, P, T> {
         let Some(token) = at.turn() else { return Ok(None) };
         self.ports.clock().sleep(self.gap).await;
         let page = self.ports.api_gateway().keys_on(plan, token.as_deref()).await?;
-        Ok(Some(self.through(Stage::KeysOnPlans, at, page)))
+        Ok(Some(self.through(ScanStage::KeysOnPlans, at, page)))
     }
 
     /// The ledger's accounts, without a pause: nobody else needs its capacity.
@@ -136,7 +136,7 @@ impl<'a, P: Ports, T> Scan<'a, P, T> {
     pub async fn accounts(&mut self, at: &mut Pages) -> PortResult<Option<Page<Account>>> {
         let Some(token) = at.turn() else { return Ok(None) };
         let page = self.ports.ledger().accounts(token.as_deref()).await?;
-        Ok(Some(self.through(Stage::Accounts, at, page)))
+        Ok(Some(self.through(ScanStage::Accounts, at, page)))
     }
 
     /// Everybody's subscriptions, without those that are over and those on test clocks.
@@ -149,7 +149,7 @@ impl<'a, P: Ports, T> Scan<'a, P, T> {
     ) -> PortResult<Option<Page<Subscription>>> {
         let page = self.subscriptions_again(at).await?;
         if let Some(page) = &page {
-            (self.sink)(Progress::Through(Stage::Subscriptions, page.items.len()));
+            (self.sink)(Progress::Through(ScanStage::Subscriptions, page.items.len()));
         }
         Ok(page)
     }
@@ -179,7 +179,7 @@ impl<'a, P: Ports, T> Scan<'a, P, T> {
         let Some(token) = at.turn() else { return Ok(None) };
         self.pause().await;
         let page = self.ports.stripe().all_disputes(from, token.as_deref()).await?;
-        Ok(Some(self.through(Stage::Disputes, at, page)))
+        Ok(Some(self.through(ScanStage::Disputes, at, page)))
     }
 
     /// The pool's users.
@@ -190,7 +190,7 @@ impl<'a, P: Ports, T> Scan<'a, P, T> {
         let Some(token) = at.turn() else { return Ok(None) };
         self.pause().await;
         let page = self.ports.users().all_users(token.as_deref()).await?;
-        Ok(Some(self.through(Stage::Users, at, page)))
+        Ok(Some(self.through(ScanStage::Users, at, page)))
     }
 
     /// The pause before a call to Stripe or Cognito that is made for one of many.
@@ -198,7 +198,7 @@ impl<'a, P: Ports, T> Scan<'a, P, T> {
         self.ports.clock().sleep(GAP).await;
     }
 
-    fn through<I>(&mut self, stage: Stage, at: &mut Pages, page: Page<I>) -> Page<I> {
+    fn through<I>(&mut self, stage: ScanStage, at: &mut Pages, page: Page<I>) -> Page<I> {
         (self.sink)(Progress::Through(stage, page.items.len()));
         at.past(page)
     }

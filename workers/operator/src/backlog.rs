@@ -48,9 +48,9 @@ pub async fn backlog<L: Ledger>(ledger: &L, now: Timestamp) -> PortResult<Backlo
     }
     let mut at = Pages::start();
     while let Some(token) = at.turn() {
-        let stuck = at.past(ledger.stuck(token.as_deref()).await?);
-        backlog.unreadable.add(&stuck.unreadable);
-        for event in &stuck.items {
+        let unsettled = at.past(ledger.unsettled(token.as_deref()).await?);
+        backlog.unreadable.add(&unsettled.unreadable);
+        for event in &unsettled.items {
             match event.record.outcome {
                 Outcome::Waiting => backlog.waiting.add(event.first_at),
                 Outcome::Parked => backlog.parked.add(event.first_at),

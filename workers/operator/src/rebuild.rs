@@ -46,7 +46,7 @@ use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
 use tollgate_core::account::{Account, Known};
-use tollgate_core::accounts::{Accounts, Answer, Change, Claimed};
+use tollgate_core::accounts::{Accounts, Change, Claimed, CommitAnswer};
 use tollgate_core::binding::{Binding, Met};
 use tollgate_core::boundary::{Boundary, Marks};
 use tollgate_core::budget::Caller;

@@ -30,7 +30,7 @@ use tollgate_core::policy::NEW_KEY_MAY_HIDE;
 use tollgate_core::ports::{
     ApiGateway, Class, Clock, Ledger, PortError, PortResult, Ports, Queue, Service, Users,
 };
-use tollgate_core::scan::{Progress, ProgressSink, Stage};
+use tollgate_core::scan::{Progress, ProgressSink, ScanStage};
 use tollgate_core::sweep::{About, Drift, DriftReport, DriftSweep, Finding, Orphan, names};
 use tollgate_events::AccountId;
 
@@ -199,7 +199,7 @@ impl<P: Ports, Q: Queue> Reconcile<'_, P, Q> {
                     repaired.deleted.push(key);
                 }
             }
-            told(Progress::Through(SweepStage::Orphans, 1));
+            told(Progress::Through(ScanStage::Orphans, 1));
         }
         Ok(())
     }

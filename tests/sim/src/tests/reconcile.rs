@@ -8,7 +8,7 @@ use crate::world::World;
 use jiff::SignedDuration;
 use tollgate_core::account::{KeyId, MintIntent, Slot, Status};
 use tollgate_core::key_name::key_name;
-use tollgate_core::scan::{Progress, Stage};
+use tollgate_core::scan::{Progress, ScanStage};
 use tollgate_core::sweep::{ACCOUNTS_AT_ONCE, About, Drift, DriftReport, DriftSweep, Finding};
 use tollgate_events::AccountId;
 use tollgate_operator::{Excess, Reconcile, Repaired, TooMany, Word, excesses};
@@ -122,13 +122,13 @@ fn it_tells_how_far_it_is() {
     town.reconcile(async |it| it.repair(&Word::default(), &mut repaired, &mut told).await.unwrap());
     let report = repaired.report;
     let whole = [
-        (SweepStage::Keys, report.keys),
-        (SweepStage::KeysOnPlans, report.keys - 1),
-        (SweepStage::Accounts, report.accounts),
-        (SweepStage::Subscriptions, report.subscriptions),
-        (SweepStage::Disputes, report.disputes),
-        (SweepStage::Users, report.users),
-        (SweepStage::Orphans, 1),
+        (ScanStage::Keys, report.keys),
+        (ScanStage::KeysOnPlans, report.keys - 1),
+        (ScanStage::Accounts, report.accounts),
+        (ScanStage::Subscriptions, report.subscriptions),
+        (ScanStage::Disputes, report.disputes),
+        (ScanStage::Users, report.users),
+        (ScanStage::Orphans, 1),
     ];
     assert_eq!(through, whole.into());
 }

@@ -4,7 +4,7 @@
 //! work is told by whoever did it, at its end.
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use tollgate_core::scan::Stage;
+use tollgate_core::scan::ScanStage;
 
 use super::io::Io;
 
@@ -65,7 +65,7 @@ impl Drop for Progress {
 #[derive(Debug)]
 pub(super) struct Stages {
     bar: Progress,
-    now: Option<SweepStage>,
+    now: Option<ScanStage>,
     through: usize,
 }
 
@@ -76,7 +76,7 @@ impl Stages {
     }
 
     /// So many more things were gone through.
-    pub(super) fn through(&mut self, stage: SweepStage, number: usize) {
+    pub(super) fn through(&mut self, stage: ScanStage, number: usize) {
         if self.now.replace(stage) != Some(stage) {
             self.bar.turn_to(what(stage), None, 0);
             self.through = 0;
@@ -94,14 +94,14 @@ impl Stages {
     }
 }
 
-fn what(stage: SweepStage) -> &'static str {
+fn what(stage: ScanStage) -> &'static str {
     match stage {
-        SweepStage::Keys => "API Gateway: keys",
-        SweepStage::KeysOnPlans => "API Gateway: keys on usage plans",
-        SweepStage::Accounts => "ledger: accounts",
-        SweepStage::Subscriptions => "Stripe: subscriptions",
-        SweepStage::Disputes => "Stripe: disputes",
-        SweepStage::Users => "Cognito: users",
-        SweepStage::Orphans => "API Gateway: orphaned keys",
+        ScanStage::Keys => "API Gateway: keys",
+        ScanStage::KeysOnPlans => "API Gateway: keys on usage plans",
+        ScanStage::Accounts => "ledger: accounts",
+        ScanStage::Subscriptions => "Stripe: subscriptions",
+        ScanStage::Disputes => "Stripe: disputes",
+        ScanStage::Users => "Cognito: users",
+        ScanStage::Orphans => "API Gateway: orphaned keys",
     }
 }

@@ -7,7 +7,7 @@ use tollgate_events::{AccountId, CustomerId, Envelope, Source};
 
 use super::{Run, Stop};
 use crate::account::{Account, User};
-use crate::accounts::{Answer, Change};
+use crate::accounts::{Change, CommitAnswer};
 use crate::ledger::{CustomerLink, StepTaken};
 use crate::ports::{Ledger, PortResult, Ports};
 
@@ -34,7 +34,7 @@ impl<P: Ports> Run<'_, P> {
         let named = named.filter_map(customer);
         let new: BTreeSet<_> = named.filter(|customer| !linked(customer)).collect();
         for customer in joined {
-            self.join_stuck(&customer).await?;
+            self.join_unsettled(&customer).await?;
         }
         for customer in new {
             if self.account.user != User::Deleted {
@@ -96,26 +96,26 @@ impl<P: Ports> Run<'_, P> {
             ..Change::to(account, at)
         };
         match self.claimed.commit(change).await? {
-            Answer::Committed { .. } => {
+            CommitAnswer::Committed { .. } => {
                 self.account.access = access;
                 self.account.refund_told = true;
-                self.join_stuck(&customer).await?;
+                self.join_unsettled(&customer).await?;
             }
-            Answer::LinkTaken { owner, .. } => self.leave_to(&owner, &customer),
-            Answer::LinkReleased { customer } => self.leave_to_nobody(customer),
-            Answer::Lost(lost) => return Err(lost.into()),
+            CommitAnswer::LinkTaken { owner, .. } => self.leave_to(&owner, &customer),
+            CommitAnswer::LinkReleased { customer } => self.leave_to_nobody(customer),
+            CommitAnswer::Lost(lost) => return Err(lost.into()),
         }
         Ok(())
     }
 
     /// The waiting and parked events of a customer are settled along with this one.
-    pub(super) async fn join_stuck(&mut self, customer: &CustomerId) -> PortResult<()> {
-        let stuck = self.ledger().stuck_on(customer).await?;
+    pub(super) async fn join_unsettled(&mut self, customer: &CustomerId) -> PortResult<()> {
+        let unsettled = self.ledger().unsettled_on(customer).await?;
         // As many as one commit takes; the sweep sends the others again, or an operator does.
         let room = MOST_JOINED.saturating_sub(self.inbox.len());
-        let stuck = stuck.iter().filter_map(|it| it.record.envelope().cloned()).take(room);
-        let stuck: Vec<_> = stuck.collect();
-        self.inbox.join(&stuck);
+        let unsettled = unsettled.iter().filter_map(|it| it.record.envelope().cloned()).take(room);
+        let unsettled: Vec<_> = unsettled.collect();
+        self.inbox.join(&unsettled);
         Ok(())
     }
 }

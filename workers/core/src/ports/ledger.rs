@@ -150,13 +150,13 @@ pub trait Ledger: Send + Sync {
     ) -> impl Future<Output = PortResult<Option<StoredEvent>>> + Send;
 
     /// The waiting and parked events of a customer (index; may lag).
-    fn stuck_on(
+    fn unsettled_on(
         &self,
         customer: &CustomerId,
     ) -> impl Future<Output = PortResult<Vec<StoredEvent>>> + Send;
 
     /// All waiting and parked events, one page (index; may lag).
-    fn stuck(
+    fn unsettled(
         &self,
         page: Option<&str>,
     ) -> impl Future<Output = PortResult<Page<StoredEvent>>> + Send;

@@ -13,7 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 use tollgate_events::{CustomerId, DisputeId};
 
 use super::DriftReport;
-use super::compare::Seen;
+use super::compare::SeenAccount;
 use crate::account::DisputeMark;
 use crate::ports::{Class, PortResult, Ports, Stripe};
 use crate::scan::{Pages, Scan};
@@ -71,7 +71,7 @@ impl Disputes {
     pub(super) async fn give<P: Ports, T>(
         &self,
         (ports, scan): (&P, &Scan<'_, P, T>),
-        seen: &mut Seen,
+        seen: &mut SeenAccount,
         report: &mut DriftReport,
     ) -> PortResult<()> {
         if self.denied {

@@ -45,8 +45,8 @@ pub async fn sweep<L: Ledger, Q: Queue, C: Clock>(
     }
     let mut at = Pages::start();
     while let Some(token) = at.turn() {
-        let stuck = at.past(ledger.stuck(token.as_deref()).await?);
-        report.unreadable.add(&stuck.unreadable);
+        let unsettled = at.past(ledger.unsettled(token.as_deref()).await?);
+        report.unreadable.add(&unsettled.unreadable);
         let again: Vec<_> =
             unsettled.items.iter().filter_map(|event| waited(event, policy, now)).collect();
         queue.send_all(QueueName::Bulk, &again).await?;

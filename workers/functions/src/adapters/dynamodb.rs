@@ -39,7 +39,7 @@ use tollgate_events::{AccountId, CustomerId, EventRef};
 use self::items::Key;
 use self::json::Item;
 use self::pages::{Cursor, map_page};
-use self::table::{ACCOUNTS, DUE, Index, PK, SK, STUCK};
+use self::table::{ACCOUNTS, DUE, Index, PK, SK, UNSETTLED};
 use super::error::{Operation, readable};
 use super::system::SystemEntropy;
 

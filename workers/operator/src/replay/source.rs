@@ -132,10 +132,10 @@ impl<'a, L: Ledger, S: Stripe> EventSource<'a, L, S> {
         if self.selection.ids.is_empty() {
             let mut at = Pages::start();
             while let Some(token) = at.turn() {
-                let stuck = at.past(self.ledger.stuck(token.as_deref()).await?);
-                few.unreadable += stuck.unreadable.len();
-                few.looked_at += stuck.items.len() + stuck.unreadable.len();
-                let found = stuck.items.into_iter().map(Selected::recorded);
+                let unsettled = at.past(self.ledger.unsettled(token.as_deref()).await?);
+                few.unreadable += unsettled.unreadable.len();
+                few.looked_at += unsettled.items.len() + unsettled.unreadable.len();
+                let found = unsettled.items.into_iter().map(Selected::recorded);
                 let found = found.filter(|event| self.selection.takes(event));
                 names.extend(found.map(|event| (event.at, event.name())));
             }

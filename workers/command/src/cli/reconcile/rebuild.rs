@@ -6,7 +6,7 @@ use std::io::Result as IoResult;
 use serde_json::{Value, json};
 use tollgate_core::ledger::StackRecord;
 use tollgate_core::ports::{Clock, Ports, Queue};
-use tollgate_core::scan::{Progress, Stage};
+use tollgate_core::scan::{Progress, ScanStage};
 use tollgate_core::sweep::{ACCOUNTS_AT_ONCE, DriftSweep, Finding};
 use tollgate_events::AccountId;
 use tollgate_operator::{Doubted, OVERLAP, Rebuild, RebuildReport, Rebuilt, doubts};
@@ -181,7 +181,7 @@ async fn write<P: Ports>(
     let mut done = 0;
     let mut heard = |news| match news {
         // Users are read while accounts are written, and of those the end is known.
-        Progress::Through(SweepStage::Users, _) => {}
+        Progress::Through(ScanStage::Users, _) => {}
         Progress::Through(stage, number) => stages.through(stage, number),
         Progress::Found(rebuilt) => {
             noted.add(&rebuilt);

@@ -10,12 +10,16 @@ use crate::decide::stale::says_refused;
 use crate::key_name::key_owner;
 use crate::ports::{Class, Ledger, PortResult, Ports, Queue, Stripe, UserRecord};
 use crate::stripe::SubscriptionStatus;
-use crate::sweep::compare::{Comparison, Seen, compare};
+use crate::sweep::compare::{Comparison, SeenAccount, compare};
 use crate::sweep::keys::{ORPHANS_LISTED, names};
 use crate::sweep::{About, Drift, Orphan, SEVERAL_LISTED, wake, wake_customer};
 
 impl<P: Ports, Q: Queue> UnderWay<'_, P, Q> {
-    pub(super) async fn judge(&mut self, seen: Seen, user: Option<&UserRecord>) -> PortResult<()> {
+    pub(super) async fn judge(
+        &mut self,
+        seen: SeenAccount,
+        user: Option<&UserRecord>,
+    ) -> PortResult<()> {
         let now = self.now();
         let id = seen.account.id.clone();
         let finding = self.compare_with_evidence(seen, user, now).await?;
@@ -52,7 +56,7 @@ impl<P: Ports, Q: Queue> UnderWay<'_, P, Q> {
     /// is not listed, that one is read by itself, as a worker would.
     async fn compare_with_evidence(
         &self,
-        mut seen: Seen,
+        mut seen: SeenAccount,
         user: Option<&UserRecord>,
         now: Timestamp,
     ) -> PortResult<Comparison> {

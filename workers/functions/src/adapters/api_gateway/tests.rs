@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 
 use jiff::SignedDuration;
 use serde_json::json;
-use tollgate_standin::stub::{Answer, Stub};
+use tollgate_standin::stub::{Stub, StubAnswer};
 
 use super::*;
 use crate::adapters::stubbed;
@@ -23,16 +23,22 @@ fn plan() -> UsagePlanId {
     UsagePlanId::parse("p1").unwrap()
 }
 
-fn refused(status: u16, code: &'static str) -> Answer {
-    Answer::new(status, json!({ "message": "no" })).header("x-amzn-errortype", code)
+fn refused(status: u16, code: &'static str) -> StubAnswer {
+    StubAnswer::new(status, json!({ "message": "no" })).header("x-amzn-errortype", code)
 }
 
 #[tokio::test]
 async fn keys_of_an_account_are_read_to_the_end_and_compared_again() {
     let key = |id: &str, customer: &str| json!({ "id": id, "customerId": customer, "value": "v", "enabled": true });
     let stub = Stub::answering([
-        Answer::new(200, json!({ "item": [key("k1", "a"), key("k2", "b")], "position": "next" })),
-        Answer::new(200, json!({ "item": [key("k3", "a"), { "id": "k4", "name": "by hand" }] })),
+        StubAnswer::new(
+            200,
+            json!({ "item": [key("k1", "a"), key("k2", "b")], "position": "next" }),
+        ),
+        StubAnswer::new(
+            200,
+            json!({ "item": [key("k3", "a"), { "id": "k4", "name": "by hand" }] }),
+        ),
     ])
     .await;
     let keys = plane(&stub).keys_of(&account("a")).await.unwrap();
@@ -46,8 +52,8 @@ async fn keys_of_an_account_are_read_to_the_end_and_compared_again() {
 #[tokio::test]
 async fn a_key_goes_out_enabled_and_its_value_into_no_error() {
     let stub = Stub::answering([
-        Answer::new(201, json!({ "id": "k1" })),
-        Answer::new(409, json!({ "message": "the value minted-value exists" }))
+        StubAnswer::new(201, json!({ "id": "k1" })),
+        StubAnswer::new(409, json!({ "message": "the value minted-value exists" }))
             .header("x-amzn-errortype", "ConflictException"),
     ])
     .await;
@@ -82,7 +88,7 @@ async fn refusals_keep_their_meaning() {
         (refused(401, "UnauthorizedException"), Class::Denied),
         (refused(403, "AccessDeniedException"), Class::Denied),
         (refused(503, "ServiceUnavailableException"), Class::Unavailable),
-        (Answer::new(500, "oops"), Class::Unavailable),
+        (StubAnswer::new(500, "oops"), Class::Unavailable),
     ];
     for (answer, class) in cases {
         let stub = Stub::answering([answer]).await;
@@ -101,7 +107,7 @@ async fn an_unknown_key_is_none() {
 #[tokio::test]
 async fn usage_is_all_days_used_and_the_last_one_left() {
     let days = json!({ "values": { "k1": [[10, 90], [0, 90], [5, 85]] } });
-    let stub = Stub::answering([Answer::new(200, days), Answer::new(200, json!({}))]).await;
+    let stub = Stub::answering([StubAnswer::new(200, days), StubAnswer::new(200, json!({}))]).await;
     let plane = plane(&stub);
     let usage = plane.usage(&plan(), &key(), "2026-11-01", "2026-11-30").await.unwrap();
     assert_eq!(usage, Some(Usage { used: 15, remaining: 85 }));
@@ -112,8 +118,8 @@ async fn usage_is_all_days_used_and_the_last_one_left() {
 #[tokio::test]
 async fn plans_of_a_key_are_read_to_the_end() {
     let stub = Stub::answering([
-        Answer::new(200, json!({ "item": [{ "id": "p1" }], "position": "next" })),
-        Answer::new(
+        StubAnswer::new(200, json!({ "item": [{ "id": "p1" }], "position": "next" })),
+        StubAnswer::new(
             200,
             json!({ "item": [{ "id": "p2", "apiStages": [{ "apiId": "a1", "stage": "prod" }] }] }),
         ),
@@ -129,7 +135,7 @@ async fn plans_of_a_key_are_read_to_the_end() {
 async fn a_key_without_a_usable_id_is_left_out_of_listings_and_missed_by_its_account() {
     let keys = || {
         let odd = json!({ "id": "", "customerId": "a", "enabled": true });
-        Answer::new(200, json!({ "item": [{ "id": "k1", "customerId": "b" }, odd] }))
+        StubAnswer::new(200, json!({ "item": [{ "id": "k1", "customerId": "b" }, odd] }))
     };
     let stub = Stub::answering([keys(), keys(), keys(), keys()]).await;
     let plane = plane(&stub);

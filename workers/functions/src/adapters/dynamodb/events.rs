@@ -14,7 +14,7 @@ use super::items::{
     text_of,
 };
 use super::json::{Item, from_attribute, to_attribute};
-use super::table::{EXPIRES_AT, RECENT, RECENT_SHARDS, STUCK};
+use super::table::{EXPIRES_AT, RECENT, RECENT_SHARDS, UNSETTLED};
 
 /// All records of one event in one batch: a transaction may touch an item only once.
 #[derive(Debug)]
@@ -61,7 +61,7 @@ impl<'a> Upsert<'a> {
     }
 
     /// The update: what was first stays, an account once known is not forgotten, the rest
-    /// is as it was handled last. A stuck record has no end, whatever the retention: it
+    /// is as it was handled last. An unsettled record has no end, whatever the retention: it
     /// waits for a person.
     pub(crate) fn update(&self, retention: Option<SignedDuration>) -> Update {
         let (record, mut update) = (self.last, Update::default());
@@ -83,14 +83,14 @@ impl<'a> Upsert<'a> {
             RecordBody::Envelope(envelope) => {
                 update.set("envelope", to_attribute(Value::Object(object(envelope))));
                 update.remove("unreadable");
-                update.put(STUCK.hash, record.stuck_on().map(text));
+                update.put(UNSETTLED.hash, record.unsettled_on().map(text));
             }
             // An envelope that is there stays, and by whom it is found.
             RecordBody::Unreadable(kept) => {
                 update.set("unreadable", text(kept));
-                match record.stuck_on() {
-                    Some(on) => update.set_first(STUCK.hash, text(on)),
-                    None => update.remove(STUCK.hash),
+                match record.unsettled_on() {
+                    Some(on) => update.set_first(UNSETTLED.hash, text(on)),
+                    None => update.remove(UNSETTLED.hash),
                 }
             }
         }
@@ -109,10 +109,10 @@ impl<'a> Upsert<'a> {
 pub(crate) fn unless_settled(update: &mut Update, since: Timestamp) -> String {
     let (outcome, at) = (update.name("outcome"), update.name("at"));
     let since = update.value("since", instant(since));
-    let stuck = [Outcome::Waiting, Outcome::Parked]
+    let unsettled = [Outcome::Waiting, Outcome::Parked]
         .map(|it| update.value(it.as_str(), text(it.as_str())))
         .join(", ");
-    format!("attribute_not_exists({outcome}) OR {outcome} IN ({stuck}) OR {at} < {since}")
+    format!("attribute_not_exists({outcome}) OR {outcome} IN ({unsettled}) OR {at} < {since}")
 }
 
 fn recent_shard(record: &EventRecord) -> AttributeValue {

@@ -22,8 +22,8 @@ pub fn read_page<T>(
     let id = |raw: &&str| Object::read(raw)?.text("id");
     let (mut page, mut rows) = (Page::whole(Vec::new(), None), rows);
     if goes_on {
-        let stuck = || operation.error(Class::Invalid, "no row of a page that goes on has an id");
-        let last = rows.iter().rposition(|raw| id(raw).is_some()).ok_or_else(stuck)?;
+        let no_end = || operation.error(Class::Invalid, "no row of a page that goes on has an id");
+        let last = rows.iter().rposition(|raw| id(raw).is_some()).ok_or_else(no_end)?;
         rows = &rows[..=last];
         page.next = rows.last().and_then(id);
     }
