@@ -1,6 +1,6 @@
 //! Deterministic simulation of Tollgate and its oracle.
 //!
-//! One seed is one life of a small business: users sign up, pay, stop paying and go,
+//! One seed is some months of a small business: users sign up, pay, stop paying and go,
 //! while calls fail, answers are lost, events come late, twice and out of order, and
 //! workers are killed where they wait. Then it is calm: nothing fails any more, everything comes
 //! to rest, and the [`oracle`] compares the world with what Stripe and Cognito entitle

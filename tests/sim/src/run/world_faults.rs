@@ -1,5 +1,5 @@
-//! Faults of the world, besides those of calls and tasks: the queue, indexes, quotas, replays in the
-//! middle of it all; and, where a run is lossy, events that are lost and edits by hand.
+//! Faults of the world, besides those of calls and tasks: the queue, indexes, quotas, replays in
+//! the middle of it all; and, where a run is lossy, events that are lost and edits by hand.
 
 use jiff::{SignedDuration, Timestamp};
 use rand::RngExt;
