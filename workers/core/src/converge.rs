@@ -309,7 +309,7 @@ impl<'a, P: Ports> Run<'a, P> {
         // The stack's item, once.
         self.note_where_it_belongs(&read.user).await?;
         let facts = self.facts(read).await?;
-        self.must_not_be_lost().await?;
+        self.word_must_be_remembered().await?;
         // What the limits let through is committed.
         let (desired, lagging) = self.decide_within_limits(facts).await?;
         // Opens the account, keeps the intent of a key, and acts.

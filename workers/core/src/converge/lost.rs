@@ -43,7 +43,7 @@ impl<P: Ports> Run<'_, P> {
     /// Stops where the ledger knows nothing of an account whose user was told something: that they are
     /// held, or closed, which somebody has decided; or, though they sign up, of a plan that they have
     /// a key for.
-    pub(super) async fn must_not_be_lost(&mut self) -> Result<(), Stop> {
+    pub(super) async fn word_must_be_remembered(&mut self) -> Result<(), Stop> {
         let read = self.attributes_read.as_ref().filter(|_| self.evidence.is_meant);
         let word = read.and_then(|read| read.plan.as_deref());
         // A worker may not have lived to write down what it wrote.

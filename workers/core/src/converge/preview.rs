@@ -177,7 +177,7 @@ impl<P: Ports> Run<'_, P> {
         let read = self.read().await?;
         must_be_nobody_else(&read.namesakes)?;
         let facts = self.facts(read).await?;
-        self.must_not_be_lost().await?;
+        self.word_must_be_remembered().await?;
         Ok(self.decide_within_limits(facts).await?.0)
     }
 
