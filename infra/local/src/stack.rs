@@ -14,10 +14,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use aws_config::SdkConfig;
 use aws_config::retry::RetryConfig;
-use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_lambda_events::sqs::SqsEvent;
-use aws_sdk_sqs::config::{Credentials, SharedCredentialsProvider};
 use aws_sdk_sqs::types::MessageSystemAttributeName;
 use axum::Router;
 use axum::extract::Request;
@@ -27,6 +26,7 @@ use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tollgate_core::sweep::DriftReport;
+use tollgate_functions::adapters::clients::made_up;
 use tollgate_functions::adapters::dynamodb::DynamoLedger;
 use tollgate_functions::adapters::dynamodb::table::create_table;
 use tollgate_functions::handlers::{self, sweep::Swept};
@@ -495,14 +495,8 @@ fn register_webhook(world: &World, urls: &Urls) -> String {
 const VISITOR: &str = "visitor";
 
 fn sdk(endpoint: &str, caller: &str) -> SdkConfig {
-    let credentials = Credentials::new(caller, "local", None, None, "local");
-    SdkConfig::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(Region::new("us-east-1"))
-        .credentials_provider(SharedCredentialsProvider::new(credentials))
-        .retry_config(RetryConfig::standard().with_initial_backoff(BACKOFF))
-        .endpoint_url(endpoint)
-        .build()
+    let retries = RetryConfig::standard().with_initial_backoff(BACKOFF);
+    made_up(endpoint, caller).into_builder().retry_config(retries).build()
 }
 
 /// Serves it, for the pages of any website too: a seller develops one on another port.

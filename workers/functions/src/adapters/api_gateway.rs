@@ -331,7 +331,7 @@ mod tests {
     use tollgate_standin::stub::{Answer, Stub};
 
     use super::*;
-    use crate::adapters::stubbed;
+    use crate::adapters::clients::stubbed;
 
     fn plane(stub: &Stub) -> ControlPlane {
         ControlPlane::new(Client::new(&stubbed(&stub.url)))
