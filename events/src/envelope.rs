@@ -243,8 +243,8 @@ pub enum EnvelopeError {
 
 impl Envelope {
     /// What just came, with only what every event has; it happened now unless the
-    /// caller says otherwise.
-    pub(crate) fn received(
+    /// caller says otherwise. Times are whole seconds.
+    pub fn received(
         source: Source,
         via: Via,
         id: EventId,

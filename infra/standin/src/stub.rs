@@ -12,11 +12,9 @@ use axum::extract::State;
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::serve::{Listener, ListenerExt};
-use tokio::net::{TcpListener, TcpStream};
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::ServerConfig;
-use tokio_rustls::rustls::crypto::aws_lc_rs::default_provider;
-use tokio_rustls::server::TlsStream;
+use tokio::net::TcpListener;
+
+use crate::tls::Tls;
 
 /// One request, as it came.
 #[derive(Debug, Clone)]
@@ -82,8 +80,8 @@ impl Stub {
     /// # Panics
     /// Where no port is free.
     pub async fn over_tls(answers: impl IntoIterator<Item = StubAnswer>) -> (Self, String) {
-        let (listener, pem) = Tls::bind().await;
-        let url = format!("https://{}", listener.tcp.local_addr().unwrap());
+        let listener = Tls::bind("127.0.0.1").await;
+        let (url, pem) = (listener.url(), listener.pem.clone());
         (Self::serve(listener, url, answers), pem)
     }
 
@@ -140,43 +138,4 @@ async fn answer(
         response.headers_mut().insert(name, value.parse().unwrap());
     }
     response
-}
-
-struct Tls {
-    tcp: TcpListener,
-    acceptor: TlsAcceptor,
-}
-
-impl Tls {
-    async fn bind() -> (Self, String) {
-        let rcgen::CertifiedKey { cert, signing_key } =
-            rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
-        let config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(vec![cert.der().clone()], signing_key.into())
-            .unwrap();
-        let tcp = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        (Self { tcp, acceptor: TlsAcceptor::from(Arc::new(config)) }, cert.pem())
-    }
-}
-
-impl Listener for Tls {
-    type Io = TlsStream<TcpStream>;
-    type Addr = std::net::SocketAddr;
-
-    /// Who does not finish the handshake is not served.
-    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
-        loop {
-            let (stream, address) = Listener::accept(&mut self.tcp).await;
-            if let Ok(stream) = self.acceptor.accept(stream).await {
-                return (stream, address);
-            }
-        }
-    }
-
-    fn local_addr(&self) -> std::io::Result<Self::Addr> {
-        self.tcp.local_addr()
-    }
 }

@@ -9,5 +9,6 @@ pub mod usage_plans;
 #[cfg(test)]
 pub(crate) fn stubbed(url: &str) -> aws_config::SdkConfig {
     let retries = aws_config::retry::RetryConfig::disabled();
-    crate::cli::made_up(url).into_builder().retry_config(retries).build()
+    let stub = tollgate_functions::adapters::clients::made_up(url, "test");
+    stub.into_builder().retry_config(retries).build()
 }

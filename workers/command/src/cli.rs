@@ -46,8 +46,6 @@ pub use self::context::{Context, Surroundings, Target};
 pub use self::exit::{Exit, Failure};
 pub use self::io::{Colour, Io};
 pub use self::local::Local;
-#[cfg(test)]
-pub(crate) use self::local::made_up;
 pub use self::settings::{Setting, StackSettings};
 use self::text::Visible;
 

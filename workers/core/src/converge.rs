@@ -1,8 +1,8 @@
 //! Convergence: brings one account to where its facts say it should be.
 //!
 //! # Expected flow
-//! 1. **Claim**: one conditional write raises the account's epoch, opens it and takes
-//!    a lease; it replaces the read.
+//! 1. **Claim**: one conditional write raises the account's epoch and takes a lease; it replaces
+//!    the read. The first step opens the account, not the claim.
 //! 2. **Link**: a customer that is new to the account is linked, in a commit of its own,
 //!    before any fact is read; not one whom an operator has released.
 //!    Of an account that the ledger has never decided anything about, API Gateway is asked for

@@ -1,17 +1,16 @@
 //! Each function's binary, as Lambda runs it: a process that asks a Runtime API for
 //! events, finds its services through `AWS_ENDPOINT_URL`, and answers.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 
 use axum::body::Bytes;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -20,55 +19,28 @@ use tokio::sync::mpsc;
 use tollgate_core::ports::Clock;
 use tollgate_events::stripe::{self, SigningSecret};
 use tollgate_functions::adapters::system::SystemClock;
+use tollgate_standin::lambda::{self, Event};
 
-/// A stub of Lambda's Runtime API and of the AWS services behind it.
-#[derive(Clone)]
-struct Lambda {
-    events: Arc<Mutex<VecDeque<Value>>>,
-    answers: mpsc::UnboundedSender<(String, Value)>,
+/// What the services behind the function were asked.
+#[derive(Clone, Default)]
+struct Services {
     calls: Arc<Mutex<Vec<String>>>,
     /// What came as bearer: Stripe's key.
     bearers: Arc<Mutex<BTreeSet<String>>>,
 }
 
-async fn next(State(lambda): State<Lambda>) -> Response {
-    let event = lambda.events.lock().unwrap().pop_front();
-    match event {
-        Some(event) => {
-            let headers = [
-                ("lambda-runtime-aws-request-id", "request-1"),
-                ("lambda-runtime-deadline-ms", "4102444800000"),
-                ("lambda-runtime-invoked-function-arn", "arn:aws:lambda:us-east-1:0:function:f"),
-            ];
-            (headers, Json(event)).into_response()
-        }
-        // No more events: the function waits, until it is stopped.
-        None => std::future::pending().await,
-    }
-}
-
-async fn answer(
-    State(lambda): State<Lambda>,
-    Path((_request, kind)): Path<(String, String)>,
-    body: Bytes,
-) -> StatusCode {
-    let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
-    lambda.answers.send((kind, body)).unwrap();
-    StatusCode::ACCEPTED
-}
-
 /// Takes a message, and has no item, key, user or subscription: all that these events need.
 async fn service(
-    State(lambda): State<Lambda>,
+    State(services): State<Services>,
     uri: Uri,
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
     let target = headers.get("x-amz-target").map_or(uri.path(), |value| value.to_str().unwrap());
-    lambda.calls.lock().unwrap().push(target.to_owned());
+    services.calls.lock().unwrap().push(target.to_owned());
     let authorization = headers.get("authorization").map_or("", |value| value.to_str().unwrap());
     let bearer = authorization.strip_prefix("Bearer ");
-    lambda.bearers.lock().unwrap().extend(bearer.map(str::to_owned));
+    services.bearers.lock().unwrap().extend(bearer.map(str::to_owned));
     if target == "secretsmanager.GetSecretValue" {
         return secret(&body);
     }
@@ -136,13 +108,14 @@ async fn run(binary: &str, event: Value) -> (String, Value, Vec<String>) {
 /// The same with other settings. A function that ends before it answers has no answer.
 async fn run_with(binary: &str, event: Value, settings: &[(&str, &str)]) -> Ran {
     let (answers, mut answered) = mpsc::unbounded_channel();
-    let events = Arc::new(Mutex::new(VecDeque::from([event])));
-    let lambda = Lambda { events, answers, calls: Arc::default(), bearers: Arc::default() };
-    let routes = Router::new()
-        .route("/2018-06-01/runtime/invocation/next", get(next))
-        .route("/2018-06-01/runtime/invocation/{request}/{kind}", post(answer))
-        .fallback(service)
-        .with_state(lambda.clone());
+    let (offered, services) = (Event::default(), Services::default());
+    offered.offer(event);
+    let answer = move |kind, body: Bytes| {
+        let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
+        answers.send((kind, body)).unwrap();
+    };
+    let routes = Router::new().fallback(service).with_state(services.clone());
+    let routes = lambda::router(offered, answer).merge(routes);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let server = tokio::spawn(async move { axum::serve(listener, routes).await.unwrap() });
@@ -159,8 +132,8 @@ async fn run_with(binary: &str, event: Value, settings: &[(&str, &str)]) -> Ran 
     server.abort();
     let output = std::fs::read_to_string(&written).unwrap();
     std::fs::remove_file(&written).unwrap();
-    let calls = lambda.calls.lock().unwrap().clone();
-    let bearers = lambda.bearers.lock().unwrap().clone();
+    let calls = services.calls.lock().unwrap().clone();
+    let bearers = services.bearers.lock().unwrap().clone();
     Ran { kind, answer, calls, bearers, output }
 }
 

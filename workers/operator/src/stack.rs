@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use tollgate_core::binding::InUse;
 use tollgate_core::ledger::{EventRecord, Outcome, StackRecord};
 use tollgate_core::ports::{Class, Clock, Entropy, Ledger, PortError, PortResult, Service};
-use tollgate_events::{ENVELOPE_VERSION, Envelope, EventId, EventRef, Source, Subject, Via};
+use tollgate_events::{Envelope, EventId, EventRef, Source, Subject, Via};
 
 use super::acts::{joined, said};
 
@@ -120,20 +120,7 @@ impl<L: Ledger, C: Clock, E: Entropy> OperateStack<'_, L, C, E> {
     /// It is about no account, and wakes nobody.
     fn event(&self, act: &StackAct, now: Timestamp) -> Envelope {
         let id = format!("op_{}", self.entropy.hex());
-        Envelope {
-            v: ENVELOPE_VERSION,
-            source: Source::Operator,
-            id: EventId::parse(id).expect("it is letters and digits"),
-            kind: act.kind().to_owned(),
-            subject: Subject::default(),
-            object: None,
-            occurred_at: now,
-            received_at: now,
-            livemode: None,
-            connect_account: None,
-            via: Via::Operator,
-            run: None,
-            hint: None,
-        }
+        let id = EventId::parse(id).expect("it is letters and digits");
+        Envelope::received(Source::Operator, Via::Operator, id, act.kind(), Subject::default(), now)
     }
 }

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use aws_config::SdkConfig;
 use aws_config::retry::RetryConfig;
-use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_sdk_sqs::config::{Credentials, SharedCredentialsProvider};
+use tollgate_functions::adapters::clients::made_up;
 use tollgate_standin::stripe::NewEndpoint;
 use tollgate_standin::world::{BULK_QUEUE, EVENTS_QUEUE, POOL_ID, World};
 
@@ -69,12 +69,6 @@ pub(super) fn register_webhook(world: &World, urls: &Urls) -> String {
 }
 
 pub(super) fn sdk(endpoint: &str, caller: &str) -> SdkConfig {
-    let credentials = Credentials::new(caller, "local", None, None, "local");
-    SdkConfig::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(Region::new("us-east-1"))
-        .credentials_provider(SharedCredentialsProvider::new(credentials))
-        .retry_config(RetryConfig::standard().with_initial_backoff(BACKOFF))
-        .endpoint_url(endpoint)
-        .build()
+    let retries = RetryConfig::standard().with_initial_backoff(BACKOFF);
+    made_up(endpoint, caller).into_builder().retry_config(retries).build()
 }

@@ -1,8 +1,9 @@
 //! Webhook endpoints and what is sent to them.
 //!
 //! Each attempt is signed afresh. What is not answered with 2xx is tried again with
-//! growing pauses for three days; a redirect is a failure. The caller decides when,
-//! in which order and how often deliveries go out, for Stripe promises none of that.
+//! growing pauses, in live mode for three days, in a sandbox three times within some hours; a
+//! redirect is a failure. The caller decides when, in which order and how often deliveries go
+//! out, for Stripe promises none of that.
 //! <https://docs.stripe.com/webhooks#behaviors>, <https://docs.stripe.com/webhooks#verify-manually>
 
 use hmac::{Hmac, KeyInit, Mac};
@@ -17,12 +18,24 @@ use super::model::{Attempts, Endpoint, Metadata};
 use super::objects::API_VERSION;
 use super::state::Stripe;
 
-/// How long Stripe tries. <https://docs.stripe.com/webhooks#retries>
+/// How long Stripe tries in live mode. <https://docs.stripe.com/webhooks#retries>
 pub const RETRY_FOR: SignedDuration = SignedDuration::from_hours(72);
 
 /// The pauses after each failed attempt, in minutes; the last repeats. Stripe publishes
 /// only "up to three days with an exponential back off"; these are of that kind.
 const PAUSES: [i64; 7] = [5, 30, 120, 240, 480, 960, 1440];
+
+/// The same in a sandbox, where there are no more: "three times over the course of a few hours".
+const SANDBOX_PAUSES: [i64; 3] = [5, 60, 180];
+
+/// When a delivery is tried again after its `made`th attempt, which has failed now.
+fn next_attempt(as_live: bool, made: u32, created: Timestamp, now: Timestamp) -> Option<Timestamp> {
+    let failed = made as usize - 1;
+    let pause =
+        if as_live { PAUSES[failed.min(PAUSES.len() - 1)] } else { *SANDBOX_PAUSES.get(failed)? };
+    let next = now + SignedDuration::from_mins(pause);
+    (!as_live || next <= created + RETRY_FOR).then_some(next)
+}
 
 /// A webhook endpoint to be registered.
 #[derive(Debug, Clone)]
@@ -284,7 +297,7 @@ impl Stripe {
     }
 
     /// Books the answer to a delivery. Without success it is due again after a pause,
-    /// until three days have passed since the event.
+    /// as long as Stripe tries in this mode.
     pub fn settle(&mut self, delivery: &Delivery, answer: DeliveryAnswer) {
         let now = self.now;
         let Some(event) = self.events.get_mut(&delivery.event) else { return };
@@ -299,10 +312,9 @@ impl Stripe {
         if attempts.succeeded {
             return;
         }
-        let pause = PAUSES[(attempts.made as usize - 1).min(PAUSES.len() - 1)];
-        let next = now + SignedDuration::from_mins(pause);
-        if next <= created + RETRY_FOR {
-            attempts.next = Some(next);
+        let as_live = self.settings.livemode || self.settings.sends_again_as_live;
+        attempts.next = next_attempt(as_live, attempts.made, created, now);
+        if let Some(next) = attempts.next {
             self.outbox.insert((next, number, delivery.endpoint.clone()));
         }
     }

@@ -2,9 +2,7 @@ use jiff::{SignedDuration, Timestamp};
 use tollgate_core::account::{Account, Reason};
 use tollgate_core::ledger::{Claim, Commit, Entry, EventRecord, Outcome};
 use tollgate_core::ports::{Class, Ledger};
-use tollgate_events::{
-    AccountId, CustomerId, ENVELOPE_VERSION, Envelope, EventId, EventRef, Source, Subject, Via,
-};
+use tollgate_events::{AccountId, CustomerId, Envelope, EventId, EventRef, Source, Subject, Via};
 
 use super::MemoryLedger;
 use crate::executor::block_on;
@@ -57,21 +55,14 @@ fn entry(version: u64) -> Entry {
 }
 
 fn event(event_id: &str, subject: Subject, outcome: Outcome, second: i64) -> EventRecord {
-    let envelope = Envelope {
-        v: ENVELOPE_VERSION,
-        source: Source::Stripe,
-        id: EventId::parse(event_id).unwrap(),
-        kind: "invoice.paid".into(),
+    let envelope = Envelope::received(
+        Source::Stripe,
+        Via::Webhook,
+        EventId::parse(event_id).unwrap(),
+        "invoice.paid",
         subject,
-        object: None,
-        occurred_at: at(second),
-        received_at: at(second),
-        livemode: None,
-        connect_account: None,
-        via: Via::Webhook,
-        run: None,
-        hint: None,
-    };
+        at(second),
+    );
     EventRecord::of(envelope, outcome, at(second))
 }
 

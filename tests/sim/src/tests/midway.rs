@@ -10,18 +10,11 @@ use tollgate_operator::Act;
 use tollgate_standin::world::EVENTS_QUEUE;
 
 use super::rebuild::operators_act as operate;
-use super::restored::rest;
+use super::restored::{ann_on, rest};
 use crate::executor::block_on;
 use crate::scene::Scene;
 
 const LEASE: SignedDuration = SignedDuration::from_secs(30);
-
-fn ann(plan: &str) -> (Scene, AccountId) {
-    let scene = Scene::default();
-    let (ann, _) = scene.payer("ann", plan);
-    rest(&scene);
-    (scene, ann)
-}
 
 fn keys_of(scene: &Scene, account: &AccountId) -> usize {
     scene.world.api_gateway.scene(|model, _| {
@@ -42,7 +35,7 @@ fn stays(scene: &Scene, comes: impl FnOnce()) {
 /// Whoever finds what a dead worker has claimed judges like everybody, unless it has begun something.
 #[test]
 fn a_worker_that_has_died_before_its_first_step_excuses_nothing() {
-    let (scene, ann) = ann("pro");
+    let (scene, ann, _) = ann_on("pro");
     let backup = scene.world.ledger.back_up();
     operate(&scene, &ann, Act::Hold);
     rest(&scene);
@@ -62,7 +55,7 @@ fn a_worker_that_has_died_before_its_first_step_excuses_nothing() {
 /// newer.
 #[test]
 fn a_release_that_the_ledger_has_forgotten_releases_nobody() {
-    let (scene, ann) = ann("pro");
+    let (scene, ann, _) = ann_on("pro");
     let backup = scene.world.ledger.back_up();
     operate(&scene, &ann, Act::Release);
     operate(&scene, &ann, Act::Hold);
@@ -79,7 +72,7 @@ fn a_release_that_the_ledger_has_forgotten_releases_nobody() {
 #[test]
 fn a_sign_up_that_comes_again_makes_no_second_key() {
     for (is_told, again) in [(true, false), (true, true), (false, true)] {
-        let (scene, _) = ann("pro");
+        let (scene, _, _) = ann_on("pro");
         let backup = scene.world.ledger.back_up();
         let ben = scene.world.cognito.sign_up_confirmed("ben", "ben@example.com").unwrap();
         scene.come_to_rest();
@@ -108,7 +101,7 @@ fn a_sign_up_that_comes_again_makes_no_second_key() {
 /// Closed since, and gone since, and nobody told: what Cognito does not show gets no key.
 #[test]
 fn nothing_is_made_for_whom_cognito_does_not_show() {
-    let (scene, ann) = ann("pro");
+    let (scene, ann, _) = ann_on("pro");
     let backup = scene.world.ledger.back_up();
     operate(&scene, &ann, Act::Close);
     rest(&scene);

@@ -27,8 +27,13 @@ fn plan(id: &str) -> PlanId {
 
 /// Ann pays for pro, and has since yesterday; a backup is made in a moment.
 fn ann() -> (Scene, AccountId, Bought) {
+    ann_on("pro")
+}
+
+/// The same on another plan.
+pub(super) fn ann_on(plan: &str) -> (Scene, AccountId, Bought) {
     let scene = Scene::default();
-    let (ann, bought) = scene.payer("ann", "pro");
+    let (ann, bought) = scene.payer("ann", plan);
     rest(&scene);
     (scene, ann, bought)
 }

@@ -9,8 +9,7 @@ use tollgate_core::converge::Worker;
 use tollgate_core::ports::Ports;
 use tollgate_core::sweep::sweep;
 use tollgate_events::{
-    AccountId, CustomerId, ENVELOPE_VERSION, Envelope, EventId, Hint, PriceId, Source, Subject,
-    Via, cognito,
+    AccountId, CustomerId, Envelope, EventId, Hint, PriceId, Source, Subject, Via, cognito,
 };
 use tollgate_standin::stripe::{Card, NewCustomer, SubscriptionData};
 use tollgate_standin::world::BULK_QUEUE;
@@ -55,19 +54,18 @@ fn ahead_of_stripe(
 ) -> Envelope {
     let subject = Subject { account: Some(worker.deriver.name(account)), ..Subject::default() };
     Envelope {
-        v: ENVELOPE_VERSION,
-        source: Source::Stripe,
-        id: EventId::parse("evt_1").unwrap(),
-        kind: "customer.subscription.updated".into(),
-        subject,
         object: Some("sub_unlisted".into()),
         occurred_at,
-        received_at: worker.ports.clock.time(),
         livemode: Some(false),
-        connect_account: None,
-        via: Via::Webhook,
-        run: None,
         hint: Some(Hint { status: "active".into(), ..Hint::default() }),
+        ..Envelope::received(
+            Source::Stripe,
+            Via::Webhook,
+            EventId::parse("evt_1").unwrap(),
+            "customer.subscription.updated",
+            subject,
+            worker.ports.clock.time(),
+        )
     }
 }
 

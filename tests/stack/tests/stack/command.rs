@@ -26,6 +26,7 @@ use tokio::sync::{mpsc, oneshot};
 use tollgate::cli::{Io, Surroundings, run};
 use tollgate_core::ports::Clock;
 use tollgate_local::clock::StackClock;
+use tollgate_local::customer::Customer;
 use tollgate_local::stack::{Options, Stack};
 use tollgate_standin::calls::Service;
 use tollgate_standin::stripe::Stripe;
@@ -104,6 +105,23 @@ impl Operator {
         let stack = Stack::start(Options { port: None, start, broken: None, faults: None }).await?;
         Ok(Self::of(stack))
     }
+}
+
+/// Somebody who has signed up, and signs in when their account is there.
+async fn joined<'a>(stack: &'a Stack, name: &str) -> anyhow::Result<Customer<'a>> {
+    let mut customer = Customer::new(stack, name);
+    customer.sign_up().await?;
+    stack.settle().await?;
+    customer.sign_in().await?;
+    Ok(customer)
+}
+
+/// Somebody who pays for a plan.
+async fn paying<'a>(stack: &'a Stack, name: &str, plan: &str) -> anyhow::Result<Customer<'a>> {
+    let customer = joined(stack, name).await?;
+    customer.buy(plan).await?;
+    stack.settle().await?;
+    Ok(customer)
 }
 
 impl<S: Borrow<Stack>> Operator<S> {

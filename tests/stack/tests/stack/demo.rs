@@ -14,23 +14,31 @@ async fn the_demo_shows_a_whole_life_and_proves_it() {
         assert!(out.contains(told), "nothing of {told:?} in\n{out}");
     }
     assert!(!out.contains("BROKEN"), "{out}");
-    is_what_the_readme_shows(&out);
+    is_what_the_pages_show(&out);
 }
 
-/// The README has parts of it, in their order, with other ports and ids.
-fn is_what_the_readme_shows(out: &str) {
-    let readme = text("README.md");
-    let (_, shown) = readme.split_once("<!-- demo -->\n```text\n").expect("it is marked");
-    let (shown, _) = shown.split_once("```\n<!-- /demo -->").expect("it ends");
-    let without_ends =
-        |text: &str| text.lines().fold(String::new(), |all, it| all + it.trim_end() + "\n");
-    let (out, shown) = (without_ends(&masked(out)), masked(shown));
-    let mut rest = out.as_str();
-    for part in shown.split("\n…\n").map(str::trim) {
-        let at =
-            rest.find(part).unwrap_or_else(|| panic!("the demo does not print\n{part}\n{out}"));
-        rest = &rest[at + part.len()..];
+/// docs/demo.md has the whole of it, and README one unbroken run of its lines, with other ports and
+/// ids.
+fn is_what_the_pages_show(out: &str) {
+    let out = lines(out);
+    let page = lines(shown(&text("docs/demo.md")));
+    for (n, (told, printed)) in page.iter().zip(&out).enumerate() {
+        assert_eq!(told, printed, "docs/demo.md, line {} of what it shows", n + 1);
     }
+    assert_eq!(page.len(), out.len(), "docs/demo.md shows all that is printed");
+    let readme = lines(shown(&text("README.md")));
+    let is_part = out.windows(readme.len()).any(|part| part == readme);
+    assert!(is_part, "the demo does not print, in one piece,\n{}", readme.join("\n"));
+}
+
+/// What a page says is the demo's output.
+fn shown(page: &str) -> &str {
+    let (_, shown) = page.split_once("<!-- demo -->\n```text\n").expect("it is marked");
+    shown.split_once("```\n<!-- /demo -->").expect("it ends").0
+}
+
+fn lines(text: &str) -> Vec<String> {
+    masked(text.trim_start()).lines().map(|line| line.trim_end().to_owned()).collect()
 }
 
 /// A text without what is otherwise each time: ports, and names that somebody has thrown dice for.

@@ -4,9 +4,13 @@
 mod alarms;
 mod command;
 mod configuration;
+mod cost;
 mod deploy;
 mod glossary;
+mod ledger;
 mod links;
+mod logs;
+mod paths;
 mod rights;
 
 use std::fs::read_to_string;

@@ -40,7 +40,8 @@ pub(crate) enum Account {
     /// Switches an account's key off, until it is released.
     #[command(after_help = HOLD)]
     Hold(Plain),
-    /// Ends a hold, or opens an account again that an operator has closed.
+    /// Ends a hold, or opens an account again that was closed: by an operator, or because its
+    /// user was gone.
     #[command(after_help = RELEASE)]
     Release(Plain),
     /// Lets a dispute hold an account no more, whatever becomes of it.

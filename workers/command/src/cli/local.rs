@@ -3,9 +3,9 @@
 //! Its endpoints are four ports in a row on this machine; it takes any credentials, and gets
 //! made-up ones, so that neither a profile nor a key of the operator's is ever sent there.
 
-use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_sdk_sqs::config::{Credentials, SharedCredentialsProvider};
+use aws_config::SdkConfig;
 use tokio::net::TcpStream;
+use tollgate_functions::adapters::clients::made_up;
 
 use super::exit::Failure;
 
@@ -35,7 +35,7 @@ impl Local {
 
     /// Clients of its AWS.
     pub(super) fn sdk(self) -> SdkConfig {
-        made_up(&self.origin(3))
+        made_up(&self.origin(3), "operator")
     }
 
     /// Makes sure that something listens there.
@@ -58,16 +58,4 @@ impl Local {
     fn origin(self, offset: u16) -> String {
         format!("http://127.0.0.1:{}", self.port.saturating_add(offset))
     }
-}
-
-/// Clients of an AWS at this address, which takes any credentials.
-pub(crate) fn made_up(url: &str) -> SdkConfig {
-    let credentials = Credentials::new("operator", "local", None, None, "local");
-    // Not the SDK's loader: what the environment says of endpoints is not meant here.
-    SdkConfig::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(Region::new("us-east-1"))
-        .credentials_provider(SharedCredentialsProvider::new(credentials))
-        .endpoint_url(url)
-        .build()
 }

@@ -320,6 +320,17 @@ fn note_text(note: &EndpointNote) -> String {
                 "the endpoint {id} of a stack of this name sends to {url}; if that is past, {mend}"
             )
         }
+        EndpointNote::ForeignSendsMore { id, types } => {
+            let sends = if types.iter().any(|it| it == "*") {
+                "sends every type".to_owned()
+            } else {
+                format!("also sends {}, which we drop", types.join(", "))
+            };
+            format!(
+                "the endpoint {id} is not this stack's, and {sends}: choose the types in Stripe's \
+                 dashboard, or delete it there, and apply again"
+            )
+        }
         EndpointNote::Several { count } => format!(
             "{count} endpoints have this URL: each event comes {count} times, and counts once"
         ),

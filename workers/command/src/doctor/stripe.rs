@@ -12,7 +12,8 @@ use super::Place;
 use super::unseen::port;
 use crate::adapters::stripe::OperatorStripe;
 
-/// Stripe tries for three days. <https://docs.stripe.com/webhooks#retries>
+/// In live mode Stripe tries for three days, in a sandbox three times within some hours.
+/// <https://docs.stripe.com/webhooks#retries>
 const TRIES_FOR: SignedDuration = SignedDuration::from_hours(72);
 
 /// What is younger may be on its way still.

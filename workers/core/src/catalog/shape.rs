@@ -190,6 +190,9 @@ const MEANINGS: &[(&str, &str)] = &[
     ("interval", "\"day\", \"week\", \"month\" or \"year\""),
     ("interval_count", "how many intervals a period has, a whole number"),
     ("grace_days", "whole days"),
+    ("grace_after_trial", "true or false"),
+    ("pause_collection_void", KEEP_OR_END),
+    ("on_full_refund", KEEP_OR_END),
     ("unknown_price_days", "whole days"),
     ("waiting_minutes", "whole minutes"),
     ("control_plane_calls_per_second", "whole calls a second"),
@@ -199,4 +202,25 @@ const MEANINGS: &[(&str, &str)] = &[
     ("hold_on_inquiry", "true or false"),
     ("cancel_when_user_deleted", "true or false"),
     ("trust_payment_links", "true or false"),
+    ("remember_days", "whole days, 0 for never"),
 ];
+
+/// What becomes of a plan.
+const KEEP_OR_END: &str = "\"keep\" or \"end\"";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The fields of the policy by what it shows of itself, so that no new one is forgotten.
+    #[test]
+    fn every_field_of_the_policy_says_what_it_takes() {
+        let shown = format!("{:#?}", Policy::default());
+        let fields: Vec<_> =
+            shown.lines().filter_map(|line| line.trim().split_once(": ")).collect();
+        assert!(fields.len() > 10, "{shown}");
+        for (field, _) in fields {
+            assert!(MEANINGS.iter().any(|(key, _)| *key == field), "{field}");
+        }
+    }
+}

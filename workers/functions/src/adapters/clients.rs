@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
-use aws_config::{BehaviorVersion, SdkConfig};
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
 
 /// How often the SDK tries a call that it knows to be safe to repeat. Few: behind
 /// every worker is a queue that retries with patience.
@@ -27,4 +29,22 @@ pub async fn sdk_config() -> SdkConfig {
         .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
         .load()
         .await
+}
+
+/// What reaches an AWS at this address, which takes whatever credentials there are: the local stack,
+/// a stub. `caller` signs. Nothing is taken from the environment, which means another AWS.
+pub fn made_up(url: &str, caller: &str) -> SdkConfig {
+    let credentials = Credentials::new(caller, "local", None, None, "local");
+    SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::from_static("us-east-1"))
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
+        .endpoint_url(url)
+        .build()
+}
+
+/// The same, without retries: a stub's answer is looked at, not waited out.
+#[cfg(test)]
+pub(crate) fn stubbed(url: &str) -> SdkConfig {
+    made_up(url, "test").into_builder().retry_config(RetryConfig::disabled()).build()
 }

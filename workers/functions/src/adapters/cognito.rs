@@ -208,7 +208,7 @@ mod tests {
     use tollgate_standin::stub::{Stub, StubAnswer};
 
     use super::*;
-    use crate::adapters::stubbed;
+    use crate::adapters::clients::stubbed;
 
     fn pool(stub: &Stub) -> UserPool {
         UserPool::new(Client::new(&stubbed(&stub.url)), "pool-1")

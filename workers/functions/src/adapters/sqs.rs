@@ -111,7 +111,7 @@ mod tests {
     use tollgate_standin::stub::{Stub, StubAnswer};
 
     use super::*;
-    use crate::adapters::stubbed;
+    use crate::adapters::clients::stubbed;
 
     const ENVELOPE: &str = r#"{"v":1,"source":"stripe","id":"evt_1","type":"t","subject":{"customer":"cus_1"},"occurred_at":1,"received_at":2,"via":"replay","run":"r1"}"#;
 

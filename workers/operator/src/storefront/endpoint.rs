@@ -114,6 +114,13 @@ pub enum EndpointNote {
         /// How many.
         count: usize,
     },
+    /// One that is not ours sends here what nobody needs: it is compared, and left as it is.
+    ForeignSendsMore {
+        /// Which one.
+        id: String,
+        /// Types, or `*` alone for all of them.
+        types: Vec<String>,
+    },
     /// An endpoint with our mark has another URL.
     Elsewhere {
         /// Which one.
@@ -257,6 +264,10 @@ fn apply(sorted: &Sorted<'_>, wanted: &Wanted<'_>) -> EndpointDiff {
         let (id, version) = (first.id.clone(), version.clone());
         diff.notes.push(EndpointNote::OtherVersion { id, version });
     }
+    diff.notes.extend(foreign.iter().filter(|it| it.enabled).filter_map(|it| {
+        let types = needless(it, wanted);
+        (!types.is_empty()).then(|| EndpointNote::ForeignSendsMore { id: it.id.clone(), types })
+    }));
     diff
 }
 
@@ -292,10 +303,15 @@ fn lacks(endpoint: &Endpoint, wanted: &Wanted<'_>) -> Vec<String> {
     events.map(|it| (*it).to_owned()).collect()
 }
 
+/// What an endpoint sends for nothing.
+fn needless(endpoint: &Endpoint, wanted: &Wanted<'_>) -> Vec<String> {
+    let sent = endpoint.enabled_events.iter();
+    sent.filter(|it| !wanted.events.contains(&it.as_str())).cloned().collect()
+}
+
 fn update(endpoint: &Endpoint, wanted: &Wanted<'_>) -> Option<EndpointChange> {
     let add = lacks(endpoint, wanted);
-    let sent = endpoint.enabled_events.iter();
-    let remove: Vec<_> = sent.filter(|it| !wanted.events.contains(&it.as_str())).cloned().collect();
+    let remove = needless(endpoint, wanted);
     let enable = !endpoint.enabled;
     let differs = enable || !add.is_empty() || !remove.is_empty();
     differs.then(|| EndpointChange::Update { id: endpoint.id.clone(), add, remove, enable })
@@ -389,8 +405,18 @@ mod tests {
                     "s1",
                     "[Update { id: we_1, add: [b], remove: [*], enable: false }] [] []",
                 ),
-                (vec![foreign("we_1", &["*"])], "s9", "[] [] []"),
-                (vec![foreign("we_1", &["*"])], "", "[] [NoSecret { id: we_1 }] []"),
+                (vec![foreign("we_1", &["a", "b"])], "s9", "[] [] []"),
+                (vec![foreign("we_1", &["a", "b"])], "", "[] [NoSecret { id: we_1 }] []"),
+                (
+                    vec![foreign("we_1", &["*"])],
+                    "s9",
+                    "[] [] [ForeignSendsMore { id: we_1, types: [*] }]",
+                ),
+                (
+                    vec![ours("we_2"), foreign("we_1", &["a", "c"]), off(foreign("we_0", &["*"]))],
+                    "s2",
+                    "[] [] [Several { count: 3 }, ForeignSendsMore { id: we_1, types: [c] }]",
+                ),
                 (vec![foreign("we_1", &["a"])], "s9", "[] [Foreign { id: we_1, missing: [b] }] []"),
                 (
                     vec![foreign("we_2", &["a"]), foreign("we_1", &["a", "b"])],

@@ -31,6 +31,9 @@ pub struct Settings {
     pub restricted_keys_read_account: bool,
     /// Live mode instead of test mode.
     pub livemode: bool,
+    /// Whether a sandbox sends again as long as live mode does: for whoever wants to see what
+    /// happens there.
+    pub sends_again_as_live: bool,
     /// Where the hosted pages are, without a slash at the end.
     pub base_url: String,
     /// How long after the previous attempt each retry comes; at least one.
@@ -58,6 +61,7 @@ impl Default for Settings {
             expired_keys: Vec::new(),
             restricted_keys_read_account: true,
             livemode: false,
+            sends_again_as_live: false,
             base_url: "https://stripe.invalid".into(),
             retries: [3, 5, 7].map(|days| SignedDuration::from_hours(24 * days)).to_vec(),
             when_exhausted: WhenExhausted::Cancel,

@@ -61,6 +61,7 @@ fn next_delivery(standin: &StripeStandin) -> Option<Timestamp> {
 async fn a_failed_delivery_comes_again_signed_afresh_for_three_days() {
     let (hook, url) = receiver().await;
     let standin = standin();
+    standin.account().settings.livemode = true;
     let (_, secret) = standin.account().create_endpoint(NewEndpoint::for_all(&url));
     standin.account().create_customer(NewCustomer::default());
     let http = webhook_client().unwrap();
@@ -91,6 +92,23 @@ async fn a_failed_delivery_comes_again_signed_afresh_for_three_days() {
     let event = account.events().next().unwrap();
     assert!(!event.delivered());
     assert_eq!(event.render()["pending_webhooks"], 1);
+}
+
+/// <https://docs.stripe.com/webhooks#retries>
+#[test]
+fn in_a_sandbox_a_failed_delivery_comes_three_times_within_some_hours() {
+    let mut stripe = Stripe::new(start(), Settings::default());
+    stripe.create_endpoint(NewEndpoint::for_all("https://a.invalid"));
+    stripe.create_customer(NewCustomer::default());
+    let mut tries = Vec::new();
+    while let Some(next) = stripe.next_delivery() {
+        tries.push((next - start()).total(jiff::Unit::Minute).unwrap());
+        stripe.advance(next);
+        for delivery in stripe.due_deliveries() {
+            stripe.settle(&delivery, DeliveryAnswer::Status(500));
+        }
+    }
+    assert_eq!(tries, [0.0, 5.0, 65.0, 245.0]);
 }
 
 #[tokio::test]

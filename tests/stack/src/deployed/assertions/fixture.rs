@@ -31,6 +31,7 @@ pub(super) fn main() -> Value {
         "Parameters": {
             "EventsConcurrency": {"AllowedValues": [2, 3]},
             "BulkConcurrency": {"AllowedValues": [2, 3]},
+            "LogLevel": {"Default": "info", "AllowedPattern": "(info|debug)"},
         },
         "Mappings": {"Workers": {"2": {"2": "4", "3": "5"}, "3": {"2": "5", "3": "6"}}},
         "Resources": all,
@@ -104,7 +105,7 @@ fn queue(name: &str, kept: u32, dead: Option<Value>) -> Value {
     }});
     if let Some(target) = dead {
         queue["Properties"]["RedrivePolicy"] =
-            json!({"deadLetterTargetArn": target, "maxReceiveCount": 5});
+            json!({"deadLetterTargetArn": target, "maxReceiveCount": 6});
     }
     queue
 }
@@ -202,6 +203,7 @@ fn functions(all: &mut Map<String, Value>) {
         }
         let mut variables: Map<_, _> =
             secrets.into_iter().map(|(name, secret)| (name.to_owned(), secret)).collect();
+        variables.insert("TOLLGATE_LOG".into(), json!({"Ref": "LogLevel"}));
         let mut function = json!({"Type": "AWS::Lambda::Function", "Properties": {
             "FunctionName": {"Fn::Sub": format!("${{AWS::StackName}}-{binary}")},
             "Code": {"S3Bucket": "code", "S3Key": format!("{binary}.zip")},

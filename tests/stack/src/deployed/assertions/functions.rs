@@ -43,6 +43,14 @@ pub(super) const ASSERTIONS: &[Assertion] = &[
         mistake: Mistake { place: "/Resources/WorkerLogs/Properties/RetentionInDays", value: GONE },
     },
     Assertion {
+        name: "what is logged is a parameter, and never less than the alarms are made of",
+        check: levels,
+        mistake: Mistake {
+            place: "/Resources/WorkerFunction/Properties/Environment/Variables/TOLLGATE_LOG",
+            value: r#""warn""#,
+        },
+    },
+    Assertion {
         name: "the catalog comes as a layer",
         check: catalog,
         mistake: Mistake { place: "/Resources/WorkerFunction/Properties/Layers", value: GONE },
@@ -132,6 +140,17 @@ fn logs(template: &Value) -> AssertionResult {
         !groups.iter().any(|it| Some(it.id) == group)
     });
     verdict(endless.map(|it| it.id.to_owned()).chain(elsewhere.map(|it| it.id.to_owned())))
+}
+
+fn levels(template: &Value) -> AssertionResult {
+    let parameter = &template["Parameters"]["LogLevel"];
+    let pattern = parameter["AllowedPattern"].as_str().unwrap_or_default();
+    let is_enough = parameter["Default"] == "info" && pattern.starts_with("(info|debug)");
+    let lower = (!is_enough).then(|| format!("LogLevel: {parameter}"));
+    let wrong = functions(template).into_iter().filter(|it| {
+        it.properties["Environment"]["Variables"]["TOLLGATE_LOG"] != json!({"Ref": "LogLevel"})
+    });
+    verdict(lower.into_iter().chain(wrong.map(|it| it.id.to_owned())))
 }
 
 fn catalog(template: &Value) -> AssertionResult {

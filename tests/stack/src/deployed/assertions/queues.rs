@@ -1,6 +1,7 @@
 //! The queues, and who is behind them.
 
 use serde_json::Value;
+use tollgate_standin::world::MAX_RECEIVES;
 
 use super::view::{Resource, list, referenced, resource, resources, text};
 use super::{Assertion, AssertionResult, GONE, Mistake, verdict};
@@ -31,11 +32,11 @@ pub(super) const ASSERTIONS: &[Assertion] = &[
         },
     },
     Assertion {
-        name: "a message is received five times before it is a dead letter",
+        name: "a message is received six times before it is a dead letter",
         check: receives,
         mistake: Mistake {
             place: "/Resources/EventsQueue/Properties/RedrivePolicy/maxReceiveCount",
-            value: "4",
+            value: "5",
         },
     },
     Assertion {
@@ -107,7 +108,7 @@ fn receives(template: &Value) -> AssertionResult {
     let count = |queue: &Value| queue["RedrivePolicy"]["maxReceiveCount"].as_u64();
     let dead = dead_letter_queues(template);
     let alive = queues(template).into_iter().filter(|queue| !dead.contains(&queue.id));
-    let wrong = alive.filter(|queue| count(queue.properties) < Some(5));
+    let wrong = alive.filter(|queue| count(queue.properties) != Some(MAX_RECEIVES.into()));
     verdict(wrong.map(|queue| format!("{}: {:?}", queue.id, count(queue.properties))))
 }
 

@@ -11,7 +11,7 @@ use tollgate_standin::stripe::{Card, NewCustomer, SubscriptionData};
 use tollgate_standin::world::POOL_ID;
 
 use super::screens::assert_shows;
-use super::{Input, Operator, Said, plain};
+use super::{Input, Operator, Said, joined, plain};
 
 const NONE: Input = Input::Piped("");
 
@@ -25,10 +25,7 @@ struct Ann<'a> {
 
 impl<'a> Ann<'a> {
     async fn signs_up(operator: &'a Operator) -> anyhow::Result<Self> {
-        let mut customer = Customer::new(&operator.stack, "ann");
-        customer.sign_up().await?;
-        operator.stack.settle().await?;
-        customer.sign_in().await?;
+        let customer = joined(&operator.stack, "ann").await?;
         let (id, key) = (customer.id()?, customer.key().await?);
         Ok(Self { operator, customer, id, key })
     }

@@ -10,7 +10,7 @@ use tollgate_local::stack::{Options, Stack};
 use tollgate_standin::stripe::NewCustomer;
 use tollgate_standin::world::EVENTS_QUEUE;
 
-use super::{Input, Operator};
+use super::{Input, Operator, paying};
 
 const NONE: Input = Input::Piped("");
 /// In the form of one.
@@ -282,13 +282,7 @@ async fn the_local_stack_has_a_catalog_of_its_own() -> anyhow::Result<()> {
 #[tokio::test]
 async fn nothing_is_cut_on_a_narrow_terminal() -> anyhow::Result<()> {
     let mut operator = Operator::start().await?;
-    let mut ann = Customer::new(&operator.stack, "ann");
-    ann.sign_up().await?;
-    operator.stack.settle().await?;
-    ann.sign_in().await?;
-    ann.buy("pro").await?;
-    operator.stack.settle().await?;
-    let id = ann.id()?;
+    let id = paying(&operator.stack, "ann", "pro").await?.id()?;
     let listed = operator.tollgate("events list --json", NONE).await;
     let listed: Value = serde_json::from_str(&listed.out)?;
     let events = listed["events"].as_array().context("there are some")?;

@@ -3,12 +3,11 @@
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 use tollgate_core::ports::{Clock, Ledger};
-use tollgate_local::customer::Customer;
 use tollgate_standin::stripe::{Card, NewCustomer};
 use tollgate_standin::world::{DEAD_LETTER_QUEUES, EVENTS_QUEUE};
 
 use super::screens::assert_shows;
-use super::{Input, Operator, plain};
+use super::{Input, Operator, joined, plain};
 
 const NONE: Input = Input::Piped("");
 
@@ -34,11 +33,7 @@ async fn what_needs_a_person_is_told_and_fails() -> anyhow::Result<()> {
     stack.put_on_queue(EVENTS_QUEUE, "no event").await?;
     stack.settle().await?;
     // An account is due, a message is dead, and the blast limit has stopped.
-    let ann = Customer::new(stack, "ann");
-    ann.sign_up().await?;
-    stack.settle().await?;
-    let mut ann = ann;
-    ann.sign_in().await?;
+    let ann = joined(stack, "ann").await?;
     let now = stack.clock().now();
     stack.ledger.claim(&ann.id()?, now, now + SignedDuration::from_secs(1)).await?;
     stack.clock().advance(SignedDuration::from_mins(10));

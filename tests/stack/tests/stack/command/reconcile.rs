@@ -7,13 +7,13 @@ use tollgate_core::account::Slot;
 use tollgate_core::key_name::key_name;
 use tollgate_core::ports::Ledger;
 use tollgate_events::{AccountId, SubscriptionId};
-use tollgate_local::customer::Customer;
 use tollgate_local::stack::TABLE;
 use tollgate_standin::api_gateway::NewApiKey;
 use tollgate_standin::calls::Service;
 use tollgate_standin::stripe::{Card, Interval, NewCustomer, NewPrice, When};
 
-use super::{Input, Operator, Said};
+use super::screens::assert_shows;
+use super::{Input, Operator, Said, joined, paying};
 
 const NONE: Input = Input::Piped("");
 
@@ -27,23 +27,12 @@ struct Town {
 impl Town {
     async fn open() -> anyhow::Result<Self> {
         let operator = Operator::start().await?;
-        let mut ids = Vec::new();
-        for name in ["ann", "bob"] {
-            let mut customer = Customer::new(&operator.stack, name);
-            customer.sign_up().await?;
-            operator.stack.settle().await?;
-            customer.sign_in().await?;
-            if name == "ann" {
-                customer.buy("pro").await?;
-                operator.stack.settle().await?;
-            }
-            ids.push(customer.id()?);
-        }
+        let ann = paying(&operator.stack, "ann", "pro").await?.id()?;
+        let bob = joined(&operator.stack, "bob").await?.id()?;
         operator.stack.advance(SignedDuration::from_hours(1)).await?;
         // It says what the stack belongs to.
         operator.stack.compare().await?;
         operator.stack.world.calls.take();
-        let [ann, bob] = <[AccountId; 2]>::try_from(ids).expect("there are two");
         Ok(Self { operator, ann, bob })
     }
 
@@ -212,7 +201,9 @@ async fn a_lost_table_is_rebuilt_and_nobody_loses_anything() -> anyhow::Result<(
     assert_eq!(town.changed(), [""; 0]);
 
     let said = town.reconcile("--rebuild --yes --by olga").await?;
-    assert_eq!((said.exit, said.out.as_str()), (0, REBUILT), "{said:?}");
+    assert_eq!(said.exit, 0, "{said:?}");
+    assert!(said.out.contains("Written back: 2 accounts, 1 paying, with 1 customer"), "{said:?}");
+    assert_shows("reconcile-rebuilt", &said.out);
     assert_eq!(town.changed().len(), 2 * 2 + 1, "two writes each, and what it belongs to");
     assert_eq!(town.reconcile("--rebuild --yes --by olga").await?.exit, 0);
     assert_eq!(town.changed(), [""; 0], "again, it has nothing to do");
@@ -232,26 +223,6 @@ async fn a_lost_table_is_rebuilt_and_nobody_loses_anything() -> anyhow::Result<(
     assert!(!moved);
     Ok(())
 }
-
-const REBUILT: &str = "\
-Known to the ledger, and left: 0 accounts
-Would be written back: 2 accounts, 1 paying, with 1 customer
-
-Not to be had: history, event records, the reasons of holds and grants, disputes of more than 180 days \
-ago, closed accounts.
-
-The ledger does not say what this stack belongs to. With your yes it belongs to:
-        Stripe account  acct_1Tollgate0000000
-        User pool       us-east-1_Tollgate1
-
-Known to the ledger, and left: 0 accounts
-Written back: 2 accounts, 1 paying, with 1 customer
-
-Not to be had: history, event records, the reasons of holds and grants, disputes of more than 180 days \
-ago, closed accounts.
-
-Now `tollgate --stack local reconcile --repair` mends what differs.
-";
 
 #[tokio::test]
 async fn more_than_the_limit_is_refused_until_it_is_accepted() -> anyhow::Result<()> {

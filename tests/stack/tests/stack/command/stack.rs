@@ -4,12 +4,11 @@ use serde_json::{Value, json};
 use tollgate_core::ledger::Outcome;
 use tollgate_core::ports::Ledger;
 use tollgate_events::{EventId, EventRef, Source};
-use tollgate_local::customer::Customer;
 use tollgate_local::stack::OTHER_STRIPE_KEY;
 use tollgate_operator::REBIND;
 use tollgate_standin::world::POOL_ID;
 
-use super::{Input, Operator, Said};
+use super::{Input, Operator, Said, paying};
 
 const NONE: Input = Input::Piped("");
 const OTHER: &str = "acct_1Elsewhere000000";
@@ -18,12 +17,7 @@ const OTHER: &str = "acct_1Elsewhere000000";
 async fn in_operation() -> anyhow::Result<(Operator, String)> {
     let mut operator = Operator::start().await?;
     operator.environment.insert("USER", "olga".to_owned());
-    let mut ann = Customer::new(&operator.stack, "ann");
-    ann.sign_up().await?;
-    operator.stack.settle().await?;
-    ann.sign_in().await?;
-    ann.buy("pro").await?;
-    operator.stack.settle().await?;
+    paying(&operator.stack, "ann", "pro").await?;
     operator.stack.compare().await?;
     let account = operator.stripe().settings_mut().account_id.clone();
     Ok((operator, account))

@@ -303,6 +303,8 @@ async fn somebody_elses_endpoint_is_compared_and_left_alone() -> anyhow::Result<
     let enough = operator.tollgate("webhook apply --yes", NONE).await;
     assert_eq!(enough.exit, 0, "{enough:?}");
     let id = operator.stripe().endpoints().next().map(|it| it.id.clone()).expect("there is one");
+    let told = format!("the endpoint {id} is not this stack's, and sends every type");
+    assert!(enough.out.contains(&told), "{enough:?}");
     let less =
         EndpointUpdate { enabled_events: Some(types()[1..].to_vec()), ..EndpointUpdate::default() };
     operator.stripe().update_endpoint(&id, less)?;
@@ -310,6 +312,12 @@ async fn somebody_elses_endpoint_is_compared_and_left_alone() -> anyhow::Result<
     assert_eq!(lacking.exit, 3, "{lacking:?}");
     assert!(lacking.out.contains("lacks charge.dispute.closed"), "{lacking:?}");
     assert_eq!(operator.writes(), Vec::<String>::new());
+    // Of every type the doctor says the same.
+    let all =
+        EndpointUpdate { enabled_events: Some(vec!["*".into()]), ..EndpointUpdate::default() };
+    operator.stripe().update_endpoint(&id, all)?;
+    let doctor = operator.tollgate("doctor", NONE).await;
+    assert!(doctor.out.contains(&format!("{id} sends every type")), "{doctor:?}");
     Ok(())
 }
 

@@ -5,14 +5,14 @@
 
 use std::sync::Arc;
 
+use aws_config::SdkConfig;
 use aws_config::retry::RetryConfig;
-use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
 use axum::Router;
 use jiff::Timestamp;
 use tollgate_core::ports::{Ports, Queue};
 use tollgate_functions::adapters::AwsPorts;
 use tollgate_functions::adapters::api_gateway::ControlPlane;
+use tollgate_functions::adapters::clients::made_up;
 use tollgate_functions::adapters::dynamodb::table;
 use tollgate_functions::adapters::sqs::SqsQueue;
 use tollgate_functions::config::{QueueConfig, WorkerConfig};
@@ -139,16 +139,9 @@ async fn listen() -> (tokio::net::TcpListener, String) {
     (listener, url)
 }
 
-/// Nothing from the environment: one endpoint, and credentials that nobody checks.
+/// A refusal is looked at, not waited out.
 fn sdk(endpoint: &str) -> SdkConfig {
-    let credentials = Credentials::new("test", "test", None, None, "test");
-    SdkConfig::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(Region::new("us-east-1"))
-        .credentials_provider(SharedCredentialsProvider::new(credentials))
-        .retry_config(RetryConfig::disabled())
-        .endpoint_url(endpoint)
-        .build()
+    made_up(endpoint, "test").into_builder().retry_config(RetryConfig::disabled()).build()
 }
 
 fn settings(world: &World, stripe: &str) -> impl Fn(&str) -> Option<String> {

@@ -16,19 +16,16 @@ use super::ledger::{at, customer, odd_ids};
 /// An event about a customer, whose group it is in.
 pub(super) fn envelope(event: &str, customer_id: &str) -> Envelope {
     Envelope {
-        v: tollgate_events::ENVELOPE_VERSION,
-        source: Source::Stripe,
-        id: EventId::parse(event).unwrap(),
-        kind: "customer.subscription.updated".into(),
-        subject: Subject::customer(customer(customer_id)),
         object: Some("sub_1".into()),
-        occurred_at: at(0),
-        received_at: at(0),
         livemode: Some(false),
-        connect_account: None,
-        via: Via::Webhook,
-        run: None,
-        hint: None,
+        ..Envelope::received(
+            Source::Stripe,
+            Via::Webhook,
+            EventId::parse(event).unwrap(),
+            "customer.subscription.updated",
+            Subject::customer(customer(customer_id)),
+            at(0),
+        )
     }
 }
 

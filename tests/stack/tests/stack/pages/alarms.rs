@@ -6,7 +6,7 @@ use super::{chapter, field, quoted, rows, text};
 
 /// An alarm as the template has it.
 #[derive(Default)]
-struct Alarm {
+pub(super) struct Alarm {
     threshold: String,
     /// Seconds.
     period: u32,
@@ -27,7 +27,7 @@ impl Alarm {
 }
 
 /// By the name behind the stack's.
-fn alarms() -> BTreeMap<String, Alarm> {
+pub(super) fn alarms() -> BTreeMap<String, Alarm> {
     let template = text("infra/template.yaml");
     let (mut alarms, mut newest) = (BTreeMap::<String, Alarm>::new(), String::new());
     for line in template.lines() {

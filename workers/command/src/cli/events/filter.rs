@@ -56,7 +56,8 @@ pub(super) struct Filter {
     /// From Stripe's own list of the last 30 days, not from the ledger's records.
     #[arg(long, conflicts_with = "outcomes")]
     from_stripe: bool,
-    /// Of Stripe's, only those that some webhook endpoint still lacks.
+    /// Of Stripe's, only what it tried to deliver and some webhook endpoint still lacks: nothing
+    /// from while the endpoint was turned off.
     #[arg(long, requires = "from_stripe", conflicts_with = "events")]
     undelivered: bool,
 }

@@ -111,7 +111,7 @@ impl<C: Clock> Replaying<'_, C> {
         }
         match self.options.consent.ask(self.total.sent > 0, self.context.json, io)? {
             ConsentAnswer::Nothing | ConsentAnswer::DryRun => {
-                self.finish(None, &self.halts().await?, io)?
+                self.finish(None, &self.halts().await?, io)?;
             }
             ConsentAnswer::Do => {
                 if self.send(io).await?.is_break() {

@@ -5,7 +5,7 @@ use serde_json::json;
 use tollgate_standin::stub::{Stub, StubAnswer};
 
 use super::*;
-use crate::adapters::stubbed;
+use crate::adapters::clients::stubbed;
 
 fn plane(stub: &Stub) -> ControlPlane {
     ControlPlane::new(Client::new(&stubbed(&stub.url)))
