@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use tollgate_core::account::{Access, Account};
 use tollgate_core::halt::Halt;
 use tollgate_core::key_name::key_owner;
-use tollgate_core::sweep::{About, Finding};
+use tollgate_core::sweep::{Finding, FindingAbout};
 use tollgate_events::{AccountId, CustomerId};
 use tollgate_operator::{Act, REBUILT_GRANT};
 use tollgate_standin::api_gateway::Key;
@@ -79,9 +79,9 @@ pub(crate) struct Listed {
 impl Listed {
     pub(crate) fn add(&mut self, stack: &str, finding: &Finding) {
         match &finding.about {
-            About::Account(account) => drop(self.accounts.insert(account.clone())),
-            About::Customer(customer) => drop(self.customers.insert(customer.clone())),
-            About::Key(key) => self.accounts.extend(key_owner(stack, &key.name)),
+            FindingAbout::Account(account) => drop(self.accounts.insert(account.clone())),
+            FindingAbout::Customer(customer) => drop(self.customers.insert(customer.clone())),
+            FindingAbout::Key(key) => self.accounts.extend(key_owner(stack, &key.name)),
         }
     }
 }

@@ -89,9 +89,9 @@ impl Region {
         let share = u32::try_from(idle.len()).expect("it is four");
         let worker = || {
             let worker = worker_on(&world);
-            let control_plane = Share::of(&worker.policy, share);
+            let share = Share::of(&worker.policy, share);
             // Actors as long as the process, as in Lambda.
-            &*Box::leak(Box::new(Worker { control_plane, ..worker }))
+            &*Box::leak(Box::new(Worker { share, ..worker }))
         };
         Self {
             workers: idle.iter().map(|_| worker()).collect(),

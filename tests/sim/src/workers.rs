@@ -25,7 +25,7 @@ pub fn worker_on(world: &World) -> Worker<World> {
         deriver: Deriver::new("sim", BTreeMap::from([(1, secret)])).expect("it is long enough"),
         stack: "sim".into(),
         livemode: false,
-        control_plane: Share::of(&file.policy, 4),
+        share: Share::of(&file.policy, 4),
         binding: Binding::that_binds(),
     }
 }

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 
+use crate::timing::SORTED_WITHIN;
 use futures_util::FutureExt;
 use futures_util::future::{Either, select, select_all};
 use jiff::{SignedDuration, Timestamp};
@@ -59,9 +60,6 @@ const BROKEN_PROOF: &str = "it bears this stack's name and an account, and a pro
 
 /// How many accounts are converged at once.
 const AT_ONCE: usize = 4;
-
-/// How long it may take to find out whose an event is: the others of the batch wait for that.
-const SORTED_WITHIN: SignedDuration = SignedDuration::from_secs(5);
 
 /// What is told of a dead letter.
 const FAILED_TOO_OFTEN: &str = "it failed too often; see the worker's log, then replay it";
@@ -191,7 +189,7 @@ impl<P: Ports> Worker<P> {
             // Boxed: it is long, and seldom all of it is gone.
             let resolved = Box::pin(self.resolve(&mut envelope, known)).await;
             if let Err(error) = &resolved {
-                self.control_plane.heed(error, now);
+                self.share.heed(error, now);
             }
             match resolved {
                 Err(error) => match error_policy(&error) {

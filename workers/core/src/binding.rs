@@ -11,14 +11,12 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use crate::ledger::StackRecord;
 use crate::mismatch::Mismatch;
 use crate::ports::{Clock, Ledger, PortError, PortResult, Ports, Stripe, Users};
-
-/// For how long an instance believes what it has found.
-const BELIEVED_FOR: SignedDuration = SignedDuration::from_hours(1);
+use crate::timing::BELIEVED_FOR;
 
 /// How often the first write is tried when others write the same item.
 const ROUNDS: u32 = 3;

@@ -53,9 +53,9 @@
 mod apply;
 mod between;
 mod blast;
-mod bound;
 mod closing;
 mod commit;
+mod contradicted;
 mod facts;
 mod inbox;
 mod lag;
@@ -114,7 +114,7 @@ pub struct Worker<P> {
     /// Stripe's `livemode` of this deployment; other events are ignored.
     pub livemode: bool,
     /// This instance's share of API Gateway's control plane.
-    pub control_plane: Share,
+    pub share: Share,
     /// Whether the Stripe account and the pool are the stack's.
     pub binding: Binding,
 }
@@ -291,7 +291,7 @@ impl<'a, P: Ports> Run<'a, P> {
                 }
                 // Somebody is answered 403 meanwhile.
                 Err(Stop::Port(error)) if self.is_refused_in_between(&error) => {
-                    self.worker.control_plane.heed(&error, self.clock_now());
+                    self.worker.share.heed(&error, self.clock_now());
                     self.until_next_try(&error).await?;
                 }
                 Err(stop) => return Err(stop),
@@ -356,7 +356,7 @@ impl<'a, P: Ports> Run<'a, P> {
         if let Stop::Port(error) = &stop
             && error.service == Service::Stripe
         {
-            self.worker.control_plane.heed(error, self.clock_now());
+            self.worker.share.heed(error, self.clock_now());
         }
         let Judgement { verdict, systemic } = stop.judge();
         if systemic && verdict != Verdict::Redeliver {

@@ -1,9 +1,9 @@
 //! A customer as Stripe has them: with subscriptions, deleted, or missing.
 
+use crate::timing::MISSING_CONTRADICTS_FOR;
 use tollgate_events::{CustomerId, Envelope, Source, Via};
 
 use crate::converge::Worker;
-use crate::policy::MISSING_CONTRADICTS_FOR;
 use crate::ports::{Class, Clock, CustomerSeen, PortError, PortResult, Ports, Service, Stripe};
 use crate::stripe::Subscription;
 

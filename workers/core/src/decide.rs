@@ -19,6 +19,7 @@ mod standing;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::timing::{MISSING_USER_CONFIRMED_AFTER, ROOM_REVIEW_AFTER};
 use jiff::Timestamp;
 use tollgate_events::{DisputeId, SubscriptionId};
 
@@ -32,7 +33,7 @@ use self::refund::refunded;
 use self::standing::Standing;
 use crate::account::{Access, DisputeMark, Grant, Reason, RetiringKey, Status, UsagePlanId, User};
 use crate::catalog::Catalog;
-use crate::policy::{MISSING_USER_CONFIRMED_AFTER, Policy, ROOM_REVIEW_AFTER};
+use crate::policy::Policy;
 use crate::stripe::{DisputeStatus, Subscription, SubscriptionStatus};
 
 /// Decides the access of an account. `review_at` is later than `now`, or none.

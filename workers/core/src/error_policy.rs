@@ -3,6 +3,7 @@
 use jiff::SignedDuration;
 
 use crate::ports::{Class, PortError, Service};
+use crate::timing::{DENIED_FOR, FULL_FOR, THROTTLED_FOR};
 
 /// What becomes of the events of work that stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,13 +39,6 @@ impl Judgement {
         Self { verdict, systemic: true }
     }
 }
-
-/// How long a throttled account waits when the service does not say.
-const THROTTLED_FOR: SignedDuration = SignedDuration::from_secs(10);
-/// How long everybody waits for a person to mend a credential.
-const DENIED_FOR: SignedDuration = SignedDuration::from_mins(5);
-/// How long an account waits for a service's quota to have room again.
-const FULL_FOR: SignedDuration = SignedDuration::from_mins(15);
 
 /// Judges a failed call that the step itself could not make good.
 ///

@@ -5,6 +5,7 @@
 
 mod stack;
 
+use crate::timing::IGNORED_KEPT_FOR;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use tollgate_events::{AccountId, CustomerId, Envelope, EventRef, MAX_ENVELOPE_BYTES, Source, Via};
@@ -173,10 +174,6 @@ impl EventRecord {
         })
     }
 }
-
-/// How long the record of an event is kept that is somebody else's business: as long as Stripe
-/// has the event itself. <https://docs.stripe.com/api/events>
-const IGNORED_KEPT_FOR: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 /// How the run begins of an event that comes once more because it has waited.
 pub(crate) const WAITED: &str = "waited-";

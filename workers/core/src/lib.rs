@@ -47,4 +47,5 @@ pub mod shell;
 pub mod stripe;
 pub mod sweep;
 pub mod text;
+pub mod timing;
 pub mod words;

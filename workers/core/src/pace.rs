@@ -6,6 +6,8 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use crate::timing::CHEAPER_AFTER;
+
 use jiff::{SignedDuration, Timestamp};
 
 /// How many calls may be made at once, in seconds of the rate: AWS's burst is four seconds' worth.
@@ -13,9 +15,6 @@ const BURST_SECONDS: i32 = 4;
 
 /// What a call costs at most, where it costs one as long as nothing is refused.
 const DEAREST: i32 = 8;
-
-/// After how long without a refusal the price is halved.
-const CHEAPER_AFTER: SignedDuration = SignedDuration::from_secs(30);
 
 /// The pace of one caller.
 #[derive(Debug)]

@@ -129,37 +129,8 @@ fn days(days: u32) -> SignedDuration {
     SignedDuration::from_hours(24 * i64::from(days))
 }
 
-/// How far apart two not-founds must be to say that a user is gone: Cognito's reads
-/// lag by seconds, and an hour outlasts any outage that answers "not found".
-pub const MISSING_USER_CONFIRMED_AFTER: SignedDuration = SignedDuration::from_hours(1);
-
-/// How long to wait before a read that seemed to lag is looked at again.
-pub const SECOND_LOOK_AFTER: SignedDuration = SignedDuration::from_secs(60);
-
 /// How many second looks there are.
 pub const SECOND_LOOKS: u8 = 3;
-
-/// For how long after an event its object may still be read as it was before.
-pub const LAG_AT_MOST: SignedDuration = SignedDuration::from_mins(10);
-
-/// For how long after an event what it names must be there, and is a contradiction if it is not:
-/// as long as Stripe tries to deliver (<https://docs.stripe.com/webhooks#retries>).
-pub const MISSING_CONTRADICTS_FOR: SignedDuration = SignedDuration::from_hours(72);
-
-/// For how long a new API key may be not found.
-pub const NEW_KEY_MAY_HIDE: SignedDuration = SignedDuration::from_secs(60);
-
-/// How long after its lease a convergence that nobody finished is due. Long enough for the
-/// message to come again first (the template's visibility timeout is three minutes): it
-/// knows what only the event tells, such as a dispute's id.
-pub const UNFINISHED_REVIEW_AFTER: SignedDuration = SignedDuration::from_mins(5);
-
-/// How long until an account without a key for want of room looks again.
-pub const ROOM_REVIEW_AFTER: SignedDuration = SignedDuration::from_hours(1);
-
-/// How long until a parked account is looked at again without being asked: what was mended
-/// in the meantime heals by itself.
-pub const PARKED_REVIEW_AFTER: SignedDuration = SignedDuration::from_hours(24);
 
 /// How many events may wait in an account: its item must stay small (DynamoDB takes 400 KB,
 /// an envelope is at most 8 KB), and its commit within one transaction. More stay on the queue.

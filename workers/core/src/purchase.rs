@@ -8,6 +8,7 @@
 //!
 //! Pure: the account API reads and writes the row.
 
+use crate::timing::{ATTEMPT_LASTS, OPEN_FOR};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use tollgate_events::{AccountId, CustomerId, digest};
@@ -20,17 +21,6 @@ pub const MOST_CLICKS: u32 = 30;
 
 /// What the clicks are counted over.
 const AN_HOUR: SignedDuration = SignedDuration::from_hours(1);
-
-/// For how long an attempt goes on: Stripe remembers a key for 24 hours at least, and a session
-/// is open for 24 hours at most.
-const ATTEMPT_LASTS: SignedDuration = SignedDuration::from_hours(23);
-
-/// For how long after the last click one of its sessions may be open: Stripe's day, and what was
-/// under way then. <https://docs.stripe.com/api/checkout/sessions/create>
-const OPEN_FOR: SignedDuration = SignedDuration::from_hours(25);
-
-/// How long the row is kept after the last click.
-pub const KEPT_FOR: SignedDuration = SignedDuration::from_hours(90 * 24);
 
 /// The row.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -8,6 +8,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::timing::LAG_AT_MOST;
 use tollgate_events::kind::About;
 use tollgate_events::{AccountId, ChargeId, CustomerId, Envelope, Source, SubscriptionId, Via};
 
@@ -15,7 +16,6 @@ use crate::boundary::{Boundary, Marks, Told};
 use crate::converge::Worker;
 use crate::ledger::CustomerLink;
 use crate::mismatch::Mismatch;
-use crate::policy::LAG_AT_MOST;
 use crate::ports::{
     ChargeSeen, CheckoutRecord, Class, Clock, CustomerSeen, Ledger, PortResult, Ports, Stripe,
 };
@@ -300,7 +300,7 @@ impl<P: Ports> Worker<P> {
     /// Notes calls that cannot wait: whose an event is must be known before anybody can wait for
     /// it. Who comes next waits for what they cost.
     pub(crate) fn note_stripe_calls(&self, calls: u32) {
-        self.control_plane.stripe.take(calls, self.ports.clock().now());
+        self.share.stripe.take(calls, self.ports.clock().now());
     }
 
     /// One that cannot be read, of somebody whom nobody knows, is nobody's business.

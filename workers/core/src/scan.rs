@@ -13,10 +13,7 @@ use crate::ports::{
     Users,
 };
 use crate::stripe::{Dispute, Subscription};
-
-/// Between two calls of Stripe or Cognito. Stripe wants bulk work below 15/s; Cognito
-/// allows 30/s of `ListUsers`.
-const GAP: SignedDuration = SignedDuration::from_millis(100);
+use crate::timing::GAP;
 
 /// What long work is at, in this order; accounts, subscriptions and users for each part of the
 /// accounts.

@@ -15,16 +15,11 @@ use crate::budget::Caller;
 use crate::pace::Pace;
 use crate::policy::Policy;
 use crate::ports::{Class, Ledger, PortError, PortResult, Service};
+use crate::timing::{COUNT_IS_FRESH_FOR, FREEZE_IS_SEEN_WITHIN};
 
 /// How often Stripe is called by all workers together, in a second. Stripe allows 25 for each
 /// endpoint by default. <https://docs.stripe.com/rate-limits>
 const STRIPE_CALLS_PER_SECOND: i64 = 15;
-
-/// For how long the count of keys is believed before the ledger is asked again.
-const COUNT_IS_FRESH_FOR: SignedDuration = SignedDuration::from_secs(60);
-
-/// How soon every worker knows that the stack was frozen, or is not any more.
-const FREEZE_IS_SEEN_WITHIN: SignedDuration = SignedDuration::from_secs(60);
 
 /// One instance's share. Built once, and kept as long as the instance lives.
 #[derive(Debug)]

@@ -28,7 +28,6 @@ use tollgate_events::{
 use crate::account::KeyId;
 use crate::ports::LeftOut;
 
-pub use disputes::DISPUTES_OF;
 pub use drift::{ACCOUNTS_AT_ONCE, DriftSweep};
 pub use due::{SweepReport, sweep};
 pub use keys::{ORPHANS_LISTED, names};
@@ -115,7 +114,7 @@ pub struct Orphan {
 
 /// What differs.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum About {
+pub enum FindingAbout {
     /// An account, or a user who should have one.
     Account(AccountId),
     /// A Stripe customer.
@@ -130,7 +129,7 @@ pub struct Finding {
     /// In what.
     pub drift: Drift,
     /// What it is about.
-    pub about: About,
+    pub about: FindingAbout,
 }
 
 /// What a comparison of all four systems found.

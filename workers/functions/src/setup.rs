@@ -58,7 +58,7 @@ pub fn worker<C: Clock>(
 ) -> Result<Worker<AwsPorts<C>>, StripeApiError> {
     Ok(Worker {
         ports: AwsPorts::new(&config, sdk, clock)?,
-        control_plane: Share::of(&config.catalog.policy, config.instances),
+        share: Share::of(&config.catalog.policy, config.instances),
         catalog: config.catalog.catalog,
         policy: config.catalog.policy,
         deriver: config.deriver,

@@ -40,11 +40,11 @@ pub use rebuild::{
     RebuildReport, Rebuilt, doubts,
 };
 pub use reconcile::{
-    ACCEPTED_FOR, Excess, Reconcile, Repaired, TooMany, Word, excesses, is_held_back,
+    ACCEPTED_FOR, Excess, ExcessOf, Reconcile, Repaired, Word, excesses, is_held_back,
 };
 pub use rehearsal::{PutOff, Rehearsal, RehearsalStep, Rehearsed, What};
 pub use replay::{
-    About, Cursor, EventPage, EventSource, LISTED_FOR, NoCursor, Replay, ReplayProgress, Selected,
-    Selection, Sent, Tally, TooOld, count, look_up, new_run,
+    AboutWhom, Cursor, EventPage, EventSource, LISTED_FOR, NoCursor, Replay, ReplayProgress,
+    Selected, Selection, Sent, Tally, TooOld, count, look_up, new_run,
 };
 pub use stack::{OperateStack, REBIND, StackAct};

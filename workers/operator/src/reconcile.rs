@@ -26,12 +26,12 @@ use tollgate_core::budget::Caller;
 use tollgate_core::halt::Halt;
 use tollgate_core::key_name::read_key_name;
 use tollgate_core::ledger::blast_limit;
-use tollgate_core::policy::NEW_KEY_MAY_HIDE;
 use tollgate_core::ports::{
     ApiGateway, Class, Clock, Ledger, PortError, PortResult, Ports, Queue, Service, Users,
 };
 use tollgate_core::scan::{Progress, ProgressSink, ScanStage};
-use tollgate_core::sweep::{About, Drift, DriftReport, DriftSweep, Finding, Orphan, names};
+use tollgate_core::sweep::{Drift, DriftReport, DriftSweep, Finding, FindingAbout, Orphan, names};
+use tollgate_core::timing::NEW_KEY_MAY_HIDE;
 use tollgate_events::AccountId;
 
 use super::accept_blast;
@@ -60,7 +60,7 @@ pub struct Word {
 
 /// Of what there would be too much.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum TooMany {
+pub enum ExcessOf {
     /// Paying accounts that would lose what they pay for.
     Losing,
     /// Accounts that would be closed, because their users are gone.
@@ -75,7 +75,7 @@ pub enum TooMany {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Excess {
     /// Of what.
-    pub of: TooMany,
+    pub of: ExcessOf,
     /// How many.
     pub count: u64,
     /// How many may be.
@@ -100,10 +100,10 @@ pub fn excesses(report: &DriftReport) -> Vec<Excess> {
     let of_closing = count(report.keys).max(count(report.paying));
     let nobodys = if report.known_owners == 0 { report.orphans } else { 0 };
     [
-        (TooMany::Losing, report.would_lose, blast_limit(count(report.paying))),
-        (TooMany::Closing, gone, blast_limit(of_closing)),
-        (TooMany::Deleting, report.replaced, blast_limit(count(report.keys_of_ours))),
-        (TooMany::Unlinked, nobodys, 0),
+        (ExcessOf::Losing, report.would_lose, blast_limit(count(report.paying))),
+        (ExcessOf::Closing, gone, blast_limit(of_closing)),
+        (ExcessOf::Deleting, report.replaced, blast_limit(count(report.keys_of_ours))),
+        (ExcessOf::Unlinked, nobodys, 0),
     ]
     .into_iter()
     .map(|(what, number, limit)| Excess { of: what, count: count(number), limit })
@@ -174,7 +174,7 @@ impl<P: Ports, Q: Queue> Reconcile<'_, P, Q> {
     ) -> PortResult<()> {
         let mut orphans = Vec::new();
         let mut hear = |news: Progress<Finding>| {
-            if let Progress::Found(Finding { drift, about: About::Key(key) }) = &news
+            if let Progress::Found(Finding { drift, about: FindingAbout::Key(key) }) = &news
                 && matches!(drift, Drift::Orphan | Drift::Replaced)
             {
                 orphans.push(key.clone());
@@ -183,7 +183,7 @@ impl<P: Ports, Q: Queue> Reconcile<'_, P, Q> {
         };
         repaired.report = self.sweep.run_told(&mut hear).await?;
         let excesses = excesses(&repaired.report);
-        let limits = [TooMany::Deleting, TooMany::Unlinked];
+        let limits = [ExcessOf::Deleting, ExcessOf::Unlinked];
         if !word.accepted && excesses.iter().any(|excess| limits.contains(&excess.of)) {
             let why = "there are more than the limit";
             repaired.left = orphans.into_iter().map(|key| (key, why)).collect();

@@ -36,7 +36,7 @@ use tollgate_events::{Envelope, EventRef, Via};
 pub use cursor::{Cursor, NoCursor, new_run};
 pub use follow::Sent;
 pub use listed::{EventPage, LISTED_FOR, TooOld};
-pub use selection::{About, Selected, Selection};
+pub use selection::{AboutWhom, Selected, Selection};
 pub use source::{EventSource, look_up};
 
 /// What `SendMessageBatch` takes.

@@ -2,8 +2,8 @@
 
 use anyhow::bail;
 use jiff::Timestamp;
-use tollgate_core::policy::SECOND_LOOK_AFTER;
 use tollgate_core::ports::Ledger;
+use tollgate_core::timing::SECOND_LOOK_AFTER;
 use tollgate_standin::world::{BULK_QUEUE, DEAD_LETTER_QUEUES, EVENTS_QUEUE, VISIBILITY};
 
 use super::Stack;

@@ -10,9 +10,9 @@ use tollgate_core::ledger::{
     StoredEvent,
 };
 use tollgate_core::person::{PersonId, Remembered};
-use tollgate_core::policy::UNFINISHED_REVIEW_AFTER;
 use tollgate_core::ports::{Counter, UsageSeen};
 use tollgate_core::purchase::Purchase;
+use tollgate_core::timing::UNFINISHED_REVIEW_AFTER;
 use tollgate_events::{AccountId, CustomerId, EventRef, Source};
 
 use crate::planted::Bug;

@@ -11,7 +11,7 @@ use rand::RngExt;
 use tollgate_core::account::{Account, Status};
 use tollgate_core::batch::Message;
 use tollgate_core::ledger::EventRecord;
-use tollgate_core::policy::UNFINISHED_REVIEW_AFTER;
+use tollgate_core::timing::UNFINISHED_REVIEW_AFTER;
 use tollgate_events::{AccountId, Envelope};
 use tollgate_standin::api_gateway::Wall;
 use tollgate_standin::world::DEAD_LETTER_QUEUES;

@@ -11,9 +11,9 @@ use tollgate_core::catalog::CatalogFile;
 use tollgate_core::converge::Worker;
 use tollgate_core::derive::Deriver;
 use tollgate_core::ledger::{EventRecord, Outcome};
-use tollgate_core::policy::LAG_AT_MOST;
 use tollgate_core::ports::{Ledger as _, Service};
 use tollgate_core::sweep::Drift;
+use tollgate_core::timing::LAG_AT_MOST;
 use tollgate_events::{AccountId, CustomerId};
 use tollgate_operator::Act;
 use tollgate_standin::stripe::{
@@ -425,7 +425,7 @@ fn what_finding_out_whose_an_event_is_costs_is_noted() {
             let report = scene.handle(&events);
             assert_eq!((report.failed.len(), report.converged), (0, 0), "it is nobody's yet");
         }
-        scene.worker.control_plane.stripe.take(1_000, scene.world.clock.time())
+        scene.worker.share.stripe.take(1_000, scene.world.clock.time())
     };
     assert!(waits(true) > waits(false));
 }

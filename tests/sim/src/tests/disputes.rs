@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 
 use jiff::SignedDuration;
 use tollgate_core::account::{DisputeMark, Status};
-use tollgate_core::sweep::{DISPUTES_OF, Drift};
+use tollgate_core::sweep::Drift;
+use tollgate_core::timing::DISPUTES_OF;
 use tollgate_events::{AccountId, DisputeId};
 
 use super::rebuild::operators_act;

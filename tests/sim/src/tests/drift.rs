@@ -78,7 +78,7 @@ impl Town {
         let mut worker = worker_on(&world);
         // Some keys are too new to be missed for a minute, which pacing would use up.
         let policy = Policy { control_plane_calls_per_second: 10, ..Policy::default() };
-        worker.control_plane = Share::of(&policy, 1);
+        worker.share = Share::of(&policy, 1);
         Self { world, worker, people: Vec::new() }
     }
 

@@ -238,7 +238,7 @@ fn whether_the_stack_is_frozen_is_asked_once_a_minute() {
     let asked = |seconds| {
         let now = began + SignedDuration::from_secs(seconds);
         scene.world.gate.take_calls();
-        let frozen = scene.worker.control_plane.frozen(&scene.world.ledger, now);
+        let frozen = scene.worker.share.frozen(&scene.world.ledger, now);
         assert_eq!(block_on(frozen), Ok(None));
         scene.world.gate.take_calls().len()
     };

@@ -11,8 +11,8 @@ use jiff::SignedDuration;
 use tollgate_core::account::Status;
 use tollgate_core::batch::{BatchReport, Message};
 use tollgate_core::converge::Worker;
-use tollgate_core::policy::UNFINISHED_REVIEW_AFTER;
 use tollgate_core::ports::{Class, PortError};
+use tollgate_core::timing::UNFINISHED_REVIEW_AFTER;
 use tollgate_events::{Envelope, cloudtrail, cognito};
 
 use super::scene::Scene;

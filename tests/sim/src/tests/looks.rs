@@ -40,7 +40,7 @@ fn a_conflict_is_looked_at_and_tried_again_a_few_times() {
     let mut scene = Scene::under(faults.clone());
     // No other wait shall count.
     let policy = Policy { control_plane_calls_per_second: 10, ..Policy::default() };
-    scene.worker.control_plane = Share::of(&policy, 1);
+    scene.worker.share = Share::of(&policy, 1);
     let ann = scene.world.cognito.sign_up_confirmed("ann", "a@example.com").expect("free");
     let events = scene.events();
     faults.switch(true);

@@ -16,7 +16,8 @@ use tollgate_core::account_api::{AccountApi, Refusal};
 use tollgate_core::converge::Worker;
 use tollgate_core::derive::Deriver;
 use tollgate_core::ports::{Class, Service, Stripe};
-use tollgate_core::purchase::{KEPT_FOR, MOST_CLICKS};
+use tollgate_core::purchase::MOST_CLICKS;
+use tollgate_core::timing::PURCHASE_KEPT_FOR;
 use tollgate_events::{AccountId, CustomerId};
 use tollgate_standin::stripe::{Card, Interval, NewPrice, Settings, When};
 
@@ -250,7 +251,7 @@ fn a_purchase_is_remembered_for_longer_than_its_page_is_open() {
     let ann = scene.sign_up("ann");
     let page = session(block_on(api(&scene).checkout(&ann, "pro")));
     let page = scene.world.stripe.account().session(&page).expect("it is there").clone();
-    assert!(page.expires_at.duration_since(page.created) < KEPT_FOR);
+    assert!(page.expires_at.duration_since(page.created) < PURCHASE_KEPT_FOR);
 }
 
 /// An attempt ends between two clicks, and both windows are given the page that is there.

@@ -9,9 +9,11 @@ use jiff::SignedDuration;
 use tollgate_core::account::{KeyId, MintIntent, Slot, Status};
 use tollgate_core::key_name::key_name;
 use tollgate_core::scan::{Progress, ScanStage};
-use tollgate_core::sweep::{ACCOUNTS_AT_ONCE, About, Drift, DriftReport, DriftSweep, Finding};
+use tollgate_core::sweep::{
+    ACCOUNTS_AT_ONCE, Drift, DriftReport, DriftSweep, Finding, FindingAbout,
+};
 use tollgate_events::AccountId;
-use tollgate_operator::{Excess, Reconcile, Repaired, TooMany, Word, excesses};
+use tollgate_operator::{Excess, ExcessOf, Reconcile, Repaired, Word, excesses};
 use tollgate_standin::api_gateway::NewApiKey;
 use tollgate_standin::cognito::PoolConfig;
 use tollgate_standin::stripe::When;
@@ -240,9 +242,9 @@ fn where_nobody_is_known_nothing_is_deleted() {
     town.world = town.world.with_pool(PoolConfig::tollgate("us-east-1_Elsewhere"));
     let (report, findings) = town.look();
     assert_eq!((report.orphans, report.known_owners), (8, 0));
-    assert_eq!(excesses(&report), [Excess { of: TooMany::Unlinked, count: 8, limit: 0 }]);
+    assert_eq!(excesses(&report), [Excess { of: ExcessOf::Unlinked, count: 8, limit: 0 }]);
     let orphans = findings.iter().filter_map(|finding| match &finding.about {
-        About::Key(key) => Some(key.id.to_string()),
+        FindingAbout::Key(key) => Some(key.id.to_string()),
         _ => None,
     });
     let orphans: Vec<_> = orphans.collect();
@@ -285,13 +287,13 @@ fn more_than_the_limit_needs_a_word() {
     assert_eq!((report.would_lose, report.would_end), (0, 20), "their customers left");
     assert_eq!(excesses(&report), []);
     let right = std::mem::replace(&mut town.worker.catalog, demoting(&town.world));
-    let losing = Excess { of: TooMany::Losing, count: 11, limit: 10 };
+    let losing = Excess { of: ExcessOf::Losing, count: 11, limit: 10 };
     assert_eq!(exceeded(&town), [losing], "a wrong catalog is nobody's doing");
     for person in 40..51 {
         town.replace_key(person);
     }
     town.world.clock.advance(SignedDuration::from_mins(5));
-    let deleting = Excess { of: TooMany::Deleting, count: 11, limit: 10 };
+    let deleting = Excess { of: ExcessOf::Deleting, count: 11, limit: 10 };
     assert_eq!(exceeded(&town), [losing, deleting]);
     let repaired = town.repair(false);
     assert_eq!((repaired.deleted.len(), repaired.left.len()), (0, 11));
@@ -307,7 +309,7 @@ fn more_than_the_limit_needs_a_word() {
     for person in &town.people[40..] {
         town.world.cognito.delete_user(&person.name).unwrap();
     }
-    let closing = Excess { of: TooMany::Closing, count: 20, limit: 10 };
+    let closing = Excess { of: ExcessOf::Closing, count: 20, limit: 10 };
     assert_eq!(exceeded(&town), [closing]);
 }
 
@@ -319,7 +321,7 @@ fn a_finding_names_what_it_is_about() {
     town.edit(&town.people[1].account, |account| account.access.usage_plan = None);
     let key = town.make_key("tollgate/sim/nobody/primary/1");
     let (_, findings) = town.look();
-    assert_eq!(findings[0].about, About::Account(town.people[1].account.clone()));
-    let About::Key(orphan) = &findings[1].about else { panic!("{findings:?}") };
+    assert_eq!(findings[0].about, FindingAbout::Account(town.people[1].account.clone()));
+    let FindingAbout::Key(orphan) = &findings[1].about else { panic!("{findings:?}") };
     assert_eq!((orphan.id.as_str(), findings[1].drift), (key.as_str(), Drift::Orphan));
 }

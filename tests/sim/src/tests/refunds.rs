@@ -2,7 +2,8 @@
 
 use jiff::SignedDuration;
 use tollgate_core::account::Status;
-use tollgate_core::policy::{LAG_AT_MOST, PlanThen};
+use tollgate_core::policy::PlanThen;
+use tollgate_core::timing::LAG_AT_MOST;
 use tollgate_events::{AccountId, CustomerId};
 use tollgate_operator::Act;
 use tollgate_standin::stripe::{Card, DRAFT_TIME, NewRefund};

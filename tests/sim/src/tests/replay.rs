@@ -14,7 +14,7 @@ use tollgate_core::ports::PortResult;
 use tollgate_events::stripe::ACTED_ON;
 use tollgate_events::{AccountId, CustomerId, Envelope, EventId, EventRef, Source, Via};
 use tollgate_operator::{
-    About, Act, Cursor, EventSource, LISTED_FOR, Rehearsal, RehearsalStep, Rehearsed, Replay,
+    AboutWhom, Act, Cursor, EventSource, LISTED_FOR, Rehearsal, RehearsalStep, Rehearsed, Replay,
     ReplayProgress, Selection, Sent, count,
 };
 use tollgate_standin::stripe::{DeliveryAnswer, StripeStandin};
@@ -183,7 +183,7 @@ fn a_replay_takes_what_is_asked_for_and_says_what_it_is() {
         assert_eq!(kinds, ["invoice.paid".to_owned()].into());
     }
     let nobody = AccountId::parse("nobody").unwrap();
-    let nobody = block_on(About::account(&scene.world.ledger, nobody)).unwrap();
+    let nobody = block_on(AboutWhom::account(&scene.world.ledger, nobody)).unwrap();
     assert_eq!(replay(&scene, "r4", &Selection { about: Some(nobody), ..all }).sent, 0);
 }
 
@@ -198,8 +198,8 @@ fn an_accounts_events_are_its_customers_events() {
     scene.world.stripe.account().open_dispute(&bought.customer).unwrap();
     scene.come_to_rest();
     let ann = scene.world.ledger.accounts()[0].id.clone();
-    let about = block_on(About::account(&scene.world.ledger, ann)).unwrap();
-    let of = |from, about: &About| {
+    let about = block_on(AboutWhom::account(&scene.world.ledger, ann)).unwrap();
+    let of = |from, about: &AboutWhom| {
         let selection = Selection { about: Some(about.clone()), ..listed(&scene) };
         replay_from(&scene, "r", source(&scene, from, &selection), None);
         let sent = queued(&scene);
@@ -215,7 +215,7 @@ fn an_accounts_events_are_its_customers_events() {
             .collect();
         assert_eq!(customers, [bought.customer.as_str()].into(), "{from:?}");
         assert!(anns.iter().any(|it| it.kind == "charge.dispute.created"), "{from:?}");
-        let strangers = About::customer(CustomerId::parse(stranger.customer.as_str()).unwrap());
+        let strangers = AboutWhom::customer(CustomerId::parse(stranger.customer.as_str()).unwrap());
         assert!(of(from, &strangers).len() >= 2, "{from:?}");
     }
 }

@@ -4,10 +4,11 @@ use jiff::SignedDuration;
 use tollgate_core::account::Status;
 use tollgate_core::converge::DRIFT;
 use tollgate_core::ledger::{KeyCount, Outcome, StackRecord};
-use tollgate_core::policy::{MOST_DEFERRED, PARKED_REVIEW_AFTER, Policy};
+use tollgate_core::policy::{MOST_DEFERRED, Policy};
 use tollgate_core::ports::{Class, Ledger, Service};
 use tollgate_core::share::Share;
 use tollgate_core::sweep::wake;
+use tollgate_core::timing::PARKED_REVIEW_AFTER;
 use tollgate_events::{AccountId, Envelope, EventId};
 use tollgate_operator::Act;
 use tollgate_standin::api_gateway::KeyPatch;
@@ -181,7 +182,7 @@ fn an_account_that_nobody_finished_is_due_after_its_lease() {
 fn what_the_budget_has_no_room_for_waits() {
     let mut scene = Scene::new();
     let policy = Policy { control_plane_calls_per_second: 1, ..Policy::default() };
-    scene.worker.control_plane = Share::of(&policy, 2);
+    scene.worker.share = Share::of(&policy, 2);
     let ids: Vec<_> = (0..10)
         .map(|n| {
             scene.world.cognito.sign_up_confirmed(&format!("u{n}"), &address(&format!("u{n}")))
@@ -212,7 +213,7 @@ fn what_is_refused_for_its_rate_makes_its_services_calls_dearer() {
         let events = scene.events();
         faults.switch(true);
         assert_eq!(scene.handle(&events).failed, [""; 0]);
-        let (now, share) = (scene.world.clock.time(), &scene.worker.control_plane);
+        let (now, share) = (scene.world.clock.time(), &scene.worker.share);
         [&share.calls, &share.stripe].map(|pace| pace.take(10_000, now).as_secs_f64())
     };
     let calm = waits(None);
@@ -235,7 +236,7 @@ fn what_stripes_share_has_no_room_for_waits() {
         assert_eq!(scene.handle(events).failed, [""; 0]);
     }
     // A call in ten seconds: four at once, and two that the lease is long enough to wait for.
-    scene.worker.control_plane = Share::of(&Policy::default(), 150);
+    scene.worker.share = Share::of(&Policy::default(), 150);
     let note = [("note".to_owned(), "renewed".to_owned())].into();
     for id in &bought {
         scene.world.stripe.account().set_metadata(id, &note).expect("it is live");

@@ -16,7 +16,9 @@ use tollgate_core::catalog::CatalogFile;
 use tollgate_core::halt::Halt;
 use tollgate_core::ports::{Clock, PortResult};
 use tollgate_core::scan::Progress;
-use tollgate_core::sweep::{ACCOUNTS_AT_ONCE, About, Drift, DriftReport, DriftSweep, Finding};
+use tollgate_core::sweep::{
+    ACCOUNTS_AT_ONCE, Drift, DriftReport, DriftSweep, Finding, FindingAbout,
+};
 use tollgate_operator::{Excess, Repaired, Word, excesses, is_held_back};
 
 use self::report::{Findings, sentence};
@@ -106,7 +108,7 @@ pub(super) async fn run<C: Clock>(
     let mut told = |news: Progress<Finding>| match news {
         Progress::Through(stage, number) => stages.through(stage, number),
         Progress::Found(finding) => {
-            if let (Drift::Orphan | Drift::Replaced, About::Key(key)) =
+            if let (Drift::Orphan | Drift::Replaced, FindingAbout::Key(key)) =
                 (finding.drift, &finding.about)
             {
                 unmet.remove(&key.id);

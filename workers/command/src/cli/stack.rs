@@ -142,7 +142,7 @@ impl<C: Clock> Context<'_, C> {
         let settings = self.settings().await?;
         Ok(Worker {
             ports: self.ports().await?,
-            control_plane: Share::of(&policy, INSTANCES),
+            share: Share::of(&policy, INSTANCES),
             catalog,
             policy,
             deriver: self.deriver().await?,

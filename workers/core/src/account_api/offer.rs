@@ -1,15 +1,13 @@
 //! What is sold: a plan, at the price that Stripe has for it now.
 
-use jiff::{SignedDuration, Timestamp};
+use crate::timing::PRICE_IS_FRESH_FOR;
+use jiff::Timestamp;
 use tollgate_events::PriceId;
 
 use super::{AccountApi, Refusal};
 use crate::account::PlanId;
 use crate::catalog::Plan;
 use crate::ports::{Clock, Ports, Stripe};
-
-/// For how long it is believed which price a plan is sold at.
-const PRICE_IS_FRESH_FOR: SignedDuration = SignedDuration::from_mins(5);
 
 /// What a plan is sold at.
 #[derive(Debug, Clone, PartialEq, Eq)]

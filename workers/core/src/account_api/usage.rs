@@ -1,6 +1,5 @@
 //! How much of a quota is used, asked of API Gateway once a minute at most for each account.
 
-use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
 use jiff::Timestamp;
@@ -9,9 +8,7 @@ use super::AccountApi;
 use crate::account::{Account, KeyId, UsagePlanId};
 use crate::catalog::Quota;
 use crate::ports::{ApiGateway, Class, Clock, Ledger, PortResult, Ports, UsageSeen};
-
-/// How old what is shown may be before it is asked for again.
-const FRESH_FOR: SignedDuration = SignedDuration::from_mins(1);
+use crate::timing::USAGE_IS_FRESH_FOR;
 
 /// The use of a quota. Best effort, as API Gateway's quotas are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,7 +51,7 @@ impl<P: Ports> AccountApi<P> {
         let (ledger, now) = (self.worker.ports.ledger(), self.worker.ports.clock().now());
         let stored = ledger.usage_seen(&account.id).await?;
         let known = stored.as_ref().filter(|it| it.is_of(usage_plan, key)).and_then(|it| it.left);
-        let is_fresh = |it: &UsageSeen| now.duration_since(it.asked_at) < FRESH_FOR;
+        let is_fresh = |it: &UsageSeen| now.duration_since(it.asked_at) < USAGE_IS_FRESH_FOR;
         if stored.as_ref().is_some_and(is_fresh) {
             return Ok(known);
         }

@@ -65,7 +65,7 @@ impl<P: Ports> Run<'_, P> {
         if let Stop::Port(error) = &stop
             && error.service == Service::ApiGateway
         {
-            self.worker.control_plane.heed(error, self.clock_now());
+            self.worker.share.heed(error, self.clock_now());
         }
         match stop {
             Stop::Port(error) if self.is_between_plans() || self.is_refused_in_between(&error) => {
@@ -247,7 +247,7 @@ impl<P: Ports> Run<'_, P> {
         self.in_time()?;
         // That it is there already is a conflict like others: the look that follows adopts it.
         let id = self.worker.ports.api_gateway().create_key(&key).await?;
-        self.worker.control_plane.minted();
+        self.worker.share.minted();
         self.hold_key(&intent, id.clone());
         Ok(id)
     }

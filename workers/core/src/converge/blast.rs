@@ -80,7 +80,7 @@ impl<P: Ports> Run<'_, P> {
 
     /// An operator may have stopped all losses, until it is known what is wrong.
     async fn not_frozen(&self) -> Result<(), Stop> {
-        let frozen = self.worker.control_plane.frozen(self.ledger(), self.now).await?;
+        let frozen = self.worker.share.frozen(self.ledger(), self.now).await?;
         frozen.map_or(Ok(()), |why| Err(Stop::Frozen { why }))
     }
 
@@ -120,7 +120,7 @@ impl<P: Ports> Run<'_, P> {
             return Ok(allowed);
         }
         // Other instances are enough to race with.
-        let _alone = self.worker.control_plane.alone().await;
+        let _alone = self.worker.share.alone().await;
         for round in 0..ROUNDS {
             let stack = self.ledger().stack().await?;
             let (next, allowed) = one(&stack, self.now);
@@ -129,6 +129,6 @@ impl<P: Ports> Run<'_, P> {
             }
             self.pause(round).await;
         }
-        Err(Stop::Budget { wait: super::commit::OUTRUN_FOR })
+        Err(Stop::Budget { wait: crate::timing::OUTRUN_FOR })
     }
 }

@@ -13,9 +13,6 @@ use crate::person::Memory;
 use crate::policy::MOST_DEFERRED;
 use crate::ports::{Class, Ledger as _, PortResult, Ports, Service};
 
-/// How long to wait when other instances keep writing the same item first.
-pub(super) const OUTRUN_FOR: SignedDuration = SignedDuration::from_secs(5);
-
 /// What a person must be told of an event, whatever becomes of the account: an early
 /// fraud warning closes nobody, but the charge should be refunded before it is disputed.
 /// <https://docs.stripe.com/api/radar/early_fraud_warnings>
@@ -297,23 +294,49 @@ impl<P: Ports> Run<'_, P> {
 
     /// Writes the decision into the account's access.
     fn settle(&mut self, desired: Desired) {
+        let Desired {
+            plan,
+            status,
+            reason,
+            given,
+            to_cancel,
+            disputes,
+            grace,
+            paid_for,
+            refunded,
+            grants,
+            key,
+            // What was done, is noted elsewhere, or is told: nothing of it is kept here.
+            usage_plan: _,
+            retiring: _,
+            plan_attribute: _,
+            review_at: _,
+            expire: _,
+            cancel: _,
+            user: _,
+            warnings: _,
+        } = desired;
+        let decided = Access {
+            plan,
+            status,
+            reason,
+            given,
+            to_cancel,
+            disputes,
+            grace,
+            paid_for,
+            refunded,
+            grants,
+            ..std::mem::take(&mut self.account.access)
+        };
         let access = &mut self.account.access;
-        access.plan = desired.plan;
-        access.status = desired.status;
-        access.reason = desired.reason;
-        access.given = desired.given;
-        access.to_cancel = desired.to_cancel;
-        access.disputes = desired.disputes;
-        access.grace = desired.grace;
-        access.paid_for = desired.paid_for;
-        access.refunded = desired.refunded;
-        access.grants = desired.grants;
+        *access = decided;
         if let Some(read) = self.attributes_read.take()
             && self.steps.is_empty()
         {
             access.attributes = read;
         }
-        if desired.key == KeyState::Closed {
+        if key == KeyState::Closed {
             access.keys.clear();
             access.usage_plan = None;
         }

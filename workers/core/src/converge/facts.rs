@@ -72,7 +72,7 @@ impl<P: Ports> Run<'_, P> {
         }
         // What was found before the facts were read again is found anew.
         self.room = None;
-        self.room = self.worker.control_plane.room(self.worker.ports.ledger(), self.now).await?;
+        self.room = self.worker.share.room(self.worker.ports.ledger(), self.now).await?;
         Ok(self.room.is_some())
     }
 

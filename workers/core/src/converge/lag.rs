@@ -1,12 +1,12 @@
 //! Reads that lag: a service that does not show yet what it has told.
 
+use crate::timing::LAG_AT_MOST;
 use tollgate_events::kind::About;
 use tollgate_events::{Envelope, Hint, Source, Via, cloudtrail, cognito};
 
 use super::Run;
 use super::refunds::tells_of_refund;
 use crate::decide::{Facts, UserFact};
-use crate::policy::LAG_AT_MOST;
 use crate::ports::Ports;
 use crate::stripe::Subscription;
 

@@ -10,16 +10,13 @@
 //! their `sub` is as new as they are. Whose message comes again has perhaps got a key since the backup.
 
 use crate::account::Known;
-use jiff::SignedDuration;
+use crate::timing::JUST_NOW;
 use tollgate_events::{Envelope, Via, cognito};
 
 use super::{Run, Stop};
 use crate::decide::stale::is_forgotten;
 use crate::key_name::key_owner;
 use crate::ports::{ApiKey, Ports};
-
-/// For how long a sign-up is news.
-const JUST_NOW: SignedDuration = SignedDuration::from_hours(1);
 
 impl<P: Ports> Run<'_, P> {
     /// Stops where the ledger knows nothing of an account that has a key of ours.

@@ -4,10 +4,9 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{Run, Stop};
 use crate::decide::Desired;
-use crate::policy::{
-    PARKED_REVIEW_AFTER, SECOND_LOOK_AFTER, SECOND_LOOKS, UNFINISHED_REVIEW_AFTER,
-};
+use crate::policy::SECOND_LOOKS;
 use crate::ports::Ports;
+use crate::timing::{PARKED_REVIEW_AFTER, SECOND_LOOK_AFTER, UNFINISHED_REVIEW_AFTER};
 
 impl<P: Ports> Run<'_, P> {
     /// When to look again: when the decision says so, or soon, when a read lagged. Only a look

@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use super::{Run, Stop};
 use crate::account::{Attributes, KeyId, KeyRecord, MintIntent, RetiringKey, Status, UsagePlanId};
 use crate::plan::{Observed, ObservedKey};
-use crate::policy::NEW_KEY_MAY_HIDE;
 use crate::ports::{ApiGateway, Class, PlanStages, PortError, PortResult, Ports, Service};
+use crate::timing::NEW_KEY_MAY_HIDE;
 
 /// How often a conflict is answered by observing and planning anew, before the events
 /// go back to the queue.

@@ -5,10 +5,7 @@ use jiff::SignedDuration;
 use super::{Run, Stop};
 use crate::pace::Pace;
 use crate::ports::{Clock, Ports};
-
-/// What is left of a lease when waiting for the control plane ends: enough for the steps
-/// and the commit, and for the accounts behind this one to say that they wait.
-const TIME_TO_ACT: SignedDuration = SignedDuration::from_secs(6);
+use crate::timing::TIME_TO_ACT;
 
 impl<P: Ports> Run<'_, P> {
     /// Waits for this instance's share of the control plane, if the lease lasts that long and
@@ -18,13 +15,13 @@ impl<P: Ports> Run<'_, P> {
         if calls == 0 {
             return Ok(());
         }
-        self.keep_pace(&self.worker.control_plane.calls, calls).await
+        self.keep_pace(&self.worker.share.calls, calls).await
     }
 
     /// As [`afford`](Self::afford), for calls to Stripe.
     pub(super) async fn afford_stripe(&self, calls: usize) -> Result<(), Stop> {
         let calls = u32::try_from(calls).unwrap_or(u32::MAX);
-        self.keep_pace(&self.worker.control_plane.stripe, calls).await
+        self.keep_pace(&self.worker.share.stripe, calls).await
     }
 
     async fn keep_pace(&self, pace: &Pace, calls: u32) -> Result<(), Stop> {

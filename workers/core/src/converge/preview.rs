@@ -3,7 +3,8 @@
 
 use std::collections::BTreeSet;
 
-use jiff::{SignedDuration, Timestamp};
+use crate::timing::PATIENCE;
+use jiff::Timestamp;
 use tollgate_events::{AccountId, CustomerId, Envelope, SubscriptionId};
 
 use super::namesake::must_be_nobody_else;
@@ -15,9 +16,6 @@ use crate::ledger::StackRecord;
 use crate::plan::Step;
 use crate::ports::{Clock, Ledger, Ports};
 use crate::sweep::wake;
-
-/// How long a preview may wait for the control plane.
-const PATIENCE: SignedDuration = SignedDuration::from_secs(60);
 
 /// What would become of an account.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,5 +1,6 @@
 //! Why a convergence stops before its end, and what becomes of its events then.
 
+use crate::timing::{FROZEN_FOR, LOST_FOR, MISMATCH_FOR, SOON};
 use jiff::{SignedDuration, Timestamp};
 use tollgate_events::AccountId;
 
@@ -94,16 +95,6 @@ impl From<BindingError> for Stop {
     }
 }
 
-/// How long an account waits for the ledger to be rebuilt before API Gateway is asked again.
-/// The rebuild itself ends the wait.
-const LOST_FOR: SignedDuration = SignedDuration::from_hours(1);
-
-/// How long an account waits for a person to mend a setting that contradicts the ledger.
-const MISMATCH_FOR: SignedDuration = SignedDuration::from_hours(1);
-
-/// How long an account that would lose something waits while the stack is frozen.
-const FROZEN_FOR: SignedDuration = SignedDuration::from_mins(15);
-
 impl Stop {
     /// The one error policy, applied.
     pub fn judge(&self) -> Judgement {
@@ -123,9 +114,6 @@ impl Stop {
         }
     }
 }
-
-/// How soon a message comes again whose work stopped for a moment.
-const SOON: SignedDuration = SignedDuration::from_secs(2);
 
 impl Stop {
     /// How soon its messages may come again; `None` for what does not pass in a moment.

@@ -1,7 +1,8 @@
 //! What concerns the whole deployment: what the limits have counted, and what an operator has
 //! accepted or stopped.
 
-use jiff::{SignedDuration, Timestamp};
+use crate::timing::BLAST_WINDOW;
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tollgate_events::{AccountId, SubscriptionId};
 
@@ -136,6 +137,3 @@ pub fn blast_limit(of: u64) -> u64 {
 
 /// How many of those counted last are remembered: more than are ever cancelled at once.
 const MOST_RECENT: usize = 20;
-
-/// How long the blast limit counts.
-const BLAST_WINDOW: SignedDuration = SignedDuration::from_hours(24);

@@ -236,13 +236,36 @@ fn drift(
 }
 
 fn decides_otherwise(access: &Access, desired: &Desired) -> bool {
-    access.plan != desired.plan
-        || access.status != desired.status
-        || access.reason != desired.reason
-        || access.disputes != desired.disputes
-        || access.grace != desired.grace
-        || access.paid_for != desired.paid_for
-        || access.refunded != desired.refunded
+    let Access {
+        plan,
+        status,
+        reason,
+        disputes,
+        grace,
+        paid_for,
+        refunded,
+        // Seen by the steps, or by what the ledger says of itself.
+        usage_plan: _,
+        given: _,
+        keys: _,
+        retiring: _,
+        attributes: _,
+        to_cancel: _,
+        // Nobody decides these.
+        customers: _,
+        by_reference: _,
+        hold: _,
+        closed: _,
+        // Those that are over go with the next decision.
+        grants: _,
+    } = access;
+    *plan != desired.plan
+        || *status != desired.status
+        || *reason != desired.reason
+        || *disputes != desired.disputes
+        || *grace != desired.grace
+        || *paid_for != desired.paid_for
+        || *refunded != desired.refunded
 }
 
 /// What a step from what is there to what the ledger itself decided must mend.

@@ -9,7 +9,8 @@
 
 use std::collections::HashMap;
 
-use jiff::{SignedDuration, Timestamp};
+use crate::timing::DISPUTES_OF;
+use jiff::Timestamp;
 use tollgate_events::{CustomerId, DisputeId};
 
 use super::DriftReport;
@@ -18,10 +19,6 @@ use crate::account::DisputeMark;
 use crate::ports::{Class, PortResult, Ports, Stripe};
 use crate::scan::{Pages, Scan};
 use crate::stripe::Dispute;
-
-/// How far back disputes are listed. A bank decides within some months; cards can be disputed for
-/// four, mostly. <https://docs.stripe.com/disputes/how-disputes-work>
-pub const DISPUTES_OF: SignedDuration = SignedDuration::from_hours(180 * 24);
 
 /// The disputes of the last months.
 #[derive(Debug, Default)]

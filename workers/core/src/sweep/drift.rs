@@ -31,7 +31,7 @@ use tollgate_events::Envelope;
 
 use super::disputes::Disputes;
 use super::part::Part;
-use super::{About, Drift, DriftReport, Finding};
+use super::{Drift, DriftReport, Finding, FindingAbout};
 use crate::binding::{Binding, Met};
 use crate::boundary::{Boundary, Marks};
 use crate::budget::Caller;
@@ -193,7 +193,7 @@ impl<P: Ports, Q: Queue> UnderWay<'_, P, Q> {
     async fn found(
         &mut self,
         drift: Drift,
-        about: About,
+        about: FindingAbout,
         wake: Option<Envelope>,
     ) -> PortResult<()> {
         *self.report.found.entry(drift).or_default() += 1;

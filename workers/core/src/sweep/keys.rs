@@ -5,13 +5,13 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use crate::timing::NEW_KEY_MAY_HIDE;
 use jiff::Timestamp;
 use tollgate_events::AccountId;
 
 use super::{Drift, Orphan};
 use crate::account::{Account, KeyId, KeyRecord, Known, RetiringKey, Slot, UsagePlanId};
 use crate::key_name::{KeyName, key_name, key_owner, key_prefix, read_key_name};
-use crate::policy::NEW_KEY_MAY_HIDE;
 use crate::ports::ApiKey;
 
 /// How many orphans are listed in a report, and looked up again before they are called so.

@@ -348,7 +348,7 @@ impl Stripe for StripeApi {
         idempotency_key: &str,
     ) -> PortResult<CustomerId> {
         let call = || {
-            let form = json!({ "metadata": metadata(account) });
+            let form = json!({ "metadata": account.to_metadata() });
             Call::post("POST /v1/customers", "/customers").form(form).idempotent(idempotency_key)
         };
         let made = self.send_when_free(call).await?;
@@ -380,7 +380,7 @@ impl Stripe for StripeApi {
     }
 
     async fn create_checkout(&self, checkout: &NewCheckout) -> PortResult<CheckoutRecord> {
-        let mut session = metadata(&checkout.account);
+        let mut session = json!(checkout.account.to_metadata());
         session[METADATA_PRICE] = checkout.price.as_str().into();
         let mut item = json!({ "price": checkout.price });
         if !checkout.metered {
@@ -392,7 +392,7 @@ impl Stripe for StripeApi {
             "client_reference_id": checkout.account.id,
             "line_items": [item],
             "metadata": session,
-            "subscription_data": { "metadata": metadata(&checkout.account) },
+            "subscription_data": { "metadata": checkout.account.to_metadata() },
             "success_url": checkout.success_url,
             "cancel_url": checkout.cancel_url,
         });
@@ -442,10 +442,6 @@ impl Stripe for StripeApi {
     async fn event(&self, event: &EventId) -> PortResult<Option<ListedEvent>> {
         self.read_event(event).await
     }
-}
-
-fn metadata(account: &NamedAccount) -> Value {
-    json!(account.to_metadata())
 }
 
 #[cfg(test)]

@@ -19,21 +19,21 @@ pub struct Selection {
     /// Types, whole (`invoice.paid`) or with all that begin so (`customer.subscription.*`).
     pub kinds: Vec<String>,
     /// Whom they are about.
-    pub about: Option<About>,
+    pub about: Option<AboutWhom>,
     /// What became of them last.
     pub outcomes: BTreeSet<Outcome>,
 }
 
 /// Whom events are about: it is enough that one of these is named.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct About {
+pub struct AboutWhom {
     /// The account that they were found to be about, or that they name.
     pub account: Option<AccountId>,
     /// The Stripe customers that they name.
     pub customers: BTreeSet<CustomerId>,
 }
 
-impl About {
+impl AboutWhom {
     /// An account, and the customers that are linked to it: events that nobody could
     /// assign when they came are found by these.
     ///

@@ -10,9 +10,9 @@ use tollgate_core::ledger::{
     Blast, Claim, Commit, CommitResult, CustomerLink, Entry, EventRecord, KeyCount, Outcome,
     RecordBody, StackRecord, StepTaken, StoredEvent,
 };
-use tollgate_core::policy::UNFINISHED_REVIEW_AFTER;
 use tollgate_core::ports::{Class, Counter, Ledger as _, Ports as _, Request, UsageSeen};
 use tollgate_core::purchase::Purchase;
+use tollgate_core::timing::UNFINISHED_REVIEW_AFTER;
 use tollgate_events::{AccountId, CustomerId, Envelope, EventId, EventRef, Source, Subject, Via};
 
 use super::face::{Face, Stand};

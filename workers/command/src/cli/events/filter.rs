@@ -9,7 +9,7 @@ use tollgate_core::shell::quoted;
 use tollgate_events::{CustomerId, EventRef};
 use tollgate_functions::adapters::dynamodb::DynamoLedger;
 use tollgate_functions::adapters::stripe::StripeApi;
-use tollgate_operator::{About, EventSource, LISTED_FOR, Selection};
+use tollgate_operator::{AboutWhom, EventSource, LISTED_FOR, Selection};
 
 use super::name::{event, short};
 use crate::cli::time::{duration, time};
@@ -119,17 +119,17 @@ impl Filter {
         &self,
         context: &Context<'_, C>,
         ledger: &DynamoLedger,
-    ) -> Result<Option<About>, Failure> {
+    ) -> Result<Option<AboutWhom>, Failure> {
         if let Some(account) = &self.account {
             let account = who::id(account, context, ledger).await?;
-            return Ok(Some(About::account(ledger, account).await?));
+            return Ok(Some(AboutWhom::account(ledger, account).await?));
         }
         let customer = self.customer.as_deref().map(CustomerId::parse).transpose();
         let bad = |error| {
             let problem = format!("--customer: {error}");
             Failure::usage(problem, "Name the customer by the id that Stripe shows, mostly cus_…")
         };
-        Ok(customer.map_err(bad)?.map(About::customer))
+        Ok(customer.map_err(bad)?.map(AboutWhom::customer))
     }
 
     /// The events.

@@ -5,8 +5,8 @@ use std::io::Result;
 
 use indicatif::HumanCount;
 use serde_json::{Value, json};
-use tollgate_core::sweep::{About, Drift, DriftReport, Finding};
-use tollgate_operator::{Excess, Repaired, TooMany};
+use tollgate_core::sweep::{Drift, DriftReport, Finding, FindingAbout};
+use tollgate_operator::{Excess, ExcessOf, Repaired};
 
 use super::super::table::{counted, number};
 use super::super::{Colour, Io, left_out};
@@ -26,9 +26,9 @@ impl Findings {
         let kind = self.kinds.entry(finding.drift).or_default();
         if kind.len() < self.listed {
             kind.push(match finding.about {
-                About::Account(id) => id.to_string(),
-                About::Customer(id) => id.to_string(),
-                About::Key(key) => format!("{} {}", key.id, key.name),
+                FindingAbout::Account(id) => id.to_string(),
+                FindingAbout::Customer(id) => id.to_string(),
+                FindingAbout::Key(key) => format!("{} {}", key.id, key.name),
             });
         }
     }
@@ -81,10 +81,10 @@ fn meaning(drift: Drift) -> &'static str {
 /// What there would be too much of.
 pub(super) fn sentence(excess: &Excess) -> String {
     let what = match excess.of {
-        TooMany::Losing => "paying accounts would lose what they have",
-        TooMany::Closing => "accounts would be closed, because their users are gone",
-        TooMany::Deleting => "keys would be deleted",
-        TooMany::Unlinked => {
+        ExcessOf::Losing => "paying accounts would lose what they have",
+        ExcessOf::Closing => "accounts would be closed, because their users are gone",
+        ExcessOf::Deleting => "keys would be deleted",
+        ExcessOf::Unlinked => {
             return format!(
                 "neither this ledger nor this pool knows the owner of any of the {} keys of this stack: \
                  is it the stack's table, and its pool?",

@@ -12,7 +12,7 @@ use crate::ports::{Class, Ledger, PortResult, Ports, Queue, Stripe, UserRecord};
 use crate::stripe::SubscriptionStatus;
 use crate::sweep::compare::{Comparison, SeenAccount, compare};
 use crate::sweep::keys::{ORPHANS_LISTED, names};
-use crate::sweep::{About, Drift, Orphan, SEVERAL_LISTED, wake, wake_customer};
+use crate::sweep::{Drift, FindingAbout, Orphan, SEVERAL_LISTED, wake, wake_customer};
 
 impl<P: Ports, Q: Queue> UnderWay<'_, P, Q> {
     pub(super) async fn judge(
@@ -39,7 +39,7 @@ impl<P: Ports, Q: Queue> UnderWay<'_, P, Q> {
         }
         // Deleted is final for a worker, and what is contradicted is for a rebuild.
         let wake = Some(wake).filter(|_| !matches!(drift, Drift::UserIsBack | Drift::StaleLedger));
-        self.found(drift, About::Account(id), wake).await
+        self.found(drift, FindingAbout::Account(id), wake).await
     }
 
     fn pays_for_several(&mut self, id: &AccountId, finding: &Comparison) {
@@ -96,18 +96,18 @@ impl<P: Ports, Q: Queue> UnderWay<'_, P, Q> {
         let id = user.id.clone();
         if user.is_meant() && user.attributes.plan.as_deref().is_some_and(says_refused) {
             self.report.stale.insert(id.clone());
-            return self.found(Drift::StaleLedger, About::Account(id), None).await;
+            return self.found(Drift::StaleLedger, FindingAbout::Account(id), None).await;
         }
         if !user.confirmed || !user.enabled {
             return Ok(());
         }
         let wake = wake(cognito::CATCH_UP, id.clone(), Some(self.run()), self.now());
-        self.found(Drift::NoAccount, About::Account(id), Some(wake)).await
+        self.found(Drift::NoAccount, FindingAbout::Account(id), Some(wake)).await
     }
 
     pub(super) async fn wake_unlinked(&mut self, customer: CustomerId) -> PortResult<()> {
         let wake = wake_customer(DRIFT, customer.clone(), self.run(), self.now());
-        self.found(Drift::Unlinked, About::Customer(customer), Some(wake)).await
+        self.found(Drift::Unlinked, FindingAbout::Customer(customer), Some(wake)).await
     }
 
     /// Keys of ours that no account took. The first are looked up once more: an account may
@@ -126,7 +126,7 @@ impl<P: Ports, Q: Queue> UnderWay<'_, P, Q> {
                     self.report.orphans_listed.push(key.clone());
                 }
             }
-            self.found(drift, About::Key(key), None).await?;
+            self.found(drift, FindingAbout::Key(key), None).await?;
         }
         Ok(())
     }

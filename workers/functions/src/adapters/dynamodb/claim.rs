@@ -5,8 +5,8 @@ use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditi
 use jiff::Timestamp;
 use tollgate_core::account::Account;
 use tollgate_core::ledger::Claim;
-use tollgate_core::policy::UNFINISHED_REVIEW_AFTER;
 use tollgate_core::ports::{Entropy, PortResult};
+use tollgate_core::timing::UNFINISHED_REVIEW_AFTER;
 use tollgate_events::AccountId;
 
 use super::items::{self, CLAIM_ID, Key, Update};

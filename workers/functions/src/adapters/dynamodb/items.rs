@@ -14,7 +14,8 @@ use tollgate_core::account::{Access, Account, KeyId};
 use tollgate_core::ledger::{Entry, StackRecord};
 use tollgate_core::person::{Memory, PersonId, Remembered};
 use tollgate_core::ports::{Counter, UsageSeen};
-use tollgate_core::purchase::{KEPT_FOR, Purchase};
+use tollgate_core::purchase::Purchase;
+use tollgate_core::timing::PURCHASE_KEPT_FOR;
 use tollgate_events::{AccountId, CustomerId, EventRef};
 
 use super::json::{Item, from_item, to_attribute};
@@ -125,7 +126,7 @@ pub(crate) fn purchase(purchase: &Purchase) -> Update {
     for (name, value) in object(&Purchase { revision: purchase.revision + 1, ..purchase.clone() }) {
         update.put(&name, Some(value).filter(|v| !v.is_null()).map(to_attribute));
     }
-    expires(&mut update, purchase.at, KEPT_FOR);
+    expires(&mut update, purchase.at, PURCHASE_KEPT_FOR);
     update
 }
 

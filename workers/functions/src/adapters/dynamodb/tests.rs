@@ -10,8 +10,8 @@ use tollgate_core::account::{
     RetiringKey, Slot, Status, User,
 };
 use tollgate_core::ledger::{Outcome, RecordBody, StepTaken};
-use tollgate_core::policy::UNFINISHED_REVIEW_AFTER;
 use tollgate_core::stripe::{InvoiceId, Price};
+use tollgate_core::timing::UNFINISHED_REVIEW_AFTER;
 use tollgate_events::{DisputeId, EventId, PriceId, ProductId, Source, Subject, Via};
 use tollgate_events::{Envelope, SubscriptionId};
 
