@@ -7,6 +7,9 @@ use super::{quoted, root, rows, text};
 /// Whose sources are the product's and the tests'.
 const ALL: [&str; 4] = ["events", "workers", "infra", "tests"];
 
+/// How a test begins.
+const TEST_MARKS: [&str; 3] = ["#[test]\nfn ", "#[test]\n    fn ", "#[tokio::test]\nasync fn "];
+
 /// The sources in these folders, one behind the other.
 pub(super) fn sources(folders: &[&str]) -> String {
     fn read(folder: &Path, all: &mut String) {
@@ -59,19 +62,49 @@ fn no_word_is_explained_twice() {
     assert_eq!(words.len(), all);
 }
 
-/// Whoever adds something is sent to files and names that are there.
+/// The paragraphs of a page, and each item of its lists.
+fn items(page: &str) -> Vec<String> {
+    let mut items = vec![String::new()];
+    for line in page.lines() {
+        let number = line.split_once(". ").map(|(number, _)| number);
+        let begins = number.is_some_and(|it| it.parse::<u32>().is_ok());
+        if begins || line.is_empty() {
+            items.push(String::new());
+        }
+        let item = items.last_mut().expect("there is one");
+        item.push_str(line);
+        item.push('\n');
+    }
+    items
+}
+
+/// What a file says, or all sources of a folder.
+fn said_by(place: &str) -> String {
+    let path = root().join(place);
+    assert!(path.exists(), "there is no {place}");
+    if path.is_dir() { sources(&[place]) } else { text(place) }
+}
+
+/// Whoever adds something is sent to files that are there, and to names that stand in these files;
+/// a test may be named alone.
 #[test]
 fn every_place_to_extend_is_there() {
-    let (page, sources) = (text("docs/extending.md"), sources(&ALL));
+    let (page, all) = (text("docs/extending.md"), sources(&ALL));
     let (mut files, mut names) = (0, 0);
-    for place in quoted(&page) {
-        let is_file = place.contains('/') || place.ends_with(".md");
-        if is_file && !place.contains(' ') {
-            files += 1;
-            assert!(root().join(place).exists(), "there is no {place}");
-        } else if !place.contains([' ', '-', '.', '(']) {
+    for item in items(&page) {
+        let is_file = |it: &&str| (it.contains('/') || it.ends_with(".md")) && !it.contains(' ');
+        let (places, rest): (Vec<_>, Vec<_>) = quoted(&item).into_iter().partition(is_file);
+        let said: Vec<_> = places.iter().map(|place| said_by(place)).collect();
+        files += places.len();
+        for name in rest.into_iter().filter(|it| !it.contains([' ', '-', '.', '('])) {
             names += 1;
-            assert!(is_in(&sources, place), "`{place}` is nowhere");
+            let here = places.is_empty() && is_in(&all, name);
+            let in_its_files = said.iter().any(|text| is_in(text, name));
+            let is_test = TEST_MARKS.iter().any(|mark| all.contains(&format!("{mark}{name}(")));
+            assert!(
+                here || in_its_files || is_test,
+                "`{name}` is not where it is said to be: {item}"
+            );
         }
     }
     assert!(files > 50 && names > 100, "{files} files, {names} names");
