@@ -90,6 +90,7 @@ use crate::person::VerifiedEmail;
 use crate::policy::Policy;
 use crate::ports::{Class, Clock, PortError, Ports, Service};
 use crate::share::{Room, Share};
+use crate::timing::LOOK_AGAIN_AFTER;
 
 pub use between::Invocation;
 use between::Turn;
@@ -420,7 +421,7 @@ impl<'a, P: Ports> Run<'a, P> {
     /// A short, random wait that grows with the round.
     async fn pause(&self, round: u32) {
         let [random, ..] = crate::ports::Entropy::bytes(self.worker.ports.entropy());
-        let millis = (50 + i64::from(random)) << round.min(5);
+        let millis = (LOOK_AGAIN_AFTER + i64::from(random)) << round.min(5);
         self.worker.ports.clock().sleep(SignedDuration::from_millis(millis)).await;
     }
 }

@@ -1,4 +1,4 @@
-//! Every duration that Tollgate decides by itself, once. What a seller may choose is
+//! Every duration that the engine decides by itself, once. What a seller may choose is
 //! [`policy`](crate::policy)'s; how often a message comes again, and after how long, is the queue's
 //! (`infra/template.yaml`).
 
@@ -37,6 +37,14 @@ pub const TIME_TO_ACT: SignedDuration = SignedDuration::from_secs(6);
 
 /// How long a preview may wait for the control plane.
 pub const PATIENCE: SignedDuration = SignedDuration::from_secs(60);
+
+/// The least and the most that lies between two tries while a key is between two plans, in
+/// milliseconds.
+pub const TRIES_APART: [i64; 2] = [300, 1_000];
+
+/// The least before API Gateway is looked at again, in milliseconds; up to 255 more by chance, and
+/// twice as many with each round.
+pub const LOOK_AGAIN_AFTER: i64 = 50;
 
 // When an account is looked at again.
 

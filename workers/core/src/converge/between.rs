@@ -26,9 +26,7 @@ use super::{Run, Stop};
 use crate::account::{KeyRecord, RetiringKey, Status};
 use crate::plan::Step;
 use crate::ports::{Class, Clock, Entropy, PortError, Ports, Service};
-
-/// The least and the most that lies between two tries.
-const TRIES_APART: [i64; 2] = [300, 1_000];
+use crate::timing::TRIES_APART;
 
 /// One invocation of a worker: what its convergences have in common.
 #[derive(Debug)]

@@ -80,7 +80,7 @@ pub trait Ledger: Send + Sync {
     /// our epoch and lease).
     /// Makes the account when there is none. Refused while another's lease lives.
     /// Until a commit says otherwise, the account is due
-    /// [`UNFINISHED_REVIEW_AFTER`](crate::policy::UNFINISHED_REVIEW_AFTER) the lease: whatever
+    /// [`UNFINISHED_REVIEW_AFTER`](crate::timing::UNFINISHED_REVIEW_AFTER) the lease: whatever
     /// becomes of this invocation, somebody looks again.
     fn claim(
         &self,
