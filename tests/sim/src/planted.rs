@@ -3,7 +3,7 @@
 //!
 //! None is in a world unless [`World::plant`](crate::world::World::plant) puts it there. A bug of
 //! an adapter acts in the [ports](crate::ports), one of the ledger in the [ledger](crate::ledger),
-//! and one of what receives, acknowledges and configures in the [transport]. Nothing of this is in
+//! and one of what receives, acknowledges and configures in the transport. Nothing of this is in
 //! Tollgate's own code.
 
 pub(crate) mod transport;

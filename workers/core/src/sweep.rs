@@ -151,7 +151,7 @@ pub struct DriftReport {
     pub users: usize,
     /// Subscriptions in Stripe that are not canceled.
     pub subscriptions: usize,
-    /// Disputes that were listed: those of [`DISPUTES_OF`].
+    /// Disputes that were listed: those of [`crate::timing::DISPUTES_OF`].
     pub disputes: usize,
     /// Disputes on record that were read one by one, because they are older.
     pub disputes_read: usize,

@@ -61,7 +61,7 @@ pub struct Usage {
 
 /// API Gateway's control plane. Keys are made enabled.
 pub trait ApiGateway: Send + Sync {
-    /// `CreateApiKey`. [`Class::Conflict`] when the value exists, or by chance.
+    /// `CreateApiKey`. [`Class::Conflict`](super::Class::Conflict) when the value exists, or by chance.
     fn create_key(&self, key: &NewKey) -> impl Future<Output = PortResult<KeyId>> + Send;
 
     /// `GetApiKey`, without its value; `None` when there is none.
@@ -87,7 +87,7 @@ pub trait ApiGateway: Send + Sync {
         enabled: bool,
     ) -> impl Future<Output = PortResult<()>> + Send;
 
-    /// `DeleteApiKey`. [`Class::NotFound`] when it is gone.
+    /// `DeleteApiKey`. [`Class::NotFound`](super::Class::NotFound) when it is gone.
     fn delete_key(&self, key: &KeyId) -> impl Future<Output = PortResult<()>> + Send;
 
     /// `GetUsagePlans` by `keyId`, every page: the plans that a key is on.
@@ -106,7 +106,7 @@ pub trait ApiGateway: Send + Sync {
         position: Option<&str>,
     ) -> impl Future<Output = PortResult<Page<KeyId>>> + Send;
 
-    /// `CreateUsagePlanKey`. [`Class::Conflict`] when it is on a plan of the same
+    /// `CreateUsagePlanKey`. [`Class::Conflict`](super::Class::Conflict) when it is on a plan of the same
     /// stage already, or by chance.
     fn attach(
         &self,
@@ -114,7 +114,7 @@ pub trait ApiGateway: Send + Sync {
         key: &KeyId,
     ) -> impl Future<Output = PortResult<()>> + Send;
 
-    /// `DeleteUsagePlanKey`. [`Class::NotFound`] when it is not on the plan.
+    /// `DeleteUsagePlanKey`. [`Class::NotFound`](super::Class::NotFound) when it is not on the plan.
     fn detach(
         &self,
         plan: &UsagePlanId,

@@ -191,7 +191,7 @@ pub trait Ledger: Send + Sync {
     ) -> impl Future<Output = PortResult<Option<Purchase>>> + Send;
 
     /// Writes it with the next revision, if its `revision` is still the stored one; `false`
-    /// when somebody else was faster. It is forgotten [`KEPT_FOR`](crate::purchase::KEPT_FOR)
+    /// when somebody else was faster. It is forgotten [`PURCHASE_KEPT_FOR`](crate::timing::PURCHASE_KEPT_FOR) after
     /// the last click.
     fn put_purchase(
         &self,

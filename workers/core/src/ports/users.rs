@@ -96,7 +96,7 @@ pub trait Users: Send + Sync {
     ) -> impl Future<Output = PortResult<Page<UserRecord>>> + Send;
 
     /// `AdminUpdateUserAttributes`: writes both attributes (an absent one as empty).
-    /// [`Class::Invalid`] when the pool does not define them, [`Class::NotFound`] without the user.
+    /// [`Class::Invalid`](super::Class::Invalid) when the pool does not define them, [`Class::NotFound`](super::Class::NotFound) without the user.
     fn write_attributes(
         &self,
         username: &str,
