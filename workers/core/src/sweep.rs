@@ -21,8 +21,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use tollgate_events::{
-    AccountId, CustomerId, ENVELOPE_VERSION, Envelope, EventId, Source, Subject, SubscriptionId,
-    Via,
+    AccountId, CustomerId, Envelope, EventId, Source, Subject, SubscriptionId, Via,
 };
 
 use crate::account::KeyId;
@@ -224,19 +223,7 @@ fn envelope(
     run: Option<String>,
     now: Timestamp,
 ) -> Envelope {
-    Envelope {
-        v: ENVELOPE_VERSION,
-        source: Source::Sweep,
-        id: EventId::of_wake(kind, name),
-        kind: kind.to_owned(),
-        subject,
-        object: None,
-        occurred_at: now,
-        received_at: now,
-        livemode: None,
-        connect_account: None,
-        via: Via::Schedule,
-        run,
-        hint: None,
-    }
+    let id = EventId::of_wake(kind, name);
+    let wake = Envelope::received(Source::Sweep, Via::Schedule, id, kind, subject, now);
+    Envelope { occurred_at: now, received_at: now, run, ..wake }
 }
