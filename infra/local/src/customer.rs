@@ -1,38 +1,28 @@
 //! A customer of the API at their browser and their terminal: everything over HTTP.
 
+use std::ops::Deref;
+
 use anyhow::{Context, bail};
 use serde_json::{Value, json};
 use tollgate_events::AccountId;
 
+pub use crate::browser::HttpAnswer;
+use crate::browser::{Browser, read};
 use crate::stack::Stack;
-
-/// What an HTTP request came to.
-#[derive(Debug, Clone)]
-pub struct HttpAnswer {
-    /// What was asked: method and path, or Cognito's operation.
-    pub request: String,
-    /// The HTTP status.
-    pub status: u16,
-    /// The body, as text.
-    pub body: String,
-    /// Where a redirect leads.
-    pub location: Option<String>,
-    /// After how many seconds to ask again.
-    pub retry_after: Option<u64>,
-}
-
-impl HttpAnswer {
-    /// The body as JSON; null when it is none.
-    pub fn json(&self) -> Value {
-        serde_json::from_str(&self.body).unwrap_or(Value::Null)
-    }
-}
 
 /// A customer.
 pub struct Customer<'a> {
     stack: &'a Stack,
     username: String,
-    token: String,
+    browser: Browser,
+}
+
+impl Deref for Customer<'_> {
+    type Target = Browser;
+
+    fn deref(&self) -> &Browser {
+        &self.browser
+    }
 }
 
 const PASSWORD: &str = "Correct-horse-7";
@@ -41,7 +31,14 @@ const CLIENT_ID: &str = "tollgate-local";
 impl<'a> Customer<'a> {
     /// Somebody who has not signed up yet.
     pub fn new(stack: &'a Stack, username: &str) -> Self {
-        Self { stack, username: username.to_owned(), token: String::new() }
+        let browser = Browser {
+            http: stack.http.clone(),
+            tollgate: stack.urls.tollgate.clone(),
+            hello: format!("{}/prod/hello", stack.urls.api),
+            token: String::new(),
+            tries: stack.tries(),
+        };
+        Self { stack, username: username.to_owned(), browser }
     }
 
     /// Signs up with Cognito and confirms the address.
@@ -91,7 +88,7 @@ impl<'a> Customer<'a> {
             )
             .await?;
         let token = answer.json()["AuthenticationResult"]["IdToken"].as_str().map(str::to_owned);
-        self.token = token.context("no ID token")?;
+        self.browser.token = token.context("no ID token")?;
         Ok(answer)
     }
 
@@ -100,98 +97,8 @@ impl<'a> Customer<'a> {
     /// # Errors
     /// Not signed in.
     pub fn id(&self) -> anyhow::Result<AccountId> {
-        let claims = self.stack.world.cognito.verify_id_token(&self.token)?;
+        let claims = self.stack.world.cognito.verify_id_token(&self.browser.token)?;
         Ok(AccountId::parse(claims.sub)?)
-    }
-
-    /// A request to the account API; where faults are about, who is told to try again does.
-    ///
-    /// # Errors
-    /// No answer.
-    pub async fn account(
-        &self,
-        method: &str,
-        path: &str,
-        body: Option<Value>,
-    ) -> anyhow::Result<HttpAnswer> {
-        let mut tries = self.stack.tries();
-        loop {
-            tries -= 1;
-            let answer = self.ask(method, path, body.as_ref()).await?;
-            if answer.status != 503 || tries == 0 {
-                return Ok(answer);
-            }
-        }
-    }
-
-    async fn ask(
-        &self,
-        method: &str,
-        path: &str,
-        body: Option<&Value>,
-    ) -> anyhow::Result<HttpAnswer> {
-        let url = format!("{}{path}", self.stack.urls.tollgate);
-        let mut request = self.stack.http.request(method.parse()?, url).bearer_auth(&self.token);
-        if let Some(body) = body {
-            request = request.json(body);
-        }
-        read(format!("{method} {path}"), request).await
-    }
-
-    /// The key's value, as the account API shows it.
-    ///
-    /// # Errors
-    /// There is none (yet).
-    pub async fn key(&self) -> anyhow::Result<String> {
-        let answer = self.account("GET", "/account/key", None).await?;
-        let Some(key) = answer.json()["key"].as_str().map(str::to_owned) else {
-            bail!("GET /account/key answered {}: {}", answer.status, answer.body);
-        };
-        Ok(key)
-    }
-
-    /// Buys a plan: opens Checkout and pays on Stripe's page with a card that works.
-    ///
-    /// # Errors
-    /// A request was refused.
-    pub async fn buy(&self, plan: &str) -> anyhow::Result<Vec<HttpAnswer>> {
-        let wanted = Some(json!({ "plan": plan }));
-        let opened = self.account("POST", "/account/checkout", wanted).await?;
-        let url = link(&opened)?;
-        let paid = self.stack.http.post(url).form(&[("choice", "pays")]);
-        let paid = read("POST /pay/{session}".to_owned(), paid).await?;
-        Ok(vec![opened, paid])
-    }
-
-    /// Does something in Stripe's billing portal: `switch` (to a price), `cancel_later`,
-    /// `cancel_now`, `keep`.
-    ///
-    /// # Errors
-    /// A request was refused.
-    pub async fn portal(
-        &self,
-        action: &str,
-        subscription: &str,
-        price: &str,
-    ) -> anyhow::Result<Vec<HttpAnswer>> {
-        let opened = self.account("POST", "/account/portal", None).await?;
-        let url = link(&opened)?;
-        let form = [("action", action), ("subscription", subscription), ("price", price)];
-        let done = self.stack.http.post(url).form(&form);
-        let done = read(format!("POST /portal/{{session}} {action}"), done).await?;
-        Ok(vec![opened, done])
-    }
-
-    /// Calls the protected API.
-    ///
-    /// # Errors
-    /// No answer.
-    pub async fn hello(&self, key: Option<&str>) -> anyhow::Result<HttpAnswer> {
-        let mut request = self.stack.http.get(format!("{}/prod/hello", self.stack.urls.api));
-        if let Some(key) = key {
-            request = request.header("x-api-key", key);
-        }
-        read("GET /hello".to_owned(), request).await
     }
 
     /// A request to Cognito; the administrator's too.
@@ -213,19 +120,4 @@ impl<'a> Customer<'a> {
         }
         Ok(answer)
     }
-}
-
-fn link(answer: &HttpAnswer) -> anyhow::Result<String> {
-    let url = answer.json()["url"].as_str().map(str::to_owned);
-    url.with_context(|| format!("{} answered {}: {}", answer.request, answer.status, answer.body))
-}
-
-async fn read(request: String, sent: reqwest::RequestBuilder) -> anyhow::Result<HttpAnswer> {
-    let response = sent.send().await.with_context(|| request.clone())?;
-    let status = response.status().as_u16();
-    let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
-    let location = header("location").map(str::to_owned);
-    let retry_after = header("retry-after").and_then(|value| value.parse().ok());
-    let body = response.text().await?;
-    Ok(HttpAnswer { request, status, body, location, retry_after })
 }

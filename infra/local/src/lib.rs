@@ -8,6 +8,7 @@
 
 pub mod access;
 mod addresses;
+pub mod browser;
 pub mod clock;
 pub mod customer;
 pub mod demo;

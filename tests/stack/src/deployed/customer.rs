@@ -3,6 +3,7 @@
 use anyhow::{Context, ensure};
 use reqwest::Method;
 use serde_json::{Value, json};
+use tollgate_local::browser::{Browser, HttpAnswer};
 
 use super::site::Site;
 
@@ -21,6 +22,19 @@ pub struct World {
     pub account: String,
 }
 
+impl World {
+    /// A browser in which nobody has signed in.
+    fn browser(&self) -> Browser {
+        Browser {
+            http: self.http.clone(),
+            tollgate: self.account.clone(),
+            hello: self.api.clone(),
+            token: String::new(),
+            tries: 1,
+        }
+    }
+}
+
 /// A customer.
 pub struct Customer {
     world: World,
@@ -28,7 +42,7 @@ pub struct Customer {
     pub username: String,
     /// Cognito's id of them.
     pub sub: String,
-    token: String,
+    browser: Browser,
 }
 
 /// The password of every customer here.
@@ -51,7 +65,8 @@ impl Customer {
         // No mail arrives here: the seller confirms the address.
         let user = json!({ "UserPoolId": world.site.output("UserPoolId")?, "Username": username });
         world.site.cognito("AdminConfirmSignUp", user).await?;
-        Ok(Self { world: world.clone(), username, sub, token: String::new() })
+        let browser = world.browser();
+        Ok(Self { world: world.clone(), username, sub, browser })
     }
 
     /// Signs in, and keeps the ID token. Cognito invokes the PreTokenGeneration trigger.
@@ -67,7 +82,7 @@ impl Customer {
         });
         let answer = self.world.site.cognito("InitiateAuth", asked).await?;
         let token = answer["AuthenticationResult"]["IdToken"].as_str();
-        self.token = token.context("no ID token")?.to_owned();
+        self.browser.token = token.context("no ID token")?.to_owned();
         Ok(())
     }
 
@@ -81,17 +96,8 @@ impl Customer {
         path: &str,
         body: Option<Value>,
     ) -> anyhow::Result<(u16, Value)> {
-        let mut request = self.world.http.request(method, format!("{}{path}", self.world.account));
-        if !self.token.is_empty() {
-            request = request.bearer_auth(&self.token);
-        }
-        if let Some(body) = body {
-            request = request.json(&body);
-        }
-        let response = request.send().await.with_context(|| path.to_owned())?;
-        let status = response.status().as_u16();
-        let text = response.text().await?;
-        Ok((status, serde_json::from_str(&text).unwrap_or(Value::Null)))
+        let answer = self.browser.account(method.as_str(), path, body).await?;
+        Ok((answer.status, answer.json()))
     }
 
     /// The account, as its owner sees it.
@@ -109,9 +115,7 @@ impl Customer {
     /// # Errors
     /// The answer is not 200.
     pub async fn key(&self) -> anyhow::Result<String> {
-        let (status, body) = self.account(Method::GET, "/account/key", None).await?;
-        ensure!(status == 200, "GET /account/key answered {status}");
-        body["key"].as_str().map(str::to_owned).context("GET /account/key shows no key")
+        self.browser.key().await
     }
 
     /// Buys a plan: opens Checkout, and pays on Stripe's page with a card that works.
@@ -119,13 +123,7 @@ impl Customer {
     /// # Errors
     /// A request is refused.
     pub async fn buy(&self, plan: &str) -> anyhow::Result<()> {
-        let wanted = Some(json!({ "plan": plan }));
-        let (status, body) = self.account(Method::POST, "/account/checkout", wanted).await?;
-        let url = body["url"].as_str();
-        let url = url.with_context(|| format!("checkout answered {status}: {body}"))?;
-        let paid = self.world.http.post(url).form(&[("choice", "pays")]).send().await?;
-        ensure!(paid.status().is_redirection(), "Checkout answered {}", paid.status());
-        Ok(())
+        went_on(&self.browser.buy(plan).await?)
     }
 
     /// Cancels a subscription at once, in Stripe's billing portal.
@@ -133,13 +131,7 @@ impl Customer {
     /// # Errors
     /// A request is refused.
     pub async fn cancel(&self, subscription: &str) -> anyhow::Result<()> {
-        let (status, body) = self.account(Method::POST, "/account/portal", None).await?;
-        let url = body["url"].as_str();
-        let url = url.with_context(|| format!("portal answered {status}: {body}"))?;
-        let form = [("action", "cancel_now"), ("subscription", subscription)];
-        let done = self.world.http.post(url).form(&form).send().await?;
-        ensure!(done.status().is_redirection(), "the portal answered {}", done.status());
-        Ok(())
+        went_on(&self.browser.portal("cancel_now", subscription, "").await?)
     }
 
     /// Calls the protected API; status and message.
@@ -151,17 +143,19 @@ impl Customer {
     }
 }
 
+/// Whether Stripe's page sent the browser on.
+fn went_on(answers: &[HttpAnswer]) -> anyhow::Result<()> {
+    let page = answers.last().context("nothing was asked")?;
+    ensure!(page.location.is_some(), "{} answered {}", page.request, page.status);
+    Ok(())
+}
+
 /// Calls the protected API; status and message.
 ///
 /// # Errors
 /// No answer.
 pub async fn call_api(world: &World, key: Option<&str>) -> anyhow::Result<(u16, String)> {
-    let mut request = world.http.get(&world.api);
-    if let Some(key) = key {
-        request = request.header("x-api-key", key);
-    }
-    let response = request.send().await.context("the protected API")?;
-    let status = response.status().as_u16();
-    let body: Value = serde_json::from_str(&response.text().await?).unwrap_or(Value::Null);
-    Ok((status, body["message"].as_str().unwrap_or_default().to_owned()))
+    let answer = world.browser().hello(key).await?;
+    let message = answer.json()["message"].as_str().unwrap_or_default().to_owned();
+    Ok((answer.status, message))
 }
