@@ -1,6 +1,5 @@
 //! Why a convergence stops before its end, and what becomes of its events then.
 
-use crate::timing::{FROZEN_FOR, LOST_FOR, MISMATCH_FOR, SOON};
 use jiff::{SignedDuration, Timestamp};
 use tollgate_events::AccountId;
 
@@ -12,6 +11,7 @@ use crate::error_policy::{Judgement, Verdict, error_policy};
 use crate::mismatch::Mismatch;
 use crate::ports::PortError;
 use crate::text::one_line;
+use crate::timing::{FROZEN_FOR, LOST_FOR, MISMATCH_FOR, SOON};
 
 /// Why the events must stay on the queue.
 #[derive(Debug, thiserror::Error)]
@@ -113,9 +113,7 @@ impl Stop {
             }
         }
     }
-}
 
-impl Stop {
     /// How soon its messages may come again; `None` for what does not pass in a moment.
     pub fn comes_again_in(&self, now: Timestamp) -> Option<SignedDuration> {
         match self {
