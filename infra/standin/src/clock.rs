@@ -1,13 +1,12 @@
 //! A clock that stands still until it is moved, by a test, by whoever sleeps, or by real time.
 
 use std::collections::BTreeSet;
-use std::pin::Pin;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-
-use std::task::{Context, Poll};
+use std::task::Poll;
 
 use jiff::{SignedDuration, Timestamp};
+use tokio::task::yield_now;
 
 /// In how many parts whoever sleeps moves the clock.
 const PARTS: i32 = 2;
@@ -83,7 +82,7 @@ impl VirtualClock {
     async fn move_by(&self, duration: SignedDuration) {
         let begun = self.time();
         for part in 1..=PARTS {
-            Yield::default().await;
+            yield_now().await;
             self.advance_to(begun + duration * part / PARTS);
         }
     }
@@ -121,21 +120,5 @@ impl VirtualClock {
             Sleep::Real => self.sleep(at.duration_since(self.time())).await,
             Sleep::Waits(sleepers) => self.wait(sleepers, at).await,
         }
-    }
-}
-
-/// Pending once, then ready: others have their turn.
-#[derive(Default)]
-struct Yield(bool);
-
-impl Future for Yield {
-    type Output = ();
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        if std::mem::replace(&mut self.0, true) {
-            return Poll::Ready(());
-        }
-        context.waker().wake_by_ref();
-        Poll::Pending
     }
 }

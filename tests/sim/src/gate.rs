@@ -1,11 +1,9 @@
 //! The gate that every call of a port passes on its way to a stand-in: it is logged there, and
 //! there the simulation stops, fails or interleaves it.
 
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::task::{Context, Poll};
 
+use tokio::task::yield_now;
 use tollgate_core::ports::{Class, PortError, PortResult, Service};
 
 use crate::planted::Bug;
@@ -120,9 +118,9 @@ impl Gate {
 
     async fn enter(&self, call: Call) -> PortResult<Call> {
         self.faults.starts(&call);
-        Yield::default().await;
+        yield_now().await;
         while self.faults.delays(&call) {
-            Yield::default().await;
+            yield_now().await;
         }
         self.push(call.clone());
         self.faults.before(&call)?;
@@ -130,7 +128,7 @@ impl Gate {
     }
 
     async fn leave<T>(&self, call: &Call, result: PortResult<T>) -> PortResult<T> {
-        Yield::default().await;
+        yield_now().await;
         self.faults.after(call)?;
         result
     }
@@ -179,20 +177,4 @@ pub fn failure(
     detail: impl Into<String>,
 ) -> PortError {
     PortError { service, operation, class, detail: detail.into() }
-}
-
-/// Pending once, then ready.
-#[derive(Default)]
-struct Yield(bool);
-
-impl Future for Yield {
-    type Output = ();
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        if std::mem::replace(&mut self.0, true) {
-            return Poll::Ready(());
-        }
-        context.waker().wake_by_ref();
-        Poll::Pending
-    }
 }
