@@ -166,7 +166,7 @@ impl Sim {
         // Small pages, so that there is more than one.
         world.ledger = world.ledger.with_page_size(3);
         if dice(script.seed, Stream::World, 3).random_bool(0.5) {
-            world.plans_toml += "\n[policy]\non_full_refund = \"end\"\n";
+            world.add_to_plans("\n[policy]\non_full_refund = \"end\"\n");
         }
         if let Some(bug) = script.bug.filter(|bug| bug.invariant() != RECOVERY) {
             world.plant(bug);

@@ -39,8 +39,6 @@ pub struct World {
     pub ledger: MemoryLedger,
     /// Randomness.
     pub entropy: SeededEntropy,
-    /// `plans.toml`; the sample API's at first.
-    pub plans_toml: String,
 }
 
 /// When every world begins.
@@ -68,7 +66,6 @@ impl World {
             cognito: Gated::new(standins.cognito.clone(), gate.clone()),
             ledger: MemoryLedger::new(gate.clone()),
             entropy: SeededEntropy::new(seed),
-            plans_toml: standins.plans_toml.clone(),
             standins,
             gate,
         }
@@ -102,6 +99,11 @@ impl World {
     /// The catalog and policy.
     pub fn catalog(&self) -> CatalogFile {
         CatalogFile::parse(&self.plans_toml).expect("the catalog is valid")
+    }
+
+    /// Adds lines to `plans.toml`, which is the sample API's at first.
+    pub fn add_to_plans(&mut self, lines: &str) {
+        self.standins.plans_toml += lines;
     }
 
     /// The way to the two queues.

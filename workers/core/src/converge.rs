@@ -32,7 +32,6 @@
 //!   is drift; and a key that it disables is told as a stale ledger.
 //! - An account that a claim finds open may be anywhere between two plans: it is
 //!   observed in full. One that is closed properly is as the ledger says.
-//!
 //! - Every account whose convergence did not end is due some minutes after its lease, and is
 //!   found by the sweep even if its events are lost.
 //!
