@@ -7,7 +7,14 @@
 //!
 //! Begin with `tests/stack/scenarios`.
 
+use std::path::{Path, PathBuf};
+
 pub mod coldstart;
 pub mod deployed;
 pub mod reconciled;
 pub mod sizes;
+
+/// The repository's folder.
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}

@@ -10,7 +10,8 @@ use std::fmt::Write;
 use anyhow::{Context, bail};
 use toml_edit::{DocumentMut, Item, Table, value};
 
-use crate::deployed::build::{Built, root};
+use crate::deployed::build::Built;
+use crate::root;
 
 /// Bytes by function.
 pub type Sizes = BTreeMap<String, u64>;

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 
 use clap::Parser;
 use tollgate_stack::coldstart::measure;
-use tollgate_stack::deployed::build::{build, found, root};
+use tollgate_stack::deployed::build::{build, found};
+use tollgate_stack::root;
 
 /// Builds the functions and starts each many times on stubs of Lambda and AWS; prints the
 /// time from start to first answer, and the memory that it took. Linux only.

@@ -8,6 +8,8 @@ use serde_json::Value;
 
 pub use tollgate_local::functions::FUNCTIONS;
 
+use crate::root;
+
 /// A function's binary.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Built {
@@ -64,11 +66,6 @@ fn cargo_build(profile: &str, selection: &[&str]) -> anyhow::Result<Vec<PathBuf>
 pub fn found(folder: &Path) -> anyhow::Result<Vec<Built>> {
     let paths: Vec<_> = FUNCTIONS.iter().map(|function| folder.join(function)).collect();
     FUNCTIONS.iter().map(|function| built(function, &paths)).collect()
-}
-
-/// The workspace's folder.
-pub fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
 /// The executable that a message of cargo tells of; tests have none of the binaries' names.

@@ -11,6 +11,8 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, bail, ensure};
 use tollgate_functions::config::environment;
 
+use crate::root;
+
 /// What is installed.
 const REQUIREMENTS: &str =
     include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../infra/requirements.txt"));
@@ -41,11 +43,6 @@ impl Python {
         command.args(args).current_dir(root());
         run(&mut command)
     }
-}
-
-/// The repository's root.
-pub(super) fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
 /// Makes the environment in `dir/venv`, or finds it there. None where there is no Python

@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 
-use tollgate_stack::deployed::build::root;
+use tollgate_stack::root;
 
 /// The sets of features, by the crate. There is more than one where a build script or a
 /// macro needs others.

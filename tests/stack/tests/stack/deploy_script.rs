@@ -64,7 +64,7 @@ impl Deployed {
 /// Deploys the stack `shop`, in a copy of the repository's folder of this name.
 fn deploy(name: &str, options: &[&str], variables: &[(&str, &str)]) -> anyhow::Result<Deployed> {
     let root = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("deploy-script").join(name);
-    let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let repository = tollgate_stack::root();
     let _ = fs::remove_dir_all(&root);
     for folder in ["infra/plans", "bin"] {
         fs::create_dir_all(root.join(folder))?;

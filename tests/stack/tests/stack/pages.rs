@@ -14,12 +14,8 @@ mod paths;
 mod rights;
 
 use std::fs::read_to_string;
-use std::path::{Path, PathBuf};
 
-/// The repository's root.
-pub(crate) fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
-}
+use tollgate_stack::root;
 
 /// The text of a file of the repository.
 pub(crate) fn text(file: &str) -> String {

@@ -2,10 +2,11 @@
 //! stands there.
 
 use std::fs::read_to_string;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::error::ErrorKind;
 use tollgate::cli::definition;
+use tollgate_stack::root;
 
 use super::{Said, words};
 
@@ -66,14 +67,14 @@ fn command_of(line: &str) -> Option<&str> {
 
 /// The pages, and the sources in which a text may name a command.
 fn files(of: &str, kind: &str) -> Vec<PathBuf> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(of);
-    if root.is_file() {
-        return vec![root];
+    let place = root().join(of);
+    if place.is_file() {
+        return vec![place];
     }
-    let entries = std::fs::read_dir(&root).expect("it is there");
+    let entries = std::fs::read_dir(&place).expect("it is there");
     let below = entries.flat_map(|entry| {
         let path = entry.expect("it can be read").path();
-        let name = path.strip_prefix(Path::new(env!("CARGO_MANIFEST_DIR")).join("../.."));
+        let name = path.strip_prefix(root());
         let name = name.expect("it is below").display().to_string();
         let wanted = path.is_dir() || path.extension().is_some_and(|it| it == kind);
         if wanted { files(&name, kind) } else { Vec::new() }
