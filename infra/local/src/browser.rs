@@ -4,6 +4,9 @@
 use anyhow::{Context, bail};
 use serde_json::{Value, json};
 
+/// Where the account API shows the value of the account's own key.
+const KEY_VALUE: &str = "/account/keys/default/value";
+
 /// What an HTTP request came to.
 #[derive(Debug, Clone)]
 pub struct HttpAnswer {
@@ -84,9 +87,9 @@ impl Browser {
     /// # Errors
     /// There is none (yet).
     pub async fn key(&self) -> anyhow::Result<String> {
-        let answer = self.account("GET", "/account/key", None).await?;
-        let Some(key) = answer.json()["key"].as_str().map(str::to_owned) else {
-            bail!("GET /account/key answered {}: {}", answer.status, answer.body);
+        let answer = self.account("GET", KEY_VALUE, None).await?;
+        let Some(key) = answer.json()["value"].as_str().map(str::to_owned) else {
+            bail!("GET {KEY_VALUE} answered {}: {}", answer.status, answer.body);
         };
         Ok(key)
     }
@@ -97,7 +100,7 @@ impl Browser {
     /// A request was refused.
     pub async fn buy(&self, plan: &str) -> anyhow::Result<Vec<HttpAnswer>> {
         let wanted = Some(json!({ "plan": plan }));
-        let opened = self.account("POST", "/account/checkout", wanted).await?;
+        let opened = self.account("POST", "/account/plan", wanted).await?;
         let url = link(&opened)?;
         let paid = self.http.post(url).form(&[("choice", "pays")]);
         let paid = read("POST /pay/{session}".to_owned(), paid).await?;

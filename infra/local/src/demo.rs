@@ -118,7 +118,7 @@ impl<W: Write> Life<'_, W> {
         let mut answers = self.ann.buy(plan).await?;
         // Before Tollgate has heard of it, she clicks once more: she pays once.
         let again = Some(json!({ "plan": plan }));
-        answers.push(self.ann.account("POST", "/account/checkout", again).await?);
+        answers.push(self.ann.account("POST", "/account/plan", again).await?);
         self.timeline.answers("customer", &answers)?;
         self.stack.settle().await?;
         self.told().await?;

@@ -3,6 +3,7 @@
 //! here: events in, answers out.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use anyhow::Context;
@@ -14,7 +15,7 @@ use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{MethodFilter, get, on, post};
 use serde_json::{Value, json};
 use tollgate_core::account_api::AccountApi;
 use tollgate_core::converge::Worker;
@@ -23,9 +24,11 @@ use tollgate_functions::adapters::AwsPorts;
 use tollgate_functions::adapters::dynamodb::DynamoLedger;
 use tollgate_functions::adapters::sqs::SqsQueue;
 use tollgate_functions::config::{
-    AccountConfig, ConfigError, DeadLetterConfig, Secret, Settings, SweepConfig, TriggerConfig,
-    WebhookConfig, WorkerFunctionConfig,
+    AccountConfig, ConfigError, DeadLetterConfig, Secret, Settings, SiteConfig, SweepConfig,
+    TriggerConfig, WebhookConfig, WorkerFunctionConfig,
 };
+use tollgate_functions::handlers::routes::{PublicRoute, Route};
+use tollgate_functions::handlers::site::Site;
 use tollgate_functions::handlers::sweep::Sweep;
 use tollgate_functions::{handlers, setup};
 
@@ -36,13 +39,14 @@ use tollgate_standin::cognito::{CognitoStandin, TriggerFuture, Triggers};
 pub type LocalPorts = AwsPorts<StackClock>;
 
 /// The functions' names.
-pub const FUNCTIONS: [&str; 7] = [
+pub const FUNCTIONS: [&str; 8] = [
     "stripe-webhook",
     "cognito-trigger",
     "eventbridge",
     "worker",
     "account",
     "deadletter",
+    "site",
     "sweep",
 ];
 
@@ -60,6 +64,8 @@ pub struct Functions {
     pub worker_queue: SqsQueue,
     /// `account`.
     pub account: AccountApi<LocalPorts>,
+    /// `site`.
+    pub site: Site,
     /// What `deadletter` writes.
     pub ledger: DynamoLedger,
     /// `sweep`.
@@ -126,6 +132,7 @@ impl Functions {
         let worker = given("worker");
         let account = given("account");
         let deadletter = given("deadletter");
+        let site = given("site");
         let sweep = given("sweep");
         let clock = || clock.clone();
         let webhook_config = webhook.read(WebhookConfig::SECRETS, |get| WebhookConfig::read(get));
@@ -143,6 +150,7 @@ impl Functions {
             worker_queue: setup::queue(&worker_config.queues, &worker.sdk),
             worker: setup::worker(worker_config.worker, &worker.sdk, clock())?,
             account: setup::account_api(account_config.await?, &account.sdk, clock())?,
+            site: Site::new(&SiteConfig::read(|name| site.variable(name))?),
             ledger: setup::ledger(&dead.ledger, &deadletter.sdk),
             sweep: setup::sweep(sweep_config.await?, &sweep.sdk, clock())?,
         })
@@ -165,10 +173,46 @@ struct Routes {
 pub fn router(deployed: Deployed, cognito: CognitoStandin, broken_webhook: bool) -> Router {
     Router::new()
         .route("/webhook", post(webhook))
-        .route("/account", get(account))
-        .route("/account/{*rest}", get(account).post(account))
+        .merge(account_routes())
+        .merge(public_routes())
         .layer(DefaultBodyLimit::max(MAX_LAMBDA_EVENT_BYTES))
         .with_state(Routes { deployed, cognito, broken_webhook })
+}
+
+/// The account API's routes, as API Gateway knows them.
+fn account_routes() -> Router<Routes> {
+    Route::ALL.into_iter().fold(Router::new(), |router, route| {
+        let (method, path) = route.key().split_once(' ').expect("a method and a path");
+        let method = method.parse::<Method>().expect("a method of HTTP");
+        let filter = MethodFilter::try_from(method).expect("one that axum routes");
+        router.route(
+            path,
+            on(filter, move |state, method, uri, headers, body| {
+                account(route, state, method, uri, headers, body)
+            }),
+        )
+    })
+}
+
+/// The public routes, which need no sign-in.
+fn public_routes() -> Router<Routes> {
+    PublicRoute::ALL.into_iter().fold(Router::new(), |router, route| {
+        let (_, path) = route.key().split_once(' ').expect("a method and a path");
+        router.route(path, get(move |state, uri, headers| public(route, state, uri, headers)))
+    })
+}
+
+async fn public(
+    route: PublicRoute,
+    State(routes): State<Routes>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Response {
+    let body = Bytes::new();
+    match http_event(route.key(), &Method::GET, &uri, &headers, &body, None) {
+        Ok(request) => answer(handlers::site::handle(&routes.deployed.functions().site, &request)),
+        Err(error) => broken(&error),
+    }
 }
 
 async fn webhook(
@@ -181,7 +225,7 @@ async fn webhook(
     if routes.broken_webhook {
         return StatusCode::OK.into_response();
     }
-    let request = match http_event(&method, &uri, &headers, &body, None) {
+    let request = match http_event("POST /webhook", &method, &uri, &headers, &body, None) {
         Ok(request) => request,
         Err(error) => return broken(&error),
     };
@@ -189,6 +233,7 @@ async fn webhook(
 }
 
 async fn account(
+    route: Route,
     State(routes): State<Routes>,
     method: Method,
     uri: Uri,
@@ -203,7 +248,8 @@ async fn account(
         let body = json!({"message": "Unauthorized"}).to_string();
         return (StatusCode::UNAUTHORIZED, body).into_response();
     };
-    let request = match http_event(&method, &uri, &headers, &body, Some(&claims.sub)) {
+    let (key, sub) = (route.key(), Some(claims.sub.as_str()));
+    let request = match http_event(key, &method, &uri, &headers, &body, sub) {
         Ok(request) => request,
         Err(error) => return broken(&error),
     };
@@ -213,6 +259,7 @@ async fn account(
 /// An HTTP request as a function gets it (payload format 2.0); a body that is not text
 /// comes in base64.
 fn http_event(
+    route_key: &str,
     method: &Method,
     uri: &Uri,
     headers: &HeaderMap,
@@ -227,11 +274,12 @@ fn http_event(
         .collect();
     let mut event = json!({
         "version": "2.0",
-        "routeKey": format!("{method} {}", uri.path()),
+        "routeKey": route_key,
         "rawPath": uri.path(),
         "rawQueryString": uri.query().unwrap_or_default(),
         "headers": headers,
         "requestContext": {
+            "requestId": format!("local-{}", REQUESTS.fetch_add(1, Ordering::Relaxed)),
             "http": { "method": method.as_str(), "path": uri.path(), "protocol": "HTTP/1.1" },
         },
         "body": text.map_or_else(|_| base64(body), str::to_owned),
@@ -243,6 +291,9 @@ fn http_event(
     }
     serde_json::from_value(event).context("the request does not fit a function's event")
 }
+
+/// How many requests there were: their ids are told with refusals.
+static REQUESTS: AtomicU64 = AtomicU64::new(1);
 
 fn base64(bytes: &[u8]) -> String {
     use base64::Engine;

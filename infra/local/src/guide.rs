@@ -13,7 +13,7 @@ pub fn guide(stack: &Stack) -> Result<String, std::fmt::Error> {
     let urls = &stack.urls;
     let mut text = String::new();
     writeln!(text, "Tollgate runs on this machine until Ctrl-C; nothing is kept.\n")?;
-    writeln!(text, "  Tollgate       {}   /webhook, /account, /account/key, …", urls.tollgate)?;
+    writeln!(text, "  Tollgate       {}   /webhook, /account, /account/keys, …", urls.tollgate)?;
     writeln!(text, "  protected API  {}   GET /prod/hello with x-api-key", urls.api)?;
     writeln!(text, "  Stripe         {}   API, checkout and portal pages", urls.stripe)?;
     writeln!(text, "  AWS            {}   AWS_ENDPOINT_URL for SDK and command line", urls.aws)?;
@@ -43,9 +43,9 @@ pub fn walk(stack: &Stack) -> [String; 3] {
   TOKEN=$(cognito InitiateAuth '{{"ClientId":"tollgate-local","AuthFlow":"USER_PASSWORD_AUTH",
     "AuthParameters":{{"USERNAME":"ann","PASSWORD":"Correct-horse-7"}}}}' | jq -r .AuthenticationResult.IdToken)
   until curl -s {tollgate}/account -H "authorization: Bearer $TOKEN" | jq -e 'select(.plan)'; do sleep 1; done
-  KEY=$(curl -s {tollgate}/account/key -H "authorization: Bearer $TOKEN" | jq -r .key)
+  KEY=$(curl -s {tollgate}/account/keys/default/value -H "authorization: Bearer $TOKEN" | jq -r .value)
   curl -si {api}/prod/hello -H "x-api-key: $KEY"
-  curl -s {tollgate}/account/checkout -H "authorization: Bearer $TOKEN" -d '{{"plan":"pro"}}' | jq -r .url
+  curl -s {tollgate}/account/plan -H "authorization: Bearer $TOKEN" -d '{{"plan":"pro"}}' | jq -r .url
 "#
     );
     [sign_up, "  CODE=123456\n".to_owned(), buy]

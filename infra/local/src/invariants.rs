@@ -37,7 +37,7 @@ pub async fn check(stack: &Stack, minted: &[String]) -> anyhow::Result<Vec<Check
     let (mut accounts, mut histories) = (Vec::new(), BTreeMap::new());
     for id in account_ids(&items) {
         accounts.extend(stack.ledger.account(&id).await?);
-        histories.insert(id.clone(), stack.ledger.history(&id, 1000).await?);
+        histories.insert(id.clone(), stack.ledger.history(&id, None, 1000).await?);
     }
     Ok(vec![
         access(stack, &accounts),

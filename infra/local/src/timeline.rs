@@ -151,7 +151,7 @@ impl<'a, W: Write> Timeline<'a, W> {
     /// The account's new history entries, oldest first.
     async fn history(&mut self, account: &AccountId) -> anyhow::Result<()> {
         let printed = self.versions.get(account).copied().unwrap_or_default();
-        let mut entries = self.stack.ledger.history(account, 100).await?;
+        let mut entries = self.stack.ledger.history(account, None, 100).await?;
         entries.retain(|entry| entry.version > printed);
         entries.reverse();
         for entry in &entries {

@@ -11,6 +11,7 @@ mod persons;
 
 use std::collections::BTreeMap;
 
+use crate::owner::Owner;
 use crate::world::World;
 use jiff::SignedDuration;
 use rand::RngExt;

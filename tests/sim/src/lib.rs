@@ -32,6 +32,7 @@ pub mod ledger;
 pub mod market;
 pub mod operator;
 pub mod oracle;
+pub mod owner;
 pub mod planted;
 pub mod ports;
 mod receipt;

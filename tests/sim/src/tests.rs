@@ -1,6 +1,7 @@
 //! The simulation's own tests: it repeats, it can fail, and it holds.
 
 mod account_limits;
+mod account_views;
 mod acts;
 mod alarms;
 mod at_once;

@@ -120,15 +120,15 @@ impl Neighbour for Owners {
             self.next = now + LOOP_EVERY;
             let before = world.gate.count();
             asked.asked += 2;
-            let _ = block_on(self.api.overview(&self.owner));
-            let _ = block_on(self.api.key(&self.owner));
+            let _ = block_on(self.api.overview(&self.owner, None));
+            let _ = block_on(self.api.key(&self.owner, "default"));
             let calls = world.gate.calls_since(before);
             asked.calls += calls.iter().filter(|it| it.service == Service::ApiGateway).count();
         }
         if now >= self.looks {
             self.looks = now + SignedDuration::from_secs(10);
             asked.looks += 1;
-            asked.shut += usize::from(block_on(self.api.overview(&self.other)).is_err());
+            asked.shut += usize::from(block_on(self.api.overview(&self.other, None)).is_err());
         }
         Some(self.next.min(self.looks))
     }

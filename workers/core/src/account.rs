@@ -11,9 +11,9 @@ use tollgate_events::{AccountId, Envelope, SubscriptionId};
 
 pub use access::{
     Access, Attributes, DisputeMark, Given, Grant, KeyRecord, MintIntent, Reason, RetiringKey,
-    Slot, Status, User,
+    Slot, Status, SubscriptionSeen, User,
 };
-pub use ids::{KeyId, PlanId, UsagePlanId};
+pub use ids::{KeyId, OfferId, PlanId, UsagePlanId};
 
 use crate::person::PersonId;
 
@@ -73,10 +73,12 @@ pub struct Account {
     /// The live subscriptions of ours, where there are several: somebody pays for all of them.
     #[serde(default)]
     pub several: BTreeSet<SubscriptionId>,
-    /// When the subscription that gives the plan is paid for again, as last read; nothing, where it
-    /// ends then.
+    /// The subscription that gives the plan, as last read.
     #[serde(default)]
-    pub renews_at: Option<Timestamp>,
+    pub subscription: Option<SubscriptionSeen>,
+    /// What was bought and is not paid yet, as last read: a bank debit takes days.
+    #[serde(default)]
+    pub processing: Option<OfferId>,
     /// How many second looks are still to come after a read that seemed to lag, the one at
     /// `review_at` among them.
     #[serde(default)]
@@ -137,7 +139,8 @@ impl Account {
             let_through: None,
             may_cancel: BTreeSet::new(),
             several: BTreeSet::new(),
-            renews_at: None,
+            subscription: None,
+            processing: None,
             deletion_told: false,
             refund_told: false,
             released: false,

@@ -212,7 +212,7 @@ impl<L: Ledger, E: Entropy> Claimed<'_, L, E> {
         };
         let mut result = self.write(&mut commit).await?;
         if result == CommitResult::HistoryAhead {
-            let newest = self.accounts.ledger.history(&commit.account.id, 1).await?;
+            let newest = self.accounts.ledger.history(&commit.account.id, None, 1).await?;
             self.version = newest.first().map_or(self.version, |entry| entry.version);
             result = self.write(&mut commit).await?;
         }

@@ -3,15 +3,17 @@
 //! Read once, checked as a whole; every error tells all that is wrong, each with its line and mend. What it
 //! maps to in API Gateway and Stripe is compared by `storefront` in `tollgate_operator`, not here.
 
+mod brand;
 mod read;
 mod shape;
 
 use std::fmt;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use tollgate_events::{Hint, PriceId, ProductId, cognito};
 
-use crate::account::{Account, PlanId, UsagePlanId};
+pub use self::brand::{Accent, Brand, Colour};
+use crate::account::{Account, OfferId, PlanId, UsagePlanId};
 use crate::policy::Policy;
 use crate::ports::PlanStages;
 use crate::stripe::Price;
@@ -20,7 +22,7 @@ use crate::stripe::Price;
 pub const RESERVED_PLAN_IDS: [&str; 5] = cognito::WORDS_INSTEAD_OF_A_PLAN;
 
 /// How often a quota starts afresh (API Gateway's `QuotaSettings.period`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Period {
     /// Every day, UTC.
@@ -52,7 +54,7 @@ pub struct Throttle {
 }
 
 /// The unit of a price's billing period (Stripe's `recurring.interval`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Interval {
     /// Days.
@@ -126,6 +128,18 @@ pub struct Plan<U = UsagePlanId> {
     pub offers: Vec<Offer>,
 }
 
+impl Plan {
+    /// What Checkout sells it as: its offers, by their lookup keys. Without any, its first lookup key,
+    /// or its first price.
+    pub fn sold_as(&self) -> impl Iterator<Item = OfferId> {
+        let offers = self.offers.iter().map(|offer| offer.lookup_key.as_str());
+        let first_price = self.prices.first().map(PriceId::as_str);
+        let other = self.lookup_keys.first().map(String::as_str).or(first_price);
+        let other = other.filter(|_| self.offers.is_empty());
+        offers.chain(other).filter_map(|name| OfferId::parse(name).ok())
+    }
+}
+
 /// All plans.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Catalog {
@@ -146,6 +160,8 @@ pub struct CatalogFile {
     pub catalog: Catalog,
     /// The `[policy]` table.
     pub policy: Policy,
+    /// The `[brand]` table.
+    pub brand: Brand,
 }
 
 /// `plans.toml` as the command reads it: plans may have no usage plan yet.
@@ -161,6 +177,8 @@ pub struct CatalogDraft {
     pub plans: Vec<Plan<Option<UsagePlanId>>>,
     /// The `[policy]` table.
     pub policy: Policy,
+    /// The `[brand]` table.
+    pub brand: Brand,
 }
 
 /// All that is wrong with a catalog, in the order of its lines.
@@ -264,6 +282,11 @@ impl Catalog {
     pub fn best_hinted(&self, hint: &Hint) -> Option<u32> {
         let plans = self.plans.iter().filter(|_| !hint.whole);
         plans.chain(self.hinted(hint)).map(|plan| plan.rank).max()
+    }
+
+    /// The plan that Checkout sells as this offer.
+    pub fn offered(&self, offer: &OfferId) -> Option<&Plan> {
+        self.plans.iter().find(|plan| plan.sold_as().any(|it| it == *offer))
     }
 
     /// Whether a usage plan is none of the catalog's and covers a stage of it, as one does that was

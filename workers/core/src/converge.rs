@@ -81,7 +81,7 @@ use crate::account::{Access, Account, User};
 use crate::accounts::{Accounts, Claimed};
 use crate::binding::Binding;
 use crate::catalog::Catalog;
-use crate::decide::{Desired, Facts, decide};
+use crate::decide::{Desired, Facts, decide, processing};
 use crate::derive::Deriver;
 use crate::error_policy::{Judgement, Verdict};
 use crate::ledger::{Outcome, StackRecord, StepTaken};
@@ -338,7 +338,8 @@ impl<'a, P: Ports> Run<'a, P> {
         // A subscription that is there and was not listed.
         let lagging = listed < facts.subscriptions.len() || self.read_seems_to_lag(&facts);
         self.account.user = desired.user.clone();
-        self.account.renews_at = desired.renews_at(&facts);
+        self.account.subscription = desired.subscription(&facts, &self.worker.catalog);
+        self.account.processing = processing(&facts, &self.worker.catalog);
         self.evidence.subscriptions = facts.subscriptions;
         Ok((desired, lagging))
     }

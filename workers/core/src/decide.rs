@@ -14,6 +14,7 @@ mod given;
 mod grace;
 pub mod loss;
 mod refund;
+mod shown;
 pub mod stale;
 mod standing;
 
@@ -30,6 +31,7 @@ pub(crate) use self::given::is_ours;
 use self::grace::Graces;
 pub(crate) use self::refund::is_newest_paid;
 use self::refund::refunded;
+pub use self::shown::processing;
 use self::standing::Standing;
 use crate::account::{Access, DisputeMark, Grant, Reason, RetiringKey, Status, UsagePlanId, User};
 use crate::catalog::Catalog;

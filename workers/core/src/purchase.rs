@@ -13,7 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use tollgate_events::{AccountId, CustomerId, digest};
 
-use crate::account::PlanId;
+use crate::account::OfferId;
 
 /// How often an owner may ask for a checkout within an hour: a person in several windows, whose
 /// cards are declined.
@@ -47,7 +47,7 @@ pub struct Attempt {
     /// What its idempotency keys are made from.
     pub nonce: String,
     /// What is bought.
-    pub offer: PlanId,
+    pub offer: OfferId,
     /// The Checkout session that was handed out.
     #[serde(default)]
     pub session: Option<String>,
@@ -68,7 +68,7 @@ impl Purchase {
     ///
     /// # Errors
     /// There have been too many within the hour.
-    pub fn click(self, offer: &PlanId, nonce: &str, now: Timestamp) -> Result<Self, TooOften> {
+    pub fn click(self, offer: &OfferId, nonce: &str, now: Timestamp) -> Result<Self, TooOften> {
         let mut next = Self { at: now, ..self };
         let passed = now.duration_since(next.since);
         if passed >= AN_HOUR || next.revision == 0 {
@@ -86,7 +86,7 @@ impl Purchase {
     }
 
     /// Another attempt, for the last one has ended.
-    pub fn begin(&mut self, offer: &PlanId, nonce: &str, now: Timestamp) {
+    pub fn begin(&mut self, offer: &OfferId, nonce: &str, now: Timestamp) {
         let (nonce, offer) = (nonce.to_owned(), offer.clone());
         self.attempt = Some(Attempt { nonce, offer, session: None, since: now });
     }
@@ -120,13 +120,13 @@ mod tests {
         Timestamp::from_second(1_800_000_000 + seconds).unwrap()
     }
 
-    fn plan(id: &str) -> PlanId {
-        PlanId::parse(id).unwrap()
+    fn offer(id: &str) -> OfferId {
+        OfferId::parse(id).unwrap()
     }
 
     /// A click as it is written.
     fn click(row: &Purchase, offer: &str, nonce: &str, seconds: i64) -> Purchase {
-        let next = row.clone().click(&plan(offer), nonce, at(seconds)).unwrap();
+        let next = row.clone().click(&self::offer(offer), nonce, at(seconds)).unwrap();
         Purchase { revision: next.revision + 1, ..next }
     }
 
@@ -167,7 +167,7 @@ mod tests {
         for n in 0..i64::from(MOST_CLICKS) {
             row = click(&row, if n % 2 == 0 { "pro" } else { "basic" }, "a", n);
         }
-        let refused = row.clone().click(&plan("pro"), "b", at(600));
+        let refused = row.clone().click(&offer("pro"), "b", at(600));
         assert_eq!(refused, Err(TooOften { after: SignedDuration::from_mins(50) }));
         assert_eq!(click(&row, "pro", "b", 3600).clicks, 1);
     }
@@ -176,7 +176,7 @@ mod tests {
     fn a_key_names_the_stack_the_account_the_attempt_and_what_is_asked_for() {
         let key = |stack: &str, account: &str, nonce: &str, what: &[&str]| {
             let mut row = Purchase::default();
-            row.begin(&plan("pro"), nonce, at(0));
+            row.begin(&offer("pro"), nonce, at(0));
             row.attempt.unwrap().key(stack, &AccountId::parse(account).unwrap(), what)
         };
         let keys = [

@@ -4,21 +4,119 @@
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use serde::Serialize;
+use utoipa::ToSchema;
 
-use crate::account::{PlanId, Reason};
+use crate::account::{Access, PlanId, Reason, SubscriptionSeen};
 use crate::text::one_line;
 
-/// Why the account has what it has: a sentence. `plan` is the one that it has, `renews` when its
-/// subscription does, if that is known.
-pub fn for_owner(reason: &Reason, plan: Option<&PlanId>, renews: Option<Timestamp>) -> String {
+/// Why the account has what it has, for its owner.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct OwnerReason {
+    /// For programs; stable.
+    pub code: ReasonCode,
+    /// A sentence.
+    pub text: String,
+    /// Until when it is so, where that is known.
+    #[schema(required)]
+    pub until: Option<Timestamp>,
+    /// What the owner can do about it.
+    #[schema(required)]
+    pub action: Option<OwnerAction>,
+}
+
+/// Why, in one word for programs. A release may add some, and changes or drops none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ReasonCode {
+    /// Nothing is decided yet.
+    New,
+    /// Nothing is paid for: the default plan.
+    DefaultPlan,
+    /// Nothing is paid for, and there is no default plan.
+    NoPlan,
+    /// A subscription.
+    Subscription,
+    /// A subscription that ends at a known time.
+    Ending,
+    /// A payment failed, and the plan stays for some days.
+    Grace,
+    /// What is paid for is not sold any more, and the plan stays for some days.
+    UnknownPrice,
+    /// The seller has given it.
+    Grant,
+    /// A payment is disputed: the key is off.
+    Dispute,
+    /// The seller holds the account: the key is off.
+    OperatorHold,
+    /// The seller has closed the account.
+    ClosedByOperator,
+    /// No key is left to be given for now.
+    KeysRunOut,
+    /// The sign-in is disabled: the key is off.
+    UserDisabled,
+    /// The sign-in was not found; nothing changes for now.
+    UserMissing,
+    /// The sign-in was deleted.
+    UserDeleted,
+}
+
+/// What an owner can do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OwnerAction {
+    /// Choose a plan.
+    ChoosePlan,
+    /// Pay, or give another card, in the portal.
+    UpdatePayment,
+    /// Ask the seller.
+    ContactSeller,
+}
+
+/// Why the account has what it has. `subscription` is the one that gives the plan, if that is known.
+pub fn for_owner(access: &Access, subscription: Option<&SubscriptionSeen>) -> OwnerReason {
+    use OwnerAction::{ChoosePlan, ContactSeller, UpdatePayment};
+    let (code, until, action) = match &access.reason {
+        Reason::New => (ReasonCode::New, None, None),
+        Reason::DefaultPlan => (ReasonCode::DefaultPlan, None, None),
+        Reason::NoPlan => (ReasonCode::NoPlan, None, Some(ChoosePlan)),
+        Reason::Subscription { .. } => (ReasonCode::Subscription, None, None),
+        Reason::Ending { at, .. } => (ReasonCode::Ending, Some(*at), None),
+        Reason::Grace { until, .. } => (ReasonCode::Grace, Some(*until), Some(UpdatePayment)),
+        Reason::UnknownPrice { until, .. } => (ReasonCode::UnknownPrice, *until, None),
+        Reason::Grant { until } => (ReasonCode::Grant, *until, None),
+        Reason::Dispute { .. } => (ReasonCode::Dispute, None, Some(ContactSeller)),
+        Reason::OperatorHold { .. } => (ReasonCode::OperatorHold, None, Some(ContactSeller)),
+        Reason::ClosedByOperator { .. } => {
+            (ReasonCode::ClosedByOperator, None, Some(ContactSeller))
+        }
+        Reason::KeysRunOut => (ReasonCode::KeysRunOut, None, None),
+        Reason::UserDisabled => (ReasonCode::UserDisabled, None, Some(ContactSeller)),
+        Reason::UserMissing => (ReasonCode::UserMissing, None, None),
+        Reason::UserDeleted => (ReasonCode::UserDeleted, None, None),
+    };
+    let text = sentence(&access.reason, access.plan.as_ref(), subscription);
+    OwnerReason { code, text, until, action }
+}
+
+fn sentence(
+    reason: &Reason,
+    plan: Option<&PlanId>,
+    subscription: Option<&SubscriptionSeen>,
+) -> String {
     let plan = plan.map_or_else(|| "your plan".to_owned(), name);
     match reason {
         Reason::New => "Your account is being set up.".to_owned(),
         Reason::DefaultPlan => format!("You have {plan}, which costs nothing."),
         Reason::NoPlan => "You have no plan. Choose one to get access.".to_owned(),
-        Reason::Subscription { .. } => match renews {
-            Some(at) => format!("You pay for {plan}; it renews on {}.", day(at)),
-            None => format!("You pay for {plan}."),
+        Reason::Subscription { .. } => match subscription {
+            Some(SubscriptionSeen { trial_ends_at: Some(at), .. }) => {
+                format!("You try {plan} until {}; then you pay for it.", day(*at))
+            }
+            Some(SubscriptionSeen { renews_at: Some(at), .. }) => {
+                format!("You pay for {plan}; it renews on {}.", day(*at))
+            }
+            _ => format!("You pay for {plan}."),
         },
         Reason::Ending { at, .. } => format!("You have {plan} until {}; then it ends.", day(*at)),
         Reason::Grace { until, .. } => {
@@ -45,7 +143,7 @@ pub fn for_owner(reason: &Reason, plan: Option<&PlanId>, renews: Option<Timestam
 }
 
 /// A plan by its id, as a name: `pro` is Pro.
-fn name(plan: &PlanId) -> String {
+pub(crate) fn name(plan: &PlanId) -> String {
     capital(plan.as_str())
 }
 
@@ -76,7 +174,7 @@ mod tests {
             Reason::OperatorHold { why: why.clone() },
             Reason::ClosedByOperator { why: why.clone() },
         ] {
-            let told = for_owner(&reason, None, None);
+            let told = sentence(&reason, None, None);
             assert!(told.ends_with(r"x\u{a}Your account is fine.\u{1b}[2K\u{202e}"), "{told}");
             assert!(reason.to_string().ends_with(r"fine.\u{1b}[2K\u{202e}"), "{reason}");
         }
@@ -123,13 +221,24 @@ mod tests {
             (Reason::UserDeleted, "Your account is closed: its sign-in was deleted."),
         ] {
             let pro = PlanId::parse("pro").unwrap();
-            assert_eq!(for_owner(&reason, Some(&pro), None), told);
-            let without = for_owner(&reason, None, None);
+            assert_eq!(sentence(&reason, Some(&pro), None), told);
+            let without = sentence(&reason, None, None);
             assert!(!without.contains('_') && !without.contains("your plan was"), "{without}");
         }
         let pays = Reason::Subscription { subscription };
         let pro = PlanId::parse("pro").unwrap();
-        let told = "You pay for Pro; it renews on 28 December 2026.";
-        assert_eq!(for_owner(&pays, Some(&pro), until), told);
+        let seen = |renews_at, trial_ends_at| SubscriptionSeen {
+            offer: None,
+            renews_at,
+            ends_at: None,
+            trial_ends_at,
+        };
+        for (seen, told) in [
+            (seen(until, None), "You pay for Pro; it renews on 28 December 2026."),
+            (seen(until, until), "You try Pro until 28 December 2026; then you pay for it."),
+            (seen(None, None), "You pay for Pro."),
+        ] {
+            assert_eq!(sentence(&pays, Some(&pro), Some(&seen)), told);
+        }
     }
 }

@@ -92,6 +92,15 @@ pub struct TriggerConfig {
     pub user_pool_id: String,
 }
 
+/// What the website's public part needs: nothing of AWS, and no secret.
+#[derive(Debug, Clone)]
+pub struct SiteConfig {
+    /// `TOLLGATE_CATALOG`: the text of `plans.toml`, or the path of that file.
+    pub catalog: CatalogFile,
+    /// `TOLLGATE_LIVEMODE`.
+    pub livemode: bool,
+}
+
 /// What the function needs that turns dead letters into parked events.
 #[derive(Debug, Clone)]
 pub struct DeadLetterConfig {
@@ -253,6 +262,19 @@ impl SweepConfig {
         let stripe = reader.stripe(livemode);
         let Some(catalog) = catalog else { return Err(reader.into_error()) };
         reader.finish(Self { stack, ledger, user_pool_id, queues, catalog, stripe })
+    }
+}
+
+impl SiteConfig {
+    /// Reads the settings of the website's public part.
+    ///
+    /// # Errors
+    /// [`ConfigError`], which lists everything that is missing or wrong.
+    pub fn read(get: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        let mut reader = Reader::new(&get);
+        let livemode = reader.livemode();
+        let Some(catalog) = reader.catalog() else { return Err(reader.into_error()) };
+        reader.finish(Self { catalog, livemode })
     }
 }
 

@@ -5,7 +5,12 @@
 //! very code that Lambda runs; the binaries only build clients and start the loop.
 
 pub mod account;
+mod answer;
+mod asked;
 pub mod eventbridge;
+pub mod openapi;
+pub mod routes;
+pub mod site;
 pub mod sqs;
 pub mod sweep;
 pub mod trigger;

@@ -280,14 +280,47 @@ async fn the_account_api_answers_an_owner() {
     let binary = env!("CARGO_BIN_EXE_account");
     let (_, answer, _) = run(binary, http("/account", None)).await;
     assert_eq!(answer["statusCode"], 401);
+    assert_eq!(answer["headers"]["content-type"], "application/problem+json");
+    let problem: Value = serde_json::from_str(answer["body"].as_str().unwrap()).unwrap();
+    assert_eq!(problem["code"], "id_token_required");
     let access = json!({ "sub": "sub-1", "token_use": "access", "scope": "openid" });
     let (_, answer, calls) = run(binary, http("/account", Some(access))).await;
     assert_eq!((&answer["statusCode"], calls.len()), (&json!(401), 0), "an access token");
     let id = json!({ "sub": "sub-1", "token_use": "id" });
     let (_, answer, calls) = run(binary, http("/account", Some(id))).await;
-    assert_eq!(answer["statusCode"], 503, "not ready yet: {answer}");
+    // No worker has come to them yet.
+    let body: Value = serde_json::from_str(answer["body"].as_str().unwrap()).unwrap();
+    assert_eq!((&answer["statusCode"], &body["status"]), (&json!(200), &json!("new")));
     // The request is counted first, in a row of its own.
     assert_eq!(calls, ["DynamoDB_20120810.UpdateItem", "DynamoDB_20120810.GetItem"]);
+}
+
+/// It calls nobody, whatever is asked, and whoever has an answer already is not sent it again.
+#[tokio::test]
+async fn the_site_shows_what_is_sold_from_its_catalog_alone() {
+    let binary = env!("CARGO_BIN_EXE_site");
+    let get = |path: &str| {
+        let mut request = http(path, None);
+        request["routeKey"] = json!("$default");
+        request
+    };
+    let (_, answer, calls) = run(binary, get("/plans")).await;
+    assert_eq!((&answer["statusCode"], calls.len()), (&json!(200), 0), "{answer}");
+    assert_eq!(answer["headers"]["cache-control"], "public, max-age=60");
+    let body: Value = serde_json::from_str(answer["body"].as_str().unwrap()).unwrap();
+    assert_eq!(body["mode"], "test");
+    assert!(body["plans"].as_array().is_some_and(|plans| !plans.is_empty()), "{body}");
+
+    let mut again = get("/plans");
+    again["headers"]["if-none-match"] = answer["headers"]["etag"].clone();
+    let (_, answer, _) = run(binary, again).await;
+    assert_eq!((&answer["statusCode"], &answer["body"]), (&json!(304), &Value::Null));
+
+    let (_, answer, _) = run(binary, get("/openapi.json")).await;
+    let document: Value = serde_json::from_str(answer["body"].as_str().unwrap()).unwrap();
+    assert_eq!(document["openapi"], "3.1.0");
+    let (_, answer, calls) = run(binary, get("/account")).await;
+    assert_eq!((&answer["statusCode"], calls.len()), (&json!(404), 0));
 }
 
 #[tokio::test]

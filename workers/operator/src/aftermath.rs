@@ -54,7 +54,7 @@ pub async fn aftermath<L: Ledger>(
 ) -> PortResult<Aftermath> {
     let account = ledger.account(id).await?.unwrap_or_else(|| Account::new(id.clone()));
     let state = state(ledger, &account, acted).await?;
-    let mut entries = ledger.history(id, MOST_ENTRIES).await?;
+    let mut entries = ledger.history(id, None, MOST_ENTRIES).await?;
     entries.retain(|entry| entry.version > acted.version);
     entries.reverse();
     let steps = entries.into_iter().flat_map(|entry| entry.steps).collect();

@@ -35,7 +35,7 @@ pub async fn history<L: Ledger>(
     limit: usize,
 ) -> PortResult<Vec<Change>> {
     let mut changes = Vec::new();
-    for entry in ledger.history(account, limit).await? {
+    for entry in ledger.history(account, None, limit).await? {
         let mut causes = Vec::new();
         for event in &entry.cause {
             causes.push(Cause { event: event.clone(), record: ledger.event(event).await? });

@@ -18,6 +18,7 @@ use tollgate_standin::stripe::Card;
 
 use crate::actors::{ActContext, Actors, PLANS};
 use crate::executor::block_on;
+use crate::owner::Owner;
 
 /// How often an owner asks who asks in a loop.
 const OFTEN: usize = 20;
@@ -129,8 +130,8 @@ impl Actors {
         let (_, other) = self.somebody(context)?;
         let before = context.world.gate.count();
         for _ in 0..OFTEN {
-            let _ = block_on(context.api.overview(&id));
-            let _ = block_on(context.api.key(&id));
+            let _ = block_on(context.api.overview(&id, None));
+            let _ = block_on(context.api.key(&id, "default"));
         }
         let calls = context.world.gate.calls_since(before);
         let calls = calls.iter().filter(|call| matches!(call.operation, "GetUsage" | "GetApiKey"));
@@ -139,7 +140,7 @@ impl Actors {
             let problem = format!("{id} asks in a loop, and costs {calls} calls of {most}");
             self.clicks.problems.push(problem);
         }
-        let refused = block_on(context.api.overview(&other)).err();
+        let refused = block_on(context.api.overview(&other, None)).err();
         let shut = matches!(refused, Some(Refusal::TooMany { .. } | Refusal::Busy));
         if shut && other != id {
             self.clicks.problems.push(format!("{id} asks in a loop, and {other}'s page is shut"));

@@ -109,11 +109,18 @@ impl Ledger for MemoryLedger {
         self.gate.pass(Service::Ledger, "GetItem", account.as_str(), act).await
     }
 
-    async fn history(&self, account: &AccountId, limit: usize) -> PortResult<Vec<Entry>> {
+    async fn history(
+        &self,
+        account: &AccountId,
+        before: Option<u64>,
+        limit: usize,
+    ) -> PortResult<Vec<Entry>> {
         let act = || {
             let store = self.lock();
             let entries = store.entries.get(account).into_iter();
-            Ok(entries.flat_map(|entries| entries.values().rev()).take(limit).cloned().collect())
+            let entries = entries.flat_map(|entries| entries.values().rev());
+            let older = entries.filter(|entry| before.is_none_or(|before| entry.version < before));
+            Ok(older.take(limit).cloned().collect())
         };
         self.gate.pass(Service::Ledger, "Query", account.as_str(), act).await
     }

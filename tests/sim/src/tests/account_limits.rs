@@ -27,22 +27,24 @@ fn whoever_asks_in_a_loop_is_told_so_and_nobody_else() {
     control_plane(&scene);
     let (mut pages, mut keys) = (0, 0);
     for _ in 0..200 {
-        pages += u32::from(block_on(api.overview(&ann)).is_ok());
-        keys += u32::from(block_on(api.key(&ann)).is_ok());
+        pages += u32::from(block_on(api.overview(&ann, None)).is_ok());
+        keys += u32::from(block_on(api.key(&ann, "default")).is_ok());
     }
     assert_eq!(pages, Request::Overview.most());
     // The account API's share of the control plane is smaller than that for some seconds.
     assert!((1..=Request::Key.most()).contains(&keys), "{keys}");
     assert!(control_plane(&scene).len() <= Request::Key.most() as usize + 1);
-    for refused in [block_on(api.overview(&ann)).err(), block_on(api.key(&ann)).err()] {
+    for refused in
+        [block_on(api.overview(&ann, None)).err(), block_on(api.key(&ann, "default")).err()]
+    {
         let Some(Refusal::TooMany { after }) = refused else { panic!("{refused:?}") };
         assert!(after.is_positive() && after <= SignedDuration::from_mins(1), "{after}");
     }
-    block_on(api.overview(&ben)).expect("he has not asked before");
+    block_on(api.overview(&ben, None)).expect("he has not asked before");
     scene.world.clock.advance(SignedDuration::from_secs(5));
-    block_on(api.key(&ben)).expect("a share is left for him");
+    block_on(api.key(&ben, "default")).expect("a share is left for him");
     scene.world.clock.advance(SignedDuration::from_mins(1));
-    block_on(api.overview(&ann)).expect("the minute is over");
+    block_on(api.overview(&ann, None)).expect("the minute is over");
 }
 
 /// Requests are counted by the clock's minutes: what is left of one is how long to wait.
@@ -54,11 +56,11 @@ fn whoever_asked_too_often_waits_for_the_next_minute() {
     let second = scene.world.clock.time().as_second();
     scene.world.clock.advance(SignedDuration::from_secs(80 - second.rem_euclid(60)));
     let most = Request::Overview.most();
-    let asked = || (0..=most).map(|_| block_on(api.overview(&ann))).find_map(Result::err);
+    let asked = || (0..=most).map(|_| block_on(api.overview(&ann, None))).find_map(Result::err);
     let Some(Refusal::TooMany { after }) = asked() else { panic!("it was too often") };
     assert_eq!(after.as_secs(), 40);
     scene.world.clock.advance(after);
-    block_on(api.overview(&ann)).expect("the minute is over");
+    block_on(api.overview(&ann, None)).expect("the minute is over");
 }
 
 /// A page waits for no count, and a setting that is wrong is told.
@@ -71,7 +73,7 @@ fn a_page_is_a_page_without_its_usage() {
         let scene = Scene::under(faults.clone());
         let ann = scene.sign_up("ann");
         faults.switch(true);
-        let view = block_on(api(&scene).overview(&ann));
+        let view = block_on(api(&scene).overview(&ann, None));
         assert_eq!(view.is_ok(), is_shown, "{class:?}");
         assert!(view.is_err() || view.is_ok_and(|it| it.usage.is_some_and(|it| it.used.is_none())));
     }
@@ -86,7 +88,7 @@ fn usage_is_asked_for_once_a_minute_and_says_as_of_when_it_is() {
     let began = scene.world.clock.time();
     let mut seen = Vec::new();
     for _ in 0..7 {
-        let view = block_on(api.overview(&ann)).expect("nothing fails");
+        let view = block_on(api.overview(&ann, None)).expect("nothing fails");
         let usage = view.usage.expect("the free plan has a quota");
         assert_eq!(usage.used, Some(0));
         seen.push(usage.as_of.expect("it was counted").duration_since(began).as_secs());
@@ -109,14 +111,14 @@ fn all_owners_together_have_a_share_of_the_control_plane() {
     control_plane(&scene);
     let mut counted = 0;
     for owner in &owners {
-        let view = block_on(api.overview(owner)).expect("no page is shut");
+        let view = block_on(api.overview(owner, None)).expect("no page is shut");
         let usage = view.usage.expect("the free plan has a quota");
         counted += u32::from(usage.as_of.is_some());
         assert_eq!(usage.used.is_some(), usage.as_of.is_some());
     }
     assert_eq!(counted, 5, "a call a second, in five seconds");
     assert_eq!(control_plane(&scene).len(), 5);
-    assert_eq!(block_on(api.key(&owners[0])).err(), Some(Refusal::Busy));
+    assert_eq!(block_on(api.key(&owners[0], "default")).err(), Some(Refusal::Busy));
     scene.world.clock.advance(SignedDuration::from_secs(5));
-    block_on(api.key(&owners[0])).expect("there is room again");
+    block_on(api.key(&owners[0], "default")).expect("there is room again");
 }

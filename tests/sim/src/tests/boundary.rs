@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::owner::Owner;
 use crate::world::World;
 use jiff::SignedDuration;
 use secrecy::SecretString;

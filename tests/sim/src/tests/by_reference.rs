@@ -1,6 +1,7 @@
 //! A payment link whose visitor names somebody, where the seller trusts his links: it pays for
 //! whom it names, and does nothing else to them.
 
+use crate::owner::Owner;
 use crate::world::World;
 use tollgate_core::account::Status;
 use tollgate_core::account_api::{AccountApi, Refusal};

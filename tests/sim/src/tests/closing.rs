@@ -13,6 +13,7 @@ use tollgate_standin::stripe::{NewSession, SessionStatus, Status as Subscribed, 
 use super::scene::{Refuses, Scene};
 use crate::executor::block_on;
 use crate::market::buy;
+use crate::owner::Owner;
 use crate::scene::Fault;
 use crate::workers::{reads_only, worker_on};
 

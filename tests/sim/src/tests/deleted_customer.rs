@@ -5,6 +5,7 @@ use std::pin::pin;
 use std::task::{Context, Waker};
 
 use crate::gate::Call;
+use crate::owner::Owner;
 use crate::world::World;
 use jiff::SignedDuration;
 use rand::SeedableRng;

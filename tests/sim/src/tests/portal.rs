@@ -1,9 +1,10 @@
-//! The portal shows an owner the customer who pays, and history what they can see.
+//! The portal shows an owner the customer who pays.
 
 use std::collections::BTreeMap;
 
+use crate::owner::Owner;
 use crate::world::World;
-use tollgate_core::account_api::{AccountApi, Refusal};
+use tollgate_core::account_api::{AccountApi, ProblemCode, Refusal};
 use tollgate_core::catalog::CatalogFile;
 use tollgate_core::ports::Class;
 use tollgate_events::{AccountId, CustomerId};
@@ -74,7 +75,10 @@ fn of_several_customers_the_one_who_pays_us_is_shown() {
 /// Stripe refuses what nobody has set up, and will tomorrow.
 #[test]
 fn a_portal_that_nobody_has_configured_is_told_as_such() {
-    for (class, code) in [(Class::Invalid, "not_configured"), (Class::Unavailable, "unavailable")] {
+    for (class, code) in [
+        (Class::Invalid, ProblemCode::NotConfigured),
+        (Class::Unavailable, ProblemCode::Unavailable),
+    ] {
         let faults =
             Refuses::new(class, |call| call.operation == "POST /v1/billing_portal/sessions");
         let scene = Scene::under(faults.clone());
@@ -84,20 +88,6 @@ fn a_portal_that_nobody_has_configured_is_told_as_such() {
         let refused = block_on(api(&scene).portal(&ann)).expect_err("it is refused");
         assert_eq!(refused.code(), code);
     }
-}
-
-/// A link by itself changes nothing that its owner can see.
-#[test]
-fn history_tells_an_owner_what_changed_for_them() {
-    let scene = Scene::new();
-    let ann = scene.sign_up("ann");
-    buys(&scene, &ann, "pro_monthly");
-    assert!(scene.world.ledger.entries(&ann).len() > 2, "a link has an entry too");
-    let view = block_on(api(&scene).overview(&ann)).expect("she has one");
-    let plan = |plan: &Option<_>| plan.as_ref().map_or("-".to_owned(), ToString::to_string);
-    let lines: Vec<_> = view.history.iter().map(|it| (plan(&it.from), plan(&it.to))).collect();
-    let line = |from: &str, to: &str| (from.to_owned(), to.to_owned());
-    assert_eq!(lines, [line("free", "pro"), line("-", "free")]);
 }
 
 /// What somebody pays us for stands in the way of another purchase, however we know it: the

@@ -7,12 +7,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Waker};
 
 use crate::gate::Call;
+use crate::owner::Owner;
 use crate::world::World;
 use jiff::SignedDuration;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use secrecy::SecretString;
-use tollgate_core::account_api::{AccountApi, Refusal};
+use tollgate_core::account_api::{AccountApi, ProblemCode, Refusal};
 use tollgate_core::converge::Worker;
 use tollgate_core::derive::Deriver;
 use tollgate_core::ports::{Class, Service, Stripe};
@@ -176,7 +177,7 @@ fn an_archived_price_is_sold_again_as_soon_as_it_is_back() {
     let price = scene.world.stripe.account().price_by_lookup_key("pro_monthly").unwrap().id.clone();
     scene.world.stripe.account().set_price_active(&price, false).expect("it is there");
     let refused = block_on(api.checkout(&ann, "pro")).expect_err("it is archived");
-    assert_eq!((refused.code(), refused.mend().is_some()), ("not_configured", true));
+    assert_eq!((refused.code(), refused.mend().is_some()), (ProblemCode::NotConfigured, true));
     block_on(of_cy.checkout(&cy, "pro")).expect_err("it is archived");
     scene.world.stripe.account().set_price_active(&price, true).expect("it is there");
     for (api, id) in [(&api, &ann), (&of_cy, &cy)] {

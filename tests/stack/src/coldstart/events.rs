@@ -60,6 +60,11 @@ fn event(function: &str) -> anyhow::Result<Value> {
                 json!({ "jwt": { "claims": { "sub": "s", "token_use": "id" } } });
             request
         }
+        "site" => {
+            let mut request = http("GET", "/plans", "");
+            request["routeKey"] = json!("GET /plans");
+            request
+        }
         "sweep" => json!({ "sweep": "due" }),
         other => bail!("there is no event for {other}"),
     })

@@ -21,7 +21,7 @@ pub struct Built {
     pub bytes: u64,
 }
 
-/// Builds the seven binaries with a cargo profile: `release`, `ci`, `dev`, …
+/// Builds the binaries with a cargo profile: `release`, `ci`, `dev`, …
 ///
 /// # Errors
 /// Cargo fails, or does not build one of them.

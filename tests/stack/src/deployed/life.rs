@@ -78,7 +78,7 @@ async fn strangers(world: &World, shop: &Shop) -> anyhow::Result<()> {
         let (status, message) = call_api(world, key).await?;
         ensure!((status, message.as_str()) == (403, "Forbidden"), "the API answered {status}");
     }
-    for path in ["/account", "/account/key"] {
+    for path in ["/account", "/account/keys/default/value"] {
         let answer = world.http.get(format!("{}{path}", world.account)).send().await?;
         ensure!(answer.status() == 401, "{path} without a token answered {}", answer.status());
     }
@@ -122,7 +122,7 @@ async fn shown(customer: &Customer, plan: &str) -> anyhow::Result<String> {
     let key = customer.key().await?;
     let (status, message) = customer.call_api(Some(&key)).await?;
     ensure!(status == 200, "the API answered {status} {message}");
-    println!("    GET /account: {plan}; GET /account/key; the API answers 200 to that key");
+    println!("    GET /account: {plan}; its key's value; the API answers 200 to that key");
     Ok(key)
 }
 

@@ -67,7 +67,7 @@ async fn a_website_on_another_port_may_ask_every_face() -> anyhow::Result<()> {
     let stack = serve::start(None, &SystemClock).await?;
     let urls = &stack.urls;
     for (url, method) in [
-        (format!("{}/account/checkout", urls.tollgate), "POST"),
+        (format!("{}/account/plan", urls.tollgate), "POST"),
         (format!("{}/prod/hello", urls.api), "GET"),
         (format!("{}/v1/customers", urls.stripe), "POST"),
         (format!("{}/", urls.aws), "POST"),

@@ -11,6 +11,7 @@ mod demo;
 mod deploy_script;
 mod local;
 mod lost_answers;
+mod openapi;
 mod pages;
 mod runbook;
 mod scenarios;

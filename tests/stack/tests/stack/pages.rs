@@ -1,6 +1,7 @@
 //! The pages say what the code does: numbers, names, lists and links of README and docs/ are
 //! compared with what they are about.
 
+mod account_api;
 mod alarms;
 mod command;
 mod configuration;

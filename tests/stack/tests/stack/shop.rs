@@ -21,6 +21,8 @@ use tollgate_standin::stripe::{
 };
 use tollgate_standin::world::POOL_ID;
 
+use crate::openapi::must_fit;
+
 pub(crate) type Told = anyhow::Result<()>;
 
 /// What the shop's requests to AWS and Stripe meet.
@@ -323,7 +325,9 @@ impl Person<'_> {
         body: Value,
     ) -> anyhow::Result<HttpAnswer> {
         self.customer.sign_in().await?;
-        self.customer.account(method, path, Some(body)).await
+        let answer = self.customer.account(method, path, Some(body)).await?;
+        must_fit(method, path, &answer);
+        Ok(answer)
     }
 
     /// Buys a plan on the checkout page, and waits until it arrived; the subscription.
@@ -336,7 +340,7 @@ impl Person<'_> {
 
     /// Opens a checkout page and leaves it; its session.
     pub(crate) async fn opens_checkout(&mut self, plan: &str) -> anyhow::Result<String> {
-        let opened = self.asks("POST", "/account/checkout", json!({ "plan": plan })).await?;
+        let opened = self.asks("POST", "/account/plan", json!({ "plan": plan })).await?;
         let url = opened.json()["url"].as_str().map(str::to_owned);
         let url = url.with_context(|| format!("{}: {}", opened.status, opened.body))?;
         let session = url.rsplit('/').next().map(str::to_owned);

@@ -138,7 +138,7 @@ impl<C: Clock> Context<'_, C> {
         &self,
         plans: &PlansOption,
     ) -> Result<Worker<AwsPorts<&C>>, Failure> {
-        let CatalogFile { catalog, policy } = self.catalog(plans).await?;
+        let CatalogFile { catalog, policy, .. } = self.catalog(plans).await?;
         let settings = self.settings().await?;
         Ok(Worker {
             ports: self.ports().await?,

@@ -6,8 +6,9 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tollgate_events::{CustomerId, DisputeId, PriceId, SubscriptionId};
+use utoipa::ToSchema;
 
-use super::ids::{KeyId, PlanId, UsagePlanId};
+use super::ids::{KeyId, OfferId, PlanId, UsagePlanId};
 use crate::stripe::{InvoiceId, Price};
 use crate::text::one_line;
 
@@ -74,7 +75,9 @@ pub struct MintIntent {
 }
 
 /// Where an account stands, in one word.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
     /// Seen, but nothing decided yet.
@@ -342,6 +345,28 @@ pub struct Given {
     /// Since when the catalog knows none of them any more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unknown_since: Option<Timestamp>,
+}
+
+/// The subscription that gives the plan, as its owner is shown it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct SubscriptionSeen {
+    /// The lookup key of the price that gives the plan, or the price's id where it has none; nothing
+    /// where the catalog does not know the price any more.
+    #[serde(default)]
+    #[schema(required, value_type = Option<String>)]
+    pub offer: Option<OfferId>,
+    /// When it is paid for again; nothing, where it ends then.
+    #[serde(default)]
+    #[schema(required)]
+    pub renews_at: Option<Timestamp>,
+    /// When it ends, where that is known.
+    #[serde(default)]
+    #[schema(required)]
+    pub ends_at: Option<Timestamp>,
+    /// When its trial ends, where it is in one.
+    #[serde(default)]
+    #[schema(required)]
+    pub trial_ends_at: Option<Timestamp>,
 }
 
 /// The part of an account that history tells: each entry has it before and after.

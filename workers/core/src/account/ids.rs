@@ -7,6 +7,10 @@ identifier!(
     word PlanId
 );
 identifier!(
+    /// What a plan is sold as: a price's lookup key, or the id of a price that has none.
+    opaque OfferId
+);
+identifier!(
     /// An API Gateway usage plan's id.
     word UsagePlanId
 );

@@ -1,4 +1,4 @@
-//! `POST /account/checkout`: one purchase at a time.
+//! `POST /account/plan`: one purchase at a time.
 //!
 //! *Expected flow.* The click is written into the account's row ([`Purchase`]), which gives it a
 //! nonce. The customer who is going to pay is asked what they have, linked or not: a live
@@ -18,9 +18,10 @@ use std::collections::BTreeSet;
 
 use tollgate_events::{AccountId, CustomerId, PriceId};
 
-use super::offer::Offer;
+use super::offer::{Sale, Wanted};
+use super::views::{Chosen, Via};
 use super::{AccountApi, Refusal, missing};
-use crate::account::{Account, PlanId, Status};
+use crate::account::{Account, OfferId, Status};
 use crate::catalog::Plan;
 use crate::ledger::CustomerLink;
 use crate::ports::{
@@ -37,6 +38,7 @@ const ROUNDS: usize = 5;
 /// A request under way.
 struct Buying<'a> {
     account: &'a Account,
+    offer: OfferId,
     plan: &'a Plan,
     row: Purchase,
     attempt: Attempt,
@@ -64,26 +66,26 @@ enum Written {
 }
 
 impl<P: Ports> AccountApi<P> {
-    /// `POST /account/checkout`: the URL of a Stripe Checkout session for a plan. One open
+    /// `POST /account/plan`: the page on which what is wanted can be bought. One open Checkout
     /// session, and one live subscription, per account.
     ///
     /// # Errors
     /// [`Refusal`].
-    pub async fn checkout(&self, id: &AccountId, plan: &str) -> Result<String, Refusal> {
-        let plan = self.plan(plan)?;
-        if plan.lookup_keys.is_empty() && plan.prices.is_empty() {
-            return Err(Refusal::NotForSale(plan.id.clone()));
-        }
+    pub async fn choose(&self, id: &AccountId, wanted: &Wanted) -> Result<Chosen, Refusal> {
+        let (offer, plan) = self.wanted(wanted)?;
         let account = self.account(id).await?.unwrap_or_else(|| Account::new(id.clone()));
-        if matches!(account.access.status, Status::Closed | Status::Held) {
-            return Err(Refusal::NotAllowed);
+        match account.access.status {
+            Status::Closed => return Err(Refusal::Closed),
+            Status::Held => return Err(Refusal::Held),
+            Status::New | Status::Active | Status::Disabled | Status::WaitingForKey => {}
         }
         self.must_belong().await?;
-        let (row, attempt) = self.click(id, &plan.id).await?;
-        let mut buying = Buying { account: &account, plan, row, attempt, gone: BTreeSet::new() };
+        let (row, attempt) = self.click(id, &offer).await?;
+        let gone = BTreeSet::new();
+        let mut buying = Buying { account: &account, offer, plan, row, attempt, gone };
         for _ in 0..ROUNDS {
             match self.round(&mut buying).await? {
-                Round::Page(url) => return Ok(url),
+                Round::Page(url) => return Ok(Chosen { via: Via::Checkout, url }),
                 Round::Again => {}
                 Round::Gone(customer) => {
                     buying.gone.insert(customer);
@@ -105,18 +107,18 @@ impl<P: Ports> AccountApi<P> {
         };
         let sessions: Vec<_> = self.ours(&buying.account.id, sessions).collect();
         must_be_settled(&sessions)?;
-        let offer = self.offer(buying.plan).await?;
-        let Some(open) = self.only_open(&sessions, &offer.price).await? else {
+        let sale = self.sale(&buying.offer, buying.plan).await?;
+        let Some(open) = self.only_open(&sessions, &sale.price).await? else {
             return Ok(Round::Again);
         };
         match open.as_slice() {
-            [] => self.open(buying, customer, &offer).await,
+            [] => self.open(buying, customer, &sale).await,
             [kept, ..] => self.hand_out(buying, &customer, (*kept).clone()).await,
         }
     }
 
     /// Writes down a click: the row, and the attempt that it belongs to.
-    async fn click(&self, id: &AccountId, offer: &PlanId) -> Result<(Purchase, Attempt), Refusal> {
+    async fn click(&self, id: &AccountId, offer: &OfferId) -> Result<(Purchase, Attempt), Refusal> {
         let (ledger, now) = (self.worker.ports.ledger(), self.worker.ports.clock().now());
         for _ in 0..ROUNDS {
             let row = ledger.purchase(id).await?.unwrap_or_default();
@@ -135,7 +137,7 @@ impl<P: Ports> AccountApi<P> {
     /// The attempt has ended: another begins, if no other window has begun one.
     async fn begin_anew(&self, buying: &mut Buying<'_>) -> Result<(), Refusal> {
         let (now, nonce) = (self.worker.ports.clock().now(), self.worker.ports.entropy().hex());
-        let (id, offer) = (&buying.account.id, &buying.plan.id);
+        let (id, offer) = (&buying.account.id, &buying.offer);
         let mut row = self.row_at(buying).await?;
         row.customer = row.customer.filter(|it| !buying.gone.contains(it));
         row.begin(offer, &nonce, now);
@@ -275,13 +277,13 @@ impl<P: Ports> AccountApi<P> {
         &self,
         buying: &mut Buying<'_>,
         customer: CustomerId,
-        offer: &Offer,
+        sale: &Sale,
     ) -> Result<Round, Refusal> {
         if buying.attempt.session.is_some() {
             // It was handed out, and is over.
             self.begin_anew(buying).await?;
         }
-        let new = self.new_checkout(buying, customer.clone(), offer);
+        let new = self.new_checkout(buying, customer.clone(), sale);
         match self.worker.ports.stripe().create_checkout(&new).await {
             Ok(session) if session.status == "open" => {
                 self.hand_out(buying, &customer, session).await
@@ -292,26 +294,20 @@ impl<P: Ports> AccountApi<P> {
                 Ok(Round::Again)
             }
             Err(error) => {
-                self.forget_offer(&offer.price);
+                self.forget_sale(&sale.price);
                 self.refused(buying, customer, error).await
             }
         }
     }
 
-    fn new_checkout(
-        &self,
-        buying: &Buying<'_>,
-        customer: CustomerId,
-        offer: &Offer,
-    ) -> NewCheckout {
-        let Offer { price, metered, .. } = offer.clone();
+    fn new_checkout(&self, buying: &Buying<'_>, customer: CustomerId, sale: &Sale) -> NewCheckout {
+        let Sale { price, metered, .. } = sale.clone();
         let account = self.worker.deriver.name(&buying.account.id);
         let quantity = if metered { "metered" } else { "1" };
         let proof = account.proof.as_deref().unwrap_or_default();
-        let what =
-            ["checkout", customer.as_str(), price.as_str(), quantity, proof, &self.return_url];
+        let (success_url, cancel_url) = (paid(&self.return_url), self.return_url.clone());
+        let what = ["checkout", customer.as_str(), price.as_str(), quantity, proof, &success_url];
         let idempotency_key = buying.attempt.key(&self.worker.stack, &account.id, &what);
-        let (success_url, cancel_url) = (self.return_url.clone(), self.return_url.clone());
         NewCheckout { account, customer, price, metered, success_url, cancel_url, idempotency_key }
     }
 
@@ -374,7 +370,7 @@ impl<P: Ports> AccountApi<P> {
         let ledger = self.worker.ports.ledger();
         let mut row = buying.row.clone();
         for _ in 0..ROUNDS {
-            let Some(attempt) = row.attempt.as_mut().filter(|it| it.offer == buying.plan.id) else {
+            let Some(attempt) = row.attempt.as_mut().filter(|it| it.offer == buying.offer) else {
                 return Ok(Written::Elsewhere);
             };
             let is_free = attempt.session.as_deref().is_none_or(|it| it == session);
@@ -390,6 +386,17 @@ impl<P: Ports> AccountApi<P> {
         }
         Ok(Written::Elsewhere)
     }
+}
+
+/// Where the browser goes when it has paid: it says for which session, which Stripe fills in.
+/// <https://docs.stripe.com/payments/checkout/custom-success-page>
+fn paid(return_url: &str) -> String {
+    let (page, fragment) = match return_url.split_once('#') {
+        Some((page, fragment)) => (page, format!("#{fragment}")),
+        None => (return_url, String::new()),
+    };
+    let begins = if page.contains('?') { '&' } else { '?' };
+    format!("{page}{begins}checkout={{CHECKOUT_SESSION_ID}}{fragment}")
 }
 
 /// A row as it stands after it was written.
@@ -424,5 +431,21 @@ fn must_be_over(status: &SubscriptionStatus, invoice: Option<&String>) -> Result
         | SubscriptionStatus::Paused
         | SubscriptionStatus::Other(_)
         | SubscriptionStatus::Unreadable => Err(Refusal::AlreadySubscribed),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::paid;
+
+    #[test]
+    fn whoever_has_paid_comes_back_with_their_session() {
+        for (return_url, success_url) in [
+            ("https://a.example/", "https://a.example/?checkout={CHECKOUT_SESSION_ID}"),
+            ("https://a.example/?a=b", "https://a.example/?a=b&checkout={CHECKOUT_SESSION_ID}"),
+            ("https://a.example/#plan", "https://a.example/?checkout={CHECKOUT_SESSION_ID}#plan"),
+        ] {
+            assert_eq!(paid(return_url), success_url);
+        }
     }
 }

@@ -25,6 +25,9 @@ impl Request {
         match self {
             // A page that looks every second while a payment is awaited.
             Self::Overview => 60,
+            // Each is a call of Stripe's.
+            Self::Purchase => 20,
+            Self::History | Self::Keys => 30,
             // Each is a call of API Gateway's control plane.
             Self::Key => 10,
             // Each is one of Stripe's, or several.

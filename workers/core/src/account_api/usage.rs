@@ -1,6 +1,7 @@
 //! How much of a quota is used, asked of API Gateway once a minute at most for each account.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use jiff::Timestamp;
 
@@ -11,15 +12,18 @@ use crate::ports::{ApiGateway, Class, Clock, Ledger, PortResult, Ports, UsageSee
 use crate::timing::USAGE_IS_FRESH_FOR;
 
 /// The use of a quota. Best effort, as API Gateway's quotas are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct UsageView {
     /// Requests so far, as far as that is known.
+    #[schema(required)]
     pub used: Option<u64>,
     /// Requests left, as far as that is known.
+    #[schema(required)]
     pub remaining: Option<u64>,
     /// Requests in a period.
     pub limit: u32,
     /// When API Gateway said so.
+    #[schema(required)]
     pub as_of: Option<Timestamp>,
 }
 

@@ -21,9 +21,10 @@ impl CatalogFile {
         let raw = Raw::read(text);
         let mut check = Check { text, faults: Vec::new() };
         raw.plans.iter().for_each(|plan| check.is_whole(plan));
-        let CatalogDraft { revision, stages, default_plan, plans, policy } = check.draft(raw)?;
+        let CatalogDraft { revision, stages, default_plan, plans, policy, brand } =
+            check.draft(raw)?;
         let plans = plans.into_iter().filter_map(whole).collect();
-        Ok(Self { catalog: Catalog { revision, stages, default_plan, plans }, policy })
+        Ok(Self { catalog: Catalog { revision, stages, default_plan, plans }, policy, brand })
     }
 }
 
@@ -71,7 +72,7 @@ impl Check<'_> {
         checked.map_err(|fault| self.faults.push(fault)).ok()
     }
 
-    fn draft(mut self, raw: Raw) -> Result<CatalogDraft, CatalogError> {
+    fn draft(mut self, mut raw: Raw) -> Result<CatalogDraft, CatalogError> {
         let legible = raw.faults.is_empty();
         if let Some(head) = &raw.head {
             self.stages(&head.stages);
@@ -88,6 +89,8 @@ impl Check<'_> {
         let default = self.default_plan(default, &plans);
         let default_plan = self.keep(default).flatten();
         self.policy(&raw);
+        let brand = std::mem::take(&mut raw.brand);
+        let brand = brand.check(&mut |at, problem, mend| self.fault(at, problem, mend));
         self.faults.extend(raw.faults);
         self.faults.sort_by_key(|fault| fault.line);
         match raw.head {
@@ -97,6 +100,7 @@ impl Check<'_> {
                 default_plan,
                 plans,
                 policy: raw.policy,
+                brand,
             }),
             _ => Err(CatalogError::new(self.faults)),
         }

@@ -10,6 +10,7 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, Deserializer, Error, ValueDeserializer};
 
+use super::brand::RawBrand;
 use super::{Fault, Interval, Quota, Throttle};
 use crate::policy::Policy;
 
@@ -20,7 +21,8 @@ pub(super) struct Raw {
     pub(super) plans_at: Spanned<()>,
     pub(super) plans: Vec<RawPlan>,
     pub(super) policy: Policy,
-    /// Where each of its keys stands.
+    pub(super) brand: RawBrand,
+    /// Where each of the policy's keys stands.
     pub(super) policy_at: BTreeMap<String, Spanned<()>>,
     /// What cannot be read.
     pub(super) faults: Vec<Fault>,
@@ -36,6 +38,8 @@ pub(super) struct RawHead {
     _plans: IgnoredAny,
     #[serde(rename = "policy")]
     _policy: Option<IgnoredAny>,
+    #[serde(rename = "brand")]
+    _brand: Option<IgnoredAny>,
 }
 
 #[derive(Deserialize)]
@@ -78,6 +82,7 @@ impl Raw {
             plans_at,
             plans: vec![],
             policy,
+            brand: RawBrand::default(),
             policy_at: BTreeMap::new(),
             faults,
         };
@@ -89,6 +94,11 @@ impl Raw {
             match key.get_ref().as_ref() {
                 "plans" => raw.read_plans(text, value),
                 "policy" => raw.read_policy(text, value),
+                "brand" => {
+                    if let Some(brand) = raw.value(text, value) {
+                        raw.brand = brand;
+                    }
+                }
                 _ => {}
             }
         }
@@ -189,6 +199,18 @@ const MEANINGS: &[(&str, &str)] = &[
     ("currency", "ISO 4217's three lower-case letters, such as \"usd\""),
     ("interval", "\"day\", \"week\", \"month\" or \"year\""),
     ("interval_count", "how many intervals a period has, a whole number"),
+    ("name", "what you or your API is called, in quotes"),
+    ("logo", "the name of a file beside plans.toml, in quotes"),
+    ("accent", "{ light = \"#1d4ed8\", dark = \"#93b4ff\" }"),
+    ("light", "a colour, \"#rrggbb\""),
+    ("dark", "a colour, \"#rrggbb\""),
+    ("support", "an address that begins with https:// or mailto:, in quotes"),
+    ("terms", HTTPS),
+    ("privacy", HTTPS),
+    ("docs", HTTPS),
+    ("api_url", HTTPS),
+    ("try_path", "a path of your API that begins with /, in quotes"),
+    ("header", "the name of a header, in quotes"),
     ("grace_days", "whole days"),
     ("grace_after_trial", "true or false"),
     ("pause_collection_void", KEEP_OR_END),
@@ -204,6 +226,8 @@ const MEANINGS: &[(&str, &str)] = &[
     ("trust_payment_links", "true or false"),
     ("remember_days", "whole days, 0 for never"),
 ];
+
+const HTTPS: &str = "an address that begins with https://, in quotes";
 
 /// What becomes of a plan.
 const KEEP_OR_END: &str = "\"keep\" or \"end\"";

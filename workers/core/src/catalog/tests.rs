@@ -43,6 +43,74 @@ fn reads_plans_and_policy() {
     assert_eq!(file.catalog.plans().len(), 2);
 }
 
+/// What the page shows, and what it must not: an address that is a script, a key sent in the clear, a
+/// link that nobody can read.
+#[test]
+fn a_brand_is_shown_as_it_is_written_or_refused_with_its_line() {
+    const BRAND: &str = r##"
+[brand]
+name = "Acme Weather"
+logo = "acme.svg"
+accent = { light = "#0a5c36", dark = "#7fe0b0" }
+support = "mailto:help@acme.example"
+terms = "https://acme.example/terms"
+privacy = "https://acme.example/privacy?v=2"
+docs = "https://docs.acme.example"
+api_url = "https://api.acme.example/v1/"
+try_path = "/forecast?city=Graz"
+header = "x-acme-key"
+"##;
+    let brand = |text: &str| CatalogFile::parse(&format!("{GOOD}{text}")).map(|it| it.brand);
+    assert_eq!(brand("").unwrap(), Brand::default());
+    assert_eq!(brand("[brand]").unwrap(), Brand::default());
+    let whole = brand(BRAND).unwrap();
+    assert_eq!(whole.name.as_deref(), Some("Acme Weather"));
+    assert_eq!(whole.api_url.as_deref(), Some("https://api.acme.example/v1"), "paths follow it");
+    assert_eq!(whole.accent.dark.to_string(), "#7fe0b0");
+    assert!(brand("[brand]\napi_url = \"http://127.0.0.1:8080\"").is_ok(), "on this machine");
+
+    let at = GOOD.lines().count() + 1;
+    for (line, from, to, problem) in [
+        (2, "Acme Weather", "", "`` cannot be shown"),
+        (2, "Acme Weather", r"Acme\u202e", "one line"),
+        (3, "acme.svg", "../acme.svg", "beside plans.toml"),
+        (3, "acme.svg", "acme.html", ".svg"),
+        (4, "#0a5c36", "#9adfc0", "1.5:1 on the light page's #ffffff; choose a darker colour"),
+        (4, "#7fe0b0", "#0a5c36", "on the dark page's #14171c; choose a lighter colour"),
+        (4, "#0a5c36", "green", "`green` is no colour; write it as \"#rrggbb\""),
+        (5, "mailto:help@acme.example", "javascript:alert(1)", "https:// or mailto:"),
+        (5, "mailto:help@acme.example", "mailto:a@b.example?body=x", "https:// or mailto:"),
+        (6, "https://acme.example/terms", "http://acme.example/terms", "begins with https://"),
+        (6, "https://acme", "https://a\\\"onclick=x", "begins with https://"),
+        (8, "https://docs", "https://somebody@docs", "begins with https://"),
+        (9, "https://api", "http://127.0.0.1.evil", "begins with https://"),
+        (10, "/forecast", "//evil.example", "begins with /"),
+        (11, "x-acme-key", "x acme", "a header's name"),
+        (11, "header = \"x-acme-key\"", "colour = \"red\"", "unknown field `colour`"),
+    ] {
+        assert!(BRAND.contains(from), "the test replaces nothing: {from}");
+        let told = brand(&BRAND.replacen(from, to, 1)).unwrap_err().to_string();
+        let line = format!("plans.toml line {}: ", at + line);
+        assert!(told.starts_with(&line) && told.contains(problem), "{to}: {told}");
+    }
+}
+
+#[test]
+fn contrast_is_as_the_guidelines_measure_it() {
+    let [black, white] = ["#000000", "#ffffff"].map(|it| Colour::parse(it).unwrap());
+    assert!((black.contrast(white) - 21.0).abs() < 0.001);
+    assert!((white.contrast(white) - 1.0).abs() < 0.001);
+    // The lightest grey that can be read on white: <https://webaim.org/articles/contrast/>.
+    let grey = Colour::parse("#767676").unwrap();
+    assert!((4.5..4.6).contains(&grey.contrast(white)), "{}", grey.contrast(white));
+    let Brand { accent, .. } = Brand::default();
+    assert!(accent.light.contrast(Colour::LIGHT_PAGE) >= 4.5);
+    assert!(accent.dark.contrast(Colour::DARK_PAGE) >= 4.5);
+    for odd in ["#12345", "123456", "#12345g", "#+1+2+3", "#ääääää", ""] {
+        assert_eq!(Colour::parse(odd), None, "{odd}");
+    }
+}
+
 #[test]
 fn a_draft_may_lack_usage_plans_and_keeps_every_other_rule() {
     let draft = |from: &str, to: &str| CatalogDraft::parse(&GOOD.replacen(from, to, 1));

@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use tollgate_events::{DisputeId, PriceId, SubscriptionId};
 
-use super::facts::Facts;
 use crate::account::{
     DisputeMark, Given, Grant, PlanId, Reason, RetiringKey, Status, UsagePlanId, User,
 };
@@ -138,13 +137,6 @@ pub struct Desired {
 }
 
 impl Desired {
-    /// When the subscription that gives the plan is paid for again; nothing, where it ends then.
-    pub fn renews_at(&self, facts: &Facts) -> Option<Timestamp> {
-        let by = &self.given.as_ref()?.by;
-        let subscription = facts.subscriptions.iter().find(|it| it.id == *by)?;
-        subscription.current_period_end.filter(|_| subscription.ends_at().is_none())
-    }
-
     /// The word for the user's attributes. Whoever has no user is closed.
     pub fn word(&self) -> &str {
         self.plan_attribute.as_deref().unwrap_or("closed")

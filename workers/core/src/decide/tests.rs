@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use tollgate_events::{ChargeId, CustomerId, PriceId};
 
 use super::*;
-use crate::account::{Attributes, Given, KeyId, KeyRecord, PlanId, Slot};
+use crate::account::{Attributes, Given, KeyId, KeyRecord, OfferId, PlanId, Slot};
 use crate::catalog::CatalogFile;
 use crate::plan::{Observed, ObservedKey, Step, plan};
 use crate::policy::PlanThen;
@@ -125,10 +125,11 @@ fn plan_of(desired: &Desired) -> &str {
 /// What a grant gives now is the last plan next time: the reason stays the grant all the same.
 #[test]
 fn a_plan_renews_with_the_subscription_that_gives_it() {
-    let renews_at = |subscriptions| {
+    let seen = |subscriptions| {
         let facts = facts(subscriptions);
-        decide(&facts, &catalog(), &Policy::default(), now()).renews_at(&facts)
+        decided(&facts).subscription(&facts, &catalog())
     };
+    let renews_at = |subscriptions| seen(subscriptions).and_then(|it| it.renews_at);
     let pro = || subscription("sub_2", "active", "price_pro");
     let basic = || Subscription {
         current_period_end: Some(at(5 * DAY)),
@@ -137,7 +138,11 @@ fn a_plan_renews_with_the_subscription_that_gives_it() {
     assert_eq!(renews_at(vec![basic(), pro()]), Some(at(20 * DAY)));
     assert_eq!(renews_at(vec![basic()]), Some(at(5 * DAY)));
     let ending = Subscription { cancel_at: Some(at(20 * DAY)), ..pro() };
-    assert_eq!(renews_at(vec![ending]), None);
+    let ending = seen(vec![ending]).expect("it is live");
+    assert_eq!((ending.renews_at, ending.ends_at), (None, Some(at(20 * DAY))));
+    let trial = seen(vec![subscription("sub_2", "trialing", "price_pro")]).expect("it is live");
+    assert_eq!(trial.trial_ends_at, Some(at(20 * DAY)));
+    assert_eq!(trial.offer, OfferId::parse("price_pro").ok());
     assert_eq!(renews_at(Vec::new()), None);
 }
 

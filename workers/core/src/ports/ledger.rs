@@ -20,6 +20,12 @@ use crate::purchase::Purchase;
 pub enum Request {
     /// Their account.
     Overview,
+    /// What became of a purchase.
+    Purchase,
+    /// What happened to their account.
+    History,
+    /// Their keys, without a value.
+    Keys,
     /// Their key's value.
     Key,
     /// The billing portal.
@@ -31,6 +37,9 @@ impl Request {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Overview => "overview",
+            Self::Purchase => "purchase",
+            Self::History => "history",
+            Self::Keys => "keys",
             Self::Key => "key",
             Self::Portal => "portal",
         }
@@ -136,10 +145,12 @@ pub trait Ledger: Send + Sync {
         account: &AccountId,
     ) -> impl Future<Output = PortResult<Option<Account>>> + Send;
 
-    /// An account's history, newest first, at most `limit` entries.
+    /// An account's history, newest first, at most `limit` entries: from the newest on, or from
+    /// below the version `before`.
     fn history(
         &self,
         account: &AccountId,
+        before: Option<u64>,
         limit: usize,
     ) -> impl Future<Output = PortResult<Vec<Entry>>> + Send;
 

@@ -281,7 +281,15 @@ impl Ledger for DynamoLedger {
         self.get(&Key::state(account)).await?.map(|item| read_account(&item)).transpose()
     }
 
-    async fn history(&self, account: &AccountId, limit: usize) -> PortResult<Vec<Entry>> {
+    async fn history(
+        &self,
+        account: &AccountId,
+        before: Option<u64>,
+        limit: usize,
+    ) -> PortResult<Vec<Entry>> {
+        // Entries are numbered from 1.
+        let newest =
+            before.map_or(items::NEWEST, |before| before.saturating_sub(1).min(items::NEWEST));
         let mut entries = Vec::new();
         let mut start = None;
         while entries.len() < limit {
@@ -293,9 +301,12 @@ impl Ledger for DynamoLedger {
                 .consistent_read(true)
                 .scan_index_forward(false)
                 .limit(left)
-                .key_condition_expression(format!("{PK} = :pk AND begins_with({SK}, :entry)"))
+                .key_condition_expression(format!(
+                    "{PK} = :pk AND {SK} BETWEEN :oldest AND :newest"
+                ))
                 .expression_attribute_values(":pk", items::text(Key::state(account).pk))
-                .expression_attribute_values(":entry", items::text(items::ENTRY_PREFIX))
+                .expression_attribute_values(":oldest", items::text(Key::entry(account, 0).sk))
+                .expression_attribute_values(":newest", items::text(Key::entry(account, newest).sk))
                 .set_exclusive_start_key(start)
                 .send()
                 .await

@@ -11,6 +11,7 @@ use tollgate_standin::stripe::Card;
 use tollgate_standin::world::{BULK_QUEUE, EVENTS_QUEUE};
 
 use crate::executor::block_on;
+use crate::owner::Owner;
 use crate::scene::{Bought, Scene};
 use crate::workers::{reads_only, worker_on};
 

@@ -3,6 +3,7 @@
 
 use serde_json::{Map, Value, json};
 use tollgate_functions::adapters::dynamodb::table::{EXPIRES_AT, INDEXES};
+use tollgate_functions::handlers::routes::{PublicRoute, Route};
 
 /// The form of `infra/template.yaml`.
 pub(super) fn main() -> Value {
@@ -178,6 +179,7 @@ fn roster() -> Vec<Function> {
             vec![("STRIPE_WEBHOOK_SECRETS_ARN", secret("WebhookSecrets"))],
             vec![send("EventsQueue")],
         ),
+        ("Site", "site", vec![], vec![]),
         ("Sweep", "sweep", vec![("STRIPE_SECRET_KEY_ARN", either)], sweep),
         ("Worker", "worker", vec![stripe(), derive()], worker),
     ]
@@ -266,23 +268,22 @@ fn starts(all: &mut Map<String, Value>) {
 }
 
 fn http(all: &mut Map<String, Value>) {
-    for (id, key) in [
-        ("AccountRoute", "GET /account"),
-        ("AccountKeyRoute", "GET /account/key"),
-        ("CheckoutRoute", "POST /account/checkout"),
-        ("PortalRoute", "POST /account/portal"),
-        ("WebhookRoute", "POST /webhook"),
-    ] {
+    let account = Route::ALL.map(|route| (format!("{route:?}Route"), route.key()));
+    let public = PublicRoute::ALL.map(|route| (format!("{route:?}Route"), route.key()));
+    let webhook = ("WebhookRoute".to_owned(), "POST /webhook");
+    let routes: Vec<_> = account.into_iter().chain(public).chain([webhook]).collect();
+    let ids: Vec<_> = routes.iter().map(|(id, _)| id.clone()).collect();
+    for (id, key) in routes {
         let mut route =
             json!({"Type": "AWS::ApiGatewayV2::Route", "Properties": {"RouteKey": key}});
-        if id != "WebhookRoute" {
+        if key.contains(" /account") {
             route["Properties"]["AuthorizationType"] = json!("JWT");
             route["Properties"]["AuthorizerId"] = json!({"Ref": "Authorizer"});
         }
-        all.insert(id.into(), route);
+        all.insert(id, route);
     }
     let limit = json!({"ThrottlingRateLimit": 1, "ThrottlingBurstLimit": 1});
-    let stage = json!({"Type": "AWS::ApiGatewayV2::Stage", "Properties": {
+    let stage = json!({"Type": "AWS::ApiGatewayV2::Stage", "DependsOn": ids, "Properties": {
         "DefaultRouteSettings": limit,
         "RouteSettings": {"POST /webhook": limit},
         "AccessLogSettings": {"Format": r#"{"status":"$context.status"}"#},

@@ -74,11 +74,12 @@ pub(super) const ASSERTIONS: &[Assertion] = &[
 ];
 
 /// Logical ids and binaries.
-const BINARIES: [(&str, &str); 7] = [
+const BINARIES: [(&str, &str); 8] = [
     ("AccountFunction", "account"),
     ("CognitoTriggerFunction", "cognito-trigger"),
     ("DeadletterFunction", "deadletter"),
     ("EventbridgeFunction", "eventbridge"),
+    ("SiteFunction", "site"),
     ("StripeWebhookFunction", "stripe-webhook"),
     ("SweepFunction", "sweep"),
     ("WorkerFunction", "worker"),

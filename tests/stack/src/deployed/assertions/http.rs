@@ -1,16 +1,19 @@
 //! The HTTP API: who may call what, how often, and what is noted of it.
 
-use serde_json::Value;
+use std::collections::BTreeSet;
 
-use super::view::{Resource, resources};
+use serde_json::Value;
+use tollgate_functions::handlers::routes::{PublicRoute, Route};
+
+use super::view::{Resource, resources, texts};
 use super::{Assertion, AssertionResult, GONE, Mistake, verdict};
 
 pub(super) const ASSERTIONS: &[Assertion] = &[
     Assertion {
-        name: "all routes but the webhook are for signed-in users",
+        name: "what is an account's is for signed-in users, and nothing is there but what is meant",
         check: authorization,
         mistake: Mistake {
-            place: "/Resources/AccountKeyRoute/Properties/AuthorizationType",
+            place: "/Resources/KeyValueRoute/Properties/AuthorizationType",
             value: r#""NONE""#,
         },
     },
@@ -31,6 +34,14 @@ pub(super) const ASSERTIONS: &[Assertion] = &[
         },
     },
     Assertion {
+        name: "the stage waits for its routes",
+        check: waits,
+        mistake: Mistake {
+            place: "/Resources/HttpApiStage/DependsOn/0",
+            value: r#""AccountKeyRoute""#,
+        },
+    },
+    Assertion {
         name: "access logs stay JSON when there is an error",
         check: quoted_once,
         mistake: Mistake {
@@ -40,27 +51,33 @@ pub(super) const ASSERTIONS: &[Assertion] = &[
     },
 ];
 
-const ROUTES: [&str; 5] = [
-    "GET /account",
-    "GET /account/key",
-    "POST /account/checkout",
-    "POST /account/portal",
-    "POST /webhook",
-];
-
 fn authorization(template: &Value) -> AssertionResult {
     let routes = resources(template, "AWS::ApiGatewayV2::Route");
     let key =
         |route: &Resource<'_>| route.properties["RouteKey"].as_str().unwrap_or_default().to_owned();
     let mut found: Vec<_> = routes.iter().map(key).collect();
     found.sort();
-    let differ = (found != ROUTES).then(|| format!("they are {found:?}"));
+    let mut wanted: Vec<_> = Route::ALL.map(|route| route.key().to_owned()).into();
+    wanted.extend(PublicRoute::ALL.map(|route| route.key().to_owned()));
+    wanted.push("POST /webhook".to_owned());
+    wanted.sort();
+    let differ = (found != wanted).then(|| format!("they are {found:?}, not {wanted:?}"));
     let open = routes.iter().filter(|route| {
         let needs = route.properties["AuthorizationType"] == "JWT"
             && !route.properties["AuthorizerId"].is_null();
-        route.properties["RouteKey"] != "POST /webhook" && !needs
+        key(route).contains(" /account") && !needs
     });
     verdict(differ.into_iter().chain(open.map(|route| format!("{} is open", route.id))))
+}
+
+/// Route settings can name only routes that are there, and what is not there cannot be waited for.
+/// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-attribute-dependson.html>
+fn waits(template: &Value) -> AssertionResult {
+    let routes: BTreeSet<_> =
+        resources(template, "AWS::ApiGatewayV2::Route").iter().map(|it| it.id.to_owned()).collect();
+    let waited = texts(&template["Resources"]["HttpApiStage"]["DependsOn"]);
+    let waited: BTreeSet<_> = waited.into_iter().map(str::to_owned).collect();
+    verdict(routes.symmetric_difference(&waited).cloned())
 }
 
 fn stages(template: &Value) -> Vec<Resource<'_>> {

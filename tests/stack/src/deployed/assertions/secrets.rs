@@ -55,11 +55,12 @@ const VARIABLES: [&str; 3] =
     ["STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRETS", "TOLLGATE_KEY_SECRETS"];
 
 /// Who needs which.
-const TOLD: [(&str, &[&str]); 7] = [
+const TOLD: [(&str, &[&str]); 8] = [
     ("AccountFunction", &["STRIPE_SECRET_KEY_ARN", "TOLLGATE_KEY_SECRETS_ARN"]),
     ("CognitoTriggerFunction", &[]),
     ("DeadletterFunction", &[]),
     ("EventbridgeFunction", &[]),
+    ("SiteFunction", &[]),
     ("StripeWebhookFunction", &["STRIPE_WEBHOOK_SECRETS_ARN"]),
     ("SweepFunction", &["STRIPE_SECRET_KEY_ARN"]),
     ("WorkerFunction", &["STRIPE_SECRET_KEY_ARN", "TOLLGATE_KEY_SECRETS_ARN"]),

@@ -66,7 +66,7 @@ async fn bad_days() -> anyhow::Result<Asked> {
 async fn changes_their_mind(stack: &Stack, ann: &mut Customer<'_>) -> anyhow::Result<()> {
     ann.sign_in().await?;
     stack.settle().await?;
-    ann.account("POST", "/account/checkout", Some(json!({ "plan": "basic" }))).await?;
+    ann.account("POST", "/account/plan", Some(json!({ "plan": "basic" }))).await?;
     ann.buy("pro").await?;
     stack.settle().await?;
     let account = stack.ledger.account(&ann.id()?).await?.context("no account")?;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use tollgate_core::account::{
-    Access, Account, KeyId, KeyRecord, PlanId, Reason, Slot, Status, UsagePlanId,
+    Access, Account, KeyId, KeyRecord, OfferId, PlanId, Reason, Slot, Status, UsagePlanId,
 };
 use tollgate_core::ledger::{
     Blast, Claim, Commit, CommitResult, CustomerLink, Entry, EventRecord, KeyCount, Outcome,
@@ -123,7 +123,7 @@ impl<F: Face> Stand<F> {
     }
 
     async fn history(&self, id: &str, limit: usize) -> Vec<u64> {
-        let entries = self.ports.ledger().history(&account(id), limit).await.unwrap();
+        let entries = self.ports.ledger().history(&account(id), None, limit).await.unwrap();
         entries.iter().map(|entry| entry.version).collect()
     }
 }
@@ -182,7 +182,7 @@ pub(super) async fn the_stacks_own_item_has_one_writer_at_a_time<F: Face>(stand:
 pub(super) async fn what_is_being_bought_has_one_writer_at_a_time<F: Face>(stand: Stand<F>) {
     let (ledger, ann) = (stand.ports.ledger(), account("ann"));
     assert_eq!(ledger.purchase(&ann).await.unwrap(), None);
-    let offer = PlanId::parse("pro").unwrap();
+    let offer = OfferId::parse("pro_monthly").unwrap();
     let first = Purchase::default().click(&offer, "nonce-1", at(1)).unwrap();
     let other = Purchase::default().click(&offer, "nonce-2", at(1)).unwrap();
     assert!(ledger.put_purchase(&ann, &first).await.unwrap());
@@ -276,7 +276,7 @@ pub(super) async fn a_commit_writes_everything_at_once<F: Face>(stand: Stand<F>)
     commit.records.push(record("evt_1", "cus_1", Outcome::Applied, 1));
     assert_eq!(stand.commit(&commit).await, CommitResult::Committed);
     assert_eq!(stand.stored("a").await, Some(commit.account));
-    let history = stand.ports.ledger().history(&account("a"), 10).await.unwrap();
+    let history = stand.ports.ledger().history(&account("a"), None, 10).await.unwrap();
     assert_eq!(history, [commit.entry.unwrap()]);
     let owner = stand.ports.ledger().account_of(&customer("cus_1")).await.unwrap();
     assert_eq!(owner, Some(account("a")));
@@ -422,7 +422,7 @@ pub(super) async fn history_is_never_overwritten<F: Face>(stand: Stand<F>) {
     let entry = fork.entry.as_mut().unwrap();
     (entry.version, entry.reason) = (1, Reason::NoPlan);
     assert_eq!(stand.commit(&fork).await, CommitResult::HistoryAhead);
-    let history = stand.ports.ledger().history(&account("a"), 10).await.unwrap();
+    let history = stand.ports.ledger().history(&account("a"), None, 10).await.unwrap();
     assert_eq!(history, [first.entry.unwrap()]);
 }
 
@@ -435,6 +435,18 @@ pub(super) async fn history_comes_newest_first<F: Face>(stand: Stand<F>) {
     assert_eq!(stand.history("a", 3).await, [12, 11, 10]);
     assert_eq!(stand.history("a", 100).await, (1..=12).rev().collect::<Vec<_>>());
     assert!(stand.history("b", 3).await.is_empty());
+    // A page goes on below the last one's oldest, wherever that is.
+    for (before, limit, versions) in [
+        (Some(10), 3, vec![9, 8, 7]),
+        (Some(3), 5, vec![2, 1]),
+        (Some(1), 5, vec![]),
+        (Some(0), 5, vec![]),
+        (Some(u64::MAX), 2, vec![12, 11]),
+    ] {
+        let page = stand.ports.ledger().history(&account("a"), before, limit).await.unwrap();
+        let page: Vec<_> = page.iter().map(|entry| entry.version).collect();
+        assert_eq!(page, versions, "before {before:?}");
+    }
 }
 
 pub(super) async fn reads_see_the_last_write<F: Face>(stand: Stand<F>) {

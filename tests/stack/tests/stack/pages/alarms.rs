@@ -50,12 +50,13 @@ pub(super) fn alarms() -> BTreeMap<String, Alarm> {
 }
 
 /// The functions that a row of the page stands for, `<function>-errors`.
-const FUNCTIONS: [&str; 7] = [
+const FUNCTIONS: [&str; 8] = [
     "stripe-webhook",
     "cognito-trigger",
     "eventbridge",
     "worker",
     "account",
+    "site",
     "sweep",
     "deadletter",
 ];

@@ -2,13 +2,14 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Debug;
 
-use tollgate_core::catalog::CatalogFile;
+use tollgate_core::catalog::{Brand, CatalogFile};
 use tollgate_core::policy::Policy;
 use tollgate_events::stripe::ACTED_ON;
 use tollgate_functions::config::{
-    AccountConfig, ConfigError, DeadLetterConfig, SweepConfig, TriggerConfig, WebhookConfig,
-    WorkerFunctionConfig,
+    AccountConfig, ConfigError, DeadLetterConfig, SiteConfig, SweepConfig, TriggerConfig,
+    WebhookConfig, WorkerFunctionConfig,
 };
 
 use super::{block, chapter, quoted, rows, text};
@@ -55,6 +56,7 @@ fn every_variable_is_told_of_the_functions_that_read_it() {
         variables(|get| AccountConfig::read(get)),
         variables(|get| SweepConfig::read(get)),
         variables(|get| DeadLetterConfig::read(get)),
+        variables(|get| SiteConfig::read(get)),
     ];
     let mut told = expected.each_ref().map(|_| BTreeMap::new());
     let columns = 1 + told.len();
@@ -72,10 +74,28 @@ fn every_variable_is_told_of_the_functions_that_read_it() {
 }
 
 /// The fields of a value, by what it shows of itself.
-fn fields(policy: &Policy) -> Vec<String> {
-    let shown = format!("{policy:#?}");
-    let named = shown.lines().filter_map(|line| line.trim().split_once(": "));
-    named.map(|(name, _)| name.to_owned()).collect()
+fn fields(value: &impl Debug) -> Vec<String> {
+    let shown = format!("{value:#?}");
+    let own = shown.lines().filter_map(|line| line.strip_prefix("    "));
+    let named = own.filter(|line| !line.starts_with([' ', '}', ')']));
+    named.filter_map(|line| Some(line.split_once(": ")?.0.to_owned())).collect()
+}
+
+#[test]
+fn every_field_of_the_brand_is_told_with_its_default() {
+    let page = text(PAGE);
+    let mut told = Vec::new();
+    for row in rows(chapter(&page, "### `[brand]`, optional")).skip(2) {
+        let field = quoted(row[0])[0];
+        if let Some(default) = quoted(row[1]).first() {
+            let text = format!("{}\n[brand]\n{field} = {default}\n", block(&page, "toml"));
+            let brand = CatalogFile::parse(&text).expect("the default is right").brand;
+            assert_eq!(brand, Brand::default(), "{field} is not {default}");
+        }
+        told.push(field.to_owned());
+    }
+    let all: BTreeSet<_> = fields(&Brand::default()).into_iter().collect();
+    assert_eq!(told.into_iter().collect::<BTreeSet<_>>(), all);
 }
 
 #[test]

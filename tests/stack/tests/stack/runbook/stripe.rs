@@ -163,7 +163,7 @@ pub(super) async fn runbook_the_stripe_key_has_leaked_or_has_expired(play: &mut 
         assert_eq!(person.seen().await?, on(plan), "nothing is decided");
     }
     shop.stack.compare().await.expect_err("Stripe cannot be asked");
-    let refused = cid.asks("POST", "/account/checkout", json!({ "plan": "pro" })).await?;
+    let refused = cid.asks("POST", "/account/plan", json!({ "plan": "pro" })).await?;
     assert_eq!(refused.status, 503, "nothing is sold meanwhile: {}", refused.body);
 
     let mut responder = Responder::opens(KEY_ENDED, &shop)?;

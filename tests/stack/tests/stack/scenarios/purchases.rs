@@ -9,7 +9,7 @@ use crate::shop::{Conditions, Person, Shop, Told, on};
 
 /// What a click for a plan is answered: the status, and the body's `code`.
 async fn click(person: &mut Person<'_>, plan: &str) -> anyhow::Result<(u16, String)> {
-    let answer = person.asks("POST", "/account/checkout", json!({ "plan": plan })).await?;
+    let answer = person.asks("POST", "/account/plan", json!({ "plan": plan })).await?;
     let code = answer.json()["code"].as_str().unwrap_or_default().to_owned();
     Ok((answer.status, code))
 }
@@ -35,7 +35,7 @@ pub(super) async fn a_bank_debit_under_way_has_an_invoice_to_pay(conditions: Con
     let mut ann = shop.sign_up("ann").await?;
     let page = ann.opens_checkout("pro").await?;
     shop.stripe().complete_checkout_unpaid(&page)?;
-    let answer = ann.asks("POST", "/account/checkout", json!({ "plan": "basic" })).await?;
+    let answer = ann.asks("POST", "/account/plan", json!({ "plan": "basic" })).await?;
     assert_eq!((answer.status, &answer.json()["code"]), (409, &json!("payment_processing")));
     let url = answer.json()["url"].as_str().unwrap_or_default().to_owned();
     assert!(url.contains("/invoice/in_"), "{}", answer.body);
@@ -99,9 +99,9 @@ pub(super) async fn a_loop_is_told_so_and_nobody_else(conditions: Conditions) ->
     let (mut ann, ben) = (shop.sign_up("ann").await?, shop.sign_up("ben").await?);
     shop.minutes(1).await?;
     ann.customer.sign_in().await?;
-    let mut last = ann.customer.account("GET", "/account/key", None).await?;
+    let mut last = ann.customer.account("GET", "/account/keys/default/value", None).await?;
     for _ in 0..20 {
-        last = ann.customer.account("GET", "/account/key", None).await?;
+        last = ann.customer.account("GET", "/account/keys/default/value", None).await?;
     }
     assert_eq!((last.status, &last.json()["code"]), (429, &json!("too_many_requests")));
     assert!(last.retry_after.is_some_and(|seconds| (1..=60).contains(&seconds)), "{last:?}");

@@ -1,6 +1,7 @@
 //! What a subscription's status means for the key.
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
+use tollgate_core::account::Account;
 use tollgate_standin::stripe::Interval;
 use tollgate_standin::stripe::{
     Card, MissingPaymentMethod, NewPrice, PauseBehavior, Status, SubscriptionData, When,
@@ -13,19 +14,24 @@ use crate::shop::{Conditions, Shop, Told, on};
 pub(super) async fn who_pays_reads_when_it_renews(conditions: Conditions) -> Told {
     let shop = Shop::open_in(&conditions).await?;
     let mut ann = shop.sign_up("ann").await?;
-    assert_eq!(ann.account().await?.renews_at, None);
+    assert_eq!(ann.account().await?.subscription, None);
     let subscription = ann.buys("pro").await?;
     let first = ann.row()?.period.end;
-    assert_eq!(ann.account().await?.renews_at, Some(first));
+    assert_eq!(seen(&ann.account().await?), ("pro_monthly", Some(first), None));
     shop.days(32).await?;
     let second = ann.row()?.period.end;
     assert!(second > first);
-    assert_eq!(ann.account().await?.renews_at, Some(second));
+    assert_eq!(seen(&ann.account().await?), ("pro_monthly", Some(second), None));
     shop.stripe().cancel(&subscription, When::PeriodEndInPortal)?;
     shop.settle().await?;
-    let account = ann.account().await?;
-    assert_eq!(account.renews_at, None, "{}", account.access.reason);
+    assert_eq!(seen(&ann.account().await?), ("pro_monthly", None, Some(second)));
     shop.holds().await
+}
+
+/// The offer that is paid for, when it renews, and when it ends.
+fn seen(account: &Account) -> (&str, Option<Timestamp>, Option<Timestamp>) {
+    let seen = account.subscription.as_ref().expect("somebody pays");
+    (seen.offer.as_ref().map_or("", |it| it.as_str()), seen.renews_at, seen.ends_at)
 }
 
 /// trialing, active; no live subscription: the default plan.

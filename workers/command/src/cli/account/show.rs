@@ -18,7 +18,7 @@ pub(super) async fn run<C: Clock>(
 ) -> Result<Exit, Failure> {
     let ledger = context.ledger().await?;
     let account = who::account(name, context, &ledger).await?;
-    let last = ledger.history(&account.id, 1).await?.pop();
+    let last = ledger.history(&account.id, None, 1).await?.pop();
     let now = context.clock.now();
     let leased = account.lease_until.is_some_and(|until| until > now);
     if context.json {
@@ -38,7 +38,7 @@ fn rows(account: &Account, last: Option<&Entry>, leased: bool) -> Vec<(&'static 
         ("Plan", plan),
         ("Status", access.status.to_string()),
         ("Reason", access.reason.to_string()),
-        ("Owner reads", for_owner(&access.reason, access.plan.as_ref(), account.renews_at)),
+        ("Owner reads", owner_reads(account)),
     ]);
     let several =
         |label, values: Vec<String>| (!values.is_empty()).then(|| (label, values.join("\n")));
@@ -127,6 +127,11 @@ fn at_work(account: &Account, leased: bool) -> Option<String> {
     }
 }
 
+/// What the account's owner is told.
+fn owner_reads(account: &Account) -> String {
+    for_owner(&account.access, account.subscription.as_ref()).text
+}
+
 fn document(account: &Account, last: Option<&Entry>, leased: bool) -> Value {
     let access = &account.access;
     let disputes = access.disputes.iter();
@@ -140,7 +145,7 @@ fn document(account: &Account, last: Option<&Entry>, leased: bool) -> Value {
         "plan": access.plan,
         "status": access.status,
         "reason": access.reason.to_string(),
-        "owner_reads": for_owner(&access.reason, access.plan.as_ref(), None),
+        "owner_reads": owner_reads(account),
         "keys": access.keys.values().collect::<Vec<_>>(),
         "old_keys": access.retiring,
         "usage_plan": access.usage_plan,

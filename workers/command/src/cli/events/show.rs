@@ -61,7 +61,7 @@ fn not_on_record(event: &EventRef) -> Failure {
 /// The entries of its account's history that it caused, oldest first.
 async fn caused(stored: &StoredEvent, ledger: &DynamoLedger) -> Result<Vec<Entry>, Failure> {
     let Some(account) = &stored.record.account else { return Ok(Vec::new()) };
-    let mut entries = ledger.history(account, HISTORY).await?;
+    let mut entries = ledger.history(account, None, HISTORY).await?;
     entries.retain(|entry| entry.cause.contains(&stored.record.event));
     entries.reverse();
     Ok(entries)

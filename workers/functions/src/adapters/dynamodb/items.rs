@@ -93,6 +93,8 @@ impl Key {
 
 /// What the sort key of every history entry begins with.
 pub(crate) const ENTRY_PREFIX: &str = "ENTRY#";
+/// The highest version that an entry's sort key has room for: they sort by it.
+pub(crate) const NEWEST: u64 = 999_999_999_999;
 /// What the partition key begins with of what an account's owner is buying.
 pub(crate) const BUY: &str = "BUY#";
 /// What history tells of an account, a map.

@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use tollgate_core::account::{
-    Access, Attributes, DisputeMark, Given, Grant, KeyId, KeyRecord, MintIntent, PlanId, Reason,
-    RetiringKey, Slot, Status, User,
+    Access, Attributes, DisputeMark, Given, Grant, KeyId, KeyRecord, MintIntent, OfferId, PlanId,
+    Reason, RetiringKey, Slot, Status, SubscriptionSeen, User,
 };
 use tollgate_core::ledger::{Outcome, RecordBody, StepTaken};
 use tollgate_core::stripe::{InvoiceId, Price};
@@ -203,10 +203,10 @@ async fn a_full_account_and_its_history_come_back_as_they_were_written() {
         assert_eq!(ledger.commit(&commit).await.unwrap(), CommitResult::Committed);
         let stored = ledger.account(&account.id).await.unwrap();
         assert_eq!(stored.as_ref(), Some(&commit.account));
-        assert_eq!(ledger.history(&account.id, 1).await.unwrap(), [entry]);
+        assert_eq!(ledger.history(&account.id, None, 1).await.unwrap(), [entry]);
         before = account.access;
     }
-    let history = ledger.history(&account_id("a"), 100).await.unwrap();
+    let history = ledger.history(&account_id("a"), None, 100).await.unwrap();
     let versions: Vec<_> = history.iter().map(|entry| entry.version).collect();
     assert_eq!(versions, (1..=every_reason().len() as u64).rev().collect::<Vec<_>>());
     let link = ledger.get(&Key::api_key(&KeyId::parse("key1").unwrap())).await.unwrap().unwrap();
@@ -223,7 +223,13 @@ async fn what_is_over_goes_from_the_item() {
     account.may_cancel = [subscription()].into();
     account.person = Some(PersonId::parse("00ff").unwrap());
     account.first_key_at = Some(at(1));
-    account.renews_at = Some(at(2));
+    account.processing = OfferId::parse("pro_monthly").ok();
+    account.subscription = Some(SubscriptionSeen {
+        offer: None,
+        renews_at: Some(at(2)),
+        ends_at: None,
+        trial_ends_at: None,
+    });
     account.deletion_told = true;
     account.refund_told = true;
     account.released = true;
