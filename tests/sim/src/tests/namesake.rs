@@ -4,6 +4,7 @@ use tollgate_core::ports::{NameHolder, Ports, Users};
 use tollgate_events::cloudtrail;
 use tollgate_standin::world::EVENTS_QUEUE;
 
+use super::scene::Scene as Told;
 use crate::executor::block_on;
 use crate::scene::Scene;
 
@@ -39,4 +40,17 @@ fn who_has_the_name_of_a_deleted_user_is_looked_at() {
     }
     scene.come_to_rest();
     assert_eq!(attributes(), right);
+}
+
+/// Only the other account's end mends it, and the comparison sees that: a look a day would find the
+/// same each time.
+#[test]
+fn whose_name_is_anothers_sub_is_parked_and_not_looked_at_day_by_day() {
+    let scene = Told::new();
+    let payer = scene.sign_up("ann");
+    let cognito = &scene.world.cognito;
+    let thief = cognito.sign_up_confirmed(payer.as_str(), "t@example.com").unwrap();
+    assert_eq!(scene.handle(&scene.events()).failed, [""; 0]);
+    let account = scene.account(&thief);
+    assert_eq!((account.review_at, account.access.keys.len()), (None, 0));
 }

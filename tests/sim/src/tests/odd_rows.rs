@@ -29,13 +29,22 @@ impl Scene {
 
     /// Somebody whom the shop sells something else to.
     fn newsletter(&self) -> String {
+        let customer = {
+            let mut stripe = self.world.stripe.account();
+            let customer = stripe.create_customer(NewCustomer::default());
+            stripe.set_card(&customer, Card::Pays).unwrap();
+            customer
+        };
+        self.newsletter_for(&customer)
+    }
+
+    /// Something else, for a customer who is there.
+    fn newsletter_for(&self, customer: &str) -> String {
         let mut stripe = self.world.stripe.account();
         let product = stripe.create_product("A newsletter", Default::default());
         let price = NewPrice::new(&product, Interval::Month, 500);
         let price = stripe.create_price(price).unwrap();
-        let customer = stripe.create_customer(NewCustomer::default());
-        stripe.set_card(&customer, Card::Pays).unwrap();
-        stripe.subscribe(&customer, &[&price], SubscriptionData::default()).unwrap()
+        stripe.subscribe(customer, &[&price], SubscriptionData::default()).unwrap()
     }
 
     /// What the ledger says of the events that are parked.
@@ -130,6 +139,22 @@ fn who_cannot_be_read_waits_and_loses_nothing() {
     scene.come_to_rest();
     assert_eq!(scene.access(&ben).plan, plan("free"));
     assert_eq!(scene.look().found, [].into());
+}
+
+/// What else its customer has bought is nobody's business, whether it can be read or not.
+#[test]
+fn an_odd_row_of_something_else_does_not_stop_its_own_customer() {
+    let (scene, _, (ben, bens)) = town();
+    let newsletter = scene.newsletter_for(&bens.customer);
+    scene.make_odd(&newsletter, "/status", "17");
+    {
+        let mut stripe = scene.world.stripe.account();
+        let basic = stripe.price_by_lookup_key("basic_monthly").unwrap().id.clone();
+        stripe.change_price(&bens.subscription, &basic).unwrap();
+    }
+    scene.come_to_rest();
+    assert_eq!(scene.access(&ben).plan, plan("basic"));
+    assert_eq!(scene.parked(), [""; 0]);
 }
 
 /// What it sells is not known: for some days that is what it sold, loudly.

@@ -22,7 +22,7 @@ impl<P: Ports> Run<'_, P> {
         };
         self.account.second_looks = looks;
         let times = desired.review_at.into_iter().chain(next.filter(|_| looks > 0));
-        self.account.review_at = times.filter(|at| *at > self.now).min();
+        self.account.review_at = times.min();
     }
 
     /// Should this run not come to its end: some minutes after its lease.
