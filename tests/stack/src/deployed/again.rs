@@ -9,7 +9,7 @@ use super::shop::Shop;
 use super::stacks::{Deployed, Stacks};
 
 /// Who reads the catalog.
-const READERS: [&str; 3] = ["AccountFunction", "SweepFunction", "WorkerFunction"];
+const READERS: [&str; 4] = ["AccountFunction", "SiteFunction", "SweepFunction", "WorkerFunction"];
 
 /// Deploys twice more.
 ///

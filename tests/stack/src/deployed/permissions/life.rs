@@ -66,6 +66,10 @@ async fn bad_days() -> anyhow::Result<Asked> {
 async fn changes_their_mind(stack: &Stack, ann: &mut Customer<'_>) -> anyhow::Result<()> {
     ann.sign_in().await?;
     stack.settle().await?;
+    for shown in ["/plans", "/openapi.json", "/account/history", "/account/keys"] {
+        let answer = ann.account("GET", shown, None).await?;
+        anyhow::ensure!(answer.status == 200, "GET {shown} answered {}", answer.status);
+    }
     ann.account("POST", "/account/plan", Some(json!({ "plan": "basic" }))).await?;
     ann.buy("pro").await?;
     stack.settle().await?;
