@@ -321,3 +321,22 @@ fn a_replay_of_what_is_gone_calls_nobody() {
     assert_eq!(on_record(&scene, Outcome::Waiting), 0);
     assert!(on_record(&scene, Outcome::Parked) > 0);
 }
+
+/// The same of a payment on a closed account, which the event names by our proof, and to which nobody
+/// is linked.
+#[test]
+fn a_replay_of_a_payment_that_is_gone_calls_nobody() {
+    let mut scene = Scene::new();
+    let ann = scene.sign_up("ann");
+    scene.world.cognito.delete_user("ann").expect("she is there");
+    assert_eq!(scene.handle(&scene.told_of_the_pool()).failed, [""; 0]);
+    scene.buy(&ann, "pro_monthly");
+    let again = |event: Envelope| Envelope { via: Via::Replay, run: Some("r".into()), ..event };
+    let events: Vec<_> = scene.events().into_iter().map(again).collect();
+    scene.worker = with_the_wrong_key(&scene.world, false);
+    for batch in events.chunks(10) {
+        let report = scene.handle(batch);
+        assert_eq!((report.systemic, report.failed.len()), (0, 0), "{:?}", report.outcomes);
+        assert_eq!(report.outcomes.get(&Outcome::Deferred), None);
+    }
+}
