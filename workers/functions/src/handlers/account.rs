@@ -8,7 +8,7 @@ use tollgate_core::ports::Ports;
 use tollgate_events::AccountId;
 use utoipa::ToSchema;
 
-use super::answer::{Problem, json};
+use super::answer::{Problem, Tagged, json};
 use super::asked::{AccountAsked, HistoryAsked, PlanAsked, body, query};
 use super::routes::{Route, slot};
 
@@ -44,7 +44,9 @@ pub async fn handle<P: Ports>(
 ) -> ApiGatewayV2httpResponse {
     // Boxed: the calls to Stripe nest deeper than the compiler measures in one piece.
     match Box::pin(given(api, request)).await {
-        Ok(body) => json(200, &body),
+        // A page that asks each second is sent what has changed.
+        Ok((Route::Account | Route::Keys, body)) => Tagged::json(&body).answer(request),
+        Ok((_, body)) => json(200, &body),
         Err(problem) => problem.answer(request),
     }
 }
@@ -53,7 +55,7 @@ pub async fn handle<P: Ports>(
 async fn given<P: Ports>(
     api: &AccountApi<P>,
     request: &ApiGatewayV2httpRequest,
-) -> Result<Value, Problem> {
+) -> Result<(Route, Value), Problem> {
     let owner = owner(request).ok_or_else(|| {
         Problem::new(ProblemCode::IdTokenRequired, "sign in, and send the ID token")
     })?;
@@ -80,7 +82,7 @@ async fn given<P: Ports>(
         }
         Route::Portal => api.portal(id).await.map(|url| value(PortalShown { url })),
     };
-    result.map_err(|refusal| refused(&owner, route, &refusal))
+    result.map(|body| (route, body)).map_err(|refusal| refused(&owner, route, &refusal))
 }
 
 fn refused(account: &AccountId, route: Route, refusal: &Refusal) -> Problem {

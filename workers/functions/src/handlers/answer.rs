@@ -9,6 +9,7 @@ use aws_lambda_events::encodings::Body;
 use aws_lambda_events::http::HeaderValue;
 use serde::Serialize;
 use tollgate_core::account_api::{ProblemCode, Refusal};
+use tollgate_events::digest;
 use utoipa::ToSchema;
 
 /// The body of a refusal.
@@ -71,6 +72,44 @@ impl From<&Refusal> for Problem {
     }
 }
 
+/// A body with its entity tag: whoever has it already need not have it again.
+#[derive(Debug, Clone)]
+pub(super) struct Tagged {
+    body: String,
+    etag: String,
+}
+
+impl Tagged {
+    pub(super) fn json(value: &impl Serialize) -> Self {
+        let body = text(value);
+        let etag = format!("\"{}\"", digest(&body));
+        Self { body, etag }
+    }
+
+    /// The body, or 304 to whoever says that they have it. Nobody on the way may keep it.
+    pub(super) fn answer(&self, request: &ApiGatewayV2httpRequest) -> ApiGatewayV2httpResponse {
+        let mut response = ApiGatewayV2httpResponse::default();
+        let asked = request.headers.get("if-none-match");
+        let is_had = asked.is_some_and(|it| names(it, &self.etag));
+        response.status_code = if is_had { 304 } else { 200 };
+        let etag = HeaderValue::from_str(&self.etag).expect("it is a digest in quotes");
+        response.headers.insert("etag", etag);
+        response.headers.insert("cache-control", HeaderValue::from_static("no-store"));
+        if !is_had {
+            response.headers.insert("content-type", HeaderValue::from_static("application/json"));
+            response.body = Some(Body::Text(self.body.clone()));
+        }
+        response
+    }
+}
+
+/// Whether a list of entity tags names one, weak or not.
+/// <https://www.rfc-editor.org/rfc/rfc9110#field.if-none-match>
+fn names(value: &HeaderValue, etag: &str) -> bool {
+    let tags = value.to_str().unwrap_or_default().split(',').map(str::trim);
+    tags.map(|it| it.trim_start_matches("W/")).any(|it| it == "*" || it == etag)
+}
+
 /// A JSON answer that nobody on the way may keep: it can hold a key.
 pub(super) fn json(status: i64, body: &impl Serialize) -> ApiGatewayV2httpResponse {
     let mut response = ApiGatewayV2httpResponse::default();
@@ -78,7 +117,42 @@ pub(super) fn json(status: i64, body: &impl Serialize) -> ApiGatewayV2httpRespon
     for (name, value) in [("content-type", "application/json"), ("cache-control", "no-store")] {
         response.headers.insert(name, HeaderValue::from_static(value));
     }
-    let body = serde_json::to_string(body).expect("it has only string keys and finite numbers");
-    response.body = Some(Body::Text(body));
+    response.body = Some(Body::Text(text(body)));
     response
+}
+
+fn text(value: &impl Serialize) -> String {
+    serde_json::to_string(value).expect("it has only string keys and finite numbers")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_has_a_body_is_not_sent_it_again() {
+        let tagged = Tagged::json(&["free", "pro"]);
+        let status = |asked: Option<&str>| {
+            let mut request = ApiGatewayV2httpRequest::default();
+            if let Some(asked) = asked {
+                request.headers.insert("if-none-match", asked.parse().unwrap());
+            }
+            let answer = tagged.answer(&request);
+            assert_eq!(answer.headers["etag"], tagged.etag.as_str());
+            assert_eq!(answer.status_code == 304, answer.body.is_none());
+            answer.status_code
+        };
+        let etag = &tagged.etag;
+        for (asked, told) in [
+            (None, 200),
+            (Some(etag.clone()), 304),
+            (Some(format!("\"other\", W/{etag}")), 304),
+            (Some("*".to_owned()), 304),
+            (Some(etag.trim_matches('"').to_owned()), 200),
+            (Some(String::new()), 200),
+        ] {
+            assert_eq!(status(asked.as_deref()), told, "{asked:?}");
+        }
+        assert_ne!(Tagged::json(&["free"]).etag, tagged.etag);
+    }
 }

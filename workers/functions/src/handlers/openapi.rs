@@ -69,7 +69,7 @@ fn place(key: &str) -> (HttpMethod, &str) {
 
 /// What everybody may ask, with or without a sign-in.
 fn public(route: PublicRoute) -> OperationBuilder {
-    let operation = OperationBuilder::new();
+    let operation = OperationBuilder::new().response("304", as_it_was());
     match route {
         PublicRoute::Plans => operation
             .operation_id(Some("listPlans"))
@@ -108,6 +108,10 @@ fn operation(route: Route) -> OperationBuilder {
         .response("200", json(summary, JSON, &given))
         .response("default", json("A problem", "application/problem+json", &Problem::name()));
     let query = || Some(ParameterIn::Query);
+    let operation = match route {
+        Route::Account | Route::Keys => operation.response("304", as_it_was()),
+        _ => operation,
+    };
     match route {
         Route::Account => operation.parameters(Some(AccountAsked::into_params(query))),
         Route::History => operation.parameters(Some(HistoryAsked::into_params(query))),
@@ -127,6 +131,11 @@ fn operation(route: Route) -> OperationBuilder {
         )),
         Route::Keys | Route::Portal => operation,
     }
+}
+
+/// What is had already is not sent again.
+fn as_it_was() -> ResponseBuilder {
+    ResponseBuilder::new().description("It is as `If-None-Match` says")
 }
 
 fn json(description: &str, content_type: &str, name: &str) -> ResponseBuilder {
