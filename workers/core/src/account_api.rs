@@ -25,11 +25,11 @@ pub use self::plans::{
 };
 pub use self::refusal::{ProblemCode, Refusal};
 pub use self::usage::UsageView;
+use self::views::DEFAULT_SLOT;
 pub use self::views::{
     Abilities, AccountView, Chosen, HistoryItem, HistoryView, KeyShown, KeyStatus, KeyView,
-    KeysView, Mode, PurchaseState, PurchaseView, RetiringView, Via,
+    KeysView, MOST_ENTRIES, Mode, PurchaseState, PurchaseView, RetiringView, Via,
 };
-use self::views::{DEFAULT_SLOT, MOST_ENTRIES};
 use crate::account::{Account, OfferId, Status};
 use crate::converge::Worker;
 use crate::mismatch::Mismatch;
@@ -88,7 +88,8 @@ impl<P: Ports> AccountApi<P> {
         })
     }
 
-    /// `GET /account/history`: what the owner can see of the changes, newest first.
+    /// `GET /account/history`: what the owner can see of the changes, newest first, of at most
+    /// [`MOST_ENTRIES`].
     ///
     /// # Errors
     /// [`Refusal`].
@@ -99,7 +100,7 @@ impl<P: Ports> AccountApi<P> {
         limit: u32,
     ) -> Result<HistoryView, Refusal> {
         self.admit(id, Request::History).await?;
-        let limit = usize::try_from(limit.clamp(1, MOST_ENTRIES)).unwrap_or(usize::MAX);
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         let entries = self.worker.ports.ledger().history(id, before, limit).await?;
         Ok(HistoryView::of(&entries, limit))
     }

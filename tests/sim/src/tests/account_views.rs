@@ -114,6 +114,7 @@ fn a_purchase_is_shown_before_the_account_has_it() {
     // Days later, in another browser.
     let shown = view(&scene, &ann).purchase.expect("it is under way");
     assert_eq!((shown.offer.as_str(), shown.state), ("pro_monthly", PurchaseState::Processing));
+    assert!(!view(&scene, &ann).can.buy, "one at a time");
     scene.world.stripe.account().settle_delayed_payment(&debit, true).expect("it is awaited");
     assert_eq!(state(&scene, &ann, &debit), Some(PurchaseState::Paid));
     handle_all(&scene);

@@ -124,6 +124,8 @@ async fn every_route_answers_as_the_document_says() -> Told {
     for (method, path, body, code) in [
         ("GET", "/account?plan=pro", Value::Null, "invalid"),
         ("GET", "/account/history?limit=all", Value::Null, "invalid"),
+        ("GET", "/account/history?limit=101", Value::Null, "invalid"),
+        ("GET", "/account/history?limit=0", Value::Null, "invalid"),
         ("GET", "/account/keys/primary/value", Value::Null, "no_such_slot"),
         ("POST", "/account/plan", json!({ "offer": "<script>" }), "unknown_offer"),
         ("POST", "/account/plan", json!({ "plan": "pro", "interval": "year" }), "invalid"),

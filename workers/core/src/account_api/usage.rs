@@ -3,11 +3,12 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, ToSpan};
 
 use super::AccountApi;
 use crate::account::{Account, KeyId, UsagePlanId};
-use crate::catalog::Quota;
+use crate::catalog::{Period, Quota};
 use crate::ports::{ApiGateway, Class, Clock, Ledger, PortResult, Ports, UsageSeen};
 use crate::timing::USAGE_IS_FRESH_FOR;
 
@@ -22,6 +23,9 @@ pub struct UsageView {
     pub remaining: Option<u64>,
     /// Requests in a period.
     pub limit: u32,
+    /// When the period ends, where that is known: of a week, AWS does not say.
+    #[schema(required)]
+    pub resets_at: Option<Timestamp>,
     /// When API Gateway said so.
     #[schema(required)]
     pub as_of: Option<Timestamp>,
@@ -32,7 +36,7 @@ impl<P: Ports> AccountApi<P> {
     pub(super) async fn usage(&self, account: &Account) -> PortResult<Option<UsageView>> {
         let access = &account.access;
         let plan = access.plan.as_ref().and_then(|id| self.worker.catalog.plan(id));
-        let (Some(key), Some(usage_plan), Some(Quota { limit, .. })) =
+        let (Some(key), Some(usage_plan), Some(Quota { limit, period })) =
             (account.key(), &access.usage_plan, plan.and_then(|plan| plan.quota))
         else {
             return Ok(None);
@@ -41,7 +45,8 @@ impl<P: Ports> AccountApi<P> {
         // What a period has left is the same whichever period it is; days only add up to a month.
         let (remaining, as_of) = remaining.unzip();
         let used = remaining.map(|remaining| u64::from(limit).saturating_sub(remaining));
-        Ok(Some(UsageView { used, remaining, limit, as_of }))
+        let resets_at = resets_at(period, self.worker.ports.clock().now());
+        Ok(Some(UsageView { used, remaining, limit, resets_at, as_of }))
     }
 
     /// What is left, and as of when: from the account's row, or from API Gateway, for whoever
@@ -90,5 +95,35 @@ impl<P: Ports> AccountApi<P> {
         let gateway = self.worker.ports.api_gateway();
         let usage = gateway.usage(usage_plan, key, &first, &today).await?;
         Ok(usage.map_or(u64::from(limit), |usage| usage.remaining))
+    }
+}
+
+/// When a quota begins afresh: at midnight, or on the first of a month, in UTC.
+fn resets_at(period: Period, now: Timestamp) -> Option<Timestamp> {
+    let today = now.to_zoned(TimeZone::UTC).date();
+    let next = match period {
+        Period::Day => today.tomorrow().ok()?,
+        Period::Month => today.first_of_month().checked_add(1.month()).ok()?,
+        Period::Week => return None,
+    };
+    Some(next.to_zoned(TimeZone::UTC).ok()?.timestamp())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_quota_begins_afresh_at_midnight_or_on_the_first() {
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        for (period, now, told) in [
+            (Period::Day, "2026-12-31T23:59:59Z", Some("2027-01-01T00:00:00Z")),
+            (Period::Day, "2026-12-31T00:00:00Z", Some("2027-01-01T00:00:00Z")),
+            (Period::Month, "2026-12-01T00:00:00Z", Some("2027-01-01T00:00:00Z")),
+            (Period::Month, "2028-01-31T12:00:00Z", Some("2028-02-01T00:00:00Z")),
+            (Period::Week, "2026-12-01T00:00:00Z", None),
+        ] {
+            assert_eq!(resets_at(period, at(now)), told.map(at), "{period:?} {now}");
+        }
     }
 }

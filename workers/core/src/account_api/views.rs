@@ -19,7 +19,7 @@ pub(super) const DEFAULT_SLOT: &str = "default";
 pub(super) const MOST_KEYS: u32 = 1;
 
 /// The most entries of one page of the history.
-pub(super) const MOST_ENTRIES: u32 = 100;
+pub const MOST_ENTRIES: u32 = 100;
 
 /// An account, as its owner sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
@@ -124,7 +124,7 @@ impl Abilities {
         let is_shut = matches!(access.status, Status::Closed | Status::Held);
         let has_one = account.subscription.is_some() || !account.several.is_empty();
         Self {
-            buy: !is_shut && !has_one,
+            buy: !is_shut && !has_one && account.processing.is_none(),
             change: !is_shut && has_one,
             portal: !access.customers.is_empty(),
         }

@@ -132,3 +132,29 @@ impl From<Lost> for Stop {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ports::{Class, Service};
+
+    /// What is one account's comes again in a moment; what concerns everybody does not pass in one,
+    /// and whoever is told of it all the while learns nothing.
+    #[test]
+    fn what_concerns_everybody_does_not_come_again_in_a_moment() {
+        let now: Timestamp = "2026-03-01T09:00:00Z".parse().unwrap();
+        let of_ledger = |class| {
+            let detail = String::new();
+            let service = Service::Ledger;
+            Stop::Port(PortError { service, operation: "GetItem", class, detail })
+        };
+        let soon = |stop: Stop| stop.comes_again_in(now);
+        assert_eq!(soon(of_ledger(Class::Unavailable)), Some(SOON));
+        assert_eq!(soon(of_ledger(Class::Denied)), None);
+        assert_eq!(soon(Stop::CatalogOutdated), None);
+        assert_eq!(soon(Stop::Fenced), Some(SOON));
+        let until = |seconds| now + SignedDuration::from_secs(seconds);
+        assert_eq!(soon(Stop::Leased { until: until(30) }), Some(SignedDuration::from_secs(30)));
+        assert_eq!(soon(Stop::Leased { until: until(-30) }), Some(SOON), "it is over already");
+    }
+}

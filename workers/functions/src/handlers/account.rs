@@ -3,7 +3,7 @@
 use aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse};
 use serde::Serialize;
 use serde_json::{Value, to_value};
-use tollgate_core::account_api::{AccountApi, KeyShown, ProblemCode, Refusal};
+use tollgate_core::account_api::{AccountApi, KeyShown, MOST_ENTRIES, ProblemCode, Refusal};
 use tollgate_core::ports::Ports;
 use tollgate_events::AccountId;
 use utoipa::ToSchema;
@@ -32,6 +32,16 @@ impl From<KeyShown> for KeyValueShown {
 pub(super) struct PortalShown {
     /// The page to go to. It is as good as a password for its time: it is not to be kept.
     url: String,
+}
+
+/// How many entries are asked for.
+fn page(limit: Option<u32>) -> Result<u32, Problem> {
+    let limit = limit.unwrap_or(A_PAGE);
+    if (1..=MOST_ENTRIES).contains(&limit) {
+        return Ok(limit);
+    }
+    let why = format!("the query: `limit` is a number from 1 to {MOST_ENTRIES}");
+    Err(Problem::new(ProblemCode::Invalid, why))
 }
 
 /// How many entries a page of the history has that is not asked for more.
@@ -69,7 +79,7 @@ async fn given<P: Ports>(
         }
         Route::History => {
             let HistoryAsked { before, limit } = query(request)?;
-            api.history(id, before, limit.unwrap_or(A_PAGE)).await.map(value)
+            api.history(id, before, page(limit)?).await.map(value)
         }
         Route::Keys => api.keys(id).await.map(value),
         Route::KeyValue => {

@@ -92,6 +92,8 @@ fn path(request: &ApiGatewayV2httpRequest) -> &str {
     let path = request.raw_path.as_deref().unwrap_or_default();
     let stage = request.request_context.stage.as_deref();
     let behind = stage.and_then(|stage| path.strip_prefix('/')?.strip_prefix(stage));
+    // A stage `plan` is not the beginning of `/plans`.
+    let behind = behind.filter(|rest| rest.is_empty() || rest.starts_with('/'));
     behind.unwrap_or(path).trim_end_matches('/')
 }
 
@@ -136,6 +138,9 @@ mod tests {
         assert_eq!(route("$default", Some("prod"), "/prod/account"), account);
         assert_eq!(route("$default", Some("$default"), "/account/"), account);
         assert_eq!(route("$default", None, "/account/keys/default/value"), value);
+        let public = |stage, path| PublicRoute::of(&asks("GET", "$default", stage, path));
+        assert_eq!(public(Some("plan"), "/plans"), Some(PublicRoute::Plans));
+        assert_eq!(public(Some("plans"), "/plans/openapi.json"), Some(PublicRoute::Document));
         for elsewhere in ["/elsewhere", "/account/keys//value", "/account/keys/a/b/value", "/"] {
             assert_eq!(route("$default", None, elsewhere), None, "{elsewhere}");
         }
