@@ -230,3 +230,47 @@ impl Account {
         self.access.keys.get(&Slot::Primary)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn account(change: impl FnOnce(&mut Account)) -> Account {
+        let mut account = Account::new(AccountId::parse("ann").unwrap());
+        change(&mut account);
+        account
+    }
+
+    /// Whoever was begun, committed or noted is somebody, and whoever was decided stays so.
+    #[test]
+    fn an_account_is_known_by_what_was_ever_done_to_it() {
+        let known = |change: fn(&mut Account)| account(change).known();
+        assert_eq!(known(|_| {}), Known::Nothing);
+        assert_eq!(known(|it| it.open = true), Known::Noted, "somebody has begun");
+        assert_eq!(known(|it| it.version = 1), Known::Noted, "something was committed");
+        let customers = |it: &mut Account| {
+            it.access.customers.extend(tollgate_events::CustomerId::parse("cus_1"));
+        };
+        assert_eq!(known(customers), Known::Noted);
+        assert_eq!(known(|it| it.catalog_revision = 1), Known::Decided);
+        assert_eq!(known(|it| it.access.status = Status::Closed), Known::Decided);
+        assert_eq!(known(|it| it.access.plan = PlanId::parse("pro").ok()), Known::Decided);
+        let blank = |change: fn(&mut Account)| account(change).is_left_blank();
+        assert!(blank(|_| {}));
+        assert!(!blank(|it| it.lease_until = Some(Timestamp::UNIX_EPOCH)), "somebody is at it");
+        assert!(!blank(customers));
+    }
+
+    #[test]
+    fn what_was_begun_may_have_been_told_until_it_has_ended() {
+        let mut account = account(|_| {});
+        assert!(!account.may_have_told("pro"));
+        assert!(account.begin("pro") && !account.begin("pro"), "it is news once");
+        assert!(account.may_have_told("pro") && !account.may_have_told("free"));
+        account.end();
+        assert!(!account.may_have_told("pro") && account.begun.is_empty());
+        // Opened before words were noted: it may be any.
+        account.open = true;
+        assert!(account.may_have_told("free") && !account.begin("free"));
+    }
+}
