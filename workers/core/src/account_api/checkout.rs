@@ -73,7 +73,7 @@ impl<P: Ports> AccountApi<P> {
     /// [`Refusal`].
     pub async fn choose(&self, id: &AccountId, wanted: &Wanted) -> Result<Chosen, Refusal> {
         let (offer, plan) = self.wanted(wanted)?;
-        let account = self.account(id).await?.unwrap_or_else(|| Account::new(id.clone()));
+        let account = self.account_or_new(id).await?;
         match account.access.status {
             Status::Closed => return Err(Refusal::Closed),
             Status::Held => return Err(Refusal::Held),
