@@ -46,8 +46,12 @@ impl Route {
         if let Some(key) = keys.into_iter().flatten().find(|key| *key != CATCH_ALL) {
             return Self::ALL.into_iter().find(|route| route.key() == key);
         }
-        let asked = asked(request);
-        Self::ALL.into_iter().find(|route| matches(route.key(), &asked))
+        Self::at(&asked(request))
+    }
+
+    /// The route of a method and a path, `GET /account`.
+    pub fn at(asked: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|route| matches(route.key(), asked))
     }
 }
 
