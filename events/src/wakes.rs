@@ -6,6 +6,9 @@ pub const DUE: &str = "due";
 /// The kind of a sweep's wake for an account that was seen to differ.
 pub const DRIFT: &str = "drift";
 
+/// The kind of an owner's wake for their own account: they have come back from paying.
+pub const REFRESH: &str = "refresh";
+
 /// The kind of a worker's wake for an account that it had to leave between two plans.
 pub const BETWEEN_PLANS: &str = "between-plans";
 

@@ -126,6 +126,26 @@ impl Browser {
         Ok(vec![opened, done])
     }
 
+    /// Asks for a plan while another is paid for, and does on Stripe's page what it is for: `switch`,
+    /// or `cancel_later`.
+    ///
+    /// # Errors
+    /// A request was refused.
+    pub async fn choose(
+        &self,
+        plan: &str,
+        action: &str,
+        subscription: &str,
+    ) -> anyhow::Result<Vec<HttpAnswer>> {
+        let wanted = Some(json!({ "plan": plan }));
+        let opened = self.account("POST", "/account/plan", wanted).await?;
+        let url = link(&opened)?;
+        let form = [("action", action), ("subscription", subscription)];
+        let done = self.http.post(url).form(&form);
+        let done = read(format!("POST /portal/{{session}} {action}"), done).await?;
+        Ok(vec![opened, done])
+    }
+
     /// Calls the protected API.
     ///
     /// # Errors

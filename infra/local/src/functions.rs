@@ -64,6 +64,8 @@ pub struct Functions {
     pub worker_queue: SqsQueue,
     /// `account`.
     pub account: AccountApi<LocalPorts>,
+    /// Where `account` wakes its owners' accounts.
+    pub account_queue: SqsQueue,
     /// `site`.
     pub site: Site,
     /// What `deadletter` writes.
@@ -139,7 +141,8 @@ impl Functions {
         let worker_config = worker
             .read(WorkerFunctionConfig::SECRETS, |get| WorkerFunctionConfig::read(get))
             .await?;
-        let account_config = account.read(AccountConfig::SECRETS, |get| AccountConfig::read(get));
+        let account_config =
+            account.read(AccountConfig::SECRETS, |get| AccountConfig::read(get)).await?;
         let sweep_config = sweep.read(SweepConfig::SECRETS, |get| SweepConfig::read(get));
         let pool = |given: &Given| TriggerConfig::read(|name| given.variable(name));
         let dead = DeadLetterConfig::read(|name| deadletter.variable(name))?;
@@ -149,7 +152,8 @@ impl Functions {
             eventbridge: setup::pool(pool(&eventbridge)?, &eventbridge.sdk, clock()),
             worker_queue: setup::queue(&worker_config.queues, &worker.sdk),
             worker: setup::worker(worker_config.worker, &worker.sdk, clock())?,
-            account: setup::account_api(account_config.await?, &account.sdk, clock())?,
+            account_queue: setup::queue(&account_config.queues, &account.sdk),
+            account: setup::account_api(account_config, &account.sdk, clock())?,
             site: Site::new(&SiteConfig::read(|name| site.variable(name))?),
             ledger: setup::ledger(&dead.ledger, &deadletter.sdk),
             sweep: setup::sweep(sweep_config.await?, &sweep.sdk, clock())?,
@@ -253,7 +257,9 @@ async fn account(
         Ok(request) => request,
         Err(error) => return broken(&error),
     };
-    answer(handlers::account::handle(&routes.deployed.functions().account, &request).await)
+    let functions = routes.deployed.functions();
+    let (api, queue) = (&functions.account, &functions.account_queue);
+    answer(handlers::account::handle(api, queue, &request).await)
 }
 
 /// An HTTP request as a function gets it (payload format 2.0); a body that is not text

@@ -28,7 +28,9 @@ mod model;
 mod objects;
 mod oddities;
 mod pages;
+mod portal;
 mod refunds;
+mod schedules;
 mod sent;
 mod state;
 mod subscriptions;
@@ -54,12 +56,14 @@ pub use events::RETENTION;
 pub use http::page::Paging;
 pub use http::{DeliveryReport, router, router_of, webhook_client};
 pub use model::{
-    BillingReason, Card, Charge, Customer, Dispute, Endpoint, Event, Interval, Invoice,
-    InvoiceStatus, Item, Line, Metadata, MissingPaymentMethod, PauseBehavior, Period, Portal,
-    Price, Product, Refund, Session, SessionStatus, Settings, Subscription, SubscriptionData,
+    BillingReason, CancelMode, Card, Charge, Customer, Dispute, Endpoint, Event, FlowKind,
+    Interval, Invoice, InvoiceStatus, Item, Line, Metadata, MissingPaymentMethod, PauseBehavior,
+    Period, Portal, PortalConfiguration, PortalFeatures, PortalFlow, PortalUpdate, Price, Product,
+    Proration, Refund, Schedule, Session, SessionStatus, Settings, Subscription, SubscriptionData,
     Warning, WhenExhausted,
 };
 pub use objects::API_VERSION;
+pub use portal::NewPortal;
 pub use refunds::NewRefund;
 pub use state::{KEY_LIFETIME, Stripe};
 pub use subscriptions::{FIRST_PAYMENT_WINDOW, TRIAL_NOTICE};

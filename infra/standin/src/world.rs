@@ -10,7 +10,9 @@ use crate::cloudformation::CloudFormationStandin;
 use crate::cognito::{CognitoStandin, PoolConfig};
 use crate::secrets_manager::SecretsManagerStandin;
 use crate::sqs::{Redrive, Settings, SqsStandin};
-use crate::stripe::{self, Interval, StripeStandin};
+use crate::stripe::{
+    self, CancelMode, Interval, Metadata, PortalFeatures, PortalUpdate, Proration, StripeStandin,
+};
 
 /// The queue for what was paid for.
 pub const EVENTS_QUEUE: &str = "tollgate-events.fifo";
@@ -74,8 +76,10 @@ impl World {
             model.add_stage(ApiStage::new(API_ID, STAGE));
             model.add_rest_api(API_ID, &[("/hello", "GET", true), ("/hello", "OPTIONS", false)]);
         });
-        let plans_toml = sample_catalog(&api_gateway);
+        let mut plans_toml = sample_catalog(&api_gateway);
         sell(&stripe);
+        let portal = configure_portal(&mut stripe.account());
+        plans_toml.push_str(&format!("\n[portal]\nconfiguration = \"{portal}\"\n"));
         let secrets = SecretsManagerStandin::new(calls.clone());
         let cloudformation = CloudFormationStandin::new(calls.clone());
         Self {
@@ -147,6 +151,34 @@ fn sample_catalog(api_gateway: &ApiGatewayStandin) -> String {
         ));
     }
     text
+}
+
+/// What the portal offers, as Tollgate's command configures it: every price that is sold; a better
+/// plan at once, and paid for; a lesser one, or the end, with the period.
+pub fn portal_features(stripe: &stripe::Stripe, lookup_keys: &[&str]) -> PortalFeatures {
+    let mut products: Vec<(String, Vec<String>)> = Vec::new();
+    for price in lookup_keys.iter().filter_map(|key| stripe.price_by_lookup_key(key)) {
+        match products.iter_mut().find(|(product, _)| *product == price.product) {
+            Some((_, prices)) => prices.push(price.id.clone()),
+            None => products.push((price.product.clone(), vec![price.id.clone()])),
+        }
+    }
+    let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
+    PortalFeatures {
+        customer_update: words(&["address", "tax_id"]),
+        invoice_history: true,
+        payment_method_update: true,
+        subscription_cancel: Some(CancelMode::AtPeriodEnd),
+        subscription_update: Some(PortalUpdate {
+            at_period_end: words(&["decreasing_item_amount", "shortening_interval"]),
+            ..PortalUpdate::of_prices(products, Proration::AlwaysInvoice)
+        }),
+    }
+}
+
+fn configure_portal(stripe: &mut stripe::Stripe) -> String {
+    let features = portal_features(stripe, &PRICES.map(|(_, _, lookup_key)| lookup_key));
+    stripe.create_configuration(features, Metadata::new()).expect("the prices are there")
 }
 
 fn sell(stripe: &StripeStandin) {

@@ -16,11 +16,11 @@ use crate::world::World;
 use jiff::SignedDuration;
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
-use tollgate_core::account_api::AccountApi;
+use tollgate_core::account_api::{AccountApi, Chosen, Via, Wanted};
 use tollgate_events::{AccountId, NamedAccount};
 use tollgate_standin::api_gateway::NewApiKey;
 use tollgate_standin::stripe::{
-    Card, Metadata, MissingPaymentMethod, NewCustomer, NewSession, PauseBehavior, Stripe,
+    Card, FlowKind, Metadata, MissingPaymentMethod, NewCustomer, NewSession, PauseBehavior, Stripe,
     SubscriptionData, When,
 };
 
@@ -207,11 +207,15 @@ impl Actors {
     fn checkout(&mut self, context: &mut ActContext<'_>) -> Option<String> {
         let (name, id) = self.somebody(context)?;
         let plan = PLANS[context.rng.random_range(0..PLANS.len())];
-        let url = match block_on(context.api.checkout(&id, plan)) {
-            Ok(url) => url,
-            Err(refusal) => return Some(format!("{name} may not check out: {refusal}")),
+        let wanted = Wanted::Plan(plan.to_owned());
+        let Chosen { via, url } = match block_on(context.api.choose(&id, &wanted, None)) {
+            Ok(chosen) => chosen,
+            Err(refusal) => return Some(format!("{name} may not have {plan}: {refusal}")),
         };
         let session = url.rsplit('/').next()?.to_owned();
+        if via != Via::Checkout {
+            return Self::confirm(context, &session, &format!("{name} wants {plan}"));
+        }
         let owners = self.owners_with(context, &session, id.clone());
         let bought = self.subscriptions.len();
         let told = self.complete(context, &session, owners, &format!("{name} buys {plan}"))?;
@@ -219,6 +223,23 @@ impl Actors {
             self.clicked(context, &id, subscription);
         }
         Some(told)
+    }
+
+    /// Somebody does in the portal what it was opened for.
+    fn confirm(context: &mut ActContext<'_>, portal: &str, told: &str) -> Option<String> {
+        let mut stripe = context.world.stripe.account();
+        let flow = stripe.portal(portal).ok()?.flow.clone()?;
+        match flow.kind {
+            FlowKind::Confirm { subscription, price, .. } => {
+                stripe.change_in_portal(portal, &subscription, &price).ok()?;
+                Some(format!("{told}: {subscription} changes to {price}"))
+            }
+            FlowKind::Cancel { subscription } => {
+                stripe.cancel_in_portal(portal, &subscription).ok()?;
+                Some(format!("{told}: {subscription} is cancelled"))
+            }
+            FlowKind::PaymentMethod => None,
+        }
     }
 
     /// The accounts for which a session's customer has paid so far, and this one.

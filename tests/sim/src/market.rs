@@ -12,6 +12,8 @@ use tollgate_standin::stripe::{
     Card, Interval, NewCustomer, NewPrice, NewSession, SubscriptionData,
 };
 
+use tollgate_standin::world::portal_features;
+
 use crate::planted::transport::as_planted;
 use crate::workers::worker_on;
 
@@ -107,6 +109,10 @@ pub fn sell(world: &World) {
             stripe.create_price(price).expect("the prices are fixed");
         }
     }
+    let features = portal_features(&stripe, &SOLD.map(|(key, _)| key));
+    let portal = world.catalog().catalog.portal.expect("the sample has one");
+    // Another Stripe account has none.
+    let _ = stripe.update_configuration(&portal, |row| row.features = features);
     for (lookup_key, interval) in OTHER_PRODUCTS.into_iter().zip([Interval::Month, Interval::Week])
     {
         let product = stripe.create_product(lookup_key, BTreeMap::new());

@@ -15,6 +15,6 @@ pub trait Owner {
 
 impl<P: Ports> Owner for AccountApi<P> {
     async fn checkout(&self, id: &AccountId, plan: &str) -> Result<String, Refusal> {
-        Ok(self.choose(id, &Wanted::Plan(plan.to_owned())).await?.url)
+        Ok(self.choose(id, &Wanted::Plan(plan.to_owned()), None).await?.url)
     }
 }

@@ -12,6 +12,7 @@ mod blast;
 mod boundary;
 mod by_reference;
 mod calls;
+mod changes;
 mod closing;
 mod deleted_customer;
 mod disputes;

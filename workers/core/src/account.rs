@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use tollgate_events::{AccountId, Envelope, SubscriptionId};
 
 pub use access::{
-    Access, Attributes, DisputeMark, Given, Grant, KeyRecord, MintIntent, Reason, RetiringKey,
-    Slot, Status, SubscriptionSeen, User,
+    Access, Attributes, DisputeMark, Given, Grant, KeyRecord, ManagedBy, MintIntent, NextOffer,
+    Reason, RetiringKey, Slot, Status, SubscriptionSeen, User,
 };
 pub use ids::{KeyId, OfferId, PlanId, UsagePlanId};
 

@@ -4,12 +4,17 @@
 //! paying changes nothing, so nobody is provisioned, or missed, by it. What it does write are
 //! rows of its own: what is being bought, what was asked for, and how much of a quota was used.
 
+mod change;
 mod checkout;
 mod limits;
 mod offer;
 mod plans;
+mod portal;
 mod purchase;
+mod refresh;
 mod refusal;
+mod returning;
+mod standing;
 mod usage;
 mod views;
 
@@ -23,7 +28,9 @@ pub use self::offer::Wanted;
 pub use self::plans::{
     OfferView, PlanView, PlansView, PriceView, QuotaView, SellerView, ThrottleView,
 };
+pub use self::portal::Flow;
 pub use self::refusal::{ProblemCode, Refusal};
+pub use self::returning::Returning;
 pub use self::usage::UsageView;
 use self::views::DEFAULT_SLOT;
 pub use self::views::{
@@ -33,7 +40,7 @@ pub use self::views::{
 use crate::account::{Account, OfferId, Status};
 use crate::converge::Worker;
 use crate::mismatch::Mismatch;
-use crate::ports::{ApiGateway, Class, CustomerSeen, Ledger, PortError, Ports, Request, Stripe};
+use crate::ports::{ApiGateway, Ledger, PortError, Ports, Request};
 use crate::stripe::{Subscription, SubscriptionStatus};
 use crate::words::for_owner;
 
@@ -43,15 +50,15 @@ pub struct AccountApi<P> {
     /// Ports, catalog and proofs; its binding only compares.
     pub worker: Worker<P>,
     /// Where Stripe's pages send the browser back to.
-    return_url: String,
+    returning: Returning,
     /// What each offer was last sold at.
     sales: Mutex<BTreeMap<OfferId, Sale>>,
 }
 
 impl<P> AccountApi<P> {
     /// The account API on a worker, whose binding only compares.
-    pub fn new(worker: Worker<P>, return_url: impl Into<String>) -> Self {
-        Self { worker, return_url: return_url.into(), sales: Mutex::default() }
+    pub fn new(worker: Worker<P>, returning: impl Into<Returning>) -> Self {
+        Self { worker, returning: returning.into(), sales: Mutex::default() }
     }
 
     fn sales(&self) -> MutexGuard<'_, BTreeMap<OfferId, Sale>> {
@@ -134,58 +141,6 @@ impl<P: Ports> AccountApi<P> {
         let value = self.worker.ports.api_gateway().key_value(&key.id).await?;
         let value = value.ok_or(Refusal::NotReady)?;
         Ok(KeyShown { value, generation: key.generation })
-    }
-
-    /// `POST /account/portal`: the URL of a Stripe billing portal session.
-    ///
-    /// # Errors
-    /// [`Refusal`].
-    pub async fn portal(&self, id: &AccountId) -> Result<String, Refusal> {
-        self.admit(id, Request::Portal).await?;
-        let account = self.account_or_new(id).await?;
-        if account.access.customers.is_empty() {
-            return Err(Refusal::NothingBought);
-        }
-        self.must_belong().await?;
-        for customer in self.payers_first(&account).await? {
-            match self.worker.ports.stripe().create_portal(customer, &self.return_url).await {
-                // Refused as unknown: one whom the seller has deleted, and so the next.
-                Err(error) if error.class == Class::NotFound => {
-                    self.must_be_deleted(customer, error).await?;
-                }
-                url => return url.map_err(Refusal::of_page),
-            }
-        }
-        Err(Refusal::NothingBought)
-    }
-
-    /// The account's customers: of several, the one who pays is the one to show.
-    async fn payers_first<'a>(&self, account: &'a Account) -> Result<Vec<&'a CustomerId>, Refusal> {
-        let own = account.access.own_customers();
-        let customers = account.access.customers.iter();
-        let mut customers: Vec<_> = customers.filter(|it| own.contains(*it)).collect();
-        if customers.len() > 1 {
-            for place in 0..customers.len() {
-                if self.is_subscribed(account, customers[place]).await? {
-                    customers.swap(0, place);
-                    break;
-                }
-            }
-        }
-        Ok(customers)
-    }
-
-    /// Why Stripe would not have a customer, unless it is that they were deleted.
-    async fn must_be_deleted(
-        &self,
-        customer: &CustomerId,
-        refused: PortError,
-    ) -> Result<(), PortError> {
-        match self.worker.ports.stripe().customer(customer).await? {
-            CustomerSeen::Deleted => Ok(()),
-            CustomerSeen::Missing => Err(missing(customer)),
-            CustomerSeen::There(_) => Err(refused),
-        }
     }
 
     /// Nothing is sold or shown by another Stripe account than the stack's.

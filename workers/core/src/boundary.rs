@@ -272,19 +272,11 @@ products = ["prod_pro"]
     }
 
     fn sold(id: &str, price: &str, named: Option<NamedAccount>) -> Subscription {
+        let (id, customer) = (SubscriptionId::parse(id), CustomerId::parse("cus_1"));
         Subscription {
-            id: SubscriptionId::parse(id).unwrap(),
-            customer: CustomerId::parse("cus_1").unwrap(),
-            status: "active".into(),
             prices: vec![Price { id: PriceId::parse(price).ok(), ..Price::default() }],
-            cancel_at: None,
-            cancel_at_period_end: false,
-            current_period_end: None,
-            latest_invoice: None,
-            had_trial: false,
-            latest_invoice_url: None,
-            voids_invoices: false,
             named,
+            ..Subscription::new(id.unwrap(), customer.unwrap(), "active".into())
         }
     }
 

@@ -128,7 +128,7 @@ pub struct Plan<U = UsagePlanId> {
     pub offers: Vec<Offer>,
 }
 
-impl Plan {
+impl<U> Plan<U> {
     /// What Checkout sells it as: its offers, by their lookup keys. Without any, its first lookup key,
     /// or its first price.
     pub fn sold_as(&self) -> impl Iterator<Item = OfferId> {
@@ -149,6 +149,8 @@ pub struct Catalog {
     /// for all: a key can be on one plan per stage, so plans that cover different
     /// stages could not replace each other.
     pub stages: Vec<String>,
+    /// What the billing portal offers: `[portal]`'s `configuration`, which `tollgate plans apply` makes.
+    pub portal: Option<String>,
     default_plan: Option<PlanId>,
     plans: Vec<Plan>,
 }
@@ -175,6 +177,8 @@ pub struct CatalogDraft {
     pub default_plan: Option<PlanId>,
     /// The plans, in the file's order.
     pub plans: Vec<Plan<Option<UsagePlanId>>>,
+    /// The portal's configuration, `bpc_…`, once it is made.
+    pub portal: Option<String>,
     /// The `[policy]` table.
     pub policy: Policy,
     /// The `[brand]` table.

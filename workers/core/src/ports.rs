@@ -26,8 +26,8 @@ pub use ledger::{Counter, Ledger, Request, UsageSeen};
 pub use page::{LeftOut, Page, Unreadable};
 pub use queue::{Queue, QueueName};
 pub use stripe::{
-    Bought, ChargeSeen, CheckoutRecord, CustomerRecord, CustomerSeen, NewCheckout, RecentCheckout,
-    Stripe,
+    Bought, ChargeSeen, CheckoutRecord, CustomerRecord, CustomerSeen, NewCheckout, NewPortal,
+    PortalFlow, RecentCheckout, Stripe,
 };
 pub use users::{NameHolder, UserRecord, Users};
 

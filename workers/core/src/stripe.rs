@@ -139,6 +139,13 @@ pub struct Subscription {
     pub status: SubscriptionStatus,
     /// The price of each item.
     pub prices: Vec<Price>,
+    /// The id of its only item, `si_…`, where it has only one.
+    pub only_item: Option<String>,
+    /// Whether its invoices are sent and not charged: `collection_method`.
+    /// <https://docs.stripe.com/billing/collection-method>
+    pub sends_invoices: bool,
+    /// What its schedule changes next.
+    pub next: Option<Scheduled>,
     /// When it will be cancelled, if that is set.
     pub cancel_at: Option<Timestamp>,
     /// Whether it ends with its period.
@@ -158,6 +165,16 @@ pub struct Subscription {
     pub voids_invoices: bool,
     /// The account in its metadata, with our HMAC, where our Checkout made it.
     pub named: Option<NamedAccount>,
+}
+
+/// What comes of a subscription by its schedule: the phase after this one.
+/// <https://docs.stripe.com/api/subscription_schedules/object>
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Scheduled {
+    /// What it sells then, where that is one price and was read.
+    pub price: Option<Price>,
+    /// When, where that was read.
+    pub at: Option<Timestamp>,
 }
 
 /// A subscription's newest invoice.
@@ -198,6 +215,27 @@ pub struct PaidInvoice {
 }
 
 impl Subscription {
+    /// One of which no more is known.
+    pub fn new(id: SubscriptionId, customer: CustomerId, status: SubscriptionStatus) -> Self {
+        Self {
+            id,
+            customer,
+            status,
+            prices: Vec::new(),
+            only_item: None,
+            sends_invoices: false,
+            next: None,
+            cancel_at: None,
+            cancel_at_period_end: false,
+            current_period_end: None,
+            latest_invoice: None,
+            had_trial: false,
+            latest_invoice_url: None,
+            voids_invoices: false,
+            named: None,
+        }
+    }
+
     /// What it sells: an item of a quantity of 0 is there, and sells nothing.
     pub fn sold(&self) -> impl Iterator<Item = &Price> {
         self.prices.iter().filter(|price| price.quantity != Some(0))
@@ -224,6 +262,15 @@ impl Subscription {
             self.status,
             SubscriptionStatus::Trialing | SubscriptionStatus::Active | SubscriptionStatus::PastDue
         )
+    }
+
+    /// The item whose price can be changed in the portal. Of several products, of more or less than
+    /// one of a product, and where invoices are sent, it offers the end alone.
+    /// <https://docs.stripe.com/customer-management#customer-portal-limitations>
+    pub fn can_be_changed(&self) -> Option<(&str, &Price)> {
+        let [price] = self.prices.as_slice() else { return None };
+        let single = !self.sends_invoices && price.quantity.is_none_or(|it| it == 1);
+        self.only_item.as_deref().filter(|_| single).map(|item| (item, price))
     }
 
     /// When it ends, if that is known: `cancel_at`, or the period's end.

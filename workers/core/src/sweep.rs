@@ -211,7 +211,7 @@ pub fn wake(kind: &str, account: AccountId, run: Option<String>, now: Timestamp)
 }
 
 /// A wake about a customer who is linked to nobody: the worker asks Stripe whose it is.
-fn wake_customer(kind: &str, customer: CustomerId, run: String, now: Timestamp) -> Envelope {
+pub fn wake_customer(kind: &str, customer: CustomerId, run: String, now: Timestamp) -> Envelope {
     let name = customer.to_string();
     envelope(kind, &name, Subject::customer(customer), Some(run), now)
 }

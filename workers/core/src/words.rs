@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::account::{Access, PlanId, Reason, SubscriptionSeen};
+use crate::account::{Access, NextOffer, PlanId, Reason, SubscriptionSeen};
 use crate::text::one_line;
 
 /// Why the account has what it has, for its owner.
@@ -37,6 +37,8 @@ pub enum ReasonCode {
     NoPlan,
     /// A subscription.
     Subscription,
+    /// A subscription that changes to another offer at a known time.
+    Changing,
     /// A subscription that ends at a known time.
     Ending,
     /// A payment failed, and the plan stays for some days.
@@ -80,7 +82,10 @@ pub fn for_owner(access: &Access, subscription: Option<&SubscriptionSeen>) -> Ow
         Reason::New => (ReasonCode::New, None, None),
         Reason::DefaultPlan => (ReasonCode::DefaultPlan, None, None),
         Reason::NoPlan => (ReasonCode::NoPlan, None, Some(ChoosePlan)),
-        Reason::Subscription { .. } => (ReasonCode::Subscription, None, None),
+        Reason::Subscription { .. } => match subscription.and_then(|it| it.next.as_ref()) {
+            Some(next) => (ReasonCode::Changing, next.at, None),
+            None => (ReasonCode::Subscription, None, None),
+        },
         Reason::Ending { at, .. } => (ReasonCode::Ending, Some(*at), None),
         Reason::Grace { until, .. } => (ReasonCode::Grace, Some(*until), Some(UpdatePayment)),
         Reason::UnknownPrice { until, .. } => (ReasonCode::UnknownPrice, *until, None),
@@ -110,6 +115,7 @@ fn sentence(
         Reason::DefaultPlan => format!("You have {plan}, which costs nothing."),
         Reason::NoPlan => "You have no plan. Choose one to get access.".to_owned(),
         Reason::Subscription { .. } => match subscription {
+            Some(SubscriptionSeen { next: Some(next), .. }) => changing(&plan, next),
             Some(SubscriptionSeen { trial_ends_at: Some(at), .. }) => {
                 format!("You try {plan} until {}; then you pay for it.", day(*at))
             }
@@ -142,6 +148,18 @@ fn sentence(
     }
 }
 
+/// What a subscription changes to: another plan, or another offer of the same.
+fn changing(plan: &str, next: &NextOffer) -> String {
+    let on = next.at.map_or("when the period ends".to_owned(), |at| format!("on {}", day(at)));
+    match next.plan.as_ref().map(name) {
+        Some(next) if next != plan => match on.strip_prefix("on ") {
+            Some(day) => format!("You have {plan} until {day}, then {next}."),
+            None => format!("You have {plan}; {on}, it changes to {next}."),
+        },
+        _ => format!("You have {plan}; {on}, what you pay for changes."),
+    }
+}
+
 /// A plan by its id, as a name: `pro` is Pro.
 pub(crate) fn name(plan: &PlanId) -> String {
     capital(plan.as_str())
@@ -153,7 +171,7 @@ fn capital(text: &str) -> String {
 }
 
 /// `28 December 2026`, in UTC.
-fn day(at: Timestamp) -> String {
+pub(crate) fn day(at: Timestamp) -> String {
     at.to_zoned(TimeZone::UTC).strftime("%-d %B %Y").to_string()
 }
 
@@ -166,6 +184,7 @@ mod tests {
     use tollgate_events::{DisputeId, PriceId, SubscriptionId};
 
     use super::*;
+    use crate::account::ManagedBy;
 
     #[test]
     fn an_owner_reads_one_line_whatever_was_written() {
@@ -232,11 +251,22 @@ mod tests {
             renews_at,
             ends_at: None,
             trial_ends_at,
+            next: None,
+            managed_by: ManagedBy::Customer,
+        };
+        let next = |plan: &str, at| {
+            let plan = PlanId::parse(plan).ok();
+            let next = Some(NextOffer { offer: None, plan, at });
+            SubscriptionSeen { next, ..seen(until, None) }
         };
         for (seen, told) in [
             (seen(until, None), "You pay for Pro; it renews on 28 December 2026."),
             (seen(until, until), "You try Pro until 28 December 2026; then you pay for it."),
             (seen(None, None), "You pay for Pro."),
+            (next("basic", until), "You have Pro until 28 December 2026, then Basic."),
+            (next("basic", None), "You have Pro; when the period ends, it changes to Basic."),
+            (next("pro", until), "You have Pro; on 28 December 2026, what you pay for changes."),
+            (next("", until), "You have Pro; on 28 December 2026, what you pay for changes."),
         ] {
             assert_eq!(sentence(&pays, Some(&pro), Some(&seen)), told);
         }

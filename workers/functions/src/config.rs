@@ -162,8 +162,12 @@ pub struct WorkerFunctionConfig {
 pub struct AccountConfig {
     /// What it shares with the worker.
     pub worker: WorkerConfig,
+    /// Where an owner's account is woken: the events queue.
+    pub queues: QueueConfig,
     /// `TOLLGATE_RETURN_URL`: where Stripe's pages send the browser back to.
     pub return_url: String,
+    /// `TOLLGATE_ALLOWED_ORIGINS`: other origins that a page may ask to be sent back to.
+    pub allowed_origins: Vec<String>,
 }
 
 impl StripeConfig {
@@ -334,11 +338,13 @@ impl AccountConfig {
     /// [`ConfigError`], which lists everything that is missing or wrong.
     pub fn read(get: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         let mut reader = Reader::new(&get);
+        let queues = reader.queues();
         let return_url = reader.return_url();
+        let allowed_origins = reader.allowed_origins();
         let Some(worker) = WorkerConfig::read_with(&mut reader) else {
             return Err(reader.into_error());
         };
-        reader.finish(Self { worker, return_url })
+        reader.finish(Self { worker, queues, return_url, allowed_origins })
     }
 }
 

@@ -4,7 +4,7 @@
 //! be moved.
 
 use aws_config::SdkConfig;
-use tollgate_core::account_api::AccountApi;
+use tollgate_core::account_api::{AccountApi, Returning};
 use tollgate_core::binding::Binding;
 use tollgate_core::converge::Worker;
 use tollgate_core::ingress::{DEFAULT_TOLERANCE, PoolIngress, Webhook};
@@ -91,9 +91,9 @@ pub fn account_api<C: Clock>(
     sdk: &SdkConfig,
     clock: C,
 ) -> Result<AccountApi<AwsPorts<C>>, StripeApiError> {
-    let return_url = config.return_url;
+    let returning = Returning::new(config.return_url, config.allowed_origins);
     let worker = worker(config.worker, sdk, clock)?;
     // It never writes what the stack belongs to.
     let worker = Worker { binding: Binding::that_compares(), ..worker };
-    Ok(AccountApi::new(worker, return_url))
+    Ok(AccountApi::new(worker, returning))
 }

@@ -15,6 +15,7 @@ mod cognito;
 mod expected;
 mod finding;
 mod observed;
+mod portal;
 mod queues;
 mod secrets;
 mod stripe;
@@ -43,6 +44,7 @@ pub fn examine(observed: &ObservedStack, expected: &Expected) -> Findings {
     findings.extend(cognito::examine(observed, expected));
     findings.extend(api_gateway::examine(observed, expected));
     findings.extend(stripe::examine(observed, expected));
+    findings.extend(portal::examine(observed, expected));
     findings.extend(webhook::examine(observed, expected));
     findings.extend(secrets::examine(observed, expected));
     findings.extend(queues::examine(observed, expected));

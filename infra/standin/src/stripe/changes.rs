@@ -7,7 +7,9 @@ use serde_json::json;
 
 use super::customers::merge;
 use super::error::{StripeError, StripeResult};
-use super::model::{BillingReason, Due, Item, Line, Metadata, PauseBehavior, Period, Subscription};
+use super::model::{
+    BillingReason, Due, Item, Line, Metadata, PauseBehavior, Period, Proration, Subscription,
+};
 use super::state::{Stripe, whole_seconds};
 use super::subscriptions::period_after;
 use super::transitions::{Action, Cell, Status, cell};
@@ -37,14 +39,23 @@ impl Stripe {
     /// No such subscription, item or price; a final or incomplete subscription.
     pub fn change_price(&mut self, id: &str, price: &str) -> StripeResult<()> {
         let first = self.first_item(id)?;
-        self.change_item(id, &first, price)
+        self.change_item(id, &first, price, Proration::default())
     }
 
-    /// As [`change_price`](Self::change_price), for any of its items.
+    /// As [`change_price`](Self::change_price), for any of its items. With
+    /// [`AlwaysInvoice`](Proration::AlwaysInvoice) an invoice of the prorations, and of those that
+    /// wait, is drawn up and tried at once: where the card is refused, the change stands, and the
+    /// subscription is past due.
     ///
     /// # Errors
     /// As for `change_price`.
-    pub fn change_item(&mut self, id: &str, item: &str, price: &str) -> StripeResult<()> {
+    pub fn change_item(
+        &mut self,
+        id: &str,
+        item: &str,
+        price: &str,
+        proration: Proration,
+    ) -> StripeResult<()> {
         let (status, period, old) = self.item_to_change(id, item)?;
         let new = self.prices.get(price);
         let new =
@@ -63,12 +74,21 @@ impl Stripe {
         if status == Status::Trialing || status == Status::Paused {
             return self.act_with(id, Action::UpdatePrice, swap).map(drop);
         }
-        if same {
+        if !same {
+            let credit = (proration != Proration::None).then_some(credit);
+            return self.begin_new_cycle(id, price, credit, swap);
+        }
+        if proration != Proration::None {
             let debit = self.proration(of_it, price, period, 1);
             self.prorate(id, vec![credit, debit]);
-            return self.act_with(id, Action::UpdatePrice, swap).map(drop);
         }
-        self.begin_new_cycle(id, price, credit, swap)
+        self.act_with(id, Action::UpdatePrice, swap)?;
+        if proration == Proration::AlwaysInvoice {
+            let pending =
+                self.subscriptions.get_mut(id).map(|row| std::mem::take(&mut row.pending));
+            self.bill_now(id, period, pending.unwrap_or_default())?;
+        }
+        Ok(())
     }
 
     /// `POST /v1/subscriptions/{id}` with another quantity of its first item; of none it sells
@@ -160,7 +180,7 @@ impl Stripe {
         &mut self,
         id: &str,
         price: &str,
-        credit: Line,
+        credit: Option<Line>,
         swap: impl FnOnce(&mut Subscription),
     ) -> StripeResult<()> {
         let (now, price) = (self.now, self.price(price)?.clone());
@@ -175,12 +195,16 @@ impl Stripe {
         })?;
         self.await_period_end(id);
         self.agenda.insert((end, Due::CancelAt(id.to_owned())));
+        let lines = credit.into_iter().chain(self.lines_of(id, false)).collect();
+        self.bill_now(id, Period { start: now, end }, lines)
+    }
+
+    /// What is due now is paid for now.
+    fn bill_now(&mut self, id: &str, period: Period, lines: Vec<Line>) -> StripeResult<()> {
         if self.subscription(id)?.status == Status::Unpaid {
             return Ok(());
         }
-        let lines = [vec![credit], self.lines_of(id, false)].concat();
         let pause = self.subscription(id)?.pause_collection;
-        let period = Period { start: now, end };
         let invoice = self.draw_up(id, BillingReason::Update, period, lines, pause.is_none());
         self.act_with(id, Action::UpdatePrice, |row| row.latest_invoice = Some(invoice.clone()))?;
         if let Some((behavior, _)) = pause {

@@ -1,4 +1,4 @@
-//! Checkout sessions in subscription mode, and billing portal sessions.
+//! Checkout sessions in subscription mode.
 //! <https://docs.stripe.com/api/checkout/sessions>,
 //! <https://docs.stripe.com/payments/checkout/fulfill-orders>,
 //! <https://docs.stripe.com/payment-links/url-parameters>
@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::customers::NewCustomer;
 use super::error::{StripeError, StripeResult};
-use super::model::{Card, Due, Metadata, Portal, Session, SessionStatus, SubscriptionData};
+use super::model::{Card, Due, Metadata, Session, SessionStatus, SubscriptionData};
 use super::state::Stripe;
 use super::subscriptions::FirstPayment;
 
@@ -109,6 +109,11 @@ impl Stripe {
     }
 
     fn check_session(&self, new: &NewSession) -> StripeResult<()> {
+        if self.settings.business_name.is_none() {
+            let message = "In order to use Checkout, you must set an account or business name at \
+                           https://dashboard.stripe.com/account.";
+            return Err(StripeError::invalid(message));
+        }
         if let Some(customer) = &new.customer {
             self.live_customer(customer)?;
         }
@@ -280,35 +285,6 @@ impl Stripe {
         }
         self.tell("checkout.session.expired", session);
         Ok(())
-    }
-
-    /// `POST /v1/billing_portal/sessions`. Events: `billing_portal.session.created`.
-    ///
-    /// # Errors
-    /// No such customer; settings that nobody has saved.
-    pub fn open_portal(
-        &mut self,
-        customer: &str,
-        return_url: Option<&str>,
-    ) -> StripeResult<String> {
-        self.live_customer(customer)?;
-        if !self.settings.portal_is_saved {
-            let message = "No configuration provided and your default configuration has not been \
-                           created. Provide a configuration or create your default by saving your \
-                           customer portal settings.";
-            return Err(StripeError::invalid(message));
-        }
-        let id = self.mint("bps_1");
-        let portal = Portal {
-            id: id.clone(),
-            created: self.now,
-            customer: customer.to_owned(),
-            return_url: return_url.map(str::to_owned),
-        };
-        let shown = self.show_portal(&portal);
-        self.portals.insert(&id, portal);
-        self.emit("billing_portal.session.created", shown);
-        Ok(id)
     }
 
     fn open_session_only(&self, session: &str) -> StripeResult<()> {

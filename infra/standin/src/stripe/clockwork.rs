@@ -67,6 +67,7 @@ impl Stripe {
             }
             Due::TrialEnd(id) => self.end_trial(&id, time),
             Due::Upcoming(id) => self.announce(&id, time),
+            Due::PhaseBegins(id) => self.begin_phase(&id, time),
             Due::PeriodEnd(id) => self.renew(&id, time),
             Due::Finalize(id) => self.finalize_and_collect(&id),
             Due::Overdue(id) => self.is_due(&id),

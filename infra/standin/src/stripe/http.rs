@@ -8,6 +8,7 @@ mod form;
 pub(super) mod page;
 mod parameters;
 mod payments;
+mod portal;
 mod routes;
 mod shown;
 mod test_clocks;

@@ -8,6 +8,7 @@ mod checkout;
 mod customers;
 mod disputes;
 mod lines;
+mod portal;
 mod scene;
 mod settings;
 mod subscriptions;
@@ -19,13 +20,18 @@ use std::collections::BTreeMap;
 pub(super) use agenda::{Due, TestClock};
 pub use billing::{BillingReason, Charge, Invoice, InvoiceStatus, Refund};
 pub use catalog::{Interval, Price, Product};
-pub use checkout::{Portal, Session, SessionStatus, SubscriptionData};
+pub use checkout::{Session, SessionStatus, SubscriptionData};
 pub use customers::{Card, Customer};
 pub use disputes::{Dispute, Warning};
 pub use lines::{Line, Period};
+pub use portal::{
+    CancelMode, FlowKind, Portal, PortalConfiguration, PortalFeatures, PortalFlow, PortalUpdate,
+};
 pub(super) use scene::{Oddities, Past};
 pub use settings::{Settings, WhenExhausted};
-pub use subscriptions::{Item, MissingPaymentMethod, PauseBehavior, Subscription};
+pub use subscriptions::{
+    Item, MissingPaymentMethod, PauseBehavior, Proration, Schedule, Subscription,
+};
 pub(super) use table::Table;
 pub(super) use webhooks::{Attempts, RequestInfo};
 pub use webhooks::{Endpoint, Event};

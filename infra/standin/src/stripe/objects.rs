@@ -5,6 +5,7 @@
 mod billing;
 mod checkout;
 mod payments;
+mod portal;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -56,7 +57,9 @@ impl Stripe {
             "cus" => self.customers.get(id).map(|c| self.show_customer(c)),
             "prod" => self.products.get(id).map(|p| self.show_product(p)),
             "price" => self.prices.get(id).map(|p| self.show_price(p)),
+            "bpc" => self.configurations.get(id).map(|c| self.show_configuration(c)),
             "cs" => self.sessions.get(id).map(|s| self.show_session(s)),
+            "sub" if id.starts_with("sub_sched_") => self.show_schedule(id),
             "sub" => self.subscriptions.get(id).map(|s| self.show_subscription(s)),
             "in" => self.invoices.get(id).map(|i| self.show_invoice(i)),
             "ch" => self.charges.get(id).map(|c| self.show_charge(c)),
@@ -83,7 +86,7 @@ impl Stripe {
         json!({
             "id": self.settings.account_id,
             "object": "account",
-            "business_profile": null,
+            "business_profile": { "name": self.settings.business_name, "url": null },
             "business_type": null,
             "capabilities": { "card_payments": "active", "transfers": "active" },
             "charges_enabled": true,

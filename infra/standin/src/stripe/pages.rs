@@ -14,7 +14,7 @@ use serde::Deserialize;
 use super::StripeStandin;
 use super::changes::When;
 use super::error::{StripeError, StripeResult};
-use super::model::{Card, SessionStatus, Subscription};
+use super::model::{Card, FlowKind, PortalFeatures, SessionStatus, Subscription};
 use super::state::Stripe;
 
 pub(super) fn router() -> Router<StripeStandin> {
@@ -57,11 +57,15 @@ async fn use_checkout(
 
 #[derive(Deserialize)]
 struct PortalForm {
-    /// `switch`, `cancel_later`, `cancel_now` or `keep`.
+    /// `switch`, `cancel_later`, `cancel_now`, `keep`, or `card`.
     action: String,
+    #[serde(default)]
     subscription: String,
     #[serde(default)]
     price: String,
+    /// `pays` or `declines`.
+    #[serde(default)]
+    card: String,
 }
 
 async fn show_portal(State(standin): State<StripeStandin>, Path(id): Path<String>) -> Response {
@@ -77,23 +81,39 @@ async fn use_portal(
     standin.calls.log(Service::Stripe, "POST /portal/{session}", id.as_str());
     let mut stripe = standin.account();
     match portal_act(&mut stripe, &id, &form) {
-        Ok(()) => Redirect::to(&format!("/portal/{id}")).into_response(),
+        Ok(()) => {
+            let flow = stripe.portal(&id).ok().and_then(|row| row.flow.as_ref());
+            let then = flow.and_then(|flow| flow.then.clone());
+            Redirect::to(&then.unwrap_or_else(|| format!("/portal/{id}"))).into_response()
+        }
         Err(error) => page(portal_page(&stripe, &id, Some(&error.message))),
     }
 }
 
 /// A portal shows, and changes, its own customer's subscriptions only.
 fn portal_act(stripe: &mut Stripe, portal: &str, form: &PortalForm) -> StripeResult<()> {
-    let customer = stripe.portal(portal)?.customer.clone();
+    let (customer, features) = stripe.offered_by(portal)?;
     let id = form.subscription.as_str();
+    if form.action == "card" {
+        let card = if form.card == "declines" { Card::Declines } else { Card::Pays };
+        return stripe.set_card_in_portal(portal, card);
+    }
     if stripe.subscription(id)?.customer != customer {
         return Err(StripeError::missing("subscription", id));
     }
     match form.action.as_str() {
-        "switch" => stripe.change_price(id, &form.price),
-        "cancel_later" => stripe.cancel(id, When::PeriodEndInPortal),
-        "cancel_now" => stripe.cancel(id, When::Now),
-        "keep" => stripe.keep(id),
+        "switch" => {
+            let flow = stripe.portal(portal)?.flow.as_ref().map(|flow| flow.kind.clone());
+            match flow {
+                Some(FlowKind::Confirm { price, .. }) => {
+                    stripe.change_in_portal(portal, id, &price)
+                }
+                _ => stripe.change_in_portal(portal, id, &form.price),
+            }
+        }
+        "cancel_later" => stripe.cancel_in_portal(portal, id),
+        "cancel_now" if features.is_none() => stripe.cancel(id, When::Now),
+        "keep" => stripe.keep_in_portal(portal, id),
         _ => Err(StripeError::not_implemented("this action of the portal")),
     }
 }
@@ -130,44 +150,119 @@ fn checkout_page(stripe: &Stripe, id: &str, refusal: Option<&str>) -> StripeResu
 
 fn portal_page(stripe: &Stripe, id: &str, refusal: Option<&str>) -> StripeResult<String> {
     let portal = stripe.portal(id)?;
-    let live = stripe.subscriptions_of(&portal.customer).into_iter();
-    let live: String =
-        live.filter(|row| !row.status.is_final()).map(|row| manage(stripe, row)).collect();
-    let live = if live.is_empty() { "<p>No subscription.</p>".to_owned() } else { live };
+    let (_, features) = stripe.offered_by(id)?;
+    let body = match &portal.flow {
+        Some(flow) => in_flow(stripe, &flow.kind),
+        None => {
+            let live = stripe.subscriptions_of(&portal.customer).into_iter();
+            let live = live.filter(|row| !row.status.is_final());
+            let live: String = live.map(|row| manage(stripe, row, features.as_ref())).collect();
+            let live = if live.is_empty() { "<p>No subscription.</p>".to_owned() } else { live };
+            let offers_card = features.as_ref().is_none_or(|it| it.payment_method_update);
+            live + if offers_card { GIVE_CARD } else { "" }
+        }
+    };
     let back = portal
         .return_url
         .as_ref()
         .map_or(String::new(), |url| format!("<p><a href=\"{}\">Back</a></p>", escape(url)));
-    Ok(document("Your subscriptions", &format!("{}{live}{back}", alert(refusal))))
+    Ok(document("Your subscriptions", &format!("{}{body}{back}", alert(refusal))))
 }
 
-fn manage(stripe: &Stripe, row: &Subscription) -> String {
+const GIVE_CARD: &str = "<section><h2>Payment method</h2><form method=post>\
+     <label>Card <select name=card>\
+     <option value=pays>4242 4242 4242 4242 (pays)</option>\
+     <option value=declines>4000 0000 0000 0341 (is declined later)</option>\
+     </select></label><button name=action value=card>Save</button></form></section>";
+
+/// The one thing that a flow is for.
+fn in_flow(stripe: &Stripe, flow: &FlowKind) -> String {
+    let form = |subscription: &str, price: &str, action: &str, label: &str| {
+        format!(
+            "<form method=post><input type=hidden name=subscription value=\"{}\">\
+             <input type=hidden name=price value=\"{}\">\
+             <button name=action value={action}>{label}</button></form>",
+            escape(subscription),
+            escape(price),
+        )
+    };
+    match flow {
+        FlowKind::PaymentMethod => GIVE_CARD.to_owned(),
+        FlowKind::Cancel { subscription } => {
+            let current = current(stripe, subscription);
+            let form = form(subscription, "", "cancel_later", "Cancel");
+            format!("<section><h2>Cancel {current}</h2>{form}</section>")
+        }
+        FlowKind::Confirm { subscription, price, .. } => {
+            let (from, to) = (current(stripe, subscription), offer(stripe, price));
+            let form = form(subscription, price, "switch", "Confirm");
+            format!("<section><h2>From {from} to {to}</h2>{form}</section>")
+        }
+    }
+}
+
+/// What a subscription sells.
+fn current(stripe: &Stripe, subscription: &str) -> String {
+    let row = stripe.subscription(subscription);
+    row.iter().flat_map(|row| &row.items).map(|item| offer(stripe, &item.price)).collect()
+}
+
+fn manage(stripe: &Stripe, row: &Subscription, features: Option<&PortalFeatures>) -> String {
     let id = escape(&row.id);
-    let current: String = row.items.iter().map(|item| offer(stripe, &item.price)).collect();
-    let others: String = stripe
-        .prices
-        .newest_first()
-        .filter(|price| price.active && row.items.iter().all(|item| item.price != price.id))
+    let button =
+        |action: &str, label: &str| format!("<button name=action value={action}>{label}</button>");
+    let mut does = Vec::new();
+    let (coming, keep) = match (&row.schedule, row.cancel_at) {
+        (Some(next), _) => {
+            (format!("Becomes {} at {}.", offer(stripe, &next.price), next.at), "Do not change it")
+        }
+        (None, Some(time)) => (format!("Ends at {time}."), "Keep it"),
+        (None, None) => (String::new(), ""),
+    };
+    if coming.is_empty() {
+        does.push(switch(stripe, row, features));
+        if features.is_none_or(|it| it.subscription_cancel.is_some()) {
+            does.push(button("cancel_later", "Cancel at the end of the period"));
+        }
+    } else {
+        does.push(button("keep", keep));
+    }
+    if features.is_none() {
+        does.push(button("cancel_now", "Cancel now"));
+    }
+    format!(
+        "<section><h2>{}</h2><p>{}</p><p>{coming}</p><form method=post>\
+         <input type=hidden name=subscription value=\"{id}\">{}</form></section>",
+        current(stripe, &row.id),
+        row.status.as_str(),
+        does.concat(),
+    )
+}
+
+/// The prices to which a portal lets a subscription be changed.
+fn switch(stripe: &Stripe, row: &Subscription, features: Option<&PortalFeatures>) -> String {
+    let update = features.map(|it| it.subscription_update.as_ref());
+    let listed = |price: &str| match update {
+        None => true,
+        Some(None) => false,
+        Some(Some(update)) => {
+            update.products.iter().any(|(_, all)| all.iter().any(|it| it == price))
+        }
+    };
+    let others = stripe.prices.newest_first().filter(|price| {
+        price.active && listed(&price.id) && row.items.iter().all(|item| item.price != price.id)
+    });
+    let others: String = others
         .map(|price| {
             let (id, offer) = (escape(&price.id), offer(stripe, &price.id));
             format!("<option value=\"{id}\">{offer}</option>")
         })
         .collect();
-    let ends = row.cancel_at.map_or(String::new(), |time| format!("<p>Ends at {time}.</p>"));
-    let button =
-        |action: &str, label: &str| format!("<button name=action value={action}>{label}</button>");
-    let cancel = if row.cancel_at.is_some() {
-        button("keep", "Keep it")
-    } else {
-        button("cancel_later", "Cancel at the end of the period")
-    };
+    if others.is_empty() {
+        return String::new();
+    }
     format!(
-        "<section><h2>{current}</h2><p>{}</p>{ends}<form method=post>\
-         <input type=hidden name=subscription value=\"{id}\">\
-         <select name=price>{others}</select>{}{cancel}{}</form></section>",
-        row.status.as_str(),
-        button("switch", "Switch plan"),
-        button("cancel_now", "Cancel now"),
+        "<select name=price>{others}</select><button name=action value=switch>Switch plan</button>"
     )
 }
 

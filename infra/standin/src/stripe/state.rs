@@ -7,8 +7,9 @@ use serde_json::Value;
 
 use super::error::{StripeError, StripeResult};
 use super::model::{
-    Charge, Customer, Dispute, Due, Endpoint, Event, Invoice, Oddities, Past, Portal, Price,
-    Product, Refund, RequestInfo, Session, Settings, Subscription, Table, TestClock, Warning,
+    Charge, Customer, Dispute, Due, Endpoint, Event, Invoice, Oddities, Past, Portal,
+    PortalConfiguration, Price, Product, Refund, RequestInfo, Session, Settings, Subscription,
+    Table, TestClock, Warning,
 };
 
 /// One Stripe account, as pure synchronous state. Its methods are the scripting
@@ -33,6 +34,7 @@ pub struct Stripe {
     pub(super) disputes: Table<Dispute>,
     pub(super) warnings: Table<Warning>,
     pub(super) portals: Table<Portal>,
+    pub(super) configurations: Table<PortalConfiguration>,
     pub(super) endpoints: Table<Endpoint>,
     pub(super) events: Table<Event>,
     /// Which event has which number.
@@ -84,6 +86,7 @@ impl Stripe {
             disputes: Table::default(),
             warnings: Table::default(),
             portals: Table::default(),
+            configurations: Table::default(),
             endpoints: Table::default(),
             events: Table::default(),
             by_number: HashMap::new(),

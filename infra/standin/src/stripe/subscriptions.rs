@@ -114,6 +114,7 @@ impl Stripe {
             missing_payment_method: data.missing_payment_method,
             latest_invoice: None,
             invoices: Vec::new(),
+            schedule: None,
             pending: Vec::new(),
             days_until_due: data.days_until_due,
         };

@@ -3,6 +3,7 @@
 mod api;
 mod life;
 mod odd;
+mod portal;
 mod table;
 mod webhooks;
 

@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 use serde_json::json;
 use tollgate_core::ports::{
-    Bought, ChargeSeen, CheckoutRecord, Class, CustomerRecord, CustomerSeen, NewCheckout, Page,
-    PortError, PortResult, RecentCheckout, Service, Unreadable,
+    Bought, ChargeSeen, CheckoutRecord, Class, CustomerRecord, CustomerSeen, NewCheckout,
+    NewPortal, Page, PortError, PortResult, PortalFlow, RecentCheckout, Service, Unreadable,
 };
 use tollgate_core::stripe as seen;
 use tollgate_events::stripe::{ACTED_ON, METADATA_PRICE};
@@ -13,9 +13,9 @@ use tollgate_events::{
 };
 
 use tollgate_standin::stripe::{
-    Dispute, ErrorKind, Event, Invoice, InvoiceStatus, Item, Line, Metadata, NewCustomer,
-    NewSession, Paging, PauseBehavior, Session, SessionStatus, Status, Stripe, StripeError,
-    StripeResult, StripeStandin, Subscription, SubscriptionData, When,
+    self as standin, Dispute, ErrorKind, Event, FlowKind, Invoice, InvoiceStatus, Item, Line,
+    Metadata, NewCustomer, NewSession, Paging, PauseBehavior, Session, SessionStatus, Status,
+    Stripe, StripeError, StripeResult, StripeStandin, Subscription, SubscriptionData, When,
 };
 
 use super::Gated;
@@ -101,11 +101,20 @@ fn see_paid_invoice(stripe: &Stripe, row: &Invoice) -> seen::PaidInvoice {
 
 fn see_subscription(stripe: &Stripe, row: &Subscription) -> seen::Subscription {
     let invoice = row.latest_invoice.as_ref().and_then(|id| stripe.invoice(id).ok());
+    let only = match row.items.as_slice() {
+        [only] => Some(only.id.clone()),
+        _ => None,
+    };
+    let next = row.schedule.as_ref().map(|schedule| seen::Scheduled {
+        price: Some(see_price(stripe, &schedule.price)),
+        at: Some(schedule.at),
+    });
+    let (id, customer) = (id!(SubscriptionId, row.id), id!(CustomerId, row.customer));
     seen::Subscription {
-        id: id!(SubscriptionId, row.id),
-        customer: id!(CustomerId, row.customer),
-        status: row.status.as_str().into(),
         prices: row.items.iter().map(|item| see_item(stripe, item)).collect(),
+        only_item: only,
+        sends_invoices: row.days_until_due.is_some(),
+        next,
         cancel_at: row.cancel_at,
         cancel_at_period_end: row.cancel_at_period_end,
         current_period_end: Some(row.period.end),
@@ -119,25 +128,14 @@ fn see_subscription(stripe: &Stripe, row: &Subscription) -> seen::Subscription {
         latest_invoice_url: invoice.and_then(|invoice| stripe.invoice_url(invoice)),
         voids_invoices: matches!(row.pause_collection, Some((PauseBehavior::Void, _))),
         named: named_in(&row.metadata),
+        ..seen::Subscription::new(id, customer, row.status.as_str().into())
     }
 }
 
 /// What is not there, as somebody would read it who takes that for an end.
 fn ended(id: &SubscriptionId) -> seen::Subscription {
-    seen::Subscription {
-        id: id.clone(),
-        customer: CustomerId::parse("cus_nobody").expect("it is an id"),
-        status: Status::Canceled.as_str().into(),
-        prices: Vec::new(),
-        cancel_at: None,
-        cancel_at_period_end: false,
-        current_period_end: None,
-        latest_invoice: None,
-        had_trial: false,
-        latest_invoice_url: None,
-        voids_invoices: false,
-        named: None,
-    }
+    let nobody = CustomerId::parse("cus_nobody").expect("it is an id");
+    seen::Subscription::new(id.clone(), nobody, Status::Canceled.as_str().into())
 }
 
 /// What a row of a list of everybody's subscriptions must say, one that was asked for by its id,
@@ -519,10 +517,27 @@ impl tollgate_core::ports::Stripe for Gated<StripeStandin> {
         found(expired).map(|expired| expired.unwrap_or(true))
     }
 
-    async fn create_portal(&self, customer: &CustomerId, return_url: &str) -> PortResult<String> {
-        self.call("POST /v1/billing_portal/sessions", customer.as_str(), |stripe| {
-            let id = stripe.open_portal(customer.as_str(), Some(return_url))?;
-            Ok(format!("{}/portal/{id}", stripe.settings_mut().base_url))
+    async fn create_portal(&self, portal: &NewPortal) -> PortResult<String> {
+        self.call("POST /v1/billing_portal/sessions", portal.customer.as_str(), |stripe| {
+            let flow = portal.flow.as_ref().map(|flow| standin::PortalFlow {
+                kind: match flow {
+                    PortalFlow::PaymentMethod => FlowKind::PaymentMethod,
+                    PortalFlow::Cancel(id) => FlowKind::Cancel { subscription: id.to_string() },
+                    PortalFlow::Confirm { subscription, item, price } => FlowKind::Confirm {
+                        subscription: subscription.to_string(),
+                        item: item.clone(),
+                        price: price.to_string(),
+                    },
+                },
+                then: Some(portal.return_url.clone()),
+            });
+            let id = stripe.open_portal(standin::NewPortal {
+                customer: portal.customer.to_string(),
+                configuration: portal.configuration.clone(),
+                flow,
+                return_url: Some(portal.return_url.clone()),
+            })?;
+            Ok(stripe.portal_url(&id))
         })
         .await
     }

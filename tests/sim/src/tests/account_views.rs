@@ -158,7 +158,7 @@ interval = "year"
         api.worker.catalog = CatalogFile::parse(&text).expect("it is one").catalog;
         api
     };
-    let choose = |wanted| block_on(api().choose(&ann, &wanted));
+    let choose = |wanted| block_on(api().choose(&ann, &wanted, None));
     let monthly = choose(Wanted::Offer("pro_monthly".into())).expect("it is sold");
     assert_eq!(monthly.via, Via::Checkout);
     assert_eq!(choose(Wanted::Plan("pro".into())).as_ref(), Ok(&monthly), "its first offer");
@@ -177,7 +177,7 @@ interval = "year"
         assert!(matches!(refused, Err(Refusal::UnknownOffer(_))), "{unknown}: {refused:?}");
     }
     let free = choose(Wanted::Plan("free".into()));
-    assert_eq!(free, Err(Refusal::NotForSale("free".into())));
+    assert_eq!(free, Err(Refusal::SameOffer));
 }
 
 /// A link by itself changes nothing that its owner can see.

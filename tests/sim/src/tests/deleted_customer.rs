@@ -49,7 +49,7 @@ fn deletes(scene: &Scene, customer: &CustomerId) {
 
 /// Whose portal the account is shown.
 fn portal(scene: &Scene, account: &AccountId) -> Result<CustomerId, Refusal> {
-    let url = block_on(api_on(&scene.world).portal(account))?;
+    let url = block_on(api_on(&scene.world).portal(account, None, None))?;
     let session = url.rsplit('/').next().expect("it names the session");
     let customer =
         scene.world.stripe.account().portal(session).expect("it is there").customer.clone();
@@ -161,7 +161,7 @@ fn a_wrong_key_sells_nothing() {
     buys(&scene, &ann, "pro");
     let settings = Settings { seed: 7, ..Settings::default() };
     let api = api_on(&scene.world.clone().with_stripe(settings));
-    for refused in [block_on(api.portal(&ann)), block_on(api.checkout(&ann, "basic"))] {
+    for refused in [block_on(api.portal(&ann, None, None)), block_on(api.checkout(&ann, "basic"))] {
         let Err(Refusal::Unavailable(error)) = refused else { panic!("{refused:?}") };
         assert_eq!(error.class, Class::Denied, "{error}");
     }

@@ -16,8 +16,9 @@ pub(super) const LIMIT: u64 = 200;
 /// seed that has come to tell of something else only makes the hunt longer.
 pub(super) fn start(bug: Bug) -> u64 {
     match bug {
-        Bug::BlastNotKept => 566,
-        Bug::BetweenNotWoken => 263,
+        Bug::BlastNotKept => 184,
+        Bug::BetweenNotWoken => 1268,
+        Bug::PersonForgotten => 322,
         Bug::OddRowStopsPage => 340,
         Bug::WordNotRead => 550,
         _ => 0,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::owner::Owner;
 use crate::world::World;
-use tollgate_core::account_api::{AccountApi, ProblemCode, Refusal};
+use tollgate_core::account_api::{AccountApi, ProblemCode, Refusal, Via, Wanted};
 use tollgate_core::catalog::CatalogFile;
 use tollgate_core::ports::Class;
 use tollgate_events::{AccountId, CustomerId};
@@ -53,7 +53,7 @@ fn subscribe(scene: &Scene, customer: &str, price: &str, metadata: Metadata) {
 
 /// Whose portal the account is shown.
 fn portal(scene: &Scene, id: &AccountId) -> String {
-    let url = block_on(api(scene).portal(id)).expect("they have bought something");
+    let url = block_on(api(scene).portal(id, None, None)).expect("they have bought something");
     let session = url.rsplit('/').next().expect("it names the session");
     scene.world.stripe.account().portal(session).expect("it is there").customer.clone()
 }
@@ -85,7 +85,7 @@ fn a_portal_that_nobody_has_configured_is_told_as_such() {
         let ann = scene.sign_up("ann");
         buys(&scene, &ann, "pro_monthly");
         faults.switch(true);
-        let refused = block_on(api(&scene).portal(&ann)).expect_err("it is refused");
+        let refused = block_on(api(&scene).portal(&ann, None, None)).expect_err("it is refused");
         assert_eq!(refused.code(), code);
     }
 }
@@ -117,11 +117,7 @@ fn whatever_tells_that_a_subscription_is_ours_keeps_a_second_from_being_sold() {
             let text = scene.world.plans_toml.replace("pro_monthly", "pro_someday");
             api.worker.catalog = CatalogFile::parse(&text).expect("it is one").catalog;
         }
-        assert_eq!(
-            block_on(api.checkout(&ann, "basic")),
-            Err(Refusal::AlreadySubscribed),
-            "{knows}"
-        );
+        assert_eq!(block_on(api.checkout(&ann, "basic")), Err(Refusal::ChangeBySeller), "{knows}");
     }
 }
 
@@ -156,7 +152,9 @@ fn every_customer_of_the_account_is_asked() {
     let ann = scene.sign_up("ann");
     block_on(api(&scene).checkout(&ann, "pro")).expect("it is for sale");
     buys(&scene, &ann, "basic_monthly");
-    assert_eq!(block_on(api(&scene).checkout(&ann, "pro")), Err(Refusal::AlreadySubscribed));
+    let pro = Wanted::Plan("pro".into());
+    let changed = block_on(api(&scene).choose(&ann, &pro, None)).expect("it is hers to change");
+    assert_eq!(changed.via, Via::Change);
 }
 
 /// In front of another Stripe account nothing is made, for those too of whom it knows nothing.

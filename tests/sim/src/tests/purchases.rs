@@ -13,7 +13,7 @@ use jiff::SignedDuration;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use secrecy::SecretString;
-use tollgate_core::account_api::{AccountApi, ProblemCode, Refusal};
+use tollgate_core::account_api::{AccountApi, ProblemCode, Refusal, Via, Wanted};
 use tollgate_core::converge::Worker;
 use tollgate_core::derive::Deriver;
 use tollgate_core::ports::{Class, Service, Stripe};
@@ -69,9 +69,10 @@ fn who_has_paid_and_is_not_known_yet_is_not_sold_another() {
     let api = api(&scene);
     pays(&scene, &session(block_on(api.checkout(&ann, "pro"))));
     assert_eq!(scene.account(&ann).access.customers.len(), 0, "no event has come yet");
-    for plan in ["pro", "basic"] {
-        assert_eq!(block_on(api.checkout(&ann, plan)), Err(Refusal::AlreadySubscribed));
-    }
+    assert_eq!(block_on(api.checkout(&ann, "pro")), Err(Refusal::SameOffer));
+    let basic = Wanted::Plan("basic".into());
+    let changed = block_on(api.choose(&ann, &basic, None)).expect("it is hers to change");
+    assert_eq!(changed.via, Via::Change);
     assert_eq!(live(&scene), 1);
 }
 
@@ -95,7 +96,7 @@ fn a_bank_debit_under_way_is_waited_for_and_can_be_paid_otherwise() {
         }
     }
     scene.world.stripe.account().settle_delayed_payment(&first, true).expect("it is awaited");
-    assert_eq!(block_on(api.checkout(&ann, "pro")), Err(Refusal::AlreadySubscribed));
+    assert_eq!(block_on(api.checkout(&ann, "pro")), Err(Refusal::SameOffer));
     assert_eq!(live(&scene), 1);
 }
 
@@ -215,7 +216,7 @@ fn what_is_paid_and_not_listed_yet_is_not_sold_again() {
     let ann = scene.sign_up("ann");
     let api = api(&scene);
     pays(&scene, &session(block_on(api.checkout(&ann, "pro"))));
-    assert_eq!(block_on(api.checkout(&ann, "pro")), Err(Refusal::AlreadySubscribed));
+    assert_eq!(block_on(api.checkout(&ann, "pro")), Err(Refusal::ChangeBySeller));
 }
 
 /// The row is written for the click, the customer and the session, and never in vain.
@@ -240,7 +241,7 @@ fn what_stripe_does_not_find_is_told_and_not_tried_for_ever() {
     let ann = scene.sign_up("ann");
     faults.switch(true);
     let refused = block_on(api(&scene).checkout(&ann, "pro"));
-    assert!(matches!(refused, Err(Refusal::Unavailable(_))), "{refused:?}");
+    assert!(matches!(refused, Err(Refusal::Rejected(_))), "{refused:?}");
     faults.switch(false);
     session(block_on(api(&scene).checkout(&ann, "pro")));
 }

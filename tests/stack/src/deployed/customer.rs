@@ -126,12 +126,13 @@ impl Customer {
         went_on(&self.browser.buy(plan).await?)
     }
 
-    /// Cancels a subscription at once, in Stripe's billing portal.
+    /// Asks for the free plan, and confirms on the portal's page that the subscription ends with its
+    /// period.
     ///
     /// # Errors
     /// A request is refused.
-    pub async fn cancel(&self, subscription: &str) -> anyhow::Result<()> {
-        went_on(&self.browser.portal("cancel_now", subscription, "").await?)
+    pub async fn ask_to_end(&self, subscription: &str) -> anyhow::Result<()> {
+        went_on(&self.browser.choose("free", "cancel_later", subscription).await?)
     }
 
     /// Calls the protected API; status and message.

@@ -9,6 +9,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tollgate_core::ports::Clock;
 use tollgate_functions::adapters::system::SystemClock;
+use tollgate_standin::stripe::When;
 
 use super::customer::{Customer, World, call_api};
 use super::shop::Shop;
@@ -57,8 +58,10 @@ pub async fn live(world: &World, shop: &Shop) -> anyhow::Result<Lived> {
     ensure!(shown(&ann, "pro").await? == key, "the key's value changed");
     told("the same event again, over HTTP and as SQS would after five minutes: nothing changes");
     again(world, shop, &ann, &paid).await?;
-    told("ann cancels in the billing portal: back on the free plan, with the same key");
-    ann.cancel(subscription_of(&paid)?).await?;
+    told("ann asks for the free plan: the portal's page for the end of her subscription");
+    ann.ask_to_end(subscription_of(&paid)?).await?;
+    told("the seller ends it at once: back on the free plan, with the same key");
+    shop.stripe.account().cancel(subscription_of(&paid)?, When::Now)?;
     let ended = world.site.settled(&ann.sub, FREE).await?;
     ensure!(key_of(&ended)? == key_of(&first)?, "the key was replaced");
     told("ben buys pro, and is deleted");

@@ -3,6 +3,7 @@
 //!
 //! The functions call none of these, and their key need not allow them.
 
+mod portal;
 mod seen;
 mod storefront;
 #[cfg(test)]

@@ -5,8 +5,10 @@ use std::collections::BTreeSet;
 use jiff::{SignedDuration, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
 use tollgate_core::catalog::Plan;
-use tollgate_core::ports::{Page, PortResult, Stripe as _, Unreadable};
+use tollgate_core::ports::{Page, PortResult, Unreadable};
 use tollgate_operator::doctor::{Expected, Look, Product, SeenPrice, Stripe, StripeKey, Unseen};
+
+use tollgate_operator::storefront::ObservedPortal;
 
 use super::Place;
 use super::unseen::port;
@@ -44,21 +46,15 @@ pub(super) async fn look(
             of_the_mode(key, expected, "the Stripe key", "mend `stripe-key-mode`, then look again")
         }),
     };
-    let (accepted, account) = match theirs.and_then(client) {
-        Ok(client) => {
-            let (accepted, account) = tokio::join!(client.accepts_key(), client.api.account_id());
-            let account = match accepted {
-                Ok(false) => Err(Unseen::Unknown {
-                    why: "Stripe refuses the key".into(),
-                    mend: "mend `stripe-key`, then look again".into(),
-                }),
-                _ => seen("Stripe: Accounts, read", account),
-            };
-            (seen("an answer", accepted), account)
-        }
-        Err(unseen) => (Err(unseen.clone()), Err(unseen)),
+    let theirs = match theirs.and_then(client) {
+        Ok(client) => Theirs::look(kind, &client).await,
+        Err(unseen) => Theirs {
+            key: kind,
+            accepted: Err(unseen.clone()),
+            account: Err(unseen.clone()),
+            business_name: Err(unseen),
+        },
     };
-    let theirs = Theirs { key: kind, accepted, account };
     match used.and_then(client) {
         Ok(client) => everything(&client, expected, theirs, now).await,
         Err(unseen) => Stripe {
@@ -67,6 +63,8 @@ pub(super) async fn look(
             account: theirs.account,
             prices: Err(unseen.clone()),
             products: Err(unseen.clone()),
+            portal: Err(unseen.clone()),
+            business_name: theirs.business_name,
             endpoints: Err(unseen.clone()),
             undelivered: Err(unseen.clone()),
             newest_checkout: Err(unseen.clone()),
@@ -80,6 +78,28 @@ struct Theirs {
     key: Look<StripeKey>,
     accepted: Look<bool>,
     account: Look<Option<String>>,
+    business_name: Look<Option<String>>,
+}
+
+impl Theirs {
+    async fn look(key: Look<StripeKey>, client: &OperatorStripe) -> Self {
+        let (accepted, about) = tokio::join!(client.accepts_key(), client.about_account());
+        let about = match accepted {
+            Ok(false) => Err(Unseen::Unknown {
+                why: "Stripe refuses the key".into(),
+                mend: "mend `stripe-key`, then look again".into(),
+            }),
+            _ => seen("Stripe: Accounts, read", about),
+        };
+        let (account, business_name) = match about {
+            Ok(about) => {
+                let (id, name) = about.map(|it| (it.id, it.business_name)).unzip();
+                (Ok(id), Ok(name))
+            }
+            Err(unseen) => (Err(unseen.clone()), Err(unseen)),
+        };
+        Self { key, accepted: seen("an answer", accepted), account, business_name }
+    }
 }
 
 /// A key for the other mode sees other prices, products and endpoints than the stack's.
@@ -104,14 +124,15 @@ async fn everything(
     now: Timestamp,
 ) -> Stripe {
     let plans = expected.catalog.as_ref().map_or(&[][..], |file| file.catalog.plans());
-    let (prices, products, endpoints, undelivered, checkout) = tokio::join!(
+    let (prices, products, portal, endpoints, undelivered, checkout) = tokio::join!(
         prices(client, plans),
         products(client, plans),
+        portal(client, expected),
         client.observed_endpoints(),
         client.undelivered(now - TRIES_FOR, now - ON_ITS_WAY),
         client.newest_checkout(),
     );
-    let Theirs { key, accepted, account } = theirs;
+    let Theirs { key, accepted, account, business_name } = theirs;
     let (prices, odd_prices) = rows(seen("Stripe: Prices, read", prices));
     let (endpoints, odd_endpoints) = rows(seen("Stripe: Webhook Endpoints, read", endpoints));
     let unreadable = odd_prices.and_then(|prices| Ok([prices, odd_endpoints?].concat()));
@@ -121,6 +142,8 @@ async fn everything(
         account,
         prices,
         products: seen("Stripe: Products, read", products),
+        portal: seen("Stripe: Customer portal, read", portal),
+        business_name,
         endpoints,
         undelivered: seen("Stripe: Events, read", undelivered),
         newest_checkout: seen("Stripe: Checkout Sessions, read", checkout),
@@ -150,6 +173,18 @@ async fn prices(client: &OperatorStripe, plans: &[Plan]) -> PortResult<Page<Seen
         }
     }
     Ok(prices)
+}
+
+/// The portal's configuration, where the catalog names one.
+async fn portal(
+    client: &OperatorStripe,
+    expected: &Expected,
+) -> PortResult<Option<ObservedPortal>> {
+    let named = expected.catalog.as_ref().ok().and_then(|file| file.catalog.portal.as_deref());
+    match named {
+        Some(id) => client.portal(id).await,
+        None => Ok(None),
+    }
 }
 
 async fn products(client: &OperatorStripe, plans: &[Plan]) -> PortResult<Vec<Product>> {

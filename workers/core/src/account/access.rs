@@ -367,6 +367,41 @@ pub struct SubscriptionSeen {
     #[serde(default)]
     #[schema(required)]
     pub trial_ends_at: Option<Timestamp>,
+    /// What it changes to, where a change is scheduled.
+    #[serde(default)]
+    #[schema(required)]
+    pub next: Option<NextOffer>,
+    /// Who changes it.
+    #[serde(default)]
+    pub managed_by: ManagedBy,
+}
+
+/// What a subscription changes to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct NextOffer {
+    /// The offer, where the catalog knows it.
+    #[serde(default)]
+    #[schema(required, value_type = Option<String>)]
+    pub offer: Option<OfferId>,
+    /// Its plan.
+    #[serde(default)]
+    #[schema(required, value_type = Option<String>)]
+    pub plan: Option<PlanId>,
+    /// When, where that is known.
+    #[serde(default)]
+    #[schema(required)]
+    pub at: Option<Timestamp>,
+}
+
+/// Who changes a subscription.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ManagedBy {
+    /// Its owner, in Stripe's portal.
+    #[default]
+    Customer,
+    /// The seller: the portal can only end it.
+    Seller,
 }
 
 /// The part of an account that history tells: each entry has it before and after.

@@ -2,7 +2,7 @@
 //!
 //! *Expected flow.* The click is written into the account's row ([`Purchase`]), which gives it a
 //! nonce. The customer who is going to pay is asked what they have, linked or not: a live
-//! subscription is to be changed in the portal, and a payment under way is to be waited for. An
+//! subscription is [changed](super::change), and a payment under way is to be waited for. An
 //! open session for the same offer is handed out again; every other of ours is expired. Else a
 //! session is opened under a key of the nonce, written into the row, and handed out.
 //!
@@ -19,17 +19,17 @@ use std::collections::BTreeSet;
 use tollgate_events::{AccountId, CustomerId, PriceId};
 
 use super::offer::{Sale, Wanted};
+use super::standing::{Standing, must_be_settled};
 use super::views::{Chosen, Via};
-use super::{AccountApi, Refusal, missing};
+use super::{AccountApi, Refusal};
 use crate::account::{Account, OfferId, Status};
 use crate::catalog::Plan;
 use crate::ledger::CustomerLink;
 use crate::ports::{
     CheckoutRecord, Class, Clock, CustomerSeen, Entropy, Ledger, NewCheckout, PortError,
-    PortResult, Ports, RecentCheckout, Stripe,
+    PortResult, Ports, RecentCheckout, Request, Stripe,
 };
 use crate::purchase::{Attempt, Purchase};
-use crate::stripe::{Subscription, SubscriptionStatus};
 
 /// How often a request begins again: it was overtaken by another window, or the customer turned
 /// out to be deleted.
@@ -40,6 +40,7 @@ struct Buying<'a> {
     account: &'a Account,
     offer: OfferId,
     plan: &'a Plan,
+    return_url: &'a str,
     row: Purchase,
     attempt: Attempt,
     /// Customers who turned out to be deleted, or somebody else's.
@@ -49,7 +50,7 @@ struct Buying<'a> {
 /// What a round came to.
 enum Round {
     /// The page to be handed out.
-    Page(String),
+    Page(Chosen),
     /// Something has changed: look again.
     Again,
     /// The customer is deleted: another has to pay.
@@ -66,13 +67,22 @@ enum Written {
 }
 
 impl<P: Ports> AccountApi<P> {
-    /// `POST /account/plan`: the page on which what is wanted can be bought. One open Checkout
-    /// session, and one live subscription, per account.
+    /// `POST /account/plan`: the page on which what is wanted can be had. One open Checkout
+    /// session, and one live subscription, per account: what is there is changed, or ended.
     ///
     /// # Errors
     /// [`Refusal`].
-    pub async fn choose(&self, id: &AccountId, wanted: &Wanted) -> Result<Chosen, Refusal> {
-        let (offer, plan) = self.wanted(wanted)?;
+    pub async fn choose(
+        &self,
+        id: &AccountId,
+        wanted: &Wanted,
+        return_url: Option<&str>,
+    ) -> Result<Chosen, Refusal> {
+        let return_url = self.returning.to(return_url)?;
+        let Some((offer, plan)) = self.wanted(wanted)? else {
+            self.admit(id, Request::Portal).await?;
+            return self.cancel(&self.account_or_new(id).await?, return_url).await;
+        };
         let account = self.account_or_new(id).await?;
         match account.access.status {
             Status::Closed => return Err(Refusal::Closed),
@@ -82,10 +92,10 @@ impl<P: Ports> AccountApi<P> {
         self.must_belong().await?;
         let (row, attempt) = self.click(id, &offer).await?;
         let gone = BTreeSet::new();
-        let mut buying = Buying { account: &account, offer, plan, row, attempt, gone };
+        let mut buying = Buying { account: &account, offer, plan, return_url, row, attempt, gone };
         for _ in 0..ROUNDS {
             match self.round(&mut buying).await? {
-                Round::Page(url) => return Ok(Chosen { via: Via::Checkout, url }),
+                Round::Page(chosen) => return Ok(chosen),
                 Round::Again => {}
                 Round::Gone(customer) => {
                     buying.gone.insert(customer);
@@ -98,8 +108,14 @@ impl<P: Ports> AccountApi<P> {
 
     async fn round(&self, buying: &mut Buying<'_>) -> Result<Round, Refusal> {
         let customer = self.payer(buying).await?;
-        if !self.has_nothing_live(buying.account, &customer).await? {
-            return Ok(Round::Gone(customer));
+        match self.standing(buying.account, &customer).await? {
+            Standing::Free => {}
+            Standing::Gone => return Ok(Round::Gone(customer)),
+            Standing::Has(live) => {
+                let sale = self.sale(&buying.offer, buying.plan).await?;
+                let changed = self.change(buying.account, &live, &sale, buying.return_url).await;
+                return changed.map(Round::Page);
+            }
         }
         let Some(sessions) = self.worker.ports.stripe().recent_checkouts(&customer).await? else {
             self.must_be_gone(buying.account, &customer).await?;
@@ -199,51 +215,6 @@ impl<P: Ports> AccountApi<P> {
         self.begin_anew(buying).await
     }
 
-    /// That neither the account's own customers nor the one about to pay have a subscription of
-    /// ours that is paid, owed, or being paid. `false` where the one about to pay is deleted.
-    async fn has_nothing_live(
-        &self,
-        account: &Account,
-        customer: &CustomerId,
-    ) -> Result<bool, Refusal> {
-        let own = account.access.own_customers();
-        for other in own.iter().filter(|it| *it != customer) {
-            let listed = self.worker.subscriptions_of(other).await?;
-            self.must_be_free(account, &listed.ok_or_else(|| missing(other))?)?;
-        }
-        let Some(listed) = self.worker.ports.stripe().subscriptions(customer).await? else {
-            self.must_be_gone(account, customer).await?;
-            return Ok(false);
-        };
-        self.must_be_free(account, &listed)?;
-        Ok(true)
-    }
-
-    fn must_be_free(&self, account: &Account, listed: &[Subscription]) -> Result<(), Refusal> {
-        let ours = listed.iter().filter(|it| self.is_ours(account, it));
-        for subscription in ours {
-            must_be_over(&subscription.status, subscription.latest_invoice_url.as_ref())?;
-        }
-        Ok(())
-    }
-
-    /// Why Stripe has nothing of a customer: they were deleted. One whom nobody has linked may
-    /// be missing too, in a sandbox that was wiped.
-    async fn must_be_gone(
-        &self,
-        account: &Account,
-        customer: &CustomerId,
-    ) -> Result<(), PortError> {
-        match self.worker.ports.stripe().customer(customer).await? {
-            CustomerSeen::Deleted => Ok(()),
-            CustomerSeen::Missing if !account.access.customers.contains(customer) => Ok(()),
-            CustomerSeen::Missing => Err(missing(customer)),
-            CustomerSeen::There(_) => {
-                Err(PortError { class: Class::Unavailable, ..missing(customer) })
-            }
-        }
-    }
-
     fn ours<'a>(
         &'a self,
         id: &'a AccountId,
@@ -305,7 +276,7 @@ impl<P: Ports> AccountApi<P> {
         let account = self.worker.deriver.name(&buying.account.id);
         let quantity = if metered { "metered" } else { "1" };
         let proof = account.proof.as_deref().unwrap_or_default();
-        let (success_url, cancel_url) = (paid(&self.return_url), self.return_url.clone());
+        let (success_url, cancel_url) = (paid(buying.return_url), buying.return_url.to_owned());
         let what = ["checkout", customer.as_str(), price.as_str(), quantity, proof, &success_url];
         let idempotency_key = buying.attempt.key(&self.worker.stack, &account.id, &what);
         NewCheckout { account, customer, price, metered, success_url, cancel_url, idempotency_key }
@@ -341,7 +312,10 @@ impl<P: Ports> AccountApi<P> {
         session: CheckoutRecord,
     ) -> Result<Round, Refusal> {
         match self.write(buying, customer, &session.id).await? {
-            Written::Ours => session.url.map(Round::Page).ok_or(Refusal::NotReady),
+            Written::Ours => {
+                let url = session.url.ok_or(Refusal::NotReady)?;
+                Ok(Round::Page(Chosen { via: Via::Checkout, url }))
+            }
             overtaken => {
                 let handed_out = match &overtaken {
                     Written::Overtaken(row) => {
@@ -402,36 +376,6 @@ fn paid(return_url: &str) -> String {
 /// A row as it stands after it was written.
 fn written(row: Purchase) -> Purchase {
     Purchase { revision: row.revision + 1, ..row }
-}
-
-/// That what was bought in these sessions is over. One whose subscription is not known yet has
-/// been paid a moment ago.
-fn must_be_settled(sessions: &[RecentCheckout]) -> Result<(), Refusal> {
-    for complete in sessions.iter().filter(|it| it.session.status == "complete") {
-        match &complete.bought {
-            Some(bought) => must_be_over(&bought.status, bought.invoice_url.as_ref())?,
-            None => return Err(Refusal::PaymentProcessing { invoice: None }),
-        }
-    }
-    Ok(())
-}
-
-/// That a subscription of ours does not stand in the way of another.
-fn must_be_over(status: &SubscriptionStatus, invoice: Option<&String>) -> Result<(), Refusal> {
-    match status {
-        SubscriptionStatus::IncompleteExpired | SubscriptionStatus::Canceled => Ok(()),
-        // The invoice can be paid in another way, should this one fail.
-        SubscriptionStatus::Incomplete => {
-            Err(Refusal::PaymentProcessing { invoice: invoice.cloned() })
-        }
-        SubscriptionStatus::Trialing
-        | SubscriptionStatus::Active
-        | SubscriptionStatus::PastDue
-        | SubscriptionStatus::Unpaid
-        | SubscriptionStatus::Paused
-        | SubscriptionStatus::Other(_)
-        | SubscriptionStatus::Unreadable => Err(Refusal::AlreadySubscribed),
-    }
 }
 
 #[cfg(test)]

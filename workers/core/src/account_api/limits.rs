@@ -32,6 +32,8 @@ impl Request {
             Self::Key => 10,
             // Each is one of Stripe's, or several.
             Self::Portal => 10,
+            // Each is a message, and a convergence.
+            Self::Refresh => 6,
         }
     }
 }

@@ -27,20 +27,24 @@ pub(super) struct Sale {
 }
 
 impl<P: Ports> AccountApi<P> {
-    /// The offer that is wanted, with its plan.
-    pub(super) fn wanted(&self, wanted: &Wanted) -> Result<(OfferId, &Plan), Refusal> {
+    /// The offer that is wanted, with its plan; `None` for the default plan, which is had by ending
+    /// what is paid for.
+    pub(super) fn wanted(&self, wanted: &Wanted) -> Result<Option<(OfferId, &Plan)>, Refusal> {
         let catalog = &self.worker.catalog;
         match wanted {
             Wanted::Offer(offer) => {
                 let id = OfferId::parse(offer.as_str()).map_err(|_| unknown(offer))?;
                 let plan = catalog.offered(&id).ok_or_else(|| unknown(offer))?;
-                Ok((id, plan))
+                Ok(Some((id, plan)))
             }
             Wanted::Plan(plan) => {
                 let id = PlanId::parse(plan.as_str()).map_err(|_| unknown(plan))?;
                 let plan = catalog.plan(&id).ok_or_else(|| unknown(plan))?;
-                let first = plan.sold_as().next();
-                first.map(|offer| (offer, plan)).ok_or(Refusal::NotForSale(id.into()))
+                match plan.sold_as().next() {
+                    Some(offer) => Ok(Some((offer, plan))),
+                    None if catalog.default_plan() == Some(plan) => Ok(None),
+                    None => Err(Refusal::NotForSale(id.into())),
+                }
             }
         }
     }

@@ -1,10 +1,11 @@
 //! Why a request is refused, in the owner's words and in one for programs.
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::ports::{Class, PortError};
+use crate::words::day;
 
 /// Why a request is refused. The texts are for the owner, and say what heals it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -25,9 +26,26 @@ pub enum Refusal {
     /// Not sold through Checkout.
     #[error("`{0}` cannot be bought")]
     NotForSale(String),
-    /// One live subscription per account.
-    #[error("you have a subscription already; change or cancel it in the billing portal")]
-    AlreadySubscribed,
+    /// It is what they have.
+    #[error("this is what you have already")]
+    SameOffer,
+    /// A change or the end of the subscription is on its way.
+    #[error("{}", scheduled(*.ends, *.at))]
+    ChangeScheduled {
+        /// Whether it is the end.
+        ends: bool,
+        /// When, where that is known.
+        at: Option<Timestamp>,
+    },
+    /// The portal cannot change what the seller has made, nor what sells several things.
+    #[error("your subscription cannot be changed here; please ask us to change it")]
+    ChangeBySeller,
+    /// What they have is not paid for: first that.
+    #[error("your last payment has failed; pay it first, or give another card")]
+    PaymentFailed {
+        /// Where it can be paid.
+        invoice: Option<String>,
+    },
     /// What was bought is not paid yet, or not seen yet.
     #[error("your payment is being processed; this can take some days with a bank debit")]
     PaymentProcessing {
@@ -43,6 +61,9 @@ pub enum Refusal {
         /// When.
         after: SignedDuration,
     },
+    /// Another page than those that may be returned to.
+    #[error("`return_url` is on none of the origins that this API lets return to")]
+    ReturnNotAllowed,
     /// The account has no such key.
     #[error("you have no key of this name")]
     NoSuchSlot,
@@ -81,12 +102,20 @@ pub enum ProblemCode {
     UnknownOffer,
     /// It is not sold.
     NotForSale,
-    /// There is a subscription, which the portal changes.
-    AlreadySubscribed,
+    /// It is what the account has.
+    SameOffer,
+    /// A change or the end of the subscription is scheduled: that is taken back in the portal first.
+    ChangeScheduled,
+    /// The portal cannot change the subscription: the seller can.
+    ChangeBySeller,
     /// What was bought is not paid yet.
     PaymentProcessing,
+    /// What the account has is not paid for.
+    PaymentFailed,
     /// Two windows buy at once.
     OtherWindow,
+    /// The browser may not be sent back there.
+    ReturnNotAllowed,
     /// The account has no such key.
     NoSuchSlot,
     /// Nothing was ever bought.
@@ -111,9 +140,13 @@ impl ProblemCode {
             Self::Closed => "Your account is closed",
             Self::UnknownOffer => "There is no such plan",
             Self::NotForSale => "This plan cannot be bought",
-            Self::AlreadySubscribed => "You have a subscription already",
+            Self::SameOffer => "You have this already",
+            Self::ChangeScheduled => "A change is scheduled already",
+            Self::ChangeBySeller => "We have to change this for you",
             Self::PaymentProcessing => "Your payment is being processed",
+            Self::PaymentFailed => "Your last payment has failed",
             Self::OtherWindow => "Another window is buying too",
+            Self::ReturnNotAllowed => "The browser may not be sent back there",
             Self::NoSuchSlot => "There is no such key",
             Self::NothingBought => "You have not bought anything yet",
             Self::NotConfigured => "This is not possible at the moment",
@@ -126,13 +159,16 @@ impl ProblemCode {
     /// says when.
     pub fn status(self) -> u16 {
         match self {
-            Self::Invalid => 400,
+            Self::Invalid | Self::ReturnNotAllowed => 400,
             Self::IdTokenRequired => 401,
             Self::Held | Self::Closed => 403,
             Self::NotFound | Self::UnknownOffer | Self::NoSuchSlot | Self::NothingBought => 404,
             Self::NotForSale
-            | Self::AlreadySubscribed
+            | Self::SameOffer
+            | Self::ChangeScheduled
+            | Self::ChangeBySeller
             | Self::PaymentProcessing
+            | Self::PaymentFailed
             | Self::OtherWindow
             | Self::NotConfigured => 409,
             Self::TooManyRequests => 429,
@@ -146,7 +182,7 @@ impl Refusal {
     /// next time too.
     pub(super) fn of_page(error: PortError) -> Self {
         match error.class {
-            Class::Invalid => Self::Rejected(error),
+            Class::Invalid | Class::NotFound => Self::Rejected(error),
             _ => Self::Unavailable(error),
         }
     }
@@ -159,14 +195,28 @@ impl Refusal {
             Self::Closed => ProblemCode::Closed,
             Self::UnknownOffer(_) => ProblemCode::UnknownOffer,
             Self::NotForSale(_) => ProblemCode::NotForSale,
-            Self::AlreadySubscribed => ProblemCode::AlreadySubscribed,
+            Self::SameOffer => ProblemCode::SameOffer,
+            Self::ChangeScheduled { .. } => ProblemCode::ChangeScheduled,
+            Self::ChangeBySeller => ProblemCode::ChangeBySeller,
             Self::PaymentProcessing { .. } => ProblemCode::PaymentProcessing,
+            Self::PaymentFailed { .. } => ProblemCode::PaymentFailed,
             Self::OtherWindow => ProblemCode::OtherWindow,
             Self::TooMany { .. } => ProblemCode::TooManyRequests,
+            Self::ReturnNotAllowed => ProblemCode::ReturnNotAllowed,
             Self::NoSuchSlot => ProblemCode::NoSuchSlot,
             Self::NothingBought => ProblemCode::NothingBought,
             Self::Rejected(_) => ProblemCode::NotConfigured,
             Self::Busy | Self::Unavailable(_) => ProblemCode::Unavailable,
+        }
+    }
+
+    /// The page of Stripe's on which it can be healed.
+    pub fn url(&self) -> Option<&str> {
+        match self {
+            Self::PaymentProcessing { invoice } | Self::PaymentFailed { invoice } => {
+                invoice.as_deref()
+            }
+            _ => None,
         }
     }
 
@@ -190,8 +240,18 @@ impl Refusal {
     }
 }
 
+/// What stands in the way of another change.
+fn scheduled(ends: bool, at: Option<Timestamp>) -> String {
+    let on = at.map(|at| format!(" on {}", day(at))).unwrap_or_default();
+    if ends {
+        return format!("your subscription ends{on}; take that back in the billing portal first");
+    }
+    format!("your plan changes{on} already; take that back in the billing portal first")
+}
+
 /// What Stripe's refusals of our requests have in them, and what mends each.
-const MENDS: [(&str, &str); 4] = [
+const MENDS: [(&str, &str); 5] = [
+    ("business name", "give the account a name at https://dashboard.stripe.com/settings/account"),
     (
         "currenc",
         "the customer pays in another currency, and Stripe takes one for each customer: give \
@@ -199,8 +259,8 @@ const MENDS: [(&str, &str); 4] = [
     ),
     (
         "configuration",
-        "save the settings of the customer portal once, in the mode of the key: \
-         https://dashboard.stripe.com/settings/billing/portal",
+        "the portal does not offer this: `tollgate plans apply` makes and compares its \
+         configuration, which the functions have with the next deployment",
     ),
     (
         "tax",
@@ -226,7 +286,7 @@ mod tests {
             assert!(soon.retry_after().is_some(), "{soon}");
             assert!([429, 503].contains(&soon.code().status()), "{soon}");
         }
-        let never = [Refusal::Held, Refusal::Closed, Refusal::AlreadySubscribed];
+        let never = [Refusal::Held, Refusal::Closed, Refusal::SameOffer];
         for never in never.into_iter().chain([Refusal::Rejected(down)]) {
             assert_eq!(never.retry_after(), None, "{never}");
             assert!(![429, 503].contains(&never.code().status()), "{never}");
@@ -241,7 +301,7 @@ mod tests {
             Refusal::of_page(error).mend()
         };
         for (told, mends) in [
-            ("No configuration provided", "settings of the customer portal"),
+            ("No configuration provided", "`tollgate plans apply`"),
             ("You cannot combine currencies on a single customer", "a currency option"),
             ("Automatic tax calculation needs an address", "turn automatic tax off"),
             ("The price specified is inactive", "the price is archived"),

@@ -6,7 +6,8 @@ use utoipa::ToSchema;
 
 use super::usage::UsageView;
 use crate::account::{
-    Access, Account, KeyId, KeyRecord, OfferId, PlanId, Slot, Status, SubscriptionSeen,
+    Access, Account, KeyId, KeyRecord, ManagedBy, OfferId, PlanId, Reason, Slot, Status,
+    SubscriptionSeen,
 };
 use crate::derive::KeyValue;
 use crate::ledger::Entry;
@@ -105,6 +106,10 @@ pub struct Chosen {
 pub enum Via {
     /// Stripe's Checkout: it is bought.
     Checkout,
+    /// Stripe's portal: the subscription is changed.
+    Change,
+    /// Stripe's portal: the subscription is ended.
+    Cancel,
 }
 
 /// What the owner can do now.
@@ -125,10 +130,19 @@ impl Abilities {
         let has_one = account.subscription.is_some() || !account.several.is_empty();
         Self {
             buy: !is_shut && !has_one && account.processing.is_none(),
-            change: !is_shut && has_one,
+            change: !is_shut && can_change(account),
             portal: !access.customers.is_empty(),
         }
     }
+}
+
+/// Whether the portal can change what the account pays for: where nothing is on its way already.
+fn can_change(account: &Account) -> bool {
+    let Some(subscription) = &account.subscription else { return false };
+    let settled = subscription.next.is_none() && subscription.ends_at.is_none();
+    let is_paid = !matches!(account.access.reason, Reason::Grace { .. });
+    let alone = account.several.len() <= 1;
+    settled && is_paid && alone && subscription.managed_by == ManagedBy::Customer
 }
 
 /// A page of what happened, newest first.

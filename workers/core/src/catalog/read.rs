@@ -21,10 +21,11 @@ impl CatalogFile {
         let raw = Raw::read(text);
         let mut check = Check { text, faults: Vec::new() };
         raw.plans.iter().for_each(|plan| check.is_whole(plan));
-        let CatalogDraft { revision, stages, default_plan, plans, policy, brand } =
+        let CatalogDraft { revision, stages, default_plan, plans, portal, policy, brand } =
             check.draft(raw)?;
         let plans = plans.into_iter().filter_map(whole).collect();
-        Ok(Self { catalog: Catalog { revision, stages, default_plan, plans }, policy, brand })
+        let catalog = Catalog { revision, stages, portal, default_plan, plans };
+        Ok(Self { catalog, policy, brand })
     }
 }
 
@@ -89,6 +90,8 @@ impl Check<'_> {
         let default = self.default_plan(default, &plans);
         let default_plan = self.keep(default).flatten();
         self.policy(&raw);
+        let portal = raw.portal.configuration.take().map(|id| self.configuration(&id));
+        let portal = portal.and_then(|id| self.keep(id)).flatten();
         let brand = std::mem::take(&mut raw.brand);
         let brand = brand.check(&mut |at, problem, mend| self.fault(at, problem, mend));
         self.faults.extend(raw.faults);
@@ -99,6 +102,7 @@ impl Check<'_> {
                 stages: stages.into_inner(),
                 default_plan,
                 plans,
+                portal,
                 policy: raw.policy,
                 brand,
             }),
@@ -315,6 +319,21 @@ impl Check<'_> {
             ));
         }
         Ok(Some(plan.id.clone()))
+    }
+
+    /// A configuration of the portal; an empty one counts as none.
+    fn configuration(&self, id: &Spanned<String>) -> Result<Option<String>, Fault> {
+        let text = id.get_ref();
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+        if text.is_empty() || (text.starts_with("bpc_") && text.bytes().all(plain)) {
+            return Ok(Some(text.clone()).filter(|id| !id.is_empty()));
+        }
+        let problem = format!("`{text}` is no configuration of Stripe's portal");
+        Err(self.rule(
+            id,
+            problem,
+            "leave it out: `tollgate plans apply` makes one, and writes `bpc_…`",
+        ))
     }
 
     /// An id of the catalog's own or of AWS's.

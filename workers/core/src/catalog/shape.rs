@@ -22,6 +22,7 @@ pub(super) struct Raw {
     pub(super) plans: Vec<RawPlan>,
     pub(super) policy: Policy,
     pub(super) brand: RawBrand,
+    pub(super) portal: RawPortal,
     /// Where each of the policy's keys stands.
     pub(super) policy_at: BTreeMap<String, Spanned<()>>,
     /// What cannot be read.
@@ -40,6 +41,14 @@ pub(super) struct RawHead {
     _policy: Option<IgnoredAny>,
     #[serde(rename = "brand")]
     _brand: Option<IgnoredAny>,
+    #[serde(rename = "portal")]
+    _portal: Option<IgnoredAny>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawPortal {
+    pub(super) configuration: Option<Spanned<String>>,
 }
 
 #[derive(Deserialize)]
@@ -83,6 +92,7 @@ impl Raw {
             plans: vec![],
             policy,
             brand: RawBrand::default(),
+            portal: RawPortal::default(),
             policy_at: BTreeMap::new(),
             faults,
         };
@@ -97,6 +107,11 @@ impl Raw {
                 "brand" => {
                     if let Some(brand) = raw.value(text, value) {
                         raw.brand = brand;
+                    }
+                }
+                "portal" => {
+                    if let Some(portal) = raw.value(text, value) {
+                        raw.portal = portal;
                     }
                 }
                 _ => {}

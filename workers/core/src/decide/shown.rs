@@ -3,9 +3,9 @@
 use super::desired::Desired;
 use super::facts::Facts;
 use super::given::is_ours;
-use crate::account::{OfferId, SubscriptionSeen};
+use crate::account::{ManagedBy, NextOffer, OfferId, SubscriptionSeen};
 use crate::catalog::Catalog;
-use crate::stripe::{Price, Subscription, SubscriptionStatus};
+use crate::stripe::{Price, Scheduled, Subscription, SubscriptionStatus};
 
 impl Desired {
     /// The subscription that gives the plan.
@@ -15,12 +15,24 @@ impl Desired {
         let gives = |price: &&Price| catalog.plan_of(price).map(|it| &it.id) == self.plan.as_ref();
         let (ends_at, period_end) = (subscription.ends_at(), subscription.current_period_end);
         let in_trial = subscription.status == SubscriptionStatus::Trialing;
+        let is_theirs = facts.proven.contains(by) && subscription.can_be_changed().is_some();
         Some(SubscriptionSeen {
             offer: subscription.sold().find(gives).and_then(offer),
             renews_at: period_end.filter(|_| ends_at.is_none()),
             ends_at,
             trial_ends_at: period_end.filter(|_| in_trial),
+            next: subscription.next.as_ref().map(|next| coming(next, catalog)),
+            managed_by: if is_theirs { ManagedBy::Customer } else { ManagedBy::Seller },
         })
+    }
+}
+
+fn coming(next: &Scheduled, catalog: &Catalog) -> NextOffer {
+    let plan = next.price.as_ref().and_then(|price| catalog.plan_of(price));
+    NextOffer {
+        offer: next.price.as_ref().filter(|_| plan.is_some()).and_then(offer),
+        plan: plan.map(|plan| plan.id.clone()),
+        at: next.at,
     }
 }
 

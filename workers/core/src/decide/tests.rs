@@ -46,19 +46,12 @@ fn catalog_without_default() -> Catalog {
 }
 
 pub(super) fn subscription(id: &str, status: &str, price: &str) -> Subscription {
+    let (id, customer) = (SubscriptionId::parse(id), CustomerId::parse("cus_1"));
     Subscription {
-        id: SubscriptionId::parse(id).unwrap(),
-        customer: CustomerId::parse("cus_1").unwrap(),
-        status: status.into(),
         prices: vec![Price { id: PriceId::parse(price).ok(), ..Price::default() }],
-        cancel_at: None,
-        cancel_at_period_end: false,
         current_period_end: Some(at(20 * DAY)),
         latest_invoice: finalized(at(-DAY)),
-        had_trial: false,
-        latest_invoice_url: None,
-        voids_invoices: false,
-        named: None,
+        ..Subscription::new(id.unwrap(), customer.unwrap(), status.into())
     }
 }
 

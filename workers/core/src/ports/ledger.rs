@@ -30,6 +30,8 @@ pub enum Request {
     Key,
     /// The billing portal.
     Portal,
+    /// A look at their account.
+    Refresh,
 }
 
 impl Request {
@@ -42,6 +44,7 @@ impl Request {
             Self::Keys => "keys",
             Self::Key => "key",
             Self::Portal => "portal",
+            Self::Refresh => "refresh",
         }
     }
 }

@@ -99,6 +99,38 @@ pub struct NewCheckout {
     pub idempotency_key: String,
 }
 
+/// A session of the billing portal to be opened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewPortal {
+    /// Whose.
+    pub customer: CustomerId,
+    /// What it offers, `bpc_…`; `None` for what is saved in the dashboard.
+    pub configuration: Option<String>,
+    /// The one thing that it is for, if it is for one.
+    pub flow: Option<PortalFlow>,
+    /// Where the browser goes afterwards.
+    pub return_url: String,
+}
+
+/// What a session of the portal is opened for.
+/// <https://docs.stripe.com/customer-management/portal-deep-links>
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PortalFlow {
+    /// Another card: `payment_method_update`.
+    PaymentMethod,
+    /// The end of a subscription: `subscription_cancel`.
+    Cancel(SubscriptionId),
+    /// Another price: `subscription_update_confirm`.
+    Confirm {
+        /// Of which subscription.
+        subscription: SubscriptionId,
+        /// Of which item of it, `si_…`.
+        item: String,
+        /// Which price.
+        price: PriceId,
+    },
+}
+
 /// Stripe's API.
 ///
 /// What is not there is never told as nothing: to a key of another account or mode, everything
@@ -119,7 +151,7 @@ pub trait Stripe: Send + Sync {
     ) -> impl Future<Output = PortResult<Option<Vec<Subscription>>>> + Send;
 
     /// All subscriptions of all customers that are not canceled, newest first, one page
-    /// of up to 100, each with its latest invoice.
+    /// of up to 100, each with its latest invoice. What is scheduled for them is not told.
     /// <https://docs.stripe.com/api/subscriptions/list>
     fn all_subscriptions(
         &self,
@@ -227,11 +259,8 @@ pub trait Stripe: Send + Sync {
     fn expire_checkout(&self, session: &str) -> impl Future<Output = PortResult<bool>> + Send;
 
     /// Opens a billing portal session and returns its URL.
-    fn create_portal(
-        &self,
-        customer: &CustomerId,
-        return_url: &str,
-    ) -> impl Future<Output = PortResult<String>> + Send;
+    /// <https://docs.stripe.com/api/customer_portal/sessions/create>
+    fn create_portal(&self, portal: &NewPortal) -> impl Future<Output = PortResult<String>> + Send;
 
     /// The events of the types that Tollgate acts on, made from the second of `from` up to and
     /// with the second of `to`, newest first, one page of up to 100. Stripe has those of the

@@ -11,9 +11,11 @@ mod class;
 mod client;
 mod events;
 mod pages;
+mod portal;
 mod refusal;
 mod signing;
 pub mod views;
+mod whole;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,8 +25,8 @@ use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use tollgate_core::ports::{
-    ChargeSeen, CheckoutRecord, Class, Clock, CustomerSeen, Entropy, NewCheckout, Page, PortResult,
-    RecentCheckout, Stripe,
+    ChargeSeen, CheckoutRecord, Class, Clock, CustomerSeen, Entropy, NewCheckout, NewPortal, Page,
+    PortResult, RecentCheckout, Stripe,
 };
 use tollgate_core::stripe::{Dispute, InvoiceId, ListedEvent, PaidInvoice, Price, Subscription};
 use tollgate_events::stripe::METADATA_PRICE;
@@ -40,7 +42,7 @@ use self::client::{CallError, Client};
 use self::pages::left_out;
 pub use self::pages::{every_row, read_page};
 pub use self::signing::{fingerprint, signing_secrets};
-use self::views::{ItemView, SubscriptionView};
+use self::views::SubscriptionView;
 use super::error::readable;
 pub use super::error::unless_not_found;
 use super::system::{SystemClock, SystemEntropy};
@@ -192,21 +194,6 @@ impl StripeApi {
         let path = format!("/prices/{}", segment(price.as_str()));
         unless_not_found(self.send(Call::get("GET /v1/prices/:id", path)).await)
     }
-
-    /// Stripe embeds the first items of a subscription; a list that goes on is read whole.
-    async fn with_all_items(&self, view: SubscriptionView) -> PortResult<Subscription> {
-        let mut subscription = view.subscription;
-        if view.goes_on {
-            let query = json!({ "subscription": subscription.id });
-            let name = "GET /v1/subscription_items";
-            let read = |item: &Object<'_>| Ok(ItemView::read(item));
-            let page = self.list(name, "/subscription_items", query, read).await?;
-            let unread = page.unreadable.iter().map(|_| ItemView::default());
-            let items = page.items.into_iter().chain(unread).collect();
-            views::give_items(&mut subscription, items);
-        }
-        Ok(subscription)
-    }
 }
 
 impl Stripe for StripeApi {
@@ -222,13 +209,14 @@ impl Stripe for StripeApi {
 
     async fn subscriptions(&self, customer: &CustomerId) -> PortResult<Option<Vec<Subscription>>> {
         let name = "GET /v1/subscriptions";
-        let query = json!({ "customer": customer, "expand": ["data.latest_invoice"] });
+        let expand = ["data.latest_invoice", "data.schedule"];
+        let query = json!({ "customer": customer, "expand": expand });
         let read = |object: &Object<'_>| SubscriptionView::of(object, customer);
         let found = self.list(name, "/subscriptions", query, read).await;
         let Some(page) = unless_not_found(found)? else { return Ok(None) };
         let mut subscriptions = Vec::new();
         for view in every_row(operation(name), page)? {
-            subscriptions.push(self.with_all_items(view).await?);
+            subscriptions.push(self.whole(view).await?);
         }
         Ok(Some(subscriptions))
     }
@@ -255,11 +243,11 @@ impl Stripe for StripeApi {
 
     async fn subscription(&self, id: &SubscriptionId) -> PortResult<Option<Subscription>> {
         let path = format!("/subscriptions/{}", segment(id.as_str()));
-        let query = json!({ "expand": ["latest_invoice"] });
+        let query = json!({ "expand": ["latest_invoice", "schedule"] });
         let call = Call::get("GET /v1/subscriptions/:id", path).query(query);
         let Some(answer) = unless_not_found(self.send(call).await)? else { return Ok(None) };
         let view = answer.read(SubscriptionView::by_id)?;
-        self.with_all_items(view).await.map(Some)
+        self.whole(view).await.map(Some)
     }
 
     async fn paid_invoices(&self, id: &SubscriptionId) -> PortResult<Vec<PaidInvoice>> {
@@ -422,10 +410,9 @@ impl Stripe for StripeApi {
         }
     }
 
-    async fn create_portal(&self, customer: &CustomerId, return_url: &str) -> PortResult<String> {
-        let form = json!({ "customer": customer, "return_url": return_url });
+    async fn create_portal(&self, portal: &NewPortal) -> PortResult<String> {
         let name = "POST /v1/billing_portal/sessions";
-        let call = Call::post(name, "/billing_portal/sessions").form(form);
+        let call = Call::post(name, "/billing_portal/sessions").form(portal::form(portal));
         self.send(call).await?.read(|session| session.need("url"))
     }
 

@@ -13,9 +13,10 @@ async fn main() -> Result<(), Error> {
     let sdk = sdk_config().await;
     let settings = Settings::load(environment, AccountConfig::SECRETS, &sdk).await;
     let config = settings.read(|get| AccountConfig::read(get))?;
+    let queue = &setup::queue(&config.queues, &sdk);
     let api = &setup::account_api(config, &sdk, SystemClock)?;
     let handle = async |event: LambdaEvent<ApiGatewayV2httpRequest>| {
-        Ok::<_, Error>(handlers::account::handle(api, &event.payload).await)
+        Ok::<_, Error>(handlers::account::handle(api, queue, &event.payload).await)
     };
     lambda_runtime::run(service_fn(handle)).await
 }

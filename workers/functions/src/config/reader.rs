@@ -192,6 +192,19 @@ impl<'a> Reader<'a> {
         self.url("TOLLGATE_RETURN_URL", "where Stripe's pages send your customers back to")
     }
 
+    /// Whole origins, exactly: any page may not be sent to, and a name with a wildcard is any.
+    pub(super) fn allowed_origins(&mut self) -> Vec<String> {
+        let variable = "TOLLGATE_ALLOWED_ORIGINS";
+        let listed = self.optional(variable).unwrap_or_default();
+        let listed = listed.split(',').map(str::trim).filter(|it| !it.is_empty());
+        let (good, bad): (Vec<_>, Vec<_>) = listed.map(str::to_owned).partition(|it| is_origin(it));
+        for bad in bad {
+            let why = format!("has `{bad}`, which is no origin: write https://app.example.com");
+            self.problem(variable, why);
+        }
+        good
+    }
+
     pub(super) fn stripe(&mut self, livemode: bool) -> StripeConfig {
         let variable = "STRIPE_SECRET_KEY";
         let key = self.required(variable, "a restricted key (rk_…) or the secret key (sk_…)");
@@ -294,4 +307,12 @@ const DEFAULT_INSTANCES: u32 = 4;
 /// The parts of a comma-separated list.
 fn list(text: &str) -> impl Iterator<Item = &str> {
     text.split(',').map(str::trim).filter(|part| !part.is_empty())
+}
+
+/// Scheme, host and port, and no more. <https://www.rfc-editor.org/rfc/rfc6454#section-6.1>
+fn is_origin(text: &str) -> bool {
+    let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    let plain =
+        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".-:".contains(&byte);
+    host.is_some_and(|host| !host.is_empty() && host.bytes().all(plain))
 }

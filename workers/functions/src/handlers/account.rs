@@ -4,12 +4,14 @@ use aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse
 use serde::Serialize;
 use serde_json::{Value, to_value};
 use tollgate_core::account_api::{AccountApi, KeyShown, MOST_ENTRIES, ProblemCode, Refusal};
-use tollgate_core::ports::Ports;
+use tollgate_core::ports::{Ports, Queue};
 use tollgate_events::AccountId;
 use utoipa::ToSchema;
 
 use super::answer::{Problem, Tagged, json};
-use super::asked::{AccountAsked, HistoryAsked, PlanAsked, body, query};
+use super::asked::{
+    AccountAsked, HistoryAsked, PlanAsked, PortalAsked, body, optional_body, query,
+};
 use super::routes::{Route, slot};
 
 /// A key with its value.
@@ -47,23 +49,29 @@ fn page(limit: Option<u32>) -> Result<u32, Problem> {
 /// How many entries a page of the history has that is not asked for more.
 const A_PAGE: u32 = 20;
 
-/// Answers one request of an account's owner.
-pub async fn handle<P: Ports>(
+/// That a wish was heard.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Accepted {}
+
+/// Answers one request of an account's owner; `queue` is where their account is woken.
+pub async fn handle<P: Ports, Q: Queue>(
     api: &AccountApi<P>,
+    queue: &Q,
     request: &ApiGatewayV2httpRequest,
 ) -> ApiGatewayV2httpResponse {
     // Boxed: the calls to Stripe nest deeper than the compiler measures in one piece.
-    match Box::pin(given(api, request)).await {
+    match Box::pin(given(api, queue, request)).await {
         // A page that asks each second is sent what has changed.
         Ok((Route::Account | Route::Keys, body)) => Tagged::json(&body).answer(request),
-        Ok((_, body)) => json(200, &body),
+        Ok((route, body)) => json(route.status().into(), &body),
         Err(problem) => problem.answer(request),
     }
 }
 
 /// What a request is given.
-async fn given<P: Ports>(
+async fn given<P: Ports, Q: Queue>(
     api: &AccountApi<P>,
+    queue: &Q,
     request: &ApiGatewayV2httpRequest,
 ) -> Result<(Route, Value), Problem> {
     let owner = owner(request).ok_or_else(|| {
@@ -87,10 +95,16 @@ async fn given<P: Ports>(
             shown.map(|it| value(KeyValueShown::from(it)))
         }
         Route::Plan => {
-            let wanted = body::<PlanAsked>(request)?.wanted()?;
-            api.choose(id, &wanted).await.map(value)
+            let asked = body::<PlanAsked>(request)?;
+            let return_url = asked.return_url.clone();
+            api.choose(id, &asked.wanted()?, return_url.as_deref()).await.map(value)
         }
-        Route::Portal => api.portal(id).await.map(|url| value(PortalShown { url })),
+        Route::Portal => {
+            let PortalAsked { flow, return_url } = optional_body(request)?;
+            let opened = api.portal(id, flow, return_url.as_deref()).await;
+            opened.map(|url| value(PortalShown { url }))
+        }
+        Route::Refresh => api.refresh(id, queue).await.map(|()| value(Accepted {})),
     };
     result.map(|body| (route, body)).map_err(|refusal| refused(&owner, route, &refusal))
 }

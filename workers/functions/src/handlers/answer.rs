@@ -27,7 +27,7 @@ pub(super) struct Problem {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     request_id: Option<String>,
-    /// Of a payment under way: the page on which it can be paid in another way.
+    /// Of a payment under way, or one that failed: the page on which it can be paid.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     url: Option<String>,
@@ -63,10 +63,7 @@ impl Problem {
 
 impl From<&Refusal> for Problem {
     fn from(refusal: &Refusal) -> Self {
-        let url = match refusal {
-            Refusal::PaymentProcessing { invoice } => invoice.clone(),
-            _ => None,
-        };
+        let url = refusal.url().map(str::to_owned);
         let retry_after = refusal.retry_after();
         Self { url, retry_after, ..Self::new(refusal.code(), refusal.to_string()) }
     }

@@ -6,7 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use tollgate_core::account_api::{ProblemCode, Wanted};
+use tollgate_core::account_api::{Flow, ProblemCode, Wanted};
 
 use utoipa::{IntoParams, ToSchema};
 
@@ -43,6 +43,21 @@ pub(super) struct PlanAsked {
     /// Instead of an offer: the plan whose first offer is wanted.
     #[schema(nullable = false)]
     plan: Option<String>,
+    /// Where the browser goes afterwards, on an origin that the seller allows.
+    #[schema(nullable = false)]
+    pub(super) return_url: Option<String>,
+}
+
+/// The body of a visit to the portal, which may be left out.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PortalAsked {
+    /// The one thing that it is for.
+    #[schema(nullable = false)]
+    pub(super) flow: Option<Flow>,
+    /// Where the browser goes afterwards, on an origin that the seller allows.
+    #[schema(nullable = false)]
+    pub(super) return_url: Option<String>,
 }
 
 impl PlanAsked {
@@ -74,6 +89,16 @@ pub(super) fn body<T: DeserializeOwned>(request: &ApiGatewayV2httpRequest) -> Re
         let why = if error.is_data() { error.to_string() } else { "it is no JSON".to_owned() };
         invalid(&format!("the body: {why}"))
     })
+}
+
+/// The same, where none, and `null`, is as good as an empty one.
+pub(super) fn optional_body<T: DeserializeOwned + Default>(
+    request: &ApiGatewayV2httpRequest,
+) -> Result<T, Problem> {
+    if request.body.as_deref().unwrap_or_default().is_empty() {
+        return Ok(T::default());
+    }
+    body::<Option<T>>(request).map(Option::unwrap_or_default)
 }
 
 fn invalid(why: &str) -> Problem {

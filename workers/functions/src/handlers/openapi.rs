@@ -10,9 +10,9 @@ use utoipa::openapi::{
 };
 use utoipa::{IntoParams, ToSchema};
 
-use super::account::{KeyValueShown, PortalShown};
+use super::account::{Accepted, KeyValueShown, PortalShown};
 use super::answer::Problem;
-use super::asked::{AccountAsked, HistoryAsked, PlanAsked};
+use super::asked::{AccountAsked, HistoryAsked, PlanAsked, PortalAsked};
 use super::routes::{PublicRoute, Route};
 
 const JSON: &str = "application/json";
@@ -29,8 +29,11 @@ pub fn document() -> OpenApi {
     let components = with::<KeysView>(components);
     let components = with::<KeyValueShown>(components);
     let components = with::<PlanAsked>(components);
+    let components = with::<PortalAsked>(components);
     let components = with::<Chosen>(components);
     let components = with::<PortalShown>(components);
+    let components = with::<Accepted>(components);
+    let components = with::<Accepted>(components);
     let components = with::<Problem>(components);
     let mut paths = Paths::new();
     for route in Route::ALL {
@@ -98,14 +101,17 @@ fn operation(route: Route) -> OperationBuilder {
         Route::History => ("getHistory", "What happened, newest first", HistoryView::name()),
         Route::Keys => ("listKeys", "The keys, without their values", KeysView::name()),
         Route::KeyValue => ("getKeyValue", "A key's value", KeyValueShown::name()),
-        Route::Plan => ("choosePlan", "The page on which a plan is bought", Chosen::name()),
+        Route::Plan => {
+            ("choosePlan", "The page on which a plan is bought, changed or ended", Chosen::name())
+        }
         Route::Portal => ("openPortal", "Stripe's billing portal", PortalShown::name()),
+        Route::Refresh => ("refreshAccount", "A look at the account", Accepted::name()),
     };
     let operation = OperationBuilder::new()
         .operation_id(Some(id))
         .summary(Some(summary))
         .security(SecurityRequirement::new::<_, [_; 0], String>(SIGN_IN, []))
-        .response("200", json(summary, JSON, &given))
+        .response(route.status().to_string(), json(summary, JSON, &given))
         .response("default", json("A problem", "application/problem+json", &Problem::name()));
     let query = || Some(ParameterIn::Query);
     let operation = match route {
@@ -129,7 +135,13 @@ fn operation(route: Route) -> OperationBuilder {
                 .content(JSON, Content::new(Some(schema(&PlanAsked::name()))))
                 .build(),
         )),
-        Route::Keys | Route::Portal => operation,
+        Route::Portal => operation.request_body(Some(
+            RequestBodyBuilder::new()
+                .required(Some(Required::False))
+                .content(JSON, Content::new(Some(schema(&PortalAsked::name()))))
+                .build(),
+        )),
+        Route::Keys | Route::Refresh => operation,
     }
 }
 

@@ -18,12 +18,21 @@ pub enum Route {
     Plan,
     /// Stripe's billing portal.
     Portal,
+    /// A look at the account.
+    Refresh,
 }
 
 impl Route {
     /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::Account, Self::History, Self::Keys, Self::KeyValue, Self::Plan, Self::Portal];
+    pub const ALL: [Self; 7] = [
+        Self::Account,
+        Self::History,
+        Self::Keys,
+        Self::KeyValue,
+        Self::Plan,
+        Self::Portal,
+        Self::Refresh,
+    ];
 
     /// The route key in API Gateway: method and path.
     pub fn key(self) -> &'static str {
@@ -34,7 +43,13 @@ impl Route {
             Self::KeyValue => "GET /account/keys/{slot}/value",
             Self::Plan => "POST /account/plan",
             Self::Portal => "POST /account/portal",
+            Self::Refresh => "POST /account/refresh",
         }
+    }
+
+    /// The status of what is given: a look is only asked for.
+    pub fn status(self) -> u16 {
+        if self == Self::Refresh { 202 } else { 200 }
     }
 
     /// The route of a request. The API may be behind a named stage, whose name the path then

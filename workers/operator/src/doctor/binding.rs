@@ -63,7 +63,7 @@ fn nobody_said() -> Unseen {
     }
 }
 
-fn may_not_read() -> Unseen {
+pub(super) fn may_not_read() -> Unseen {
     Unseen::Unknown {
         why: "the restricted key may not read its account".into(),
         mend: "let it read the account, or compare the account's id in Stripe's dashboard".into(),

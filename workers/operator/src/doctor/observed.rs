@@ -7,7 +7,7 @@ use tollgate_core::halt::Halt;
 use tollgate_core::ports::Unreadable;
 use tollgate_events::AccountId;
 
-use crate::storefront::ObservedPlan;
+use crate::storefront::{ObservedPlan, ObservedPortal};
 
 /// Why something was not seen.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -153,6 +153,11 @@ pub struct Stripe {
     pub prices: Look<Vec<SeenPrice>>,
     /// The catalog's products; those that exist.
     pub products: Look<Vec<Product>>,
+    /// The portal's configuration that the catalog names; `None` where it names none, or there is none.
+    pub portal: Look<Option<ObservedPortal>>,
+    /// What the account's business is called; empty where nobody has said, `None` where the key may
+    /// not read it.
+    pub business_name: Look<Option<String>>,
     /// Every webhook endpoint.
     pub endpoints: Look<Vec<Endpoint>>,
     /// How many events of the last three days that we act on were not delivered.

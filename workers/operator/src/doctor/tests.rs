@@ -5,10 +5,12 @@ mod mends;
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::SignedDuration;
-use tollgate_events::AccountId;
+use tollgate_events::{AccountId, PriceId, ProductId};
 
 use super::*;
-use crate::storefront::{ObservedPlan, StorefrontOwner, UsageSettings};
+use crate::storefront::{
+    ObservedPlan, ObservedPortal, PortalSettings, StorefrontOwner, UsageSettings,
+};
 
 use CheckVerdict::{CouldNotLook, Failure, Ok as Fine, Warning};
 use tollgate_core::account::UsagePlanId;
@@ -21,6 +23,9 @@ const PLANS: &str = r#"
 revision = 3
 default_plan = "free"
 stages = ["api1:prod"]
+
+[portal]
+configuration = "bpc_1"
 
 [[plans]]
 id = "free"
@@ -145,6 +150,20 @@ fn event_types() -> Vec<String> {
     Policy::default().event_types().into_iter().map(str::to_owned).collect()
 }
 
+/// What `plans apply` makes: the first price of each plan that is sold.
+fn portal() -> ObservedPortal {
+    let file = CatalogFile::parse(PLANS).unwrap();
+    let sold = [("pro_monthly", "price_m", "prod_pro"), ("price_team", "price_team", "prod_team")];
+    let sold = sold.map(|(offer, price, product)| {
+        let (price, product) = (PriceId::parse(price), ProductId::parse(product));
+        (offer.to_owned(), (price.unwrap(), product.unwrap()))
+    });
+    let (settings, left_out) =
+        PortalSettings::wanted(file.catalog.plans(), &sold.into(), &file.brand);
+    assert_eq!((settings.products.len(), left_out), (2, vec![]));
+    ObservedPortal { id: "bpc_1".into(), active: true, stack: Some("shop".into()), settings }
+}
+
 fn stripe() -> Stripe {
     let endpoint = Endpoint {
         id: "we_1".into(),
@@ -176,6 +195,8 @@ fn stripe() -> Stripe {
             price("price_team", None, "prod_team"),
         ]),
         products: Ok(vec![Product { id: "prod_pro".into(), active: true }]),
+        portal: Ok(Some(portal())),
+        business_name: Ok(Some("Sample API".into())),
         endpoints: Ok(vec![endpoint, other]),
         undelivered: Ok(0),
         newest_checkout: Ok(Some(CheckoutCustomer { customer: true, customer_account: false })),
@@ -288,6 +309,18 @@ fn prices(scene: &mut Scene) -> &mut Vec<SeenPrice> {
     scene.observed.stripe.prices.as_mut().unwrap()
 }
 
+fn the_portal(scene: &mut Scene) -> &mut ObservedPortal {
+    scene.observed.stripe.portal.as_mut().unwrap().as_mut().unwrap()
+}
+
+/// The portal after `plans apply`: what is sold otherwise is offered otherwise.
+fn offer_what_is_sold(scene: &mut Scene) {
+    let Ok(prices) = scene.observed.stripe.prices.clone() else { return };
+    let sold = portal::sold(&scene.expected, &prices);
+    let Ok(file) = scene.expected.catalog.clone() else { return };
+    the_portal(scene).settings = PortalSettings::wanted(file.catalog.plans(), &sold, &file.brand).0;
+}
+
 fn endpoint(scene: &mut Scene) -> &mut Endpoint {
     &mut scene.observed.stripe.endpoints.as_mut().unwrap()[0]
 }
@@ -375,6 +408,13 @@ const BREAKS: &[(&str, CheckVerdict, &str, Break)] = &[
     ("stripe-products", Warning, "prod_pro is archived", |it| it.observed.stripe.products.as_mut().unwrap()[0].active = false),
     ("stripe-price-one-plan", Failure, "price_team belongs to `pro` and `team`", |it| prices(it)[3].product = "prod_pro".into()),
     ("stripe-checkout-customer", Warning, "names an account", |it| it.observed.stripe.newest_checkout = Ok(Some(CheckoutCustomer { customer: false, customer_account: true }))),
+    ("stripe-portal", Warning, "as somebody has saved it", |it| catalog(it, "[portal]\nconfiguration = \"bpc_1\"\n", "")),
+    ("stripe-portal", Failure, "there is no configuration bpc_1", |it| it.observed.stripe.portal = Ok(None)),
+    ("stripe-portal", Failure, "bpc_1 is not active", |it| the_portal(it).active = false),
+    ("stripe-portal", Warning, "differs in when a better plan is paid", |it| the_portal(it).settings.proration = "create_prorations".into()),
+    ("stripe-portal", Warning, "differs in the prices", |it| drop(the_portal(it).settings.products.pop_first())),
+    ("stripe-business-name", Failure, "no business name", |it| it.observed.stripe.business_name = Ok(Some(String::new()))),
+    ("stripe-business-name", CouldNotLook, "may not read", |it| it.observed.stripe.business_name = Ok(None)),
     ("stripe-rows", Warning, "price_odd: id: missing", |it| it.observed.stripe.unreadable.as_mut().unwrap().push(odd())),
 
     ("webhook-endpoint", Failure, "is for the other mode", |it| endpoint(it).livemode = false),
@@ -431,6 +471,9 @@ fn one_broken_thing_turns_exactly_its_check_and_has_a_mend() {
     for (check, verdict, says, broken) in BREAKS {
         let mut scene = healthy();
         broken(&mut scene);
+        if *check != "stripe-portal" {
+            offer_what_is_sold(&mut scene);
+        }
         let findings = scene.examine();
         assert_eq!(turned(&findings), [(*check, *verdict)], "{says}");
         let finding = findings.findings.iter().find(|it| it.check == *check).unwrap();
@@ -500,6 +543,7 @@ const BY_CATALOG: &[&str] = &[
     "stripe-prices",
     "stripe-products",
     "stripe-price-one-plan",
+    "stripe-portal",
     "webhook-events",
 ];
 
@@ -530,7 +574,9 @@ const SOURCES: &[(&[&str], Break)] = &[
     (&["stripe-key-mode"], |it| it.observed.stripe.key.as_mut().unwrap().livemode = None),
     (&["stripe-key"], |it| it.observed.stripe.accepted = unknown()),
     (&["stripe-account-of-stack"], |it| it.observed.stripe.account = unknown()),
-    (&["stripe-prices", "stripe-price-one-plan"], |it| it.observed.stripe.prices = unknown()),
+    (&["stripe-prices", "stripe-price-one-plan", "stripe-portal"], |it| it.observed.stripe.prices = unknown()),
+    (&["stripe-portal"], |it| it.observed.stripe.portal = unknown()),
+    (&["stripe-business-name"], |it| it.observed.stripe.business_name = unknown()),
     (&["stripe-products"], |it| it.observed.stripe.products = unknown()),
     (&["webhook-endpoint", "webhook-events", "webhook-api-version", "secret-webhook-count"], |it| it.observed.stripe.endpoints = unknown()),
     (&["webhook-undelivered"], |it| it.observed.stripe.undelivered = unknown()),
@@ -619,6 +665,8 @@ fn a_missing_permission_makes_a_check_say_so_and_no_more() {
             account: denied(),
             prices: denied(),
             products: denied(),
+            portal: denied(),
+            business_name: denied(),
             endpoints: denied(),
             undelivered: denied(),
             newest_checkout: denied(),

@@ -10,6 +10,7 @@ use super::model::{
     Change, Diff, Note, ObservedPlan, ObservedPrice, ObservedStorefront, Obstacle, PriceTerms,
     StorefrontOwner, UsageSettings,
 };
+use super::portal::{ObservedPortal, PRICES, PortalSettings};
 
 type DraftPlan = Plan<Option<UsagePlanId>>;
 
@@ -25,6 +26,7 @@ pub fn diff(draft: &CatalogDraft, observed: &ObservedStorefront, stack: &str) ->
     for plan in draft.plans.iter().filter(|plan| !plan.offers.is_empty()) {
         comparison.offers(plan);
     }
+    comparison.portal();
     comparison.diff
 }
 
@@ -197,6 +199,52 @@ impl<'a> Comparison<'a> {
             product: product.cloned(),
             replaces: replaced.map(|seen| seen.id.clone()),
         });
+    }
+
+    /// The portal offers what is sold, once the prices that are to be made are there.
+    fn portal(&mut self) {
+        if self.draft.plans.iter().all(|plan| plan.sold_as().next().is_none()) {
+            return;
+        }
+        let (plans, brand) = (&self.draft.plans, &self.draft.brand);
+        let (wanted, left_out) = PortalSettings::wanted(plans, &self.observed.sold(), brand);
+        self.diff.notes.extend(left_out.into_iter().map(|plan| Note::NotInPortal { plan }));
+        let waits = |change: &Change| matches!(change, Change::CreatePrice { .. });
+        let waits = self.diff.changes.iter().any(waits);
+        if wanted.products.is_empty() && !waits {
+            return;
+        }
+        let portals = &self.observed.portals;
+        let ours = |it: &&ObservedPortal| it.stack.as_deref() == Some(self.stack);
+        let found = match &self.draft.portal {
+            Some(id) => match portals.iter().find(|it| it.id == *id) {
+                Some(found) => Some(found),
+                None => {
+                    return self.diff.obstacles.push(Obstacle::MissingPortal { id: id.clone() });
+                }
+            },
+            None => portals.iter().filter(ours).min_by(|a, b| a.id.cmp(&b.id)),
+        };
+        let Some(found) = found else { return self.change(Change::CreatePortal) };
+        let (id, mut differs) = (found.id.clone(), found.settings.differs(&wanted));
+        if !found.active {
+            differs.push("whether it is active");
+        }
+        if waits && !differs.contains(&PRICES) {
+            differs.insert(0, PRICES);
+        }
+        if !ours(&found) {
+            if !differs.is_empty() {
+                self.diff.obstacles.push(Obstacle::ForeignPortal { id, differs });
+            }
+            return;
+        }
+        if self.draft.portal.is_none() {
+            self.change(Change::RecordPortal { id: id.clone() });
+        }
+        if !differs.is_empty() {
+            self.change(Change::UpdatePortal { id, differs });
+        }
     }
 
     fn change(&mut self, change: Change) {

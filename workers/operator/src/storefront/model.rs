@@ -7,6 +7,8 @@ use tollgate_core::account::{PlanId, UsagePlanId};
 use tollgate_core::catalog::{Interval, Offer, Period, Quota, Throttle};
 use tollgate_events::{PriceId, ProductId};
 
+use super::portal::{ObservedPortal, Sold};
+
 /// Whose something is: the stack and the plan that its mark names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StorefrontOwner {
@@ -90,6 +92,21 @@ pub struct ObservedStorefront {
     pub products: Vec<ObservedProduct>,
     /// The prices that the offers' lookup keys point to.
     pub prices: Vec<ObservedPrice>,
+    /// The prices that are sold by their ids, with their products; those that are active.
+    pub by_id: Vec<(PriceId, ProductId)>,
+    /// Every active configuration of the portal, and the one that the file names.
+    pub portals: Vec<ObservedPortal>,
+}
+
+impl ObservedStorefront {
+    /// What each offer that can be bought is sold at now.
+    pub fn sold(&self) -> Sold {
+        let by_id = self.by_id.iter();
+        let by_id = by_id.map(|(id, product)| (id.to_string(), (id.clone(), product.clone())));
+        let by_key = self.prices.iter().filter(|price| price.active);
+        let by_key = by_key.map(|it| (it.lookup_key.clone(), (it.id.clone(), it.product.clone())));
+        by_id.chain(by_key).collect()
+    }
 }
 
 /// One thing to do.
@@ -143,6 +160,20 @@ pub enum Change {
         /// Which price had the lookup key.
         replaces: Option<PriceId>,
     },
+    /// A configuration of the portal is made, and written into the file.
+    CreatePortal,
+    /// A configuration of ours offers something else.
+    UpdatePortal {
+        /// Which one.
+        id: String,
+        /// In what it differs.
+        differs: Vec<&'static str>,
+    },
+    /// A configuration of ours is written into the file: an earlier apply had made it.
+    RecordPortal {
+        /// Which one.
+        id: String,
+    },
 }
 
 /// Why nothing can be applied.
@@ -192,6 +223,18 @@ pub enum Obstacle {
         /// Its product.
         product: ProductId,
     },
+    /// The file names a configuration of the portal that is not there.
+    MissingPortal {
+        /// Which one.
+        id: String,
+    },
+    /// The file names a configuration of the portal that is not ours and offers something else.
+    ForeignPortal {
+        /// Which one.
+        id: String,
+        /// In what it differs.
+        differs: Vec<&'static str>,
+    },
 }
 
 /// What is worth knowing and changes nothing.
@@ -218,6 +261,11 @@ pub enum Note {
         plan: PlanId,
         /// The lookup key.
         lookup_key: String,
+    },
+    /// The portal has no room for a plan's product: its customers cannot change to it there.
+    NotInPortal {
+        /// Which one.
+        plan: PlanId,
     },
 }
 

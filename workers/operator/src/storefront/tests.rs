@@ -17,10 +17,14 @@ fn product(id: &str) -> ProductId {
 
 /// Free and pro; pro is sold for `amount` a month and owns `products`.
 fn draft(usage_plans: [&str; 2], amount: u64, products: &str) -> CatalogDraft {
+    // The first usage plan is written down before the portal.
+    let portal = if usage_plans[0].is_empty() { "" } else { "configuration = \"bpc_1\"" };
     CatalogDraft::parse(&format!(
         r#"
 revision = 1
 stages = ["api1:prod"]
+[portal]
+{portal}
 [[plans]]
 id = "free"
 rank = 0
@@ -73,6 +77,16 @@ fn price(id: &str, product_id: &str, owner: Option<StorefrontOwner>, amount: u64
     }
 }
 
+/// The portal, as it sells these prices.
+fn portal(owner: &str, sold: &[(&str, &str)]) -> ObservedPortal {
+    let draft = draft(["", ""], 4900, "");
+    let sold = sold.iter().map(|(id, of)| (PriceId::parse(*id).unwrap(), product(of)));
+    let sold = sold.map(|sold| ("pro_monthly".to_owned(), sold)).collect();
+    let (settings, _) = PortalSettings::wanted(&draft.plans, &sold, &draft.brand);
+    let stack = Some(owner.to_owned()).filter(|owner| !owner.is_empty());
+    ObservedPortal { id: "bpc_1".into(), active: true, stack, settings }
+}
+
 /// Everything as `draft(["u1", "u2"], 4900, "\"prod_1\"")` says.
 fn in_order() -> ObservedStorefront {
     ObservedStorefront {
@@ -83,6 +97,8 @@ fn in_order() -> ObservedStorefront {
         ],
         products: vec![ObservedProduct { id: product("prod_1"), owner: owner(STACK, "pro") }],
         prices: vec![price("price_1", "prod_1", owner(STACK, "pro"), 4900)],
+        by_id: Vec::new(),
+        portals: vec![portal(STACK, &[("price_1", "prod_1")])],
     }
 }
 
@@ -98,6 +114,9 @@ fn told(diff: &Diff) -> Vec<String> {
             let replaces = replaces.as_ref().map_or("nothing", PriceId::as_str);
             format!("make price {} for {replaces}", offer.lookup_key)
         }
+        Change::CreatePortal => "make portal".to_owned(),
+        Change::UpdatePortal { id, differs } => format!("update {id}: {}", differs.join(", ")),
+        Change::RecordPortal { id } => format!("record {id}"),
     };
     let obstacle = |obstacle: &Obstacle| match obstacle {
         Obstacle::MissingStage { stage } => format!("! no stage {stage}"),
@@ -105,11 +124,14 @@ fn told(diff: &Diff) -> Vec<String> {
         Obstacle::ForeignUsagePlan { id, .. } => format!("! foreign {id}"),
         Obstacle::ForeignPrice { id, .. } => format!("! foreign {id}"),
         Obstacle::Stranded { id, .. } => format!("! stranded {id}"),
+        Obstacle::MissingPortal { id } => format!("! no portal {id}"),
+        Obstacle::ForeignPortal { id, .. } => format!("! foreign {id}"),
     };
     let note = |note: &Note| match note {
         Note::LeftoverUsagePlan { id, .. } => format!("left over {id}"),
         Note::LeftoverProduct { id, .. } => format!("left over {id}"),
         Note::Later { lookup_key, .. } => format!("later {lookup_key}"),
+        Note::NotInPortal { plan } => format!("not in the portal: {plan}"),
     };
     let changes = diff.changes.iter().map(change);
     changes.chain(diff.obstacles.iter().map(obstacle)).chain(diff.notes.iter().map(note)).collect()
@@ -132,11 +154,17 @@ fn a_table_of_what_can_differ() {
                 "make usage plan pro",
                 "make product pro",
                 "make price pro_monthly for nothing",
+                "make portal",
             ],
         ),
         (
             ("an apply was interrupted", ["u1", ""], 4900, "", |seen| seen.prices.clear()),
-            &["record u2 for pro", "record prod_1 for pro", "make price pro_monthly for nothing"],
+            &[
+                "record u2 for pro",
+                "record prod_1 for pro",
+                "make price pro_monthly for nothing",
+                "update bpc_1: the prices",
+            ],
         ),
         (
             ("another quota", ["u1", "u2"], 4900, "\"prod_1\"", |seen| {
@@ -183,7 +211,7 @@ fn a_table_of_what_can_differ() {
         ),
         (
             ("a price rise", ["u1", "u2"], 5900, "\"prod_1\"", |_| {}),
-            &["make price pro_monthly for price_1"],
+            &["make price pro_monthly for price_1", "update bpc_1: the prices"],
         ),
         (
             ("a price rise, not ours", ["u1", "u2"], 5900, "\"prod_1\"", |seen| {
@@ -199,13 +227,51 @@ fn a_table_of_what_can_differ() {
             ("a price of an unknown product", ["u1", "u2"], 5900, "\"prod_1\"", |seen| {
                 seen.prices[0].product = product("prod_9");
             }),
-            &["! stranded price_1"],
+            &["update bpc_1: the prices", "! stranded price_1"],
         ),
         (
             ("an archived price", ["u1", "u2"], 4900, "\"prod_1\"", |seen| {
                 seen.prices[0].active = false;
             }),
-            &["make price pro_monthly for price_1"],
+            &["make price pro_monthly for price_1", "update bpc_1: the prices"],
+        ),
+        (
+            ("a better plan would cost nothing", ["u1", "u2"], 4900, "\"prod_1\"", |seen| {
+                seen.portals[0].settings.proration = "create_prorations".into();
+                seen.portals[0].active = false;
+            }),
+            &["update bpc_1: when a better plan is paid, whether it is active"],
+        ),
+        (
+            ("a portal, not ours", ["u1", "u2"], 4900, "\"prod_1\"", |seen| {
+                seen.portals[0].stack = Some("other".into());
+                seen.portals[0].settings.cancels = None;
+            }),
+            &["! foreign bpc_1"],
+        ),
+        (
+            ("a portal, not ours, but right", ["u1", "u2"], 4900, "\"prod_1\"", |seen| {
+                seen.portals[0].stack = None;
+            }),
+            &[],
+        ),
+        (
+            ("a portal of the other mode", ["u1", "u2"], 4900, "\"prod_1\"", |seen| {
+                seen.portals.clear();
+            }),
+            &["! no portal bpc_1"],
+        ),
+        (
+            (
+                "a portal that was made and not written down",
+                ["", "u2"],
+                4900,
+                "\"prod_1\"",
+                |seen| {
+                    seen.portals[0].settings.invoices = false;
+                },
+            ),
+            &["record u1 for free", "record bpc_1", "update bpc_1: whether invoices are shown"],
         ),
         (
             ("a twin of the product", ["u1", "u2"], 4900, "\"prod_1\"", |seen| {
@@ -259,8 +325,24 @@ fn apply(draft: &mut CatalogDraft, seen: &mut ObservedStorefront, changes: &[Cha
                     owner: owner(STACK, plan.as_str()),
                 });
             }
+            Change::CreatePortal => {
+                let settings = wanted(draft, seen);
+                let (id, stack) = ("bpc_made".to_owned(), Some(STACK.to_owned()));
+                draft.portal = Some(id.clone());
+                seen.portals.push(ObservedPortal { id, active: true, stack, settings });
+            }
+            Change::UpdatePortal { id, .. } => {
+                let settings = wanted(draft, seen);
+                let found = seen.portals.iter_mut().find(|seen| seen.id == id).unwrap();
+                *found = ObservedPortal { active: true, settings, ..found.clone() };
+            }
+            Change::RecordPortal { id } => draft.portal = Some(id),
         }
     }
+}
+
+fn wanted(draft: &CatalogDraft, seen: &ObservedStorefront) -> PortalSettings {
+    PortalSettings::wanted(&draft.plans, &seen.sold(), &draft.brand).0
 }
 
 fn of<'a>(draft: &'a mut CatalogDraft, plan: &PlanId) -> &'a mut Plan<Option<UsagePlanId>> {
@@ -291,7 +373,18 @@ fn any_world() -> impl Strategy<Value = ObservedStorefront> {
     let plans = prop::collection::vec((any_owner(), any_settings()), 0..4);
     let products = prop::collection::vec(any_owner(), 0..3);
     let sold = prop::option::of((0..3_usize, any_owner(), 4900..4902_u64, any::<bool>()));
-    (plans, products, sold).prop_map(|(plans, products, sold)| ObservedStorefront {
+    let portals = prop::option::of((any::<bool>(), any::<bool>(), 0..3_usize));
+    let all = (plans, products, sold, portals);
+    all.prop_map(|(plans, products, sold, portals)| ObservedStorefront {
+        by_id: Vec::new(),
+        portals: portals
+            .into_iter()
+            .map(|(ours, active, n)| {
+                let made =
+                    portal(if ours { STACK } else { "" }, &[("price_1", &format!("prod_{n}"))]);
+                ObservedPortal { active, ..made }
+            })
+            .collect(),
         missing_stages: Vec::new(),
         usage_plans: plans
             .into_iter()
@@ -331,7 +424,8 @@ proptest! {
             let ours = |owner: &Option<StorefrontOwner>| owner.as_ref().is_some_and(|it| it.stack == STACK);
             let plans = seen.usage_plans.iter().filter(|it| !ours(&it.owner)).cloned();
             let prices = seen.prices.iter().filter(|it| !ours(&it.owner)).cloned();
-            (plans.collect::<Vec<_>>(), prices.collect::<Vec<_>>())
+            let portals = seen.portals.iter().filter(|it| it.stack.is_none()).cloned();
+            (plans.collect::<Vec<_>>(), prices.collect::<Vec<_>>(), portals.collect::<Vec<_>>())
         };
         let before = foreign(&seen);
         apply(&mut draft, &mut seen, &found.changes);
@@ -344,6 +438,32 @@ proptest! {
         apply(&mut draft, &mut seen, &later.changes);
         prop_assert_eq!(diff(&draft, &seen, STACK).changes, Vec::new());
     }
+}
+
+/// Ten products are all that a configuration takes: what is left out is told, the others stay.
+#[test]
+fn a_portal_takes_ten_products() {
+    let plan = |n: usize| {
+        let at = format!("[[plans]]\nid = \"p{n}\"\nrank = {n}\nprices = [\"price_{n}\"]\n");
+        format!("{at}usage_plan = \"u{n}\"\n")
+    };
+    let plans: String = (1..=12).map(plan).collect();
+    let draft =
+        CatalogDraft::parse(&format!("revision = 1\nstages = [\"api1:prod\"]\n{plans}")).unwrap();
+    let plans = (1..=12).map(|n| {
+        let stages = ["api1:prod".to_owned()].into();
+        let settings = UsageSettings { stages, quota: None, throttle: None };
+        usage_plan(&format!("u{n}"), None, settings)
+    });
+    // The last is of the first one's product.
+    let of = |n: usize| product(&format!("prod_{}", if n == 12 { 1 } else { n }));
+    let by_id = (1..=12).map(|n| (PriceId::parse(format!("price_{n}")).unwrap(), of(n)));
+    let (usage_plans, by_id) = (plans.collect(), by_id.collect());
+    let seen = ObservedStorefront { usage_plans, by_id, ..ObservedStorefront::default() };
+    assert_eq!(told(&diff(&draft, &seen, STACK)), ["make portal", "not in the portal: p11"]);
+    let wanted = wanted(&draft, &seen);
+    assert_eq!(wanted.products.len(), MOST_PRODUCTS);
+    assert_eq!(wanted.products[&product("prod_1")].len(), 2);
 }
 
 #[test]

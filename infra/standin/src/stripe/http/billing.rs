@@ -1,4 +1,4 @@
-//! Checkout and portal sessions, subscriptions, invoices.
+//! Checkout sessions, subscriptions, invoices.
 
 use serde_json::Value;
 
@@ -11,6 +11,7 @@ use crate::stripe::error::StripeError;
 use crate::stripe::error::StripeResult;
 use crate::stripe::model::MissingPaymentMethod;
 use crate::stripe::model::PauseBehavior;
+use crate::stripe::model::Proration;
 use crate::stripe::model::Subscription;
 use crate::stripe::model::SubscriptionData;
 use crate::stripe::objects::list;
@@ -92,13 +93,6 @@ pub(super) fn expire_session(
     shown(stripe, id)
 }
 
-pub(super) fn create_portal(stripe: &mut Stripe, _: &str, form: &mut Form) -> StripeResult<Value> {
-    let (customer, return_url) = (form.need("customer")?, form.take("return_url"));
-    form.finish()?;
-    let id = stripe.open_portal(&customer, return_url.as_deref())?;
-    stripe.portal(&id).map(|row| stripe.show_portal(row))
-}
-
 /// Without `status`, all that have not been canceled.
 /// <https://docs.stripe.com/api/subscriptions/list>
 fn listed(status: Option<&str>, row: &Subscription) -> bool {
@@ -162,9 +156,7 @@ pub(super) fn update_subscription(
     let metadata = form.map("metadata");
     let (item, price) = (form.take("items[0][id]"), form.take("items[0][price]"));
     let quantity = form.int("items[0][quantity]")?;
-    if form.take("proration_behavior").is_some_and(|word| word != "create_prorations") {
-        return Err(StripeError::not_implemented("another proration_behavior"));
-    }
+    let proration = form.word("proration_behavior", Proration::parse)?.unwrap_or_default();
     let at_end = form.flag("cancel_at_period_end")?;
     let cancel_at = match form.take("cancel_at").as_deref() {
         Some("") => Some(None),
@@ -180,8 +172,13 @@ pub(super) fn update_subscription(
         stripe.set_metadata(id, &metadata)?;
     }
     match (item, price, quantity) {
-        (Some(item), Some(price), None) => stripe.change_item(id, &item, &price)?,
-        (Some(item), None, Some(quantity)) => stripe.change_item_quantity(id, &item, quantity)?,
+        (Some(item), Some(price), None) => stripe.change_item(id, &item, &price, proration)?,
+        (Some(item), None, Some(quantity)) if proration == Proration::CreateProrations => {
+            stripe.change_item_quantity(id, &item, quantity)?;
+        }
+        (Some(_), None, Some(_)) => {
+            return Err(StripeError::not_implemented("another proration_behavior of a quantity"));
+        }
         (None, None, None) => {}
         _ => return Err(StripeError::not_implemented("adding or removing items")),
     }

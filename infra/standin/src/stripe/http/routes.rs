@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::form::Form;
-use super::{billing, catalog, parameters, payments, test_clocks, webhooks};
+use super::{billing, catalog, parameters, payments, portal, test_clocks, webhooks};
 use crate::stripe::error::StripeResult;
 use crate::stripe::state::Stripe;
 
@@ -48,7 +48,11 @@ const ROUTES: &[(&str, Handler)] = &[
     ("GET /v1/refunds/{id}", payments::get_refund),
     ("GET /v1/disputes", payments::list_disputes),
     ("GET /v1/disputes/{id}", payments::get_dispute),
-    ("POST /v1/billing_portal/sessions", billing::create_portal),
+    ("POST /v1/billing_portal/sessions", portal::create_session),
+    ("GET /v1/billing_portal/configurations", portal::list_configurations),
+    ("POST /v1/billing_portal/configurations", portal::create_configuration),
+    ("GET /v1/billing_portal/configurations/{id}", portal::get_configuration),
+    ("POST /v1/billing_portal/configurations/{id}", portal::update_configuration),
     ("POST /v1/test_helpers/test_clocks", test_clocks::create),
     ("GET /v1/test_helpers/test_clocks/{id}", test_clocks::get),
     ("POST /v1/test_helpers/test_clocks/{id}/advance", test_clocks::advance),

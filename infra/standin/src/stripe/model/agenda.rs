@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 /// What is due. At the same time the earlier kinds go first: a subscription that is
-/// cancelled with its period is not renewed.
+/// cancelled with its period is not renewed, and one whose price changes with it is renewed at
+/// the new one.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::stripe) enum Due {
     CancelAt(String),
@@ -14,6 +15,7 @@ pub(in crate::stripe) enum Due {
     TrialWillEnd(String),
     TrialEnd(String),
     Upcoming(String),
+    PhaseBegins(String),
     PeriodEnd(String),
     Finalize(String),
     Retry(String),

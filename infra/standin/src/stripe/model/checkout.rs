@@ -1,4 +1,4 @@
-//! Checkout and portal sessions.
+//! Checkout sessions.
 
 use jiff::Timestamp;
 
@@ -75,17 +75,4 @@ pub struct Session {
     pub cancel_url: Option<String>,
     /// What it made.
     pub subscription: Option<String>,
-}
-
-/// A billing portal session.
-#[derive(Debug, Clone)]
-pub struct Portal {
-    /// `bps_…`
-    pub id: String,
-    /// When it was made.
-    pub created: Timestamp,
-    /// Whose.
-    pub customer: String,
-    /// Where its link back leads.
-    pub return_url: Option<String>,
 }

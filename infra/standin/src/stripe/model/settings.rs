@@ -44,6 +44,8 @@ pub struct Settings {
     /// canceled subscriptions; else such a customer is missing to them. Of other lists nothing is
     /// documented: whoever asks should do well with either.
     pub lists_deleted_customers: bool,
+    /// What the business is called: without a name, Checkout opens for nobody.
+    pub business_name: Option<String>,
     /// Whether the customer portal's settings were ever saved: before, it opens for nobody.
     /// <https://docs.stripe.com/customer-management/integrate-customer-portal>
     pub portal_is_saved: bool,
@@ -66,6 +68,7 @@ impl Default for Settings {
             retries: [3, 5, 7].map(|days| SignedDuration::from_hours(24 * days)).to_vec(),
             when_exhausted: WhenExhausted::Cancel,
             lists_deleted_customers: true,
+            business_name: Some("Sample API".into()),
             portal_is_saved: true,
             requests_per_second: None,
         }

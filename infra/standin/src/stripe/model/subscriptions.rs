@@ -75,6 +75,51 @@ impl PauseBehavior {
     }
 }
 
+/// What becomes of the rest of a period when a price changes within it.
+/// <https://docs.stripe.com/billing/subscriptions/prorations>
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Proration {
+    /// It is credited and charged with the next invoice.
+    #[default]
+    CreateProrations,
+    /// It is credited and charged at once.
+    AlwaysInvoice,
+    /// Nothing.
+    None,
+}
+
+impl Proration {
+    /// As Stripe spells it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::CreateProrations => "create_prorations",
+            Self::AlwaysInvoice => "always_invoice",
+            Self::None => "none",
+        }
+    }
+
+    /// Reads Stripe's spelling.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::CreateProrations, Self::AlwaysInvoice, Self::None]
+            .into_iter()
+            .find(|it| it.as_str() == text)
+    }
+}
+
+/// A subscription's schedule: another price from a time on.
+/// <https://docs.stripe.com/api/subscription_schedules/object>
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Schedule {
+    /// `sub_sched_…`
+    pub id: String,
+    /// When it was made.
+    pub created: Timestamp,
+    /// When the next phase begins.
+    pub at: Timestamp,
+    /// What the subscription's only item is sold at then.
+    pub price: String,
+}
+
 /// A subscription.
 #[derive(Debug, Clone)]
 pub struct Subscription {
@@ -114,6 +159,8 @@ pub struct Subscription {
     pub latest_invoice: Option<String>,
     /// All its invoices, oldest first.
     pub invoices: Vec<String>,
+    /// What is to change.
+    pub schedule: Option<Schedule>,
     /// Prorations for the next invoice.
     pub pending: Vec<Line>,
     /// How many days its invoices give to be paid, where they are sent

@@ -82,7 +82,6 @@ impl Stripe {
             "pending_invoice_item_interval": null,
             "pending_setup_intent": null,
             "pending_update": null,
-            "schedule": null,
             "transfer_data": null,
         });
         let shown = json!({
@@ -108,6 +107,7 @@ impl Stripe {
             "pause_collection": subscription.pause_collection.map(|(behavior, resumes_at)| json!({
                 "behavior": behavior.as_str(), "resumes_at": unix(resumes_at),
             })),
+            "schedule": subscription.schedule.as_ref().map(|schedule| &schedule.id),
             "start_date": subscription.created.as_second(),
             "status": subscription.status.as_str(),
             "test_clock": self.clock_of(&subscription.customer),

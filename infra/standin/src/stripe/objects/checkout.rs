@@ -1,9 +1,9 @@
-//! Checkout and portal sessions, as shown.
+//! Checkout sessions, as shown.
 
 use serde_json::{Value, json};
 
 use super::join;
-use crate::stripe::model::{Portal, Session, SessionStatus};
+use crate::stripe::model::{Session, SessionStatus};
 use crate::stripe::state::Stripe;
 
 impl Stripe {
@@ -94,23 +94,5 @@ impl Stripe {
     /// Where the hosted checkout page of a session is.
     pub fn checkout_url(&self, session: &str) -> String {
         format!("{}/pay/{session}", self.settings.base_url)
-    }
-
-    /// <https://docs.stripe.com/api/customer_portal/sessions/object>
-    pub(in crate::stripe) fn show_portal(&self, portal: &Portal) -> Value {
-        json!({
-            "id": portal.id,
-            "object": "billing_portal.session",
-            "configuration": "bpc_1Standin",
-            "created": portal.created.as_second(),
-            "customer": portal.customer,
-            "customer_account": null,
-            "flow": null,
-            "livemode": self.settings.livemode,
-            "locale": null,
-            "on_behalf_of": null,
-            "return_url": portal.return_url,
-            "url": format!("{}/portal/{}", self.settings.base_url, portal.id),
-        })
     }
 }

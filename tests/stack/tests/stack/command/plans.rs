@@ -12,7 +12,9 @@ use tollgate_core::stripe::Price;
 use tollgate_events::{PriceId, ProductId};
 use tollgate_standin::api_gateway::{Quotas, Wall};
 use tollgate_standin::stripe::http::router;
-use tollgate_standin::stripe::{NewCustomer, SubscriptionData};
+use tollgate_standin::stripe::{
+    Metadata, NewCustomer, PortalConfiguration, PortalFeatures, Proration, SubscriptionData,
+};
 
 use super::screens::assert_shows;
 use super::{Input, Operator, Said};
@@ -45,7 +47,12 @@ const ALL: &str = "\
 + usage plan team         1000 a day; 5/s, burst 10; stages api1:prod
 + product    team
 + price      team         team_monthly: 1900 usd every month
++ portal     -            a better plan is paid at once; a lesser one, or the end, comes with the period
 ";
+
+/// What makes a configuration of the portal, and what changes it.
+const PORTAL: [&str; 2] =
+    ["POST /v1/billing_portal/configurations", "POST /v1/billing_portal/configurations/{id}"];
 
 /// A shop with a file of its own.
 struct Scene {
@@ -128,7 +135,7 @@ async fn an_empty_account_gets_everything_once() -> anyhow::Result<()> {
     assert_eq!(yes.exit, 0, "{yes:?}");
     assert!(yes.out.ends_with("revision 2. The functions see it with the next deployment.\n"));
     let made = ["CreateUsagePlan", "CreateUsagePlan", "POST /v1/products", "POST /v1/prices"];
-    assert_eq!(scene.operator.writes(), made);
+    assert_eq!(scene.operator.writes(), [&made[..], &PORTAL[..1]].concat());
     assert_eq!(
         scene.ours(),
         ["tollgate/local/starter starter 100 MONTH", "tollgate/local/team team 1000 DAY"]
@@ -152,7 +159,7 @@ async fn results_for_programs() -> anyhow::Result<()> {
     let scene = Scene::with("json", CATALOG).await?;
     let dry = scene.apply("--dry-run --json").await;
     let told: serde_json::Value = serde_json::from_str(&dry.out)?;
-    assert_eq!((dry.exit, told["changes"].as_array().map(Vec::len)), (4, Some(4)));
+    assert_eq!((dry.exit, told["changes"].as_array().map(Vec::len)), (4, Some(5)));
     let refused = scene.apply("--json").await;
     let error: serde_json::Value = serde_json::from_str(&refused.err)?;
     assert_eq!(refused.exit, 3);
@@ -207,7 +214,7 @@ async fn a_price_rise_moves_the_lookup_key_and_subscribers_keep_their_plan() -> 
         old.id
     );
     assert!(said.out.starts_with(&line), "{}", said.out);
-    assert_eq!(scene.operator.writes(), ["POST /v1/prices"]);
+    assert_eq!(scene.operator.writes(), ["POST /v1/prices", PORTAL[1]]);
     {
         let stripe = scene.operator.stripe();
         let new = stripe.price_by_lookup_key("team_monthly").expect("it moved");
@@ -246,7 +253,7 @@ async fn a_price_rise_waits_until_the_product_is_in_the_file() -> anyhow::Result
     assert_eq!(scene.operator.writes(), Vec::<String>::new());
     assert!(scene.file()?.contains(product.expect("it was written")));
     scene.applied().await?;
-    assert_eq!(scene.operator.writes(), ["POST /v1/prices"]);
+    assert_eq!(scene.operator.writes(), ["POST /v1/prices", PORTAL[1]]);
     Ok(())
 }
 
@@ -276,6 +283,58 @@ async fn what_is_not_ours_is_compared_and_left_alone() -> anyhow::Result<()> {
     Ok(())
 }
 
+/// What somebody has changed in the dashboard, or what another price or other terms change, comes back;
+/// applied twice, nothing is to do.
+#[tokio::test]
+async fn the_portal_is_kept_to_the_catalog() -> anyhow::Result<()> {
+    let scene = Scene::with("portal", CATALOG).await?;
+    scene.applied().await?;
+    let id = CatalogFile::parse(&scene.file()?)?.catalog.portal.expect("it was made");
+    let told = async |told: &str| -> anyhow::Result<()> {
+        scene.operator.writes();
+        let said = scene.applied().await?;
+        assert_eq!(
+            said.out.lines().next(),
+            Some(format!("~ portal     -            {id}: {told}").as_str())
+        );
+        assert_eq!(scene.operator.writes(), [PORTAL[1]]);
+        assert!(scene.applied().await?.out.starts_with("Nothing to change"));
+        Ok(())
+    };
+    let change = |change: fn(&mut PortalConfiguration)| {
+        scene.operator.stripe().update_configuration(&id, change)
+    };
+    change(|row| {
+        let update = row.features.subscription_update.as_mut().expect("it offers it");
+        update.proration = Proration::CreateProrations;
+        row.active = false;
+    })?;
+    told("when a better plan is paid, whether it is active").await?;
+    change(|row| row.features.subscription_update = None)?;
+    told("the prices, what can be changed, when a better plan is paid, when a lesser plan begins")
+        .await?;
+    scene.edit("[portal]", "[brand]\nterms = \"https://shop.example/terms\"\n\n[portal]")?;
+    told("the terms of service").await?;
+    let shown = scene.operator.stripe().configuration(&id)?.terms_of_service_url.clone();
+    assert_eq!(shown.as_deref(), Some("https://shop.example/terms"));
+
+    // One that another made is left alone, and so is one that is not there.
+    let foreign =
+        scene.operator.stripe().create_configuration(PortalFeatures::default(), Metadata::new())?;
+    for (other, why) in [
+        (foreign.as_str(), "is not this stack's, and differs in"),
+        ("bpc_1", "has no configuration"),
+    ] {
+        let before = scene.file()?;
+        scene.edit(&id, other)?;
+        let said = scene.apply("--yes").await;
+        assert!(said.exit == 3 && said.out.contains(why), "{said:?}");
+        scene.write(&before)?;
+    }
+    assert_eq!(scene.operator.writes(), Vec::<String>::new());
+    Ok(())
+}
+
 #[tokio::test]
 async fn a_stage_that_is_not_there_stops_everything() -> anyhow::Result<()> {
     let scene = Scene::with("stage", &CATALOG.replace("api1:prod", "api1:nowhere")).await?;
@@ -302,7 +361,7 @@ async fn an_interrupted_apply_is_completed_by_the_next() -> anyhow::Result<()> {
     scene.applied().await?;
     assert_eq!(
         scene.operator.writes(),
-        ["CreateUsagePlan", "POST /v1/products", "POST /v1/prices"]
+        ["CreateUsagePlan", "POST /v1/products", "POST /v1/prices", PORTAL[0]]
     );
 
     // And where not even the file was written, what is ours is found by its mark.
@@ -314,7 +373,8 @@ async fn an_interrupted_apply_is_completed_by_the_next() -> anyhow::Result<()> {
     let mapping = |text: &str| -> anyhow::Result<Vec<String>> {
         let catalog = CatalogFile::parse(text)?.catalog;
         let plans = catalog.plans().iter();
-        Ok(plans.map(|plan| format!("{} {:?}", plan.usage_plan, plan.products)).collect())
+        let plans = plans.map(|plan| format!("{} {:?}", plan.usage_plan, plan.products));
+        Ok(plans.chain(catalog.portal.clone()).collect())
     };
     assert_eq!(mapping(&scene.file()?)?, mapping(&done)?);
     Ok(())

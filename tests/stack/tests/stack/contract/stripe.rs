@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 use tollgate_core::ports::{
-    ChargeSeen, CheckoutRecord, Class, CustomerRecord, CustomerSeen, NewCheckout, Ports as _,
-    Stripe as _,
+    ChargeSeen, CheckoutRecord, Class, CustomerRecord, CustomerSeen, NewCheckout, NewPortal,
+    PortalFlow, Ports as _, Stripe as _,
 };
 use tollgate_core::stripe::{
     DisputeStatus, InvoiceId, ListedEvent, PaidInvoice, Subscription, SubscriptionStatus,
@@ -16,8 +16,8 @@ use tollgate_events::{
     SubscriptionId, Via,
 };
 use tollgate_standin::stripe::{
-    Card, Interval, Metadata, MissingPaymentMethod, NewCustomer, NewEndpoint, NewPrice, NewRefund,
-    NewSession, PauseBehavior, SubscriptionData, When,
+    Card, FlowKind, Interval, Metadata, MissingPaymentMethod, NewCustomer, NewEndpoint, NewPrice,
+    NewRefund, NewSession, PauseBehavior, SubscriptionData, When,
 };
 
 use super::face::{Face, Stand};
@@ -44,6 +44,12 @@ fn new_checkout(customer: &CustomerId, price: &PriceId, idempotency_key: &str) -
         cancel_url: "https://shop.example/back".into(),
         idempotency_key: idempotency_key.into(),
     }
+}
+
+/// The portal as it was saved in the dashboard.
+fn portal_of(customer: &CustomerId) -> NewPortal {
+    let return_url = "https://shop.example/account".to_owned();
+    NewPortal { customer: customer.clone(), configuration: None, flow: None, return_url }
 }
 
 fn days(days: i64) -> SignedDuration {
@@ -273,7 +279,7 @@ pub(super) async fn a_deleted_customer_can_be_used_for_nothing<F: Face>(stand: S
     let new = new_checkout(&customer, &price, "c-1");
     let refused = stand.ports.stripe().create_checkout(&new).await.unwrap_err();
     assert_eq!(refused.class, Class::NotFound);
-    let refused = stand.ports.stripe().create_portal(&customer, "https://shop.example").await;
+    let refused = stand.ports.stripe().create_portal(&portal_of(&customer)).await;
     assert_eq!(refused.unwrap_err().class, Class::NotFound);
 }
 
@@ -950,7 +956,7 @@ pub(super) async fn what_a_parameter_names_must_exist<F: Face>(stand: Stand<F>) 
     for new in [new_checkout(&nobody, &price, "c-1"), new_checkout(&customer, &nothing, "c-2")] {
         assert_eq!(stripe.create_checkout(&new).await.unwrap_err().class, Class::NotFound);
     }
-    let refused = stripe.create_portal(&nobody, "https://shop.example").await.unwrap_err();
+    let refused = stripe.create_portal(&portal_of(&nobody)).await.unwrap_err();
     assert_eq!(refused.class, Class::NotFound);
 }
 
@@ -978,18 +984,89 @@ pub(super) async fn a_checkout_expires_by_itself_after_a_day<F: Face>(stand: Sta
 
 pub(super) async fn a_portal_opens_for_a_customer<F: Face>(stand: Stand<F>) {
     let customer = stand.customer();
-    let url = stand.ports.stripe().create_portal(&customer, "https://shop.example").await.unwrap();
+    let url = stand.ports.stripe().create_portal(&portal_of(&customer)).await.unwrap();
     assert!(url.starts_with("https://stripe.test/portal/"), "{url}");
 }
 
 pub(super) async fn a_portal_needs_settings_that_were_saved<F: Face>(stand: Stand<F>) {
     let (stripe, customer) = (stand.ports.stripe(), stand.customer());
     stand.world.stripe.account().settings_mut().portal_is_saved = false;
-    let refused = stripe.create_portal(&customer, "https://shop.example").await.unwrap_err();
+    let refused = stripe.create_portal(&portal_of(&customer)).await.unwrap_err();
     assert_eq!(refused.class, Class::Invalid);
     assert!(refused.detail.contains("configuration"), "{refused}");
     stand.world.stripe.account().settings_mut().portal_is_saved = true;
-    stripe.create_portal(&customer, "https://shop.example").await.unwrap();
+    stripe.create_portal(&portal_of(&customer)).await.unwrap();
+}
+
+pub(super) async fn a_portal_flow_is_for_one_thing<F: Face>(stand: Stand<F>) {
+    let (stripe, customer) = (stand.ports.stripe(), stand.customer());
+    let id = stand.subscribe(&customer, "basic_monthly");
+    let found = stand.subscription(&customer).await;
+    let (subscription, item) = (id.clone(), found.only_item.clone().unwrap());
+    let confirm = PortalFlow::Confirm { subscription, item, price: stand.price("pro_monthly") };
+    let configuration = stand.world.catalog().catalog.portal;
+    let opened = |flow: &PortalFlow| {
+        let (configuration, flow) = (configuration.clone(), Some(flow.clone()));
+        NewPortal { configuration, flow, ..portal_of(&customer) }
+    };
+    for flow in [PortalFlow::PaymentMethod, PortalFlow::Cancel(id.clone()), confirm.clone()] {
+        let url = stripe.create_portal(&opened(&flow)).await.unwrap();
+        let session = url.rsplit('/').next().unwrap();
+        let account = stand.world.stripe.account();
+        let seen = account.portal(session).unwrap().flow.clone().unwrap();
+        let kind = match &flow {
+            PortalFlow::PaymentMethod => FlowKind::PaymentMethod,
+            PortalFlow::Cancel(id) => FlowKind::Cancel { subscription: id.to_string() },
+            PortalFlow::Confirm { subscription, item, price } => FlowKind::Confirm {
+                subscription: subscription.to_string(),
+                item: item.clone(),
+                price: price.to_string(),
+            },
+        };
+        assert_eq!((seen.kind, seen.then.as_deref()), (kind, Some("https://shop.example/account")));
+    }
+    let unknown = NewPortal { configuration: Some("bpc_1".into()), ..opened(&confirm) };
+    assert_eq!(stripe.create_portal(&unknown).await.unwrap_err().class, Class::NotFound);
+    stand.cancel(&id, When::PeriodEndInPortal);
+    let twice = stripe.create_portal(&opened(&PortalFlow::Cancel(id))).await.unwrap_err();
+    assert_eq!(twice.class, Class::Invalid, "{twice}");
+}
+
+pub(super) async fn a_schedule_tells_what_comes_next<F: Face>(stand: Stand<F>) {
+    let (stripe, customer) = (stand.ports.stripe(), stand.customer());
+    let id = stand.subscribe(&customer, "pro_monthly");
+    let before = stand.subscription(&customer).await;
+    assert_eq!((&before.next, before.sends_invoices), (&None, false));
+    let basic = stand.price("basic_monthly");
+    stand.world.stripe.account().schedule(id.as_str(), basic.as_str()).unwrap();
+    let by_id = stripe.subscription(&id).await.unwrap().unwrap();
+    for found in [stand.subscription(&customer).await, by_id] {
+        let next = found.next.unwrap();
+        let price = next.price.unwrap();
+        assert_eq!((next.at, price.id.as_ref()), (found.current_period_end, Some(&basic)));
+        assert_eq!(price.lookup_key.as_deref(), Some("basic_monthly"), "and its product");
+        assert!(price.product.is_some());
+        assert_eq!(found.prices[0].lookup_key.as_deref(), Some("pro_monthly"), "not yet");
+    }
+    stand.world.clock.advance_to(before.current_period_end.unwrap());
+    let after = stand.subscription(&customer).await;
+    assert_eq!((after.next, &after.prices[0].id), (None, &Some(basic)));
+}
+
+pub(super) async fn what_the_portal_cannot_change_is_told<F: Face>(stand: Stand<F>) {
+    let customer = stand.customer();
+    let data = SubscriptionData { days_until_due: Some(14), ..SubscriptionData::default() };
+    let sent = stand.subscribe_with(&customer, "basic_monthly", data);
+    let found = stand.subscription(&customer).await;
+    assert!(found.sends_invoices && found.only_item.is_some());
+    stand.cancel(&sent, When::Now);
+    {
+        let (basic, pro) = (stand.price("basic_monthly"), stand.price("pro_monthly"));
+        let mut account = stand.world.stripe.account();
+        let both = [basic.as_str(), pro.as_str()];
+        account.subscribe(customer.as_str(), &both, SubscriptionData::default()).unwrap();
+    }
+    assert_eq!(stand.subscription(&customer).await.only_item, None);
 }
 
 pub(super) async fn a_customer_pays_in_one_currency_at_a_time<F: Face>(stand: Stand<F>) {
@@ -1056,7 +1133,7 @@ pub(super) async fn an_id_may_be_one_that_a_seller_chose<F: Face>(stand: Stand<F
         assert_eq!(dispute.customer.as_ref(), Some(&customer));
         let charge = stripe.charge(&dispute.charge).await.unwrap();
         assert_eq!(charge, ChargeSeen::There(Some(customer.clone())));
-        stripe.create_portal(&customer, "https://shop.example").await.unwrap();
+        stripe.create_portal(&portal_of(&customer)).await.unwrap();
         stripe.cancel_subscription(&read.id).await.unwrap();
         stand.world.stripe.account().delete_customer(&id).unwrap();
         assert_eq!(stripe.customer(&customer).await.unwrap(), CustomerSeen::Deleted);

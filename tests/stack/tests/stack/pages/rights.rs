@@ -191,12 +191,13 @@ fn object(call: &str) -> (&str, String) {
 
 /// Files of plans for `plans apply`: with a plan more, and then with less of it.
 fn plans(stack: &Stack, file: &str) -> anyhow::Result<[String; 2]> {
+    // A file of a stack's beginning: its portal is not configured yet.
+    let sample = stack.world.plans_toml.split("\n[portal]").next().unwrap_or_default();
     let plan = |quota: u32| {
         format!(
-            "{}\n[[plans]]\nid = \"more\"\nrank = 99\nquota = {{ limit = {quota}, period = \"DAY\" }}\n\
+            "{sample}\n[[plans]]\nid = \"more\"\nrank = 99\nquota = {{ limit = {quota}, period = \"DAY\" }}\n\
              [[plans.offers]]\nlookup_key = \"more_monthly\"\nunit_amount = 9900\n\
-             currency = \"usd\"\ninterval = \"month\"\n",
-            stack.world.plans_toml
+             currency = \"usd\"\ninterval = \"month\"\n"
         )
     };
     let files = ["more", "less"].map(|name| file.replace("habits-", &format!("{name}-")));

@@ -89,7 +89,9 @@ pub(super) async fn runbook_the_alarm_unreadable(play: &mut Play) -> Told {
     };
     shop.stack.put_on_queue(EVENTS_QUEUE, "somebody was here").await?;
     shop.settle().await?;
-    ben.in_portal("switch", &ben.subscription()?, &shop.price("basic_monthly")).await?;
+    let (bens, basic) = (ben.subscription()?, shop.price("basic_monthly"));
+    shop.stripe().change_price(&bens, &basic)?;
+    shop.settle().await?;
     assert_eq!(ben.seen().await?, on("basic"), "everybody else is served");
     shop.minutes(30).await?;
     let parked = shop.stack.ledger.unsettled(None).await?.items;

@@ -1,6 +1,6 @@
 //! A seller of long ago, who chose the ids of customers and plans: Stripe keeps them for ever.
 
-use tollgate_standin::stripe::{Card, Interval, NewCustomer, NewPrice, SubscriptionData};
+use tollgate_standin::stripe::{Card, Interval, NewCustomer, NewPrice, SubscriptionData, When};
 
 use crate::shop::{Conditions, Shop, Told, locked, on};
 
@@ -45,7 +45,8 @@ pub(super) async fn a_customer_of_long_ago_is_served_like_anybody(conditions: Co
     assert_eq!(ann.payer(), john);
 
     let subscription = ann.subscription()?;
-    ann.in_portal("switch", &subscription, PRO).await?;
+    shop.stripe().change_price(&subscription, PRO)?;
+    shop.settle().await?;
     assert_eq!(ann.seen().await?, on("pro"));
     shop.days(40).await?;
     assert_eq!(ann.seen().await?, on("pro"));
@@ -58,7 +59,8 @@ pub(super) async fn a_customer_of_long_ago_is_served_like_anybody(conditions: Co
     shop.settle().await?;
     assert_eq!(ann.seen().await?, on("pro"));
 
-    ann.in_portal("cancel_now", &subscription, "").await?;
+    shop.stripe().cancel(&subscription, When::Now)?;
+    shop.settle().await?;
     assert_eq!(ann.seen().await?, on("free"));
     let anew = ann.buys("pro").await?;
     assert_eq!((ann.seen().await?, anew != subscription), (on("pro"), true));

@@ -52,7 +52,8 @@ pub(super) async fn a_trial_and_a_paid_month_have_the_plan(conditions: Condition
 
     ann.in_portal("switch", &subscription, &shop.price("pro_monthly")).await?;
     assert_eq!(ann.seen().await?, on("pro"));
-    ann.in_portal("cancel_now", &subscription, "").await?;
+    shop.stripe().cancel(&subscription, When::Now)?;
+    shop.settle().await?;
     assert_eq!(ann.row()?.status, Status::Canceled);
     assert_eq!(ann.seen().await?, on("free"));
     shop.holds().await

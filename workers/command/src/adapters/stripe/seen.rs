@@ -13,6 +13,14 @@ use tollgate_operator::storefront::{METADATA_SECRET, METADATA_STACK};
 
 use super::{OperatorStripe, PRICES};
 
+/// A Stripe account. <https://docs.stripe.com/api/accounts/object>
+pub struct AboutAccount {
+    /// Its id, `acct_…`.
+    pub id: String,
+    /// What its business is called; empty where nobody has said.
+    pub business_name: String,
+}
+
 impl OperatorStripe {
     /// Whether Stripe takes the key; one that may not do this very thing is taken too.
     ///
@@ -24,6 +32,22 @@ impl OperatorStripe {
             Err(error) if error.class == Class::Denied => Ok(!error.detail.starts_with("HTTP 401")),
             answer => answer.map(|_| true),
         }
+    }
+
+    /// Whose the key is; `None` where it is a restricted one that may not read that.
+    ///
+    /// # Errors
+    /// The call failed.
+    pub async fn about_account(&self) -> PortResult<Option<AboutAccount>> {
+        let about = match self.api.send(Call::get("GET /v1/account", "/account")).await {
+            Err(error) if error.detail.starts_with("HTTP 403") => return Ok(None),
+            answer => answer?,
+        };
+        about.read(|object| {
+            let profile = object.object("business_profile");
+            let business_name = profile.and_then(|it| it.text("name")).unwrap_or_default();
+            Ok(Some(AboutAccount { id: object.need("id")?, business_name }))
+        })
     }
 
     /// Prices by their lookup keys, archived ones too.

@@ -64,6 +64,23 @@ impl OperatorStripe {
         every_row(operation(PRICES), self.by_lookup_keys(lookup_keys, price).await?)
     }
 
+    /// A price that can be sold, and its product; `None` where there is none of this id, or it is
+    /// archived.
+    ///
+    /// # Errors
+    /// The call failed.
+    pub async fn sold_price(&self, id: &str) -> PortResult<Option<(PriceId, ProductId)>> {
+        let path = format!("/prices/{}", segment(id));
+        let found = self.api.send(Call::get("GET /v1/prices/:id", path)).await;
+        let read = |object: &Object<'_>| {
+            let id = object.need_id("id", PriceId::parse)?;
+            let product = object.need_id("product", ProductId::parse)?;
+            Ok(Some((id, product)).filter(|_| object.flag("active") == Some(true)))
+        };
+        let read = unless_not_found(found)?.map(|answer| answer.read(read)).transpose()?;
+        Ok(read.flatten())
+    }
+
     /// Makes the product of a stack's plan, with our mark. `key` makes a repeated request
     /// the same request.
     ///

@@ -13,7 +13,7 @@ use tollgate_core::catalog::{CatalogDraft, Offer};
 use tollgate_core::ports::{Class, Clock, Entropy as _, PortResult};
 use tollgate_events::{PriceId, ProductId};
 use tollgate_functions::adapters::system::SystemEntropy;
-use tollgate_operator::storefront::{Change, Diff, ObservedStorefront, diff};
+use tollgate_operator::storefront::{Change, Diff, ObservedStorefront, PortalSettings, Sold, diff};
 
 use super::file::PlansFile;
 use super::{Apply, print, to_apply};
@@ -57,9 +57,18 @@ pub(super) async fn run<C: Clock>(
             Ok(Exit::WouldChange)
         }
         ConsentAnswer::Do => {
-            let products = BTreeMap::new();
-            let mut applying =
-                Applying { context, stack, usage_plans, stripe, file, products, paced: false };
+            let (products, sold) = (BTreeMap::new(), observed.sold());
+            let mut applying = Applying {
+                context,
+                draft: &draft,
+                stack,
+                usage_plans,
+                stripe,
+                file,
+                products,
+                sold,
+                paced: false,
+            };
             for change in &found.changes {
                 context.progress(&print::in_short(change), io)?;
                 applying.perform(change, io).await?;
@@ -75,7 +84,7 @@ async fn stripe<C: Clock>(
     draft: &CatalogDraft,
     context: &Context<'_, C>,
 ) -> Result<Option<OperatorStripe>, Failure> {
-    if draft.plans.iter().all(|plan| plan.offers.is_empty()) {
+    if draft.plans.iter().all(|plan| plan.sold_as().next().is_none()) {
         return Ok(None);
     }
     let config = context.stripe().await?;
@@ -97,10 +106,20 @@ async fn observe(
         }
     }
     if let Some(stripe) = stripe {
-        let offers = draft.plans.iter().flat_map(|plan| &plan.offers);
-        let lookup_keys: Vec<_> = offers.map(|offer| offer.lookup_key.clone()).collect();
-        observed.products = stripe.products().await?;
+        let plans = draft.plans.iter();
+        let lookup_keys: Vec<_> = plans.flat_map(|plan| &plan.lookup_keys).cloned().collect();
         observed.prices = stripe.prices_of(&lookup_keys).await?;
+        let ids = draft.plans.iter().filter(|plan| plan.lookup_keys.is_empty());
+        for id in ids.filter_map(|plan| plan.prices.first()) {
+            observed.by_id.extend(stripe.sold_price(id.as_str()).await?);
+        }
+        observed.portals = stripe.portals().await?;
+        if let Some(id) = &draft.portal
+            && observed.portals.iter().all(|it| it.id != *id)
+        {
+            observed.portals.extend(stripe.portal(id).await?);
+        }
+        observed.products = stripe.products().await?;
     }
     Ok(observed)
 }
@@ -140,12 +159,15 @@ fn finish(
 /// An apply under way.
 struct Applying<'a, C> {
     context: &'a Context<'a, C>,
+    draft: &'a CatalogDraft,
     stack: String,
     usage_plans: UsagePlans,
     stripe: Option<OperatorStripe>,
     file: PlansFile,
     /// Products that this apply has made.
     products: BTreeMap<PlanId, ProductId>,
+    /// What is sold now.
+    sold: Sold,
     /// Whether a usage plan was made or changed already.
     paced: bool,
 }
@@ -174,21 +196,38 @@ impl<C: Clock> Applying<'_, C> {
             Change::CreatePrice { plan, offer, product, replaces } => {
                 let product = product.as_ref().or(self.products.get(plan));
                 let product = product.ok_or_else(|| lost_product(plan))?;
+                let product = product.clone();
                 self.create_price(plan, offer, product, replaces.as_ref()).await
             }
+            Change::CreatePortal => {
+                let (stripe, wanted) = (self.stripe()?, self.portal());
+                let key = key("portal");
+                let id = stripe.create_portal_configuration(&self.stack, &wanted, &key).await?;
+                self.file.record_portal(&id)
+            }
+            Change::UpdatePortal { id, .. } => {
+                Ok(self.stripe()?.update_portal_configuration(id, &self.portal()).await?)
+            }
+            Change::RecordPortal { id } => self.file.record_portal(id),
         }
     }
 
+    /// What the portal is to offer, with the prices that this apply has made.
+    fn portal(&self) -> PortalSettings {
+        PortalSettings::wanted(&self.draft.plans, &self.sold, &self.draft.brand).0
+    }
+
     async fn create_price(
-        &self,
+        &mut self,
         plan: &PlanId,
         offer: &Offer,
-        product: &ProductId,
+        product: ProductId,
         replaces: Option<&PriceId>,
     ) -> Result<(), Failure> {
         let (stripe, taking) = (self.stripe()?, replaces.is_some());
-        let sold = (offer, product);
-        stripe.create_price(&self.stack, plan, sold, taking, &key("price")).await?;
+        let what = (offer, &product);
+        let id = stripe.create_price(&self.stack, plan, what, taking, &key("price")).await?;
+        self.sold.insert(offer.lookup_key.clone(), (id, product));
         Ok(())
     }
 

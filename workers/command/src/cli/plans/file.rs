@@ -83,6 +83,19 @@ impl PlansFile {
         self.save()
     }
 
+    /// Writes down the portal's configuration.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub(super) fn record_portal(&mut self, id: &str) -> Result<(), Failure> {
+        let table = self.document.entry("portal").or_insert_with(toml_edit::table);
+        match table.get_mut("configuration").and_then(Item::as_value_mut) {
+            Some(value) => replace(value, id.into()),
+            None => table["configuration"] = id.into(),
+        }
+        self.save()
+    }
+
     fn plan(&mut self, plan: &PlanId) -> Result<&mut Table, Failure> {
         let plans = self.document.get_mut("plans").and_then(Item::as_array_of_tables_mut);
         let mut plans = plans.into_iter().flat_map(|plans| plans.iter_mut());
@@ -192,6 +205,8 @@ interval = "month"
         file.record_usage_plan(&plan("pro"), &usage_plan("u2")).unwrap();
         file.record_product(&plan("pro"), &ProductId::parse("prod_new").unwrap()).unwrap();
         file.record_product(&plan("free"), &ProductId::parse("prod_1").unwrap()).unwrap();
+        file.record_portal("bpc_0").unwrap();
+        file.record_portal("bpc_1").unwrap();
         let text = std::fs::read_to_string(&path).unwrap();
         std::fs::remove_dir_all(&folder).unwrap();
         let expected = TEXT
@@ -204,6 +219,7 @@ interval = "month"
                 "[\"prod_old\"] # for ever",
                 "[\"prod_old\", \"prod_new\"] # for ever\nusage_plan = \"u2\"",
             );
+        let expected = format!("{expected}\n[portal]\nconfiguration = \"bpc_1\"\n");
         assert_eq!(text, expected);
         assert!(CatalogDraft::parse(&text).is_ok());
     }

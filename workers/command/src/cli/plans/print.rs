@@ -5,7 +5,9 @@ use std::io::Result;
 use serde_json::{Value, json};
 use tollgate_core::account::UsagePlanId;
 use tollgate_core::catalog::{CatalogDraft, Offer, Plan};
-use tollgate_operator::storefront::{Change, Diff, Note, Obstacle, PriceTerms, UsageSettings};
+use tollgate_operator::storefront::{
+    Change, Diff, MOST_PRODUCTS, Note, Obstacle, PriceTerms, UsageSettings,
+};
 
 use crate::cli::table::fields;
 use crate::cli::{Colour, Io};
@@ -129,8 +131,22 @@ fn line(change: &Change) -> Line {
             });
             ('+', "price", plan, format!("{}: {terms}{after}", offer.lookup_key))
         }
+        Change::CreatePortal => return portal('+', PORTAL.to_owned()),
+        Change::UpdatePortal { id, differs } => {
+            return portal('~', format!("{id}: {}", differs.join(", ")));
+        }
+        Change::RecordPortal { id } => return portal('=', format!("configuration {id}")),
     };
     Line { sign, what, plan: plan.to_string(), text }
+}
+
+/// What a new configuration of the portal is.
+const PORTAL: &str =
+    "a better plan is paid at once; a lesser one, or the end, comes with the period";
+
+fn portal(sign: char, text: String) -> Line {
+    let what = if sign == '=' { "file" } else { "portal" };
+    Line { sign, what, plan: "-".to_owned(), text }
 }
 
 /// What is in the way, and what to do about it.
@@ -163,6 +179,18 @@ fn told(obstacle: &Obstacle) -> (String, String) {
                 "Add its product {product} to `products` of their plan, deploy, and apply again."
             ),
         ),
+        Obstacle::MissingPortal { id } => (
+            format!("Stripe has no configuration {id} of the portal"),
+            "Take `configuration` out of [portal] in the file, and apply again: one is made. Or use \
+             the key of the other mode."
+                .into(),
+        ),
+        Obstacle::ForeignPortal { id, differs } => (
+            format!("the portal's configuration {id} is not this stack's, and differs in {}", differs.join(", ")),
+            "Change it yourself; or take `configuration` out of [portal] in the file, and apply \
+             again: one is made."
+                .into(),
+        ),
     }
 }
 
@@ -174,6 +202,10 @@ fn note(note: &Note) -> String {
         Note::LeftoverProduct { plan, id } => {
             format!("product {id} is a second one for plan {plan}; it is left as it is")
         }
+        Note::NotInPortal { plan } => format!(
+            "plan {plan} is not in the portal, which takes {MOST_PRODUCTS} products: nobody can \
+             change to it there"
+        ),
         Note::Later { plan, lookup_key } => format!(
             "price {lookup_key} of plan {plan} waits: deploy the file with its product first, \
              then apply again"

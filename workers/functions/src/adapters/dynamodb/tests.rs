@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use tollgate_core::account::{
-    Access, Attributes, DisputeMark, Given, Grant, KeyId, KeyRecord, MintIntent, OfferId, PlanId,
-    Reason, RetiringKey, Slot, Status, SubscriptionSeen, User,
+    Access, Attributes, DisputeMark, Given, Grant, KeyId, KeyRecord, ManagedBy, MintIntent,
+    NextOffer, OfferId, PlanId, Reason, RetiringKey, Slot, Status, SubscriptionSeen, User,
 };
 use tollgate_core::ledger::{Outcome, RecordBody, StepTaken};
 use tollgate_core::stripe::{InvoiceId, Price};
@@ -225,6 +225,12 @@ async fn what_is_over_goes_from_the_item() {
     account.first_key_at = Some(at(1));
     account.processing = OfferId::parse("pro_monthly").ok();
     account.subscription = Some(SubscriptionSeen {
+        next: Some(NextOffer {
+            offer: OfferId::parse("basic_monthly").ok(),
+            plan: PlanId::parse("basic").ok(),
+            at: Some(at(3)),
+        }),
+        managed_by: ManagedBy::Seller,
         offer: None,
         renews_at: Some(at(2)),
         ends_at: None,

@@ -17,6 +17,11 @@ fn customer() -> CustomerId {
     CustomerId::parse("cus_1").unwrap()
 }
 
+fn portal() -> NewPortal {
+    let return_url = "https://example.com".to_owned();
+    NewPortal { customer: customer(), configuration: None, flow: None, return_url }
+}
+
 fn missing() -> StubAnswer {
     let error =
         json!({ "code": "resource_missing", "type": "invalid_request_error", "param": "id" });
@@ -37,9 +42,10 @@ async fn every_page_is_read_and_each_request_says_who_and_which_version() {
     let stub = Stub::answering(answers).await;
     let found = api(&stub).subscriptions(&customer()).await.unwrap().unwrap();
     assert_eq!(found.iter().map(|s| s.id.as_str()).collect::<Vec<_>>(), ["sub_1", "sub_2"]);
-    let first = "GET /v1/subscriptions?customer=cus_1&expand[0]=data.latest_invoice&limit=100";
+    let expand = "expand[0]=data.latest_invoice&expand[1]=data.schedule";
+    let first = format!("GET /v1/subscriptions?customer=cus_1&{expand}&limit=100");
     let lines: Vec<_> = stub.lines().iter().map(|line| unescape(line)).collect();
-    assert_eq!(lines, [first.to_owned(), format!("{first}&starting_after=sub_1")]);
+    assert_eq!(lines, [first.clone(), format!("{first}&starting_after=sub_1")]);
     let headers = &stub.asked()[0].headers;
     assert_eq!(headers["authorization"], "Bearer sk_test_1");
     assert_eq!(headers["stripe-version"], API_VERSION);
@@ -434,8 +440,7 @@ async fn a_failure_is_classified_tried_once_and_says_nothing_personal() {
     ];
     for (status, body, class) in cases {
         let stub = Stub::answering([StubAnswer::new(status, body)]).await;
-        let failed =
-            api(&stub).create_portal(&customer(), "https://example.com").await.unwrap_err();
+        let failed = api(&stub).create_portal(&portal()).await.unwrap_err();
         assert_eq!(failed.class, class, "{status}: {failed}");
         assert!(!failed.to_string().contains("someone@example.com"), "{failed}");
         assert_eq!(stub.asked().len(), 1);

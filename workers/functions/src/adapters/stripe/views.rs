@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use tollgate_core::ports::{Bought, CheckoutRecord, CustomerRecord, CustomerSeen, RecentCheckout};
 use tollgate_core::stripe::{
-    Dispute, DisputeStatus, InvoiceId, LatestInvoice, PaidInvoice, Price, Subscription,
+    Dispute, DisputeStatus, InvoiceId, LatestInvoice, PaidInvoice, Price, Scheduled, Subscription,
     SubscriptionStatus,
 };
 use tollgate_events::stripe::METADATA_PRICE;
@@ -49,10 +49,8 @@ impl SubscriptionView {
         let status = status.as_deref().map_or(SubscriptionStatus::Unreadable, Into::into);
         let list = object.object("items");
         let mut subscription = Subscription {
-            id: object.need_id("id", SubscriptionId::parse)?,
-            customer,
-            status,
-            prices: Vec::new(),
+            sends_invoices: object.text("collection_method").as_deref() == Some("send_invoice"),
+            next: scheduled(object),
             cancel_at: object.time("cancel_at"),
             cancel_at_period_end: object.flag("cancel_at_period_end") == Some(true),
             // Before Basil (2025-03-31); later on each item.
@@ -68,6 +66,7 @@ impl SubscriptionView {
                 .as_deref()
                 == Some("void"),
             named: named(object),
+            ..Subscription::new(object.need_id("id", SubscriptionId::parse)?, customer, status)
         };
         let goes_on = list.as_ref().is_some_and(|list| list.flag("has_more") == Some(true));
         let rows = list.and_then(|list| list.rows("data"));
@@ -83,6 +82,7 @@ impl SubscriptionView {
 /// <https://docs.stripe.com/api/subscription_items/object>
 #[derive(Default)]
 pub(super) struct ItemView {
+    id: Option<String>,
     price: Price,
     period_end: Option<Timestamp>,
 }
@@ -92,7 +92,8 @@ impl ItemView {
     pub(super) fn read(item: &Object<'_>) -> Self {
         let quantity = item.whole("quantity").and_then(|number| number.try_into().ok());
         let price = item.object("price").map(|price| read_price(&price)).unwrap_or_default();
-        Self { price: Price { quantity, ..price }, period_end: item.time("current_period_end") }
+        let period_end = item.time("current_period_end");
+        Self { id: item.text("id"), price: Price { quantity, ..price }, period_end }
     }
 }
 
@@ -100,6 +101,10 @@ impl ItemView {
 pub(super) fn give_items(subscription: &mut Subscription, items: Vec<ItemView>) {
     let period_end = items.iter().filter_map(|item| item.period_end).max();
     subscription.current_period_end = period_end.or(subscription.current_period_end);
+    subscription.only_item = match items.as_slice() {
+        [only] => only.id.clone(),
+        _ => None,
+    };
     subscription.prices = items.into_iter().map(|item| item.price).collect();
 }
 
@@ -122,6 +127,31 @@ pub(super) fn price(object: &Object<'_>) -> Result<(PriceId, bool), Odd> {
 pub fn is_metered(price: &Object<'_>) -> bool {
     let recurring = price.object("recurring");
     recurring.and_then(|it| it.text("usage_type")).as_deref() == Some("metered")
+}
+
+/// What an expanded schedule changes next. Of one that is not expanded nothing more is known than
+/// that it is there.
+/// <https://docs.stripe.com/api/subscription_schedules/object#subscription_schedule_object-phases>
+fn scheduled(subscription: &Object<'_>) -> Option<Scheduled> {
+    if !subscription.says("schedule") {
+        return None;
+    }
+    let Some(schedule) = subscription.object("schedule") else {
+        return Some(Scheduled::default());
+    };
+    let turn = schedule.object("current_phase").and_then(|phase| phase.time("end_date"));
+    let (Some(turn), Some(phases)) = (turn, schedule.rows("phases")) else {
+        return Some(Scheduled::default());
+    };
+    let phases = phases.into_iter().filter_map(Object::read);
+    let begins = phases.filter_map(|phase| Some((phase.time("start_date")?, phase)));
+    let (at, phase) = begins.filter(|(at, _)| *at >= turn).min_by_key(|(at, _)| *at)?;
+    let price = match phase.rows("items").unwrap_or_default().as_slice() {
+        [only] => Object::read(only).and_then(|item| item.id("price", PriceId::parse)),
+        _ => None,
+    };
+    let price = price.map(|id| Price { id: Some(id), ..Price::default() });
+    Some(Scheduled { price, at: Some(at) })
 }
 
 /// An expanded invoice.

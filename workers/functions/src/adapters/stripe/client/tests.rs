@@ -2,7 +2,7 @@ use jiff::SignedDuration;
 use rustls::pki_types::pem::PemObject;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tollgate_core::ports::{Class, Stripe as _};
+use tollgate_core::ports::{Class, NewPortal, Stripe as _};
 use tollgate_events::CustomerId;
 use tollgate_standin::stub::{Stub, StubAnswer};
 
@@ -25,6 +25,11 @@ fn api(endpoint: &StripeEndpoint) -> StripeApi {
 
 fn customer() -> CustomerId {
     CustomerId::parse("cus_1").unwrap()
+}
+
+fn portal() -> NewPortal {
+    let return_url = "https://example.com".to_owned();
+    NewPortal { customer: customer(), configuration: None, flow: None, return_url }
 }
 
 #[tokio::test]
@@ -61,7 +66,7 @@ async fn a_read_that_may_do_better_is_tried_three_times() {
     let error = api(&at(&stub.url)).customer(&customer()).await.unwrap_err();
     assert_eq!((error.class, stub.asked().len()), (Class::Throttled { after: None }, 1));
     let stub = Stub::answering([failed(), StubAnswer::new(200, "{}")]).await;
-    let error = api(&at(&stub.url)).create_portal(&customer(), "https://a").await.unwrap_err();
+    let error = api(&at(&stub.url)).create_portal(&portal()).await.unwrap_err();
     assert_eq!((error.class, stub.asked().len()), (Class::Unavailable, 1));
 }
 
