@@ -2,7 +2,7 @@
 //! browsers need to sign up and sign in on a local stack.
 //!
 //! Users, their attributes under a schema, tokens, Lambda triggers and CloudTrail
-//! records behave as AWS documents them. Not here: groups, MFA, SRP, hosted pages,
+//! records behave as AWS documents them; and the managed login with its pages. Not here: groups, MFA, SRP,
 //! user names that ignore case.
 
 mod actions;
@@ -13,6 +13,7 @@ mod error;
 mod hook;
 mod http;
 mod listing;
+mod login;
 mod model;
 mod operations;
 mod requests;

@@ -57,6 +57,16 @@ impl CognitoStandin {
         self.confirmed(&user.username)
     }
 
+    /// `ResendConfirmationCode`. The code is kept for [`code`](Self::code).
+    pub(super) fn resend_code(&self, username: &str) -> Result<()> {
+        let user = self.lookup(username)?;
+        if user.status != UserStatus::Unconfirmed {
+            return Err(CognitoError::invalid("User is already confirmed."));
+        }
+        self.send_code(&user.username);
+        Ok(())
+    }
+
     /// `ForgotPassword`. The code is kept for [`code`](Self::code).
     pub(super) fn forgot_password(&self, username: &str) -> Result<()> {
         let user = self.lookup(username)?;

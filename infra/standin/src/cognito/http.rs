@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 
 use super::CognitoStandin;
 use super::error::{Code, CognitoError};
+use super::login;
 use super::operations::OPERATIONS;
 
 const TARGET: &str = "AWSCognitoIdentityProviderService.";
@@ -32,7 +33,10 @@ pub fn router(pools: impl Into<Arc<[CognitoStandin]>>) -> Router {
     Router::new()
         .route("/", post(call).options(preflight))
         .route("/{pool}/.well-known/jwks.json", get(jwks))
-        .with_state(pools)
+        .route("/{pool}/.well-known/openid-configuration", get(discovery))
+        .with_state(pools.clone())
+        // A login is at a domain of its pool's own: here, the first one's.
+        .merge(login::router(pools[0].clone()))
 }
 
 type Pools = Arc<[CognitoStandin]>;
@@ -94,6 +98,17 @@ async fn preflight() -> Response {
         (header::ACCESS_CONTROL_ALLOW_HEADERS, "content-type,x-amz-target,x-amz-user-agent"),
     ];
     (StatusCode::NO_CONTENT, headers).into_response()
+}
+
+/// <https://docs.aws.amazon.com/cognito/latest/developerguide/federation-endpoints.html>
+async fn discovery(State(pools): State<Pools>, Path(id): Path<String>) -> Response {
+    match pools.iter().find(|pool| pool.config().pool_id == id) {
+        Some(pool) => respond(StatusCode::OK, &login::discovery(pool)),
+        None => {
+            let message = "The user pool does not exist.";
+            respond(StatusCode::BAD_REQUEST, &json!({ "message": message }))
+        }
+    }
 }
 
 async fn jwks(State(pools): State<Pools>, Path(id): Path<String>) -> Response {

@@ -18,6 +18,30 @@ pub(super) struct Session {
     pub(super) client: String,
     pub(super) signed_in: Timestamp,
     pub(super) origin: String,
+    /// What its access tokens are for.
+    pub(super) scope: String,
+    /// What the first ID token repeats, of the managed login.
+    pub(super) nonce: Option<String>,
+}
+
+/// A browser that is signed in to the managed login.
+#[derive(Clone)]
+pub(super) struct Browser {
+    pub(super) username: String,
+    pub(super) sub: String,
+    pub(super) signed_in: Timestamp,
+}
+
+/// What an authorization code stands for, once.
+#[derive(Clone)]
+pub(super) struct Grant {
+    pub(super) browser: Browser,
+    pub(super) client: String,
+    pub(super) redirect_uri: String,
+    pub(super) challenge: Option<String>,
+    pub(super) nonce: Option<String>,
+    pub(super) scope: String,
+    pub(super) at: Timestamp,
 }
 
 /// Everything behind the lock.
@@ -29,6 +53,10 @@ pub(super) struct State {
     pub(super) sessions: BTreeMap<String, Session>,
     /// Sign-ins that wait for a new password: user name and client, by session.
     pub(super) challenges: BTreeMap<String, (String, String)>,
+    /// What the managed login has begun, by code.
+    pub(super) grants: BTreeMap<String, Grant>,
+    /// Who is signed in to the managed login, by its cookie.
+    pub(super) browsers: BTreeMap<String, Browser>,
     pub(super) due_triggers: Vec<Value>,
     pub(super) cloudtrail: Vec<Value>,
     pub(super) endpoint: String,
@@ -45,6 +73,8 @@ impl State {
             codes: BTreeMap::new(),
             sessions: BTreeMap::new(),
             challenges: BTreeMap::new(),
+            grants: BTreeMap::new(),
+            browsers: BTreeMap::new(),
             due_triggers: Vec::new(),
             cloudtrail: Vec::new(),
             endpoint: format!("https://cognito-idp.{}.amazonaws.com", config.region()),
@@ -78,5 +108,6 @@ impl State {
     pub(super) fn sign_out(&mut self, username: &str) {
         self.sessions.retain(|_, session| session.username != username);
         self.challenges.retain(|_, (name, _)| name != username);
+        self.browsers.retain(|_, browser| browser.username != username);
     }
 }

@@ -48,13 +48,17 @@ pub struct CustomAttribute {
 }
 
 /// An app client of the pool; without a secret, as a browser has it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AppClient {
     /// Its id.
     pub id: String,
     /// What users may write of themselves through it, with `custom:` where it
     /// belongs. `None`: the standard attributes, as Cognito has it by default.
     pub write_attributes: Option<BTreeSet<String>>,
+    /// Where the managed login sends codes to, each exactly; none, and it is none of the login's.
+    pub callback_urls: Vec<String>,
+    /// Where the managed login sends the browser after signing out.
+    pub logout_urls: Vec<String>,
 }
 
 /// Which version of the `PreTokenGeneration` event a pool sends.
@@ -124,6 +128,8 @@ impl PoolConfig {
         let client = AppClient {
             id: "tollgate-local".into(),
             write_attributes: Some(["email", "name"].map(str::to_owned).into()),
+            callback_urls: Vec::new(),
+            logout_urls: Vec::new(),
         };
         Self {
             pool_id: pool_id.into(),

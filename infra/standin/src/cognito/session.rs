@@ -11,7 +11,7 @@ use super::CognitoStandin;
 use super::changes::check_password;
 use super::error::CognitoError;
 use super::model::Session;
-use super::tokens::{REFRESH_LIFE, Tokens};
+use super::tokens::{REFRESH_LIFE, SCOPE, Tokens};
 use super::triggers::{Occasion, Token};
 use super::user::{User, UserStatus};
 
@@ -42,17 +42,26 @@ impl CognitoStandin {
         password: &SecretString,
     ) -> Result<SignIn, CognitoError> {
         self.config().client(client)?;
+        let user = self.with_password(username, password)?;
+        if user.status == UserStatus::ForceChangePassword {
+            return Ok(self.challenge(user.username, client));
+        }
+        self.enter(&user, client, Token::Authentication).await.map(SignIn::Tokens)
+    }
+
+    /// The user whose password it is, and who may sign in.
+    pub(super) fn with_password(
+        &self,
+        username: &str,
+        password: &SecretString,
+    ) -> Result<User, CognitoError> {
         let wrong = || CognitoError::not_authorized("Incorrect username or password.");
         let user = self.lookup(username).map_err(|_| wrong())?;
         let set = user.password.as_ref().ok_or_else(wrong)?;
         if set.expose_secret() != password.expose_secret() {
             return Err(wrong());
         }
-        let user = self.may_sign_in(&user.username)?;
-        if user.status == UserStatus::ForceChangePassword {
-            return Ok(self.challenge(user.username, client));
-        }
-        self.enter(&user, client, Token::Authentication).await.map(SignIn::Tokens)
+        self.may_sign_in(&user.username)
     }
 
     /// `RespondToAuthChallenge` with `NEW_PASSWORD_REQUIRED`.
@@ -110,19 +119,24 @@ impl CognitoStandin {
     async fn enter(&self, user: &User, client: &str, token: Token) -> Result<Tokens, CognitoError> {
         let occasions = [Occasion::PostAuthentication, Occasion::Token(token)];
         self.fire(user, client, &occasions).await?;
-        let (refresh, session) = {
-            let mut state = self.lock();
-            let session = Session {
-                username: user.username.clone(),
-                sub: user.sub.clone(),
-                client: client.to_owned(),
-                signed_in: self.clock.time(),
-                origin: state.uuid(),
-            };
-            (state.opaque(), session)
+        let session = Session {
+            username: user.username.clone(),
+            sub: user.sub.clone(),
+            client: client.to_owned(),
+            signed_in: self.clock.time(),
+            origin: self.lock().uuid(),
+            scope: SCOPE.to_owned(),
+            nonce: None,
         };
+        self.begin_session(session)
+    }
+
+    /// The first tokens of a session; later ones repeat no nonce.
+    pub(super) fn begin_session(&self, session: Session) -> Result<Tokens, CognitoError> {
         let tokens = self.issue(&session)?;
-        self.lock().sessions.insert(refresh.clone(), session);
+        let mut state = self.lock();
+        let refresh = state.opaque();
+        state.sessions.insert(refresh.clone(), Session { nonce: None, ..session });
         Ok(Tokens { refresh_token: Some(refresh), ..tokens })
     }
 

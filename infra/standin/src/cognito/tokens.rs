@@ -154,6 +154,9 @@ fn id_claims(user: &User, session: &Session) -> Map<String, Value> {
     claims.insert("token_use".into(), json!("id"));
     claims.insert("aud".into(), json!(session.client));
     claims.insert("cognito:username".into(), json!(user.username));
+    if let Some(nonce) = &session.nonce {
+        claims.insert("nonce".into(), json!(nonce));
+    }
     claims
 }
 
@@ -161,7 +164,7 @@ fn access_claims(user: &User, session: &Session) -> Map<String, Value> {
     let claims = [
         ("token_use", json!("access")),
         ("client_id", json!(session.client)),
-        ("scope", json!(SCOPE)),
+        ("scope", json!(session.scope)),
         ("username", json!(user.username)),
     ];
     claims.map(|(name, value)| (name.to_owned(), value)).into_iter().collect()

@@ -324,7 +324,7 @@ async fn the_pool_and_its_client_describe_themselves() {
 async fn clients_are_listed_in_pages_and_can_be_changed() {
     let served = serve(config()).await;
     served.pool.change_config(|config| {
-        let second = AppClient { id: "second".into(), write_attributes: None };
+        let second = AppClient { id: "second".into(), ..AppClient::default() };
         config.clients.push(second);
         config.triggers.post_confirmation = false;
     });
