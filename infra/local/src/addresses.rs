@@ -3,6 +3,9 @@
 /// The ledger's table.
 pub const TABLE: &str = "tollgate-ledger";
 
+/// The app client of the pool: the page's, and whoever else signs in.
+pub(crate) const CLIENT_ID: &str = "tollgate-local";
+
 /// Where the stack is reached.
 #[derive(Debug, Clone)]
 pub struct Urls {

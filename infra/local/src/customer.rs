@@ -1,5 +1,6 @@
 //! A customer of the API at their browser and their terminal: everything over HTTP.
 
+use crate::addresses::CLIENT_ID;
 use std::ops::Deref;
 
 use anyhow::{Context, bail};
@@ -26,7 +27,6 @@ impl Deref for Customer<'_> {
 }
 
 const PASSWORD: &str = "Correct-horse-7";
-const CLIENT_ID: &str = "tollgate-local";
 
 impl<'a> Customer<'a> {
     /// Somebody who has not signed up yet.

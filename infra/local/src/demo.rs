@@ -24,7 +24,7 @@ use crate::timeline::Timeline;
 pub async fn run(out: impl Write, broken: Option<Broken>) -> anyhow::Result<bool> {
     // A first of March, so that a month's quota begins with the demo.
     let start: Timestamp = "2026-03-01T09:00:00Z".parse()?;
-    let stack = Stack::start(Options { port: None, start, broken, faults: None }).await?;
+    let stack = Stack::start(Options { start, broken, ..Options::default() }).await?;
     play(&stack, out).await
 }
 

@@ -100,6 +100,19 @@ async fn dispatch(State(front): State<Front>, request: Request) -> Response {
     }
 }
 
+/// The paths of Cognito's managed login, which is at a domain of its own.
+const LOGIN: [&str; 9] = [
+    "/oauth2/authorize",
+    "/oauth2/token",
+    "/login",
+    "/logout",
+    "/signup",
+    "/confirmUser",
+    "/resendcode",
+    "/forgotPassword",
+    "/confirmForgotPassword",
+];
+
 /// The service that a request is for; `None` when it is not here.
 pub(crate) fn service_of(request: &Request) -> Option<Service> {
     match target(request).split_once('.') {
@@ -109,6 +122,7 @@ pub(crate) fn service_of(request: &Request) -> Option<Service> {
         Some((service, _)) if service.starts_with("DynamoDB_") => Some(Service::DynamoDb),
         Some(_) => None,
         None if request.uri().path().contains("/.well-known/") => Some(Service::Cognito),
+        None if LOGIN.contains(&request.uri().path()) => Some(Service::Cognito),
         // The query protocol; API Gateway's bodies are JSON.
         None if has_form(request) => Some(Service::CloudFormation),
         None => Some(Service::ApiGateway),

@@ -27,7 +27,7 @@ use tollgate_functions::config::{
     AccountConfig, ConfigError, DeadLetterConfig, Secret, Settings, SiteConfig, SweepConfig,
     TriggerConfig, WebhookConfig, WorkerFunctionConfig,
 };
-use tollgate_functions::handlers::routes::{PublicRoute, Route};
+use tollgate_functions::handlers::routes::{PageRoute, PublicRoute, Route};
 use tollgate_functions::handlers::site::Site;
 use tollgate_functions::handlers::sweep::Sweep;
 use tollgate_functions::{handlers, setup};
@@ -200,20 +200,22 @@ fn account_routes() -> Router<Routes> {
 
 /// The public routes, which need no sign-in.
 fn public_routes() -> Router<Routes> {
-    PublicRoute::ALL.into_iter().fold(Router::new(), |router, route| {
-        let (_, path) = route.key().split_once(' ').expect("a method and a path");
-        router.route(path, get(move |state, uri, headers| public(route, state, uri, headers)))
+    let told = PublicRoute::ALL.into_iter().map(PublicRoute::key);
+    let keys = told.chain(PageRoute::ALL.into_iter().map(PageRoute::key));
+    keys.fold(Router::new(), |router, key| {
+        let (_, path) = key.split_once(' ').expect("a method and a path");
+        router.route(path, get(move |state, uri, headers| public(key, state, uri, headers)))
     })
 }
 
 async fn public(
-    route: PublicRoute,
+    key: &'static str,
     State(routes): State<Routes>,
     uri: Uri,
     headers: HeaderMap,
 ) -> Response {
     let body = Bytes::new();
-    match http_event(route.key(), &Method::GET, &uri, &headers, &body, None) {
+    match http_event(key, &Method::GET, &uri, &headers, &body, None) {
         Ok(request) => answer(handlers::site::handle(&routes.deployed.functions().site, &request)),
         Err(error) => broken(&error),
     }

@@ -13,12 +13,16 @@ pub fn guide(stack: &Stack) -> Result<String, std::fmt::Error> {
     let urls = &stack.urls;
     let mut text = String::new();
     writeln!(text, "Tollgate runs on this machine until Ctrl-C; nothing is kept.\n")?;
+    writeln!(text, "  The page       {}/   sign up, choose a plan, get the key\n", urls.tollgate)?;
     writeln!(text, "  Tollgate       {}   /webhook, /account, /account/keys, …", urls.tollgate)?;
     writeln!(text, "  protected API  {}   GET /prod/hello with x-api-key", urls.api)?;
     writeln!(text, "  Stripe         {}   API, checkout and portal pages", urls.stripe)?;
     writeln!(text, "  AWS            {}   AWS_ENDPOINT_URL for SDK and command line", urls.aws)?;
     let [sign_up, code, buy] = walk(stack);
-    writeln!(text, "\nA first walk (needs curl and jq), in another terminal. Ann signs up:\n")?;
+    writeln!(
+        text,
+        "\nOpen the page in a browser. The same by hand (needs curl and jq), in another terminal: ann signs up:\n"
+    )?;
     writeln!(text, "{sign_up}")?;
     writeln!(text, "The code of Cognito's mail to her is printed below. Put it here:\n")?;
     writeln!(text, "{code}")?;

@@ -21,6 +21,7 @@ pub mod outputs;
 pub mod secrets;
 pub mod serve;
 pub mod stack;
+mod storefront;
 pub mod timeline;
 
 use std::io::{self, ErrorKind};

@@ -34,7 +34,8 @@ const STRIPE_RATE: u32 = 25;
 pub async fn start(port: Option<u16>, real: &impl Clock) -> anyhow::Result<Stack> {
     let start = real.now();
     let clock = VirtualClock::starting_at(start).in_real_time();
-    let stack = Stack::start_on(clock, Options { port, start, broken: None, faults: None }).await?;
+    let options = Options { port, start, storefront: true, ..Options::default() };
+    let stack = Stack::start_on(clock, options).await?;
     stack.world.api_gateway.set_wall(Some(Wall::default()));
     stack.world.stripe.account().settings_mut().requests_per_second = Some(STRIPE_RATE);
     Ok(stack)

@@ -35,7 +35,7 @@ use tollgate_standin::world::{
 use self::serving::{listen, listeners, noted, serve, url};
 use self::settings::{VISITOR, register_webhook, sdk, start};
 use crate::access::Access;
-use crate::addresses::queue_url;
+use crate::addresses::{CLIENT_ID, queue_url};
 pub use crate::addresses::{TABLE, Urls};
 use crate::clock::StackClock;
 use crate::faults::Faults;
@@ -43,6 +43,7 @@ use crate::front::{self, Front};
 use crate::functions::{self, Deployed, Functions, TriggerFunction};
 use crate::outputs;
 use crate::secrets::{self};
+use crate::storefront;
 
 /// A user pool of the same account that is not the product's, and has no users.
 pub const OTHER_POOL_ID: &str = "us-east-1_Elsewhere";
@@ -62,7 +63,7 @@ pub enum Broken {
 }
 
 /// How to start a stack.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Options {
     /// The first of four ports in a row; any free ones without it.
     pub port: Option<u16>,
@@ -73,6 +74,8 @@ pub struct Options {
     /// What the functions' own requests meet; those of the stack and of its visitors
     /// pass by another way.
     pub faults: Option<Faults>,
+    /// Whether what is sold has prices, terms and a name, as for whoever looks at the page.
+    pub storefront: bool,
 }
 
 /// A running stack; it ends with this value.
@@ -131,8 +134,18 @@ impl Stack {
         };
         let dynamodb_url = url(&dynamodb)?;
         let http = webhook_client().context("no HTTP client")?;
-        let world = World::on(clock, 1, &urls.stripe);
+        let mut world = World::on(clock, 1, &urls.stripe);
+        if options.storefront {
+            storefront::open(&mut world, &urls)?;
+        }
         world.cognito.set_endpoint(&urls.aws);
+        world.cognito.change_config(|pool| {
+            let page = format!("{}/", urls.tollgate);
+            for client in pool.clients.iter_mut().filter(|client| client.id == CLIENT_ID) {
+                client.callback_urls.push(page.clone());
+                client.logout_urls.push(page.clone());
+            }
+        });
         let elsewhere = PoolConfig { custom: Vec::new(), ..PoolConfig::tollgate(OTHER_POOL_ID) };
         let elsewhere = CognitoStandin::new(world.clock.clone(), world.calls.clone(), elsewhere)
             .map_err(|error| anyhow::anyhow!("the other pool: {error:?}"))?;

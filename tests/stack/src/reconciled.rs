@@ -94,7 +94,7 @@ fn row(name: &str, accounts: usize, cost: &Cost, table: &mut String) {
 /// which is empty.
 async fn town(accounts: usize) -> anyhow::Result<Stack> {
     let start = "2026-03-01T09:00:00Z".parse()?;
-    let stack = Stack::start(Options { port: None, start, broken: None, faults: None }).await?;
+    let stack = Stack::start(Options { start, ..Options::default() }).await?;
     stack.world.api_gateway.set_quotas(Quotas { keys: KEYS, ..Quotas::default() });
     for number in 0..accounts {
         let name = format!("user-{number}");

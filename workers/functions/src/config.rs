@@ -99,6 +99,25 @@ pub struct SiteConfig {
     pub catalog: CatalogFile,
     /// `TOLLGATE_LIVEMODE`.
     pub livemode: bool,
+    /// `TOLLGATE_ISSUER`: who issues the tokens, the user pool's address.
+    pub issuer: Option<String>,
+    /// `TOLLGATE_PAGE_CLIENT_ID`: the page's app client.
+    pub client_id: Option<String>,
+    /// `TOLLGATE_LOGIN_URL`: the origin of the managed login.
+    pub login: Option<String>,
+    /// The seller's logo, of the folder in which the catalog is.
+    pub logo: Option<Logo>,
+}
+
+/// The seller's logo.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Logo {
+    /// Its file's name.
+    pub name: String,
+    /// Its media type.
+    pub kind: &'static str,
+    /// What is in it.
+    pub bytes: Vec<u8>,
 }
 
 /// What the function needs that turns dead letters into parked events.
@@ -277,8 +296,10 @@ impl SiteConfig {
     pub fn read(get: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         let mut reader = Reader::new(&get);
         let livemode = reader.livemode();
+        let (issuer, client_id, login) = reader.login();
         let Some(catalog) = reader.catalog() else { return Err(reader.into_error()) };
-        reader.finish(Self { catalog, livemode })
+        let logo = catalog.brand.logo.clone().and_then(|name| reader.logo(name));
+        reader.finish(Self { catalog, livemode, issuer, client_id, login, logo })
     }
 }
 

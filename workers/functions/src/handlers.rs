@@ -9,6 +9,7 @@ mod answer;
 mod asked;
 pub mod eventbridge;
 pub mod openapi;
+mod page;
 pub mod routes;
 pub mod site;
 pub mod sqs;

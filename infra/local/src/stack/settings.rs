@@ -9,7 +9,7 @@ use tollgate_functions::adapters::clients::made_up;
 use tollgate_standin::stripe::NewEndpoint;
 use tollgate_standin::world::{BULK_QUEUE, EVENTS_QUEUE, POOL_ID, World};
 
-use crate::addresses::{TABLE, Urls, queue_url};
+use crate::addresses::{CLIENT_ID, TABLE, Urls, queue_url};
 use crate::functions::{Functions, Given};
 use crate::outputs;
 use crate::secrets::arns;
@@ -53,7 +53,10 @@ fn settings(world: &World, urls: &Urls, function: &str) -> BTreeMap<&'static str
         ("TOLLGATE_USER_POOL_ID", POOL_ID.to_owned()),
         ("TOLLGATE_LIVEMODE", "false".to_owned()),
         ("TOLLGATE_CATALOG", world.plans_toml.clone()),
-        ("TOLLGATE_RETURN_URL", format!("{}/account", urls.tollgate)),
+        ("TOLLGATE_RETURN_URL", format!("{}/", urls.tollgate)),
+        ("TOLLGATE_ISSUER", world.cognito.issuer()),
+        ("TOLLGATE_PAGE_CLIENT_ID", CLIENT_ID.to_owned()),
+        ("TOLLGATE_LOGIN_URL", urls.aws.clone()),
         ("TOLLGATE_KEY_SECRETS_ARN", arns::KEYS.to_owned()),
         ("STRIPE_SECRET_KEY_ARN", stripe_key.to_owned()),
         ("STRIPE_API_BASE", urls.stripe.clone()),

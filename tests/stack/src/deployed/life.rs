@@ -125,7 +125,7 @@ async fn shown(customer: &Customer, plan: &str) -> anyhow::Result<String> {
     let key = customer.key().await?;
     let (status, message) = customer.call_api(Some(&key)).await?;
     ensure!(status == 200, "the API answered {status} {message}");
-    for shown in ["/account/history", "/account/keys", "/plans", "/openapi.json"] {
+    for shown in ["/account/history", "/account/keys", "/plans", "/config", "/openapi.json"] {
         let (status, body) = customer.account(Method::GET, shown, None).await?;
         ensure!(status == 200 && body.is_object(), "GET {shown} answered {status}: {body}");
     }

@@ -102,7 +102,7 @@ impl Clock for CommandClock {
 impl Operator {
     pub(crate) async fn start() -> anyhow::Result<Self> {
         let start = "2026-03-01T09:00:00Z".parse()?;
-        let stack = Stack::start(Options { port: None, start, broken: None, faults: None }).await?;
+        let stack = Stack::start(Options { start, ..Options::default() }).await?;
         Ok(Self::of(stack))
     }
 }

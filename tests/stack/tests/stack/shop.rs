@@ -53,7 +53,7 @@ impl Shop {
             Conditions::Calm => None,
             Conditions::Faulty(faults) => Some(faults.clone()),
         };
-        let stack = Stack::start(Options { port: None, start, broken: None, faults }).await?;
+        let stack = Stack::start(Options { start, faults, ..Options::default() }).await?;
         Ok(Self { stack, conditions: conditions.clone(), shown: RefCell::default() })
     }
 

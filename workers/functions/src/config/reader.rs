@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::Path;
 
 use jiff::SignedDuration;
 use rustls::pki_types::CertificateDer;
@@ -13,7 +14,10 @@ use tollgate_core::catalog::CatalogFile;
 use tollgate_core::derive::Deriver;
 use tollgate_events::stripe::SigningSecret;
 
-use super::{LedgerConfig, QueueConfig, StripeConfig, StripeEndpoint};
+use super::{LedgerConfig, Logo, QueueConfig, StripeConfig, StripeEndpoint};
+
+/// Where the catalog is, or what it says.
+const CATALOG: &str = "TOLLGATE_CATALOG";
 
 /// One setting that is missing or wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -170,7 +174,7 @@ impl<'a> Reader<'a> {
 
     /// The catalog. The text itself has a line with `=`; a path has neither.
     pub(super) fn catalog(&mut self) -> Option<CatalogFile> {
-        let variable = "TOLLGATE_CATALOG";
+        let variable = CATALOG;
         let mut text = self.required(variable, "the text of plans.toml, or the path of that file");
         if text.is_empty() {
             return None;
@@ -190,6 +194,37 @@ impl<'a> Reader<'a> {
 
     pub(super) fn return_url(&mut self) -> String {
         self.url("TOLLGATE_RETURN_URL", "where Stripe's pages send your customers back to")
+    }
+
+    /// Where the page signs in: the issuer, its app client, the login's origin.
+    pub(super) fn login(&mut self) -> (Option<String>, Option<String>, Option<String>) {
+        let issuer = self.optional("TOLLGATE_ISSUER");
+        let client = self.optional("TOLLGATE_PAGE_CLIENT_ID");
+        let variable = "TOLLGATE_LOGIN_URL";
+        let login = self.optional(variable);
+        if login.as_deref().is_some_and(|it| !is_origin(it)) {
+            self.problem(variable, "is no origin: set it to https:// and the domain of the login");
+        }
+        (issuer, client, login)
+    }
+
+    /// The logo beside the catalog; of a catalog that is text there is none.
+    pub(super) fn logo(&mut self, name: String) -> Option<Logo> {
+        let path = self.optional(CATALOG).filter(|it| !it.contains(['\n', '=']))?;
+        let kind = match name.rsplit('.').next().unwrap_or_default() {
+            "svg" => "image/svg+xml",
+            "png" => "image/png",
+            "webp" => "image/webp",
+            _ => "image/jpeg",
+        };
+        match std::fs::read(Path::new(&path).with_file_name(&name)) {
+            Ok(bytes) => Some(Logo { name, kind, bytes }),
+            Err(error) => {
+                let why = format!("names the logo {name}, which cannot be read beside it: {error}");
+                self.problem(CATALOG, why);
+                None
+            }
+        }
     }
 
     /// Whole origins, exactly: any page may not be sent to, and a name with a wildcard is any.

@@ -73,14 +73,19 @@ impl From<&Refusal> for Problem {
 #[derive(Debug, Clone)]
 pub(super) struct Tagged {
     body: String,
+    kind: &'static str,
     etag: String,
 }
 
 impl Tagged {
     pub(super) fn json(value: &impl Serialize) -> Self {
-        let body = text(value);
+        Self::text(text(value), "application/json")
+    }
+
+    /// A body of some type.
+    pub(super) fn text(body: String, kind: &'static str) -> Self {
         let etag = format!("\"{}\"", digest(&body));
-        Self { body, etag }
+        Self { body, kind, etag }
     }
 
     /// The body, or 304 to whoever says that they have it. Nobody on the way may keep it.
@@ -93,7 +98,7 @@ impl Tagged {
         response.headers.insert("etag", etag);
         response.headers.insert("cache-control", HeaderValue::from_static("no-store"));
         if !is_had {
-            response.headers.insert("content-type", HeaderValue::from_static("application/json"));
+            response.headers.insert("content-type", HeaderValue::from_static(self.kind));
             response.body = Some(Body::Text(self.body.clone()));
         }
         response

@@ -14,6 +14,7 @@ use super::account::{Accepted, KeyValueShown, PortalShown};
 use super::answer::Problem;
 use super::asked::{AccountAsked, HistoryAsked, PlanAsked, PortalAsked};
 use super::routes::{PublicRoute, Route};
+use super::site::ConfigView;
 
 const JSON: &str = "application/json";
 
@@ -24,6 +25,7 @@ const SIGN_IN: &str = "id_token";
 pub fn document() -> OpenApi {
     let components = ComponentsBuilder::new().security_scheme(SIGN_IN, sign_in());
     let components = with::<PlansView>(components);
+    let components = with::<ConfigView>(components);
     let components = with::<AccountView>(components);
     let components = with::<HistoryView>(components);
     let components = with::<KeysView>(components);
@@ -78,6 +80,10 @@ fn public(route: PublicRoute) -> OperationBuilder {
             .operation_id(Some("listPlans"))
             .summary(Some("What is sold"))
             .response("200", json("What is sold", JSON, &PlansView::name())),
+        PublicRoute::Config => operation
+            .operation_id(Some("getConfig"))
+            .summary(Some("Where a page signs in"))
+            .response("200", json("Where a page signs in", JSON, &ConfigView::name())),
         PublicRoute::Document => {
             operation.operation_id(Some("getDocument")).summary(Some("This document")).response(
                 "200",

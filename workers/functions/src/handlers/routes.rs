@@ -75,18 +75,21 @@ impl Route {
 pub enum PublicRoute {
     /// What is sold.
     Plans,
+    /// Where a page signs in.
+    Config,
     /// The account API's document.
     Document,
 }
 
 impl PublicRoute {
     /// All of them.
-    pub const ALL: [Self; 2] = [Self::Plans, Self::Document];
+    pub const ALL: [Self; 3] = [Self::Plans, Self::Config, Self::Document];
 
     /// The route key in API Gateway: method and path.
     pub fn key(self) -> &'static str {
         match self {
             Self::Plans => "GET /plans",
+            Self::Config => "GET /config",
             Self::Document => "GET /openapi.json",
         }
     }
@@ -96,6 +99,39 @@ impl PublicRoute {
         let asked = asked(request);
         Self::ALL.into_iter().find(|route| matches(route.key(), &asked))
     }
+}
+
+/// A route of the page itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PageRoute {
+    /// The page.
+    Page,
+    /// What belongs to it: its script, its style sheets, the logo.
+    Asset,
+}
+
+impl PageRoute {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Page, Self::Asset];
+
+    /// The route key in API Gateway: method and path.
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Page => "GET /",
+            Self::Asset => "GET /assets/{name}",
+        }
+    }
+
+    /// The route of a request.
+    pub fn of(request: &ApiGatewayV2httpRequest) -> Option<Self> {
+        let asked = asked(request);
+        Self::ALL.into_iter().find(|route| matches(route.key().trim_end_matches('/'), &asked))
+    }
+}
+
+/// The name of an asset that is asked for: the path's last segment.
+pub(super) fn asset(request: &ApiGatewayV2httpRequest) -> &str {
+    path(request).rsplit('/').next().unwrap_or_default()
 }
 
 /// The route key of an integration that takes whatever no other route does.

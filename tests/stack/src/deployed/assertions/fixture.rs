@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value, json};
 use tollgate_functions::adapters::dynamodb::table::{EXPIRES_AT, INDEXES};
-use tollgate_functions::handlers::routes::{PublicRoute, Route};
+use tollgate_functions::handlers::routes::{PageRoute, PublicRoute, Route};
 
 /// The form of `infra/template.yaml`.
 pub(super) fn main() -> Value {
@@ -168,7 +168,7 @@ fn roster() -> Vec<Function> {
             "Account",
             "account",
             vec![stripe(), derive()],
-            vec![nothing(), rows, get("/usageplans/*/usage")],
+            vec![nothing(), rows, send("EventsQueue"), get("/usageplans/*/usage")],
         ),
         ("CognitoTrigger", "cognito-trigger", vec![], vec![send("BulkQueue")]),
         ("Deadletter", "deadletter", vec![], vec![receive()]),
@@ -271,7 +271,8 @@ fn http(all: &mut Map<String, Value>) {
     let account = Route::ALL.map(|route| (format!("{route:?}Route"), route.key()));
     let public = PublicRoute::ALL.map(|route| (format!("{route:?}Route"), route.key()));
     let webhook = ("WebhookRoute".to_owned(), "POST /webhook");
-    let routes: Vec<_> = account.into_iter().chain(public).chain([webhook]).collect();
+    let page = PageRoute::ALL.map(|route| (format!("{route:?}Route"), route.key()));
+    let routes: Vec<_> = account.into_iter().chain(public).chain(page).chain([webhook]).collect();
     let ids: Vec<_> = routes.iter().map(|(id, _)| id.clone()).collect();
     for (id, key) in routes {
         let mut route =

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::Value;
-use tollgate_functions::handlers::routes::{PublicRoute, Route};
+use tollgate_functions::handlers::routes::{PageRoute, PublicRoute, Route};
 
 use super::view::{Resource, resources, texts};
 use super::{Assertion, AssertionResult, GONE, Mistake, verdict};
@@ -59,6 +59,7 @@ fn authorization(template: &Value) -> AssertionResult {
     found.sort();
     let mut wanted: Vec<_> = Route::ALL.map(|route| route.key().to_owned()).into();
     wanted.extend(PublicRoute::ALL.map(|route| route.key().to_owned()));
+    wanted.extend(PageRoute::ALL.map(|route| route.key().to_owned()));
     wanted.push("POST /webhook".to_owned());
     wanted.sort();
     let differ = (found != wanted).then(|| format!("they are {found:?}, not {wanted:?}"));

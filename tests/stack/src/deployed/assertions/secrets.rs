@@ -25,7 +25,7 @@ pub(super) const ASSERTIONS: &[Assertion] = &[
         },
     },
     Assertion {
-        name: "outputs are those that the command reads, and show no secret",
+        name: "outputs are those that the command and people read, and show no secret",
         check: outputs,
         mistake: Mistake {
             place: "/Outputs/StripeKeySecretArn/Value",
@@ -36,7 +36,7 @@ pub(super) const ASSERTIONS: &[Assertion] = &[
         name: "each function may read the secrets that it is told of, and no other",
         check: readers,
         mistake: Mistake {
-            place: "/Resources/AccountRole/Properties/Policies/0/PolicyDocument/Statement/4/Resource",
+            place: "/Resources/AccountRole/Properties/Policies/0/PolicyDocument/Statement/5/Resource",
             value: r#"{"Fn::GetAtt": ["StripeKeySecret", "Id"]}"#,
         },
     },
@@ -66,8 +66,8 @@ const TOLD: [(&str, &[&str]); 8] = [
     ("WorkerFunction", &["STRIPE_SECRET_KEY_ARN", "TOLLGATE_KEY_SECRETS_ARN"]),
 ];
 
-/// What `tollgate --stack` reads (docs/deploy.md).
-pub(super) const OUTPUTS: [&str; 16] = [
+/// What `tollgate --stack` reads (docs/deploy.md), and the page's address, which people do.
+pub(super) const OUTPUTS: [&str; 17] = [
     "AccountUrl",
     "ApiStage",
     "BulkDeadLetterQueueUrl",
@@ -77,6 +77,7 @@ pub(super) const OUTPUTS: [&str; 16] = [
     "EventsQueueUrl",
     "KeySecretsArn",
     "Livemode",
+    "PageUrl",
     "ReturnUrl",
     "StripeKeySecretArn",
     "SweepStripeKeySecretArn",

@@ -35,7 +35,7 @@ pub(super) async fn play() -> anyhow::Result<Asked> {
 
 async fn open(faults: Option<Faults>) -> anyhow::Result<Stack> {
     let start = "2026-03-01T09:00:00Z".parse()?;
-    Stack::start(Options { port: None, start, broken: None, faults }).await
+    Stack::start(Options { start, faults, ..Options::default() }).await
 }
 
 /// The demo, with a comparison at its end.
@@ -66,10 +66,12 @@ async fn bad_days() -> anyhow::Result<Asked> {
 async fn changes_their_mind(stack: &Stack, ann: &mut Customer<'_>) -> anyhow::Result<()> {
     ann.sign_in().await?;
     stack.settle().await?;
-    for shown in ["/plans", "/openapi.json", "/account/history", "/account/keys"] {
+    for shown in ["/", "/plans", "/config", "/openapi.json", "/account/history", "/account/keys"] {
         let answer = ann.account("GET", shown, None).await?;
         anyhow::ensure!(answer.status == 200, "GET {shown} answered {}", answer.status);
     }
+    let looked = ann.account("POST", "/account/refresh", None).await?;
+    anyhow::ensure!(looked.status == 202, "a refresh answered {}", looked.status);
     ann.account("POST", "/account/plan", Some(json!({ "plan": "basic" }))).await?;
     ann.buy("pro").await?;
     stack.settle().await?;

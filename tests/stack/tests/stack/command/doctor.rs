@@ -63,7 +63,7 @@ impl Told {
 impl Clinic {
     async fn open() -> Self {
         let start = "2026-03-01T09:00:00Z".parse().unwrap();
-        let options = Options { port: None, start, broken: None, faults: None };
+        let options = Options { start, ..Options::default() };
         let stack = Stack::start(options).await.unwrap();
         let plans = format!("{}/doctor-{}.toml", env!("CARGO_TARGET_TMPDIR"), port(&stack));
         std::fs::write(&plans, &stack.world.plans_toml).unwrap();

@@ -209,7 +209,7 @@ async fn on_ports_in_a_row() -> anyhow::Result<(Stack, u16)> {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
         let port = listener.local_addr()?.port();
         drop(listener);
-        let options = Options { port: Some(port), start, broken: None, faults: None };
+        let options = Options { port: Some(port), start, ..Options::default() };
         if let Ok(stack) = Stack::start(options).await {
             return Ok((stack, port));
         }

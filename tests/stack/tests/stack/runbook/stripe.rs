@@ -52,7 +52,7 @@ pub(super) async fn runbook_the_webhook_endpoint_was_down_for_four_days(play: &m
     }
     assert_eq!(ann.seen().await?, on(play.either("basic", "pro")), "a dry run changes nothing");
     let told = responder.succeeds("events replay").await;
-    play.finds_it_done(&told, "Handled again: 7 unchanged.");
+    play.finds_it_done(&told, "Handled again: 9 unchanged.");
     assert_eq!(ann.seen().await?, on("pro"));
     assert_eq!(ben.seen().await?, on("basic"));
     assert_eq!(cid.seen().await?, on("free"));

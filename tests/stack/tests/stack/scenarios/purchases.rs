@@ -1,6 +1,8 @@
 //! One purchase at a time, as a browser sees it.
 
+use anyhow::Context;
 use serde_json::json;
+use tollgate_core::catalog::CatalogFile;
 use tollgate_standin::stripe::{
     Card, Interval, Metadata, NewPrice, NewSession, SubscriptionData, When,
 };
@@ -59,11 +61,13 @@ pub(super) async fn what_stripe_will_not_do_is_told_as_such(conditions: Conditio
     ann.buys("pro").await?;
     assert_eq!(ann.seen().await?, on("pro"));
 
-    // Nobody has saved the portal's settings.
-    shop.stripe().settings_mut().portal_is_saved = false;
+    // Somebody has switched the portal's configuration off.
+    let catalog = CatalogFile::parse(&shop.stack.world.plans_toml)?.catalog;
+    let configuration = catalog.portal.context("the shop has a portal")?;
+    shop.stripe().update_configuration(&configuration, |row| row.active = false)?;
     let refused = ann.asks("POST", "/account/portal", json!({})).await?;
     assert_eq!((refused.status, &refused.json()["code"]), (409, &json!("not_configured")));
-    shop.stripe().settings_mut().portal_is_saved = true;
+    shop.stripe().update_configuration(&configuration, |row| row.active = true)?;
     let opened = ann.asks("POST", "/account/portal", json!({})).await?;
     assert_eq!(opened.status, 200, "{}", opened.body);
     shop.holds().await
