@@ -13,6 +13,7 @@ pub mod coldstart;
 pub mod deployed;
 pub mod reconciled;
 pub mod sizes;
+pub mod walk;
 
 /// The repository's folder.
 pub fn root() -> PathBuf {
