@@ -13,8 +13,8 @@ use utoipa::{IntoParams, ToSchema};
 use super::account::{Accepted, KeyValueShown, PortalShown};
 use super::answer::Problem;
 use super::asked::{AccountAsked, HistoryAsked, PlanAsked, PortalAsked};
+use super::page::ConfigView;
 use super::routes::{PublicRoute, Route};
-use super::site::ConfigView;
 
 const JSON: &str = "application/json";
 

@@ -18,6 +18,7 @@ use serde::Serialize;
 use serde_json::json;
 use tollgate_core::account_api::{Mode, OfferView, PlanView, PlansView, PriceView};
 use tollgate_core::catalog::{Accent, Period};
+use utoipa::ToSchema;
 
 use super::answer::Tagged;
 use crate::config::{Logo, SiteConfig};
@@ -60,6 +61,36 @@ struct Asset {
     packed: Option<Vec<u8>>,
 }
 
+/// Where a page signs in, and how.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(super) struct ConfigView {
+    /// Who issues the tokens: the user pool. Its OpenID configuration stands below it.
+    #[schema(required)]
+    issuer: Option<String>,
+    /// The app client of the page; nothing, where the stack has none.
+    #[schema(required)]
+    client_id: Option<String>,
+    /// The origin of the managed login.
+    #[schema(required)]
+    login: Option<String>,
+    /// What to ask for.
+    scopes: [&'static str; 2],
+    /// Tollgate's version.
+    version: &'static str,
+}
+
+impl ConfigView {
+    pub(super) fn of(config: &SiteConfig) -> Self {
+        Self {
+            issuer: config.issuer.clone(),
+            client_id: config.client_id.clone(),
+            login: config.login.clone(),
+            scopes: ["openid", "email"],
+            version: env!("CARGO_PKG_VERSION"),
+        }
+    }
+}
+
 /// The page.
 #[derive(Debug, Clone)]
 pub(super) struct Page {
@@ -69,7 +100,7 @@ pub(super) struct Page {
 }
 
 impl Page {
-    pub(super) fn new(plans: &PlansView, config: &impl Serialize, site: &SiteConfig) -> Self {
+    pub(super) fn new(plans: &PlansView, config: &ConfigView, site: &SiteConfig) -> Self {
         let mut assets = BTreeMap::new();
         let script = add(&mut assets, &SCRIPT);
         let style = add(&mut assets, &STYLE);

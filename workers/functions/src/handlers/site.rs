@@ -6,45 +6,13 @@
 
 use aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse};
 use aws_lambda_events::http::HeaderValue;
-use serde::Serialize;
 use tollgate_core::account_api::{PlansView, ProblemCode};
-use utoipa::ToSchema;
 
 use super::answer::{Problem, Tagged};
 use super::openapi::document;
-use super::page::Page;
+use super::page::{ConfigView, Page};
 use super::routes::{PageRoute, PublicRoute, asset};
 use crate::config::SiteConfig;
-
-/// Where a page signs in, and how.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-pub(super) struct ConfigView {
-    /// Who issues the tokens: the user pool. Its OpenID configuration stands below it.
-    #[schema(required)]
-    issuer: Option<String>,
-    /// The app client of the page; nothing, where the stack has none.
-    #[schema(required)]
-    client_id: Option<String>,
-    /// The origin of the managed login.
-    #[schema(required)]
-    login: Option<String>,
-    /// What to ask for.
-    scopes: [&'static str; 2],
-    /// Tollgate's version.
-    version: &'static str,
-}
-
-impl ConfigView {
-    fn of(config: &SiteConfig) -> Self {
-        Self {
-            issuer: config.issuer.clone(),
-            client_id: config.client_id.clone(),
-            login: config.login.clone(),
-            scopes: ["openid", "email"],
-            version: env!("CARGO_PKG_VERSION"),
-        }
-    }
-}
 
 /// What visitors are shown.
 #[derive(Debug, Clone)]
